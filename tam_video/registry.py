@@ -1,0 +1,47 @@
+"""Names to objects, imported only when asked for.
+
+Owns: lookup, close-match errors, entry points of third parties. Knows nothing of what it hands out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from tam_video.errors import UnknownNameError
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A table `name -> "module:attribute"` plus the entry points of one group.
+
+    Attributes:
+        kind: what the names stand for, in words ("sampler"); used in error messages.
+        targets: built-in names and where they live.
+        group: entry-point group that third parties may add to, such as `tam_video.samplers`.
+    """
+
+    kind: str
+    targets: Mapping[str, str]
+    group: str
+
+    def names(self) -> list[str]:
+        """All known names, sorted; built-in names win over entry points."""
+        plugins = {point.name for point in entry_points(group=self.group)}
+        return sorted(plugins | set(self.targets))
+
+    def load(self, name: str) -> Any:
+        """Import and return what `name` stands for.
+
+        Raises:
+            UnknownNameError: no built-in and no entry point has this name.
+        """
+        if name in self.targets:
+            module, _, attribute = self.targets[name].partition(":")
+            return getattr(import_module(module), attribute)
+        for point in entry_points(group=self.group, name=name):
+            return point.load()
+        raise UnknownNameError(self.kind, name, self.names())
