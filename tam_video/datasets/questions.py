@@ -1,0 +1,176 @@
+"""Questions and answers about clips of the shape world.
+
+Owns: the wording and the truth of every question kind. Knows nothing of pixels or models. Colours differ
+within a clip, so "the red object" is always one; a shape is asked for by itself only where it is unique.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tam_video.datasets.shapes import COLORS, SHAPES, SIDE_PX, ShapeClip, ShapeObject
+
+KINDS: tuple[str, ...] = (
+    "color",
+    "shape",
+    "motion",
+    "location",
+    "presence",
+    "when",
+    "count",
+    "caption",
+    "multi_turn",
+)
+_COUNTS = {1: "There is one object.", 2: "There are two objects.", 3: "There are three objects."}
+_WHEN = {"whole": "the whole time", "start": "only at the start", "end": "only at the end"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with its exact answer.
+
+    Attributes:
+        kind: one of `KINDS`.
+        text: the question of the last turn.
+        answer: the exact answer.
+        history: earlier turns as (question, answer) pairs; empty but for "multi_turn".
+        is_bait: a presence question about an object that is not there.
+    """
+
+    kind: str
+    text: str
+    answer: str
+    history: tuple[tuple[str, str], ...] = ()
+    is_bait: bool = False
+
+
+def named(noun: str) -> str:
+    """A noun phrase with its article: "a red star", "an orange ring"."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def location_words(item: ShapeObject) -> str:
+    """Where a still object is: "in the center" or "at the top left" and so on."""
+    x, y = item.center(0)
+    middle = SIDE_PX / 2
+    if abs(x - middle) < 16 and abs(y - middle) < 16:
+        return "in the center"
+    return f"at the {'top' if y < middle else 'bottom'} {'left' if x < middle else 'right'}"
+
+
+def motion_words(item: ShapeObject) -> str:
+    """What an object does: "moves left" or "stays still"."""
+    return "stays still" if item.motion == "still" else f"moves {item.motion}"
+
+
+def caption(clip: ShapeClip) -> str:
+    """The clip in one sentence, objects in the order of `COLORS`."""
+    parts = [f"{named(f'{o.color} {o.shape}')} {motion_words(o)}" for o in clip.objects]
+    joined = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"{joined[0].upper()}{joined[1:]}."
+
+
+def caption_facts(text: str) -> frozenset[str]:
+    """The clauses of a caption, so that two captions compare with the order of objects free."""
+    body = text.strip().rstrip(".").lower()
+    return frozenset(part.strip() for chunk in body.split(",") for part in chunk.split(" and "))
+
+
+def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[Question]:
+    """One question of every kind that the clip allows, two for "presence" (a true one and a bait)."""
+    pick = clip.objects[int(rng.integers(len(clip.objects)))]
+    questions = [
+        Question(
+            "shape",
+            f"What shape is the {pick.color} object?",
+            f"The {pick.color} object is a {pick.shape}.",
+        ),
+        Question("count", "How many objects are there?", _COUNTS[len(clip.objects)]),
+        Question("caption", "Describe the video.", caption(clip)),
+        _motion(clip, rng),
+        _when(clip, rng),
+        presence_question(clip, rng, bait=False),
+        presence_question(clip, rng, bait=True),
+        _multi_turn(clip, rng),
+    ]
+    unique = [o for o in clip.objects if _count_shape(clip, o.shape) == 1]
+    if unique:
+        item = unique[int(rng.integers(len(unique)))]
+        questions.append(
+            Question(
+                "color", f"What color is the {item.shape}?", f"The {item.shape} is {item.color}."
+            )
+        )
+    still = [o for o in clip.objects if o.motion == "still"]
+    if still:
+        item = still[int(rng.integers(len(still)))]
+        name = f"{item.color} {item.shape}"
+        questions.append(
+            Question(
+                "location", f"Where is the {name}?", f"The {name} is {location_words(item)}."
+            )
+        )
+    return questions
+
+
+def presence_question(clip: ShapeClip, rng: np.random.Generator, *, bait: bool) -> Question:
+    """Ask for an object that is there, or (bait) for one that is not.
+
+    Three baits of four share a colour or a shape with an object of the clip.
+    """
+    real = {(o.color, o.shape) for o in clip.objects}
+    if not bait:
+        item = clip.objects[int(rng.integers(len(clip.objects)))]
+        name = f"{item.color} {item.shape}"
+        return Question("presence", f"Is there {named(name)}?", f"Yes, there is {named(name)}.")
+    while True:
+        item = clip.objects[int(rng.integers(len(clip.objects)))]
+        color = str(rng.choice(list(COLORS)))
+        shape = str(rng.choice(SHAPES))
+        draw = rng.random()
+        color = item.color if draw < 0.375 else color
+        shape = item.shape if 0.375 <= draw < 0.75 else shape
+        if (color, shape) not in real:
+            name = f"{color} {shape}"
+            return Question(
+                "presence", f"Is there {named(name)}?", f"No, there is no {name}.", is_bait=True
+            )
+
+
+def _count_shape(clip: ShapeClip, shape: str) -> int:
+    return sum(o.shape == shape for o in clip.objects)
+
+
+def _motion(clip: ShapeClip, rng: np.random.Generator) -> Question:
+    item = clip.objects[int(rng.integers(len(clip.objects)))]
+    name = f"{item.color} {item.shape}"
+    return Question("motion", f"How does the {name} move?", f"The {name} {motion_words(item)}.")
+
+
+def _when(clip: ShapeClip, rng: np.random.Generator) -> Question:
+    item = clip.objects[int(rng.integers(len(clip.objects)))]
+    name = f"{item.color} {item.shape}"
+    return Question(
+        "when", f"When is the {name} visible?", f"The {name} is visible {_WHEN[item.presence]}."
+    )
+
+
+def _multi_turn(clip: ShapeClip, rng: np.random.Generator) -> Question:
+    """A first turn that names an object by its colour, a second that says only "it"."""
+    item = clip.objects[int(rng.integers(len(clip.objects)))]
+    first = (
+        f"What shape is the {item.color} object?",
+        f"The {item.color} object is a {item.shape}.",
+    )
+    if rng.random() < 0.5:
+        return Question(
+            "multi_turn", "How does it move?", f"It {motion_words(item)}.", history=(first,)
+        )
+    return Question(
+        "multi_turn",
+        "When is it visible?",
+        f"It is visible {_WHEN[item.presence]}.",
+        history=(first,),
+    )

@@ -1,0 +1,353 @@
+"""A procedural world of coloured shapes with exact masks, tracks and visible intervals.
+
+Owns: what a clip holds (`make_clip`), its pixels (`render_frame`), its truth (`object_masks`), and its
+file (`write_clip`). Questions and answers about a clip live in `questions.py`. Everything follows from
+`(split, seed)`: the same pair gives the same clip on every machine.
+
+The world: one to three objects of different colours; shapes may repeat. An object moves in one of four
+directions at constant speed or stays still, and is there the whole time, only at the start, or only at
+the end. Objects never overlap while both are visible. Backgrounds are textured and noisy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tam_video.types import ByteArray
+
+Split: TypeAlias = Literal["train", "dev", "test"]
+Motion: TypeAlias = Literal["left", "right", "up", "down", "still"]
+Presence: TypeAlias = Literal["whole", "start", "end"]
+Generator: TypeAlias = np.random.Generator
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+COLORS: dict[str, tuple[int, int, int]] = {
+    "red": (222, 36, 40),
+    "orange": (246, 140, 20),
+    "yellow": (240, 226, 48),
+    "green": (36, 168, 60),
+    "cyan": (52, 212, 222),
+    "blue": (44, 76, 230),
+    "purple": (152, 48, 192),
+    "white": (242, 242, 242),
+}
+SHAPES: tuple[str, ...] = ("circle", "square", "triangle", "star", "cross", "ring")
+MOTIONS: dict[Motion, tuple[int, int]] = {
+    "left": (-1, 0),
+    "right": (1, 0),
+    "up": (0, -1),
+    "down": (0, 1),
+    "still": (0, 0),
+}
+SIDE_PX = 224
+NUM_FRAMES = 48
+FPS = 12
+SIZE_PX = (60, 74)  # diameter of an object
+PATH_PX = (84, 128)  # way a moving object would make over the whole clip
+_MARGIN_PX = 3
+_SPLITS: dict[Split, int] = {"train": 0, "dev": 1, "test": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeObject:
+    """One object and its track.
+
+    Attributes:
+        color: a key of `COLORS`.
+        shape: one of `SHAPES`.
+        size_px: diameter in pixels.
+        motion: direction of movement.
+        presence: when it is there.
+        x_px: centre at frame 0 (of the whole clip, even when it is not visible then).
+        y_px: the same, downwards.
+        step_px: pixels it moves per frame.
+        first_frame: first frame it is visible in.
+        last_frame: last frame it is visible in (inclusive).
+        rgb: its colour in this clip, a small jitter away from `COLORS[color]`.
+    """
+
+    color: str
+    shape: str
+    size_px: float
+    motion: Motion
+    presence: Presence
+    x_px: float
+    y_px: float
+    step_px: float
+    first_frame: int
+    last_frame: int
+    rgb: tuple[int, int, int]
+
+    def center(self, frame: int) -> tuple[float, float]:
+        """(x, y) of the centre at `frame`, in pixels."""
+        dx, dy = MOTIONS[self.motion]
+        return self.x_px + dx * self.step_px * frame, self.y_px + dy * self.step_px * frame
+
+    def is_visible(self, frame: int) -> bool:
+        """Whether the object is drawn at `frame`."""
+        return self.first_frame <= frame <= self.last_frame
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeClip:
+    """A clip: its objects and the seed of its background.
+
+    Attributes:
+        seed: as given to `make_clip`.
+        split: as given to `make_clip`.
+        objects: one to three, in the canonical order of `COLORS`.
+        texture_seed: seed of the background and of the noise.
+        width: pixels.
+        height: pixels.
+        num_frames: frames.
+        fps: frames per second.
+    """
+
+    seed: int
+    split: Split
+    objects: tuple[ShapeObject, ...]
+    texture_seed: int
+    width: int = SIDE_PX
+    height: int = SIDE_PX
+    num_frames: int = NUM_FRAMES
+    fps: int = FPS
+
+
+def make_clip(seed: int, *, split: Split = "test", num_objects: int | None = None) -> ShapeClip:
+    """Draw the clip of a seed.
+
+    Args:
+        seed: any non-negative integer.
+        split: "train", "dev" or "test"; the same seed gives different clips in each.
+        num_objects: 1 to 3; drawn evenly when None.
+    """
+    rng = np.random.default_rng([_SPLITS[split], seed])
+    count = int(rng.integers(1, 4)) if num_objects is None else num_objects
+    if not 1 <= count <= 3:
+        raise ValueError("num_objects must be 1, 2 or 3")
+    while True:
+        objects = _draw_objects(rng, count)
+        if objects is not None:
+            return ShapeClip(seed, split, objects, int(rng.integers(2**31)))
+
+
+def _draw_objects(rng: Generator, count: int) -> tuple[ShapeObject, ...] | None:
+    """One try at placing `count` objects without overlap; None when it did not fit."""
+    colors = rng.choice(len(COLORS), size=count, replace=False)
+    placed: list[ShapeObject] = []
+    for color in sorted(int(c) for c in colors):
+        for _ in range(60):
+            candidate = _draw_object(rng, list(COLORS)[color])
+            if all(_keep_apart(candidate, other) for other in placed):
+                placed.append(candidate)
+                break
+        else:
+            return None
+    return tuple(placed)
+
+
+def _draw_object(rng: Generator, color: str) -> ShapeObject:
+    motion = _choose(rng, ("left", "right", "up", "down", "still"), (0.18, 0.18, 0.18, 0.18, 0.28))
+    presence = _choose(rng, ("whole", "start", "end"), (0.56, 0.22, 0.22))
+    size = float(rng.uniform(*SIZE_PX))
+    low, high = size / 2 + 2, SIDE_PX - size / 2 - 2
+    if motion == "still":
+        x, y, step = *_still_place(rng, low, high), 0.0
+    else:
+        path = float(rng.uniform(*PATH_PX))
+        x, y = _moving_start(rng, motion, path, low=low, high=high)
+        step = path / (NUM_FRAMES - 1)
+    first, last = _visible_frames(rng, presence)
+    rgb = np.clip(np.array(COLORS[color]) + rng.integers(-10, 11, 3), 0, 255)
+    return ShapeObject(
+        color=color,
+        shape=SHAPES[int(rng.integers(len(SHAPES)))],
+        size_px=size,
+        motion=motion,
+        presence=presence,
+        x_px=x,
+        y_px=y,
+        step_px=step,
+        first_frame=first,
+        last_frame=last,
+        rgb=(int(rgb[0]), int(rgb[1]), int(rgb[2])),
+    )
+
+
+def _choose(rng: Generator, values: Sequence[str], weights: Sequence[float]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    return values[int(rng.choice(len(values), p=weights))]
+
+
+def _still_place(rng: Generator, low: float, high: float) -> tuple[float, float]:
+    """A place that is clearly in one quarter of the picture, or clearly in its centre."""
+    middle = SIDE_PX / 2
+    if rng.random() < 0.2:
+        return middle + float(rng.uniform(-8, 8)), middle + float(rng.uniform(-8, 8))
+    x = float(rng.uniform(low, middle - 26)) if rng.random() < 0.5 else float(
+        rng.uniform(middle + 26, high)
+    )
+    y = float(rng.uniform(low, middle - 26)) if rng.random() < 0.5 else float(
+        rng.uniform(middle + 26, high)
+    )
+    return x, y
+
+
+def _moving_start(
+    rng: Generator, motion: Motion, path: float, *, low: float, high: float
+) -> tuple[float, float]:
+    """Centre at frame 0 such that the whole way stays inside the picture."""
+    dx, dy = MOTIONS[motion]
+    x = float(rng.uniform(low - min(dx * path, 0), high - max(dx * path, 0)))
+    y = float(rng.uniform(low - min(dy * path, 0), high - max(dy * path, 0)))
+    return x, y
+
+
+def _visible_frames(rng: Generator, presence: Presence) -> tuple[int, int]:
+    if presence == "start":
+        return 0, int(rng.integers(round(0.36 * NUM_FRAMES), round(0.56 * NUM_FRAMES)))
+    if presence == "end":
+        return int(rng.integers(round(0.44 * NUM_FRAMES), round(0.64 * NUM_FRAMES))), NUM_FRAMES - 1
+    return 0, NUM_FRAMES - 1
+
+
+def _keep_apart(one: ShapeObject, other: ShapeObject) -> bool:
+    """Whether the bounding boxes stay apart in every frame that shows both."""
+    first = max(one.first_frame, other.first_frame)
+    last = min(one.last_frame, other.last_frame)
+    gap = (one.size_px + other.size_px) / 2 + _MARGIN_PX
+    for frame in sorted({first, last, *range(first, last + 1, 4)} if first <= last else ()):
+        (x, y), (other_x, other_y) = one.center(frame), other.center(frame)
+        if abs(x - other_x) < gap and abs(y - other_y) < gap:
+            return False
+    return True
+
+
+def outline(shape: str) -> list[NDArray[np.float64]]:
+    """Polygons of a shape of diameter 1 around (0, 0); a second polygon is a hole."""
+    if shape == "circle":
+        return [_circle(0.5)]
+    if shape == "ring":
+        return [_circle(0.5), _circle(0.27)]
+    if shape == "square":
+        return [np.array([(-0.45, -0.45), (0.45, -0.45), (0.45, 0.45), (-0.45, 0.45)])]
+    if shape == "triangle":
+        return [np.array([(0.0, -0.5), (0.5, 0.45), (-0.5, 0.45)])]
+    if shape == "star":
+        turns = np.arange(10) * np.pi / 5 - np.pi / 2
+        radius = np.where(np.arange(10) % 2 == 0, 0.54, 0.24)
+        return [np.stack([radius * np.cos(turns), radius * np.sin(turns) + 0.03], axis=1)]
+    if shape == "cross":
+        a, b = 0.16, 0.5
+        corners = [(-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a)]
+        return [np.array(corners + [(-x, -y) for x, y in corners])]
+    raise ValueError(f"no such shape: {shape!r}")
+
+
+def _circle(radius: float) -> NDArray[np.float64]:
+    turns = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    return np.stack([radius * np.cos(turns), radius * np.sin(turns)], axis=1)
+
+
+def object_mask(
+    item: ShapeObject, frame: int, *, width: int = SIDE_PX, height: int = SIDE_PX, scale: float = 1.0
+) -> ByteArray:
+    """Coverage of one object at one frame.
+
+    Args:
+        item: the object.
+        frame: 0-based frame number.
+        width: pixels of the result.
+        height: pixels of the result.
+        scale: pixels of the result per pixel of the clip.
+
+    Returns:
+        uint8 [height, width], 0..255 (antialiased coverage); all zeros while it is not visible.
+    """
+    import cv2
+
+    mask = np.zeros((height, width), np.uint8)
+    if not item.is_visible(frame):
+        return mask
+    center = np.array(item.center(frame))
+    shift = 4
+    polygons = [
+        np.round(((points * item.size_px + center) * scale - 0.5) * 2**shift).astype(np.int32)
+        for points in outline(item.shape)
+    ]
+    cv2.fillPoly(mask, polygons, 255, lineType=cv2.LINE_AA, shift=shift)
+    return mask
+
+
+def object_masks(clip: ShapeClip, frame: int) -> BoolArray:
+    """Exact masks of every object of a clip at one frame.
+
+    Returns:
+        bool [num_objects, height, width].
+    """
+    masks = [object_mask(o, frame, width=clip.width, height=clip.height) for o in clip.objects]
+    return np.stack(masks) > 127
+
+
+def background(clip: ShapeClip) -> ByteArray:
+    """The clip's textured background, uint8 [height, width, 3] RGB, without noise."""
+    import cv2
+
+    rng = np.random.default_rng(clip.texture_seed)
+    size = (clip.width, clip.height)
+    texture = np.zeros((clip.height, clip.width), np.float32)
+    for cells, strength in ((4, 16.0), (12, 11.0), (40, 8.0)):
+        coarse = rng.normal(0, 1, (cells, cells)).astype(np.float32)
+        texture += strength * cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+    tint = rng.uniform(-9, 9, 3)
+    shade = rng.uniform(46, 112) + texture * rng.uniform(0.4, 1.1)
+    return np.clip(shade[..., None] + tint, 0, 255).astype(np.uint8)
+
+
+def render_frame(clip: ShapeClip, frame: int, *, backdrop: ByteArray | None = None) -> ByteArray:
+    """The pixels of one frame.
+
+    Args:
+        clip: the clip.
+        frame: 0-based frame number.
+        backdrop: `background(clip)`, when the caller has it already.
+
+    Returns:
+        uint8 [height, width, 3], RGB.
+    """
+    canvas = (background(clip) if backdrop is None else backdrop).astype(np.float32)
+    for item in clip.objects:
+        alpha = object_mask(item, frame, width=clip.width, height=clip.height)
+        cover = alpha[..., None].astype(np.float32) / 255
+        canvas += cover * (np.array(item.rgb, np.float32) - canvas)
+    rng = np.random.default_rng([clip.texture_seed, frame])
+    noise = rng.standard_normal((clip.height, clip.width, 1), dtype=np.float32)
+    return np.clip(canvas + 4.0 * noise, 0, 255).astype(np.uint8)
+
+
+def render_frames(clip: ShapeClip, indices: Sequence[int] | None = None) -> Iterator[ByteArray]:
+    """Yield the frames of a clip, uint8 [height, width, 3] RGB, all of them by default."""
+    backdrop = background(clip)
+    for frame in range(clip.num_frames) if indices is None else indices:
+        yield render_frame(clip, int(frame), backdrop=backdrop)
+
+
+def write_clip(clip: ShapeClip, path: Path) -> Path:
+    """Encode a clip as an H.264 MP4 (the one way clips become files).
+
+    Raises:
+        EncodeError: the file can't be written.
+    """
+    from tam_video.video.writer import TimedFrame, write_video
+
+    frames = (
+        TimedFrame(pts_seconds=index / clip.fps, rgb=rgb)
+        for index, rgb in enumerate(render_frames(clip))
+    )
+    write_video(path, frames, width=clip.width, height=clip.height, crf=18)
+    return path

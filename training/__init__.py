@@ -1,0 +1,1 @@
+"""How the embedded model `tiny` is made; not part of the installed package."""

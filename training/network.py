@@ -1,0 +1,124 @@
+"""The network of `tiny`: a Qwen3-VL of about three million parameters, and its symbols.
+
+The symbols are fixed rows of the word-embedding table: what the language model sees in place of visual
+features in stage 1, and what the vision tower learns to produce in stage 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tam_video.datasets.shapes import COLORS, MOTIONS, SHAPES
+
+WIDTH = 192
+EMBEDDING_STD = 0.08
+
+
+def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
+    """A randomly initialised `Qwen3VLForConditionalGeneration` (float32)."""
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in tokenizer.all_special_tokens}
+    config = Qwen3VLConfig(
+        text_config={
+            "vocab_size": -(-len(tokenizer) // 16) * 16,
+            "hidden_size": WIDTH,
+            "intermediate_size": 512,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 6,
+            "num_key_value_heads": 6,
+            "head_dim": 32,
+            "max_position_embeddings": 8192,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 2000.0,
+                "mrope_section": [6, 5, 5],
+                "mrope_interleaved": True,
+            },
+            "eos_token_id": ids["<|im_end|>"],
+            "pad_token_id": ids["<|endoftext|>"],
+            "bos_token_id": None,
+            "tie_word_embeddings": True,
+        },
+        vision_config={
+            "depth": 4,
+            "hidden_size": 160,
+            "num_heads": 5,
+            "intermediate_size": 480,
+            "out_hidden_size": WIDTH,
+            "patch_size": 16,
+            "spatial_merge_size": 1,
+            "temporal_patch_size": 2,
+            "num_position_embeddings": 196,
+            "deepstack_visual_indexes": [],
+        },
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(seed)
+    model = Qwen3VLForConditionalGeneration(config)
+    with torch.no_grad():
+        model.model.language_model.embed_tokens.weight.normal_(std=EMBEDDING_STD)
+    return model
+
+
+class Symbols(nn.Module):
+    """Visual features written with word embeddings.
+
+    An object's cell is colour word + shape word + motion word + place; a background cell is the row of
+    the image placeholder + place; a cell that an object covers in part is a mixture.
+    """
+
+    def __init__(self, tokenizer: Any, table: Tensor) -> None:
+        super().__init__()
+        self.words = {
+            "color": [_pieces(tokenizer, word) for word in COLORS],
+            "shape": [_pieces(tokenizer, word) for word in SHAPES],
+            "motion": [_pieces(tokenizer, word) for word in MOTIONS],
+        }
+        for kind, pieces in self.words.items():
+            rows = [table[ids].sum(0) / len(ids) ** 0.5 for ids in pieces]
+            self.register_buffer(kind, torch.stack(rows).clone())
+        empty = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+        self.register_buffer("empty", table[empty].clone())
+        place = torch.Generator().manual_seed(7)
+        self.register_buffer(
+            "axes", torch.randn(2, table.shape[1], generator=place) * EMBEDDING_STD * 1.2
+        )
+        self.fixed_rows = sorted({i for p in self.words.values() for ids in p for i in ids} | {empty})
+
+    def forward(
+        self, color: Tensor, shape: Tensor, motion: Tensor, cover: Tensor, xy: Tensor
+    ) -> Tensor:
+        """Features of N cells.
+
+        Args:
+            color: int64 [N], index into `COLORS`.
+            shape: int64 [N].
+            motion: int64 [N].
+            cover: float32 [N] in [0, 1], how much of the cell the object covers.
+            xy: float32 [N, 2] in [-1, 1], centre of the cell.
+
+        Returns:
+            float32 [N, width].
+        """
+        item = self.color[color] + self.shape[shape] + self.motion[motion]
+        part = cover[:, None]
+        return part * item + (1 - part) * self.empty + xy @ self.axes
+
+
+def _pieces(tokenizer: Any, word: str) -> list[int]:
+    return list(tokenizer(f" {word}", add_special_tokens=False)["input_ids"])
+
+
+def keep_rows_fixed(table: nn.Parameter, rows: list[int]) -> None:
+    """Stop gradients into the given rows of an embedding table."""
+    mask = torch.ones(table.shape[0], 1)
+    mask[rows] = 0
+    table.register_hook(lambda grad: grad * mask)

@@ -1,0 +1,227 @@
+"""Batches for the language stage: clips as symbols, questions as branches behind one visual prefix.
+
+Every question of a clip is a branch that sees the visual prefix and itself only, with the positions it would
+have alone: the cost of the prefix is paid once and no answer leaks into another question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tam_video.datasets.questions import Question, make_questions
+from tam_video.datasets.shapes import COLORS, FPS, MOTIONS, SHAPES, ShapeClip, object_mask
+
+GRID = 14
+IGNORE = -100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """The cells of a clip: t slots of GRID x GRID, by index into the vocabulary of the world.
+
+    `item` is -1 on pure background; `cover` is the share that the main object covers, after sharpening.
+    """
+
+    item: np.ndarray  # int64 [t, GRID, GRID]
+    cover: np.ndarray  # float32 [t, GRID, GRID]
+    color: np.ndarray  # int64 [num_objects]
+    shape: np.ndarray
+    motion: np.ndarray
+
+
+def sample_frames(clip: ShapeClip, num_frames: int) -> np.ndarray:
+    """Frame numbers as the Qwen3-VL video processor draws them."""
+    return np.linspace(0, clip.num_frames - 1, num_frames).round().astype(int)
+
+
+def clip_cells(clip: ShapeClip, frames: np.ndarray) -> Cells:
+    """Which object covers each cell of each slot (two frames a slot)."""
+    side = GRID * 4
+    cover = np.stack(
+        [
+            [object_mask(o, int(f), width=side, height=side, scale=side / clip.width) for f in frames]
+            for o in clip.objects
+        ]
+    ).astype(np.float32)
+    cover = cover.reshape(len(clip.objects), len(frames) // 2, 2, GRID, 4, GRID, 4).mean((2, 4, 6)) / 255
+    main = cover.argmax(0)
+    best = cover.max(0)
+    sharp = np.clip((best - 0.15) / 0.35, 0, 1)
+    return Cells(
+        item=np.where(sharp > 0, main, -1),
+        cover=sharp,
+        color=np.array([list(COLORS).index(o.color) for o in clip.objects]),
+        shape=np.array([SHAPES.index(o.shape) for o in clip.objects]),
+        motion=np.array([list(MOTIONS).index(o.motion) for o in clip.objects]),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prefix:
+    """The visual part of a prompt: ids, M-RoPE positions, and which entries are cells."""
+
+    ids: np.ndarray  # int64 [P]
+    positions: np.ndarray  # int64 [3, P]
+    cell: np.ndarray  # int64 [P], flat cell number or -1 for text
+    next_position: int
+
+
+class Prompts:
+    """Builds prompts as the processor of `tiny` does (checked against it in the tests)."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        name = tokenizer.convert_tokens_to_ids
+        self.start, self.end, self.pad = (
+            name("<|vision_start|>"),
+            name("<|vision_end|>"),
+            name("<|video_pad|>"),
+        )
+        self.cache: dict[str, list[int]] = {}
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, cached."""
+        if text not in self.cache:
+            self.cache[text] = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self.cache[text]
+
+    def prefix(self, frames: np.ndarray, keep: np.ndarray) -> Prefix:
+        """`keep` is bool [t * GRID * GRID]: the cells that are there."""
+        ids: list[int] = []
+        positions: list[np.ndarray] = []
+        cells: list[int] = []
+        at = 0
+
+        def text(new: list[int]) -> None:
+            nonlocal at
+            ids.extend(new)
+            positions.append(np.tile(np.arange(at, at + len(new)), (3, 1)))
+            cells.extend([-1] * len(new))
+            at += len(new)
+
+        text(self.encode("<|im_start|>user\n<|vision_start|>"))
+        for slot in range(len(frames) // 2):
+            seconds = (frames[2 * slot] / FPS + frames[2 * slot + 1] / FPS) / 2
+            text([*self.encode(f"<{seconds:.1f} seconds>"), self.start])
+            flat = np.flatnonzero(keep[slot * GRID * GRID : (slot + 1) * GRID * GRID])
+            rows, columns = np.divmod(flat, GRID)
+            ids.extend([self.pad] * len(flat))
+            positions.append(np.stack([np.full_like(rows, at), at + rows, at + columns]))
+            cells.extend((flat + slot * GRID * GRID).tolist())
+            at += GRID
+            text([self.end])
+        text([self.end])
+        return Prefix(np.array(ids), np.concatenate(positions, 1), np.array(cells), at)
+
+    def branch(self, question: Question) -> tuple[list[int], list[int]]:
+        """Ids behind the prefix and labels (IGNORE but for the last answer and its end)."""
+        ids: list[int] = []
+        labels: list[int] = []
+        turns = [*question.history, (question.text, question.answer)]
+        for number, (asked, answered) in enumerate(turns):
+            head = "" if number == 0 else "\n<|im_start|>user\n"
+            prompt = self.encode(f"{head}{asked}<|im_end|>\n<|im_start|>assistant\n")
+            answer = self.encode(f"{answered}<|im_end|>")
+            ids += prompt + answer
+            last = number == len(turns) - 1
+            labels += [IGNORE] * len(prompt) + (answer if last else [IGNORE] * len(answer))
+        return ids, labels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """B clips, padded to S positions; `branch` tells the questions apart (0 prefix, -1 padding)."""
+
+    ids: Tensor  # int64 [B, S]
+    positions: Tensor  # int64 [3, B, S]
+    labels: Tensor  # int64 [B, S]: the id that position s has to predict, or IGNORE
+    branch: Tensor  # int64 [B, S]
+    cell: Tensor  # int64 [B, S], flat cell or -1
+    kinds: list[list[str]]  # per clip, per branch (1-based in `branch`)
+
+    def mask(self) -> Tensor:
+        """Additive attention mask, float32 [B, 1, S, S]."""
+        size = self.ids.shape[1]
+        order = torch.arange(size)
+        causal = order[:, None] >= order[None, :]
+        own = (self.branch[:, :, None] == self.branch[:, None, :]) | (self.branch[:, None, :] == 0)
+        seen = causal & own
+        seen |= torch.eye(size, dtype=torch.bool)
+        return torch.zeros(seen.shape).masked_fill_(~seen, float("-inf"))[:, None]
+
+
+def keep_cells(cells: Cells, rng: np.random.Generator, *, dense: float) -> np.ndarray:
+    """Which cells of a clip are shown: all of them with probability `dense`, else a thin sample."""
+    if rng.random() < dense:
+        return np.ones(cells.item.size, bool)
+    share = np.where(cells.item.ravel() >= 0, rng.uniform(0.25, 0.6), rng.uniform(0.02, 0.09))
+    return rng.random(cells.item.size) < share
+
+
+def make_batch(
+    clips: list[ShapeClip],
+    frames: list[np.ndarray],
+    keeps: list[np.ndarray],
+    prompts: Prompts,
+    rng: np.random.Generator,
+    *,
+    max_questions: int = 10,
+) -> Batch:
+    """Join the prefixes and questions of some clips into one padded batch."""
+    rows = []
+    for clip, taken, keep in zip(clips, frames, keeps, strict=True):
+        prefix = prompts.prefix(taken, keep)
+        questions = make_questions(clip, rng)
+        rng.shuffle(questions)  # type: ignore[arg-type]
+        rows.append(_join(prefix, questions[:max_questions], prompts))
+    size = max(len(row[0]) for row in rows)
+
+    def padded(column: int, fill: int) -> Tensor:
+        out = np.full((len(rows), size), fill)
+        for number, row in enumerate(rows):
+            out[number, : len(row[column])] = row[column]
+        return torch.from_numpy(out)
+
+    positions = np.zeros((3, len(rows), size), int)
+    for number, row in enumerate(rows):
+        positions[:, number, : len(row[0])] = row[1]
+    return Batch(
+        ids=padded(0, 0),
+        positions=torch.from_numpy(positions),
+        labels=padded(2, IGNORE),
+        branch=padded(3, -1),
+        cell=padded(4, -1),
+        kinds=[row[5] for row in rows],
+    )
+
+
+def _join(prefix: Prefix, questions: list[Question], prompts: Prompts) -> tuple[Any, ...]:
+    ids, positions = [prefix.ids], [prefix.positions]
+    labels, branches = [np.full(len(prefix.ids), IGNORE)], [np.zeros(len(prefix.ids), int)]
+    for number, question in enumerate(questions, start=1):
+        new, wanted = prompts.branch(question)
+        ids.append(np.array(new))
+        positions.append(np.tile(prefix.next_position + np.arange(len(new)), (3, 1)))
+        labels.append(np.array([*wanted[1:], IGNORE]))
+        branches.append(np.full(len(new), number))
+    cells = np.concatenate([prefix.cell, np.full(sum(map(len, ids[1:])), -1)])
+    return (
+        np.concatenate(ids),
+        np.concatenate(positions, 1),
+        np.concatenate(labels),
+        np.concatenate(branches),
+        cells,
+        [f"{q.kind}:bait" if q.is_bait else q.kind for q in questions],
+    )
+
+
+def cell_places(slots: int) -> Tensor:
+    """float32 [slots * GRID * GRID, 2]: (x, y) of each cell's centre in [-1, 1]."""
+    centers = (torch.arange(GRID) + 0.5) / GRID * 2 - 1
+    y, x = torch.meshgrid(centers, centers, indexing="ij")
+    return torch.stack([x, y], -1).reshape(-1, 2).repeat(slots, 1)
