@@ -1,0 +1,54 @@
+"""Where and when a video multimodal LLM looked, for every token it generated.
+
+```python
+import tam_video
+
+explanation = tam_video.explain("clip.mp4", "What happens?")
+explanation.save("out")
+```
+
+Importing this package loads neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tam_video.config import RunConfig
+from tam_video.errors import TamVideoError
+from tam_video.types import Explanation, Message
+
+if TYPE_CHECKING:
+    from tam_video.models import load_model
+    from tam_video.pipeline import explain, explain_to_folder, render_run
+
+__version__ = "0.1.0"
+__all__ = [
+    "Explanation",
+    "Message",
+    "RunConfig",
+    "TamVideoError",
+    "explain",
+    "explain_to_folder",
+    "load_model",
+    "render_run",
+]
+
+_LAZY = {
+    "explain": "tam_video.pipeline",
+    "explain_to_folder": "tam_video.pipeline",
+    "load_model": "tam_video.models",
+    "render_run": "tam_video.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the working parts on first use."""
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

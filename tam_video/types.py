@@ -55,6 +55,12 @@ class VideoInfo:
         codec: codec name as FFmpeg spells it ("h264").
         pixel_format: pixel format as FFmpeg spells it ("yuv420p10le").
         has_audio: whether an audio stream is there.
+        is_mirrored: whether the readers flipped left and right before they rotated.
+        color_space: matrix that the readers decode with: "bt709", "bt601", "bt2020", "fcc",
+            "smpte240m" or "rgb".
+        color_range: "limited" or "full", of the stored pixels.
+        sample_aspect_ratio: width of a pixel over its height, as displayed; frames are not resized.
+        time_base: seconds per tick of the stream's clock.
     """
 
     path: Path
@@ -68,6 +74,11 @@ class VideoInfo:
     codec: str = ""
     pixel_format: str = ""
     has_audio: bool = False
+    is_mirrored: bool = False
+    color_space: str = ""
+    color_range: str = ""
+    sample_aspect_ratio: Fraction = Fraction(1)
+    time_base: Fraction = Fraction(1, 1000)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--peak", type=float, default=1.5e-3)
+    parser.add_argument("--peak", type=float, default=1e-3)
     args = parser.parse_args()
 
     tokenizer = make_tokenizer()
@@ -107,7 +107,7 @@ def main() -> None:
     tally, began = Tally(), time.time()
     losses: list[float] = []
     while state["step"] < args.steps:
-        rate = learning_rate(state["step"], peak=args.peak, warmup=200, total=args.steps)
+        rate = learning_rate(state["step"], peak=args.peak, warmup=100, total=args.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
         patches, cells = slot_batch(range(state["clips"], state["clips"] + args.batch))

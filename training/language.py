@@ -135,7 +135,7 @@ def main() -> None:
             began = time.time()
             rates = tally.rates()
             journal.log(loss=round(float(np.mean(losses)), 4), length=batch.ids.shape[1], **rates)
-            if state["level"] < 3 and min(rates.values()) > 0.93:
+            if state["level"] < 3 and np.median(list(rates.values())) > 0.95:
                 state["level"] += 1
             tally, losses = Tally(), []
         journal.save(model, optimizer, every_seconds=120)

@@ -54,6 +54,7 @@ def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
             "temporal_patch_size": 2,
             "num_position_embeddings": 196,
             "deepstack_visual_indexes": [],
+            "rope_parameters": {"rope_type": "axial", "rope_theta": 100.0},
         },
         image_token_id=ids["<|image_pad|>"],
         video_token_id=ids["<|video_pad|>"],
@@ -65,7 +66,26 @@ def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
     model = Qwen3VLForConditionalGeneration(config)
     with torch.no_grad():
         model.model.language_model.embed_tokens.weight.normal_(std=EMBEDDING_STD)
+        look_around(model.model.visual)
     return model
+
+
+def look_around(tower: Any, *, strength: float = 4.5) -> None:
+    """Let four heads of every vision layer begin by looking one cell (then two) up, down, left, right.
+
+    Constant queries and keys under rotary positions score an offset: q^T R(offset) k is largest where
+    the key's phase undoes the rotation. It is only a start; training moves it. Without it shapes and
+    motion stayed at chance for the first 2,700 slots.
+    """
+    frequencies = tower.rotary_pos_emb.inv_freq
+    for number, block in enumerate(tower.blocks):
+        step = 1 if number < len(tower.blocks) // 2 else 2
+        width, heads = block.attn.dim, block.attn.num_heads
+        bias = block.attn.qkv.bias.view(3, heads, width // heads)
+        for head, (row, column) in enumerate(((-1, 0), (1, 0), (0, -1), (0, 1)), start=1):
+            phase = torch.cat([frequencies * row * step, frequencies * column * step])
+            bias[0, head] = strength * torch.cat([torch.ones_like(phase), torch.zeros_like(phase)])
+            bias[1, head] = strength * torch.cat([phase.cos(), -phase.sin()])
 
 
 class Symbols(nn.Module):
@@ -89,7 +109,7 @@ class Symbols(nn.Module):
         self.register_buffer("empty", table[empty].clone())
         place = torch.Generator().manual_seed(7)
         self.register_buffer(
-            "axes", torch.randn(2, table.shape[1], generator=place) * EMBEDDING_STD * 1.2
+            "axes", torch.randn(2, table.shape[1], generator=place) * EMBEDDING_STD * 2.4
         )
         self.fixed_rows = sorted({i for p in self.words.values() for ids in p for i in ids} | {empty})
 

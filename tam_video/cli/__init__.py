@@ -1,1 +1,38 @@
-def main() -> None: ...
+"""The command line: parse, call, print; no logic.
+
+Exit codes: 0 done, 1 a video, model or output can't be used, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from tam_video import __version__
+from tam_video.cli.explain import explain_command
+from tam_video.cli.render import render_command
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  tam-video explain clip.mp4 -q "What happens?"
+  tam-video explain clip.mp4 -q "Who falls?" -m Qwen/Qwen2.5-VL-3B-Instruct -o out
+  tam-video render out --word falls
+\b
+Exit codes: 0 done, 1 input, model or output can't be used, 2 wrong usage, 130 interrupted.""",
+)
+@click.version_option(__version__, prog_name="tam-video")
+def cli() -> None:
+    """Show where and when a video LLM looked, for every token it generated."""
+
+
+cli.add_command(explain_command)
+cli.add_command(render_command)
+
+
+def main() -> None:
+    """Entry point of `tam-video` and of `python -m tam_video`."""
+    sys.exit(cli(prog_name="tam-video", standalone_mode=True))

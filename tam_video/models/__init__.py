@@ -1,0 +1,19 @@
+"""Video multimodal LLMs: loading, asking, and the scores that maps are made from.
+
+The only place for transformers. Importing it loads neither torch nor transformers.
+"""
+
+from tam_video.models.base import GenerationOptions, VideoModel
+from tam_video.models.conversation import check_conversation, read_conversation
+from tam_video.models.families import FAMILIES
+from tam_video.models.loading import ALIASES, load_model
+
+__all__ = [
+    "ALIASES",
+    "FAMILIES",
+    "GenerationOptions",
+    "VideoModel",
+    "check_conversation",
+    "load_model",
+    "read_conversation",
+]

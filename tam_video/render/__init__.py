@@ -1,0 +1,1 @@
+"""Explanations drawn on the video: heat, captions, annotated clips. Arrays in, files out."""

@@ -1,0 +1,12 @@
+"""Videos in and out: the only place that touches PyAV and decord."""
+
+from tam_video.video.reader import (
+    READERS,
+    DecodedFrame,
+    ReadLimits,
+    Timeline,
+    VideoReader,
+    open_video,
+)
+
+__all__ = ["READERS", "DecodedFrame", "ReadLimits", "Timeline", "VideoReader", "open_video"]

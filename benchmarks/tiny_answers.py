@@ -1,0 +1,149 @@
+"""How often `tiny` answers exactly right, per kind of question, on held-out clips read back from MP4.
+
+    python -m benchmarks.tiny_answers --clips 500 --workers 2 --out docs/results/tiny_answers.json
+
+Every clip is written as an MP4, opened with the default reader, sampled by the model's own rule, and asked with
+greedy decoding: what `tam-video explain` does. A clip that has no still object can't be asked "where", one
+without a unique shape can't be asked "what color": seeds go on until each kind has its number of clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.statistics import bootstrap
+from tam_video.datasets.questions import Question, caption_facts, make_questions
+from tam_video.datasets.shapes import Split, make_clip, write_clip
+from tam_video.types import FrameBatch, Message
+
+MODEL: dict[str, Any] = {}
+TWO_OBJECTS = "caption, two objects"
+
+
+def start_worker(model: str) -> None:
+    """Load the model once per process, one thread each."""
+    import torch
+
+    from tam_video.models import load_model
+
+    torch.set_num_threads(1)
+    MODEL["model"] = load_model(model)
+
+
+def read_clip(seed: int, split: Split, num_objects: int | None) -> tuple[Any, FrameBatch]:
+    """A clip of the world, written as an MP4 and read back as the model samples it."""
+    from tam_video.video.reader import open_video
+
+    clip = make_clip(seed, split=split, num_objects=num_objects)
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_clip(clip, Path(folder) / "clip.mp4")
+        with open_video(path) as reader:
+            taken = MODEL["model"].sample_native(reader.info, reader.timeline.pts_seconds)
+            return clip, reader.read(taken)
+
+
+def turns(question: Question) -> list[Message]:
+    """The conversation of a question."""
+    told = [
+        Message(role, text)
+        for pair in question.history
+        for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]
+    return [*told, Message("user", question.text)]
+
+
+def is_right(question: Question, answer: str) -> bool:
+    """Exact, but for the order of objects in a caption."""
+    if question.kind == "caption":
+        return caption_facts(answer) == caption_facts(question.answer)
+    return answer.strip() == question.answer
+
+
+def ask(job: tuple[int, Split, int | None, tuple[str, ...]]) -> list[dict[str, Any]]:
+    """Ask one clip its questions of the wanted kinds."""
+    seed, split, num_objects, kinds = job
+    clip, batch = read_clip(seed, split, num_objects)
+    rows = []
+    for question in make_questions(clip, np.random.default_rng([3, seed])):
+        kind = f"{question.kind}, bait" if question.is_bait else question.kind
+        if kind in kinds:
+            said = MODEL["model"].generate(batch, turns(question)).answer
+            rows.append(
+                {
+                    "kind": TWO_OBJECTS if num_objects == 2 else kind,
+                    "seed": seed,
+                    "objects": len(clip.objects),
+                    "question": question.text,
+                    "expected": question.answer,
+                    "answer": said,
+                    "right": is_right(question, said),
+                }
+            )
+    return rows
+
+
+def jobs(clips: int, split: Split) -> Iterator[tuple[int, Split, int | None, tuple[str, ...]]]:
+    """Clips until every kind has its number, then the two-object captions on seeds of their own."""
+    seen: dict[str, int] = defaultdict(int)
+    kinds = ("color", "shape", "motion", "location", "presence", "presence, bait", "when")
+    kinds += ("count", "caption", "multi_turn")
+    seed = 0
+    while min((seen[kind] for kind in kinds), default=0) < clips:
+        asked = make_questions(make_clip(seed, split=split), np.random.default_rng([3, seed]))
+        has = {f"{q.kind}, bait" if q.is_bait else q.kind for q in asked}
+        wanted = tuple(kind for kind in kinds if kind in has and seen[kind] < clips)
+        for kind in wanted:
+            seen[kind] += 1
+        if wanted:
+            yield seed, split, None, wanted
+        seed += 1
+    for extra in range(clips):
+        yield 1_000_000 + extra, split, 2, ("caption",)
+
+
+def main() -> None:
+    """Run and print a table; write every answer beside the summary."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--clips", type=int, default=500, help="per kind of question")
+    parser.add_argument("--split", default="test", choices=["dev", "test"])
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    began = time.time()
+    rows: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(
+        args.workers, get_context("spawn"), initializer=start_worker, initargs=(args.model,)
+    ) as pool:
+        for number, found in enumerate(pool.map(ask, jobs(args.clips, args.split)), start=1):
+            rows += found
+            if number % 50 == 0:
+                right = sum(row["right"] for row in rows) / len(rows)
+                print(f"{number} clips, {len(rows)} answers, {right:.3f} right", flush=True)
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["kind"]].append(float(row["right"]))
+    summary = {kind: bootstrap(values) for kind, values in sorted(groups.items())}
+    for kind, interval in summary.items():
+        print(f"{kind:24s} {interval}")
+    print(f"{len(rows)} answers in {time.time() - began:.0f} s")
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        wrong = [row for row in rows if not row["right"]]
+        document = {"kinds": {k: v.as_dict() for k, v in summary.items()}, "wrong": wrong}
+        args.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

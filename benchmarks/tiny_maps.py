@@ -1,0 +1,148 @@
+"""Whether the maps of `tiny` find their objects: AUC and pointing game against exact masks.
+
+    python -m benchmarks.tiny_maps --clips 300 --workers 2 --out docs/results/tiny_maps.json
+
+Each clip is captioned by `generate`; every colour and shape word of the caption that is true of some object is
+scored on the grid (slot x row x column). A cell belongs to the object when the object covers at least half of
+it, averaged over the two frames of the slot. A shape that two objects share points at both. Words are scored by
+the mean map of their sub-tokens; a clip's value is the mean over its words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from scipy.stats import rankdata
+
+from benchmarks.statistics import bootstrap
+from benchmarks.tiny_answers import MODEL, read_clip, start_worker
+from tam_video.datasets.shapes import COLORS, SHAPES, ShapeClip, object_masks
+from tam_video.tam import join_words, token_activation_maps, word_maps
+from tam_video.types import FloatArray, FrameBatch, Generation, Message
+
+QUESTION = "Describe the video."
+
+
+def cell_masks(clip: ShapeClip, batch: FrameBatch, generation: Generation) -> np.ndarray:
+    """bool [num_objects, t, h, w]: cells that each object covers by half or more."""
+    t, h, w = generation.grid.shape
+    cover = np.zeros((len(clip.objects), t, h, w), np.float32)
+    for slot, fed in enumerate(generation.grid.frame_slots):
+        for frame in fed:
+            masks = object_masks(clip, int(batch.indices[frame])).astype(np.float32)
+            for number, mask in enumerate(masks):
+                small = cv2.resize(mask, (w, h), interpolation=cv2.INTER_AREA)
+                cover[number, slot] += small / len(fed)
+    return cover >= 0.5
+
+
+def auc(scores: np.ndarray, mask: np.ndarray) -> float:
+    """Area under the ROC curve by ranks (ties count half)."""
+    ranks = rankdata(scores.ravel())
+    inside = mask.ravel()
+    positive, negative = inside.sum(), (~inside).sum()
+    return float((ranks[inside].sum() - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def points_inside(scores: np.ndarray, mask: np.ndarray) -> bool:
+    """Pointing game: the largest cell lies on the object; a constant map is a miss."""
+    return bool(scores.max() > scores.min() and mask.ravel()[scores.argmax()])
+
+
+def maps_of(generation: Generation) -> Iterator[tuple[str, FloatArray]]:
+    """The maps that are compared, by name, each float32 [M, t, h, w]."""
+    for profile in ("default", "reference"):
+        found = token_activation_maps(
+            generation.scores,
+            visual_positions=generation.visual_positions,
+            text_positions=generation.text_positions,
+            token_strings=[token.text for token in generation.tokens],
+            num_prompt_tokens=generation.num_prompt_tokens,
+            grid=generation.grid,
+            profile=profile,
+        )
+        if profile == "default":
+            yield "raw logit", found.raw.reshape(found.maps.shape)
+        yield profile, found.maps
+
+
+def score_clip(seed: int) -> dict[str, dict[str, float]]:
+    """AUC and pointing of one clip, for every layer's raw maps and the last layer's profiles."""
+    from tam_video.models import GenerationOptions
+
+    model = MODEL["model"]
+    clip, batch = read_clip(seed, "test", None)
+    ask = [Message("user", QUESTION)]
+    answer = model.generate(batch, ask).answer
+    found: dict[str, dict[str, float]] = {}
+    for layer in range(model.num_layers):
+        last = layer == model.num_layers - 1
+        options = GenerationOptions(layer=-1 if last else layer)
+        generation = model.generate(batch, ask, options=options, answer=answer)
+        masks = cell_masks(clip, batch, generation)
+        for name, maps in maps_of(generation):
+            label = f"{name}, layer {layer + 1} of {model.num_layers}"
+            found |= {label: score_words(clip, masks, generation, maps)}
+    return {label: values for label, values in found.items() if values}
+
+
+def score_words(
+    clip: ShapeClip, masks: np.ndarray, generation: Generation, maps: FloatArray
+) -> dict[str, float]:
+    """Mean AUC and pointing over the colour and shape words that are true of a visible object."""
+    words = join_words(generation.tokens)
+    values = defaultdict(list)
+    for word, scores in zip(words, word_maps(maps, words), strict=True):
+        if word.text not in COLORS and word.text not in SHAPES:
+            continue
+        true_of = [word.text in (o.color, o.shape) for o in clip.objects]
+        mask = masks[true_of].any(0) if any(true_of) else np.zeros(maps.shape[1:], bool)
+        if mask.any():
+            values["auc"].append(auc(scores, mask))
+            values["pointing"].append(float(points_inside(scores, mask)))
+    return {metric: float(np.mean(found)) for metric, found in values.items()}
+
+
+def main() -> None:
+    """Run and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--clips", type=int, default=300)
+    parser.add_argument("--first-seed", type=int, default=2_000_000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    groups: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    with ProcessPoolExecutor(
+        args.workers, get_context("spawn"), initializer=start_worker, initargs=(args.model,)
+    ) as pool:
+        seeds = range(args.first_seed, args.first_seed + args.clips)
+        for number, found in enumerate(pool.map(score_clip, seeds), start=1):
+            for label, values in found.items():
+                for metric, value in values.items():
+                    groups[label][metric].append(value)
+            if number % 50 == 0:
+                print(f"{number} clips", flush=True)
+    summary = {
+        label: {metric: bootstrap(values) for metric, values in metrics.items()}
+        for label, metrics in groups.items()
+    }
+    for label, metrics in summary.items():
+        print(f"{label:32s} auc {metrics['auc']}   pointing {metrics['pointing']}")
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        document = {k: {m: v.as_dict() for m, v in ms.items()} for k, ms in summary.items()}
+        args.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""What every command shares: people-text on stderr, one JSON object on stdout, exit codes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tam_video.errors import TamVideoError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
+
+
+def common_options(command: Command) -> Command:
+    """Add `--json`, `-v`, `-q` to a command."""
+    for option in (
+        click.option("--quiet", is_flag=True, help="Print errors only."),
+        click.option("-v", "--verbose", count=True, help="Say more; twice for everything."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout."),
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """How a command talks.
+
+    Attributes:
+        as_json: stdout carries one JSON object, nothing else.
+        quiet: no progress and no notes.
+    """
+
+    as_json: bool = False
+    quiet: bool = False
+
+    def note(self, text: str) -> None:
+        """A line for people, on stderr."""
+        if not self.quiet:
+            click.echo(_one_line(text), err=True)
+
+    def result(self, document: Mapping[str, Any], text: str) -> None:
+        """The outcome: the document with `--json`, else the text, on stdout."""
+        if self.as_json:
+            click.echo(json.dumps(document, ensure_ascii=False, default=_plain))
+        else:
+            click.echo(text)
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[str, int, int], None]]:
+        """A progress display on stderr: a bar on a terminal, plain lines elsewhere."""
+        if self.quiet:
+            yield lambda _stage, _done, _total: None
+        elif sys.stderr.isatty():
+            with _bars() as update:
+                yield update
+        else:
+            yield _lines(self)
+
+
+@contextmanager
+def session(*, as_json: bool, quiet: bool, verbose: int) -> Iterator[Console]:
+    """Run a command's body: set up logging, turn our errors into one line and an exit code."""
+    level = _LEVELS.get(-1 if quiet else min(verbose, 2), logging.DEBUG)
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
+    console = Console(as_json=as_json, quiet=quiet)
+    try:
+        yield console
+    except TamVideoError as exc:
+        if os.environ.get("TAM_VIDEO_DEBUG"):
+            raise
+        _report(exc, as_json=as_json)
+        sys.exit(exc.exit_code)
+    except KeyboardInterrupt:
+        click.echo("interrupted; nothing half-written was left", err=True)
+        sys.exit(130)
+
+
+def _report(exc: TamVideoError, *, as_json: bool) -> None:
+    hint = f" (hint: {exc.hint})" if exc.hint else ""
+    click.echo(f"error: {_one_line(exc.message)}{_one_line(hint)}", err=True)
+    if as_json:
+        error = {"type": type(exc).__name__, "message": exc.message, "hint": exc.hint}
+        click.echo(json.dumps({"error": error}, ensure_ascii=False))
+
+
+def _one_line(text: str) -> str:
+    """Untrusted text as one line without control characters."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    from rich.console import Console as RichConsole
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=RichConsole(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def update(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                for other in tasks.values():
+                    bars.update(other, visible=False)
+                tasks[stage] = bars.add_task(stage, total=total or None)
+            bars.update(tasks[stage], completed=done, total=total or None)
+
+        yield update
+
+
+def _lines(console: Console) -> Callable[[str, int, int], None]:
+    shown: set[tuple[str, int]] = set()
+
+    def update(stage: str, done: int, total: int) -> None:
+        quarter = 4 * done // total if total else 0
+        if (stage, quarter) not in shown:
+            shown.add((stage, quarter))
+            console.note(f"{stage} {25 * quarter}%" if total else stage)
+
+    return update

@@ -1,0 +1,172 @@
+"""The run folder: written aside, its manifest last, then renamed into place.
+
+A folder with a `manifest.json` is complete; a folder without one is not a result. Nothing that is not a run
+folder is ever removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tam_video.errors import ExportError, OutputExistsError, RunFolderError
+
+MANIFEST = "manifest.json"
+MANIFEST_VERSION = 1
+
+
+@contextmanager
+def new_run_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside `target`; on success seal it and rename it to `target`.
+
+    Args:
+        target: the run folder to make.
+        force: replace an existing run folder.
+
+    Raises:
+        OutputExistsError: `target` exists and may not be replaced.
+        ExportError: the folder can't be written.
+    """
+    refuse_existing(target, force=force)
+    with _written(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}.", dir=target.parent))
+        folder.chmod(0o777 & ~_umask())
+    try:
+        yield folder
+        with _written(target):
+            seal(folder)
+            _put_in_place(folder, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def replace_files(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder; on success its files replace those of the run folder, then seal it.
+
+    The manifest is taken away first and written last: an interrupted change shows as an unfinished run.
+
+    Raises:
+        ExportError: the folder can't be written.
+    """
+    with _written(folder):
+        temporary = Path(tempfile.mkdtemp(prefix=".render.", dir=folder))
+    try:
+        yield temporary
+        with _written(folder):
+            (folder / MANIFEST).unlink(missing_ok=True)
+            for path in temporary.iterdir():
+                path.replace(folder / path.name)
+            temporary.rmdir()
+            seal(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_existing(target: Path, *, force: bool) -> None:
+    """Raise unless `target` is free, an empty folder, or a run folder that may be replaced."""
+    if not os.path.lexists(target):
+        return
+    if target.is_dir() and not target.is_symlink():
+        if not any(target.iterdir()):
+            return
+        if (target / MANIFEST).is_file():
+            if force:
+                return
+            raise OutputExistsError(
+                f"{target} holds a finished run", hint="choose another -o DIR, or pass --force"
+            )
+    raise OutputExistsError(
+        f"{target} exists and is not a run folder", hint="choose another -o DIR"
+    )
+
+
+def seal(folder: Path) -> Path:
+    """Write `manifest.json` with the size and sha256 of every other file, atomically."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name != MANIFEST
+    }
+    document = {"manifest_version": MANIFEST_VERSION, "files": files}
+    temporary = folder / f".{MANIFEST}.tmp"
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1, sort_keys=True)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return temporary.rename(folder / MANIFEST)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run folder.
+
+    Raises:
+        RunFolderError: it is missing or damaged: the folder is not a finished run.
+    """
+    try:
+        document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return dict(document["files"])
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise RunFolderError(
+            f"{folder} is not a finished run: no readable {MANIFEST}",
+            hint="give the folder that `tam-video explain` wrote",
+        ) from exc
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def video_fingerprint(path: Path) -> str:
+    """Hex digest of a file's size and its first and last MiB: cheap on files of any length."""
+    size, part = path.stat().st_size, 1 << 20
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(part))
+        if size > part:
+            file.seek(max(part, size - part))
+            digest.update(file.read(part))
+    return digest.hexdigest()
+
+
+def _put_in_place(folder: Path, target: Path) -> None:
+    """Rename; an old run is moved aside first, and removed when the new one stands."""
+    if not target.is_dir():
+        folder.rename(target)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}.old.", dir=target.parent))
+    old = target.rename(aside / "run")
+    try:
+        folder.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _written(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise ExportError(
+            f"can't write {target}: {exc.strerror or exc}", hint="check space and permissions"
+        ) from exc
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

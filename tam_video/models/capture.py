@@ -1,0 +1,63 @@
+"""Hidden states of a decoder, read by forward hooks that never outlive their block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tam_video.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@contextmanager
+def record_states(module: Any) -> Iterator[list[Tensor]]:
+    """Record what a decoder or one of its layers returns, call by call.
+
+    Args:
+        module: a torch module returning hidden states [1, n, d], alone, first in a tuple, or as
+            `.last_hidden_state`.
+
+    Yields:
+        A list that grows by [n, d] with every call: chunks of the prompt, then one state a step.
+    """
+    states: list[Tensor] = []
+
+    def keep(_module: Any, _args: Any, output: Any) -> None:
+        if hasattr(output, "last_hidden_state"):
+            output = output.last_hidden_state
+        elif isinstance(output, tuple):
+            output = output[0]
+        states.append(output[0].detach())
+
+    handle = module.register_forward_hook(keep)
+    try:
+        yield states
+    finally:
+        handle.remove()
+
+
+def find_decoder(model: Any) -> Any:
+    """Return the text decoder whose output goes into `lm_head`, whatever wraps it.
+
+    Args:
+        model: a transformers generation model.
+    """
+    decoder = model.get_decoder()
+    return decoder.model if hasattr(decoder, "lm_head") else decoder
+
+
+def resolve_layer(layer: int, *, num_layers: int) -> int:
+    """Turn a layer number, maybe counted from the end, into 0..L-1.
+
+    Raises:
+        ConfigError: the model has no such layer.
+    """
+    if not -num_layers <= layer < num_layers:
+        raise ConfigError(
+            f"layer {layer} is out of range: the model has {num_layers} decoder layers",
+            hint=f"use 0..{num_layers - 1}, or -1 for the last",
+        )
+    return layer % num_layers

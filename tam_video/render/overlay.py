@@ -1,0 +1,192 @@
+"""Heat on pictures: a map at a moment, blown up to the picture, coloured and blended by value.
+
+Pure functions from arrays to arrays. Knows nothing of files, answers or captions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from tam_video.errors import UnknownNameError
+from tam_video.types import ByteArray, Explanation, Float64Array, FloatArray
+
+COLORMAPS = ("turbo", "inferno", "cividis", "viridis", "jet")
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """The stretch of the clip that the model saw, in source seconds, ends included."""
+
+    start_seconds: float
+    end_seconds: float
+
+    def __contains__(self, seconds: float) -> bool:
+        """Whether a moment lies in it."""
+        return self.start_seconds <= seconds <= self.end_seconds
+
+
+def explained_window(
+    explanation: Explanation, *, clip_start_seconds: float, clip_end_seconds: float
+) -> TimeWindow:
+    """The stretch that the slots speak for, half a slot around the first and the last.
+
+    An end of the clip that is less than one whole slot away belongs to the window too: samplers
+    leave such a rest when they see the clip from end to end.
+
+    Args:
+        explanation: its grid and frame times say where the slots are.
+        clip_start_seconds: pts of the clip's first frame.
+        clip_end_seconds: end of the clip's last frame.
+
+    Returns:
+        The window; the whole clip when one single frame was sampled.
+    """
+    slots = np.unique(explanation.grid.slot_seconds(explanation.pts_seconds))
+    if len(slots) > 1:
+        first_gap, last_gap = float(slots[1] - slots[0]), float(slots[-1] - slots[-2])
+    else:
+        first_gap = last_gap = _only_slot_seconds(
+            explanation.pts_seconds, default=clip_end_seconds - clip_start_seconds
+        )
+    start, end = float(slots[0]) - first_gap / 2, float(slots[-1]) + last_gap / 2
+    if start - clip_start_seconds <= first_gap / 2:
+        start = min(start, clip_start_seconds)
+    if clip_end_seconds - end <= last_gap / 2:
+        end = max(end, clip_end_seconds)
+    return TimeWindow(start, end)
+
+
+def _only_slot_seconds(pts_seconds: Float64Array, *, default: float) -> float:
+    """How long a lone slot lasts: its frames' span and one gap, `default` for one frame."""
+    times = np.unique(pts_seconds)
+    if len(times) == 1:
+        return default
+    return float(times[-1] - times[0]) * len(times) / (len(times) - 1)
+
+
+def map_at(maps: FloatArray, slot_seconds: Float64Array, seconds: float) -> FloatArray:
+    """Linear interpolation between the two slots around a moment; the end slots hold beyond them.
+
+    Args:
+        maps: float32 [t, h, w] in [0, 1].
+        slot_seconds: float64 [t], not decreasing.
+        seconds: the moment, on the same clock.
+
+    Returns:
+        float32 [h, w] in [0, 1].
+    """
+    after = int(np.searchsorted(slot_seconds, seconds, side="right"))
+    if after == 0:
+        first: FloatArray = maps[0]
+        return first
+    if after == len(slot_seconds):
+        last: FloatArray = maps[-1]
+        return last
+    before = after - 1
+    gap = slot_seconds[after] - slot_seconds[before]
+    share = np.float32((seconds - slot_seconds[before]) / gap)
+    mixed: FloatArray = maps[before] + share * (maps[after] - maps[before])
+    return mixed
+
+
+def upsample(cells: FloatArray, *, width: int, height: int) -> ByteArray:
+    """Bilinear enlargement with cell centres in place: cell (y, x) lies over its own h-th and w-th.
+
+    Args:
+        cells: float32 [h, w], clipped to [0, 1]; NaN counts as 0.
+        width: picture width W in pixels.
+        height: picture height H in pixels.
+
+    Returns:
+        uint8 [H, W], heat in 255ths. The value at a cell's centre is the cell's; border cells
+        reach to the picture's edge.
+    """
+    import cv2
+
+    clean = np.clip(np.nan_to_num(cells, nan=0.0), 0.0, 1.0).astype(np.float32, copy=False)
+    large = cv2.resize(clean, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.convertScaleAbs(large, alpha=255.0), dtype=np.uint8)
+
+
+@lru_cache(maxsize=len(COLORMAPS))
+def color_table(name: str) -> ByteArray:
+    """The 256 colours of a colour map, cold to hot.
+
+    Args:
+        name: one of `COLORMAPS`.
+
+    Returns:
+        uint8 [256, 3], RGB.
+
+    Raises:
+        UnknownNameError: there is no such colour map.
+    """
+    import cv2
+
+    if name not in COLORMAPS:
+        raise UnknownNameError("colormap", name, COLORMAPS)
+    ramp = np.arange(256, dtype=np.uint8)[:, None]
+    bgr = cv2.applyColorMap(ramp, int(getattr(cv2, f"COLORMAP_{name.upper()}")))
+    table = np.ascontiguousarray(np.asarray(bgr, dtype=np.uint8)[:, 0, ::-1])
+    table.flags.writeable = False
+    return table
+
+
+@lru_cache(maxsize=32)
+def _blend_tables(name: str, opacity: float) -> tuple[ByteArray, ByteArray]:
+    """What is added and what is kept of the picture for each heat level: uint8 [256, 1, 3] each."""
+    alpha = opacity * np.arange(256)[:, None] / 255.0
+    added = np.rint(alpha * color_table(name)).astype(np.uint8)
+    kept = np.rint(255.0 * (1.0 - alpha)).astype(np.uint8).repeat(3, axis=1)
+    return np.ascontiguousarray(added[:, None]), np.ascontiguousarray(kept[:, None])
+
+
+def blend(
+    frame: ByteArray, heat: ByteArray, *, colormap: str = "turbo", opacity: float = 0.6
+) -> ByteArray:
+    """Lay heat over a picture: a pixel is `opacity * heat` colour and the rest picture.
+
+    Args:
+        frame: uint8 [H, W, 3], RGB.
+        heat: uint8 [H, W], in 255ths. Where it is 0 the picture is unchanged.
+        colormap: one of `COLORMAPS`.
+        opacity: share of colour at full heat, in [0, 1].
+
+    Returns:
+        uint8 [H, W, 3], RGB, within 2 levels of the exact blend (three roundings to 8 bits).
+
+    Raises:
+        UnknownNameError: there is no such colour map.
+    """
+    import cv2
+
+    added, kept = _blend_tables(colormap, opacity)
+    color = cv2.applyColorMap(heat, added)
+    weight = cv2.applyColorMap(heat, kept)
+    faded = cv2.multiply(frame, weight, scale=1 / 255)
+    return np.asarray(cv2.add(faded, color), dtype=np.uint8)
+
+
+def render_still(
+    frame: ByteArray, cells: FloatArray, *, colormap: str = "turbo", opacity: float = 0.6
+) -> ByteArray:
+    """One picture with one map over it, for previews.
+
+    Args:
+        frame: uint8 [H, W, 3], RGB.
+        cells: float32 [h, w] in [0, 1].
+        colormap: one of `COLORMAPS`.
+        opacity: share of colour at heat 1, in [0, 1].
+
+    Returns:
+        uint8 [H, W, 3], RGB.
+
+    Raises:
+        UnknownNameError: there is no such colour map.
+    """
+    height, width = frame.shape[:2]
+    heat = upsample(cells, width=width, height=height)
+    return blend(frame, heat, colormap=colormap, opacity=opacity)

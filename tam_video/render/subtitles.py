@@ -1,0 +1,74 @@
+"""WebVTT cues beside the annotated clip. Text is the model's, so it is escaped."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tam_video.errors import ExportError
+
+_NOTE = (
+    "NOTE Times say when the annotated clip shows the heat of a word or token.\n"
+    "They are not when it was spoken or generated."
+)
+# A backslash is markup of the subtitle library, the others are markup of WebVTT.
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A text and when it is shown, in seconds of the annotated clip."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+
+
+def escape_cue(text: str) -> str:
+    """Text that WebVTT shows as it is.
+
+    Args:
+        text: any text.
+
+    Returns:
+        One line: spaces joined, control characters dropped, markup characters as references.
+    """
+    drawn = (" " if unicodedata.category(each) in ("Cc", "Cs") else each for each in text)
+    plain = " ".join("".join(drawn).split())
+    return "".join(_ESCAPES.get(character, character) for character in plain)
+
+
+def write_vtt(path: Path, cues: Iterable[Cue]) -> Path:
+    """Write cues as WebVTT; the file appears only when it is complete.
+
+    Args:
+        path: the file to write.
+        cues: in any order; those without a visible text are left out.
+
+    Returns:
+        `path`.
+
+    Raises:
+        ExportError: the file can't be written.
+    """
+    from pysubs2 import SSAEvent, SSAFile
+
+    subtitles = SSAFile()
+    for cue in cues:
+        text = escape_cue(cue.text)
+        start, end = round(cue.start_seconds * 1000), round(cue.end_seconds * 1000)
+        if text:
+            subtitles.append(SSAEvent(start=start, end=max(end, start + 1), text=text))
+    head, _, body = subtitles.to_string("vtt", keep_ssa_tags=True).partition("\n")
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(f"{head}\n\n{_NOTE}\n{body}", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ExportError(
+            f"cannot write {path.name}: {error}", hint="check that the folder is writable"
+        ) from error
+    return path

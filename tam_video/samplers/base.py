@@ -1,0 +1,101 @@
+"""What a sampler may choose from, and what it promises.
+
+Owns: the window (`--start/--end`) and the protocol. Pixels are none of its business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tam_video.errors import ConfigError
+from tam_video.types import Float64Array, IntArray, VideoInfo
+
+_HALF_TICK = 5e-7  # seconds: a frame is not missed by the rounding of its time
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """The frames that may be chosen, in display order; n of them, one at least.
+
+    Attributes:
+        indices: int64 [n], frame numbers in the source, consecutive.
+        pts_seconds: float64 [n], presentation times as the container has them, increasing.
+        is_keyframe: bool [n].
+        info: the source video.
+    """
+
+    indices: IntArray
+    pts_seconds: Float64Array
+    is_keyframe: NDArray[np.bool_]
+    info: VideoInfo
+
+    def __post_init__(self) -> None:
+        if not self.indices.shape == self.pts_seconds.shape == self.is_keyframe.shape:
+            raise ValueError("indices, pts_seconds and is_keyframe must all be [n]")
+        if self.indices.ndim != 1 or not len(self.indices):
+            raise ValueError("a window holds one frame at least")
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def seconds(self) -> Float64Array:
+        """float64 [n]: times relative to the first frame of the window."""
+        relative: Float64Array = self.pts_seconds - self.pts_seconds[0]
+        return relative
+
+
+class FrameSampler(Protocol):
+    """Chooses frames."""
+
+    def sample(self, window: Window) -> IntArray:
+        """int64 [T], T >= 1: source frame numbers, increasing, without duplicates.
+
+        The one exception: a sampler that was asked for a number of frames repeats some when the
+        window holds fewer; the numbers then do not decrease.
+
+        Raises:
+            ConfigError: no frame of the window fits what was asked.
+        """
+
+
+def window(
+    info: VideoInfo,
+    timeline_pts: Float64Array,
+    is_keyframe: NDArray[np.bool_],
+    *,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+) -> Window:
+    """The frames shown from `start_seconds` on and before `end_seconds`.
+
+    Args:
+        info: the source video.
+        timeline_pts: float64 [N], presentation times of all its frames, increasing.
+        is_keyframe: bool [N].
+        start_seconds: relative to the first frame; None for the beginning.
+        end_seconds: relative to the first frame, exclusive; None for the end.
+
+    Raises:
+        ConfigError: the times are negative, not numbers, out of order, or hold no frame.
+    """
+    start = 0.0 if start_seconds is None else start_seconds
+    end = np.inf if end_seconds is None else end_seconds
+    if not (0 <= start < end):
+        raise ConfigError(
+            f"start {start:g} s and end {end:g} s hold no time",
+            hint="give seconds from the first frame on, start before end",
+        )
+    relative = timeline_pts - timeline_pts[0]
+    indices = np.flatnonzero((relative >= start - _HALF_TICK) & (relative < end - _HALF_TICK))
+    if not len(indices):
+        last = float(relative[-1])
+        raise ConfigError(
+            f"no frame is shown between {start:g} s and {end:g} s",
+            hint=f"the last frame of {info.path.name} is at {last:.3f} s",
+        )
+    return Window(indices.astype(np.int64), timeline_pts[indices], is_keyframe[indices], info)

@@ -1,0 +1,88 @@
+"""Samplers that follow the clock: presentation times, never frame numbers divided by a rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tam_video.errors import ConfigError
+from tam_video.samplers.base import Window
+from tam_video.samplers.by_count import check_at_least_one, thinned
+from tam_video.types import Float64Array, IntArray
+
+
+def shown_at(window: Window, seconds: Float64Array) -> IntArray:
+    """int64 [k]: source numbers of the frames on screen at `seconds` after the window's first.
+
+    A frame is on screen from its own time until the next frame's; a microsecond is forgiven.
+    """
+    places = np.searchsorted(window.seconds, seconds + 1e-6, side="right") - 1
+    return window.indices[np.clip(places, 0, len(window) - 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class FpsSampler:
+    """The frame on screen every `1 / fps` seconds, from the window's first frame on.
+
+    Attributes:
+        fps: frames a second; at most every frame of the video is taken once.
+        max_frames: more than this are thinned out evenly; None keeps all.
+    """
+
+    fps: float = 2.0
+    max_frames: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fps < np.inf:
+            raise ConfigError(f"fps must be above 0, not {self.fps}", hint="set fps to 0.1 or more")
+        check_at_least_one("max_frames", self.max_frames)
+
+    def sample(self, window: Window) -> IntArray:
+        """int64 [T]: source frame numbers."""
+        if len(window) == 1:
+            return window.indices.copy()
+        shortest = float(np.diff(window.pts_seconds).min())
+        if self.fps * shortest >= 1:
+            return thinned(window.indices.copy(), max_frames=self.max_frames)
+        ticks = np.arange(int(np.floor(window.seconds[-1] * self.fps + 1e-6)) + 1) / self.fps
+        return thinned(np.unique(shown_at(window, ticks)), max_frames=self.max_frames)
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampSampler:
+    """The frames on screen at given times.
+
+    Attributes:
+        seconds: times relative to the first frame of the WINDOW, in any order.
+    """
+
+    seconds: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.seconds:
+            raise ConfigError("no times were given", hint="give one time in seconds at least")
+        if not all(0 <= second < np.inf for second in self.seconds):
+            raise ConfigError("times must be 0 or more", hint="give seconds from the start on")
+
+    def sample(self, window: Window) -> IntArray:
+        """int64 [T]: source frame numbers; two times that fall on one frame give it once.
+
+        Raises:
+            ConfigError: a time lies after the window's end.
+        """
+        last = max(self.seconds)
+        if last > _end_seconds(window):
+            raise ConfigError(
+                f"{last:g} s is after the end", hint=f"the end is at {_end_seconds(window):.3f} s"
+            )
+        return np.unique(shown_at(window, np.array(self.seconds, np.float64)))
+
+
+def _end_seconds(window: Window) -> float:
+    """When the last frame of the window leaves the screen, relative to the window's first frame."""
+    start = float(window.pts_seconds[0])
+    if int(window.indices[-1]) == window.info.num_frames - 1:
+        return window.info.start_seconds + window.info.duration_seconds - start
+    stays = float(np.median(np.diff(window.pts_seconds))) if len(window) > 1 else 0.0
+    return float(window.pts_seconds[-1]) + stays - start

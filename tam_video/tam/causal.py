@@ -1,0 +1,81 @@
+"""Estimated causal inference: take away what a map owes to the tokens before it.
+
+Owns: who is context of whom, and the correction of all tokens at once. Knows nothing of grids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tam_video.types import Float64Array, FloatArray
+
+_EPSILON = 1e-8
+_CELLS_PER_BLOCK = 4096
+
+
+def context_mask(token_strings: Sequence[str]) -> NDArray[np.bool_]:
+    """Which text tokens are context of which: the earlier ones with another string.
+
+    Source: Li et al., ICCV 2025, arXiv:2506.23270, estimated causal inference.
+
+    Args:
+        token_strings: M token strings, prompt text first.
+
+    Returns:
+        bool [M, M], entry [m, k] true where k is context of m.
+    """
+    numbers: dict[str, int] = {}
+    names = np.array([numbers.setdefault(each, len(numbers)) for each in token_strings])
+    differs: NDArray[np.bool_] = names[:, None] != names[None, :]
+    return differs & np.tri(len(names), k=-1, dtype=np.bool_)
+
+
+def causal_inference(
+    raw: FloatArray, relevance: FloatArray, *, context: NDArray[np.bool_]
+) -> Float64Array:
+    """Subtract from each map the part that its context explains, for all tokens at once.
+
+    Source: Li et al., ICCV 2025, arXiv:2506.23270. With w_k = r_m[k] / (sum_k r_m[k] + 1e-8) over
+    the context, E_m = sum_k w_k A_k and s_m = <A_m, E_m> / <E_m, E_m>, the result is
+    max(0, A_m - s_m E_m). Differs: s_m in closed form, not by Brent's search; both inner products
+    come from the Gram matrix of the raw maps, so that the interference is never stored.
+
+    Args:
+        raw: float32 [M, V], raw maps, >= 0.
+        relevance: float32 [M, M], >= 0, entry [m, k] the relevance of text token k to m.
+        context: bool [M, M], entry [m, k] true where k is context of m.
+
+    Returns:
+        float64 [M, V], >= 0. A token without context, or whose context explains nothing, keeps its
+        raw map.
+    """
+    weights = _scaled_weights(raw, np.where(context, relevance, 0).astype(np.float64))
+    corrected = np.empty(raw.shape)
+    for start in range(0, raw.shape[1], _CELLS_PER_BLOCK):
+        cells = slice(start, start + _CELLS_PER_BLOCK)
+        block = raw[:, cells].astype(np.float64)
+        corrected[:, cells] = np.maximum(block - weights @ block, 0)
+    return corrected
+
+
+def _scaled_weights(raw: FloatArray, relevance: Float64Array) -> Float64Array:
+    """float64 [M, M]: s_m w_k, 0 outside the context."""
+    weights = relevance / (relevance.sum(axis=1, keepdims=True) + _EPSILON)
+    gram = _gram(raw)
+    overlap = (weights * gram).sum(axis=1)
+    energy = ((weights @ gram) * weights).sum(axis=1)
+    scale = np.divide(overlap, energy, out=np.zeros_like(energy), where=energy > 0)
+    scaled: Float64Array = scale[:, None] * weights
+    return scaled
+
+
+def _gram(raw: FloatArray) -> Float64Array:
+    """float64 [M, M]: inner products of the raw maps."""
+    gram = np.zeros((len(raw), len(raw)))
+    for start in range(0, raw.shape[1], _CELLS_PER_BLOCK):
+        block = raw[:, start : start + _CELLS_PER_BLOCK].astype(np.float64)
+        gram += block @ block.T
+    return gram

@@ -1,0 +1,64 @@
+"""One scale for a token's map and the text it was read with.
+
+Owns: which text shares the scale, and the min-max itself. Knows nothing of grids or filters.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tam_video.types import Float64Array, FloatArray
+
+Scores = TypeVar("Scores", FloatArray, Float64Array)
+
+
+def scale_mask(num_tokens: int, num_prompt_tokens: int) -> NDArray[np.bool_]:
+    """Which text tokens share the scale of which map.
+
+    A generated token shares it with all text before it; a prompt token with the whole prompt,
+    itself and later tokens included. Source: xmed-lab/TAM, as the public code does it.
+
+    Args:
+        num_tokens: M, prompt text and answer.
+        num_prompt_tokens: how many of them are prompt text.
+
+    Returns:
+        bool [M, M], entry [m, k] true where k shares the scale of m.
+    """
+    mask = np.tri(num_tokens, k=-1, dtype=np.bool_)
+    mask[:num_prompt_tokens, :num_prompt_tokens] = True
+    return mask
+
+
+def joint_min_max(
+    maps: Scores, relevance: FloatArray, *, mask: NDArray[np.bool_]
+) -> tuple[Scores, Scores]:
+    """Bring each map and its text relevance to [0, 1] by one minimum and one maximum.
+
+    Source: Li et al., ICCV 2025, arXiv:2506.23270; over all slots of a video at once. Differs:
+    where all values are equal the result is 0, not 0/0.
+
+    Args:
+        maps: float32 or float64 [M, V], >= 0.
+        relevance: float32 [M, M], >= 0.
+        mask: bool [M, M], entry [m, k] true where k shares the scale of m.
+
+    Returns:
+        [M, V] and [M, M] of the precision of `maps`, in [0, 1]; text outside the mask is 0.
+    """
+    texts: Scores = relevance.astype(maps.dtype)
+    text_low = np.where(mask, texts, np.inf).min(axis=1, initial=np.inf, keepdims=True)
+    text_high = np.where(mask, texts, -np.inf).max(axis=1, initial=-np.inf, keepdims=True)
+    low: Scores = np.minimum(maps.min(axis=1, keepdims=True), text_low)
+    span: Scores = np.maximum(maps.max(axis=1, keepdims=True), text_high) - low
+    return _rescale(maps, low, span), _rescale(texts, low, span) * mask
+
+
+def _rescale(values: Scores, low: Scores, span: Scores) -> Scores:
+    """(values - low) / span, 0 where the span is 0, clipped where `values` leave the span."""
+    shifted: Scores = np.clip(values - low, 0, span)
+    np.divide(shifted, span, out=shifted, where=span > 0)
+    return shifted

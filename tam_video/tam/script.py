@@ -1,0 +1,143 @@
+"""Word borders in text of any language, by the Unicode class of each character.
+
+Owns: where words begin and end, and which carry content. Knows nothing of tokens' maps.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tam_video.tam.function_words import FUNCTION_WORDS
+
+_INNER = frozenset("'’ʼ-‐‑·_־׳״＇")
+_NUMBER_INNER = frozenset(".,:/")
+_ZERO_WIDTH_JOINERS = frozenset("\u200c\u200d")
+_UNKNOWN = "\ufffd"
+
+# Scripts written without spaces between words; code point ranges, both ends included.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x2E80, 0x2FDF),  # CJK radicals
+    (0x3005, 0x3007),  # iteration mark, zero
+    (0x3021, 0x3029),  # Hangzhou numerals
+    (0x3031, 0x30FF),  # Hiragana, Katakana
+    (0x31A0, 0x31BF),  # Bopomofo extended
+    (0x31F0, 0x31FF),  # Katakana extensions
+    (0x3400, 0x4DBF),  # Han
+    (0x4E00, 0x9FFF),
+    (0xA9E0, 0xA9FF),  # Myanmar extended
+    (0xAA60, 0xAA7F),
+    (0xF900, 0xFAFF),  # Han compatibility
+    (0xFF66, 0xFF9F),  # Katakana, half width
+    (0x1B000, 0x1B16F),  # Kana supplement
+    (0x20000, 0x3FFFF),  # Han, supplementary planes
+)
+
+# A regular expression over the classes of characters, one letter per class: a letter, d digit,
+# m mark, u unspaced letter, j inner joiner, n inner of numbers, z zero-width joiner, e emoji,
+# k skin tone, r regional indicator, p other visible, s nothing to see.
+_SEGMENT = re.compile(
+    r"(?P<word>[adm]+(?:(?:z?j?z?|(?<=d)n(?=d))[ad][adm]*)*)"
+    r"|(?P<unspaced>u[umz]*)"
+    r"|(?P<emoji>rr?m*|[ek][mk]*(?:z[ek][mk]*)*)"
+    r"|(?P<other>[pjn][m]*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of text that is a word of its own.
+
+    Attributes:
+        start: offset of its first character.
+        end: offset after its last character.
+        is_content: False for function words and punctuation.
+    """
+
+    start: int
+    end: int
+    is_content: bool
+
+
+def segments(text: str, *, borders: Collection[int]) -> Iterator[Segment]:
+    """Cut text into words, left to right; white space belongs to none.
+
+    Letters, digits and their marks make a word, with inner apostrophes, hyphens and (in numbers)
+    separators; text of scripts without spaces is cut at `borders`; an emoji sequence is a word, and
+    so is each other visible character.
+
+    Args:
+        text: any text.
+        borders: offsets at which unspaced text is cut: where tokens begin and end.
+
+    Yields:
+        The words in order, not overlapping.
+    """
+    for match in _SEGMENT.finditer("".join(map(_class_of, text))):
+        start, end = match.span()
+        if match.lastgroup == "unspaced":
+            yield from _cut(text, start, end, borders)
+        else:
+            is_content = match.lastgroup == "emoji" or is_content_word(text[start:end])
+            yield Segment(start, end, is_content)
+
+
+def is_content_word(word: str) -> bool:
+    """Whether a word says something of the scene.
+
+    Function words are known for English, German, French and Spanish; in any other language a word
+    counts when it holds a letter or a digit. "yes" and "no" are content: they answer.
+    """
+    plain = unicodedata.normalize("NFC", word).casefold().replace("’", "'")
+    return any(map(str.isalnum, plain)) and plain not in FUNCTION_WORDS
+
+
+def _cut(text: str, start: int, end: int, borders: Collection[int]) -> Iterator[Segment]:
+    """Words of an unspaced stretch; a mark is never torn from its base."""
+    inner = (i for i in range(start + 1, end) if i in borders and not _is_mark(text[i]))
+    edges = [start, *inner, end]
+    for left, right in pairwise(edges):
+        yield Segment(left, right, is_content_word(text[left:right]))
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M" or character in _ZERO_WIDTH_JOINERS
+
+
+def _class_of(character: str) -> str:
+    """The class letter of one character, as `_SEGMENT` reads it."""
+    code, category = ord(character), unicodedata.category(character)
+    if character in _ZERO_WIDTH_JOINERS:
+        return "z"
+    if character.isspace() or category in ("Cc", "Cf", "Cn", "Cs"):
+        return "m" if 0xE0020 <= code <= 0xE007F else "s"
+    if character in _INNER:
+        return "j"
+    if character in _NUMBER_INNER:
+        return "n"
+    if category[0] in "LMN":
+        return _class_of_letter(code, category)
+    return _class_of_symbol(character, category)
+
+
+def _class_of_letter(code: int, category: str) -> str:
+    if any(first <= code <= last for first, last in _UNSPACED):
+        return "u"
+    return {"L": "a", "M": "m", "N": "d"}[category[0]]
+
+
+def _class_of_symbol(character: str, category: str) -> str:
+    code = ord(character)
+    if character == _UNKNOWN:
+        return "a"
+    if 0x1F3FB <= code <= 0x1F3FF:
+        return "k"
+    if 0x1F1E6 <= code <= 0x1F1FF:
+        return "r"
+    return "e" if category == "So" and code >= 0x2190 else "p"

@@ -1,0 +1,405 @@
+"""Frames by PyAV: seek to a keyframe, decode forward, and check every frame's time.
+
+The method: all packets are listed once, which gives exact times and keyframes without decoding. A
+frame is reached from the nearest keyframe before it. The packets met after a seek are compared with
+the list, and a frame counts only if its time is the one expected; otherwise the file is read again
+from its start. Frames after undecodable data are not handed out before the next intact keyframe.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from tam_video.errors import VideoDecodeError
+from tam_video.types import ByteArray, FrameBatch, IntArray, VideoInfo
+from tam_video.video.container import (
+    PacketTable,
+    av_errors,
+    frame_rate,
+    list_packets,
+    open_stream,
+    readable_packets,
+)
+from tam_video.video.frame_index import FrameIndex, index_of_packets, last_duration
+from tam_video.video.pixels import PixelRecipe, pixel_recipe, to_rgb
+from tam_video.video.reader import (
+    DEFAULT_LIMITS,
+    DecodedFrame,
+    ReadLimits,
+    Timeline,
+    checked_indices,
+    checked_range,
+)
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+_logger = logging.getLogger(__name__)
+_OPENING_FRAMES = 8  # decoded at opening, to see whether the packets tell the truth
+_STEPS_BACK = (0, 1, 2, 4, 8)  # keyframes to go back when a seek lands late, as in MPEG-TS
+
+
+class PyAvReader:
+    """The default reader; see `VideoReader` for what it promises."""
+
+    def __init__(
+        self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS, threads: int = 0
+    ) -> None:
+        """Open `path`, list its packets and decode its first frames.
+
+        Args:
+            path: an absolute path, as `checked_path` gives it.
+            limits: what the file may declare.
+            threads: decoding threads; 0 leaves it to FFmpeg. The frames are the same.
+
+        Raises:
+            VideoOpenError: not a video, refused or too large.
+            NoVideoStreamError: no picture stream that can be decoded.
+            VideoDecodeError: no frame can be decoded.
+        """
+        self._path, self._limits, self._threads = path, limits, threads
+        self._warnings: list[str] = []
+        self._is_closed = False
+        with open_stream(path, limits=limits, threads=1) as (container, stream):
+            table = list_packets(container, stream, path=path, limits=limits)
+        with open_stream(path, limits=limits, threads=1) as opened, av_errors(path):
+            self._index, self._recipe = self._first_look(*opened, table)
+            self._format_name = str(opened[0].format.name)
+            self._info = _info(path, *opened, index=self._index, recipe=self._recipe)
+        self._timeline = self._index.timeline(self._info.time_base)
+        if table.is_cut:
+            self._warn(f"the file is cut off after {len(self._index)} frames")
+
+    @property
+    def info(self) -> VideoInfo:
+        """What is known of the file."""
+        return self._info
+
+    @property
+    def timeline(self) -> Timeline:
+        """When each frame is shown."""
+        return self._timeline
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The fallbacks taken so far, in words."""
+        return tuple(self._warnings)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether frames are found by counting, because the packets' times can't be trusted."""
+        return self._index.is_counted
+
+    @property
+    def format_name(self) -> str:
+        """The container as FFmpeg names it ("mpegts")."""
+        return self._format_name
+
+    @property
+    def recipe(self) -> PixelRecipe:
+        """How stored pictures become RGB frames."""
+        return self._recipe
+
+    def read(self, indices: IntArray | Sequence[int]) -> FrameBatch:
+        """The asked frames, in the asked order; see `VideoReader.read`."""
+        self._check_open()
+        asked = checked_indices(indices, num_frames=len(self._index))
+        frames = np.empty((len(asked), *self._recipe.shape), np.uint8)
+        for index, rgb in self._walk(np.unique(asked).tolist()):
+            frames[asked == index] = rgb
+        pts_seconds = self._timeline.pts_seconds[asked]
+        return FrameBatch(frames=frames, indices=asked, pts_seconds=pts_seconds, info=self._info)
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[DecodedFrame]:
+        """Frames in display order; see `VideoReader.frames`."""
+        self._check_open()
+        return self._sequence(checked_range(start, stop, num_frames=len(self._index)))
+
+    def close(self) -> None:
+        """Let the file go; nothing can be read afterwards."""
+        self._is_closed = True
+
+    def __enter__(self) -> Self:
+        """The reader itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ValueError("the reader is closed")
+
+    def _warn(self, words: str) -> None:
+        if words not in self._warnings:
+            self._warnings.append(words)
+            _logger.warning("%s: %s", self._path.name, words)
+
+    def _sequence(self, wanted: range) -> Iterator[DecodedFrame]:
+        for index, rgb in self._walk(wanted):
+            self._check_open()
+            yield DecodedFrame(index, float(self._timeline.pts_seconds[index]), rgb)
+
+    def _first_look(
+        self, container: InputContainer, stream: VideoStream, table: PacketTable
+    ) -> tuple[FrameIndex, PixelRecipe]:
+        """Decode the first frames; believe the packets if these show when the packets say."""
+        pictures = sound_frames(container, stream, table=table)
+        opening = list(islice(pictures, _OPENING_FRAMES))
+        if not opening:
+            raise VideoDecodeError(
+                f"no frame of {self._path.name} can be decoded",
+                hint="repair or re-encode the file with ffmpeg",
+                frame_index=0,
+            )
+        recipe = pixel_recipe(opening[0])
+        if table.has_times:
+            index = index_of_packets(table)
+            seen = [picture.pts for picture in opening]
+            if seen == index.ticks[: len(seen)].tolist():
+                return index, recipe
+        self._warn("the container has no reliable frame times: frames are counted by decoding")
+        seen_all = [(p.pts, p.key_frame) for p in opening]
+        opening.clear()
+        seen_all += [(p.pts, p.key_frame) for p in pictures]
+        return _counted_index(
+            seen_all, stream, table, is_avi=container.format.name == "avi"
+        ), recipe
+
+    def _walk(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
+        """Upright pictures of the frames `wanted` (increasing numbers), each one checked."""
+        done = 0
+        if not self._index.is_counted:
+            with (
+                open_stream(self._path, limits=self._limits, threads=self._threads) as opened,
+                av_errors(self._path),
+            ):
+                cursor = _Cursor(*opened, self._index)
+                for index in wanted:
+                    picture = cursor.find(index)
+                    if picture is None:
+                        break
+                    yield index, to_rgb(picture, self._recipe)
+                    done += 1
+        if done < len(wanted):
+            yield from self._walk_from_start(wanted[done:])
+
+    def _walk_from_start(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
+        """The same without a seek, by one thread: what FFmpeg shows is the truth."""
+        with (
+            open_stream(self._path, limits=self._limits, threads=1) as opened,
+            av_errors(self._path),
+        ):
+            cursor = _Cursor(*opened, self._index, seeks=False)
+            for index in wanted:
+                picture = cursor.find(index)
+                if picture is None:
+                    raise VideoDecodeError(
+                        f"frame {index} of {self._path.name} can't be decoded",
+                        hint="the file is damaged there: repair it, or leave that part out",
+                        frame_index=index,
+                    )
+                if not self._index.is_counted:
+                    self._warn("a seek did not reach its frame: read from the start instead")
+                yield index, to_rgb(picture, self._recipe)
+
+
+class _Cursor:
+    """A freshly opened stream and how far it was decoded; goes forward only."""
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        index: FrameIndex,
+        *,
+        seeks: bool = True,
+    ) -> None:
+        self._container, self._stream, self._index, self._seeks = container, stream, index, seeks
+        self._pictures: Iterator[VideoFrame] | None = None
+        self._at = -1
+        self._steps_back = 0
+
+    def find(self, index: int) -> VideoFrame | None:
+        """Decode up to frame `index`; None if it is not where it should be."""
+        if self._pictures is None or (
+            self._seeks and self._index.has_entry_between(self._at, index)
+        ):
+            return self._find_by_seek(index)
+        return self._forward(index)
+
+    def _find_by_seek(self, index: int) -> VideoFrame | None:
+        if not self._seeks or not self._index.entry_place(index):
+            if self._pictures is None:
+                self._pictures = sound_frames(
+                    self._container, self._stream, table=self._index.table
+                )
+            return self._forward(index)
+        for steps in _STEPS_BACK[_STEPS_BACK.index(self._steps_back) :]:
+            place = self._index.entry_place(index, steps_back=steps)
+            self._pictures = self._from(place)
+            self._at, self._steps_back = -1, steps
+            picture = self._forward(index)
+            if picture is not None or not place:
+                return picture
+        return None
+
+    def _from(self, place: int) -> Iterator[VideoFrame]:
+        ticks = int(self._index.table.pts[place])
+        self._container.seek(ticks, stream=self._stream)
+        return sound_frames(self._container, self._stream, table=self._index.table, seek_to=place)
+
+    def _forward(self, index: int) -> VideoFrame | None:
+        for picture in self._pictures or ():
+            number = self._at + 1 if self._index.is_counted else self._index.number_at(picture.pts)
+            if number is None:
+                continue
+            self._at = number
+            if number >= index:
+                return picture if number == index else None
+        return None
+
+
+def sound_frames(
+    container: InputContainer,
+    stream: VideoStream,
+    *,
+    table: PacketTable,
+    seek_to: int | None = None,
+) -> Iterator[VideoFrame]:
+    """Decoded pictures in display order, without those that damaged data may have spoilt.
+
+    Args:
+        container: open, at its start or just after a seek.
+        stream: the stream to decode.
+        table: its packets.
+        seek_to: place of the keyframe that a seek asked for; None at the start of the file.
+
+    Yields:
+        Pictures; none at all if the packets after the seek are not those of the table.
+    """
+    from av.error import InvalidDataError
+
+    packets: Iterable[Packet[VideoStream]] = readable_packets(container, stream)
+    if seek_to is None:
+        packets = islice(packets, len(table.pts))
+    else:
+        packets = _expected_packets(packets, table, seek_to)
+    restarts: set[int | None] | None = None  # times of keyframes met since the damage
+    for packet in _then_flush(packets):
+        if restarts is not None and packet is not None and packet.is_keyframe:
+            restarts.add(packet.pts)
+        try:
+            pictures = stream.decode(packet)
+        except InvalidDataError:
+            restarts = set()
+            continue
+        for picture in pictures:
+            if picture.is_corrupt:
+                restarts = set() if restarts is None else restarts
+            elif restarts is None or picture.pts in restarts:
+                restarts = None
+                yield picture
+
+
+def _then_flush(packets: Iterable[Packet[VideoStream]]) -> Iterator[Packet[VideoStream] | None]:
+    yield from packets
+    yield None
+
+
+def _expected_packets(
+    packets: Iterable[Packet[VideoStream]], table: PacketTable, seek_to: int
+) -> Iterator[Packet[VideoStream]]:
+    """Packets from a keyframe at or before `seek_to` on, as long as they are those of the table."""
+    places = {int(table.pts[p]): int(p) for p in np.flatnonzero(table.is_keyframe[: seek_to + 1])}
+    place: int | None = None
+    for packet in packets:
+        if place is None:
+            if packet.pts is None or not packet.is_keyframe:
+                continue
+            if packet.pts > table.pts[seek_to]:
+                return
+            place = places.get(packet.pts)
+            if place is None:
+                continue
+        if place >= len(table.pts) or (packet.pts, packet.size) != (
+            table.pts[place],
+            table.sizes[place],
+        ):
+            return
+        yield packet
+        place += 1
+
+
+def _counted_index(
+    seen: Sequence[tuple[int | None, bool]],
+    stream: VideoStream,
+    table: PacketTable,
+    *,
+    is_avi: bool,
+) -> FrameIndex:
+    """Frames as decoding showed them; evenly spaced where their times go back or are missing."""
+    times = [ticks for ticks, _ in seen if ticks is not None]
+    increasing = all(a < b for a, b in pairwise(times))
+    if is_avi or len(times) < len(seen) or not increasing:
+        ticks = np.rint(np.arange(len(seen)) * float(_frame_ticks(stream))).astype(np.int64)
+        ticks += stream.start_time or 0
+    else:
+        ticks = np.array(times, np.int64)
+    keys = np.array([is_key for _, is_key in seen], np.bool_)
+    return FrameIndex(ticks=ticks, is_keyframe=keys, table=table, is_counted=True)
+
+
+def _frame_ticks(stream: VideoStream) -> Fraction:
+    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    return 1 / (rate * (stream.time_base or Fraction(1, 1000)))
+
+
+def _info(
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    *,
+    index: FrameIndex,
+    recipe: PixelRecipe,
+) -> VideoInfo:
+    time_base = stream.time_base or Fraction(1, 1000)
+    stays = last_duration(index, frame_ticks=max(1, round(_frame_ticks(stream))))
+    seconds = (int(index.ticks[-1] - index.ticks[0]) + stays) * time_base
+    height, width, _ = recipe.shape
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    return VideoInfo(
+        path=path,
+        num_frames=len(index),
+        width=width,
+        height=height,
+        average_fps=frame_rate(stream, num_frames=len(index), seconds=seconds),
+        duration_seconds=float(seconds),
+        start_seconds=float(int(index.ticks[0]) * time_base),
+        rotation_degrees=recipe.rotation_degrees,
+        codec=stream.codec_context.codec.canonical_name,
+        pixel_format=stream.codec_context.pix_fmt or "",
+        has_audio=bool(container.streams.audio),
+        is_mirrored=recipe.is_mirrored,
+        color_space=recipe.color_space,
+        color_range=recipe.color_range,
+        sample_aspect_ratio=1 / aspect if recipe.is_transposed else aspect,
+        time_base=time_base,
+    )

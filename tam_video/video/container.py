@@ -1,0 +1,220 @@
+"""A video file opened safely, and its packets listed.
+
+Owns: what may be opened, which stream is read, the translation of PyAV's errors, the packet table.
+Knows nothing of pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tam_video.errors import NoVideoStreamError, VideoDecodeError, VideoOpenError
+from tam_video.types import IntArray
+from tam_video.video.reader import ReadLimits
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+# Self-contained formats only: a playlist (hls, dash, concat, sdp ...) could open other files.
+_FORMATS = (
+    "3gp,aac,ac3,aiff,apng,asf,avi,av1,dv,flac,flv,gif,h263,h264,hevc,ivf,m4v,matroska,mjpeg,mov,"
+    "mp3,mp4,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,vc1,wav,webm,wtv,yuv4mpegpipe"
+)
+_NEVER = np.iinfo(np.int64).min
+_VP8_SHOWN = 0x10  # RFC 6386, section 9.1: the show_frame bit of the first byte
+
+
+class _Row(NamedTuple):
+    pts: int | None
+    dts: int | None
+    size: int
+    duration: int
+    is_keyframe: bool
+    is_shown: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PacketTable:
+    """The packets of one stream, in decoding order. P packets.
+
+    Attributes:
+        pts: int64 [P], presentation time in ticks; meaningless where `has_times` is False.
+        sizes: int64 [P], bytes.
+        is_keyframe: bool [P], decoding can start here.
+        is_shown: bool [P], False for packets that an edit list hides and for invisible ones.
+        durations: int64 [P], ticks that the frame stays; 0 where the container does not say.
+        has_times: whether every packet has a time of its own that the container really stores.
+        is_cut: whether the last packet is incomplete (it is not in the table).
+    """
+
+    pts: IntArray
+    sizes: IntArray
+    is_keyframe: NDArray[np.bool_]
+    is_shown: NDArray[np.bool_]
+    durations: IntArray
+    has_times: bool
+    is_cut: bool
+
+
+@contextmanager
+def av_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
+    """Turn what PyAV raises into our errors.
+
+    Raises:
+        VideoOpenError: while opening.
+        VideoDecodeError: while reading.
+    """
+    import av
+
+    try:
+        yield
+    except (av.FFmpegError, OSError) as exc:
+        reason = exc.strerror or type(exc).__name__
+        if opening:
+            raise VideoOpenError(
+                f"{path.name} can't be opened as a video: {reason}",
+                hint="check that it plays; playlists are refused, cut-off files must be repaired",
+            ) from exc
+        raise VideoDecodeError(
+            f"{path.name} can't be read: {reason}", hint="repair or re-encode the file with ffmpeg"
+        ) from exc
+
+
+@contextmanager
+def open_stream(
+    path: Path, *, limits: ReadLimits, threads: int = 0
+) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The file and its best picture stream, ready to demux.
+
+    Args:
+        path: an absolute path, as `checked_path` gives it.
+        limits: what the stream may declare.
+        threads: decoding threads; 0 leaves it to FFmpeg.
+
+    Raises:
+        VideoOpenError: not a video, refused, or too large.
+        NoVideoStreamError: no picture stream that can be decoded.
+    """
+    import av
+
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": _FORMATS,
+        "max_pixels": str(limits.max_pixels),
+    }
+    with av_errors(path, opening=True):
+        container = av.open(f"file:{path}", options=options)
+    with container:
+        stream = _best_stream(container, path)
+        context = stream.codec_context
+        if context.width * context.height > limits.max_pixels:
+            raise VideoOpenError(
+                f"{path.name} declares {context.width}x{context.height} pixels",
+                hint=f"the limit is {limits.max_pixels} pixels a frame",
+            )
+        context.thread_type = "AUTO"
+        context.thread_count = threads
+        yield container, stream
+
+
+def _best_stream(container: InputContainer, path: Path) -> VideoStream:
+    """As players choose: the default stream, then the largest; cover art is no video."""
+    from av.stream import Disposition
+
+    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    streams = [s for s in container.streams.video if not s.disposition & still]
+    usable = [s for s in streams if s.width > 0 and s.height > 0]
+    if not usable:
+        found = "a video stream that can't be decoded" if streams else "no video stream"
+        raise NoVideoStreamError(f"{path.name} holds {found}", hint="give a playable video file")
+    return max(
+        usable,
+        key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height, -s.index),
+    )
+
+
+def list_packets(
+    container: InputContainer, stream: VideoStream, *, path: Path, limits: ReadLimits
+) -> PacketTable:
+    """Read the file once without decoding.
+
+    Raises:
+        VideoOpenError: more frames than the limits allow.
+        NoVideoStreamError: the stream has no packets.
+    """
+    rows: list[_Row] = []
+    is_cut = False
+    with av_errors(path):
+        for packet in readable_packets(container, stream):
+            rows.append(_row(packet, codec=stream.codec_context.name))
+            is_cut = packet.is_corrupt
+            if len(rows) > limits.max_frames:
+                raise VideoOpenError(
+                    f"{path.name} has more than {limits.max_frames} frames",
+                    hint="cut the video first",
+                )
+    if is_cut:
+        rows.pop()
+    if not any(row.is_shown for row in rows):
+        raise NoVideoStreamError(f"{path.name} holds no frames", hint="the file may be cut off")
+    return _table(rows, is_cut=is_cut, is_avi=container.format.name == "avi")
+
+
+def readable_packets(
+    container: InputContainer, stream: VideoStream
+) -> Iterator[Packet[VideoStream]]:
+    """Non-empty packets up to where the container itself can't be read any further."""
+    from av.error import InvalidDataError
+
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                yield packet
+    except InvalidDataError:
+        return
+
+
+def _row(packet: Packet[VideoStream], *, codec: str) -> _Row:
+    shown = not packet.is_discard
+    if codec == "vp8":
+        shown = bool(bytes(packet)[0] & _VP8_SHOWN)
+    return _Row(
+        packet.pts, packet.dts, packet.size, packet.duration or 0, packet.is_keyframe, shown
+    )
+
+
+def _table(rows: Sequence[_Row], *, is_cut: bool, is_avi: bool) -> PacketTable:
+    # AVI stores no presentation times: where frames are reordered, libavformat only guesses them.
+    guessed = is_avi and any(row.pts != row.dts for row in rows)
+    shown_at = [row.pts for row in rows if row.is_shown]
+    has_times = not guessed and None not in shown_at and len(set(shown_at)) == len(shown_at)
+    return PacketTable(
+        pts=np.array([_NEVER if row.pts is None else row.pts for row in rows], np.int64),
+        sizes=np.array([row.size for row in rows], np.int64),
+        durations=np.array([row.duration for row in rows], np.int64),
+        is_keyframe=np.array([row.is_keyframe for row in rows], np.bool_),
+        is_shown=np.array([row.is_shown for row in rows], np.bool_),
+        has_times=has_times and rows[0].is_keyframe,
+        is_cut=is_cut,
+    )
+
+
+def frame_rate(stream: VideoStream, *, num_frames: int, seconds: Fraction) -> Fraction:
+    """Frames a second: the declared rate where it fits what was counted, else what was counted."""
+    declared = stream.average_rate or stream.guessed_rate
+    if not seconds:
+        return declared or Fraction(25)
+    counted = Fraction(num_frames) / seconds
+    if declared and abs(declared - counted) <= counted / 2000:
+        return declared
+    return counted

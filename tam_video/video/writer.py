@@ -1,0 +1,433 @@
+"""Frames to an H.264 MP4 that keeps the source's timing, colours and sound.
+
+Owns: encoding, copying audio packets, putting a finished file in its place. Knows nothing of what
+    is
+drawn on the frames, nor of how they were read.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tam_video.errors import EncodeError
+from tam_video.types import ByteArray
+from tam_video.video.container import open_stream
+from tam_video.video.reader import ReadLimits, checked_path
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer, OutputContainer
+    from av.video.stream import VideoStream
+
+_log = logging.getLogger(__name__)
+
+TICKS_PER_SECOND = 90_000
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
+_UNSPECIFIED = 2
+_LIMITED_RANGE = 1
+# Matrix numbers of ITU-T H.273 (the ones in the file) and what swscale calls the same matrix.
+_SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
+_BT709, _BT601 = 1, 6
+_MIN_HD_WIDTH, _MIN_HD_HEIGHT = 1280, 720
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimedFrame:
+    """A picture and when it is shown.
+
+    Attributes:
+        pts_seconds: presentation time on the source's clock.
+        rgb: uint8 [H, W, 3].
+    """
+
+    pts_seconds: float
+    rgb: ByteArray
+
+
+@dataclass(frozen=True, slots=True)
+class PictureTags:
+    """How a player must read the picture: numbers of ITU-T H.273, 2 meaning "not said".
+
+    Attributes:
+        matrix: YUV matrix (1 BT.709, 5 and 6 BT.601, 9 BT.2020).
+        primaries: colour primaries.
+        transfer: transfer characteristic.
+        sample_aspect_ratio: width of a pixel over its height, after rotation.
+    """
+
+    matrix: int = _UNSPECIFIED
+    primaries: int = _UNSPECIFIED
+    transfer: int = _UNSPECIFIED
+    sample_aspect_ratio: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenVideo:
+    """What was written.
+
+    Attributes:
+        path: the MP4.
+        num_frames: pictures in it.
+        shift_seconds: source time that became 0 in the file.
+        warnings: fallbacks that were taken, in words.
+    """
+
+    path: Path
+    num_frames: int
+    shift_seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+@contextmanager
+def _encode_errors(path: Path) -> Iterator[None]:
+    """Turn what FFmpeg and the file system raise into `EncodeError`."""
+    import av
+
+    try:
+        yield
+    except (av.FFmpegError, OSError) as error:
+        raise EncodeError(
+            f"cannot write {path.name}: {error}",
+            hint="check free space and that the folder is writable, or try another --preset",
+        ) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; it takes the place of `path` only on success."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_picture_tags(path: Path, *, rotation_degrees: int = 0) -> PictureTags:
+    """Read how the source wants its picture to be read.
+
+    Args:
+        path: the source video.
+        rotation_degrees: rotation that the reader applies; a quarter turn swaps pixel width and
+            height.
+
+    Returns:
+        The source's tags.
+
+    Raises:
+        InputError: the source can't be opened.
+    """
+    with open_stream(checked_path(path), limits=ReadLimits()) as (_, stream):
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        context = stream.codec_context
+        return PictureTags(
+            matrix=int(context.colorspace),
+            primaries=int(context.color_primaries),
+            transfer=int(context.color_trc),
+            sample_aspect_ratio=1 / aspect if rotation_degrees % 180 else aspect,
+        )
+
+
+def encoding_matrix(tags: PictureTags, *, width: int, height: int) -> int:
+    """The matrix to encode with: the source's, or the usual one for the size where it says none.
+
+    Args:
+        tags: the source's tags.
+        width: picture width in pixels.
+        height: picture height in pixels.
+
+    Returns:
+        A number of ITU-T H.273: the tagged one; else BT.709 for HD and BT.601 below, which is what
+        players assume of an untagged file.
+    """
+    if tags.matrix in _SWSCALE_MATRIX:
+        return tags.matrix
+    return _BT709 if width >= _MIN_HD_WIDTH or height >= _MIN_HD_HEIGHT else _BT601
+
+
+def pad_to_even(rgb: ByteArray) -> ByteArray:
+    """Repeat the last row and column where a side is odd: 4:2:0 chroma needs even sides.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+
+    Returns:
+        uint8 [H + H % 2, W + W % 2, 3]; the same array when both sides are even.
+    """
+    height, width = rgb.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return rgb
+    return np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def _with_durations(
+    frames: Iterable[TimedFrame], end_seconds: float | None
+) -> Iterator[tuple[TimedFrame, int, int]]:
+    """Each frame with its start and duration in ticks; starts strictly increase.
+
+    The last frame lasts until `end_seconds`, or as long as the one before where that is not known.
+    """
+    held: TimedFrame | None = None
+    start, length = 0, TICKS_PER_SECOND // 25
+    for frame in frames:
+        tick = round(frame.pts_seconds * TICKS_PER_SECOND)
+        if held is not None:
+            tick = max(tick, start + 1)
+            length = tick - start
+            yield held, start, length
+        held, start = frame, tick
+    if held is not None:
+        end = start if end_seconds is None else round(end_seconds * TICKS_PER_SECOND)
+        yield held, start, end - start if end > start else length
+
+
+class _AudioCopy:
+    """Audio packets of the source, handed over as they are, up to a given time."""
+
+    def __init__(self, source: InputContainer, output: OutputContainer) -> None:
+
+        self.warnings: list[str] = []
+        self._streams = {}
+        for stream in source.streams.audio:
+            if _mp4_holds(stream):
+                self._streams[stream.index] = output.add_stream_from_template(stream)
+            else:
+                codec = stream.codec_context.name if stream.codec_context else "unknown"
+                self.warnings.append(f"audio left out: MP4 can't hold {codec} without re-encoding")
+        wanted = [stream for stream in source.streams.audio if stream.index in self._streams]
+        self._packets = self._demux(source, wanted) if wanted else iter(())
+        self._waiting = next(self._packets, None)
+
+    @property
+    def start_seconds(self) -> float | None:
+        """When the first packet is heard, on the source's clock; None without audio."""
+        packet = self._waiting
+        if packet is None:
+            return None
+        heard = packet.stream.start_time
+        ticks = _packet_ticks(packet) if heard is None else heard
+        return float(ticks * packet.time_base)
+
+    def _demux(self, source: InputContainer, wanted: list[AudioStream]) -> Iterator[Packet[Any]]:
+        import av
+
+        packets = source.demux(*wanted)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.InvalidDataError as error:
+                self.warnings.append(f"audio ends early: the source is damaged ({error})")
+                return
+            if packet.dts is not None and packet.size:
+                yield packet
+
+    def copy_until(self, seconds: float, *, shift_ticks: int, output: OutputContainer) -> None:
+        """Mux what starts before `seconds` on the source's clock, moved back by `shift_ticks`."""
+        while self._waiting is not None:
+            packet = self._waiting
+            if float(_packet_ticks(packet) * packet.time_base) > seconds:
+                return
+            shift = round(Fraction(shift_ticks, TICKS_PER_SECOND) / packet.time_base)
+            packet.stream = self._streams[packet.stream.index]
+            packet.dts = None if packet.dts is None else packet.dts - shift
+            packet.pts = None if packet.pts is None else packet.pts - shift
+            output.mux_one(packet)
+            self._waiting = next(self._packets, None)
+
+
+def _packet_ticks(packet: Packet[Any]) -> int:
+    ticks = packet.dts if packet.pts is None else packet.pts
+    return 0 if ticks is None else ticks
+
+
+def _mp4_holds(stream: AudioStream) -> bool:
+    """Whether an MP4 takes the stream's packets as they are, found by writing a header."""
+    import av
+
+    trial = av.open(BytesIO(), "w", format="mp4")
+    try:
+        trial.add_stream_from_template(stream)
+        trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    finally:
+        with suppress(av.FFmpegError):
+            trial.close()
+    return True
+
+
+def _add_video_stream(
+    output: OutputContainer,
+    *,
+    size: tuple[int, int],
+    tags: PictureTags,
+    average_fps: Fraction,
+    crf: int,
+    preset: str,
+) -> VideoStream:
+    rate = average_fps.limit_denominator(1001) or Fraction(25)
+    stream = output.add_stream("libx264", rate=rate)
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    # Without B-frames packets come in display order: no negative times, no edit list to misread.
+    stream.options = {"crf": str(crf), "preset": preset, "bf": "0"}
+    context = stream.codec_context
+    context.time_base = stream.time_base = Fraction(1, TICKS_PER_SECOND)
+    context.gop_size = max(12, min(250, round(2 * rate)))
+    context.colorspace = encoding_matrix(tags, width=size[0], height=size[1])
+    context.color_primaries = tags.primaries
+    context.color_trc = tags.transfer
+    context.color_range = _LIMITED_RANGE
+    context.sample_aspect_ratio = tags.sample_aspect_ratio
+    return stream
+
+
+def _to_yuv(rgb: ByteArray, *, matrix: int) -> VideoFrame:
+    from av import VideoFrame
+
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(pad_to_even(rgb)), format="rgb24")
+    return frame.reformat(
+        format="yuv420p", dst_colorspace=_SWSCALE_MATRIX[matrix], dst_color_range=_LIMITED_RANGE
+    )
+
+
+def _encode(
+    frames: Iterator[tuple[TimedFrame, int, int]],
+    *,
+    output: OutputContainer,
+    stream: VideoStream,
+    audio: _AudioCopy | None,
+    size: tuple[int, int],
+) -> tuple[int, int]:
+    """Encode and interleave; (number of frames, shift in ticks)."""
+    count, shift = 0, 0
+    durations: dict[int, int] = {}
+    matrix = int(stream.codec_context.colorspace)
+    for timed, start, duration in frames:
+        if timed.rgb.shape != (size[1], size[0], 3):
+            raise ValueError(f"frame {count} is {timed.rgb.shape}, not {(size[1], size[0], 3)}")
+        if count == 0:
+            heard = audio.start_seconds if audio else None
+            shift = start if heard is None else min(start, round(heard * TICKS_PER_SECOND))
+        picture = _to_yuv(timed.rgb, matrix=matrix)
+        picture.pts = start - shift
+        picture.time_base = Fraction(1, TICKS_PER_SECOND)
+        durations[picture.pts] = duration
+        _mux_video(stream.encode(picture), durations=durations, output=output)
+        if audio:
+            audio.copy_until(start / TICKS_PER_SECOND, shift_ticks=shift, output=output)
+        count += 1
+    _mux_video(stream.encode(None), durations=durations, output=output)
+    if audio:
+        audio.copy_until(float("inf"), shift_ticks=shift, output=output)
+    return count, shift
+
+
+def _mux_video(
+    packets: Iterable[Packet[VideoStream]], *, durations: dict[int, int], output: OutputContainer
+) -> None:
+    """Mux with true durations: the encoder would give every frame the average one."""
+    for packet in packets:
+        packet.duration = durations.pop(packet.pts or 0)
+        output.mux_one(packet)
+
+
+def write_video(
+    path: Path,
+    frames: Iterable[TimedFrame],
+    *,
+    width: int,
+    height: int,
+    end_seconds: float | None = None,
+    average_fps: Fraction = Fraction(25),
+    tags: PictureTags | None = None,
+    audio_from: Path | None = None,
+    crf: int = 18,
+    preset: str = "veryfast",
+) -> WrittenVideo:
+    """Encode frames as H.264 (yuv420p, faststart) at their own times, with the source's sound.
+
+    Frames are taken one by one, so memory does not grow with the clip. Video and audio are moved by
+    one offset so that the first of them starts at 0. Audio packets are copied, not re-encoded; a
+    codec that MP4 can't hold is left out with a warning. The file appears under `path` only when it
+    is complete.
+
+    Args:
+        path: the MP4 to write; its folder exists.
+        frames: pictures in display order, uint8 [height, width, 3]. Odd sides are padded by one
+            repeated row or column.
+        width: frame width in pixels.
+        height: frame height in pixels.
+        end_seconds: when the last frame ends, on the source's clock; by default it lasts as long as
+            the one before.
+        average_fps: for rate control and the key frame distance only; times come from the frames.
+        tags: the source's colour and pixel shape; `PictureTags()` where there is no source.
+        audio_from: file whose audio streams are copied; None for a silent clip.
+        crf: x264 quality, 0 (lossless) to 51.
+        preset: x264 speed preset.
+
+    Returns:
+        What was written.
+
+    Raises:
+        EncodeError: no frame came, or the encoder or the disk refused.
+        InputError: `audio_from` can't be opened.
+        ValueError: a frame has another size than was announced.
+    """
+    size = (width, height)
+    with _encode_errors(path), replacing(path) as partial, ExitStack() as stack:
+        output = _open_output(partial, stack)
+        stream = _add_video_stream(
+            output,
+            size=(width + width % 2, height + height % 2),
+            tags=tags or PictureTags(),
+            average_fps=average_fps,
+            crf=crf,
+            preset=preset,
+        )
+        audio = _open_audio(audio_from, output, stack) if audio_from else None
+        count, shift = _encode(
+            _with_durations(frames, end_seconds),
+            output=output,
+            stream=stream,
+            audio=audio,
+            size=size,
+        )
+        if count == 0:
+            raise EncodeError(f"cannot write {path.name}: there are no frames")
+        output.close()
+    warnings = tuple(audio.warnings) if audio else ()
+    for warning in warnings:
+        _log.warning("%s: %s", path.name, warning)
+    return WrittenVideo(path, count, shift / TICKS_PER_SECOND, warnings)
+
+
+def _open_output(path: Path, stack: ExitStack) -> OutputContainer:
+    import av
+
+    output = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+
+    def close() -> None:
+        with suppress(av.FFmpegError):
+            output.close()
+
+    stack.callback(close)
+    return output
+
+
+def _open_audio(path: Path, output: OutputContainer, stack: ExitStack) -> _AudioCopy | None:
+    source, _ = stack.enter_context(open_stream(checked_path(path), limits=ReadLimits()))
+    return _AudioCopy(source, output) if source.streams.audio else None

@@ -1,0 +1,37 @@
+import pytest
+
+from tam_video.tam.script import is_content_word, segments
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["red", "Triangle", "moves", "up", "left", "No", "yes", "3", "car", "man", "hat", "Kreis",
+     "rouge", "círculo", "красный", "红", "أحمر", "लाल", "빨간", "two-storey"],
+)  # fmt: skip
+def test_words_of_a_scene_are_content(word):
+    assert is_content_word(word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["the", "The", "is", "don't", "don’t", "über", "U\u0308BER", "der", "est", "où", "c’est",
+     "está", "y", ".", "...", "—", "،", "。", "$"],
+)  # fmt: skip
+def test_function_words_and_punctuation_are_not_content(word):
+    assert not is_content_word(word)
+
+
+def test_emoji_are_content():
+    assert [segment.is_content for segment in segments("🔴 ❤️ .", borders=())] == [True, True, False]
+
+
+def test_unspaced_text_is_cut_at_borders_but_never_before_a_mark():
+    found = [(part.start, part.end) for part in segments("ที่นี่", borders={1, 3, 5})]
+
+    assert found == [(0, 3), (3, 6)]
+
+
+def test_long_odd_text_is_cut_in_linear_time():
+    text = "a" + "\u200d-" * 20_000 + "b" * 20_000
+
+    assert len(list(segments(text, borders=()))) > 1
