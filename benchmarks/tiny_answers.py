@@ -1,10 +1,11 @@
-"""How often `tiny` answers exactly right, per kind of question, on held-out clips read back from MP4.
+"""How often `tiny` answers exactly right, per kind of question, on held-out clips.
 
     python -m benchmarks.tiny_answers --clips 500 --workers 2 --out docs/results/tiny_answers.json
 
-Every clip is written as an MP4, opened with the default reader, sampled by the model's own rule, and asked with
-greedy decoding: what `tam-video explain` does. A clip that has no still object can't be asked "where", one
-without a unique shape can't be asked "what color": seeds go on until each kind has its number of clips.
+Every clip is written as an MP4, opened with the default reader, sampled by the model's own rule,
+and asked with greedy decoding: what `tam-video explain` does. A clip that has no still object
+can't be asked "where", one without a unique shape can't be asked "what color": seeds go on until
+each kind has its number of clips.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
     python -m benchmarks.tiny_maps --clips 300 --workers 2 --out docs/results/tiny_maps.json
 
-Each clip is captioned by `generate`; every colour and shape word of the caption that is true of some object is
-scored on the grid (slot x row x column). A cell belongs to the object when the object covers at least half of
-it, averaged over the two frames of the slot. A shape that two objects share points at both. Words are scored by
-the mean map of their sub-tokens; a clip's value is the mean over its words.
+Each clip is captioned by `generate`; every colour and shape word of the caption that is true of
+some object is scored on the grid (slot x row x column). A cell belongs to the object when the
+object covers at least half of it, averaged over the two frames of the slot. A shape that two
+objects share points at both. Words are scored by the mean map of their sub-tokens; a clip's value
+is the mean over its words.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ QUESTION = "Describe the video."
 
 
 def cell_masks(clip: ShapeClip, batch: FrameBatch, generation: Generation) -> np.ndarray:
-    """bool [num_objects, t, h, w]: cells that each object covers by half or more."""
+    """Bool [num_objects, t, h, w]: cells that each object covers by half or more."""
     t, h, w = generation.grid.shape
     cover = np.zeros((len(clip.objects), t, h, w), np.float32)
     for slot, fed in enumerate(generation.grid.frame_slots):

@@ -91,9 +91,8 @@ class RunConfig(BaseModel):
     def _options_agree(self) -> RunConfig:
         if self.show_token is not None and self.show_word is not None:
             raise ValueError("choose a token or a word to show, not both")
-        if self.start_seconds is not None and self.end_seconds is not None:
-            if self.start_seconds >= self.end_seconds:
-                raise ValueError("the end must lie after the start")
+        if (self.end_seconds or float("inf")) <= (self.start_seconds or 0):
+            raise ValueError("the end must lie after the start")
         asked = [
             name
             for name, given in (

@@ -301,12 +301,11 @@ def _sample(frames: Window, settings: RunConfig, model: VideoModel) -> IntArray:
     Raises:
         ConfigError: more frames than `max_frames`, which would not fit a model or the memory.
     """
-
     indices = _sampler(settings, model).sample(frames)
     if len(indices) > settings.max_frames:
         raise ConfigError(
             f"{len(indices)} frames were sampled, the limit is {settings.max_frames}",
-            hint="sample fewer (--num-frames), choose a part (--start/--end), or raise --max-frames",
+            hint="use --num-frames, choose a part (--start/--end), or raise --max-frames",
         )
     return indices
 
@@ -374,9 +373,7 @@ def _activate(batch: FrameBatch, generation: Generation, settings: RunConfig) ->
     )
 
 
-def _recorded(
-    settings: RunConfig, model: VideoModel, *, answer: str | None
-) -> dict[str, object]:
+def _recorded(settings: RunConfig, model: VideoModel, *, answer: str | None) -> dict[str, object]:
     """The settings as JSON values, with what they came to."""
     return {
         **settings.model_dump(mode="json"),

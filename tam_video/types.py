@@ -1,8 +1,9 @@
 """The frozen values that flow between the stages.
 
-numpy and the standard library only. Shapes are checked where a value is made, so that a stage may trust
-what it is given. Axes: T frames, t temporal slots, (h, w) token grid, (H, W) pixels, M text tokens
-(prompt text first, then the answer), S sequence positions, V = t*h*w visual positions, N words.
+numpy and the standard library only. Shapes are checked where a value is made, so that a stage may
+trust what it is given. Axes: T frames, t temporal slots, (h, w) token grid, (H, W) pixels, M text
+tokens (prompt text first, then the answer), S sequence positions, V = t*h*w visual positions, N
+words.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def _check(condition: bool, message: str) -> None:
 
 
 def _describe(value: Any) -> str:
-    """`Name(frames=uint8[8, 96, 128, 3], info=...)`: arrays by dtype and shape, the rest as it is."""
+    """`Name(frames=uint8[8, 96, 128, 3], info=...)`: arrays by dtype and shape."""
     parts = []
     for item in fields(value):
         got = getattr(value, item.name)
@@ -236,7 +237,9 @@ class Generation:
 
     def __post_init__(self) -> None:
         num_tokens = len(self.tokens)
-        _check(self.scores.ndim == 2 and self.scores.shape[1] == num_tokens, "scores must be [S, M]")
+        _check(
+            self.scores.ndim == 2 and self.scores.shape[1] == num_tokens, "scores must be [S, M]"
+        )
         _check(self.text_positions.shape == (num_tokens,), "text_positions must be [M]")
         _check(
             self.visual_positions.shape == (self.grid.t * self.grid.h * self.grid.w,),
@@ -317,9 +320,7 @@ class Explanation:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(
-            self.maps.shape == (len(self.tokens), *self.grid.shape), "maps must be [M, t, h, w]"
-        )
+        _check(self.maps.shape == (len(self.tokens), *self.grid.shape), "maps must be [M, t, h, w]")
         _check(
             self.word_maps.shape == (len(self.words), *self.grid.shape),
             "word_maps must be [N, t, h, w]",

@@ -1,14 +1,18 @@
-"""Fixtures for every suite."""
+"""What every suite may use: the folder of this file is importable, and odd clips are made on demand."""
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from odd_clips import ClipFolder
+sys.path.insert(0, str(Path(__file__).parent))
+
+from odd_clips import ClipFolder  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipFolder:
+    """Odd clips and bad files by name, each made once a session: `clips.path("rot90")`."""
+    return ClipFolder(tmp_path_factory.mktemp("clips"))

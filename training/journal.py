@@ -1,4 +1,4 @@
-"""What every stage of training shares: checkpoints, the log, the learning rate, the tally of answers."""
+"""What every stage of training shares: checkpoints, log, learning rate, tally of answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def learning_rate(step: int, *, peak: float, warmup: int, total: int) -> float:
     if step < warmup:
         return peak * (step + 1) / warmup
     part = max(0.0, (step / total - 0.6) / 0.4)
-    return peak * (0.02 + 0.98 * 0.5 * (1 + float(torch.cos(torch.tensor(min(part, 1.0) * 3.1415927)))))
+    return peak * (
+        0.02 + 0.98 * 0.5 * (1 + float(torch.cos(torch.tensor(min(part, 1.0) * 3.1415927))))
+    )
 
 
 @dataclass
@@ -25,7 +27,9 @@ class Journal:
     """A folder with `state.pt` (model, optimiser, counters) and `log.jsonl`."""
 
     folder: Path
-    counters: dict[str, Any] = field(default_factory=lambda: {"step": 0, "clips": 0, "seconds": 0.0})
+    counters: dict[str, Any] = field(
+        default_factory=lambda: {"step": 0, "clips": 0, "seconds": 0.0}
+    )
     saved: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:

@@ -14,7 +14,6 @@ from tam_video.datasets.shapes import make_clip
 from training.journal import Journal, Tally, learning_rate
 from training.network import Symbols, keep_rows_fixed, make_model
 from training.symbolic import (
-    GRID,
     IGNORE,
     Batch,
     Cells,
@@ -93,7 +92,7 @@ def main() -> None:
     """Train until the step budget is used up; resumes by itself."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=4500)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--peak", type=float, default=1.5e-3)
     args = parser.parse_args()
@@ -135,7 +134,7 @@ def main() -> None:
             began = time.time()
             rates = tally.rates()
             journal.log(loss=round(float(np.mean(losses)), 4), length=batch.ids.shape[1], **rates)
-            if state["level"] < 3 and np.median(list(rates.values())) > 0.95:
+            if state["level"] < 3 and np.median(list(rates.values())) > 0.9:
                 state["level"] += 1
             tally, losses = Tally(), []
         journal.save(model, optimizer, every_seconds=120)

@@ -1,7 +1,7 @@
 """The network of `tiny`: a Qwen3-VL of about three million parameters, and its symbols.
 
-The symbols are fixed rows of the word-embedding table: what the language model sees in place of visual
-features in stage 1, and what the vision tower learns to produce in stage 2.
+The symbols are fixed rows of the word-embedding table: what the language model sees in place of
+visual features in stage 1, and what the vision tower learns to produce in stage 2.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
             "max_position_embeddings": 8192,
             "rope_parameters": {
                 "rope_type": "default",
-                "rope_theta": 2000.0,
+                "rope_theta": 1e6,
                 "mrope_section": [6, 5, 5],
                 "mrope_interleaved": True,
             },
@@ -71,11 +71,11 @@ def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
 
 
 def look_around(tower: Any, *, strength: float = 4.5) -> None:
-    """Let four heads of every vision layer begin by looking one cell (then two) up, down, left, right.
+    """Let four heads of every vision layer begin by looking up, down, left and right.
 
-    Constant queries and keys under rotary positions score an offset: q^T R(offset) k is largest where
-    the key's phase undoes the rotation. It is only a start; training moves it. Without it shapes and
-    motion stayed at chance for the first 2,700 slots.
+    Constant queries and keys under rotary positions score an offset: q^T R(offset) k is largest
+    where the key's phase undoes the rotation. It is only a start; training moves it. Without it
+    shapes and motion stayed at chance for the first 2,700 slots.
     """
     frequencies = tower.rotary_pos_emb.inv_freq
     for number, block in enumerate(tower.blocks):
@@ -91,8 +91,8 @@ def look_around(tower: Any, *, strength: float = 4.5) -> None:
 class Symbols(nn.Module):
     """Visual features written with word embeddings.
 
-    An object's cell is colour word + shape word + motion word + place; a background cell is the row of
-    the image placeholder + place; a cell that an object covers in part is a mixture.
+    An object's cell is colour word + shape word + motion word + place; a background cell is the
+    row of the image placeholder + place; a cell that an object covers in part is a mixture.
     """
 
     def __init__(self, tokenizer: Any, table: Tensor) -> None:
@@ -111,7 +111,9 @@ class Symbols(nn.Module):
         self.register_buffer(
             "axes", torch.randn(2, table.shape[1], generator=place) * EMBEDDING_STD * 2.4
         )
-        self.fixed_rows = sorted({i for p in self.words.values() for ids in p for i in ids} | {empty})
+        self.fixed_rows = sorted(
+            {i for p in self.words.values() for ids in p for i in ids} | {empty}
+        )
 
     def forward(
         self, color: Tensor, shape: Tensor, motion: Tensor, cover: Tensor, xy: Tensor

@@ -1,7 +1,8 @@
 """Batches for the language stage: clips as symbols, questions as branches behind one visual prefix.
 
-Every question of a clip is a branch that sees the visual prefix and itself only, with the positions it would
-have alone: the cost of the prefix is paid once and no answer leaks into another question.
+Every question of a clip is a branch that sees the visual prefix and itself only, with the
+positions it would have alone: the cost of the prefix is paid once and no answer leaks into another
+question.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ IGNORE = -100
 class Cells:
     """The cells of a clip: t slots of GRID x GRID, by index into the vocabulary of the world.
 
-    `item` is -1 on pure background; `cover` is the share that the main object covers, after sharpening.
+    `item` is -1 on pure background; `cover` is the share that the main object covers, after
+    sharpening.
     """
 
     item: np.ndarray  # int64 [t, GRID, GRID]
@@ -44,11 +46,17 @@ def clip_cells(clip: ShapeClip, frames: np.ndarray) -> Cells:
     side = GRID * 4
     cover = np.stack(
         [
-            [object_mask(o, int(f), width=side, height=side, scale=side / clip.width) for f in frames]
+            [
+                object_mask(o, int(f), width=side, height=side, scale=side / clip.width)
+                for f in frames
+            ]
             for o in clip.objects
         ]
     ).astype(np.float32)
-    cover = cover.reshape(len(clip.objects), len(frames) // 2, 2, GRID, 4, GRID, 4).mean((2, 4, 6)) / 255
+    cover = (
+        cover.reshape(len(clip.objects), len(frames) // 2, 2, GRID, 4, GRID, 4).mean((2, 4, 6))
+        / 255
+    )
     main = cover.argmax(0)
     best = cover.max(0)
     sharp = np.clip((best - 0.15) / 0.35, 0, 1)

@@ -1,7 +1,7 @@
-"""The tokenizer and the processor of `tiny`: a byte-level BPE that knows the words of the shape world.
+"""The tokenizer and the processor of `tiny`: a byte-level BPE that knows its world.
 
-Any text can be tokenised (bytes); the words of the world are one token each, save a few that are split on
-purpose so that the joining of sub-tokens is exercised.
+Any text can be tokenised (bytes); the words of the world are one token each, save a few that are
+split on purpose so that the joining of sub-tokens is exercised.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ SPECIAL = (
     "<|video_pad|>",
 )
 SPLIT_WORDS = {"triangle": ("tri", "angle"), "purple": ("pur", "ple"), "orange": ("or", "ange")}
-FIRST_WORDS = (
-    "The Yes No There A An It What How Is Where When Describe user assistant system video"
-).split()
-INNER_WORDS = (
-    "a an is no the there it of at in only object objects one two three many are color shape does do"
-    " move moves stays still left right up down top bottom center start end whole time visible video"
-    " seconds red yellow green cyan blue white circle square star cross ring"
-).split()
+FIRST_WORDS = tuple(
+    "The Yes No There A An It What How Is Where When Describe user assistant system video".split()  # noqa: SIM905
+)
+INNER_WORDS = tuple(
+    """a an is no the there it of at in only object objects one two three many are color shape does
+    do move moves stays still left right up down top bottom center start end whole time visible
+    video seconds red yellow green cyan blue white circle square star cross ring""".split()  # noqa: SIM905
+)
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
     "<|im_start|>{{ message['role'] }}\n"

@@ -26,7 +26,9 @@ def look_options(command: Command) -> Command:
             type=click.Choice(["auto", "words"]),
             help="auto: words share one pass of the clip; words: one pass for each word.",
         ),
-        click.option("--word", "show_word", metavar="WORD", help="Show one word, by text or index."),
+        click.option(
+            "--word", "show_word", metavar="WORD", help="Show one word, by text or index."
+        ),
         click.option("--token", "show_token", type=int, help="Show one token, by index."),
     ):
         command = option(command)
@@ -56,6 +58,4 @@ def render_command(
         look = render_options(config_from_options(options))
         with console.progress() as progress:
             run = render_run(run_dir, options=look, video=video, progress=progress)
-        console.result(
-            {"run_dir": run.run_dir, "files": run.files}, str(run.files["video"])
-        )
+        console.result({"run_dir": run.run_dir, "files": run.files}, str(run.files["video"]))

@@ -49,7 +49,7 @@ def turns_from_options(question: str | None, conversation: Path | None) -> tuple
 
 
 def seconds(text: str) -> float:
-    """"12.5", "1:02" or "1:00:02.5" in seconds.
+    """Read "12.5", "1:02" or "1:00:02.5" as seconds.
 
     Raises:
         ConfigError: not a time.

@@ -1,7 +1,8 @@
 """Questions and answers about clips of the shape world.
 
-Owns: the wording and the truth of every question kind. Knows nothing of pixels or models. Colours differ
-within a clip, so "the red object" is always one; a shape is asked for by itself only where it is unique.
+Owns: the wording and the truth of every question kind. Knows nothing of pixels or models. Colours
+differ within a clip, so "the red object" is always one; a shape is asked for by itself only where
+it is unique.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def caption_facts(text: str) -> frozenset[str]:
 
 
 def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[Question]:
-    """One question of every kind that the clip allows, two for "presence" (a true one and a bait)."""
+    """One question of every kind that the clip allows; for "presence" a true one and a bait."""
     pick = clip.objects[int(rng.integers(len(clip.objects)))]
     questions = [
         Question(
@@ -108,9 +109,7 @@ def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[Question]:
         item = still[int(rng.integers(len(still)))]
         name = f"{item.color} {item.shape}"
         questions.append(
-            Question(
-                "location", f"Where is the {name}?", f"The {name} is {location_words(item)}."
-            )
+            Question("location", f"Where is the {name}?", f"The {name} is {location_words(item)}.")
         )
     return questions
 

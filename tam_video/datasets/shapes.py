@@ -1,12 +1,13 @@
 """A procedural world of coloured shapes with exact masks, tracks and visible intervals.
 
-Owns: what a clip holds (`make_clip`), its pixels (`render_frame`), its truth (`object_masks`), and its
-file (`write_clip`). Questions and answers about a clip live in `questions.py`. Everything follows from
-`(split, seed)`: the same pair gives the same clip on every machine.
+Owns: what a clip holds (`make_clip`), its pixels (`render_frame`), its truth (`object_masks`), and
+its file (`write_clip`). Questions and answers about a clip live in `questions.py`. Everything
+follows from `(split, seed)`: the same pair gives the same clip on every machine.
 
-The world: one to three objects of different colours; shapes may repeat. An object moves in one of four
-directions at constant speed or stays still, and is there the whole time, only at the start, or only at
-the end. Objects never overlap while both are visible. Backgrounds are textured and noisy.
+The world: one to three objects of different colours; shapes may repeat. An object moves in one of
+four directions at constant speed or stays still, and is there the whole time, only at the start,
+or only at the end. Objects never overlap while both are visible. Backgrounds are textured and
+noisy.
 """
 
 from __future__ import annotations
@@ -189,11 +190,15 @@ def _still_place(rng: Generator, low: float, high: float) -> tuple[float, float]
     middle = SIDE_PX / 2
     if rng.random() < 0.2:
         return middle + float(rng.uniform(-8, 8)), middle + float(rng.uniform(-8, 8))
-    x = float(rng.uniform(low, middle - 26)) if rng.random() < 0.5 else float(
-        rng.uniform(middle + 26, high)
+    x = (
+        float(rng.uniform(low, middle - 26))
+        if rng.random() < 0.5
+        else float(rng.uniform(middle + 26, high))
     )
-    y = float(rng.uniform(low, middle - 26)) if rng.random() < 0.5 else float(
-        rng.uniform(middle + 26, high)
+    y = (
+        float(rng.uniform(low, middle - 26))
+        if rng.random() < 0.5
+        else float(rng.uniform(middle + 26, high))
     )
     return x, y
 
@@ -255,7 +260,12 @@ def _circle(radius: float) -> NDArray[np.float64]:
 
 
 def object_mask(
-    item: ShapeObject, frame: int, *, width: int = SIDE_PX, height: int = SIDE_PX, scale: float = 1.0
+    item: ShapeObject,
+    frame: int,
+    *,
+    width: int = SIDE_PX,
+    height: int = SIDE_PX,
+    scale: float = 1.0,
 ) -> ByteArray:
     """Coverage of one object at one frame.
 
@@ -349,5 +359,5 @@ def write_clip(clip: ShapeClip, path: Path) -> Path:
         TimedFrame(pts_seconds=index / clip.fps, rgb=rgb)
         for index, rgb in enumerate(render_frames(clip))
     )
-    write_video(path, frames, width=clip.width, height=clip.height, crf=18)
+    write_video(path, frames, width=clip.width, height=clip.height, crf=20)
     return path

@@ -1,0 +1,1 @@
+"""Results as files: arrays, documents, run folders."""

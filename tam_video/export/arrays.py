@@ -15,8 +15,8 @@ ARRAYS = ("maps", "word_maps", "text_scores")
 def write_arrays(explanation: Explanation, path: Path) -> Path:
     """Write the maps and what is needed to place them.
 
-    Keys: `maps` float16 [M, t, h, w], `word_maps` float16 [N, t, h, w], `text_scores` float16 [M, M],
-    `indices` int64 [T], `pts_seconds` float64 [T], `slot_seconds` float64 [t].
+    Keys: `maps` float16 [M, t, h, w], `word_maps` float16 [N, t, h, w], `text_scores`
+    float16 [M, M], `indices` int64 [T], `pts_seconds` float64 [T], `slot_seconds` float64 [t].
 
     Raises:
         ExportError: the file can't be written.

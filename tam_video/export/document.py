@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -83,11 +84,8 @@ def read_explanation(directory: Path) -> Explanation:
 def _from_document(document: Mapping[str, Any], directory: Path) -> Explanation:
     arrays = read_arrays(directory / "maps.npz")
     grid = document["grid"]
-    video = dict(document["video"])
-    video["path"] = Path(video["path"])
-    video["average_fps"] = Fraction(video["average_fps"])
     return Explanation(
-        info=VideoInfo(**video),
+        info=_read_video(document["video"]),
         indices=np.array(document["frames"]["indices"], np.int64),
         pts_seconds=np.array(document["frames"]["pts_seconds"], np.float64),
         conversation=tuple(Message(**turn) for turn in document["conversation"]),
@@ -109,10 +107,15 @@ def _from_document(document: Mapping[str, Any], directory: Path) -> Explanation:
 
 
 def _video(info: VideoInfo) -> dict[str, Any]:
+    """Paths and fractions as text, the rest as it is."""
     values = {name: getattr(info, name) for name in VideoInfo.__slots__}
-    values["path"] = str(info.path)
-    values["average_fps"] = str(info.average_fps)
-    return values
+    return {k: str(v) if isinstance(v, Path | Fraction) else v for k, v in values.items()}
+
+
+def _read_video(row: Mapping[str, Any]) -> VideoInfo:
+    kinds = {item.name: item.type for item in fields(VideoInfo)}
+    parse: dict[Any, Callable[[str], Any]] = {"Path": Path, "Fraction": Fraction}
+    return VideoInfo(**{k: parse[kinds[k]](v) if kinds[k] in parse else v for k, v in row.items()})
 
 
 def _token(token: Token, word: int | None) -> dict[str, Any]:

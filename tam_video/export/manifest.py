@@ -1,7 +1,7 @@
 """The run folder: written aside, its manifest last, then renamed into place.
 
-A folder with a `manifest.json` is complete; a folder without one is not a result. Nothing that is not a run
-folder is ever removed.
+A folder with a `manifest.json` is complete; a folder without one is not a result. Nothing that is
+not a run folder is ever removed.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def new_run_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def replace_files(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder; on success its files replace those of the run folder, then seal it.
+    """Yield a temporary folder; on success its files replace those of the run folder.
 
-    The manifest is taken away first and written last: an interrupted change shows as an unfinished run.
+    The manifest is taken away first and written last: an interrupted change shows.
 
     Raises:
         ExportError: the folder can't be written.

@@ -102,7 +102,7 @@ def locate(name_or_path: str) -> Path | str:
             )
         return folder
     path = Path(name_or_path).expanduser()
-    if path.is_dir():
+    if name_or_path and path.is_dir():
         return path
     if path.is_file():
         raise ModelLoadError(f"{name_or_path} is a file", hint="give the checkpoint's folder")

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
+_MODES = ("auto", "words", "single")
 _MIN_SHARE_SECONDS = 0.25
 
 
@@ -78,6 +79,8 @@ class RenderOptions:
             raise UnknownNameError("colormap", self.colormap, COLORMAPS)
         if self.preset not in PRESETS:
             raise UnknownNameError("preset", self.preset, PRESETS)
+        if self.mode not in _MODES:
+            raise UnknownNameError("mode", self.mode, _MODES)
         if not 0 <= self.opacity <= 1:
             raise ConfigError(f"opacity {self.opacity} is not in 0..1", hint="try 0.6")
         if not 0 <= self.crf <= 51:

@@ -49,10 +49,11 @@ def rank_gaussian_filter(
     if profile not in ("default", "reference"):
         raise ValueError(f"profile must be 'default' or 'reference', not {profile!r}")
     combine = _combine if profile == "default" else _combine_as_published
-    precision = np.float64 if profile == "reference" and maps.dtype == np.float64 else np.float32
+    if profile == "default" or maps.dtype != np.float64:
+        maps = maps.astype(np.float32, copy=False)
     filtered = np.empty(maps.shape, dtype=np.float32)
     flat = filtered.reshape(-1)
-    for cells, windows in _sorted_windows(maps.astype(precision, copy=False), size):
+    for cells, windows in _sorted_windows(maps, size):
         flat[cells] = combine(windows)
     return filtered
 
@@ -103,8 +104,8 @@ def _combine(windows: FloatArray | Float64Array) -> FloatArray:
 def _combine_as_published(windows: FloatArray | Float64Array) -> FloatArray:
     """float32 [n]: the same mean in the order and precision of the public code, 0 for its NaN.
 
-    float64 is cut to float32, not rounded: the public code truncates 255 times the value, and a value
-    just below a step must stay below it.
+    float64 is cut to float32, not rounded: the public code truncates 255 times the value, and what
+    lies just below a step must stay below it.
     """
     ranks = np.arange(windows.shape[1]) - windows.shape[1] // 2
     with np.errstate(all="ignore"):

@@ -2,8 +2,8 @@
 
 decord is exact on ordinary MP4 and Matroska files, and wrong or dead on some others: AV1, GIF and
 MPEG-TS are refused, AVI with guessed times too. It miscounts after seeks into open groups of
-pictures, so it never seeks here: it reads forward from the start, which is slow for late frames of
-long videos. Where its frame times, its picture size or its first picture disagree with PyAV, PyAV
+pictures, so it never seeks here: it decodes everything from the start, slow for late frames of long
+videos. Where its frame times, its picture size or its first picture disagree with PyAV, PyAV
 reads the file instead, and `warnings` says so.
 """
 
@@ -154,8 +154,8 @@ class DecordReader:
         video, position = _open(self._path), 0
         for index in wanted:
             with decord_errors(self._path, frame_index=index):
-                if index > position:
-                    video.skip_frames(index - position)
+                for _ in range(index - position):
+                    video.next()  # not skip_frames, which jumps to keyframes and miscounts
                 rgb = cast("ByteArray", video.next().asnumpy())
             position = index + 1
             yield index, rgb

@@ -19,7 +19,7 @@ from tam_video.models.capture import resolve_layer
     ],
 )
 def test_options_out_of_range_are_programming_mistakes(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="must be|is 1 or more"):
+    with pytest.raises(ValueError, match=r"must be|is 1 or more"):
         GenerationOptions(**wrong)
 
 

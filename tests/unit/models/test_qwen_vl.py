@@ -32,8 +32,11 @@ NUM_SPECIAL = 5
 
 
 class WordTokenizer:
-    all_special_ids = [0, 1]
-    added_tokens_decoder = {i: SimpleNamespace(special=i < NUM_SPECIAL) for i in range(7)}
+    all_special_ids = (0, 1)
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, SimpleNamespace]:
+        return {i: SimpleNamespace(special=i < NUM_SPECIAL) for i in range(7)}
 
     def decode(self, ids: list[int]) -> str:
         return "".join(WORDS[i] for i in ids)
@@ -73,8 +76,6 @@ def test_one_run_between_the_markers() -> None:
 
 
 def test_times_inside_nested_markers_are_no_text() -> None:
-    words = WORDS.copy()
-    assert words[11] == "1.0 s"
     ids = [0, 7, 5, 2, 11, 2, 4, 3, 11, 2, 4, 3, 3, 9, 9, 1, 5, 0, 8, 5]
     encoded = EncodedPrompt(np.array(ids), np.array([[2, 2, 2]]), 4)
     layout = QWEN3_VL.layout(encoded, checkpoint())

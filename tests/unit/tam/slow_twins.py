@@ -112,8 +112,8 @@ def slow_weighted_mean(window):
 
 
 def published_weighted_mean(window):
-    """As the public code computes it: float32 mean and deviation, NaN where all are equal."""
-    values = np.array(window, dtype=np.float32)
+    """As the public code computes it, in the window's own precision: NaN where all are equal."""
+    values = np.array(window)
     mean = values.mean()
     if not mean > 0:
         return 0.0
@@ -132,15 +132,24 @@ def slow_filter(plane, *, size=3, weighted_mean=slow_weighted_mean):
 
 
 def slow_maps(case, *, weighted_mean=slow_weighted_mean):
-    """raw [M, V], corrected [M, V], maps float32 [M, t, h, w]; NaN where `weighted_mean` has it."""
+    """raw [M, V], corrected [M, V], maps [M, t, h, w]; NaN where `weighted_mean` has it.
+
+    A token with context is scaled and filtered in float64, one without in float32: in the public
+    code the factor of the correction is a float64 number.
+    """
     raw = slow_relevance(case.scores, case.visual_positions)
     relevance = slow_relevance(case.scores, case.text_positions)
     corrected = slow_correction(raw, relevance, case.token_strings)
     maps = []
     for m, cells in enumerate(corrected):
         texts = slow_shared_text(m, relevance, case.num_prompt_tokens)
-        scaled = np.array(slow_scale(cells, texts), dtype=np.float32).reshape(case.grid)
-        maps.append([slow_filter(plane, weighted_mean=weighted_mean) for plane in scaled])
+        alone = all(string == case.token_strings[m] for string in case.token_strings[:m])
+        precision = np.float32 if alone else np.float64
+        scaled = slow_scale(
+            [precision(cell) for cell in cells], [precision(text) for text in texts]
+        )
+        planes = np.array(scaled, dtype=precision).reshape(case.grid)
+        maps.append([slow_filter(plane, weighted_mean=weighted_mean) for plane in planes])
     return np.array(raw), np.array(corrected), np.array(maps)
 
 
@@ -148,7 +157,11 @@ def golden_cases():
     """Two hard little cases: a video with zeros, constants and repeated strings, and an image."""
     video = random_case(11, grid=(3, 4, 7), num_prompt=4, num_answer=6, words=5)
     cells = video.visual_positions.reshape(video.grid)
-    video.scores[cells[1].ravel(), 2] = 9.0  # a constant slot, the brightest
+    video.scores[cells[1].ravel(), 2] = (
+        9.0  # a constant slot, the brightest, nothing like its context
+    )
+    video.scores[cells[1].ravel(), 1] = -1.0
+    video.scores[video.text_positions[0], 2] = -1.0
     video.scores[cells.ravel(), 5] = -1.0  # a token that nothing speaks for
     video.scores[cells.ravel(), 0] = 2.0  # a constant map of the first prompt token
     video.scores[video.text_positions, 7] = -3.0  # a token without any relevant text

@@ -1,0 +1,204 @@
+"""A whole annotated clip, made from odd sources and read back."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from odd_clips import ODD_CLIPS, OddClip, read_number
+from pysubs2 import SSAFile
+
+from tam_video.errors import ConfigError, VideoDecodeError
+from tam_video.render.annotate import RenderOptions, render_annotated
+from tam_video.render.overlay import color_table
+from tam_video.types import Explanation, Message, Token, TokenGrid, Word
+from tam_video.video.reader import open_video
+
+ANSWER = "a red circle moves"
+SHARED_MEDIA = Path(__file__).parents[2] / "../shared/media"
+REAL_CLIPS = sorted(path for path in SHARED_MEDIA.glob("*/*") if path.suffix in (".mp4", ".avi"))
+SIDE_PX = 240
+
+
+def explain(path, *, answer=ANSWER, hot=None, frames=4):
+    """Made-up maps: word n is hot in cell `hot[n]` of a 2 x 2 grid all the time."""
+    with open_video(path) as video:
+        info, pts = video.info, video.timeline.pts_seconds
+    indices = np.linspace(0, len(pts) - 1, frames).round().astype(np.int64)
+    words, tokens, at = [], [], 0
+    for place, text in enumerate(answer.split()):
+        start = answer.index(text, at)
+        at = start + len(text)
+        words.append(Word(place, text, start, at, (place,), len(text) > 1))
+        tokens.append(Token(place, place, text, "answer", place, start, at))
+    maps = np.zeros((len(words), frames // 2, 2, 2), dtype=np.float32)
+    for place, cell in enumerate(hot or [0] * len(words)):
+        maps[place, :, cell // 2, cell % 2] = 1.0
+    slots = tuple((2 * k, 2 * k + 1) for k in range(frames // 2))
+    return Explanation(
+        info=info,
+        indices=indices,
+        pts_seconds=pts[indices],
+        conversation=(Message("user", "What moves?"),),
+        answer=answer,
+        tokens=tuple(tokens),
+        words=tuple(words),
+        grid=TokenGrid(frames // 2, 2, 2, slots),
+        maps=maps,
+        word_maps=maps,
+        text_scores=np.zeros((len(words), len(words)), dtype=np.float32),
+    )
+
+
+def render(path, out, *, explanation=None, **options):
+    seen = explanation or explain(path)
+    return render_annotated(seen, path, out, options=RenderOptions(**options))
+
+
+def frames_of(path):
+    with open_video(path) as video:
+        return video.info, video.timeline.pts_seconds, [frame.rgb for frame in video.frames()]
+
+
+def packets(path):
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            return []
+        return [bytes(p) for p in container.demux(container.streams.audio[0]) if p.size]
+
+
+def picture_of(canvas, clip: OddClip):
+    left = (max(SIDE_PX, clip.width) - clip.width) // 2
+    return canvas[: clip.height, left : left + clip.width]
+
+
+@pytest.mark.parametrize("name", sorted(ODD_CLIPS))
+def test_odd_clips_keep_frames_times_and_uprightness(clips, tmp_path, name):
+    clip, source = ODD_CLIPS[name], clips.path(name)
+    rendered = render(source, tmp_path, opacity=0.1)
+    info, pts, frames = frames_of(rendered.mp4)
+    with open_video(source) as video:
+        wanted, wanted_pts = video.info, video.timeline.pts_seconds
+    assert info.num_frames == len(frames) == wanted.num_frames
+    assert info.rotation_degrees == 0
+    np.testing.assert_allclose(pts - pts[0], wanted_pts - wanted_pts[0], atol=2e-5)
+    assert info.duration_seconds == pytest.approx(wanted.duration_seconds, abs=2e-3)
+    assert tuple(read_number(picture_of(frame, clip)) for frame in frames) == clip.numbers
+    assert packets(rendered.mp4) == packets(source)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("source", REAL_CLIPS, ids=lambda path: path.stem)
+def test_real_clips_keep_frames_duration_and_sound(tmp_path, source):
+    rendered = render(source, tmp_path, preset="ultrafast")
+    with open_video(rendered.mp4) as got, open_video(source) as wanted:
+        assert got.info.num_frames == wanted.info.num_frames
+        frame_seconds = wanted.info.duration_seconds / wanted.info.num_frames
+        difference = abs(got.info.duration_seconds - wanted.info.duration_seconds)
+        assert difference <= frame_seconds
+    assert packets(rendered.mp4) == packets(source)
+
+
+def test_words_take_turns_and_each_shows_its_own_heat(clips, tmp_path):
+    source = clips.path("gray")
+    seen = explain(source, hot=[0, 1, 2, 3])
+    rendered = render(source, tmp_path, explanation=seen, opacity=1.0)
+    assert [segment.word_indices for segment in rendered.segments] == [(1,), (2,), (3,)]
+    assert all(a.end_seconds == b.start_seconds for a, b in pairwise(rendered.segments))
+    _, pts, frames = frames_of(rendered.mp4)
+    hot = color_table("turbo")[255].astype(int)
+    for segment, (y, x) in zip(rendered.segments, [(10, 150), (110, 10), (110, 150)], strict=True):
+        inside = (pts >= segment.start_seconds - 1e-6) & (pts < segment.end_seconds - 1e-6)
+        for place in np.flatnonzero(inside):
+            picture = picture_of(frames[place], ODD_CLIPS["gray"])
+            assert np.abs(picture[y, x].astype(int) - hot).max() <= 12
+
+
+def test_captions_say_what_is_shown_when(clips, tmp_path):
+    rendered = render(clips.path("h264_b"), tmp_path)
+    cues = list(SSAFile.load(str(rendered.vtt)))
+    assert [cue.text for cue in cues] == ["red", "circle", "moves"]
+    assert (cues[0].start, cues[-1].end) == (0, 1920)
+
+
+def test_a_chosen_word_is_shown_all_the_time(clips, tmp_path):
+    seen = explain(clips.path("gray"), hot=[0, 0, 3, 0])
+    rendered = render(
+        clips.path("gray"), tmp_path, explanation=seen, word="Circle", opacity=1.0, caption=False
+    )
+    _, _, frames = frames_of(rendered.mp4)
+    assert frames[0].shape == (120, 160, 3)
+    hot = color_table("turbo")[255].astype(int)
+    assert all(np.abs(frame[110, 150].astype(int) - hot).max() <= 12 for frame in frames)
+    assert [segment.text for segment in rendered.segments] == ["circle"]
+
+
+def test_mode_words_gives_each_content_word_a_pass_without_sound(clips, tmp_path):
+    source = clips.path("audio")
+    rendered = render(source, tmp_path, mode="words")
+    info, pts, _ = frames_of(rendered.mp4)
+    assert info.num_frames == 3 * 48
+    assert info.duration_seconds == pytest.approx(3 * 1.92, abs=1e-3)
+    assert np.diff(pts).min() > 0.03
+    assert not info.has_audio
+    assert [segment.start_seconds for segment in rendered.segments] == pytest.approx(
+        [0, 1.92, 3.84]
+    )
+
+
+def test_more_words_than_frames_lose_no_word(clips, tmp_path):
+    rendered = render(clips.path("two_frames"), tmp_path)
+    assert [segment.word_indices for segment in rendered.segments] == [(1,), (2, 3)]
+    assert "share a frame" in rendered.warnings[0]
+
+
+def test_an_empty_answer_gives_a_clip_without_heat(clips, tmp_path):
+    source = clips.path("h264_b")
+    rendered = render(source, tmp_path, explanation=explain(source, answer=""), opacity=1.0)
+    _, _, frames = frames_of(rendered.mp4)
+    assert [read_number(picture_of(frame, ODD_CLIPS["h264_b"])) for frame in frames] == [*range(48)]
+
+
+def test_frames_outside_of_the_explained_window_have_no_heat(clips, tmp_path):
+    source = clips.path("gray")
+    seen = explain(source)
+    early = np.array([0.0, 0.1, 0.2, 0.3])
+    seen = Explanation(
+        **{name: getattr(seen, name) for name in Explanation.__slots__ if name != "pts_seconds"},
+        pts_seconds=early,
+    )
+    rendered = render(source, tmp_path, explanation=seen, word=1, opacity=1.0, caption=False)
+    _, pts, frames = frames_of(rendered.mp4)
+    colour = [int(np.ptp(frame[10, 10].astype(int))) for frame in frames]
+    assert all(spread > 50 for at, spread in zip(pts, colour, strict=True) if at < 0.34)
+    assert all(spread < 10 for at, spread in zip(pts, colour, strict=True) if at > 0.36)
+
+
+def test_progress_counts_every_frame(clips, tmp_path):
+    calls = []
+    source = clips.path("two_frames")
+    render_annotated(explain(source), source, tmp_path, progress=lambda *call: calls.append(call))
+    assert calls == [(1, 2), (2, 2)]
+
+
+def test_an_unknown_word_writes_nothing(clips, tmp_path):
+    with pytest.raises(ConfigError):
+        render(clips.path("h264_b"), tmp_path, word="elephant")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clip_that_breaks_off_writes_nothing(clips, tmp_path):
+    seen = explain(clips.path("h264_b"))
+    with pytest.raises(VideoDecodeError):
+        render(clips.path("corrupt_mid"), tmp_path, explanation=seen)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_of_any_script_is_rendered(clips, tmp_path):
+    answer = "Ein 红色圆形 أحمر שלום 한국어 👩\u200d🚀 {\\b1} <i> --> \ud800 é́"
+    source = clips.path("two_frames")
+    rendered = render(source, tmp_path, explanation=explain(source, answer=answer))
+    assert "-->" in rendered.vtt.read_text(encoding="utf-8")

@@ -1,0 +1,109 @@
+import json
+
+import pytest
+
+from tam_video.errors import ExportError, OutputExistsError, RunFolderError
+from tam_video.export.manifest import (
+    new_run_folder,
+    read_manifest,
+    replace_files,
+    sha256,
+    video_fingerprint,
+)
+
+
+def write_run(target, text="one", **options):
+    with new_run_folder(target, **options) as folder:
+        (folder / "a.txt").write_text(text)
+
+
+def test_folder_appears_complete_with_hashes(tmp_path):
+    write_run(tmp_path / "out")
+    files = read_manifest(tmp_path / "out")
+    assert files == {"a.txt": {"bytes": 3, "sha256": sha256(tmp_path / "out/a.txt")}}
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_failure_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), new_run_folder(tmp_path / "out") as folder:
+        (folder / "a.txt").write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_run_is_refused_and_replaced_by_force(tmp_path):
+    write_run(tmp_path / "out")
+    with pytest.raises(OutputExistsError, match="finished run"):
+        write_run(tmp_path / "out", "two")
+    assert (tmp_path / "out/a.txt").read_text() == "one"
+    write_run(tmp_path / "out", "two", force=True)
+    assert (tmp_path / "out/a.txt").read_text() == "two"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_failed_replacement_keeps_the_old_run(tmp_path):
+    write_run(tmp_path / "out")
+    with pytest.raises(RuntimeError), new_run_folder(tmp_path / "out", force=True) as folder:
+        (folder / "a.txt").write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "out/a.txt").read_text() == "one"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_is_no_run_folder_is_never_replaced(tmp_path, force):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.txt").write_text("precious")
+    with pytest.raises(OutputExistsError, match="not a run folder"):
+        write_run(tmp_path / "out", force=force)
+    assert (tmp_path / "out/thesis.txt").read_text() == "precious"
+
+
+def test_empty_folder_is_used(tmp_path):
+    (tmp_path / "out").mkdir()
+    write_run(tmp_path / "out")
+    assert (tmp_path / "out/manifest.json").exists()
+
+
+def test_parent_that_is_a_file_is_an_export_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises((ExportError, OutputExistsError)):
+        write_run(tmp_path / "file" / "out")
+
+
+def test_replaced_files_are_sealed_again(tmp_path):
+    write_run(tmp_path / "out")
+    with replace_files(tmp_path / "out") as folder:
+        (folder / "b.txt").write_text("new")
+    assert set(read_manifest(tmp_path / "out")) == {"a.txt", "b.txt"}
+
+
+def test_failed_change_keeps_the_run(tmp_path):
+    write_run(tmp_path / "out")
+    before = (tmp_path / "out/manifest.json").read_text()
+    with pytest.raises(RuntimeError), replace_files(tmp_path / "out") as folder:
+        (folder / "a.txt").write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "out/manifest.json").read_text() == before
+    assert (tmp_path / "out/a.txt").read_text() == "one"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", json.dumps({"files": None})])
+def test_damaged_manifest_is_told(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(RunFolderError):
+        read_manifest(tmp_path)
+
+
+def test_fingerprint_sees_both_ends_and_the_size(tmp_path):
+    path = tmp_path / "v"
+    prints = set()
+    body = bytearray(3 << 20)
+    for place in (None, 0, len(body) - 1):
+        changed = bytearray(body)
+        if place is not None:
+            changed[place] = 1
+        path.write_bytes(changed)
+        prints.add(video_fingerprint(path))
+    path.write_bytes(body + b"\0")
+    prints.add(video_fingerprint(path))
+    assert len(prints) == 4

@@ -1,0 +1,34 @@
+import pytest
+
+from tam_video.errors import ConfigError, UnknownNameError
+from tam_video.render.annotate import RenderOptions
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"opacity": -0.1},
+        {"opacity": 1.1},
+        {"crf": 52},
+        {"token": 0, "word": 0},
+        {"mode": "single"},
+        {"mode": "words", "word": "red"},
+        {"mode": "slow"},
+    ],
+)
+def test_options_that_make_no_sense_are_refused_with_a_hint(options):
+    with pytest.raises(ConfigError) as caught:
+        RenderOptions(**options)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("options", [{"colormap": "turbor"}, {"preset": "veryfst"}])
+def test_unknown_names_list_the_close_ones(options):
+    with pytest.raises(UnknownNameError) as caught:
+        RenderOptions(**options)
+    assert "did you mean" in caught.value.hint
+
+
+def test_the_default_options_hold():
+    assert RenderOptions().mode == "auto"
+    assert RenderOptions(mode="single", token=0).token == 0

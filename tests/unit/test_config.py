@@ -1,0 +1,41 @@
+import pytest
+
+from tam_video.config import RunConfig, make_config
+from tam_video.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("values", "sampler"),
+    [
+        ({}, "native"),
+        ({"num_frames": 8}, "uniform"),
+        ({"fps": 2.0}, "fps"),
+        ({"timestamps": (1.0,)}, "timestamps"),
+        ({"sampler": "all"}, "all"),
+    ],
+)
+def test_sampler_follows_the_other_options(values, sampler):
+    assert make_config(values).resolved_sampler() == sampler
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"num_frames": 0}, "num_frames"),
+        ({"opacity": 1.5}, "opacity"),
+        ({"dtype": "int8"}, "dtype"),
+        ({"colour": "red"}, "colour"),
+        ({"start_seconds": 3.0, "end_seconds": 2.0}, "end must lie after"),
+        ({"show_token": 1, "show_word": "a"}, "not both"),
+        ({"fps": 2.0, "timestamps": (1.0,)}, "exclude each other"),
+    ],
+)
+def test_senseless_settings_are_refused_with_their_name(values, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        make_config(values)
+    assert caught.value.exit_code == 2
+
+
+def test_settings_survive_json():
+    config = RunConfig(num_frames=8, show_word="falls", timestamps=())
+    assert RunConfig.model_validate_json(config.model_dump_json()) == config
