@@ -1,4 +1,4 @@
-"""Make the sample clips: `python samples/make_samples.py`. The same bytes every time on one machine."""
+"""Make the sample clips: `python samples/make_samples.py`."""
 
 from __future__ import annotations
 

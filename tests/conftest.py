@@ -1,4 +1,4 @@
-"""What every suite may use: the folder of this file is importable, and odd clips are made on demand."""
+"""What every suite may use: this folder is importable, and odd clips are made on demand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from odd_clips import ClipFolder  # noqa: E402
+from odd_clips import ClipFolder
 
 
 @pytest.fixture(scope="session")

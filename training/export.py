@@ -1,7 +1,7 @@
 """Write a trained state as a checkpoint folder: config, float16 safetensors, processor, tokenizer.
 
-The weights are stored in float16 to keep the wheel small; `config.json` names float32, which is what
-`from_pretrained` then computes in.
+The weights are stored in float16 to keep the wheel small; `config.json` names float32, which is
+what `from_pretrained` then computes in.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def load_stages(*states: Path) -> Any:
     merged = model.state_dict()
     for number, path in enumerate(states):
         state = torch.load(path, weights_only=True)["model"]
-        state = {n.removeprefix("network."): v for n, v in state.items() if "outliner." not in n}
+        state = {n.removeprefix("network."): v for n, v in state.items() if "coach." not in n}
         last = number == len(states) - 1
         merged |= {n: v for n, v in state.items() if len(states) == 1 or is_visual(n) == last}
     model.load_state_dict(merged)

@@ -19,6 +19,7 @@ from tam_video.datasets.shapes import COLORS, FPS, MOTIONS, SHAPES, ShapeClip, o
 
 GRID = 14
 IGNORE = -100
+SCARCE = {"location", "presence"}  # slow to learn: asked of every clip that allows them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,6 +187,7 @@ def make_batch(
         prefix = prompts.prefix(taken, keep)
         questions = make_questions(clip, rng)
         rng.shuffle(questions)  # type: ignore[arg-type]
+        questions.sort(key=lambda question: question.kind not in SCARCE)
         rows.append(_join(prefix, questions[:max_questions], prompts))
     size = max(len(row[0]) for row in rows)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ Motion: TypeAlias = Literal["left", "right", "up", "down", "still"]
 Presence: TypeAlias = Literal["whole", "start", "end"]
 Generator: TypeAlias = np.random.Generator
 BoolArray: TypeAlias = NDArray[np.bool_]
+Choice = TypeVar("Choice")
 
 COLORS: dict[str, tuple[int, int, int]] = {
     "red": (222, 36, 40),
@@ -154,8 +155,9 @@ def _draw_objects(rng: Generator, count: int) -> tuple[ShapeObject, ...] | None:
 
 
 def _draw_object(rng: Generator, color: str) -> ShapeObject:
-    motion = _choose(rng, ("left", "right", "up", "down", "still"), (0.18, 0.18, 0.18, 0.18, 0.28))
-    presence = _choose(rng, ("whole", "start", "end"), (0.56, 0.22, 0.22))
+    motion = _choose(rng, tuple(MOTIONS), (0.18, 0.18, 0.18, 0.18, 0.28))
+    presences: tuple[Presence, ...] = ("whole", "start", "end")
+    presence = _choose(rng, presences, (0.56, 0.22, 0.22))
     size = float(rng.uniform(*SIZE_PX))
     low, high = size / 2 + 2, SIDE_PX - size / 2 - 2
     if motion == "still":
@@ -181,7 +183,7 @@ def _draw_object(rng: Generator, color: str) -> ShapeObject:
     )
 
 
-def _choose(rng: Generator, values: Sequence[str], weights: Sequence[float]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _choose(rng: Generator, values: Sequence[Choice], weights: Sequence[float]) -> Choice:
     return values[int(rng.choice(len(values), p=weights))]
 
 

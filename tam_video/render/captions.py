@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tam_video.render.text_layout import (
     direction_of,
     inside,
     split_at_spans,
+    split_pieces,
     visual_order,
     wrap,
 )
@@ -26,6 +27,8 @@ from tam_video.types import ByteArray
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
+
+Color: TypeAlias = tuple[int, int, int]
 
 MIN_CANVAS_WIDTH_PX = 240
 _MIN_FONT_PX, _MAX_FONT_PX = 13, 48
@@ -48,7 +51,8 @@ class BarLayout:
         height_px: bar height.
         pad_px: free space at the sides, above and below.
         line_px: distance of two baselines.
-        lines: the whole answer, wrapped.
+        answer: the whole answer.
+        lines: the answer, wrapped.
         visible_lines: how many of them are seen at a time.
         question: the question cut to one line, or "" where there is no room.
     """
@@ -57,6 +61,7 @@ class BarLayout:
     height_px: int
     pad_px: int
     line_px: int
+    answer: str
     lines: tuple[tuple[Piece, ...], ...]
     visible_lines: int
     question: str
@@ -102,11 +107,13 @@ class CaptionBar:
         draw = ImageDraw.Draw(picture)
         baseline = layout.pad_px + self.fonts.base.getmetrics()[0]
         if layout.question:
-            self._write(draw, layout.question, (layout.pad_px, baseline), fill=_DIM)
+            asked = split_pieces(layout.question)
+            self._draw_line(draw, asked, text=layout.question, baseline=baseline, fill=_DIM)
             baseline += layout.line_px
         first = self._first_line(lit)
         for line in layout.lines[first : first + layout.visible_lines]:
-            self._draw_line(draw, split_at_spans(line, lit), baseline=baseline, lit=lit)
+            pieces = split_at_spans(line, lit)
+            self._draw_line(draw, pieces, text=layout.answer, baseline=baseline, lit=lit)
             baseline += layout.line_px
         self._draw_scroll_mark(draw, first)
         bar = np.array(picture, dtype=np.uint8)
@@ -123,13 +130,21 @@ class CaptionBar:
         return max(0, min(current - 1, len(layout.lines) - layout.visible_lines))
 
     def _draw_line(
-        self, draw: ImageDraw, line: list[Piece], *, baseline: int, lit: tuple[Span, ...]
+        self,
+        draw: ImageDraw,
+        line: list[Piece],
+        *,
+        text: str,
+        baseline: int,
+        fill: Color = _TEXT,
+        lit: tuple[Span, ...] = (),
     ) -> None:
+        """Write one line of `text`, whose direction decides the order and the side."""
         layout = self.layout
-        ordered = visual_order(line)
+        base = direction_of(text) or "L"
+        ordered = visual_order(line, base=base)
         lengths = [self.fonts.length(piece.text) for piece in ordered]
-        from_right = direction_of("".join(piece.text for piece in line)) == "R"
-        x = layout.width_px - layout.pad_px - sum(lengths) if from_right else layout.pad_px
+        x = layout.pad_px if base == "L" else layout.width_px - layout.pad_px - sum(lengths)
         starts = [x + sum(lengths[:place]) for place in range(len(lengths))]
         on = [inside(piece, lit) for piece in ordered]
         for place, length in enumerate(lengths):
@@ -137,8 +152,8 @@ class CaptionBar:
                 joined = place > 0 and on[place - 1]
                 self._draw_pill(draw, starts[place], length, baseline=baseline, joined=joined)
         for piece, start, is_on in zip(ordered, starts, on, strict=True):
-            fill = _LIT_TEXT if is_on else _TEXT
-            self._write(draw, piece.text, (start, baseline), fill=fill)
+            color = _LIT_TEXT if is_on else fill
+            self._write(draw, piece.text, (start, baseline), fill=color)
 
     def _draw_pill(
         self, draw: ImageDraw, x: float, length: float, *, baseline: int, joined: bool
@@ -161,7 +176,7 @@ class CaptionBar:
         draw.rectangle((right - 2, start, right, end), fill=_DIM)
 
     def _write(
-        self, draw: ImageDraw, text: str, place: tuple[float, float], *, fill: tuple[int, int, int]
+        self, draw: ImageDraw, text: str, place: tuple[float, float], *, fill: Color
     ) -> None:
         x, baseline = place
         for run, font in self.fonts.runs(text):
@@ -210,6 +225,7 @@ def caption_bar(
         height_px=height + (picture_height + height) % 2,
         pad_px=pad,
         line_px=line_px,
+        answer=answer,
         lines=tuple(map(tuple, lines)),
         visible_lines=seen,
         question=asked,

@@ -162,20 +162,20 @@ def direction_of(text: str) -> str | None:
     return None
 
 
-def visual_order(line: Sequence[Piece]) -> list[Piece]:
+def visual_order(line: Sequence[Piece], *, base: str) -> list[Piece]:
     """Pieces of a line from left to right as they are seen.
 
-    The two-level case of the Unicode bidirectional algorithm (UAX #9), word by word: the line runs
-    in the direction of its first letter, and stretches of the other direction are turned as a
-    whole. Shaping inside a word is left to the font engine.
+    The two-level case of the Unicode bidirectional algorithm (UAX #9), word by word: stretches
+    against the direction of the text are turned as a whole. Shaping inside a word is left to the
+    font engine.
 
     Args:
         line: pieces in logical order.
+        base: direction of the whole text, "L" or "R".
 
     Returns:
         The same pieces in visual order.
     """
-    base = direction_of("".join(piece.text for piece in line)) or "L"
     directions = _resolve([direction_of(piece.text) for piece in line], base=base)
     runs: list[tuple[str, list[Piece]]] = []
     for piece, direction in zip(line, directions, strict=True):

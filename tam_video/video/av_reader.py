@@ -9,7 +9,7 @@ from its start. Frames after undecodable data are not handed out before the next
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
@@ -26,8 +26,8 @@ from tam_video.video.container import (
     frame_rate,
     list_packets,
     open_stream,
-    readable_packets,
 )
+from tam_video.video.cursor import Cursor, sound_frames
 from tam_video.video.frame_index import FrameIndex, index_of_packets, last_duration
 from tam_video.video.pixels import PixelRecipe, pixel_recipe, to_rgb
 from tam_video.video.reader import (
@@ -41,13 +41,10 @@ from tam_video.video.reader import (
 
 if TYPE_CHECKING:
     from av.container import InputContainer
-    from av.packet import Packet
-    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 _logger = logging.getLogger(__name__)
 _OPENING_FRAMES = 8  # decoded at opening, to see whether the packets tell the truth
-_STEPS_BACK = (0, 1, 2, 4, 8)  # keyframes to go back when a seek lands late, as in MPEG-TS
 
 
 class PyAvReader:
@@ -179,9 +176,8 @@ class PyAvReader:
         seen_all = [(p.pts, p.key_frame) for p in opening]
         opening.clear()
         seen_all += [(p.pts, p.key_frame) for p in pictures]
-        return _counted_index(
-            seen_all, stream, table, is_avi=container.format.name == "avi"
-        ), recipe
+        is_avi = container.format.name == "avi"
+        return _counted_index(seen_all, stream, table, is_avi=is_avi), recipe
 
     def _walk(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
         """Upright pictures of the frames `wanted` (increasing numbers), each one checked."""
@@ -191,7 +187,7 @@ class PyAvReader:
                 open_stream(self._path, limits=self._limits, threads=self._threads) as opened,
                 av_errors(self._path),
             ):
-                cursor = _Cursor(*opened, self._index)
+                cursor = Cursor(*opened, self._index)
                 for index in wanted:
                     picture = cursor.find(index)
                     if picture is None:
@@ -207,7 +203,7 @@ class PyAvReader:
             open_stream(self._path, limits=self._limits, threads=1) as opened,
             av_errors(self._path),
         ):
-            cursor = _Cursor(*opened, self._index, seeks=False)
+            cursor = Cursor(*opened, self._index, seeks=False)
             for index in wanted:
                 picture = cursor.find(index)
                 if picture is None:
@@ -219,133 +215,6 @@ class PyAvReader:
                 if not self._index.is_counted:
                     self._warn("a seek did not reach its frame: read from the start instead")
                 yield index, to_rgb(picture, self._recipe)
-
-
-class _Cursor:
-    """A freshly opened stream and how far it was decoded; goes forward only."""
-
-    def __init__(
-        self,
-        container: InputContainer,
-        stream: VideoStream,
-        index: FrameIndex,
-        *,
-        seeks: bool = True,
-    ) -> None:
-        self._container, self._stream, self._index, self._seeks = container, stream, index, seeks
-        self._pictures: Iterator[VideoFrame] | None = None
-        self._at = -1
-        self._steps_back = 0
-
-    def find(self, index: int) -> VideoFrame | None:
-        """Decode up to frame `index`; None if it is not where it should be."""
-        if self._pictures is None or (
-            self._seeks and self._index.has_entry_between(self._at, index)
-        ):
-            return self._find_by_seek(index)
-        return self._forward(index)
-
-    def _find_by_seek(self, index: int) -> VideoFrame | None:
-        if not self._seeks or not self._index.entry_place(index):
-            if self._pictures is None:
-                self._pictures = sound_frames(
-                    self._container, self._stream, table=self._index.table
-                )
-            return self._forward(index)
-        for steps in _STEPS_BACK[_STEPS_BACK.index(self._steps_back) :]:
-            place = self._index.entry_place(index, steps_back=steps)
-            self._pictures = self._from(place)
-            self._at, self._steps_back = -1, steps
-            picture = self._forward(index)
-            if picture is not None or not place:
-                return picture
-        return None
-
-    def _from(self, place: int) -> Iterator[VideoFrame]:
-        ticks = int(self._index.table.pts[place])
-        self._container.seek(ticks, stream=self._stream)
-        return sound_frames(self._container, self._stream, table=self._index.table, seek_to=place)
-
-    def _forward(self, index: int) -> VideoFrame | None:
-        for picture in self._pictures or ():
-            number = self._at + 1 if self._index.is_counted else self._index.number_at(picture.pts)
-            if number is None:
-                continue
-            self._at = number
-            if number >= index:
-                return picture if number == index else None
-        return None
-
-
-def sound_frames(
-    container: InputContainer,
-    stream: VideoStream,
-    *,
-    table: PacketTable,
-    seek_to: int | None = None,
-) -> Iterator[VideoFrame]:
-    """Decoded pictures in display order, without those that damaged data may have spoilt.
-
-    Args:
-        container: open, at its start or just after a seek.
-        stream: the stream to decode.
-        table: its packets.
-        seek_to: place of the keyframe that a seek asked for; None at the start of the file.
-
-    Yields:
-        Pictures; none at all if the packets after the seek are not those of the table.
-    """
-    from av.error import InvalidDataError
-
-    packets: Iterable[Packet[VideoStream]] = readable_packets(container, stream)
-    if seek_to is None:
-        packets = islice(packets, len(table.pts))
-    else:
-        packets = _expected_packets(packets, table, seek_to)
-    restarts: set[int | None] | None = None  # times of keyframes met since the damage
-    for packet in _then_flush(packets):
-        if restarts is not None and packet is not None and packet.is_keyframe:
-            restarts.add(packet.pts)
-        try:
-            pictures = stream.decode(packet)
-        except InvalidDataError:
-            restarts = set()
-            continue
-        for picture in pictures:
-            if picture.is_corrupt:
-                restarts = set() if restarts is None else restarts
-            elif restarts is None or picture.pts in restarts:
-                restarts = None
-                yield picture
-
-
-def _then_flush(packets: Iterable[Packet[VideoStream]]) -> Iterator[Packet[VideoStream] | None]:
-    yield from packets
-    yield None
-
-
-def _expected_packets(
-    packets: Iterable[Packet[VideoStream]], table: PacketTable, seek_to: int
-) -> Iterator[Packet[VideoStream]]:
-    """Packets from a keyframe at or before `seek_to` on, as long as they are those of the table."""
-    places = {int(table.pts[p]): int(p) for p in np.flatnonzero(table.is_keyframe[: seek_to + 1])}
-    place: int | None = None
-    for packet in packets:
-        if place is None:
-            if packet.pts is None or not packet.is_keyframe:
-                continue
-            if packet.pts > table.pts[seek_to]:
-                return
-            place = places.get(packet.pts)
-            if place is None:
-                continue
-        if place >= len(table.pts) or (packet.pts, packet.size) != (
-            table.pts[place],
-            table.sizes[place],
-        ):
-            return
-        yield packet
-        place += 1
 
 
 def _counted_index(

@@ -32,7 +32,7 @@ READABLE = [
 ]
 
 
-@pytest.fixture(params=READABLE, ids="-".join)
+@pytest.fixture(scope="module", params=READABLE, ids="-".join)
 def case(
     request: pytest.FixtureRequest, clips: ClipFolder
 ) -> Iterator[tuple[VideoReader, OddClip]]:

@@ -17,6 +17,12 @@ def write_run(target, text="one", **options):
         (folder / "a.txt").write_text(text)
 
 
+def fail_within(folder_context):
+    with folder_context as folder:
+        (folder / "a.txt").write_text("half")
+        raise RuntimeError
+
+
 def test_folder_appears_complete_with_hashes(tmp_path):
     write_run(tmp_path / "out")
     files = read_manifest(tmp_path / "out")
@@ -25,9 +31,8 @@ def test_folder_appears_complete_with_hashes(tmp_path):
 
 
 def test_failure_leaves_nothing(tmp_path):
-    with pytest.raises(RuntimeError), new_run_folder(tmp_path / "out") as folder:
-        (folder / "a.txt").write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail_within(new_run_folder(tmp_path / "out"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -43,9 +48,8 @@ def test_existing_run_is_refused_and_replaced_by_force(tmp_path):
 
 def test_failed_replacement_keeps_the_old_run(tmp_path):
     write_run(tmp_path / "out")
-    with pytest.raises(RuntimeError), new_run_folder(tmp_path / "out", force=True) as folder:
-        (folder / "a.txt").write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail_within(new_run_folder(tmp_path / "out", force=True))
     assert (tmp_path / "out/a.txt").read_text() == "one"
 
 
@@ -80,9 +84,8 @@ def test_replaced_files_are_sealed_again(tmp_path):
 def test_failed_change_keeps_the_run(tmp_path):
     write_run(tmp_path / "out")
     before = (tmp_path / "out/manifest.json").read_text()
-    with pytest.raises(RuntimeError), replace_files(tmp_path / "out") as folder:
-        (folder / "a.txt").write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail_within(replace_files(tmp_path / "out"))
     assert (tmp_path / "out/manifest.json").read_text() == before
     assert (tmp_path / "out/a.txt").read_text() == "one"
 

@@ -98,8 +98,9 @@ def test_direction_is_that_of_the_first_letter(text, wanted):
     assert direction_of(text) == wanted
 
 
-def order(line):
-    return texts(visual_order([Piece(text, at, at + 1) for at, text in enumerate(line)]))
+def order(line, base="L"):
+    pieces = [Piece(text, at, at + 1) for at, text in enumerate(line)]
+    return texts(visual_order(pieces, base=base))
 
 
 def test_left_to_right_lines_stay_as_they_are():
@@ -107,13 +108,13 @@ def test_left_to_right_lines_stay_as_they_are():
 
 
 def test_right_to_left_lines_are_turned():
-    assert order([ARABIC, " ", HEBREW]) == [HEBREW, " ", ARABIC]
+    assert order([ARABIC, " ", HEBREW], "R") == [HEBREW, " ", ARABIC]
 
 
 def test_a_foreign_phrase_keeps_its_own_order():
     assert order(["x", " ", ARABIC, " ", HEBREW, " ", "y"]) == [
         *("x", " ", HEBREW, " ", ARABIC, " ", "y")
     ]
-    assert order([ARABIC, " ", "x", " ", "y", " ", HEBREW]) == [
+    assert order([ARABIC, " ", "x", " ", "y", " ", HEBREW], "R") == [
         *(HEBREW, " ", "x", " ", "y", " ", ARABIC)
     ]

@@ -85,6 +85,13 @@ def test_lone_spike_is_removed_and_flat_object_kept():
     np.testing.assert_array_equal(got[1, 3:6, 3:6], np.float32(0.7))
 
 
+def test_reference_value_just_below_a_byte_step_stays_below_it():
+    got = rank_gaussian_filter(np.array([[1 - 2.0**-40, 1 - 2.0**-41]]), profile="reference")
+
+    assert got.dtype == np.float32
+    assert (got * 255).astype(np.uint8).tolist() == [[254, 254]]
+
+
 def test_planes_do_not_mix():
     maps = np.random.default_rng(0).random((2, 3, 5, 6), dtype=np.float32)
 
