@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from tam_video.datasets.shapes import (
 from training.journal import Journal, Tally, learning_rate
 from training.language import symbol_features
 from training.network import Symbols, make_model
-from training.symbolic import GRID, Cells, clip_cells
+from training.symbolic import Cells, clip_cells
 from training.vocabulary import make_tokenizer
 
 PATCH = 16
@@ -66,15 +67,16 @@ FINE = 4  # the auxiliary target cuts a cell in FINE x FINE parts
 
 
 def fine_cover(clip: ShapeClip, pair: np.ndarray) -> np.ndarray:
-    """Covered share of the parts of each cell in both frames, float32 [GRID*GRID, 2*FINE*FINE]."""
-    side = GRID * FINE
+    """Covered share of the parts of each cell in both frames, float32 [cells, 2*FINE*FINE]."""
+    grid = clip.width // PATCH
+    side = grid * FINE
     cover = np.zeros((2, side, side), np.float32)
     for number, frame in enumerate(pair):
         for item in clip.objects:
             scale = side / clip.width
             cover[number] += object_mask(item, int(frame), width=side, height=side, scale=scale)
-    parts = (cover / 255).clip(0, 1).reshape(2, GRID, FINE, GRID, FINE)
-    return parts.transpose(1, 3, 0, 2, 4).reshape(GRID * GRID, 2 * FINE * FINE)
+    parts = (cover / 255).clip(0, 1).reshape(2, grid, FINE, grid, FINE)
+    return parts.transpose(1, 3, 0, 2, 4).reshape(grid * grid, 2 * FINE * FINE)
 
 
 class Coach(nn.Module):
@@ -123,7 +125,7 @@ class Coach(nn.Module):
 
 def object_pools(cells: list[Cells]) -> tuple[Tensor, Tensor, Tensor]:
     """Averaging weights [n, all cells] of the n visible objects, and their shapes and motions."""
-    size = GRID * GRID
+    size = cells[0].item.size
     rows, shapes, motions = [], [], []
     for place, mine in enumerate(cells):
         item = mine.item.ravel()
@@ -138,13 +140,29 @@ def object_pools(cells: list[Cells]) -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(np.stack(rows)), torch.tensor(shapes), torch.tensor(motions)
 
 
-def slot_batch(seeds: range) -> tuple[Tensor, list[Cells], Tensor]:
-    """Patches [n*GRID*GRID, ...], cells and fine cover of a random slot of each training seed."""
+CLOSE_PX = 112
+
+
+def close_up(clip: ShapeClip, pair: np.ndarray, rng: np.random.Generator) -> ShapeClip:
+    """A picture of CLOSE_PX x CLOSE_PX around one object: the same cells, a quarter of the cost."""
+    there = [o for o in clip.objects if o.is_visible(int(pair[0])) or o.is_visible(int(pair[1]))]
+    if there:
+        x, y = there[int(rng.integers(len(there)))].center(int(pair[0]))
+    else:
+        x, y = rng.uniform(0, clip.width, 2)
+    left, top = np.array([x, y]) - CLOSE_PX / 2 + rng.uniform(-22, 22, 2)
+    moved = tuple(replace(o, x_px=o.x_px - left, y_px=o.y_px - top) for o in clip.objects)
+    return replace(clip, objects=moved, width=CLOSE_PX, height=CLOSE_PX)
+
+
+def slot_batch(seeds: range, *, close: bool) -> tuple[Tensor, list[Cells], Tensor]:
+    """Patches [n*cells, ...], cells and fine cover of a random slot of each training seed."""
     rng = np.random.default_rng([2, seeds.start])
     patches, cells, covers = [], [], []
     for seed in seeds:
         clip = make_clip(seed, split="train", num_objects=int(rng.choice([1, 2, 3, 3])))
         pair = random_pair(clip, rng)
+        clip = close_up(clip, pair, rng) if close else clip
         backdrop = background(clip)
         frames = [worn(render_frame(clip, int(f), backdrop=backdrop), rng) for f in pair]
         patches.append(patchify(np.stack(frames)))
@@ -154,14 +172,15 @@ def slot_batch(seeds: range) -> tuple[Tensor, list[Cells], Tensor]:
 
 
 def tower(model: nn.Module, patches: Tensor, slots: int) -> Tensor:
-    """Visual features, float32 [slots*GRID*GRID, width]; every slot is its own video."""
-    grid = torch.tensor([[slots, GRID, GRID]])
+    """Visual features, float32 [cells, width]; slots do not see each other."""
+    side = round((len(patches) / slots) ** 0.5)
+    grid = torch.tensor([[slots, side, side]])
     return model.model.visual(patches, grid_thw=grid, return_dict=True).pooler_output
 
 
 def tally_cells(out: Tensor, cells: list[Cells], symbols: Symbols, tally: Tally) -> None:
     """Nearest symbol of fully covered cells, averaged over each object's cells."""
-    out = out.reshape(len(cells), GRID * GRID, -1)
+    out = out.reshape(len(cells), cells[0].item.size, -1)
     for mine, features in zip(cells, out, strict=True):
         item, cover = mine.item.ravel(), mine.cover.ravel()
         for number in range(len(mine.color)):
@@ -204,15 +223,18 @@ def main() -> None:
     state = journal.counters
     tally, began = Tally(), time.time()
     losses: list[float] = []
+    advised: list[dict[str, float]] = []
     while state["step"] < args.steps:
         rate = learning_rate(state["step"], peak=args.peak, warmup=100, total=args.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        patches, cells, cover = slot_batch(range(state["clips"], state["clips"] + args.batch))
-        keep = np.ones(GRID * GRID, bool)
-        wanted = torch.cat([symbol_features(c, keep, symbols) for c in cells])
+        close = state["step"] % 4 != 0
+        count = args.batch * 3 if close else args.batch
+        seeds = range(state["clips"], state["clips"] + count)
+        patches, cells, cover = slot_batch(seeds, close=close)
+        wanted = torch.cat([symbol_features(c, np.ones(c.item.size, bool), symbols) for c in cells])
         weight = torch.from_numpy(np.concatenate([c.cover.ravel() for c in cells])) * 4 + 1
-        out = tower(model, patches, args.batch)
+        out = tower(model, patches, count)
         error = ((out - wanted) ** 2).mean(-1)
         loss = (error * weight).sum() / weight.sum() / wanted.var()
         advice, rates = coach.loss(cells, cover)
@@ -222,14 +244,16 @@ def main() -> None:
         optimizer.step()
         tally_cells(out.detach(), cells, symbols, tally)
         losses.append(loss.item())
+        advised.append(rates)
         state["step"] += 1
-        state["clips"] += args.batch
+        state["clips"] += count
         if state["step"] % 25 == 0:
             state["seconds"] += time.time() - began
             began = time.time()
             nmse = round(float(np.mean(losses)), 4)
-            journal.log(nmse=nmse, coach=rates, **tally.rates())
-            tally, losses = Tally(), []
+            coached = {k: round(float(np.mean([r[k] for r in advised])), 3) for k in rates}
+            journal.log(nmse=nmse, coach=coached, **tally.rates())
+            tally, losses, advised = Tally(), [], []
         journal.save(parts, optimizer, every_seconds=120)
     journal.save(parts, optimizer)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tam_video.datasets.shapes import make_clip
 from training.journal import Journal, Tally, learning_rate
 from training.network import Symbols, keep_rows_fixed, make_model
+from training.optimizer import Both
 from training.symbolic import (
     IGNORE,
     Batch,
@@ -36,7 +37,7 @@ def symbol_features(cells: Cells, keep: np.ndarray, symbols: Symbols) -> Tensor:
         torch.from_numpy(cells.shape[item]),
         torch.from_numpy(cells.motion[item]),
         torch.from_numpy(cells.cover.ravel()[flat]).float(),
-        cell_places(len(cells.item))[flat],
+        cell_places(len(cells.item), grid=cells.item.shape[1])[flat],
     )
 
 
@@ -103,8 +104,9 @@ def main() -> None:
     table = model.model.language_model.embed_tokens.weight
     symbols = Symbols(tokenizer, table.detach())
     keep_rows_fixed(table, symbols.fixed_rows)
-    language = [p for n, p in model.named_parameters() if not n.startswith("model.visual")]
-    optimizer = torch.optim.AdamW(language, betas=(0.9, 0.98), weight_decay=0.0)
+    names = [n for n, _ in model.named_parameters() if not n.startswith("model.visual")]
+    language = [p for n, p in model.named_parameters() if n in names]
+    optimizer = Both(model, names)
     journal = Journal(args.out)
     journal.counters["level"] = 1
     journal.resume(model, optimizer)
@@ -121,7 +123,7 @@ def main() -> None:
         )
         logits, labels = answer_logits(model, batch, features)
         loss = nn.functional.cross_entropy(logits, labels)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(language, 1.0)
         optimizer.step()

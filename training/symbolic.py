@@ -43,8 +43,9 @@ def sample_frames(clip: ShapeClip, num_frames: int) -> np.ndarray:
 
 
 def clip_cells(clip: ShapeClip, frames: np.ndarray) -> Cells:
-    """Which object covers each cell of each slot (two frames a slot)."""
-    side = GRID * 4
+    """Which object covers each cell (16 x 16 pixels) of each slot (two frames a slot)."""
+    grid = clip.width // 16
+    side = grid * 4
     cover = np.stack(
         [
             [
@@ -55,7 +56,7 @@ def clip_cells(clip: ShapeClip, frames: np.ndarray) -> Cells:
         ]
     ).astype(np.float32)
     cover = (
-        cover.reshape(len(clip.objects), len(frames) // 2, 2, GRID, 4, GRID, 4).mean((2, 4, 6))
+        cover.reshape(len(clip.objects), len(frames) // 2, 2, grid, 4, grid, 4).mean((2, 4, 6))
         / 255
     )
     main = cover.argmax(0)
@@ -230,8 +231,8 @@ def _join(prefix: Prefix, questions: list[Question], prompts: Prompts) -> tuple[
     )
 
 
-def cell_places(slots: int) -> Tensor:
-    """float32 [slots * GRID * GRID, 2]: (x, y) of each cell's centre in [-1, 1]."""
-    centers = (torch.arange(GRID) + 0.5) / GRID * 2 - 1
+def cell_places(slots: int, *, grid: int = GRID) -> Tensor:
+    """float32 [slots * grid * grid, 2]: (x, y) of each cell's centre in [-1, 1]."""
+    centers = (torch.arange(grid) + 0.5) / grid * 2 - 1
     y, x = torch.meshgrid(centers, centers, indexing="ij")
     return torch.stack([x, y], -1).reshape(-1, 2).repeat(slots, 1)

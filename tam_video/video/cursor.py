@@ -42,7 +42,7 @@ class Cursor:
         self._steps_back = 0
 
     def find(self, index: int) -> VideoFrame | None:
-        """Decode up to frame `index`, beyond the last one found; None if it is not where it should be."""
+        """Decode up to frame `index`, later than the last; None if it is not where it should be."""
         if self._pictures is None:
             self._pictures = sound_frames(self._container, self._stream, table=self._index.table)
         if self._seeks and self._index.has_entry_between(self._at + _WORTH_A_SEEK, index):

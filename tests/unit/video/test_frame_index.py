@@ -1,0 +1,78 @@
+"""Frame numbers, keyframes and durations from packets."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tam_video.video.container import PacketTable
+from tam_video.video.frame_index import FrameIndex, index_of_packets, last_duration
+
+
+def make_table(
+    pts: list[int], keys: list[int], *, hidden: int = 0, durations: list[int] | None = None
+) -> PacketTable:
+    count = len(pts)
+    return PacketTable(
+        pts=np.array(pts, np.int64),
+        sizes=np.full(count, 100, np.int64),
+        durations=np.array(durations or [0] * count, np.int64),
+        is_keyframe=np.isin(np.arange(count), keys),
+        is_shown=np.arange(count) >= hidden,
+        has_times=True,
+        is_cut=False,
+    )
+
+
+def test_frames_are_numbered_in_display_order() -> None:
+    index = index_of_packets(make_table([0, 6, 2, 4, 8, 14, 10, 12], keys=[0, 4]))
+    assert index.ticks.tolist() == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert np.flatnonzero(index.is_keyframe).tolist() == [0, 4]
+    assert index.timeline(Fraction(1, 2)).pts_seconds.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+
+
+def test_hidden_packets_have_no_number_but_decoding_starts_there() -> None:
+    index = index_of_packets(make_table([-4, -2, 0, 2, 4, 6], keys=[0, 4], hidden=2))
+    assert index.ticks.tolist() == [0, 2, 4, 6]
+    assert index.entry_place(0) == 0
+    assert index.entry_place(1) == 0
+    assert index.entry_place(2) == 4
+    assert index.entry_place(2, steps_back=1) == 0
+    assert index.entry_place(2, steps_back=9) == 0
+
+
+def test_only_exact_times_have_a_number() -> None:
+    index = index_of_packets(make_table([0, 2, 4], keys=[0]))
+    assert [index.number_at(ticks) for ticks in (0, 2, 4, 3, -1, 5, None)] == [
+        *(0, 1, 2),
+        *(None, None, None, None),
+    ]
+
+
+def test_a_seek_pays_only_across_a_keyframe() -> None:
+    index = index_of_packets(make_table(list(range(10)), keys=[0, 5]))
+    assert index.has_entry_between(2, 5)
+    assert index.has_entry_between(2, 9)
+    assert not index.has_entry_between(2, 4)
+    assert not index.has_entry_between(5, 9)
+
+
+def test_last_duration_is_stored_or_that_of_the_neighbours_or_the_rate() -> None:
+    stored = index_of_packets(make_table([0, 4, 2], keys=[0], durations=[2, 7, 2]))
+    assert last_duration(stored, frame_ticks=3) == 7
+    silent = index_of_packets(make_table([0, 2, 4, 6, 50], keys=[0]))
+    assert last_duration(silent, frame_ticks=3) == 2
+    alone = index_of_packets(make_table([5], keys=[0]))
+    assert last_duration(alone, frame_ticks=3) == 3
+
+
+@given(st.integers(1, 60), st.integers(0, 2**31))
+def test_the_entry_is_the_last_keyframe_shown_no_later(count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    keys = [0, *np.flatnonzero(rng.random(count) < 0.2).tolist()]
+    index: FrameIndex = index_of_packets(make_table(list(range(count)), keys=keys))
+    for frame in range(count):
+        assert index.entry_place(frame) == max(key for key in keys if key <= frame)

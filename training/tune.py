@@ -1,0 +1,108 @@
+"""Stage 3: instruction tuning from pixels, loss on answers only.
+
+The vision tower gives the features; with `--tower-rate 0` it stays as stage 2 left it and only the
+language model gets used to real features, which is several times cheaper.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tam_video.datasets.shapes import background, make_clip, render_frame
+from training.align import patchify, tower, worn
+from training.export import load_stages
+from training.journal import Journal, Tally, learning_rate
+from training.language import answer_logits, tally_answers
+from training.network import Symbols, keep_rows_fixed
+from training.optimizer import Both
+from training.symbolic import Batch, Prompts, clip_cells, keep_cells, make_batch, sample_frames
+from training.vocabulary import make_tokenizer
+
+
+def pixel_batch(
+    model: nn.Module, seeds: range, prompts: Prompts, *, dense: bool
+) -> tuple[Batch, list[Tensor]]:
+    """The batch of some training seeds and the tower's features of the kept cells."""
+    rng = np.random.default_rng([4, seeds.start])
+    clips, frames, keeps, features = [], [], [], []
+    for seed in seeds:
+        clip = make_clip(seed, split="train", num_objects=int(rng.choice([1, 2, 2, 3, 3])))
+        taken = sample_frames(clip, 12)
+        backdrop = background(clip)
+        pixels = [worn(render_frame(clip, int(f), backdrop=backdrop), rng) for f in taken]
+        seen = tower(model, patchify(np.stack(pixels)), len(taken) // 2)
+        keep = keep_cells(clip_cells(clip, taken), rng, dense=float(dense))
+        clips.append(clip)
+        frames.append(taken)
+        keeps.append(keep)
+        features.append(seen[torch.from_numpy(keep)])
+    return make_batch(clips, frames, keeps, prompts, rng, max_questions=8), features
+
+
+def main() -> None:
+    """Train until the step budget is used up; resumes by itself."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("states", type=Path, nargs="+", help="states of stages 1 and 2")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--batch", type=int, default=6)
+    parser.add_argument("--peak", type=float, default=4e-4)
+    parser.add_argument("--tower-rate", type=float, default=0.0, help="of the tower, x the peak")
+    parser.add_argument("--first-seed", type=int, default=10_000_000)
+    args = parser.parse_args()
+
+    tokenizer = make_tokenizer()
+    prompts = Prompts(tokenizer)
+    model = load_stages(*args.states)
+    table = model.model.language_model.embed_tokens.weight
+    keep_rows_fixed(table, Symbols(tokenizer, table.detach()).fixed_rows)
+    names = [n for n, _ in model.named_parameters() if not n.startswith("model.visual")]
+    language = Both(model, names)
+    visual = [p for n, p in model.named_parameters() if n not in names]
+    eyes = torch.optim.AdamW(visual, betas=(0.9, 0.98), weight_decay=0.0)
+    journal = Journal(args.out)
+    journal.resume(model, language)
+    state = journal.counters
+    tally, began = Tally(), time.time()
+    losses: list[float] = []
+    while state["step"] < args.steps:
+        rate = learning_rate(state["step"], peak=args.peak, warmup=30, total=args.steps)
+        for group in language.param_groups:
+            group["lr"] = rate
+        eyes.param_groups[0]["lr"] = rate * args.tower_rate
+        dense = state["step"] % 8 == 7
+        count = 2 if dense else args.batch
+        seeds = range(args.first_seed + state["clips"], args.first_seed + state["clips"] + count)
+        with torch.set_grad_enabled(args.tower_rate > 0):
+            batch, features = pixel_batch(model, seeds, prompts, dense=dense)
+        logits, labels = answer_logits(model, batch, features)
+        loss = nn.functional.cross_entropy(logits, labels)
+        language.zero_grad()
+        eyes.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        language.step()
+        if args.tower_rate > 0:
+            eyes.step()
+        tally_answers(logits.detach(), batch, tally)
+        losses.append(loss.item())
+        state["step"] += 1
+        state["clips"] += count
+        if state["step"] % 25 == 0:
+            state["seconds"] += time.time() - began
+            began = time.time()
+            journal.log(loss=round(float(np.mean(losses)), 4), **tally.rates())
+            tally, losses = Tally(), []
+        journal.save(model, language, every_seconds=120)
+    journal.save(model, language)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
