@@ -7,7 +7,6 @@ The FFmpeg command line makes the files (it is not what reads them).
 
 from __future__ import annotations
 
-import shutil
 import struct
 import subprocess
 from collections.abc import Callable, Sequence
@@ -89,7 +88,7 @@ class OddClip:
     """
 
     filename: str
-    make: Callable[[Path], None]
+    make: Callable[[Path], object]
     numbers: tuple[int, ...] = tuple(range(48))
     seconds: tuple[float, ...] = tuple(n / 25 for n in range(48))
     width: int = 160
@@ -103,7 +102,7 @@ class BadFile:
     """A file no frame can be taken from, and the name of the error that says so."""
 
     filename: str
-    make: Callable[[Path], None]
+    make: Callable[[Path], object]
     error: str
 
 
@@ -122,9 +121,9 @@ def _gif_vfr(path: Path) -> None:
     encode(path, "-vf", times, "-fps_mode", "passthrough", "-enc_time_base", "1/100")
 
 
-def _remux(path: Path, *options: str, encode_options: Sequence[str] = X264, **picture: int) -> None:
+def _remux(path: Path, *options: str) -> None:
     source = path.with_name(f"source-of-{path.name}")
-    encode(source, *encode_options, **picture)
+    encode(source, *X264)
     ffmpeg("-i", source, "-c", "copy", *options, path)
     source.unlink()
 
@@ -192,14 +191,21 @@ def _concat_list(path: Path) -> None:
     path.write_text(f"ffconcat version 1.0\nfile '{segment.name}'\n")
 
 
-def _encoder(*options: str, **picture: int) -> Callable[[Path], None]:
-    return partial(encode, **picture) if not options else lambda p: encode(p, *options, **picture)
+def _encoder(*options: str, width: int = 160, height: int = 120) -> Callable[[Path], None]:
+    return lambda path: encode(path, *options, width=width, height=height)
 
 
 def _display_matrix(path: Path, *, turns: int, mirrored: bool, width: int, height: int) -> None:
     """Pictures that a display matrix turns clockwise by quarters, after a left-right flip."""
-    stored = {"numbers": range(48), "width": width, "height": height}
-    encode(path, *X264, "-bf", "2", quarter_turns=turns, mirrored=mirrored, **stored)
+    encode(
+        path,
+        *X264,
+        *("-bf", "2"),
+        width=width,
+        height=height,
+        quarter_turns=turns,
+        mirrored=mirrored,
+    )
     data = bytearray(path.read_bytes())
     cosine, sine = [(1, 0), (0, 1), (-1, 0), (0, -1)][turns]
     flip = -1 if mirrored else 1
@@ -211,9 +217,8 @@ def _display_matrix(path: Path, *, turns: int, mirrored: bool, width: int, heigh
 
 def _turned(filename: str, turns: int, *, mirrored: bool = False) -> OddClip:
     width, height = (120, 160) if turns % 2 else (160, 120)
-    size = {"width": width, "height": height}
-    make = partial(_display_matrix, turns=turns, mirrored=mirrored, **size)
-    return OddClip(filename, make, **size)
+    make = partial(_display_matrix, turns=turns, mirrored=mirrored, width=width, height=height)
+    return OddClip(filename, make, width=width, height=height)
 
 
 def _mpeg_ts_seconds(first: float) -> tuple[float, ...]:
@@ -228,7 +233,6 @@ _GOP = ("-bf", "3", "-g", "24", *AVOID_SCENE_CUTS)
 _MILLISECONDS = _variable_milliseconds(48)
 _VFR_SECONDS = tuple(ms / 1000 for ms in _MILLISECONDS)
 _GIF_VFR_SECONDS = tuple((6 * n + (3 * n) % 5) / 100 for n in range(48))
-_FROM_TEN = {"numbers": tuple(range(10, 48)), "seconds": tuple(n / 25 for n in range(38))}
 
 
 def _clip(filename: str, *options: str, width: int = 160, height: int = 120) -> OddClip:
@@ -312,7 +316,12 @@ ODD_CLIPS: dict[str, OddClip] = {
         seconds=_mpeg_ts_seconds(1.48),
         tolerance=2e-5,
     ),
-    "edit_list": OddClip("edit_list.mp4", _edit_list, **_FROM_TEN),
+    "edit_list": OddClip(
+        "edit_list.mp4",
+        _edit_list,
+        numbers=tuple(range(10, 48)),
+        seconds=tuple(n / 25 for n in range(38)),
+    ),
     "fragmented": OddClip(
         "frag.mp4",
         _encoder(*X264, *_GOP, "-movflags", "frag_keyframe+empty_moov+default_base_moof"),
@@ -337,10 +346,8 @@ ODD_CLIPS: dict[str, OddClip] = {
 BAD_FILES: dict[str, BadFile] = {
     "missing": BadFile("missing.mp4", lambda p: None, "VideoOpenError"),
     "directory": BadFile("folder.mp4", lambda p: p.mkdir(), "VideoOpenError"),
-    "empty": BadFile("empty.mp4", lambda p: p.write_bytes(b"") and None, "VideoOpenError"),
-    "text": BadFile(
-        "text.mp4", lambda p: p.write_text("not a video\n" * 50) and None, "VideoOpenError"
-    ),
+    "empty": BadFile("empty.mp4", lambda p: p.write_bytes(b""), "VideoOpenError"),
+    "text": BadFile("text.mp4", lambda p: p.write_text("not a video\n" * 50), "VideoOpenError"),
     "audio_only": BadFile("audio_only.m4a", _audio_only, "NoVideoStreamError"),
     "cover_mp3": BadFile("cover.mp3", _cover_art, "NoVideoStreamError"),
     "no_moov": BadFile("no_moov.mp4", _truncated, "VideoOpenError"),
@@ -371,8 +378,3 @@ class ClipFolder:
 
 
 OTHER_CLIPS: dict[str, OddClip] = {"shortened": SHORTENED}
-
-
-def has_ffmpeg() -> bool:
-    """Whether the command line that makes the files is installed."""
-    return shutil.which("ffmpeg") is not None

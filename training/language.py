@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from tam_video.datasets.shapes import make_clip
 from training.journal import Journal, Tally, learning_rate
 from training.network import Symbols, keep_rows_fixed, make_model
-from training.optimizer import Both
 from training.symbolic import (
     IGNORE,
     Batch,
@@ -95,7 +94,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--peak", type=float, default=1.5e-3)
+    parser.add_argument("--peak", type=float, default=1e-3)
     args = parser.parse_args()
 
     tokenizer = make_tokenizer()
@@ -106,9 +105,9 @@ def main() -> None:
     keep_rows_fixed(table, symbols.fixed_rows)
     names = [n for n, _ in model.named_parameters() if not n.startswith("model.visual")]
     language = [p for n, p in model.named_parameters() if n in names]
-    optimizer = Both(model, names)
+    optimizer = torch.optim.AdamW(language, betas=(0.9, 0.98), weight_decay=0.0)
     journal = Journal(args.out)
-    journal.counters["level"] = 1
+    journal.counters["level"] = 2
     journal.resume(model, optimizer)
     state = journal.counters
     tally, began = Tally(), time.time()
@@ -123,7 +122,7 @@ def main() -> None:
         )
         logits, labels = answer_logits(model, batch, features)
         loss = nn.functional.cross_entropy(logits, labels)
-        optimizer.zero_grad()
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(language, 1.0)
         optimizer.step()

@@ -67,7 +67,30 @@ def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
     with torch.no_grad():
         model.model.language_model.embed_tokens.weight.normal_(std=EMBEDDING_STD)
         look_around(model.model.visual)
+        look_for_likeness(model.model.language_model)
     return model
+
+
+def look_for_likeness(language: Any, *, heads: int = 4) -> None:
+    """Let most heads of the language model begin by copying from tokens that look alike.
+
+    Queries and keys of a head start equal and its output undoes its values, after the mimetic
+    initialisation of Trockman and Kolter (2023, arXiv:2305.09828); all matrices start at unit gain.
+    "Red" in a question then looks at red cells from the first step. With the usual small start the
+    model did not learn within 500 steps to tell which of two objects was asked for.
+    """
+    draw = torch.Generator().manual_seed(11)
+    for layer in language.layers:
+        attention, mlp = layer.self_attn, layer.mlp
+        for linear in (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj):
+            linear.weight.normal_(std=linear.in_features**-0.5, generator=draw)
+        for linear in (mlp.gate_proj, mlp.up_proj, mlp.down_proj):
+            linear.weight.normal_(std=linear.in_features**-0.5, generator=draw)
+        alike = heads * attention.head_dim
+        attention.k_proj.weight[:alike] = attention.q_proj.weight[:alike]
+        attention.o_proj.weight[:, :alike] = attention.v_proj.weight[:alike].T
+        for linear in (attention.o_proj, mlp.down_proj):
+            linear.weight.mul_((2 * len(language.layers)) ** -0.5)
 
 
 def look_around(tower: Any, *, strength: float = 4.5) -> None:

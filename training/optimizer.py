@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+SCALE = 0.6
+
 
 def orthogonalized(matrix: Tensor, *, steps: int = 5) -> Tensor:
     """A matrix with the same row and column spaces and singular values near 1, float32."""
@@ -48,7 +50,7 @@ class Muon(torch.optim.Optimizer):
                 velocity = state["velocity"].mul_(group["momentum"]).add_(matrix.grad)
                 update = orthogonalized(matrix.grad.add(velocity, alpha=group["momentum"]))
                 matrix.mul_(1 - group["lr"] * group["decay"])
-                matrix.add_(update, alpha=-group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
+                matrix.add_(update, alpha=-group["lr"] * SCALE * max(matrix.shape) ** 0.5)
 
 
 class Both:

@@ -45,7 +45,8 @@ class FpsSampler:
         shortest = float(np.diff(window.pts_seconds).min())
         if self.fps * shortest >= 1:
             return thinned(window.indices.copy(), max_frames=self.max_frames)
-        ticks = np.arange(int(np.floor(window.seconds[-1] * self.fps + 1e-6)) + 1) / self.fps
+        num_ticks = max(1, int(np.ceil(_end_seconds(window) * self.fps - 1e-6)))
+        ticks = np.arange(num_ticks) / self.fps
         return thinned(np.unique(shown_at(window, ticks)), max_frames=self.max_frames)
 
 
