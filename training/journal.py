@@ -68,11 +68,11 @@ class Journal:
 
 
 class Tally:
-    """Exact answers per kind of question."""
+    """Exact answers per kind of question, the recent ones."""
 
     def __init__(self) -> None:
-        self.right: dict[str, int] = defaultdict(int)
-        self.seen: dict[str, int] = defaultdict(int)
+        self.right: dict[str, float] = defaultdict(float)
+        self.seen: dict[str, float] = defaultdict(float)
 
     def add(self, kind: str, right: bool) -> None:
         """Count one answer."""
@@ -82,3 +82,13 @@ class Tally:
     def rates(self) -> dict[str, float]:
         """Share of exact answers, by kind."""
         return {kind: round(self.right[kind] / n, 3) for kind, n in sorted(self.seen.items())}
+
+    def need(self) -> dict[str, float]:
+        """Share of wrong answers, by kind."""
+        return {kind: 1 - rate for kind, rate in self.rates().items()}
+
+    def fade(self, share: float = 0.3) -> None:
+        """Let what was counted so far weigh less."""
+        for counts in (self.right, self.seen):
+            for kind in counts:
+                counts[kind] *= share

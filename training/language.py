@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from training.symbolic import (
     Cells,
     Prompts,
     cell_places,
+    choose_questions,
     clip_cells,
     keep_cells,
     make_batch,
@@ -67,25 +69,30 @@ def tally_answers(logits: Tensor, batch: Batch, tally: Tally) -> None:
 
 
 def symbolic_batch(
-    seeds: range, *, level: int, prompts: Prompts, symbols: Symbols, dense: float
+    seeds: range,
+    *,
+    level: int,
+    prompts: Prompts,
+    symbols: Symbols,
+    need: Mapping[str, float],
 ) -> tuple[Batch, list[Tensor]]:
     """The batch of some training seeds with one to `level` objects, and its noisy features."""
     rng = np.random.default_rng([1, seeds.start])
     torch.manual_seed(seeds.start)
-    clips, frames, keeps, features = [], [], [], []
+    asked, frames, keeps, features = [], [], [], []
     for seed in seeds:
         count = level if rng.random() < 0.6 else int(rng.integers(1, level + 1))
         clip = make_clip(seed, split="train", num_objects=count)
         taken = sample_frames(clip, int(rng.choice([8, 10, 12], p=[0.1, 0.1, 0.8])))
         cells = clip_cells(clip, taken)
-        keep = keep_cells(cells, rng, dense=dense)
+        keep = keep_cells(cells, rng, dense=0.0)
         clean = symbol_features(cells, keep, symbols)
         noise = float(rng.uniform(0.1, 0.6)) * clean.std()
-        clips.append(clip)
+        asked.append(choose_questions(clip, rng, count=7, need=need))
         frames.append(taken)
         keeps.append(keep)
         features.append(clean + noise * torch.randn_like(clean))
-    return make_batch(clips, frames, keeps, prompts, rng, max_questions=7), features
+    return make_batch(frames, keeps, asked, prompts), features
 
 
 def main() -> None:
@@ -118,7 +125,7 @@ def main() -> None:
             group["lr"] = rate
         seeds = range(state["clips"], state["clips"] + args.batch)
         batch, features = symbolic_batch(
-            seeds, level=state["level"], prompts=prompts, symbols=symbols, dense=0.0
+            seeds, level=state["level"], prompts=prompts, symbols=symbols, need=tally.need()
         )
         logits, labels = answer_logits(model, batch, features)
         loss = nn.functional.cross_entropy(logits, labels)
@@ -137,7 +144,8 @@ def main() -> None:
             journal.log(loss=round(float(np.mean(losses)), 4), length=batch.ids.shape[1], **rates)
             if state["level"] < 3 and np.median(list(rates.values())) > 0.9:
                 state["level"] += 1
-            tally, losses = Tally(), []
+            tally.fade()
+            losses = []
         journal.save(model, optimizer, every_seconds=120)
     journal.save(model, optimizer)
 

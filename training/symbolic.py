@@ -7,6 +7,7 @@ question.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,6 @@ from tam_video.datasets.shapes import COLORS, FPS, MOTIONS, SHAPES, ShapeClip, o
 
 GRID = 14
 IGNORE = -100
-SCARCE = {"location", "presence"}  # slow to learn: asked of every clip that allows them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,23 +173,35 @@ def keep_cells(cells: Cells, rng: np.random.Generator, *, dense: float) -> np.nd
     return rng.random(cells.item.size) < share
 
 
+def label(question: Question) -> str:
+    """The kind of a question, baits apart."""
+    return f"{question.kind}:bait" if question.is_bait else question.kind
+
+
+def choose_questions(
+    clip: ShapeClip, rng: np.random.Generator, *, count: int, need: Mapping[str, float]
+) -> list[Question]:
+    """Draw questions, those of the kinds that are not mastered yet more often.
+
+    `need` is the share of wrong answers by kind; a kind that is always right keeps a weight of 0.1.
+    """
+    pool = list(dict.fromkeys([*make_questions(clip, rng), *make_questions(clip, rng)]))
+    weights = np.array([max(0.1, need.get(label(question), 1.0)) for question in pool])
+    size = min(count, len(pool))
+    chosen = rng.choice(len(pool), size=size, replace=False, p=weights / weights.sum())
+    return [pool[int(place)] for place in chosen]
+
+
 def make_batch(
-    clips: list[ShapeClip],
     frames: list[np.ndarray],
     keeps: list[np.ndarray],
+    questions: list[list[Question]],
     prompts: Prompts,
-    rng: np.random.Generator,
-    *,
-    max_questions: int = 10,
 ) -> Batch:
     """Join the prefixes and questions of some clips into one padded batch."""
     rows = []
-    for clip, taken, keep in zip(clips, frames, keeps, strict=True):
-        prefix = prompts.prefix(taken, keep)
-        questions = make_questions(clip, rng)
-        rng.shuffle(questions)  # type: ignore[arg-type]
-        questions.sort(key=lambda question: question.kind not in SCARCE)
-        rows.append(_join(prefix, questions[:max_questions], prompts))
+    for taken, keep, asked in zip(frames, keeps, questions, strict=True):
+        rows.append(_join(prompts.prefix(taken, keep), asked, prompts))
     size = max(len(row[0]) for row in rows)
 
     def padded(column: int, fill: int) -> Tensor:
@@ -227,7 +239,7 @@ def _join(prefix: Prefix, questions: list[Question], prompts: Prompts) -> tuple[
         np.concatenate(labels),
         np.concatenate(branches),
         cells,
-        [f"{q.kind}:bait" if q.is_bait else q.kind for q in questions],
+        [label(question) for question in questions],
     )
 
 

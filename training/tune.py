@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +22,29 @@ from training.journal import Journal, Tally, learning_rate
 from training.language import answer_logits, tally_answers
 from training.network import Symbols, keep_rows_fixed
 from training.optimizer import Both
-from training.symbolic import Batch, Prompts, clip_cells, keep_cells, make_batch, sample_frames
+from training.symbolic import (
+    Batch,
+    Prompts,
+    choose_questions,
+    clip_cells,
+    keep_cells,
+    make_batch,
+    sample_frames,
+)
 from training.vocabulary import make_tokenizer
 
 
 def pixel_batch(
-    model: nn.Module, seeds: range, prompts: Prompts, *, dense: bool
+    model: nn.Module,
+    seeds: range,
+    prompts: Prompts,
+    *,
+    dense: bool,
+    need: Mapping[str, float],
 ) -> tuple[Batch, list[Tensor]]:
     """The batch of some training seeds and the tower's features of the kept cells."""
     rng = np.random.default_rng([4, seeds.start])
-    clips, frames, keeps, features = [], [], [], []
+    asked, frames, keeps, features = [], [], [], []
     for seed in seeds:
         clip = make_clip(seed, split="train", num_objects=int(rng.choice([1, 2, 2, 3, 3])))
         taken = sample_frames(clip, 12)
@@ -38,11 +52,11 @@ def pixel_batch(
         pixels = [worn(render_frame(clip, int(f), backdrop=backdrop), rng) for f in taken]
         seen = tower(model, patchify(np.stack(pixels)), len(taken) // 2)
         keep = keep_cells(clip_cells(clip, taken), rng, dense=float(dense))
-        clips.append(clip)
+        asked.append(choose_questions(clip, rng, count=8, need=need))
         frames.append(taken)
         keeps.append(keep)
         features.append(seen[torch.from_numpy(keep)])
-    return make_batch(clips, frames, keeps, prompts, rng, max_questions=8), features
+    return make_batch(frames, keeps, asked, prompts), features
 
 
 def main() -> None:
@@ -80,7 +94,7 @@ def main() -> None:
         count = 2 if dense else args.batch
         seeds = range(args.first_seed + state["clips"], args.first_seed + state["clips"] + count)
         with torch.set_grad_enabled(args.tower_rate > 0):
-            batch, features = pixel_batch(model, seeds, prompts, dense=dense)
+            batch, features = pixel_batch(model, seeds, prompts, dense=dense, need=tally.need())
         logits, labels = answer_logits(model, batch, features)
         loss = nn.functional.cross_entropy(logits, labels)
         language.zero_grad()
@@ -98,7 +112,8 @@ def main() -> None:
             state["seconds"] += time.time() - began
             began = time.time()
             journal.log(loss=round(float(np.mean(losses)), 4), **tally.rates())
-            tally, losses = Tally(), []
+            tally.fade()
+            losses = []
         journal.save(model, language, every_seconds=120)
     journal.save(model, language)
 
