@@ -328,3 +328,24 @@ class Explanation:
         _check(len(self.indices) == len(self.pts_seconds), "indices and pts_seconds must be [T]")
 
     __repr__ = _describe
+
+    def save(self, directory: str | Path, *, force: bool = False) -> Path:
+        """Write a run folder without a video; `tam-video render` can draw it later.
+
+        Raises:
+            OutputError: see `tam_video.export.run_folder.save_explanation`.
+        """
+        from tam_video.export.run_folder import save_explanation
+
+        return save_explanation(self, Path(directory), force=force)
+
+    @staticmethod
+    def load(directory: str | Path) -> Explanation:
+        """Read a run folder.
+
+        Raises:
+            RunFolderError: it is not a finished run, or it is damaged.
+        """
+        from tam_video.export.run_folder import load_explanation
+
+        return load_explanation(Path(directory))

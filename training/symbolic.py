@@ -165,11 +165,21 @@ class Batch:
         return torch.zeros(seen.shape).masked_fill_(~seen, float("-inf"))[:, None]
 
 
-def keep_cells(cells: Cells, rng: np.random.Generator, *, dense: float) -> np.ndarray:
-    """Which cells of a clip are shown: all of them with probability `dense`, else a thin sample."""
-    if rng.random() < dense:
-        return np.ones(cells.item.size, bool)
-    share = np.where(cells.item.ravel() >= 0, rng.uniform(0.25, 0.6), rng.uniform(0.02, 0.09))
+def draw_shares(rng: np.random.Generator) -> tuple[float, float]:
+    """Shares of object cells and background cells that a batch shows.
+
+    Most batches are thin and cheap; some show all cells, which is what the model is asked with.
+    """
+    if rng.random() < 0.12:
+        return 1.0, 1.0
+    return float(rng.uniform(0.25, 1.0)), float(np.exp(rng.uniform(np.log(0.02), np.log(0.6))))
+
+
+def keep_cells(
+    cells: Cells, rng: np.random.Generator, *, shares: tuple[float, float]
+) -> np.ndarray:
+    """bool [cells]: which cells of a clip are shown."""
+    share = np.where(cells.item.ravel() >= 0, *shares)
     return rng.random(cells.item.size) < share
 
 

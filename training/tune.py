@@ -27,6 +27,7 @@ from training.symbolic import (
     Prompts,
     choose_questions,
     clip_cells,
+    draw_shares,
     keep_cells,
     make_batch,
     sample_frames,
@@ -44,6 +45,7 @@ def pixel_batch(
 ) -> tuple[Batch, list[Tensor]]:
     """The batch of some training seeds and the tower's features of the kept cells."""
     rng = np.random.default_rng([4, seeds.start])
+    shares = (1.0, 1.0) if dense else draw_shares(rng)
     asked, frames, keeps, features = [], [], [], []
     for seed in seeds:
         clip = make_clip(seed, split="train", num_objects=int(rng.choice([1, 2, 2, 3, 3])))
@@ -51,7 +53,7 @@ def pixel_batch(
         backdrop = background(clip)
         pixels = [worn(render_frame(clip, int(f), backdrop=backdrop), rng) for f in taken]
         seen = tower(model, patchify(np.stack(pixels)), len(taken) // 2)
-        keep = keep_cells(clip_cells(clip, taken), rng, dense=float(dense))
+        keep = keep_cells(clip_cells(clip, taken), rng, shares=shares)
         asked.append(choose_questions(clip, rng, count=8, need=need))
         frames.append(taken)
         keeps.append(keep)
@@ -90,7 +92,7 @@ def main() -> None:
         for group in language.param_groups:
             group["lr"] = rate
         eyes.param_groups[0]["lr"] = rate * args.tower_rate
-        dense = state["step"] % 8 == 7
+        dense = state["step"] % 3 == 2
         count = 2 if dense else args.batch
         seeds = range(args.first_seed + state["clips"], args.first_seed + state["clips"] + count)
         with torch.set_grad_enabled(args.tower_rate > 0):

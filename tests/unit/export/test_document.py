@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tam_video.errors import RunFolderError
+from tam_video.errors import OutputExistsError, RunFolderError
 from tam_video.export.arrays import write_arrays
 from tam_video.export.document import read_explanation, to_document, write_document
 from tam_video.types import (
@@ -97,3 +97,19 @@ def test_damaged_document_is_told(tmp_path, text):
 def test_missing_folder_is_told(tmp_path):
     with pytest.raises(RunFolderError, match="not a finished run"):
         read_explanation(tmp_path / "none")
+
+
+def test_save_and_load_are_doors_to_the_run_folder(tmp_path):
+    one = make_explanation()
+    assert one.save(tmp_path / "run") == tmp_path / "run"
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
+        "explanation.json",
+        "manifest.json",
+        "maps.npz",
+    ]
+    assert Explanation.load(tmp_path / "run").answer == one.answer
+    with pytest.raises(OutputExistsError):
+        one.save(tmp_path / "run")
+    (tmp_path / "run/manifest.json").unlink()
+    with pytest.raises(RunFolderError, match="not a finished run"):
+        Explanation.load(tmp_path / "run")
