@@ -254,7 +254,7 @@ def main() -> None:
             coached = {k: round(float(np.mean([r[k] for r in advised])), 3) for k in rates}
             journal.log(nmse=nmse, coach=coached, **tally.rates())
             tally, losses, advised = Tally(), [], []
-        journal.save(parts, optimizer, every_seconds=120)
+        journal.save(parts, optimizer, every_seconds=45)
     journal.save(parts, optimizer)
 
 

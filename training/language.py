@@ -144,11 +144,11 @@ def main() -> None:
             began = time.time()
             rates = tally.rates()
             journal.log(loss=round(float(np.mean(losses)), 4), length=batch.ids.shape[1], **rates)
-            if state["level"] < 3 and sorted(rates.values())[2] > 0.92:  # two kinds may lag
+            if state["level"] < 3 and sorted(rates.values())[2] > 0.88:  # two kinds may lag
                 state["level"] += 1
             tally.fade()
             losses = []
-        journal.save(model, optimizer, every_seconds=120)
+        journal.save(model, optimizer, every_seconds=45)
     journal.save(model, optimizer)
 
 

@@ -170,9 +170,9 @@ def draw_shares(rng: np.random.Generator) -> tuple[float, float]:
 
     Most batches are thin and cheap; some show all cells, which is what the model is asked with.
     """
-    if rng.random() < 0.12:
+    if rng.random() < 0.03:
         return 1.0, 1.0
-    return float(rng.uniform(0.25, 1.0)), float(np.exp(rng.uniform(np.log(0.02), np.log(0.6))))
+    return float(rng.uniform(0.25, 0.8)), float(np.exp(rng.uniform(np.log(0.02), np.log(0.2))))
 
 
 def keep_cells(

@@ -116,7 +116,7 @@ def main() -> None:
             journal.log(loss=round(float(np.mean(losses)), 4), **tally.rates())
             tally.fade()
             losses = []
-        journal.save(model, language, every_seconds=120)
+        journal.save(model, language, every_seconds=45)
     journal.save(model, language)
 
 
