@@ -4,7 +4,7 @@
 
 Each clip is captioned by `generate`; every colour and shape word of the caption that is true of
 some object is scored on the grid (slot x row x column). A cell belongs to the object when the
-object covers at least half of it, averaged over the two frames of the slot. A shape that two
+object covers at least half of it in the frames that fed the slot (their union). A shape that two
 objects share points at both. Words are scored by the mean map of their sub-tokens; a clip's value
 is the mean over its words.
 """
@@ -33,16 +33,18 @@ QUESTION = "Describe the video."
 
 
 def cell_masks(clip: ShapeClip, batch: FrameBatch, generation: Generation) -> np.ndarray:
-    """Bool [num_objects, t, h, w]: cells that each object covers by half or more."""
+    """Bool [num_objects, t, h, w]: cells of which each object covers half or more.
+
+    A slot's exact mask is the union of the object's masks in the frames that fed the slot.
+    """
     t, h, w = generation.grid.shape
-    cover = np.zeros((len(clip.objects), t, h, w), np.float32)
+    cells = np.zeros((len(clip.objects), t, h, w), bool)
     for slot, fed in enumerate(generation.grid.frame_slots):
-        for frame in fed:
-            masks = object_masks(clip, int(batch.indices[frame])).astype(np.float32)
-            for number, mask in enumerate(masks):
-                small = cv2.resize(mask, (w, h), interpolation=cv2.INTER_AREA)
-                cover[number, slot] += small / len(fed)
-    return cover >= 0.5
+        seen = [object_masks(clip, int(batch.indices[frame])) for frame in fed]
+        for number, mask in enumerate(np.logical_or.reduce(seen).astype(np.float32)):
+            covered = cv2.resize(mask, (w, h), interpolation=cv2.INTER_AREA)
+            cells[number, slot] = covered >= 0.5
+    return cells
 
 
 def auc(scores: np.ndarray, mask: np.ndarray) -> float:

@@ -28,6 +28,7 @@ from tam_video.datasets.shapes import (
     object_mask,
     render_frame,
 )
+from training.export import load_weights
 from training.journal import Journal, Tally, learning_rate
 from training.language import symbol_features
 from training.network import Symbols, make_model
@@ -205,7 +206,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--peak", type=float, default=1e-3)
-    parser.add_argument("--warm", type=Path, help="weights to start from")
+    parser.add_argument("--warm", type=Path, help="checkpoint folder to start from")
     args = parser.parse_args()
 
     tokenizer = make_tokenizer()
@@ -218,7 +219,7 @@ def main() -> None:
     journal = Journal(args.out)
     parts = nn.ModuleDict({"network": model, "coach": coach})
     if args.warm:
-        parts.load_state_dict(torch.load(args.warm, weights_only=True), strict=False)
+        load_weights(model, args.warm)
     journal.resume(parts, optimizer)
     state = journal.counters
     tally, began = Tally(), time.time()
@@ -259,5 +260,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     main()

@@ -30,6 +30,14 @@ def load_stages(*states: Path) -> Any:
     return model
 
 
+def load_weights(model: Any, folder: Path) -> None:
+    """Take the weights of an exported checkpoint, to train it further."""
+    from safetensors.torch import load_file
+
+    stored = load_file(folder / "model.safetensors")
+    model.load_state_dict({n: v.float() for n, v in stored.items()}, strict=False)
+
+
 def is_visual(name: str) -> bool:
     """Whether a parameter belongs to the vision tower."""
     return name.startswith("model.visual")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tam_video.datasets.shapes import make_clip
+from training.export import load_weights
 from training.journal import Journal, Tally, learning_rate
 from training.network import Symbols, keep_rows_fixed, make_model
 from training.symbolic import (
@@ -104,6 +105,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--peak", type=float, default=1e-3)
+    parser.add_argument("--warm", type=Path, help="checkpoint folder to start from")
     args = parser.parse_args()
 
     tokenizer = make_tokenizer()
@@ -117,6 +119,8 @@ def main() -> None:
     optimizer = torch.optim.AdamW(language, betas=(0.9, 0.98), weight_decay=0.0)
     journal = Journal(args.out)
     journal.counters["level"] = 1
+    if args.warm:
+        load_weights(model, args.warm)
     journal.resume(model, optimizer)
     state = journal.counters
     tally, began = Tally(), time.time()
@@ -153,5 +157,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     main()

@@ -34,7 +34,7 @@ def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
             "max_position_embeddings": 8192,
             "rope_parameters": {
                 "rope_type": "default",
-                "rope_theta": 1e6,
+                "rope_theta": 5e4,
                 "mrope_section": [6, 5, 5],
                 "mrope_interleaved": True,
             },
