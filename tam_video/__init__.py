@@ -7,7 +7,7 @@ explanation = tam_video.explain("clip.mp4", "What happens?")
 explanation.save("out")
 ```
 
-Importing this package loads neither torch nor transformers.
+Importing this package loads neither torch nor transformers: every name is imported on first use.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tam_video.config import RunConfig
-from tam_video.errors import TamVideoError
-from tam_video.types import Explanation, Message
-
 if TYPE_CHECKING:
+    from tam_video.config import RunConfig
+    from tam_video.errors import TamVideoError
     from tam_video.models import load_model
     from tam_video.pipeline import explain, explain_to_folder, render_run
+    from tam_video.types import Explanation, Message
 
 __version__ = "0.1.0"
 __all__ = [
@@ -36,6 +35,10 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Explanation": "tam_video.types",
+    "Message": "tam_video.types",
+    "RunConfig": "tam_video.config",
+    "TamVideoError": "tam_video.errors",
     "explain": "tam_video.pipeline",
     "explain_to_folder": "tam_video.pipeline",
     "load_model": "tam_video.models",

@@ -90,7 +90,7 @@ def symbolic_batch(
         cells = clip_cells(clip, taken)
         keep = keep_cells(cells, rng, shares=shares)
         clean = symbol_features(cells, keep, symbols)
-        noise = float(rng.uniform(0.1, 0.6)) * clean.std()
+        noise = float(rng.uniform(0.05, 0.25)) * clean.std()
         asked.append(choose_questions(clip, rng, count=7, need=need))
         frames.append(taken)
         keeps.append(keep)

@@ -53,11 +53,9 @@ def named(noun: str) -> str:
 
 
 def location_words(item: ShapeObject) -> str:
-    """Where a still object is: "in the center" or "at the top left" and so on."""
+    """Where a still object is: "at the top left" and so on."""
     x, y = item.center(0)
     middle = SIDE_PX / 2
-    if abs(x - middle) < 16 and abs(y - middle) < 16:
-        return "in the center"
     return f"at the {'top' if y < middle else 'bottom'} {'left' if x < middle else 'right'}"
 
 

@@ -188,10 +188,8 @@ def _choose(rng: Generator, values: Sequence[Choice], weights: Sequence[float]) 
 
 
 def _still_place(rng: Generator, low: float, high: float) -> tuple[float, float]:
-    """A place that is clearly in one quarter of the picture, or clearly in its centre."""
+    """A place that is clearly in one quarter of the picture."""
     middle = SIDE_PX / 2
-    if rng.random() < 0.2:
-        return middle + float(rng.uniform(-8, 8)), middle + float(rng.uniform(-8, 8))
     x = (
         float(rng.uniform(low, middle - 26))
         if rng.random() < 0.5

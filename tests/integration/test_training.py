@@ -1,0 +1,139 @@
+"""The training code builds exactly what the processor and the vision tower of `tiny` see."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers.video_utils import VideoMetadata
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tam_video.datasets.questions import Question, make_questions
+from tam_video.datasets.shapes import make_clip, object_masks, render_frames
+from training.align import patchify
+from training.language import answer_logits
+from training.network import Symbols, keep_rows_fixed, make_model
+from training.symbolic import IGNORE, Prompts, clip_cells, make_batch, sample_frames
+from training.vocabulary import SPLIT_WORDS, make_processor
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return make_processor()
+
+
+@pytest.fixture(scope="module")
+def model(processor):
+    return make_model(processor.tokenizer)
+
+
+def chat(video, question):
+    first, *rest = [*question.history, (question.text, "")]
+    turns = [{"role": "user", "content": [{"type": "video", "video": video}]}]
+    turns[0]["content"].append({"type": "text", "text": first[0]})
+    for (_, answer), (asked, _) in zip([first, *rest], rest, strict=False):
+        turns.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        turns.append({"role": "user", "content": [{"type": "text", "text": asked}]})
+    return turns
+
+
+def encode(processor, clip, frames, question):
+    video = np.stack(list(render_frames(clip, frames)))
+    metadata = VideoMetadata(
+        total_num_frames=clip.num_frames,
+        fps=float(clip.fps),
+        duration=4.0,
+        width=clip.width,
+        height=clip.height,
+        frames_indices=frames.tolist(),
+    )
+    options = {"do_sample_frames": False, "video_metadata": metadata, "return_metadata": True}
+    return video, processor.apply_chat_template(
+        chat(video, question),
+        tokenize=True,
+        return_dict=True,
+        add_generation_prompt=True,
+        return_tensors="pt",
+        processor_kwargs=options,
+    )
+
+
+@pytest.mark.parametrize("kind", ["caption", "multi_turn"])
+def test_prompts_positions_and_patches_are_the_processors(processor, model, kind):
+    clip = make_clip(0, num_objects=2)
+    frames = sample_frames(clip, 12)
+    asked = make_questions(clip, np.random.default_rng(0))
+    question = next(q for q in asked if q.kind == kind)
+    video, inputs = encode(processor, clip, frames, question)
+    length = inputs["input_ids"].shape[1]
+
+    prompts = Prompts(processor.tokenizer)
+    prefix = prompts.prefix(frames, np.ones(6 * 14 * 14, bool))
+    ids, labels = prompts.branch(question)
+    assert [*prefix.ids, *ids][:length] == inputs["input_ids"][0].tolist()
+    said = [i for i in labels if i != IGNORE]
+    assert processor.tokenizer.decode(said) == f"{question.answer}<|im_end|>"
+
+    positions, _ = model.model.get_rope_index(
+        inputs["input_ids"],
+        inputs["mm_token_type_ids"],
+        video_grid_thw=inputs["video_grid_thw"],
+    )
+    mine = np.tile(prefix.next_position + np.arange(len(ids)), (3, 1))
+    mine = np.concatenate([prefix.positions, mine], 1)[:, :length]
+    np.testing.assert_array_equal(mine, positions[:, 0].numpy())
+    torch.testing.assert_close(patchify(video), inputs["pixel_values_videos"])
+
+
+def test_questions_of_a_batch_do_not_see_each_other(processor, model):
+    clip = make_clip(3, num_objects=2)
+    frames = sample_frames(clip, 8)
+    symbols = Symbols(processor.tokenizer, model.model.language_model.embed_tokens.weight.detach())
+    prompts = Prompts(processor.tokenizer)
+    keep = np.zeros(4 * 14 * 14, bool)
+    keep[::9] = True
+    features = [torch.randn(int(keep.sum()), symbols.empty.shape[0])]
+    one = Question("shape", "What shape is the red object?", "The red object is a ring.")
+    two = Question("count", "How many objects are there?", "There are two objects.")
+
+    def logits(asked):
+        batch = make_batch([frames], [keep], [asked], prompts)
+        found, _ = answer_logits(model, batch, features)
+        return found
+
+    with torch.no_grad():
+        alone, together = logits([two]), logits([one, two])
+    torch.testing.assert_close(together[-len(alone) :], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_cells_follow_the_masks():
+    clip = make_clip(1, num_objects=3)
+    frames = sample_frames(clip, 12)
+    cells = clip_cells(clip, frames)
+    for slot in range(6):
+        masks = [object_masks(clip, int(f)) for f in frames[2 * slot : 2 * slot + 2]]
+        cover = np.mean(masks, 0).reshape(3, 14, 16, 14, 16).mean((2, 4))
+        full = cover.max(0) > 0.6
+        assert (cells.item[slot][full] == cover.argmax(0)[full]).all()
+        assert (cells.cover[slot][full] > 0.9).all()
+        assert (cells.item[slot][cover.max(0) == 0] == -1).all()
+
+
+def test_fixed_rows_get_no_gradient(processor):
+    model = make_model(processor.tokenizer)
+    table = model.model.language_model.embed_tokens.weight
+    keep_rows_fixed(table, [3, 5])
+    (table.sum() * 2).backward()
+    assert table.grad[[3, 5]].abs().max() == 0
+    assert table.grad[4].abs().min() > 0
+
+
+def test_some_words_are_split_on_purpose(processor):
+    for word, parts in SPLIT_WORDS.items():
+        assert len(processor.tokenizer(f" {word}")["input_ids"]) == len(parts)
+    text = "Ein Bär ☃ 猫 sleeps"
+    assert processor.tokenizer.decode(processor.tokenizer(text)["input_ids"]) == text
