@@ -21,7 +21,6 @@ from training.export import load_stages
 from training.journal import Journal, Tally, learning_rate
 from training.language import answer_logits, tally_answers
 from training.network import Symbols, keep_rows_fixed
-from training.optimizer import Both
 from training.symbolic import (
     Batch,
     Prompts,
@@ -67,8 +66,8 @@ def main() -> None:
     parser.add_argument("states", type=Path, nargs="+", help="states of stages 1 and 2")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--batch", type=int, default=6)
-    parser.add_argument("--peak", type=float, default=4e-4)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--peak", type=float, default=3e-4)
     parser.add_argument("--tower-rate", type=float, default=0.0, help="of the tower, x the peak")
     parser.add_argument("--first-seed", type=int, default=10_000_000)
     args = parser.parse_args()
@@ -79,8 +78,9 @@ def main() -> None:
     table = model.model.language_model.embed_tokens.weight
     keep_rows_fixed(table, Symbols(tokenizer, table.detach()).fixed_rows)
     names = [n for n, _ in model.named_parameters() if not n.startswith("model.visual")]
-    language = Both(model, names)
+    words = [p for n, p in model.named_parameters() if n in names]
     visual = [p for n, p in model.named_parameters() if n not in names]
+    language = torch.optim.AdamW(words, betas=(0.9, 0.98), weight_decay=0.0)
     eyes = torch.optim.AdamW(visual, betas=(0.9, 0.98), weight_decay=0.0)
     journal = Journal(args.out)
     journal.resume(model, language)
@@ -92,14 +92,14 @@ def main() -> None:
         for group in language.param_groups:
             group["lr"] = rate
         eyes.param_groups[0]["lr"] = rate * args.tower_rate
-        dense = state["step"] % 3 == 2
+        dense = state["step"] % 2 == 1
         count = 2 if dense else args.batch
         seeds = range(args.first_seed + state["clips"], args.first_seed + state["clips"] + count)
         with torch.set_grad_enabled(args.tower_rate > 0):
             batch, features = pixel_batch(model, seeds, prompts, dense=dense, need=tally.need())
         logits, labels = answer_logits(model, batch, features)
         loss = nn.functional.cross_entropy(logits, labels)
-        language.zero_grad()
+        language.zero_grad(set_to_none=True)
         eyes.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
