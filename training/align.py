@@ -203,8 +203,8 @@ def main() -> None:
     """Train until the step budget is used up; resumes by itself."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--peak", type=float, default=1e-3)
     parser.add_argument("--warm", type=Path, help="checkpoint folder to start from")
     args = parser.parse_args()

@@ -18,8 +18,14 @@ from training.vocabulary import make_processor, make_tokenizer
 
 
 def load_stages(*states: Path) -> Any:
-    """A model with the language part of the first state and the vision part of the last."""
+    """A model with the language part of the first state and the vision part of the last.
+
+    One folder in place of the states is an exported checkpoint.
+    """
     model = make_model(make_tokenizer())
+    if states[0].is_dir():
+        load_weights(model, states[0])
+        return model
     merged = model.state_dict()
     for number, path in enumerate(states):
         state = torch.load(path, weights_only=True)["model"]

@@ -102,9 +102,9 @@ def main() -> None:
     """Train until the step budget is used up; resumes by itself."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--peak", type=float, default=1e-3)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--batch", type=int, default=6)
+    parser.add_argument("--peak", type=float, default=6e-4)
     parser.add_argument("--warm", type=Path, help="checkpoint folder to start from")
     args = parser.parse_args()
 

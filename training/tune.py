@@ -63,7 +63,9 @@ def pixel_batch(
 def main() -> None:
     """Train until the step budget is used up; resumes by itself."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("states", type=Path, nargs="+", help="states of stages 1 and 2")
+    parser.add_argument(
+        "states", type=Path, nargs="+", help="states of stages 1 and 2, or one checkpoint folder"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=4)
