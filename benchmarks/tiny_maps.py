@@ -26,7 +26,8 @@ from scipy.stats import rankdata
 from benchmarks.statistics import bootstrap
 from benchmarks.tiny_answers import MODEL, read_clip, start_worker
 from tam_video.datasets.shapes import COLORS, SHAPES, ShapeClip, object_masks
-from tam_video.tam import join_words, token_activation_maps, word_maps
+from tam_video.pipeline import activate
+from tam_video.tam import join_words, word_maps
 from tam_video.types import FloatArray, FrameBatch, Generation, Message
 
 QUESTION = "Describe the video."
@@ -63,15 +64,7 @@ def points_inside(scores: np.ndarray, mask: np.ndarray) -> bool:
 def maps_of(generation: Generation) -> Iterator[tuple[str, FloatArray]]:
     """The maps that are compared, by name, each float32 [M, t, h, w]."""
     for profile in ("default", "reference"):
-        found = token_activation_maps(
-            generation.scores,
-            visual_positions=generation.visual_positions,
-            text_positions=generation.text_positions,
-            token_strings=[token.text for token in generation.tokens],
-            num_prompt_tokens=generation.num_prompt_tokens,
-            grid=generation.grid,
-            profile=profile,
-        )
+        found = activate(generation, profile=profile)
         if profile == "default":
             yield "raw logit", found.raw.reshape(found.maps.shape)
         yield profile, found.maps

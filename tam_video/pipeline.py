@@ -5,6 +5,7 @@ read -> sample -> generate -> activate -> join words. No branch on a model's nam
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tam_video.config import RunConfig
-from tam_video.errors import ConfigError, RunFolderError
+from tam_video.errors import ConfigError, RunFolderError, VideoOpenError
 from tam_video.export.arrays import write_arrays
 from tam_video.export.document import read_explanation, write_document
 from tam_video.export.manifest import (
@@ -32,7 +33,15 @@ from tam_video.models import GenerationOptions, VideoModel, check_conversation, 
 from tam_video.render.annotate import RenderOptions, render_annotated
 from tam_video.samplers import SAMPLERS, FrameSampler, Window, window
 from tam_video.tam import join_words, token_activation_maps, word_maps
-from tam_video.types import Explanation, FrameBatch, Generation, IntArray, Message
+from tam_video.types import (
+    ActivationMaps,
+    Explanation,
+    FrameBatch,
+    Generation,
+    IntArray,
+    Message,
+    Profile,
+)
 from tam_video.video.reader import open_video
 
 logger = logging.getLogger(__name__)
@@ -125,11 +134,11 @@ def explain(
             loaded = _load(settings) if model is None or isinstance(model, str) else model
         with stages.stage("read"):
             batch = reader.read(_sample(frames, settings, loaded))
-        warnings = (*reader.warnings, *getattr(loaded, "warnings", ()))
+        warnings = (*reader.warnings, *loaded.warnings)
     with stages.stage("generate"):
         generation = loaded.generate(batch, turns, options=_options(settings), answer=answer)
     with stages.stage("activate"):
-        result = _activate(batch, generation, settings)
+        result = _explanation(batch, generation, activate(generation, profile=settings.profile))
     return replace(
         result,
         settings=_recorded(settings, loaded, answer=answer),
@@ -227,6 +236,19 @@ def render_run(
     return RunFiles(folder, explanation, run_files(folder))
 
 
+def activate(generation: Generation, *, profile: Profile = "default") -> ActivationMaps:
+    """The maps of everything a model said, from the scores it said it with."""
+    return token_activation_maps(
+        generation.scores,
+        visual_positions=generation.visual_positions,
+        text_positions=generation.text_positions,
+        token_strings=[token.text for token in generation.tokens],
+        num_prompt_tokens=generation.num_prompt_tokens,
+        grid=generation.grid,
+        profile=profile,
+    )
+
+
 def render_options(settings: RunConfig) -> RenderOptions:
     """The part of the settings that says how the clip looks."""
     return RenderOptions(
@@ -262,10 +284,6 @@ def default_run_dir(
     Raises:
         VideoOpenError: the video can't be read.
     """
-    import hashlib
-
-    from tam_video.errors import VideoOpenError
-
     try:
         print_of_video = video_fingerprint(video)
     except OSError as exc:
@@ -347,16 +365,9 @@ def _options(settings: RunConfig) -> GenerationOptions:
     )
 
 
-def _activate(batch: FrameBatch, generation: Generation, settings: RunConfig) -> Explanation:
-    activation = token_activation_maps(
-        generation.scores,
-        visual_positions=generation.visual_positions,
-        text_positions=generation.text_positions,
-        token_strings=[token.text for token in generation.tokens],
-        num_prompt_tokens=generation.num_prompt_tokens,
-        grid=generation.grid,
-        profile=settings.profile,
-    )
+def _explanation(
+    batch: FrameBatch, generation: Generation, activation: ActivationMaps
+) -> Explanation:
     words = join_words(generation.tokens)
     return Explanation(
         info=batch.info,

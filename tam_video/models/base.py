@@ -71,6 +71,7 @@ class VideoModel(Protocol):
         device: where it runs ("cpu", "cuda:0").
         temporal_patch_size: frames that feed one temporal slot.
         num_layers: decoder layers.
+        warnings: fallbacks taken while loading, in words.
     """
 
     name: str
@@ -80,6 +81,7 @@ class VideoModel(Protocol):
     device: str
     temporal_patch_size: int
     num_layers: int
+    warnings: tuple[str, ...]
 
     def sample_native(self, info: VideoInfo, pts_seconds: Float64Array) -> IntArray:
         """Pick frames by the model's own sampling rule.
