@@ -180,12 +180,12 @@ def tower(model: nn.Module, patches: Tensor, slots: int) -> Tensor:
 
 
 def tally_cells(out: Tensor, cells: list[Cells], symbols: Symbols, tally: Tally) -> None:
-    """Nearest symbol of fully covered cells, averaged over each object's cells."""
+    """Nearest symbol of well covered cells, averaged over each object's cells."""
     out = out.reshape(len(cells), cells[0].item.size, -1)
     for mine, features in zip(cells, out, strict=True):
         item, cover = mine.item.ravel(), mine.cover.ravel()
         for number in range(len(mine.color)):
-            inside = (item == number) & (cover >= 1)
+            inside = (item == number) & (cover >= 0.7)
             if inside.sum() < 2:
                 continue
             mean = features[torch.from_numpy(np.flatnonzero(inside))].mean(0)

@@ -15,6 +15,7 @@ from tam_video.datasets.shapes import COLORS, MOTIONS, SHAPES
 
 WIDTH = 192
 EMBEDDING_STD = 0.08
+EMPTY_GAIN = 2.0  # a long background row keeps cells at an object's edge from looking like inside
 
 
 def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
@@ -115,7 +116,7 @@ class Symbols(nn.Module):
     """Visual features written with word embeddings.
 
     An object's cell is colour word + shape word + motion word + place; a background cell is the
-    row of the image placeholder + place; a cell that an object covers in part is a mixture.
+    row of the image placeholder (made longer) + place; a cell covered in part is a mixture.
     """
 
     def __init__(self, tokenizer: Any, table: Tensor) -> None:
@@ -129,7 +130,7 @@ class Symbols(nn.Module):
             rows = [table[ids].sum(0) / len(ids) ** 0.5 for ids in pieces]
             self.register_buffer(kind, torch.stack(rows).clone())
         empty = tokenizer.convert_tokens_to_ids("<|image_pad|>")
-        self.register_buffer("empty", table[empty].clone())
+        self.register_buffer("empty", table[empty].clone() * EMPTY_GAIN)
         place = torch.Generator().manual_seed(7)
         self.register_buffer(
             "axes", torch.randn(2, table.shape[1], generator=place) * EMBEDDING_STD * 2.4

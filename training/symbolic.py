@@ -7,8 +7,9 @@ question.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,9 @@ IGNORE = -100
 class Cells:
     """The cells of a clip: t slots of GRID x GRID, by index into the vocabulary of the world.
 
-    `item` is -1 on pure background; `cover` is the share that the main object covers, after
-    sharpening.
+    `item` is -1 on background; `cover` is 0 where the main object covers a fifth of the cell or
+    less, 1 where it covers nine tenths, and straight in between: the fullest cell has the most to
+    say, so that a map's largest value lies inside the object and not on its edge.
     """
 
     item: np.ndarray  # int64 [t, GRID, GRID]
@@ -61,10 +63,10 @@ def clip_cells(clip: ShapeClip, frames: np.ndarray) -> Cells:
     )
     main = cover.argmax(0)
     best = cover.max(0)
-    sharp = np.clip((best - 0.15) / 0.35, 0, 1)
+    graded = np.clip((best - 0.2) / 0.7, 0, 1)
     return Cells(
-        item=np.where(sharp > 0, main, -1),
-        cover=sharp,
+        item=np.where(graded > 0, main, -1),
+        cover=graded,
         color=np.array([list(COLORS).index(o.color) for o in clip.objects]),
         shape=np.array([SHAPES.index(o.shape) for o in clip.objects]),
         motion=np.array([list(MOTIONS).index(o.motion) for o in clip.objects]),
@@ -142,6 +144,34 @@ class Prompts:
             labels += [IGNORE] * len(prompt) + (answer if last else [IGNORE] * len(answer))
         return ids, labels
 
+    def subject(self, question: Question) -> list[int]:
+        """For each id of `branch`, the colour (index into `COLORS`) of the object it speaks of.
+
+        Only for tokens of the last answer whose object was named before them; IGNORE elsewhere.
+        """
+        asked = " ".join([*(turn[0] for turn in question.history), question.text])
+        given = [index for index, color in enumerate(COLORS) if f" {color} " in asked]
+        found = [IGNORE] * len(self.branch(question)[0])
+        if not given and question.kind != "caption":
+            return found
+        coded = self.tokenizer(
+            question.answer, add_special_tokens=False, return_offsets_mapping=True
+        )
+        first = len(found) - len(coded["input_ids"]) - 1  # the end of the turn comes last
+        for place, (start, _end) in enumerate(coded["offset_mapping"]):
+            if question.kind == "caption":
+                found[first + place] = _last_color(question.answer[:start])
+            else:
+                found[first + place] = given[0]
+        return found
+
+
+def _last_color(text: str) -> int:
+    """Colour named last in the clause that a text ends in, or IGNORE."""
+    clause = re.split(r",| and ", text)[-1]
+    named = [index for index, color in enumerate(COLORS) if re.search(rf"\b{color}\b", clause)]
+    return named[0] if named else IGNORE
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
@@ -152,6 +182,8 @@ class Batch:
     labels: Tensor  # int64 [B, S]: the id that position s has to predict, or IGNORE
     branch: Tensor  # int64 [B, S]
     cell: Tensor  # int64 [B, S], flat cell or -1
+    subject: Tensor  # int64 [B, S]: colour of the object that the predicted id speaks of, or IGNORE
+    traits: Tensor  # int64 [B, colours, 4]: shape, motion, right half, lower half of the object
     kinds: list[list[str]]  # per clip, per branch (1-based in `branch`)
 
     def mask(self) -> Tensor:
@@ -165,6 +197,18 @@ class Batch:
         return torch.zeros(seen.shape).masked_fill_(~seen, float("-inf"))[:, None]
 
 
+def with_look_alikes(clip: ShapeClip, rng: np.random.Generator, *, share: float = 0.5) -> ShapeClip:
+    """Give all objects of a clip one shape, in a share of the clips.
+
+    A colour then is all that tells them apart. With shapes as they fall, a model learns to find
+    "the red star" by its shape, and mixes up objects of the same shape.
+    """
+    if rng.random() >= share:
+        return clip
+    shape = clip.objects[0].shape
+    return replace(clip, objects=tuple(replace(o, shape=shape) for o in clip.objects))
+
+
 def draw_shares(rng: np.random.Generator) -> tuple[float, float]:
     """Shares of object cells and background cells that a batch shows.
 
@@ -172,7 +216,7 @@ def draw_shares(rng: np.random.Generator) -> tuple[float, float]:
     """
     if rng.random() < 0.03:
         return 1.0, 1.0
-    return float(rng.uniform(0.25, 0.8)), float(np.exp(rng.uniform(np.log(0.02), np.log(0.2))))
+    return float(rng.uniform(0.15, 0.6)), float(np.exp(rng.uniform(np.log(0.01), np.log(0.1))))
 
 
 def keep_cells(
@@ -203,9 +247,11 @@ def choose_questions(
 
 
 def make_batch(
+    clips: list[ShapeClip],
     frames: list[np.ndarray],
     keeps: list[np.ndarray],
     questions: list[list[Question]],
+    *,
     prompts: Prompts,
 ) -> Batch:
     """Join the prefixes and questions of some clips into one padded batch."""
@@ -229,18 +275,36 @@ def make_batch(
         labels=padded(2, IGNORE),
         branch=padded(3, -1),
         cell=padded(4, -1),
-        kinds=[row[5] for row in rows],
+        subject=padded(5, IGNORE),
+        traits=torch.from_numpy(np.stack([_traits(clip) for clip in clips])),
+        kinds=[row[6] for row in rows],
     )
+
+
+def _traits(clip: ShapeClip) -> np.ndarray:
+    """Per colour: shape and motion by index, and whether the object starts right and below."""
+    found = np.zeros((len(COLORS), 4), int)
+    for item in clip.objects:
+        x, y = item.center(0)
+        found[list(COLORS).index(item.color)] = (
+            SHAPES.index(item.shape),
+            list(MOTIONS).index(item.motion),
+            x > clip.width / 2,
+            y > clip.height / 2,
+        )
+    return found
 
 
 def _join(prefix: Prefix, questions: list[Question], prompts: Prompts) -> tuple[Any, ...]:
     ids, positions = [prefix.ids], [prefix.positions]
     labels, branches = [np.full(len(prefix.ids), IGNORE)], [np.zeros(len(prefix.ids), int)]
+    subjects = [np.full(len(prefix.ids), IGNORE)]
     for number, question in enumerate(questions, start=1):
         new, wanted = prompts.branch(question)
         ids.append(np.array(new))
         positions.append(np.tile(prefix.next_position + np.arange(len(new)), (3, 1)))
         labels.append(np.array([*wanted[1:], IGNORE]))
+        subjects.append(np.array([*prompts.subject(question)[1:], IGNORE]))
         branches.append(np.full(len(new), number))
     cells = np.concatenate([prefix.cell, np.full(sum(map(len, ids[1:])), -1)])
     return (
@@ -249,6 +313,7 @@ def _join(prefix: Prefix, questions: list[Question], prompts: Prompts) -> tuple[
         np.concatenate(labels),
         np.concatenate(branches),
         cells,
+        np.concatenate(subjects),
         [label(question) for question in questions],
     )
 

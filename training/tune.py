@@ -19,7 +19,7 @@ from tam_video.datasets.shapes import background, make_clip, render_frame
 from training.align import patchify, tower, worn
 from training.export import load_stages
 from training.journal import Journal, Tally, learning_rate
-from training.language import answer_logits, tally_answers
+from training.language import SubjectCoach, answer_logits, tally_answers
 from training.network import Symbols, keep_rows_fixed
 from training.symbolic import (
     Batch,
@@ -30,6 +30,7 @@ from training.symbolic import (
     keep_cells,
     make_batch,
     sample_frames,
+    with_look_alikes,
 )
 from training.vocabulary import make_tokenizer
 
@@ -45,19 +46,21 @@ def pixel_batch(
     """The batch of some training seeds and the tower's features of the kept cells."""
     rng = np.random.default_rng([4, seeds.start])
     shares = (1.0, 1.0) if dense else draw_shares(rng)
-    asked, frames, keeps, features = [], [], [], []
+    clips, asked, frames, keeps, features = [], [], [], [], []
     for seed in seeds:
         clip = make_clip(seed, split="train", num_objects=int(rng.choice([1, 2, 2, 3, 3])))
+        clip = with_look_alikes(clip, rng, share=0.3)
         taken = sample_frames(clip, 12)
         backdrop = background(clip)
         pixels = [worn(render_frame(clip, int(f), backdrop=backdrop), rng) for f in taken]
         seen = tower(model, patchify(np.stack(pixels)), len(taken) // 2)
         keep = keep_cells(clip_cells(clip, taken), rng, shares=shares)
         asked.append(choose_questions(clip, rng, count=8, need=need))
+        clips.append(clip)
         frames.append(taken)
         keeps.append(keep)
         features.append(seen[torch.from_numpy(keep)])
-    return make_batch(frames, keeps, asked, prompts), features
+    return make_batch(clips, frames, keeps, asked, prompts=prompts), features
 
 
 def main() -> None:
@@ -70,6 +73,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--peak", type=float, default=3e-4)
+    parser.add_argument("--advice", type=float, default=0.1, help="weight of the coach's loss")
     parser.add_argument("--tower-rate", type=float, default=0.0, help="of the tower, x the peak")
     parser.add_argument("--first-seed", type=int, default=10_000_000)
     args = parser.parse_args()
@@ -78,7 +82,9 @@ def main() -> None:
     prompts = Prompts(tokenizer)
     model = load_stages(*args.states)
     table = model.model.language_model.embed_tokens.weight
-    keep_rows_fixed(table, Symbols(tokenizer, table.detach()).fixed_rows)
+    symbols = Symbols(tokenizer, table.detach())
+    keep_rows_fixed(table, symbols.fixed_rows)
+    coach = SubjectCoach(model.model.language_model, symbols)
     names = [n for n, _ in model.named_parameters() if not n.startswith("model.visual")]
     words = [p for n, p in model.named_parameters() if n in names]
     visual = [p for n, p in model.named_parameters() if n not in names]
@@ -101,9 +107,10 @@ def main() -> None:
             batch, features = pixel_batch(model, seeds, prompts, dense=dense, need=tally.need())
         logits, labels = answer_logits(model, batch, features)
         loss = nn.functional.cross_entropy(logits, labels)
+        advice, _known = coach.loss(batch)
         language.zero_grad(set_to_none=True)
         eyes.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss + args.advice * advice).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         language.step()
         if args.tower_rate > 0:

@@ -101,7 +101,7 @@ def test_questions_of_a_batch_do_not_see_each_other(processor, model):
     two = Question("count", "How many objects are there?", "There are two objects.")
 
     def logits(asked):
-        batch = make_batch([frames], [keep], [asked], prompts)
+        batch = make_batch([clip], [frames], [keep], [asked], prompts=prompts)
         found, _ = answer_logits(model, batch, features)
         return found
 
