@@ -24,13 +24,15 @@ class RunConfig(BaseModel):
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         device_map: passed to transformers for models spread over devices.
         attn_implementation: attention kernel of transformers; None for its own choice.
-        layer: decoder layer whose hidden states are read; -1 is the last, after the final norm.
+        layer: decoder layer whose hidden states are read: a number, negative from the end (-1 is
+            the last, after the final norm), or a share of the depth such as 0.75.
+        logits: "model": scores are the model's own logits; "head": before its softcap and scale.
         reader: name of the video reader.
         sampler: name of the frame sampler; "auto" follows the other options (`native` without any).
         num_frames: frames to sample, for samplers that take a number.
         fps: frames per second to sample.
         timestamps: seconds at which frames are taken, from the start of the clip.
-        max_frames: refuse to sample more frames than this.
+        max_frames: refuse to sample more frames than this, over all inputs.
         start_seconds: explain from here, counted from the first frame.
         end_seconds: explain up to here.
         profile: "default" or "reference" (the public code's numbers).
@@ -60,7 +62,8 @@ class RunConfig(BaseModel):
     device: str = "auto"
     device_map: str | None = None
     attn_implementation: str | None = None
-    layer: int = -1
+    layer: int | float = -1
+    logits: Literal["model", "head"] = "model"
     reader: str = "pyav"
     sampler: str = "auto"
     num_frames: int | None = Field(default=None, ge=1)
@@ -91,6 +94,8 @@ class RunConfig(BaseModel):
     def _options_agree(self) -> RunConfig:
         if self.show_token is not None and self.show_word is not None:
             raise ValueError("choose a token or a word to show, not both")
+        if isinstance(self.layer, float) and not 0 < self.layer < 1:
+            raise ValueError("a layer is a whole number, or a share of the depth between 0 and 1")
         if (self.end_seconds or float("inf")) <= (self.start_seconds or 0):
             raise ValueError("the end must lie after the start")
         asked = [

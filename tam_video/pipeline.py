@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -30,11 +30,13 @@ from tam_video.export.manifest import (
     video_fingerprint,
 )
 from tam_video.models import GenerationOptions, VideoModel, check_conversation, load_model
+from tam_video.models.conversation import share_out
 from tam_video.render.annotate import RenderOptions, render_annotated
 from tam_video.samplers import SAMPLERS, FrameSampler, Window, window
-from tam_video.tam import join_words, token_activation_maps, word_maps
+from tam_video.tam import input_activation_maps, join_words, word_maps
 from tam_video.types import (
     ActivationMaps,
+    ExplainedInput,
     Explanation,
     FrameBatch,
     Generation,
@@ -42,12 +44,14 @@ from tam_video.types import (
     Message,
     Profile,
 )
-from tam_video.video.reader import open_video
+from tam_video.video.reader import VideoReader, open_video
 
 logger = logging.getLogger(__name__)
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with a stage's name, the steps done, and the steps there are (0 when unknown)."""
+
+PathLike: TypeAlias = str | Path
 
 _PACKAGES = ("tam-video", "torch", "transformers", "av", "numpy")
 
@@ -59,12 +63,20 @@ class RunFiles:
     Attributes:
         run_dir: the folder.
         explanation: what it holds.
-        files: its files by what they are: "explanation", "maps", "video", "captions", "manifest".
+        files: its files by what they are: "explanation", "maps", "video", "captions", "image" (the
+            annotated still of a picture), "manifest"; "video_1", ... belong to the second and later
+            inputs.
     """
 
     run_dir: Path
     explanation: Explanation
     files: dict[str, Path]
+
+    @property
+    def videos(self) -> tuple[Path, ...]:
+        """The annotated videos, in the order of the inputs; none if they were not drawn."""
+        keys = [_numbered("video", number) for number in range(len(self.explanation.inputs))]
+        return tuple(self.files[key] for key in keys if key in self.files)
 
 
 @dataclass(slots=True)
@@ -87,7 +99,7 @@ class _Stages:
 
 
 def explain(
-    video: str | Path,
+    video: PathLike | Sequence[PathLike],
     question: str | None = None,
     *,
     conversation: Sequence[Message] | None = None,
@@ -99,9 +111,9 @@ def explain(
     """Ask a model about a video and map every token of its answer onto the video.
 
     Args:
-        video: a video file.
+        video: a video or image file, or several: each has its own maps.
         question: one question; or give a `conversation`.
-        conversation: turns that end with a user turn; the video belongs to the first user turn.
+        conversation: turns that end with a user turn; see `Message.inputs` for who shows what.
         answer: explain this answer instead of generating one (teacher forcing).
         model: a loaded model, or the name that `load_model` takes; overrides `config.model`.
         config: all other settings.
@@ -118,27 +130,23 @@ def explain(
     settings = config or RunConfig()
     if isinstance(model, str):
         settings = settings.model_copy(update={"model": model})
-    turns = _turns(question, conversation)
+    paths = video_paths(video)
+    turns = _turns(question, conversation, num_inputs=len(paths))
     stages = _Stages(progress)
-    with stages.stage("open"):
-        reader = open_video(video, reader=settings.reader)
-    with reader:
-        frames = window(
-            reader.info,
-            reader.timeline.pts_seconds,
-            reader.timeline.is_keyframe,
-            start_seconds=settings.start_seconds,
-            end_seconds=settings.end_seconds,
-        )
+    with ExitStack() as stack:
+        with stages.stage("open"):
+            readers = [
+                stack.enter_context(open_video(path, reader=settings.reader)) for path in paths
+            ]
         with stages.stage("load model"):
             loaded = _load(settings) if model is None or isinstance(model, str) else model
         with stages.stage("read"):
-            batch = reader.read(_sample(frames, settings, loaded))
-        warnings = (*reader.warnings, *loaded.warnings)
+            batches = _read(readers, settings, loaded)
+        warnings = (*(said for reader in readers for said in reader.warnings), *loaded.warnings)
     with stages.stage("generate"):
-        generation = loaded.generate(batch, turns, options=_options(settings), answer=answer)
+        generation = loaded.generate(batches, turns, options=_options(settings), answer=answer)
     with stages.stage("activate"):
-        result = _explanation(batch, generation, activate(generation, profile=settings.profile))
+        result = _explanation(batches, generation, activate(generation, profile=settings.profile))
     return replace(
         result,
         settings=_recorded(settings, loaded, answer=answer),
@@ -149,7 +157,7 @@ def explain(
 
 
 def explain_to_folder(
-    video: str | Path,
+    video: PathLike | Sequence[PathLike],
     run_dir: str | Path,
     question: str | None = None,
     *,
@@ -160,7 +168,7 @@ def explain_to_folder(
     force: bool = False,
     progress: Progress | None = None,
 ) -> RunFiles:
-    """`explain`, then write the run folder: JSON, arrays, annotated video, captions, manifest.
+    """`explain`, then write the run folder: JSON, arrays, annotated videos, captions, manifest.
 
     The folder is written aside and renamed: it is complete or not there.
 
@@ -185,9 +193,9 @@ def explain_to_folder(
         write_arrays(explanation, folder / "maps.npz")
         if settings.render:
             with stages.stage("render"):
-                rendered = render_annotated(
+                warnings = _render_inputs(
                     explanation,
-                    Path(video),
+                    video_paths(video),
                     folder,
                     options=render_options(settings),
                     progress=partial(stages.report, "render"),
@@ -195,7 +203,7 @@ def explain_to_folder(
             explanation = replace(
                 explanation,
                 timings=stages.seconds,
-                warnings=(*explanation.warnings, *rendered.warnings),
+                warnings=(*explanation.warnings, *warnings),
             )
         write_document(explanation, folder / "explanation.json")
     return RunFiles(target, explanation, run_files(target))
@@ -205,7 +213,7 @@ def render_run(
     run_dir: str | Path,
     *,
     options: RenderOptions | None = None,
-    video: str | Path | None = None,
+    video: PathLike | Sequence[PathLike] | None = None,
     progress: Progress | None = None,
 ) -> RunFiles:
     """Draw the annotated video of a run folder again, without a model.
@@ -213,7 +221,7 @@ def render_run(
     Args:
         run_dir: a finished run folder; its MP4 and captions are replaced together.
         options: how it looks.
-        video: where the source is now, if it was moved.
+        video: where the source is now, or all sources, if they were moved.
         progress: called as frames are drawn.
 
     Raises:
@@ -223,12 +231,18 @@ def render_run(
     folder = Path(run_dir)
     read_manifest(folder)
     explanation = read_explanation(folder)
-    source = _source(explanation, Path(video) if video is not None else None)
+    moved = video_paths(video) if video is not None else ()
+    if moved and len(moved) != len(explanation.inputs):
+        raise ConfigError(f"{len(moved)} videos are given for {len(explanation.inputs)} inputs")
+    sources = [
+        _source(explanation.of_input(number), moved[number] if moved else None)
+        for number in range(len(explanation.inputs))
+    ]
     stages = _Stages(progress)
     with replace_files(folder) as temporary, stages.stage("render"):
-        render_annotated(
+        _render_inputs(
             explanation,
-            source,
+            sources,
             temporary,
             options=options,
             progress=partial(stages.report, "render"),
@@ -236,15 +250,39 @@ def render_run(
     return RunFiles(folder, explanation, run_files(folder))
 
 
-def activate(generation: Generation, *, profile: Profile = "default") -> ActivationMaps:
-    """The maps of everything a model said, from the scores it said it with."""
-    return token_activation_maps(
+def _render_inputs(
+    explanation: Explanation,
+    sources: Sequence[Path],
+    folder: Path,
+    *,
+    options: RenderOptions | None,
+    progress: Callable[[int, int], None],
+) -> tuple[str, ...]:
+    """Annotate every input; `annotated_1.mp4` belongs to the second. Returns what had to give."""
+    warnings: list[str] = []
+    for number, source in enumerate(sources):
+        place = folder / f"input_{number}" if number else folder
+        place.mkdir(exist_ok=True)
+        rendered = render_annotated(
+            explanation.of_input(number), source, place, options=options, progress=progress
+        )
+        warnings += rendered.warnings
+        if number:
+            for path in list(place.iterdir()):
+                path.rename(folder / f"{_numbered(path.stem, number)}{path.suffix}")
+            place.rmdir()
+    return tuple(warnings)
+
+
+def activate(generation: Generation, *, profile: Profile = "default") -> tuple[ActivationMaps, ...]:
+    """The maps of everything a model said, from the scores it said it with; one for each input."""
+    return input_activation_maps(
         generation.scores,
         visual_positions=generation.visual_positions,
         text_positions=generation.text_positions,
         token_strings=[token.text for token in generation.tokens],
         num_prompt_tokens=generation.num_prompt_tokens,
-        grid=generation.grid,
+        grids=generation.layouts,
         profile=profile,
     )
 
@@ -271,35 +309,58 @@ def run_files(folder: Path) -> dict[str, Path]:
         "maps": "maps.npz",
         "video": "annotated.mp4",
         "captions": "captions.vtt",
+        "image": "annotated.png",
         "manifest": "manifest.json",
     }
-    return {key: folder / name for key, name in names.items() if (folder / name).exists()}
+    found = {key: folder / name for key, name in names.items() if (folder / name).exists()}
+    for key in ("video", "captions", "image"):
+        stem, _, suffix = names[key].rpartition(".")
+        for path in folder.glob(f"{stem}_*.{suffix}"):
+            found[f"{key}_{path.stem.rpartition('_')[2]}"] = path
+    return found
+
+
+def _numbered(name: str, number: int) -> str:
+    """`name` of the first input, `name_1` of the second."""
+    return f"{name}_{number}" if number else name
 
 
 def default_run_dir(
-    video: Path, config: RunConfig, turns: Sequence[Message], *, answer: str | None
+    video: PathLike | Sequence[PathLike],
+    config: RunConfig,
+    turns: Sequence[Message],
+    *,
+    answer: str | None,
 ) -> Path:
     """`tam_runs/<stem>-<hash>`: the same question with the same settings has the same folder.
 
     Raises:
         VideoOpenError: the video can't be read.
     """
-    try:
-        print_of_video = video_fingerprint(video)
-    except OSError as exc:
-        raise VideoOpenError(
-            f"can't open {video}: {exc.strerror or exc}", hint="check the path"
-        ) from exc
-    asked = repr([(turn.role, turn.text) for turn in turns])
-    key = "\n".join([print_of_video, config.model_dump_json(), asked, repr(answer)])
-    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in video.stem)[:60] or "video"
+    paths = video_paths(video)
+    prints = []
+    for path in paths:
+        try:
+            prints.append(video_fingerprint(path))
+        except OSError as exc:
+            raise VideoOpenError(
+                f"can't open {path}: {exc.strerror or exc}", hint="check the path"
+            ) from exc
+    asked = repr([(turn.role, turn.text, turn.inputs) for turn in turns])
+    key = "\n".join([*prints, config.model_dump_json(), asked, repr(answer)])
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in paths[0].stem)[:60] or "video"
     return Path("tam_runs") / f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
-def _turns(question: str | None, conversation: Sequence[Message] | None) -> tuple[Message, ...]:
+def _turns(
+    question: str | None, conversation: Sequence[Message] | None, *, num_inputs: int
+) -> tuple[Message, ...]:
     if (question is None) == (conversation is None):
         raise ConfigError("give a question or a conversation, one of them", hint="-q TEXT")
-    return check_conversation(conversation or (Message("user", question or ""),))
+    if not num_inputs:
+        raise ConfigError("there is no video or image to explain", hint="give one file or several")
+    turns = check_conversation(conversation or (Message("user", question or ""),))
+    return share_out(turns, num_inputs=num_inputs)
 
 
 def _load(settings: RunConfig) -> VideoModel:
@@ -313,19 +374,42 @@ def _load(settings: RunConfig) -> VideoModel:
     )
 
 
-def _sample(frames: Window, settings: RunConfig, model: VideoModel) -> IntArray:
-    """Frame numbers to read.
+def video_paths(video: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
+    """One path or several as a tuple."""
+    given = (video,) if isinstance(video, str | Path) else video
+    return tuple(Path(path) for path in given)
+
+
+def _read(
+    readers: Sequence[VideoReader], settings: RunConfig, model: VideoModel
+) -> list[FrameBatch]:
+    """The frames of each input that the model sees.
 
     Raises:
         ConfigError: more frames than `max_frames`, which would not fit a model or the memory.
     """
-    indices = _sampler(settings, model).sample(frames)
-    if len(indices) > settings.max_frames:
+    chosen = [_sample(reader, settings, model) for reader in readers]
+    total = sum(map(len, chosen))
+    if total > settings.max_frames:
         raise ConfigError(
-            f"{len(indices)} frames were sampled, the limit is {settings.max_frames}",
+            f"{total} frames were sampled, the limit is {settings.max_frames}",
             hint="use --num-frames, choose a part (--start/--end), or raise --max-frames",
         )
-    return indices
+    return [reader.read(indices) for reader, indices in zip(readers, chosen, strict=True)]
+
+
+def _sample(reader: VideoReader, settings: RunConfig, model: VideoModel) -> IntArray:
+    """Frame numbers to read of one input; a still picture has its one, whatever is asked."""
+    if reader.info.is_image:
+        return np.zeros(1, dtype=np.int64)
+    frames = window(
+        reader.info,
+        reader.timeline.pts_seconds,
+        reader.timeline.is_keyframe,
+        start_seconds=settings.start_seconds,
+        end_seconds=settings.end_seconds,
+    )
+    return _sampler(settings, model).sample(frames)
 
 
 def _sampler(settings: RunConfig, model: VideoModel) -> FrameSampler:
@@ -361,26 +445,35 @@ def _options(settings: RunConfig) -> GenerationOptions:
         seed=settings.seed,
         num_candidates=settings.num_candidates,
         layer=settings.layer,
+        logits=settings.logits,
         class_ids="reference" if settings.profile == "reference" else "own",
     )
 
 
 def _explanation(
-    batch: FrameBatch, generation: Generation, activation: ActivationMaps
+    batches: Sequence[FrameBatch], generation: Generation, activations: Sequence[ActivationMaps]
 ) -> Explanation:
     words = join_words(generation.tokens)
+    inputs = [
+        ExplainedInput(
+            info=batch.info,
+            indices=batch.indices,
+            pts_seconds=batch.pts_seconds,
+            layout=layout,
+            maps=activation.maps,
+            word_maps=word_maps(activation.maps, words),
+        )
+        for batch, layout, activation in zip(batches, generation.layouts, activations, strict=True)
+    ]
+    first = {item.name: getattr(inputs[0], item.name) for item in fields(ExplainedInput)}
     return Explanation(
-        info=batch.info,
-        indices=batch.indices,
-        pts_seconds=batch.pts_seconds,
         conversation=generation.conversation,
         answer=generation.answer,
         tokens=generation.tokens,
         words=words,
-        grid=generation.grid,
-        maps=activation.maps,
-        word_maps=word_maps(activation.maps, words),
-        text_scores=activation.text_scores,
+        text_scores=activations[0].text_scores,
+        others=tuple(inputs[1:]),
+        **first,
     )
 
 
@@ -411,10 +504,13 @@ def _source(explanation: Explanation, moved: Path | None) -> Path:
     """The explained video, checked to have the frames that were explained."""
     path = moved or explanation.info.path
     with open_video(path) as reader:
-        times = reader.timeline.pts_seconds
-    same = len(times) == explanation.info.num_frames and np.allclose(
-        times[explanation.indices], explanation.pts_seconds, atol=1e-6
-    )
+        times, info = reader.timeline.pts_seconds, reader.info
+    told = explanation.info
+    same = (info.num_frames, info.width, info.height) == (
+        told.num_frames,
+        told.width,
+        told.height,
+    ) and np.allclose(times[explanation.indices], explanation.pts_seconds, atol=1e-6)
     if not same:
         raise RunFolderError(
             f"{path} is not the video that was explained: its frames differ",

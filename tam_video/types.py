@@ -2,14 +2,14 @@
 
 numpy and the standard library only. Shapes are checked where a value is made, so that a stage may
 trust what it is given. Axes: T frames, t temporal slots, (h, w) token grid, (H, W) pixels, M text
-tokens (prompt text first, then the answer), S sequence positions, V = t*h*w visual positions, N
-words.
+tokens (prompt text first, then the answer), S sequence positions, V visual cells (t*h*w of each
+input), N words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -62,6 +62,7 @@ class VideoInfo:
         color_range: "limited" or "full", of the stored pixels.
         sample_aspect_ratio: width of a pixel over its height, as displayed; frames are not resized.
         time_base: seconds per tick of the stream's clock.
+        is_image: whether it is a still picture, which a model sees as an image of one slot.
     """
 
     path: Path
@@ -80,6 +81,7 @@ class VideoInfo:
     color_range: str = ""
     sample_aspect_ratio: Fraction = Fraction(1)
     time_base: Fraction = Fraction(1, 1000)
+    is_image: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,42 +113,113 @@ class FrameBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenGrid:
-    """Where the visual tokens sit AFTER merging, row-major over (slot, row, column).
+class View:
+    """The part of a source picture that a token grid covers, in fractions of its width and height.
+
+    A centre crop lies inside [0, 1]; a padded canvas reaches beyond it. The default is the whole
+    picture, however it was resized.
+    """
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(self.left < self.right and self.top < self.bottom, "a view has a width and a height")
+        _check(
+            max(self.left, self.top) < 1 and min(self.right, self.bottom) > 0,
+            "a view overlaps the picture",
+        )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the grid covers the picture and nothing else."""
+        return self == View()
+
+
+@dataclass(frozen=True, slots=True)
+class VisualLayout:
+    """Which moment and which part of the picture each visual cell stands for.
+
+    A cell is the place of one visual token AFTER merging; cells are counted row-major over (slot,
+    row, column). An image has one slot.
 
     Attributes:
         t: temporal slots.
         h: rows.
         w: columns.
         frame_slots: for each slot, which of the T sampled frames fed it.
+        view: the part of the picture that the h x w cells cover.
+        borrowed: flat numbers of the cells without a token of their own: the model dropped it, for
+            it was like the same cell of the slot before, whose token stands for both.
     """
 
     t: int
     h: int
     w: int
     frame_slots: tuple[tuple[int, ...], ...]
+    view: View = View()
+    borrowed: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _check(min(self.t, self.h, self.w) >= 1, "a grid has one slot, row and column at least")
         _check(len(self.frame_slots) == self.t, "frame_slots must name the frames of every slot")
         _check(all(self.frame_slots), "every slot is fed by one frame at least")
+        _check(
+            all(self.h * self.w <= cell < self.num_cells for cell in self.borrowed),
+            "only cells of the second slot or later are borrowed",
+        )
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(t, h, w)."""
         return (self.t, self.h, self.w)
 
+    @property
+    def num_cells(self) -> int:
+        """Cells over all slots, t * h * w."""
+        return self.t * self.h * self.w
+
     def slot_seconds(self, pts_seconds: Float64Array) -> Float64Array:
         """float64 [t]: each slot's time, the mean pts of the frames that fed it."""
         return np.array([pts_seconds[list(frames)].mean() for frames in self.frame_slots])
 
+    def slot_indices(self, indices: IntArray) -> tuple[tuple[int, ...], ...]:
+        """For each slot, the numbers of the source frames that fed it, from int64 [T]."""
+        return tuple(tuple(indices[list(frames)].tolist()) for frames in self.frame_slots)
+
+    def cell_box(
+        self, row: int, column: int, *, width: int, height: int
+    ) -> tuple[float, float, float, float]:
+        """The (left, top, right, bottom) of a cell, in pixels of a width x height source picture.
+
+        A cell on padding lies outside of the picture.
+        """
+        view = self.view
+        step_x, step_y = (view.right - view.left) / self.w, (view.bottom - view.top) / self.h
+        return (
+            (view.left + column * step_x) * width,
+            (view.top + row * step_y) * height,
+            (view.left + (column + 1) * step_x) * width,
+            (view.top + (row + 1) * step_y) * height,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; the video belongs to the first user turn."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: who speaks.
+        text: what is said.
+        inputs: numbers of the vision inputs shown before the text, in order. Where no turn of a
+            conversation names any, all belong to the first user turn.
+    """
 
     role: Role
     text: str
+    inputs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +292,9 @@ class Generation:
         answer: the answer text without special tokens.
         tokens: the M text tokens, prompt first.
         num_prompt_tokens: how many of them are prompt text.
-        grid: the visual token grid.
-        visual_positions: int64 [V], sequence positions of the visual tokens, row-major (t, h, w).
+        layouts: where the cells of each vision input lie, in the order of the inputs.
+        visual_positions: int64 [V], the sequence position that stands for each cell: the inputs one
+            after the other, row-major (t, h, w) in each; borrowed cells repeat a position.
         text_positions: int64 [M], sequence position that stands for each text token.
         scores: float32 [S, M], logit at position s of text token m's class id.
     """
@@ -230,7 +304,7 @@ class Generation:
     answer: str
     tokens: tuple[Token, ...]
     num_prompt_tokens: int
-    grid: TokenGrid
+    layouts: tuple[VisualLayout, ...]
     visual_positions: IntArray
     text_positions: IntArray
     scores: FloatArray
@@ -242,8 +316,8 @@ class Generation:
         )
         _check(self.text_positions.shape == (num_tokens,), "text_positions must be [M]")
         _check(
-            self.visual_positions.shape == (self.grid.t * self.grid.h * self.grid.w,),
-            "visual_positions must be [t*h*w]",
+            self.visual_positions.shape == (sum(layout.num_cells for layout in self.layouts),),
+            "visual_positions must be [t*h*w] of all inputs",
         )
         _check(0 <= self.num_prompt_tokens <= num_tokens, "num_prompt_tokens must be in 0..M")
 
@@ -282,8 +356,25 @@ class ActivationMaps:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ExplainedInput:
+    """One more video or image of an explanation; the fields are those of `Explanation`."""
+
+    info: VideoInfo
+    indices: IntArray
+    pts_seconds: Float64Array
+    layout: VisualLayout
+    maps: FloatArray
+    word_maps: FloatArray
+
+    __repr__ = _describe
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
     """One video, one question, one answer, and a map for each of its tokens and words.
+
+    Where a conversation shows several videos or images, the fields speak of the first one, the rest
+    are in `others`, and `of_input` puts another one first.
 
     Attributes:
         info: the source video.
@@ -293,7 +384,7 @@ class Explanation:
         answer: the model's answer (or the given one, when it was teacher-forced).
         tokens: the M text tokens, prompt first.
         words: the N words of the answer.
-        grid: the visual token grid.
+        layout: where and when its cells lie.
         maps: float32 [M, t, h, w] in [0, 1].
         word_maps: float32 [N, t, h, w] in [0, 1].
         text_scores: float32 [M, M] in [0, 1].
@@ -301,6 +392,7 @@ class Explanation:
         versions: package name -> version.
         timings: stage -> seconds.
         warnings: fallbacks that were taken, in words.
+        others: the second and later inputs.
     """
 
     info: VideoInfo
@@ -310,7 +402,7 @@ class Explanation:
     answer: str
     tokens: tuple[Token, ...]
     words: tuple[Word, ...]
-    grid: TokenGrid
+    layout: VisualLayout
     maps: FloatArray
     word_maps: FloatArray
     text_scores: FloatArray
@@ -318,16 +410,30 @@ class Explanation:
     versions: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    others: tuple[ExplainedInput, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(self.maps.shape == (len(self.tokens), *self.grid.shape), "maps must be [M, t, h, w]")
+        shape = self.layout.shape
+        _check(self.maps.shape == (len(self.tokens), *shape), "maps must be [M, t, h, w]")
         _check(
-            self.word_maps.shape == (len(self.words), *self.grid.shape),
+            self.word_maps.shape == (len(self.words), *shape),
             "word_maps must be [N, t, h, w]",
         )
         _check(len(self.indices) == len(self.pts_seconds), "indices and pts_seconds must be [T]")
 
     __repr__ = _describe
+
+    @property
+    def inputs(self) -> tuple[ExplainedInput, ...]:
+        """Every vision input, the first one included."""
+        names = [item.name for item in fields(ExplainedInput)]
+        return (ExplainedInput(**{name: getattr(self, name) for name in names}), *self.others)
+
+    def of_input(self, number: int) -> Explanation:
+        """The same explanation told on input `number` alone."""
+        chosen = self.inputs[number]
+        values = {item.name: getattr(chosen, item.name) for item in fields(ExplainedInput)}
+        return replace(self, **values, others=())
 
     def save(self, directory: str | Path, *, force: bool = False) -> Path:
         """Write a run folder without a video; `tam-video render` can draw it later.

@@ -11,6 +11,7 @@ import click
 
 from tam_video import __version__
 from tam_video.cli.explain import explain_command
+from tam_video.cli.models import doctor_command, models_command
 from tam_video.cli.render import render_command
 
 
@@ -21,6 +22,8 @@ Examples:
   tam-video explain clip.mp4 -q "What happens?"
   tam-video explain clip.mp4 -q "Who falls?" -m Qwen/Qwen2.5-VL-3B-Instruct -o out
   tam-video render out --word falls
+  tam-video models
+  tam-video doctor -m Qwen/Qwen2.5-VL-3B-Instruct
 \b
 Exit codes: 0 done, 1 input, model or output can't be used, 2 wrong usage, 130 interrupted.""",
 )
@@ -31,6 +34,8 @@ def cli() -> None:
 
 cli.add_command(explain_command)
 cli.add_command(render_command)
+cli.add_command(models_command)
+cli.add_command(doctor_command)
 
 
 def main() -> None:

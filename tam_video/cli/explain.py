@@ -12,13 +12,14 @@ from tam_video.cli.render import look_options
 
 
 @click.command("explain")
-@click.argument("video", type=click.Path(path_type=Path))
+@click.argument("videos", metavar="[VIDEO]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-q", "--question", metavar="TEXT", help="What to ask about the video.")
 @click.option(
     "--conversation",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help='JSON list of turns, {"role": "user", "text": ...}; the last turn is the question.',
+    help='JSON list of turns, {"role": "user", "text": ...}; the last turn is the question. User '
+    "turns may name the videos and images they show.",
 )
 @click.option("--answer", metavar="TEXT", help="Explain this answer instead of generating one.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.")
@@ -29,13 +30,20 @@ from tam_video.cli.render import look_options
 @click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--device-map", metavar="MAP", help="Placement of transformers, such as auto.")
 @click.option("--attn", "attn_implementation", metavar="NAME", help="sdpa, eager, ...")
-@click.option("--layer", type=int, help="Decoder layer to read  [default: -1, the last]")
+@click.option(
+    "--layer", metavar="N", help="Decoder layer to read, or share of the depth  [default: -1]"
+)
+@click.option(
+    "--logits",
+    type=click.Choice(["model", "head"]),
+    help="head: read scores before the model's softcap and scale.",
+)
 @click.option("--profile", type=click.Choice(["default", "reference"]), help="TAM profile.")
 @click.option("--sampler", metavar="NAME", help="uniform, fps, all, keyframes, timestamps, native.")
 @click.option("-n", "--num-frames", type=int, help="Frames to sample.")
 @click.option("--fps", type=float, help="Frames per second to sample.")
 @click.option("--timestamps", metavar="S,S,...", help="Seconds at which frames are taken.")
-@click.option("--max-frames", type=int, help="Refuse to sample more frames  [default: 768]")
+@click.option("--max-frames", type=int, help="Refuse to sample more frames in all  [default: 768]")
 @click.option("--start", metavar="TIME", help="Explain from here: seconds or [HH:]MM:SS.")
 @click.option("--end", metavar="TIME", help="Explain up to here: seconds or [HH:]MM:SS.")
 @click.option("--reader", metavar="NAME", help="pyav or decord  [default: pyav]")
@@ -49,7 +57,7 @@ from tam_video.cli.render import look_options
 @look_options
 @common_options
 def explain_command(
-    video: Path,
+    videos: tuple[Path, ...],
     question: str | None,
     conversation: Path | None,
     answer: str | None,
@@ -60,20 +68,21 @@ def explain_command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Ask a question about VIDEO and write the answer, its maps and an annotated MP4.
+    """Ask a question about videos and images and write the answer, its maps and annotated MP4s.
 
-    Without -o the run folder is tam_runs/NAME-HASH.
+    Several files are shown to the model one after the other; each gets its own maps. Without -o the
+    run folder is tam_runs/NAME-HASH.
     """
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.cli.settings import config_from_options, turns_from_options
+        from tam_video.cli.settings import asked_from_options, config_from_options
         from tam_video.pipeline import default_run_dir, explain_to_folder
 
         config = config_from_options(options)
-        turns = turns_from_options(question, conversation)
-        run_dir = output or default_run_dir(video, config, turns, answer=answer)
+        turns, paths = asked_from_options(videos, question, conversation)
+        run_dir = output or default_run_dir(paths, config, turns, answer=answer)
         with console.progress() as progress:
             run = explain_to_folder(
-                video,
+                paths,
                 run_dir,
                 conversation=turns,
                 answer=answer,
@@ -90,7 +99,7 @@ def _print(console: Console, run: Any) -> None:
     from tam_video.export.document import to_document
 
     document = to_document(run.explanation)
-    shown = run.files.get("video", run.run_dir)
+    shown = "\n".join(str(path) for path in run.videos or [run.run_dir])
     console.result(
         {
             "run_dir": run.run_dir,

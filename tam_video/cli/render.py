@@ -38,24 +38,29 @@ def look_options(command: Command) -> Command:
 @click.command("render")
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option(
-    "--video", type=click.Path(path_type=Path), help="Where the source is now, if it was moved."
+    "--video",
+    "videos",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Where the source is now, if it was moved; once for each input.",
 )
 @look_options
 @common_options
 def render_command(
     run_dir: Path,
-    video: Path | None,
+    videos: tuple[Path, ...],
     as_json: bool,
     verbose: int,
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Draw the annotated MP4 and the captions of RUN_DIR again; needs no model."""
+    """Draw the annotated MP4s and the captions of RUN_DIR again; needs no model."""
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.cli.settings import config_from_options
         from tam_video.pipeline import render_options, render_run
 
         look = render_options(config_from_options(options))
         with console.progress() as progress:
-            run = render_run(run_dir, options=look, video=video, progress=progress)
-        console.result({"run_dir": run.run_dir, "files": run.files}, str(run.files["video"]))
+            run = render_run(run_dir, options=look, video=videos or None, progress=progress)
+        shown = "\n".join(str(path) for path in run.videos)
+        console.result({"run_dir": run.run_dir, "files": run.files}, shown)

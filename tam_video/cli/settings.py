@@ -1,8 +1,8 @@
-"""Options of the command line to settings and turns."""
+"""Options of the command line to settings, turns and inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +25,61 @@ def config_from_options(options: Mapping[str, Any]) -> RunConfig:
             given[f"{name}_seconds"] = seconds(given.pop(name))
     if "timestamps" in given:
         given["timestamps"] = tuple(seconds(part) for part in given["timestamps"].split(","))
+    if "layer" in given:
+        given["layer"] = layer(given["layer"])
     word = given.get("show_word")
     if isinstance(word, str) and word.isdigit():
         given["show_word"] = int(word)
     return make_config(given)
 
 
-def turns_from_options(question: str | None, conversation: Path | None) -> tuple[Message, ...]:
-    """The turns to ask: one question, or the turns of a JSON file.
+def asked_from_options(
+    videos: Sequence[Path], question: str | None, conversation: Path | None
+) -> tuple[tuple[Message, ...], tuple[Path, ...]]:
+    """The turns to ask and the files that they are about.
+
+    Args:
+        videos: files named on the command line.
+        question: the one question.
+        conversation: JSON file with the turns, which may name the files itself.
 
     Raises:
-        ConfigError: both or none were given, or the file is wrong.
+        ConfigError: both or none were given, of the question and the conversation or of the two
+            places for files; or the conversation is wrong.
     """
     if (question is None) == (conversation is None):
         raise ConfigError(
             "give a question or a conversation", hint='-q "What happens?" or --conversation FILE'
         )
+    turns: tuple[Message, ...] = (Message("user", question or ""),)
+    paths = tuple(videos)
     if conversation is not None:
         from tam_video.models import read_conversation
 
-        return read_conversation(conversation)
-    return (Message("user", question or ""),)
+        read = read_conversation(conversation)
+        if read.paths and paths:
+            raise ConfigError(
+                f"{conversation} names its videos and images, and {paths[0]} is given as well",
+                hint="leave VIDEO out, or the paths in the conversation",
+            )
+        turns, paths = read.turns, read.paths or paths
+    if not paths:
+        raise ConfigError("there is no video or image to explain", hint="name a file: VIDEO")
+    return turns, paths
+
+
+def layer(text: str) -> int | float:
+    """Read "-1" as a layer's number, "0.75" as a share of the depth.
+
+    Raises:
+        ConfigError: neither.
+    """
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    raise ConfigError(f"{text!r} is no layer", hint="a number such as -1, or a share such as 0.75")
 
 
 def seconds(text: str) -> float:

@@ -3,49 +3,63 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tam_video.errors import ExportError, RunFolderError
 from tam_video.types import Explanation, FloatArray
 
-ARRAYS = ("maps", "word_maps", "text_scores")
+MAPS = ("maps", "word_maps")
 
 
 def write_arrays(explanation: Explanation, path: Path) -> Path:
     """Write the maps and what is needed to place them.
 
-    Keys: `maps` float16 [M, t, h, w], `word_maps` float16 [N, t, h, w], `text_scores`
-    float16 [M, M], `indices` int64 [T], `pts_seconds` float64 [T], `slot_seconds` float64 [t].
+    Keys: `maps` float16 [M, t, h, w], `word_maps` float16 [N, t, h, w], `indices` int64 [T],
+    `pts_seconds` float64 [T], `slot_seconds` float64 [t]; with `_1`, `_2`... behind the name for
+    the second and later inputs; and `text_scores` float16 [M, M].
 
     Raises:
         ExportError: the file can't be written.
     """
-    halves = {name: getattr(explanation, name).astype(np.float16) for name in ARRAYS}
+    arrays: dict[str, Any] = {"text_scores": explanation.text_scores.astype(np.float16)}
+    for number, given in enumerate(explanation.inputs):
+        end = _ending(number)
+        arrays |= {f"{name}{end}": getattr(given, name).astype(np.float16) for name in MAPS}
+        arrays[f"indices{end}"] = given.indices
+        arrays[f"pts_seconds{end}"] = given.pts_seconds
+        arrays[f"slot_seconds{end}"] = given.layout.slot_seconds(given.pts_seconds)
     try:
-        np.savez_compressed(
-            path,
-            allow_pickle=False,
-            indices=explanation.indices,
-            pts_seconds=explanation.pts_seconds,
-            slot_seconds=explanation.grid.slot_seconds(explanation.pts_seconds),
-            **halves,
-        )
+        np.savez_compressed(path, allow_pickle=False, **arrays)
     except OSError as exc:
         raise ExportError(f"can't write {path}: {exc}", hint="check space and permissions") from exc
     return path
 
 
-def read_arrays(path: Path) -> dict[str, FloatArray]:
-    """Read the maps back as float32, by the names in `ARRAYS`.
+def read_arrays(
+    path: Path, *, num_inputs: int = 1
+) -> tuple[FloatArray, tuple[dict[str, FloatArray], ...]]:
+    """Read the maps back as float32.
+
+    Returns:
+        `text_scores`, and for each input its arrays by the names in `MAPS`.
 
     Raises:
         RunFolderError: the file is missing, damaged, or lacks an array.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name].astype(np.float32) for name in ARRAYS}
+            maps = tuple(
+                {name: stored[f"{name}{_ending(number)}"].astype(np.float32) for name in MAPS}
+                for number in range(num_inputs)
+            )
+            return stored["text_scores"].astype(np.float32), maps
     except (OSError, ValueError, KeyError, EOFError) as exc:
         raise RunFolderError(
             f"can't read {path}: {exc}", hint="the run is damaged: explain the clip again"
         ) from exc
+
+
+def _ending(number: int) -> str:
+    return f"_{number}" if number else ""

@@ -15,11 +15,13 @@ from tam_video.errors import RunFolderError
 from tam_video.export.arrays import read_arrays
 from tam_video.types import (
     Candidate,
+    ExplainedInput,
     Explanation,
     Message,
     Token,
-    TokenGrid,
     VideoInfo,
+    View,
+    VisualLayout,
     Word,
 )
 
@@ -29,21 +31,21 @@ SCHEMA_VERSION = 1
 def to_document(explanation: Explanation) -> dict[str, Any]:
     """Plain JSON values; `word` of a token is the index of the word it belongs to, or None."""
     owner = {i: word.index for word in explanation.words for i in word.token_indices}
-    grid = explanation.grid
     return {
         "schema_version": SCHEMA_VERSION,
         "video": _video(explanation.info),
-        "conversation": [{"role": m.role, "text": m.text} for m in explanation.conversation],
+        "conversation": [
+            {"role": m.role, "text": m.text, "inputs": list(m.inputs)}
+            for m in explanation.conversation
+        ],
         "question": explanation.conversation[-1].text,
         "answer": explanation.answer,
         "tokens": [_token(token, owner.get(token.index)) for token in explanation.tokens],
         "words": [_word(word) for word in explanation.words],
-        "grid": {"t": grid.t, "h": grid.h, "w": grid.w, "frame_slots": grid.frame_slots},
-        "frames": {
-            "indices": explanation.indices.tolist(),
-            "pts_seconds": explanation.pts_seconds.tolist(),
-            "slot_seconds": grid.slot_seconds(explanation.pts_seconds).tolist(),
-        },
+        **_place(explanation.inputs[0]),
+        "other_inputs": [
+            {"video": _video(other.info), **_place(other)} for other in explanation.others
+        ],
         "settings": dict(explanation.settings),
         "versions": dict(explanation.versions),
         "timings_seconds": {k: round(v, 4) for k, v in explanation.timings.items()},
@@ -82,28 +84,68 @@ def read_explanation(directory: Path) -> Explanation:
 
 
 def _from_document(document: Mapping[str, Any], directory: Path) -> Explanation:
-    arrays = read_arrays(directory / "maps.npz")
-    grid = document["grid"]
+    others = document.get("other_inputs", ())
+    text_scores, maps = read_arrays(directory / "maps.npz", num_inputs=1 + len(others))
     return Explanation(
-        info=_read_video(document["video"]),
-        indices=np.array(document["frames"]["indices"], np.int64),
-        pts_seconds=np.array(document["frames"]["pts_seconds"], np.float64),
-        conversation=tuple(Message(**turn) for turn in document["conversation"]),
+        conversation=tuple(
+            Message(turn["role"], turn["text"], tuple(turn.get("inputs", ())))
+            for turn in document["conversation"]
+        ),
         answer=document["answer"],
         tokens=tuple(_read_token(i, row) for i, row in enumerate(document["tokens"])),
         words=tuple(
             Word(**{**row, "token_indices": tuple(row["token_indices"])})
             for row in document["words"]
         ),
-        grid=TokenGrid(
-            grid["t"], grid["h"], grid["w"], tuple(tuple(slot) for slot in grid["frame_slots"])
-        ),
         settings=document["settings"],
         versions=document["versions"],
         timings=document["timings_seconds"],
         warnings=tuple(document["warnings"]),
-        **arrays,
+        text_scores=text_scores,
+        others=tuple(
+            ExplainedInput(**{**_read_place(row), **arrays})
+            for row, arrays in zip(others, maps[1:], strict=True)
+        ),
+        **{**_read_place(document), **maps[0]},
     )
+
+
+def _place(given: ExplainedInput) -> dict[str, Any]:
+    """When and where the cells of an input lie."""
+    layout = given.layout
+    view = layout.view
+    return {
+        "grid": {
+            "t": layout.t,
+            "h": layout.h,
+            "w": layout.w,
+            "frame_slots": layout.frame_slots,
+            "view": [view.left, view.top, view.right, view.bottom],
+            "borrowed": layout.borrowed,
+        },
+        "frames": {
+            "indices": given.indices.tolist(),
+            "pts_seconds": given.pts_seconds.tolist(),
+            "slot_seconds": layout.slot_seconds(given.pts_seconds).tolist(),
+        },
+    }
+
+
+def _read_place(row: Mapping[str, Any]) -> dict[str, Any]:
+    grid = row["grid"]
+    return {
+        "info": _read_video(row["video"]),
+        "indices": np.array(row["frames"]["indices"], np.int64),
+        "pts_seconds": np.array(row["frames"]["pts_seconds"], np.float64),
+        "layout": VisualLayout(
+            grid["t"],
+            grid["h"],
+            grid["w"],
+            tuple(tuple(slot) for slot in grid["frame_slots"]),
+            View(*grid.get("view", ())),
+            tuple(grid.get("borrowed", ())),
+        ),
+    }
 
 
 def _video(info: VideoInfo) -> dict[str, Any]:

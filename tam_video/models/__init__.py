@@ -3,7 +3,15 @@
 The only place for transformers. Importing it loads neither torch nor transformers.
 """
 
-from tam_video.models.base import GenerationOptions, VideoModel
+from tam_video.models.base import (
+    Checkpoint,
+    EncodedPrompt,
+    Family,
+    GenerationOptions,
+    LogitTransform,
+    PlacedLayout,
+    VideoModel,
+)
 from tam_video.models.conversation import check_conversation, read_conversation
 from tam_video.models.families import FAMILIES
 from tam_video.models.loading import ALIASES, load_model
@@ -11,7 +19,12 @@ from tam_video.models.loading import ALIASES, load_model
 __all__ = [
     "ALIASES",
     "FAMILIES",
+    "Checkpoint",
+    "EncodedPrompt",
+    "Family",
     "GenerationOptions",
+    "LogitTransform",
+    "PlacedLayout",
     "VideoModel",
     "check_conversation",
     "load_model",

@@ -1,23 +1,24 @@
 """What a model is to the rest of tam-video, and what a family tells about itself.
 
 `VideoModel` is all that the other stages know. `Family` is what one family file adds: where its
-visual tokens and its text tokens sit. Past this border there is numpy only.
+visual tokens sit and what its processor wants. Past this border there is numpy only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
 
+from tam_video.errors import TokenAlignmentError
 from tam_video.types import (
     Float64Array,
     FrameBatch,
     Generation,
     IntArray,
     Message,
-    TokenGrid,
     VideoInfo,
+    VisualLayout,
 )
 
 
@@ -33,8 +34,11 @@ class GenerationOptions:
         top_k: number of tokens drawn from, 0 for all; only with `do_sample`.
         seed: seed of the draw.
         num_candidates: how many candidates are kept for each answer token.
-        layer: decoder layer whose states the scores are read from, through the final norm: 0..L-1
-            or negative from the end; -1 is the model's own last hidden state.
+        layer: decoder layer whose states the scores are read from, through the final norm: 0..L-1,
+            negative from the end, or a share of the depth in (0, 1) such as 0.75; -1 is the model's
+            own last hidden state.
+        logits: "model": scores are the model's own logits, with its softcap and scale; "head": what
+            `lm_head` gives, before those.
         class_ids: "own": every token is scored for its own id. "reference": round 0 of the public
             code, which scores the first prompt token for the arg-max id at its place and the first
             answer token for the last id of the prompt (xmed-lab/TAM `tam.py`).
@@ -47,7 +51,8 @@ class GenerationOptions:
     top_k: int = 0
     seed: int = 0
     num_candidates: int = 3
-    layer: int = -1
+    layer: int | float = -1
+    logits: Literal["model", "head"] = "model"
     class_ids: Literal["own", "reference"] = "own"
 
     def __post_init__(self) -> None:
@@ -97,7 +102,7 @@ class VideoModel(Protocol):
 
     def generate(
         self,
-        batch: FrameBatch,
+        inputs: FrameBatch | Sequence[FrameBatch],
         conversation: Sequence[Message],
         *,
         options: GenerationOptions = DEFAULT_OPTIONS,
@@ -106,13 +111,13 @@ class VideoModel(Protocol):
         """Answer the last user turn about the frames, or explain the given `answer`.
 
         Args:
-            batch: the frames the model sees.
-            conversation: turns ending with a user turn; the video belongs to the first user turn.
+            inputs: the frames of the video, or of each video and image of the conversation.
+            conversation: turns ending with a user turn; see `Message.inputs`.
             options: how the answer is made and read.
             answer: teacher forcing: the answer to explain instead of making one.
 
         Returns:
-            The answer with its tokens, token grid and scores. Control tokens such as the end of
+            The answer with its tokens, layouts and scores. Control tokens such as the end of
             turn are left out of the tokens: they are no part of the text.
 
         Raises:
@@ -121,22 +126,6 @@ class VideoModel(Protocol):
             ModelError: the model fails, for instance for lack of memory.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PromptLayout:
-    """Where the pieces of an encoded prompt sit.
-
-    Attributes:
-        grid: the visual token grid.
-        visual_positions: int64 [V], sequence positions of the visual tokens, row-major (t, h, w).
-        text_runs: int64 [n] each, positions of the text of the user and assistant turns, in order:
-            no system turn, no role header, no control token, nothing inside a vision block.
-    """
-
-    grid: TokenGrid
-    visual_positions: IntArray
-    text_runs: tuple[IntArray, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,36 +153,107 @@ class EncodedPrompt:
 
     Attributes:
         input_ids: int64 [L].
-        grid_thw: int64 [n, 3], patches before merging, one row per vision input.
-        num_frames: frames that were really given (before any repetition).
+        fields: everything the processor returned, by its names (`video_grid_thw`, ...): what the
+            model takes, and metadata that it does not.
+        inputs: the frames of each vision input, in the order of the prompt.
     """
 
     input_ids: IntArray
-    grid_thw: IntArray
-    num_frames: int
+    fields: Mapping[str, Any]
+    inputs: tuple[FrameBatch, ...]
 
 
-class Family(Protocol):
-    """What a family file tells about its models; one object per `model_type` in the registry."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedLayout:
+    """The layout of one vision input and where its cells sit in the prompt.
 
-    @property
-    def model_type(self) -> str:
-        """`model_type` of the config."""
-        ...
+    Attributes:
+        layout: slots, rows and columns, frames and view.
+        positions: int64 [t*h*w], the sequence position that stands for each cell, row-major.
+    """
 
-    @property
-    def default_fps(self) -> float:
-        """Sampling rate where the processor has no rule of its own, in frames per second."""
-        ...
+    layout: VisualLayout
+    positions: IntArray
 
-    def layout(self, prompt: EncodedPrompt, checkpoint: Checkpoint) -> PromptLayout:
-        """Find the visual and the text tokens.
+    def __post_init__(self) -> None:
+        if self.positions.shape != (self.layout.num_cells,):
+            t, h, w = self.layout.shape
+            raise TokenAlignmentError(
+                f"{len(self.positions)} visual tokens do not fill {t} x {h} x {w} cells",
+                hint="the chat template or the processor is not the family's own",
+            )
 
-        Raises:
-            TokenAlignmentError: placeholders and grid don't add up.
-        """
-        ...
 
-    def final_norm(self, decoder: Any) -> Any:
-        """Return the module that the decoder applies to its last layer's output."""
-        ...
+@dataclass(frozen=True, slots=True)
+class LogitTransform:
+    """What a model does to the output of its `lm_head`: `z = cap * tanh(scale * z / cap)`.
+
+    Attributes:
+        scale: factor.
+        softcap: bound of the absolute value, after the factor; None for no bound.
+    """
+
+    scale: float = 1.0
+    softcap: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale <= 0 or (self.softcap is not None and self.softcap <= 0):
+            raise ValueError("scale and softcap are positive")
+
+
+Status: TypeAlias = Literal["verified", "experimental", "broken-upstream"]
+
+
+def no_options(_batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
+    """No processor options beyond those that every family gets."""
+    return {}
+
+
+def plain_logits(_config: Any) -> LogitTransform:
+    """`lm_head` gives the model's logits."""
+    return LogitTransform()
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What a family file tells about its models: one value per `model_type` in the registry.
+
+    Attributes:
+        model_type: `model_type` of the config.
+        place: finds the cells of every vision input; raises `TokenAlignmentError` where
+            placeholders and grid don't add up.
+        frames_per_slot: frames that feed one temporal slot, in words or a number, for the table.
+        geometry: how source pixels become cells, in words, for the table.
+        status: "verified": the contract suite passes on the real class with random weights;
+            "experimental": some of it does not; "broken-upstream": transformers itself fails, which
+            `problem` explains.
+        problem: what does not work, in words; shown to the user.
+        default_fps: sampling rate where the processor has no rule of its own, frames per second.
+        default_num_frames: number of frames in that case, for a family that always takes so many.
+        least_frames: frames that the processor needs at least; the last one is repeated.
+        token_types: whether the model needs `mm_token_type_ids` (M-RoPE or two-way attention would
+            be silently wrong without).
+        processor_options: further `processor_kwargs` for given frames.
+        answer_fill: value of an answer position in the inputs that have one value per position.
+        logit_transform: what the model does after its `lm_head`, from the config.
+        model_class: the transformers class that loads it.
+        decoder_norm: name of the decoder's final norm.
+    """
+
+    model_type: str
+    place: Callable[[EncodedPrompt, Checkpoint], tuple[PlacedLayout, ...]]
+    frames_per_slot: str
+    geometry: str
+    status: Status = "verified"
+    problem: str = ""
+    default_fps: float = 2.0
+    default_num_frames: int | None = None
+    least_frames: int = 1
+    token_types: bool = False
+    processor_options: Callable[[Sequence[FrameBatch], Any], dict[str, Any]] = no_options
+    answer_fill: Mapping[str, int] = field(
+        default_factory=lambda: {"attention_mask": 1, "mm_token_type_ids": 0}
+    )
+    logit_transform: Callable[[Any], LogitTransform] = plain_logits
+    model_class: str = "AutoModelForImageTextToText"
+    decoder_norm: str = "norm"

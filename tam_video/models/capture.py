@@ -49,15 +49,23 @@ def find_decoder(model: Any) -> Any:
     return decoder.model if hasattr(decoder, "lm_head") else decoder
 
 
-def resolve_layer(layer: int, *, num_layers: int) -> int:
-    """Turn a layer number, maybe counted from the end, into 0..L-1.
+def resolve_layer(layer: int | float, *, num_layers: int) -> int:
+    """Turn a layer number, maybe counted from the end, or a share of the depth into 0..L-1.
+
+    A share is of the layers passed: 0.75 of 28 layers is the 21st, number 20.
 
     Raises:
         ConfigError: the model has no such layer.
     """
+    if isinstance(layer, float) and not layer.is_integer():
+        if not 0 < layer < 1:
+            raise ConfigError(
+                f"layer {layer} is no layer", hint="a share of the depth lies between 0 and 1"
+            )
+        return max(0, round(layer * num_layers) - 1)
     if not -num_layers <= layer < num_layers:
         raise ConfigError(
             f"layer {layer} is out of range: the model has {num_layers} decoder layers",
-            hint=f"use 0..{num_layers - 1}, or -1 for the last",
+            hint=f"use 0..{num_layers - 1}, -1 for the last, or a share of the depth such as 0.75",
         )
-    return layer % num_layers
+    return int(layer) % num_layers

@@ -2,13 +2,16 @@
 
 The file is a list of turns, or an object with such a list under "messages":
 `[{"role": "user", "text": "What is it?"}, {"role": "assistant", "text": "A cat."}, ...]`.
-"content" is accepted for "text".
+"content" is accepted for "text"; that of a user turn may be a list, which shows videos and images:
+`[{"type": "video", "path": "a.mp4"}, {"type": "text", "text": "What is it?"}]`. A path counts from
+the file's own folder. "video" and "image" mean the same: what an input is, its file decides.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,16 +20,31 @@ from tam_video.types import Message, Role
 
 ROLES = ("system", "user", "assistant")
 EXAMPLE = 'write turns like {"role": "user", "text": "What moves?"}'
+EXAMPLE_PARTS = '"content": [{"type": "video", "path": "a.mp4"}, {"type": "text", "text": "What?"}]'
+VISION_PARTS = ("video", "image")
 
 
-def read_conversation(path: Path) -> tuple[Message, ...]:
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What a conversation file holds.
+
+    Attributes:
+        turns: the turns, checked by `check_conversation`; they name the inputs by number.
+        paths: the file of each input; none where the turns show nothing.
+    """
+
+    turns: tuple[Message, ...]
+    paths: tuple[Path, ...] = ()
+
+
+def read_conversation(path: Path) -> Conversation:
     """Read a conversation from a JSON file.
 
     Args:
         path: UTF-8 JSON file.
 
     Returns:
-        The turns, checked by `check_conversation`.
+        The turns, and the videos and images that they show.
 
     Raises:
         ConfigError: the file can't be read or is no conversation; the message names the turn.
@@ -46,9 +64,13 @@ def read_conversation(path: Path) -> tuple[Message, ...]:
     turns = data.get("messages") if isinstance(data, dict) else data
     if not isinstance(turns, list):
         raise ConfigError(f"{path} holds no list of turns", hint=EXAMPLE)
-    return check_conversation(
-        [_message(turn, number=number, path=path) for number, turn in enumerate(turns, start=1)]
-    )
+    messages: list[Message] = []
+    shown: list[Path] = []
+    for number, turn in enumerate(turns, start=1):
+        message, names = _message(turn, where=f"turn {number} of {path}", first_input=len(shown))
+        messages.append(message)
+        shown += [path.parent / name for name in names]
+    return Conversation(check_conversation(messages), tuple(shown))
 
 
 def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
@@ -85,8 +107,34 @@ def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
     return turns
 
 
-def _message(turn: Any, *, number: int, path: Path) -> Message:
-    where = f"turn {number} of {path}"
+def share_out(conversation: Sequence[Message], *, num_inputs: int) -> tuple[Message, ...]:
+    """Give every vision input its place in the turns.
+
+    Args:
+        conversation: the turns; where none names an input, the first user turn shows them all.
+        num_inputs: how many inputs there are.
+
+    Raises:
+        ConfigError: an input is shown twice, not at all, out of order, or by another than the user.
+    """
+    turns = tuple(conversation)
+    named = [number for turn in turns for number in turn.inputs]
+    if not named:
+        first = next(place for place, turn in enumerate(turns) if turn.role == "user")
+        shown = replace(turns[first], inputs=tuple(range(num_inputs)))
+        return (*turns[:first], shown, *turns[first + 1 :])
+    if any(turn.inputs and turn.role != "user" for turn in turns):
+        raise ConfigError("only a user turn shows a video or an image")
+    if named != list(range(num_inputs)):
+        raise ConfigError(
+            f"the conversation shows the inputs {named}, but {num_inputs} are given",
+            hint="show each of them once, in order",
+        )
+    return turns
+
+
+def _message(turn: Any, *, where: str, first_input: int) -> tuple[Message, list[str]]:
+    """A turn, and the paths of what it shows; its inputs are numbered from `first_input` on."""
     if not isinstance(turn, dict):
         raise ConfigError(f"{where} is not an object", hint=EXAMPLE)
     unknown = set(turn) - {"role", "text", "content"}
@@ -95,6 +143,33 @@ def _message(turn: Any, *, number: int, path: Path) -> Message:
     role, text = turn.get("role"), turn.get("text", turn.get("content"))
     if role not in ROLES:
         raise ConfigError(f"{where} has the role {role!r}", hint=f"roles: {', '.join(ROLES)}")
+    paths: list[str] = []
+    if isinstance(text, list):
+        text, paths = _parts(text, where=where)
     if not isinstance(text, str):
         raise ConfigError(f"{where} has no text", hint=EXAMPLE)
-    return Message(cast("Role", role), text)
+    if paths and role != "user":
+        raise ConfigError(f"{where} shows a video or an image", hint="only a user turn can")
+    numbers = tuple(range(first_input, first_input + len(paths)))
+    return Message(cast("Role", role), text, numbers), paths
+
+
+def _parts(parts: list[Any], *, where: str) -> tuple[str, list[str]]:
+    """Text and paths of a turn's content; every model is shown the inputs before the text."""
+    texts: list[str] = []
+    paths: list[str] = []
+    for part in parts:
+        kind = part.get("type") if isinstance(part, dict) else None
+        is_vision = kind in VISION_PARTS
+        if not is_vision and kind != "text":
+            raise ConfigError(f"{where} has a part of unknown type {kind!r}", hint=EXAMPLE_PARTS)
+        field = "path" if is_vision else "text"
+        value = part.get(field)
+        if set(part) != {"type", field} or not isinstance(value, str) or not value:
+            raise ConfigError(f"{where} has a {kind} part without its {field}", hint=EXAMPLE_PARTS)
+        if is_vision and texts:
+            raise ConfigError(
+                f"{where} shows {value} behind its text", hint="put videos and images first"
+            )
+        (paths if is_vision else texts).append(value)
+    return "".join(texts), paths

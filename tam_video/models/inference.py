@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,21 +21,16 @@ from tam_video.models.base import (
     EncodedPrompt,
     Family,
     GenerationOptions,
-    PromptLayout,
+    LogitTransform,
+    PlacedLayout,
 )
 from tam_video.models.boundary import library_errors, quiet
 from tam_video.models.capture import find_decoder, record_states, resolve_layer
-from tam_video.models.conversation import check_conversation
-from tam_video.models.offsets import token_spans
-from tam_video.models.prompt import (
-    check_prompt_text,
-    control_ids,
-    encode_prompt,
-    refuse_control_tokens,
-)
-from tam_video.models.scores import TokenOdds, class_scores, most_probable_id, token_odds
+from tam_video.models.conversation import check_conversation, share_out
+from tam_video.models.prompt import control_ids, encode_prompt, refuse_control_tokens
+from tam_video.models.scores import class_scores, most_probable_id, token_odds
+from tam_video.models.tokens import answer_tokens, prompt_tokens
 from tam_video.types import (
-    Candidate,
     Float64Array,
     FrameBatch,
     Generation,
@@ -46,10 +42,6 @@ from tam_video.types import (
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-RUN_SEPARATOR = "\n"
-# What a position of the answer holds in the inputs that have one value per position.
-ANSWER_FILL = {"attention_mask": 1, "mm_token_type_ids": 0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,13 +64,15 @@ class TransformersModel:
         self.checkpoint = checkpoint
         self.name = checkpoint.name
         self.revision = checkpoint.revision
-        self.family = family.model_type
+        self.family = str(model.config.model_type)
         self.dtype = str(model.dtype).removeprefix("torch.")
         self.device = str(model.device)
-        self.temporal_patch_size = int(checkpoint.processor.video_processor.temporal_patch_size)
+        self.temporal_patch_size = int(
+            getattr(checkpoint.processor.video_processor, "temporal_patch_size", None) or 1
+        )
         self.num_layers = len(find_decoder(model).layers)
         self.warnings = checkpoint.notes
-        self._family = family
+        self.adapter = family
 
     def sample_native(self, info: VideoInfo, pts_seconds: Float64Array) -> IntArray:
         """Pick frames by the processor's own rule; see `VideoModel.sample_native`."""
@@ -99,16 +93,14 @@ class TransformersModel:
             height=info.height,
         )
         processor = self.checkpoint.processor.video_processor
-        has_rule = processor.fps is not None or processor.num_frames is not None
+        rule = sampling_rule(processor, self.adapter, num_frames=num_frames)
         with library_errors("run", name=self.name), quiet():
-            chosen = processor.sample_frames(
-                metadata, **({} if has_rule else {"fps": self._family.default_fps})
-            )
+            chosen = processor.sample_frames(metadata, **rule)
         return np.unique(np.clip(np.asarray(chosen, dtype=np.int64), 0, num_frames - 1))
 
     def generate(
         self,
-        batch: FrameBatch,
+        inputs: FrameBatch | Sequence[FrameBatch],
         conversation: Sequence[Message],
         *,
         options: GenerationOptions = DEFAULT_OPTIONS,
@@ -117,13 +109,17 @@ class TransformersModel:
         """Answer, or explain the given answer; see `VideoModel.generate`."""
         import torch
 
-        turns = check_conversation(conversation)
+        batches = (inputs,) if isinstance(inputs, FrameBatch) else tuple(inputs)
+        turns = share_out(check_conversation(conversation), num_inputs=len(batches))
         with library_errors("run", name=self.name), quiet(), torch.no_grad():
-            inputs, prompt = encode_prompt(batch, turns, checkpoint=self.checkpoint)
-            layout = self._family.layout(prompt, self.checkpoint)
+            tensors, prompt = encode_prompt(
+                batches, turns, checkpoint=self.checkpoint, family=self.adapter
+            )
+            placed = self.adapter.place(prompt, self.checkpoint)
+            context = prompt_tokens(prompt, turns, placed, processor=self.checkpoint.processor)
             forced = None if answer is None else self._answer_ids(answer)
-            run = self._run(inputs, options, forced=forced)
-            return self._read(turns, prompt, layout=layout, run=run, options=options)
+            run = self._run(tensors, options, forced=forced)
+            return self._read(turns, prompt, placed, context=context, run=run, options=options)
 
     def _answer_ids(self, answer: str) -> list[int]:
         tokenizer = self.checkpoint.processor.tokenizer
@@ -134,7 +130,7 @@ class TransformersModel:
         return ids
 
     def _run(
-        self, inputs: Mapping[str, Any], options: GenerationOptions, *, forced: list[int] | None
+        self, tensors: Mapping[str, Any], options: GenerationOptions, *, forced: list[int] | None
     ) -> _Run:
         """Generate, or pass the forced answer through once, with the states captured."""
         import torch
@@ -148,28 +144,31 @@ class TransformersModel:
             if layer != self.num_layers - 1:
                 inner = stack.enter_context(record_states(decoder.layers[layer]))
             if forced is None:
-                answer_ids = sample_answer(model, inputs, options=options)
+                answer_ids = sample_answer(model, tensors, options=options)
             else:
                 answer_ids = forced
-                model(**with_answer(inputs, forced), use_cache=False, logits_to_keep=1)
+                longer = with_answer(tensors, forced, fill=self.adapter.answer_fill)
+                model(**longer, use_cache=False, logits_to_keep=1)
         states = torch.cat(last)
         if inner is None:
             return _Run(answer_ids, states, states)
-        return _Run(answer_ids, states, self._family.final_norm(decoder)(torch.cat(inner)))
+        norm = getattr(decoder, self.adapter.decoder_norm)
+        return _Run(answer_ids, states, norm(torch.cat(inner)))
 
     def _read(
         self,
         turns: tuple[Message, ...],
         prompt: EncodedPrompt,
+        placed: tuple[PlacedLayout, ...],
         *,
-        layout: PromptLayout,
+        context: tuple[str, tuple[Token, ...]],
         run: _Run,
         options: GenerationOptions,
     ) -> Generation:
         tokenizer = self.checkpoint.processor.tokenizer
         head = self.checkpoint.model.get_output_embeddings()
-        prompt_text, context = self._prompt_tokens(prompt, layout)
-        check_prompt_text(prompt_text, turns)
+        transform = self.adapter.logit_transform(self.checkpoint.model.config)
+        prompt_text, asked = context
 
         length = len(prompt.input_ids)
         controls = control_ids(tokenizer)
@@ -179,92 +178,63 @@ class TransformersModel:
         size = positions[-1] + 1 if positions else length
         if len(run.last) < size or len(run.asked) < size:
             raise TokenAlignmentError(f"{len(run.last)} states for {size} sequence positions")
-        odds = token_odds(run.last[positions], head, ids=ids, num_candidates=options.num_candidates)
-        answer, said = self._answer_tokens(ids, positions, odds=odds, first_index=len(context))
+        odds = token_odds(
+            run.last[positions],
+            head,
+            ids=ids,
+            num_candidates=options.num_candidates,
+            transform=transform,
+        )
+        answer, said = answer_tokens(
+            ids, positions, tokenizer=tokenizer, odds=odds, first_index=len(asked)
+        )
 
-        tokens = (*context, *said)
+        tokens = (*asked, *said)
         class_ids = np.array([token.id for token in tokens], dtype=np.int64)
         if options.class_ids == "reference":
-            if context:
-                class_ids[0] = most_probable_id(run.asked[context[0].position], head)
+            if asked:
+                class_ids[0] = most_probable_id(run.asked[asked[0].position], head)
             if said:
-                class_ids[len(context)] = prompt.input_ids[-1]
+                class_ids[len(asked)] = prompt.input_ids[-1]
         return Generation(
             conversation=turns,
             prompt_text=prompt_text,
             answer=answer,
             tokens=tokens,
-            num_prompt_tokens=len(context),
-            grid=layout.grid,
-            visual_positions=layout.visual_positions,
+            num_prompt_tokens=len(asked),
+            layouts=tuple(each.layout for each in placed),
+            visual_positions=np.concatenate([each.positions for each in placed]),
             text_positions=np.array([token.position for token in tokens], dtype=np.int64),
-            scores=class_scores(run.asked[:size], head, class_ids=class_ids),
+            scores=class_scores(
+                run.asked[:size],
+                head,
+                class_ids=class_ids,
+                transform=transform if options.logits == "model" else LogitTransform(),
+            ),
         )
 
-    def _prompt_tokens(
-        self, prompt: EncodedPrompt, layout: PromptLayout
-    ) -> tuple[str, tuple[Token, ...]]:
-        """Text tokens of the prompt, at their own positions; runs are joined by a line break."""
-        text = ""
-        tokens: list[Token] = []
-        for run in layout.text_runs:
-            ids = prompt.input_ids[run].tolist()
-            first_index = len(tokens)
-            start = len(text) + len(RUN_SEPARATOR) if text else 0
-            run_text, spans = token_spans(self._decode, ids)
-            text = f"{text}{RUN_SEPARATOR}{run_text}" if text else run_text
-            tokens.extend(
-                Token(
-                    index=first_index + offset,
-                    id=id_,
-                    text=span.text,
-                    role="prompt",
-                    position=position,
-                    char_start=start + span.start,
-                    char_end=start + span.end,
-                )
-                for offset, (id_, span, position) in enumerate(
-                    zip(ids, spans, run.tolist(), strict=True)
-                )
-            )
-        return text, tuple(tokens)
 
-    def _answer_tokens(
-        self,
-        ids: list[int],
-        positions: list[int],
-        *,
-        odds: tuple[TokenOdds, ...],
-        first_index: int,
-    ) -> tuple[str, tuple[Token, ...]]:
-        """Answer tokens, each at the position that predicted it."""
-        text, spans = token_spans(self._decode, ids)
-        tokens = (
-            Token(
-                index=first_index + offset,
-                id=id_,
-                text=span.text,
-                role="answer",
-                position=position,
-                char_start=span.start,
-                char_end=span.end,
-                probability=chance.probability,
-                candidates=tuple(
-                    Candidate(other, self._decode([other]), value)
-                    for other, value in chance.candidates
-                ),
-            )
-            for offset, (id_, position, span, chance) in enumerate(
-                zip(ids, positions, spans, odds, strict=True)
-            )
-        )
-        return text, tuple(tokens)
+def sampling_rule(processor: Any, family: Family, *, num_frames: int) -> dict[str, Any]:
+    """Arguments with which a video processor's `sample_frames` does what its checkpoint asks for.
 
-    def _decode(self, ids: list[int]) -> str:
-        text: str = self.checkpoint.processor.tokenizer.decode(
-            ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
-        return text
+    Its `__call__` hands over the settings by name, so not every rule reads them from itself.
+
+    Args:
+        processor: the video processor.
+        family: what is done where the checkpoint has no rule.
+        num_frames: frames to choose from; some rules raise where they want more.
+    """
+    known = set(signature(processor.sample_frames).parameters) - {"metadata", "fps", "num_frames"}
+    settings = {name: getattr(processor, name, None) for name in sorted(known)}
+    rule = {name: value for name, value in settings.items() if value is not None}
+    if processor.fps is not None:
+        return rule
+    wanted = processor.num_frames or family.default_num_frames
+    if wanted is None:
+        rule["fps"] = family.default_fps
+    elif processor.num_frames is None or wanted > num_frames:
+        rule["num_frames"] = min(wanted, num_frames)
+    return rule
 
 
 def sample_answer(
@@ -295,14 +265,22 @@ def sample_answer(
     return answer_ids
 
 
-def with_answer(inputs: Mapping[str, Any], answer_ids: list[int]) -> dict[str, Any]:
-    """Append an answer to encoded inputs, for one pass of teacher forcing."""
+def with_answer(
+    inputs: Mapping[str, Any], answer_ids: list[int], *, fill: Mapping[str, int]
+) -> dict[str, Any]:
+    """Append an answer to encoded inputs, for one pass of teacher forcing.
+
+    Args:
+        inputs: the model's arguments for a prompt.
+        answer_ids: the answer.
+        fill: what an answer position holds in the inputs that have one value per position.
+    """
     import torch
 
     ids = inputs["input_ids"]
     answer = torch.tensor([answer_ids], dtype=ids.dtype, device=ids.device)
     longer = {"input_ids": torch.cat([ids, answer], dim=1)}
-    for name, value in ANSWER_FILL.items():
+    for name, value in fill.items():
         if name in inputs:
             filled = torch.full_like(answer, value, dtype=inputs[name].dtype)
             longer[name] = torch.cat([inputs[name], filled], dim=1)

@@ -22,6 +22,8 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
 
+UPSTREAM = "transformers itself fails here; try a newer release of it and of tam-video"
+
 logger = logging.getLogger(__name__)
 
 
@@ -69,14 +71,14 @@ def load_model(
             "revision": revision or "main",
             "local_files_only": bool(offline),
         }
-        config = _read_config(files)
+        config = read_config(files)
         family = find_family(config, name=name_or_path)
         chosen, notes = pick_dtype(config, dtype, on_cpu=device_map is None and target == "cpu")
         placement = {"device_map": device_map, "attn_implementation": attn_implementation}
-        model = _load_weights(files, dtype=chosen, **_given(placement))
+        model = _load_weights(files, family.model_class, dtype=chosen, **_given(placement))
         if device_map is None:
             model.to(target)
-        processor = _load_processor(files)
+        processor = load_processor(files)
         _plain_generation(model, processor.tokenizer)
         for note in notes:
             logger.warning("%s: %s", name_or_path, note)
@@ -120,6 +122,23 @@ def check_folder(folder: Path, *, name: str) -> None:
     Raises:
         ModelLoadError: no config, JSON that does not parse, or no safetensors.
     """
+    check_config(folder, name=name)
+    if not any(folder.glob("*.safetensors")):
+        pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
+        if pickles:
+            raise ModelLoadError(
+                f"{name} has only pickled weights ({min(pickles)}), which can run code",
+                hint="save it again with save_pretrained, which writes safetensors",
+            )
+        raise ModelLoadError(f"{name} holds no *.safetensors", hint=how_to_get(str(folder)))
+
+
+def check_config(folder: Path, *, name: str) -> None:
+    """Look at the JSON files of a checkpoint folder; weights may be missing.
+
+    Raises:
+        ModelLoadError: no config, or JSON that does not parse.
+    """
     if not (folder / "config.json").is_file():
         raise ModelLoadError(f"{name} holds no config.json", hint=how_to_get(str(folder)))
     for path in sorted(folder.glob("*.json")):
@@ -129,14 +148,6 @@ def check_folder(folder: Path, *, name: str) -> None:
             raise ModelLoadError(
                 f"{path} is not readable JSON: {exc}", hint=how_to_get(str(folder))
             ) from exc
-    if not any(folder.glob("*.safetensors")):
-        pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
-        if pickles:
-            raise ModelLoadError(
-                f"{name} has only pickled weights ({min(pickles)}), which can run code",
-                hint="save it again with save_pretrained, which writes safetensors",
-            )
-        raise ModelLoadError(f"{name} holds no *.safetensors", hint=how_to_get(str(folder)))
 
 
 def find_family(config: dict[str, Any], *, name: str) -> Family:
@@ -153,6 +164,8 @@ def find_family(config: dict[str, Any], *, name: str) -> Family:
             hint=f"supported: {', '.join(known)}",
         )
     family: Family = FAMILIES.load(str(model_type))
+    if family.status == "broken-upstream":
+        raise UnsupportedModelError(f"{name}: {family.problem}", hint=UPSTREAM)
     return family
 
 
@@ -191,13 +204,14 @@ def pick_dtype(config: dict[str, Any], dtype: str, *, on_cpu: bool) -> tuple[str
     return "float32", (f"the checkpoint is {stored}; on a CPU it runs in float32",)
 
 
-def _read_config(files: dict[str, Any]) -> dict[str, Any]:
+def read_config(files: dict[str, Any]) -> dict[str, Any]:
+    """The values of a checkpoint's `config.json`; `files` is what `from_pretrained` takes."""
     config: dict[str, Any] = _transformers().PreTrainedConfig.get_config_dict(**files)[0]
     return config
 
 
-def _load_weights(files: dict[str, Any], **options: Any) -> Any:
-    model, report = _transformers().AutoModelForImageTextToText.from_pretrained(
+def _load_weights(files: dict[str, Any], model_class: str, **options: Any) -> Any:
+    model, report = getattr(_transformers(), model_class).from_pretrained(
         **files,
         **options,
         use_safetensors=True,
@@ -213,7 +227,12 @@ def _load_weights(files: dict[str, Any], **options: Any) -> Any:
     return model.eval()
 
 
-def _load_processor(files: dict[str, Any]) -> Any:
+def load_processor(files: dict[str, Any]) -> Any:
+    """Load a checkpoint's processor; `files` is what `from_pretrained` takes.
+
+    Raises:
+        ModelLoadError: no tokenizer, no video processor or no chat template.
+    """
     processor = _transformers().AutoProcessor.from_pretrained(**files, trust_remote_code=False)
     for part in ("tokenizer", "video_processor"):
         if getattr(processor, part, None) is None:

@@ -12,68 +12,95 @@ from typing import Any
 import numpy as np
 
 from tam_video.errors import ConfigError, TokenAlignmentError
-from tam_video.models.base import Checkpoint, EncodedPrompt
+from tam_video.models.base import Checkpoint, EncodedPrompt, Family
 from tam_video.types import FrameBatch, Message
 
 TICKS_PER_SECOND = 1_000_000
 
 
 def encode_prompt(
-    batch: FrameBatch, conversation: Sequence[Message], *, checkpoint: Checkpoint
+    batches: Sequence[FrameBatch],
+    conversation: Sequence[Message],
+    *,
+    checkpoint: Checkpoint,
+    family: Family,
 ) -> tuple[dict[str, Any], EncodedPrompt]:
-    """Encode a video and a conversation.
+    """Encode videos, images and a conversation.
 
     Args:
-        batch: the frames the model sees; a single one is repeated to fill a temporal patch.
-        conversation: the turns; the video goes before the text of the first user turn.
+        batches: the frames of each vision input, in the order in which the turns show them; the
+            last frame of a short video is repeated up to what the family needs.
+        conversation: the turns, which name their inputs.
         checkpoint: the model and its processor.
+        family: what the processor wants.
 
     Returns:
         The model's arguments as tensors on its device, and what layouts are made from.
 
     Raises:
         ConfigError: a turn contains a control token.
-        TokenAlignmentError: the processor gave no `mm_token_type_ids`; M-RoPE would be wrong.
+        TokenAlignmentError: the processor gave no `mm_token_type_ids` though the model needs them.
     """
     processor = checkpoint.processor
     refuse_control_tokens((turn.text for turn in conversation), tokenizer=processor.tokenizer)
-    least = int(processor.video_processor.temporal_patch_size)
-    frames = repeat_last(batch.frames, least=least)
-    inputs = processor.apply_chat_template(
-        chat_messages(conversation, frames),
+    videos = [batch for batch in batches if not batch.info.is_image]
+    options: dict[str, Any] = {"return_metadata": True} if videos else {}
+    if videos:
+        options["do_sample_frames"] = False
+        options["video_metadata"] = [
+            video_metadata(batch, least=family.least_frames) for batch in videos
+        ]
+    if family.token_types:
+        options["return_mm_token_type_ids"] = True
+    encoded = processor.apply_chat_template(
+        chat_messages(conversation, [picture(batch, family=family) for batch in batches]),
         tokenize=True,
         return_dict=True,
         add_generation_prompt=True,
         return_tensors="pt",
-        processor_kwargs={
-            "do_sample_frames": False,
-            "video_metadata": video_metadata(batch, least=least),
-            "return_metadata": True,
-            "return_mm_token_type_ids": True,
-        },
+        processor_kwargs={**options, **family.processor_options(batches, processor)},
     )
-    inputs.pop("video_metadata", None)
-    if "mm_token_type_ids" not in inputs:
+    fields = dict(encoded)
+    encoded.pop("video_metadata", None)
+    if family.token_types and "mm_token_type_ids" not in encoded:
         raise TokenAlignmentError(
             "the processor gives no mm_token_type_ids", hint="update transformers to 5.2 or later"
         )
-    inputs = inputs.to(checkpoint.model.device, dtype=checkpoint.model.dtype)
-    return dict(inputs), EncodedPrompt(
-        inputs["input_ids"][0].cpu().numpy().astype(np.int64),
-        inputs["video_grid_thw"].cpu().numpy().astype(np.int64),
-        len(batch.frames),
-    )
+    inputs = {name: _placed(name, value, checkpoint.model) for name, value in dict(encoded).items()}
+    ids = inputs["input_ids"][0].cpu().numpy().astype(np.int64)
+    return inputs, EncodedPrompt(ids, fields, tuple(batches))
 
 
-def chat_messages(conversation: Sequence[Message], video: Any) -> list[dict[str, Any]]:
-    """Turns as transformers' chat templates take them, the video in the first user turn."""
+def _placed(name: str, value: Any, model: Any) -> Any:
+    """A model's argument on its device; pixels in its number type, times as they are."""
+    if not hasattr(value, "to"):
+        return value
+    is_pixels = name.startswith("pixel_values") and value.is_floating_point()
+    return value.to(model.device, dtype=model.dtype if is_pixels else value.dtype)
+
+
+def picture(batch: FrameBatch, *, family: Family) -> np.ndarray[Any, Any]:
+    """What a processor takes for an input: uint8 [T, H, W, 3] of a video, [H, W, 3] of an image."""
+    if batch.info.is_image:
+        image: np.ndarray[Any, Any] = batch.frames[0]
+        return image
+    return repeat_last(batch.frames, least=family.least_frames)
+
+
+def chat_messages(conversation: Sequence[Message], pictures: Sequence[Any]) -> list[dict[str, Any]]:
+    """Turns as transformers' chat templates take them, each turn's inputs before its text.
+
+    Args:
+        conversation: the turns, which name their inputs.
+        pictures: arrays by the number of the input: 4 axes for a video, 3 for an image.
+    """
     messages = []
-    pending = True
     for turn in conversation:
-        content: list[dict[str, Any]] = [{"type": "text", "text": turn.text}]
-        if pending and turn.role == "user":
-            content.insert(0, {"type": "video", "video": video})
-            pending = False
+        content: list[dict[str, Any]] = []
+        for number in turn.inputs:
+            kind = "video" if np.ndim(pictures[number]) == 4 else "image"
+            content.append({"type": kind, kind: pictures[number]})
+        content.append({"type": "text", "text": turn.text})
         messages.append({"role": turn.role, "content": content})
     return messages
 

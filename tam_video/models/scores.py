@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tam_video.errors import ModelError
+from tam_video.models.base import LogitTransform
 from tam_video.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 ROWS_PER_STEP = 1024
 VOCABULARY_ROWS_PER_STEP = 16
+NO_TRANSFORM = LogitTransform()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,9 @@ class TokenOdds:
     candidates: tuple[tuple[int, float], ...]
 
 
-def class_scores(hidden: Tensor, head: Any, *, class_ids: IntArray) -> FloatArray:
+def class_scores(
+    hidden: Tensor, head: Any, *, class_ids: IntArray, transform: LogitTransform = NO_TRANSFORM
+) -> FloatArray:
     """Logits of a few vocabulary entries at every position.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270, before the ReLU. Differs: M columns of the
@@ -43,6 +47,7 @@ def class_scores(hidden: Tensor, head: Any, *, class_ids: IntArray) -> FloatArra
         hidden: [S, d], states after the final norm.
         head: the output embedding (`lm_head`), weight [vocabulary, d].
         class_ids: int64 [M], vocabulary ids.
+        transform: what the model does to the output of its head.
 
     Returns:
         float32 [S, M].
@@ -56,13 +61,28 @@ def class_scores(hidden: Tensor, head: Any, *, class_ids: IntArray) -> FloatArra
     parts = []
     for start in range(0, len(hidden), ROWS_PER_STEP):
         part = hidden[start : start + ROWS_PER_STEP].to(weight.device).float() @ columns
-        parts.append((part if offset is None else part + offset).cpu())
+        part = part if offset is None else part + offset
+        parts.append(transformed(part, transform).cpu())
     scores: FloatArray = torch.cat(parts).numpy()
     return scores
 
 
+def transformed(logits: Tensor, transform: LogitTransform) -> Tensor:
+    """Logits as the model gives them, from the output of its head, any shape."""
+    if transform.scale != 1.0:
+        logits = logits * transform.scale
+    if transform.softcap is not None:
+        logits = transform.softcap * (logits / transform.softcap).tanh()
+    return logits
+
+
 def token_odds(
-    hidden: Tensor, head: Any, *, ids: Sequence[int], num_candidates: int
+    hidden: Tensor,
+    head: Any,
+    *,
+    ids: Sequence[int],
+    num_candidates: int,
+    transform: LogitTransform = NO_TRANSFORM,
 ) -> tuple[TokenOdds, ...]:
     """Probability and best candidates of each answer token.
 
@@ -71,6 +91,7 @@ def token_odds(
         head: the output embedding (`lm_head`).
         ids: the J tokens.
         num_candidates: how many candidates to keep.
+        transform: what the model does to the output of its head.
     """
     import torch
 
@@ -80,7 +101,7 @@ def token_odds(
     for start in range(0, len(wanted), VOCABULARY_ROWS_PER_STEP):
         step = slice(start, start + VOCABULARY_ROWS_PER_STEP)
         rows, targets = hidden[step], wanted[step]
-        chances = head(rows.to(device)).float().softmax(dim=-1)
+        chances = transformed(head(rows.to(device)).float(), transform).softmax(dim=-1)
         best = chances.topk(min(num_candidates, chances.shape[-1]))
         own = chances.gather(-1, targets[:, None])[:, 0]
         odds.extend(

@@ -1,4 +1,4 @@
-"""The annotated clip: read, blend, caption, encode, in one pass and with flat memory.
+"""The annotated clip or picture: read, blend, caption, encode, in one pass and with flat memory.
 
 Owns the order of things and the options. What is shown when is decided in `turns`, how it looks in
 `overlay` and `captions`.
@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tam_video.errors import ConfigError, UnknownNameError
+from tam_video.errors import ConfigError, ExportError, UnknownNameError
 from tam_video.render.captions import CaptionBar, caption_bar, with_bar
 from tam_video.render.overlay import (
     COLORMAPS,
@@ -20,6 +20,7 @@ from tam_video.render.overlay import (
     blend,
     explained_window,
     map_at,
+    mark_unseen,
     upsample,
 )
 from tam_video.render.subtitles import Cue, write_vtt
@@ -32,7 +33,7 @@ from tam_video.render.turns import (
     token_subject,
     words_subject,
 )
-from tam_video.types import ByteArray, Explanation, Float64Array, VideoInfo
+from tam_video.types import ByteArray, Explanation, Float64Array, VideoInfo, View
 from tam_video.video.writer import PRESETS, TimedFrame, read_picture_tags, write_video
 
 if TYPE_CHECKING:
@@ -122,12 +123,14 @@ class RenderedFiles:
         vtt: its captions.
         segments: what is shown when.
         warnings: fallbacks that were taken, in words.
+        png: the annotated still of a picture; None for a clip.
     """
 
     mp4: Path
     vtt: Path
     segments: tuple[Segment, ...]
     warnings: tuple[str, ...] = ()
+    png: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,11 +173,12 @@ class _Painter:
 
     slot_seconds: Float64Array
     window: TimeWindow
+    view: View
     bar: CaptionBar | None
     options: RenderOptions
 
     def paint(self, rgb: ByteArray, subject: Subject, *, seconds: float) -> ByteArray:
-        """Heat over the picture where the model saw it, then the bar.
+        """Heat over the part that the model saw, while it saw it, then the bar.
 
         Args:
             rgb: uint8 [H, W, 3].
@@ -184,9 +188,10 @@ class _Painter:
         Returns:
             uint8 [H', W', 3], the canvas.
         """
+        rgb = mark_unseen(rgb, self.view)
         if subject.maps is not None and seconds in self.window:
             cells = map_at(subject.maps, self.slot_seconds, seconds)
-            heat = upsample(cells, width=rgb.shape[1], height=rgb.shape[0])
+            heat = upsample(cells, width=rgb.shape[1], height=rgb.shape[0], view=self.view)
             look = self.options
             rgb = blend(rgb, heat, colormap=look.colormap, opacity=look.opacity)
         return rgb if self.bar is None else with_bar(rgb, self.bar.image(subject.spans))
@@ -292,7 +297,7 @@ def render_annotated(
     options: RenderOptions | None = None,
     progress: Progress | None = None,
 ) -> RenderedFiles:
-    """Write `annotated.mp4` and `captions.vtt`.
+    """Write `annotated.mp4` and `captions.vtt`, and for a still picture `annotated.png`.
 
     One pass of the clip (modes "auto" and "single") keeps the source's frames, times, size, colours
     and sound; the bar is added below. The clip is read frame by frame, so memory does not grow with
@@ -312,7 +317,7 @@ def render_annotated(
         ConfigError: the chosen word, token or font does not exist.
         InputError: the video can't be read.
         EncodeError: the MP4 can't be written.
-        ExportError: the captions can't be written.
+        ExportError: the captions or the still can't be written.
     """
     from tam_video.video.reader import open_video
 
@@ -337,10 +342,34 @@ def render_annotated(
             crf=look.crf,
             preset=look.preset,
         )
+        png = None
+        if info.is_image:
+            subject = _still_subject(explanation, look)
+            first = next(iter(reader.frames()))
+            still = painter.paint(first.rgb, subject, seconds=first.pts_seconds)
+            png = _write_png(out_dir / "annotated.png", still)
     segments = _segments(passes, clip, shift_seconds=written.shift_seconds)
     cues = (Cue(each.start_seconds, each.end_seconds, each.text) for each in segments)
     vtt = write_vtt(out_dir / "captions.vtt", cues)
-    return RenderedFiles(written.path, vtt, segments, (*written.warnings, *_warnings(segments)))
+    warnings = (*written.warnings, *_warnings(segments))
+    return RenderedFiles(written.path, vtt, segments, warnings, png)
+
+
+def _still_subject(explanation: Explanation, options: RenderOptions) -> Subject:
+    """What one picture shows: the chosen word or token, else all content words together."""
+    words = shown_words(explanation)
+    together = words_subject(explanation, words) if words else Subject(text="", maps=None)
+    return _chosen_subject(explanation, options) or together
+
+
+def _write_png(path: Path, rgb: ByteArray) -> Path:
+    from PIL import Image
+
+    try:
+        Image.fromarray(rgb).save(path)
+    except OSError as exc:
+        raise ExportError(f"can't write {path}: {exc}", hint="check space and permissions") from exc
+    return path
 
 
 def _painter(
@@ -361,5 +390,5 @@ def _painter(
     window = explained_window(
         explanation, clip_start_seconds=clip.start_seconds, clip_end_seconds=clip.end_seconds
     )
-    slots = explanation.grid.slot_seconds(explanation.pts_seconds)
-    return _Painter(slots, window, bar, options)
+    slots = explanation.layout.slot_seconds(explanation.pts_seconds)
+    return _Painter(slots, window, explanation.layout.view, bar, options)

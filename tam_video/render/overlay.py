@@ -1,4 +1,4 @@
-"""Heat on pictures: a map at a moment, blown up to the picture, coloured and blended by value.
+"""Heat on pictures: a map at a moment, laid over what the model saw, coloured and blended by value.
 
 Pure functions from arrays to arrays. Knows nothing of files, answers or captions.
 """
@@ -11,9 +11,14 @@ from functools import lru_cache
 import numpy as np
 
 from tam_video.errors import UnknownNameError
-from tam_video.types import ByteArray, Explanation, Float64Array, FloatArray
+from tam_video.types import ByteArray, Explanation, Float64Array, FloatArray, View
 
 COLORMAPS = ("turbo", "inferno", "cividis", "viridis", "jet")
+
+_WHOLE = View()
+_UNSEEN_SHARE = 0.3  # brightness that is left where the model saw nothing
+_HATCH_GRAY = 50
+_HATCHES = 12  # diagonal lines along the shorter side: more would cost bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ def explained_window(
     Returns:
         The window; the whole clip when one single frame was sampled.
     """
-    slots = np.unique(explanation.grid.slot_seconds(explanation.pts_seconds))
+    slots = np.unique(explanation.layout.slot_seconds(explanation.pts_seconds))
     if len(slots) > 1:
         first_gap, last_gap = float(slots[1] - slots[0]), float(slots[-1] - slots[-2])
     else:
@@ -92,23 +97,88 @@ def map_at(maps: FloatArray, slot_seconds: Float64Array, seconds: float) -> Floa
     return mixed
 
 
-def upsample(cells: FloatArray, *, width: int, height: int) -> ByteArray:
-    """Bilinear enlargement with cell centres in place: cell (y, x) lies over its own h-th and w-th.
+def upsample(cells: FloatArray, *, width: int, height: int, view: View = _WHOLE) -> ByteArray:
+    """Bilinear enlargement with cell centres in place: where `VisualLayout.cell_box` has them.
 
     Args:
         cells: float32 [h, w], clipped to [0, 1]; NaN counts as 0.
         width: picture width W in pixels.
         height: picture height H in pixels.
+        view: the part of the picture that the cells cover.
 
     Returns:
         uint8 [H, W], heat in 255ths. The value at a cell's centre is the cell's; border cells
-        reach to the picture's edge.
+        reach to the view's edge. Pixels outside of the view have none, and what of the view lies
+        outside of the picture is cut off.
     """
     import cv2
 
     clean = np.clip(np.nan_to_num(cells, nan=0.0), 0.0, 1.0).astype(np.float32, copy=False)
-    large = cv2.resize(clean, (width, height), interpolation=cv2.INTER_LINEAR)
+    if view.is_whole:
+        large = cv2.resize(clean, (width, height), interpolation=cv2.INTER_LINEAR)
+    else:
+        down = _cell_shares(clean.shape[0], height, view.top, view.bottom)
+        across = _cell_shares(clean.shape[1], width, view.left, view.right)
+        large = down @ clean @ across.T
     return np.asarray(cv2.convertScaleAbs(large, alpha=255.0), dtype=np.uint8)
+
+
+@lru_cache(maxsize=16)
+def _cell_shares(num_cells: int, size: int, start: float, end: float) -> FloatArray:
+    """How much of each cell every pixel of a side takes, linearly between cell centres.
+
+    Args:
+        num_cells: cells along the side, n.
+        size: length of the side in pixels.
+        start: where the first cell starts, as a share of the side.
+        end: where the last cell ends.
+
+    Returns:
+        float32 [size, n]; a row adds up to 1, to 0 for a pixel whose centre no cell covers.
+    """
+    middles = (np.arange(size) + 0.5) / size
+    places = np.clip((middles - start) / (end - start) * num_cells - 0.5, 0, num_cells - 1)
+    shares = np.maximum(1.0 - np.abs(places[:, None] - np.arange(num_cells)), 0.0)
+    shares[(middles < start) | (middles > end)] = 0.0
+    found: FloatArray = shares.astype(np.float32)
+    found.flags.writeable = False
+    return found
+
+
+def mark_unseen(frame: ByteArray, view: View) -> ByteArray:
+    """Dim and hatch the pixels that the model never saw, the same way in every frame.
+
+    Args:
+        frame: uint8 [H, W, 3], RGB.
+        view: the part of the picture that the model saw.
+
+    Returns:
+        uint8 [H, W, 3], RGB; the frame itself where the model saw all of it.
+    """
+    import cv2
+
+    marks = _unseen_marks(view, frame.shape[1], frame.shape[0])
+    if marks is None:
+        return frame
+    kept, added = marks
+    return np.asarray(cv2.add(cv2.multiply(frame, kept, scale=1 / 255), added), dtype=np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _unseen_marks(view: View, width: int, height: int) -> tuple[ByteArray, ByteArray] | None:
+    """What is kept of the picture and what is added to it: uint8 [H, W, 3] each; None for all."""
+    columns = (np.arange(width) + 0.5) / width
+    rows = (np.arange(height) + 0.5) / height
+    unseen = ((rows < view.top) | (rows > view.bottom))[:, None] | (
+        (columns < view.left) | (columns > view.right)
+    )
+    if not unseen.any():
+        return None
+    pitch = max(6, min(width, height) // _HATCHES)
+    is_line = np.add.outer(np.arange(height), np.arange(width)) % pitch < max(1, pitch // 8)
+    kept = np.where(unseen, round(255 * _UNSEEN_SHARE), 255).astype(np.uint8)
+    added = np.where(unseen & is_line, _HATCH_GRAY, 0).astype(np.uint8)
+    return np.repeat(kept[:, :, None], 3, axis=2), np.repeat(added[:, :, None], 3, axis=2)
 
 
 @lru_cache(maxsize=len(COLORMAPS))
@@ -171,13 +241,19 @@ def blend(
 
 
 def render_still(
-    frame: ByteArray, cells: FloatArray, *, colormap: str = "turbo", opacity: float = 0.6
+    frame: ByteArray,
+    cells: FloatArray,
+    *,
+    view: View = _WHOLE,
+    colormap: str = "turbo",
+    opacity: float = 0.6,
 ) -> ByteArray:
     """One picture with one map over it, for previews.
 
     Args:
         frame: uint8 [H, W, 3], RGB.
         cells: float32 [h, w] in [0, 1].
+        view: the part of the picture that the cells cover.
         colormap: one of `COLORMAPS`.
         opacity: share of colour at heat 1, in [0, 1].
 
@@ -188,5 +264,5 @@ def render_still(
         UnknownNameError: there is no such colour map.
     """
     height, width = frame.shape[:2]
-    heat = upsample(cells, width=width, height=height)
-    return blend(frame, heat, colormap=colormap, opacity=opacity)
+    heat = upsample(cells, width=width, height=height, view=view)
+    return blend(mark_unseen(frame, view), heat, colormap=colormap, opacity=opacity)

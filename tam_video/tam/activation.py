@@ -7,6 +7,8 @@ token: without the tokens before it a map can't be corrected.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import prod
 from operator import index
 
 import numpy as np
@@ -17,7 +19,7 @@ from tam_video.tam.causal import causal_inference, context_mask
 from tam_video.tam.logits import raw_maps, text_relevance
 from tam_video.tam.normalise import joint_min_max, scale_mask
 from tam_video.tam.rank_filter import rank_gaussian_filter
-from tam_video.types import ActivationMaps, FloatArray, IntArray, Profile, TokenGrid
+from tam_video.types import ActivationMaps, FloatArray, IntArray, Profile, VisualLayout
 
 
 def token_activation_maps(
@@ -27,7 +29,7 @@ def token_activation_maps(
     text_positions: IntArray,
     token_strings: Sequence[str],
     num_prompt_tokens: int,
-    grid: tuple[int, int, int] | TokenGrid,
+    grid: tuple[int, int, int] | VisualLayout,
     profile: Profile = "default",
 ) -> ActivationMaps:
     """Map every text token onto the visual cells: where and when its evidence lies.
@@ -45,7 +47,7 @@ def token_activation_maps(
             that predicted it.
         token_strings: M token strings, as the vocabulary spells them.
         num_prompt_tokens: how many of the M tokens are prompt text.
-        grid: (t, h, w), or the grid itself.
+        grid: (t, h, w), or a layout; its borrowed cells may repeat a position.
         profile: "default" or "reference".
 
     Returns:
@@ -56,11 +58,53 @@ def token_activation_maps(
         ValueError: shapes don't fit, a position lies outside the sequence, a score at one of the
             positions is NaN or +inf, or the profile is unknown.
     """
-    shape = grid.shape if isinstance(grid, TokenGrid) else _checked_grid(grid)
+    return input_activation_maps(
+        scores,
+        visual_positions=visual_positions,
+        text_positions=text_positions,
+        token_strings=token_strings,
+        num_prompt_tokens=num_prompt_tokens,
+        grids=(grid,),
+        profile=profile,
+    )[0]
+
+
+def input_activation_maps(
+    scores: FloatArray,
+    *,
+    visual_positions: IntArray,
+    text_positions: IntArray,
+    token_strings: Sequence[str],
+    num_prompt_tokens: int,
+    grids: Sequence[tuple[int, int, int] | VisualLayout],
+    profile: Profile = "default",
+) -> tuple[ActivationMaps, ...]:
+    """`token_activation_maps` for a prompt that shows several videos or images.
+
+    The causal correction and the min-max run over the cells of all inputs together, so that their
+    maps compare; the rank filter runs within each slot.
+
+    Args:
+        scores: float32 [S, M].
+        visual_positions: int64 [V], the inputs one after the other, row-major in each.
+        text_positions: int64 [M].
+        token_strings: M token strings.
+        num_prompt_tokens: how many of the M tokens are prompt text.
+        grids: (t, h, w) or layout of each input.
+        profile: "default" or "reference".
+
+    Returns:
+        The maps of each input; `text_scores` is the same in all.
+
+    Raises:
+        TokenAlignmentError: as `token_activation_maps`.
+        ValueError: as `token_activation_maps`.
+    """
+    shapes = [g.shape if isinstance(g, VisualLayout) else _checked_grid(g) for g in grids]
     table = _checked_scores(scores)
     visual = _checked_positions(visual_positions, "visual_positions", len(table))
     text = _checked_positions(text_positions, "text_positions", len(table))
-    _check_cells(visual, shape)
+    _check_cells(visual, shapes, _borrowed(grids))
     _check_tokens(table, text, token_strings, num_prompt_tokens)
 
     raw, relevance = raw_maps(table, visual), text_relevance(table, text)
@@ -68,19 +112,42 @@ def token_activation_maps(
     context = context_mask(token_strings)
     corrected = causal_inference(raw, relevance, context=context)
     mask = scale_mask(len(text), num_prompt_tokens)
-    maps = np.empty((len(text), *shape), dtype=np.float32)
+    parts = _parts(shapes)
+    maps = [np.empty((len(text), *shape), dtype=np.float32) for shape in shapes]
     text_scores = np.empty(relevance.shape, dtype=np.float32)
     for rows, precision in _precisions(context, profile):
         scaled, text_scores[rows] = joint_min_max(
             corrected[rows].astype(precision), relevance[rows], mask=mask[rows]
         )
-        maps[rows] = rank_gaussian_filter(scaled.reshape(-1, *shape), profile=profile)
-    return ActivationMaps(
-        raw=raw,
-        corrected=corrected.astype(np.float32),
-        maps=np.clip(maps, 0, 1),
-        text_scores=np.tril(text_scores, k=-1),
+        for found, part, shape in zip(maps, parts, shapes, strict=True):
+            cells = scaled[:, part].reshape(-1, *shape)
+            found[rows] = rank_gaussian_filter(cells, profile=profile)
+    causal = corrected.astype(np.float32)
+    return tuple(
+        ActivationMaps(
+            raw=raw[:, part],
+            corrected=causal[:, part],
+            maps=np.clip(found, 0, 1),
+            text_scores=np.tril(text_scores, k=-1),
+        )
+        for found, part in zip(maps, parts, strict=True)
     )
+
+
+def _parts(shapes: Sequence[tuple[int, int, int]]) -> list[slice]:
+    """Where each input's cells lie among all."""
+    ends = np.cumsum([0, *(prod(shape) for shape in shapes)]).tolist()
+    return [slice(start, end) for start, end in pairwise(ends)]
+
+
+def _borrowed(grids: Sequence[tuple[int, int, int] | VisualLayout]) -> IntArray:
+    """Numbers, among the cells of all inputs, of those without a token of their own."""
+    found, before = [], 0
+    for grid in grids:
+        if isinstance(grid, VisualLayout):
+            found += [before + cell for cell in grid.borrowed]
+        before += grid.num_cells if isinstance(grid, VisualLayout) else prod(grid)
+    return np.array(found, dtype=np.int64)
 
 
 def _precisions(
@@ -123,14 +190,17 @@ def _checked_positions(positions: IntArray, name: str, length: int) -> IntArray:
     return found.astype(np.int64, copy=False)
 
 
-def _check_cells(visual: IntArray, shape: tuple[int, int, int]) -> None:
-    slots, rows, columns = shape
-    if len(visual) != slots * rows * columns:
+def _check_cells(
+    visual: IntArray, shapes: Sequence[tuple[int, int, int]], borrowed: IntArray
+) -> None:
+    if len(visual) != sum(map(prod, shapes)):
+        grids = " and ".join(" x ".join(map(str, shape)) for shape in shapes)
         raise TokenAlignmentError(
-            f"{len(visual)} visual tokens do not fill a grid of {slots} x {rows} x {columns}",
+            f"{len(visual)} visual tokens do not fill a grid of {grids}",
             hint="the grid must be counted after the model merged its patches",
         )
-    if len(np.unique(visual)) != len(visual):
+    own = np.delete(visual, borrowed)
+    if len(np.unique(own)) != len(own):
         raise TokenAlignmentError(
             "a visual position comes twice", hint="every cell has a sequence position of its own"
         )

@@ -38,6 +38,7 @@ from tam_video.video.reader import (
     checked_indices,
     checked_range,
 )
+from tam_video.video.still import count_pages, is_picture, read_orientation
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -77,6 +78,9 @@ class PyAvReader:
         self._timeline = self._index.timeline(self._info.time_base)
         if table.is_cut:
             self._warn(f"the file is cut off after {len(self._index)} frames")
+        pages = count_pages(path) if self._info.codec == "tiff" else 1
+        if pages > 1:
+            self._warn(f"the file holds {pages} pictures: the first is read")
 
     @property
     def info(self) -> VideoInfo:
@@ -166,7 +170,8 @@ class PyAvReader:
                 hint="repair or re-encode the file with ffmpeg",
                 frame_index=0,
             )
-        recipe = pixel_recipe(opening[0])
+        orientation = read_orientation(self._path) if is_picture(container) else None
+        recipe = pixel_recipe(opening[0], orientation=orientation)
         if table.has_times:
             index = index_of_packets(table)
             seen = [picture.pts for picture in opening]
@@ -271,4 +276,5 @@ def _info(
         color_range=recipe.color_range,
         sample_aspect_ratio=1 / aspect if recipe.is_transposed else aspect,
         time_base=time_base,
+        is_image=is_picture(container) and len(index) == 1,
     )

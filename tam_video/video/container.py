@@ -1,4 +1,4 @@
-"""A video file opened safely, and its packets listed.
+"""A video or picture file opened safely, and its packets listed.
 
 Owns: what may be opened, which stream is read, the translation of PyAV's errors, the packet table.
 Knows nothing of pixels.
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tam_video.errors import NoVideoStreamError, VideoDecodeError, VideoOpenError
 from tam_video.types import IntArray
 from tam_video.video.reader import ReadLimits
+from tam_video.video.still import PICTURE_FORMATS
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 # Self-contained formats only: a playlist (hls, dash, concat, sdp ...) could open other files.
 _FORMATS = (
     "3gp,aac,ac3,aiff,apng,asf,avi,av1,dv,flac,flv,gif,h263,h264,hevc,ivf,m4v,matroska,mjpeg,mov,"
-    "mp3,mp4,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,vc1,wav,webm,wtv,yuv4mpegpipe"
+    "mp3,mp4,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,vc1,wav,webm,wtv,yuv4mpegpipe,"
+    f"{','.join(PICTURE_FORMATS)}"
 )
 _NEVER = np.iinfo(np.int64).min
 _VP8_SHOWN = 0x10  # RFC 6386, section 9.1: the show_frame bit of the first byte
@@ -110,6 +112,7 @@ def open_stream(
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": _FORMATS,
+        "pattern_type": "none",  # a picture called `a%d.png` is one file, not a row of files
         "max_pixels": str(limits.max_pixels),
     }
     with av_errors(path, opening=True):
@@ -136,7 +139,10 @@ def _best_stream(container: InputContainer, path: Path) -> VideoStream:
     usable = [s for s in streams if s.width > 0 and s.height > 0]
     if not usable:
         found = "a video stream that can't be decoded" if streams else "no video stream"
-        raise NoVideoStreamError(f"{path.name} holds {found}", hint="give a playable video file")
+        hint = "give a playable video file"
+        if container.format.name == "webp_pipe":
+            hint = "an animated WebP can't be read: convert it to GIF or MP4"
+        raise NoVideoStreamError(f"{path.name} holds {found}", hint=hint)
     return max(
         usable,
         key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height, -s.index),

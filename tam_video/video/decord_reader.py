@@ -84,7 +84,8 @@ class DecordReader:
         self._exact = PyAvReader(path, limits=limits)
         self._refuse_known_trouble()
         self._is_closed = False
-        doubt = self._doubt(_open(path))
+        is_image = self.info.is_image
+        doubt = "reads no still pictures" if is_image else self._doubt(_open(path))
         self._falls_back = bool(doubt)
         self._warnings = (f"decord {doubt}: PyAV reads the file instead",) if doubt else ()
 

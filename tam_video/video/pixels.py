@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from tam_video.types import ByteArray
+from tam_video.video.still import Matrix
 
 if TYPE_CHECKING:
     from av.buffer import Buffer
@@ -68,18 +69,24 @@ class PixelRecipe:
         return (*sides, 3)
 
 
-def pixel_recipe(frame: VideoFrame) -> PixelRecipe:
+def pixel_recipe(frame: VideoFrame, *, orientation: Matrix | None = None) -> PixelRecipe:
     """Read colour tags and display matrix from the first frame of a stream.
 
     Untagged pictures are BT.709 from 1280x720 on and BT.601 below: what encoders of HD material
     mean by silence, and what players assume.
+
+    Args:
+        frame: the first frame.
+        orientation: takes the place of the frame's own display matrix.
     """
     tag = int(frame.colorspace)
     is_rgb = not frame.format.components or frame.format.is_rgb or frame.format.has_palette
     is_hd = frame.height >= _HD_HEIGHT or frame.width >= _HD_WIDTH
     space = "rgb" if is_rgb else _MATRICES.get(tag, "bt709" if is_hd else "bt601")
     is_full = is_rgb or frame.color_range == _FULL or frame.format.name.startswith("yuvj")
-    transposed, rows, columns, degrees, mirrored = _orientation(_display_matrix(frame))
+    transposed, rows, columns, degrees, mirrored = _orientation(
+        orientation or _display_matrix(frame)
+    )
     return PixelRecipe(
         width=frame.width,
         height=frame.height,
@@ -94,16 +101,20 @@ def pixel_recipe(frame: VideoFrame) -> PixelRecipe:
     )
 
 
-def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
-    """(a, b, c, d) with x' = a x + c y, y' = b x + d y; ISO 14496-12, track header box."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+def _display_matrix(frame: VideoFrame) -> Matrix:
+    """The first two rows and columns of ISO 14496-12's matrix in the track header box."""
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV knows no name for other side data of this frame, such as EXIF
+        turns = round(-frame.rotation / 90) % 4
+        return ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))[turns]
     if data is None:
         return (1, 0, 0, 1)
     a, b, _, c, d = struct.unpack_from("=5i", bytes(cast("Buffer", data)))
     return (a, b, c, d)
 
 
-def _orientation(matrix: tuple[int, int, int, int]) -> tuple[bool, bool, bool, int, bool]:
+def _orientation(matrix: Matrix) -> tuple[bool, bool, bool, int, bool]:
     """(transpose, flip rows, flip columns, clockwise degrees, mirrored), to the nearest quarter."""
     a, b, c, d = matrix
     if abs(b * c) > abs(a * d):

@@ -134,6 +134,81 @@ def test_conversation_of_several_turns(tmp_path):
     assert "move" in prompt
 
 
+def picture(path):
+    with av.open(str(SAMPLE)) as source:
+        next(source.decode(video=0)).to_image().save(path)
+    return path
+
+
+def test_a_picture_is_explained(tmp_path):
+    out = tmp_path / "out"
+    done = run("explain", picture(tmp_path / "p.png"), "-q", "What?", "-o", out, "--json")
+    assert done.returncode == 0, done.stderr
+    files = json.loads(done.stdout)["files"]
+    assert set(files) == {"explanation", "maps", "video", "captions", "image", "manifest"}
+    document = json.loads((out / "explanation.json").read_text())
+    assert document["video"]["is_image"]
+    assert document["grid"]["t"] == 1
+
+
+def test_two_clips_and_a_picture_in_one_conversation(tmp_path):
+    picture(tmp_path / "p.png")
+    shutil.copy(SAMPLE, tmp_path / "second.mp4")
+    shows = [{"type": "video", "path": str(SAMPLE)}, {"type": "video", "path": "second.mp4"}]
+    turns = [
+        {"role": "user", "content": [*shows, {"type": "text", "text": "Describe the video."}]},
+        {"role": "assistant", "text": "A purple triangle."},
+        {
+            "role": "user",
+            "content": [{"type": "image", "path": "p.png"}, {"type": "text", "text": "And here?"}],
+        },
+    ]
+    chat, out = tmp_path / "chat.json", tmp_path / "out"
+    chat.write_text(json.dumps(turns))
+    options = ("-n", "4", "--layer", "0.75", "--logits", "head", "--json", "-o", out)
+    done = run("explain", "--conversation", chat, *options)
+    assert done.returncode == 0, done.stderr
+    files = json.loads(done.stdout)["files"]
+    names = [f"{kind}{end}" for kind in ("video", "captions") for end in ("", "_1", "_2")]
+    assert set(files) == {"explanation", "maps", "manifest", "image_2", *names}
+    document = json.loads((out / "explanation.json").read_text())
+    assert [turn["inputs"] for turn in document["conversation"]] == [[0, 1], [], [2]]
+    assert [row["grid"]["t"] for row in document["other_inputs"]] == [2, 1]
+    assert document["settings"]["layer"] == 0.75
+    sealed = json.loads((out / "manifest.json").read_text())["files"]
+    assert set(sealed) == {p.name for p in out.iterdir()} - {"manifest.json"}
+
+    drawn = run("render", out, "--word", "0")
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stdout.split() == [files[name] for name in ("video", "video_1", "video_2")]
+    moved = tmp_path / "moved.mp4"
+    (tmp_path / "second.mp4").rename(moved)
+    assert run("render", out).returncode == 1
+    paths = [item for path in (SAMPLE, moved, tmp_path / "p.png") for item in ("--video", path)]
+    drawn = run("render", out, *paths)
+    assert drawn.returncode == 0, drawn.stderr
+
+    both = run("explain", SAMPLE, "--conversation", chat, "-o", tmp_path / "o")
+    assert both.returncode == 2
+    assert "given as well" in both.stderr
+
+
+def test_several_files_and_one_question(tmp_path):
+    out = tmp_path / "out"
+    done = run("explain", SAMPLE, picture(tmp_path / "p.png"), "-q", "What?", "-n", "2", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1:] == [
+        str(out / "annotated.mp4"),
+        str(out / "annotated_1.mp4"),
+    ]
+
+
+def test_a_question_without_a_file_is_wrong_usage():
+    done = run("explain", "-q", "What?")
+    assert done.returncode == 2
+    assert "no video or image" in done.stderr
+
+
 @pytest.mark.parametrize(
     "name", ["empty", "text", "audio_only", "missing", "playlist", "no_moov", "corrupt_mid"]
 )
@@ -164,6 +239,8 @@ def test_error_is_json_too(tmp_path):
         ["-q", "What?", "--num-frames", "0"],
         ["-q", "What?", "--colormap", "mud"],
         ["-q", "What?", "--start", "abc"],
+        ["-q", "What?", "--layer", "last"],
+        ["-q", "What?", "--logits", "tail"],
         ["-q", "What?", "--nonsense"],
     ],
 )

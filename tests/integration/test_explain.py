@@ -99,7 +99,7 @@ def test_settings_reach_their_stage(model, options):
     config = RunConfig(**options)
     found = tam_video.explain(SAMPLE, "Describe the video.", model=model, config=config)
     assert found.answer
-    assert found.grid.t == -(-len(found.indices) // 2)
+    assert found.layout.t == -(-len(found.indices) // 2)
     assert np.all(np.diff(found.indices) >= 0)
     if "start_seconds" in options:
         assert found.pts_seconds.min() >= 1.0

@@ -23,6 +23,7 @@ from tam_video.errors import (
 )
 from tam_video.models import GenerationOptions, load_model
 from tam_video.models.boundary import quiet
+from tam_video.models.conversation import share_out
 from tam_video.models.prompt import encode_prompt, video_metadata
 from tam_video.types import Message
 
@@ -57,7 +58,10 @@ def folder(saved: dict[str, Path], tmp_path: Path) -> Path:
 
 def prompt_of(model: Any, batch: Any) -> tuple[dict[str, Any], str]:
     with quiet():
-        inputs, prompt = encode_prompt(batch, QUESTION, checkpoint=model.checkpoint)
+        turns = share_out(QUESTION, num_inputs=1)
+        inputs, prompt = encode_prompt(
+            [batch], turns, checkpoint=model.checkpoint, family=model.adapter
+        )
     return inputs, model.checkpoint.processor.tokenizer.decode(prompt.input_ids)
 
 
@@ -167,12 +171,21 @@ def encode_ids(model: Any) -> list[int]:
     return prompt_of(model, tiny_models.make_batch(2))[0]["input_ids"][0].tolist()
 
 
-def test_a_template_that_rewrites_the_question_is_refused(qwen3: Any) -> None:
+def test_words_that_the_template_adds_are_no_prompt_text(qwen3: Any) -> None:
     processor = qwen3.checkpoint.processor
     processor.chat_template = processor.chat_template.replace(
         "{{ c['text'] }}", "Question: {{ c['text'] }}"
     )
-    with pytest.raises(TokenAlignmentError, match="spell"):
+    got = qwen3.generate(tiny_models.make_batch(2), QUESTION, options=SHORT)
+    assert got.prompt_text.strip() == "what moves?"
+
+
+def test_a_template_that_rewrites_the_question_is_refused(qwen3: Any) -> None:
+    processor = qwen3.checkpoint.processor
+    processor.chat_template = processor.chat_template.replace(
+        "{{ c['text'] }}", "{{ c['text'] | replace('moves', 'stops') }}"
+    )
+    with pytest.raises(TokenAlignmentError, match=r"turn|spell"):
         qwen3.generate(tiny_models.make_batch(2), QUESTION, options=SHORT)
 
 

@@ -9,21 +9,23 @@ import av
 import numpy as np
 import pytest
 from odd_clips import ODD_CLIPS, OddClip, read_number
+from PIL import Image
 from pysubs2 import SSAFile
 
 from tam_video.errors import ConfigError, VideoDecodeError
 from tam_video.render.annotate import RenderOptions, render_annotated
 from tam_video.render.overlay import color_table
-from tam_video.types import Explanation, Message, Token, TokenGrid, Word
+from tam_video.types import Explanation, Message, Token, View, VisualLayout, Word
 from tam_video.video.reader import open_video
 
 ANSWER = "a red circle moves"
 SHARED_MEDIA = Path(__file__).parents[2] / "../shared/media"
 REAL_CLIPS = sorted(path for path in SHARED_MEDIA.glob("*/*") if path.suffix in (".mp4", ".avi"))
+SAMPLE = Path(__file__).parents[2] / "samples" / "shapes.mp4"
 SIDE_PX = 240
 
 
-def explain(path, *, answer=ANSWER, hot=None, frames=4):
+def explain(path, *, answer=ANSWER, hot=None, frames=4, view=View()):  # noqa: B008
     """Made-up maps: word n is hot in cell `hot[n]` of a 2 x 2 grid all the time."""
     with open_video(path) as video:
         info, pts = video.info, video.timeline.pts_seconds
@@ -46,7 +48,7 @@ def explain(path, *, answer=ANSWER, hot=None, frames=4):
         answer=answer,
         tokens=tuple(tokens),
         words=tuple(words),
-        grid=TokenGrid(frames // 2, 2, 2, slots),
+        layout=VisualLayout(frames // 2, 2, 2, slots, view),
         maps=maps,
         word_maps=maps,
         text_scores=np.zeros((len(words), len(words)), dtype=np.float32),
@@ -202,3 +204,63 @@ def test_text_of_any_script_is_rendered(clips, tmp_path):
     source = clips.path("two_frames")
     rendered = render(source, tmp_path, explanation=explain(source, answer=answer))
     assert "-->" in rendered.vtt.read_text(encoding="utf-8")
+
+
+def test_a_crop_has_its_heat_inside_and_marks_outside(clips, tmp_path):
+    source, view = clips.path("gray"), View(0.25, 0.0, 0.75, 1.0)
+    seen = explain(source, hot=[1, 1, 1, 1], view=view)
+    rendered = render(source, tmp_path, explanation=seen, word=1, opacity=1.0, caption=False)
+    _, _, frames = frames_of(rendered.mp4)
+    with open_video(source) as video:
+        before = video.read([0]).frames[0].astype(int)
+    hot = color_table("turbo")[255].astype(int)
+    for frame in frames[:3]:
+        canvas = frame.astype(int)
+        assert np.abs(canvas[10, 110] - hot).max() <= 12  # the right cell of the crop
+        for part in (np.s_[:, :36], np.s_[:, 124:]):
+            assert np.ptp(canvas[part], axis=2).max() < 12  # gray: no heat
+            assert canvas[part].mean() < 0.8 * before[part].mean()
+
+
+def test_marks_hardly_cost_bytes(tmp_path):
+    source = SAMPLE
+    sizes = []
+    for name, view in (("whole", View()), ("crop", View(0.25, 0.0, 0.75, 1.0))):
+        (tmp_path / name).mkdir()
+        seen = explain(source, answer="", view=view)
+        sizes.append(render(source, tmp_path / name, explanation=seen).mp4.stat().st_size)
+    assert sizes[1] < 1.2 * sizes[0]
+
+
+def test_padding_is_cut_off(clips, tmp_path):
+    source, view = clips.path("gray"), View(0.0, 0.0, 2.0, 1.0)
+    for hot, is_seen in ((0, True), (1, False)):
+        seen = explain(source, hot=[hot] * 4, view=view)
+        out = tmp_path / str(hot)
+        out.mkdir()
+        rendered = render(source, out, explanation=seen, word=1, opacity=1.0, caption=False)
+        frame = frames_of(rendered.mp4)[2][0].astype(int)
+        assert (np.ptp(frame[10, 40]) > 50) == is_seen
+
+
+def test_a_picture_gets_a_still(tmp_path):
+    Image.fromarray(np.full((90, 140, 3), 120, np.uint8)).save(tmp_path / "a.png")
+    with open_video(tmp_path / "a.png") as video:
+        assert video.info.is_image
+    seen = explain(tmp_path / "a.png", hot=[0, 1, 2, 3], frames=2)
+    out = tmp_path / "out"
+    out.mkdir()
+    rendered = render(tmp_path / "a.png", out, explanation=seen, opacity=1.0, caption=False)
+    still = np.asarray(Image.open(rendered.png), int)
+    assert still.shape == (90, 140, 3)
+    hot = color_table("turbo")[255].astype(int)
+    for y, x in ((10, 130), (80, 10), (80, 130)):  # every content word
+        assert np.abs(still[y, x] - hot).max() <= 3
+    assert np.abs(still[5, 5] - 120).max() <= 3  # "a" is none
+    assert len(frames_of(rendered.mp4)[2]) == 1
+    assert rendered.warnings == ()
+
+
+def test_a_clip_gets_no_still(clips, tmp_path):
+    assert render(clips.path("two_frames"), tmp_path).png is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["annotated.mp4", "captions.vtt"]

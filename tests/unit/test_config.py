@@ -22,6 +22,10 @@ def test_sampler_follows_the_other_options(values, sampler):
     ("values", "message"),
     [
         ({"num_frames": 0}, "num_frames"),
+        ({"layer": 1.5}, "share of the depth"),
+        ({"layer": -0.5}, "share of the depth"),
+        ({"layer": "last"}, "layer"),
+        ({"logits": "tail"}, "logits"),
         ({"opacity": 1.5}, "opacity"),
         ({"dtype": "int8"}, "dtype"),
         ({"colour": "red"}, "colour"),
@@ -37,5 +41,8 @@ def test_senseless_settings_are_refused_with_their_name(values, message):
 
 
 def test_settings_survive_json():
-    config = RunConfig(num_frames=8, show_word="falls", timestamps=())
-    assert RunConfig.model_validate_json(config.model_dump_json()) == config
+    for layer in (-1, 20, 0.75):
+        config = RunConfig(num_frames=8, show_word="falls", timestamps=(), layer=layer)
+        again = RunConfig.model_validate_json(config.model_dump_json())
+        assert again == config
+        assert type(again.layer) is type(layer)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from tam_video.export.arrays import write_arrays
 from tam_video.export.document import read_explanation, to_document, write_document
 from tam_video.types import (
     Candidate,
+    ExplainedInput,
     Explanation,
     Message,
     Token,
-    TokenGrid,
     VideoInfo,
+    View,
+    VisualLayout,
     Word,
 )
 
@@ -43,7 +46,7 @@ def make_explanation() -> Explanation:
         answer="A 猫",
         tokens=tokens,
         words=(Word(0, "A", 0, 1, (1,), False), Word(1, "猫", 2, 3, (2,), True)),
-        grid=TokenGrid(1, 2, 3, ((0, 1),)),
+        layout=VisualLayout(1, 2, 3, ((0, 1),)),
         maps=rng.random((3, 1, 2, 3), np.float32),
         word_maps=rng.random((2, 1, 2, 3), np.float32),
         text_scores=rng.random((3, 3), np.float32),
@@ -62,12 +65,70 @@ def test_saved_explanation_reads_back(tmp_path):
     assert two.info == one.info
     assert two.tokens == one.tokens
     assert two.words == one.words
-    assert two.grid == one.grid
+    assert two.layout == one.layout
     assert two.conversation == one.conversation
     assert two.warnings == one.warnings
     np.testing.assert_allclose(two.maps, one.maps, atol=1e-3)
     np.testing.assert_allclose(two.word_maps, one.word_maps, atol=1e-3)
     np.testing.assert_array_equal(two.pts_seconds, one.pts_seconds)
+
+
+def several_inputs() -> Explanation:
+    """A cropped clip first, then a padded image, then a clip with borrowed cells."""
+    one, rng = make_explanation(), np.random.default_rng(1)
+    layouts = [
+        VisualLayout(1, 2, 2, ((0,),), View(0.0, 0.0, 1.5, 1.0)),
+        VisualLayout(2, 1, 3, ((0, 1), (2, 3)), View(), (4,)),
+    ]
+    others = []
+    for number, layout in enumerate(layouts):
+        times = np.arange(2.0 * layout.t)[: max(1, 4 * number)]
+        others.append(
+            ExplainedInput(
+                info=replace(one.info, path=Path(f"/b/{number}.png"), is_image=not number),
+                indices=times.astype(np.int64),
+                pts_seconds=times,
+                layout=layout,
+                maps=rng.random((3, *layout.shape), np.float32),
+                word_maps=rng.random((2, *layout.shape), np.float32),
+            )
+        )
+    first = replace(one.layout, view=View(0.1, 0.0, 0.9, 1.0))
+    turns = (
+        Message("user", "What?", (0, 1)),
+        Message("assistant", "x"),
+        Message("user", "y", (2,)),
+    )
+    return replace(one, layout=first, conversation=turns, others=tuple(others))
+
+
+def test_several_inputs_read_back(tmp_path):
+    one = several_inputs()
+    one.save(tmp_path / "run")
+    two = Explanation.load(tmp_path / "run")
+    assert two.conversation == one.conversation
+    assert len(two.inputs) == 3
+    for got, wanted in zip(two.inputs, one.inputs, strict=True):
+        assert (got.info, got.layout) == (wanted.info, wanted.layout)
+        np.testing.assert_array_equal(got.indices, wanted.indices)
+        np.testing.assert_array_equal(got.pts_seconds, wanted.pts_seconds)
+        np.testing.assert_allclose(got.maps, wanted.maps, atol=1e-3)
+        np.testing.assert_allclose(got.word_maps, wanted.word_maps, atol=1e-3)
+    with np.load(tmp_path / "run/maps.npz", allow_pickle=False) as stored:
+        assert {"maps", "maps_1", "maps_2", "text_scores", "slot_seconds_2"} <= set(stored)
+        assert "text_scores_1" not in stored
+
+
+def test_a_run_that_knows_of_one_input_only_is_read(tmp_path):
+    one = make_explanation()
+    one.save(tmp_path / "run")
+    path = tmp_path / "run/explanation.json"
+    document = json.loads(path.read_text())
+    del document["other_inputs"], document["grid"]["view"], document["grid"]["borrowed"]
+    del document["conversation"][0]["inputs"], document["video"]["is_image"]
+    path.write_text(json.dumps(document))
+    two = Explanation.load(tmp_path / "run")
+    assert (two.layout, two.info, two.conversation) == (one.layout, one.info, one.conversation)
 
 
 def test_document_has_what_the_format_promises():

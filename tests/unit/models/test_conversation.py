@@ -8,6 +8,7 @@ import pytest
 
 from tam_video.errors import ConfigError
 from tam_video.models import check_conversation, read_conversation
+from tam_video.models.conversation import share_out
 from tam_video.types import Message
 
 USER = {"role": "user", "text": "What moves?"}
@@ -23,7 +24,9 @@ def write(tmp_path: Path, data: Any) -> Path:
 @pytest.mark.parametrize("wrap", [lambda turns: turns, lambda turns: {"messages": turns}])
 def test_turns_are_read_in_order(tmp_path: Path, wrap: Any) -> None:
     turns = [{"role": "system", "content": "Be brief."}, USER, ASSISTANT, USER]
-    assert read_conversation(write(tmp_path, wrap(turns))) == (
+    read = read_conversation(write(tmp_path, wrap(turns)))
+    assert read.paths == ()
+    assert read.turns == (
         Message("system", "Be brief."),
         Message("user", "What moves?"),
         Message("assistant", "A red square."),
@@ -34,7 +37,7 @@ def test_turns_are_read_in_order(tmp_path: Path, wrap: Any) -> None:
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "turns.json"
     path.write_text(json.dumps([USER]), encoding="utf-8-sig")
-    assert read_conversation(path) == (Message("user", "What moves?"),)
+    assert read_conversation(path).turns == (Message("user", "What moves?"),)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,67 @@ def test_the_error_names_the_turn(tmp_path: Path, turns: Any, message: str) -> N
     with pytest.raises(ConfigError, match=message) as caught:
         read_conversation(write(tmp_path, turns))
     assert caught.value.hint
+
+
+def part(kind: str, value: str) -> dict[str, str]:
+    return {"type": kind, "text" if kind == "text" else "path": value}
+
+
+def test_user_turns_show_videos_and_images(tmp_path: Path) -> None:
+    first = [part("video", "a.mp4"), part("image", "/far/b.png"), part("text", "Which ")]
+    turns = [
+        {"role": "user", "content": [*first, part("text", "one?")]},
+        {"role": "assistant", "content": [part("text", "The first.")]},
+        {"role": "user", "content": [part("video", "sub/c.mp4"), part("text", "And now?")]},
+    ]
+    read = read_conversation(write(tmp_path, turns))
+    assert read.turns == (
+        Message("user", "Which one?", (0, 1)),
+        Message("assistant", "The first."),
+        Message("user", "And now?", (2,)),
+    )
+    assert read.paths == (tmp_path / "a.mp4", Path("/far/b.png"), tmp_path / "sub/c.mp4")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "turn 1 of the conversation is empty"),
+        ([part("video", "a.mp4")], "turn 1 of the conversation is empty"),
+        ([part("text", "What?"), part("video", "a.mp4")], "turn 1 of .* behind its text"),
+        ([{"type": "video"}, part("text", "x")], "a video part without its path"),
+        ([{"type": "video", "path": 3}], "a video part without its path"),
+        ([{"type": "image", "path": ""}], "an? image part without its path"),
+        ([{"type": "image", "url": "a.png"}], "an? image part without its path"),
+        ([{"type": "text"}], "a text part without its text"),
+        ([{**part("video", "a.mp4"), "fps": 2}], "a video part without its path"),
+        ([{"type": "audio", "path": "a.wav"}], "unknown type 'audio'"),
+        (["What?"], "unknown type None"),
+    ],
+)
+def test_the_error_names_the_part(tmp_path: Path, content: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_conversation(write(tmp_path, [{"role": "user", "content": content}]))
+    assert caught.value.hint
+
+
+def test_only_the_user_shows_something(tmp_path: Path) -> None:
+    shows = {"role": "assistant", "content": [part("video", "a.mp4"), part("text", "this")]}
+    with pytest.raises(ConfigError, match=r"turn 2 of .* shows a video"):
+        read_conversation(write(tmp_path, [USER, shows, USER]))
+
+
+def test_inputs_nobody_names_belong_to_the_first_user_turn() -> None:
+    turns = (Message("system", "x"), Message("user", "a"), Message("user", "b"))
+    shared = share_out(turns, num_inputs=2)
+    assert [turn.inputs for turn in shared] == [(), (0, 1), ()]
+
+
+@pytest.mark.parametrize("named", [[(0,), ()], [(0, 0), (1,)], [(1,), (0,)], [(0, 1), (2,)]])
+def test_inputs_are_shown_once_each_in_order(named: Any) -> None:
+    turns = [Message("user", "x", numbers) for numbers in named]
+    with pytest.raises(ConfigError, match="2 are given"):
+        share_out(turns, num_inputs=2)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,110 +12,81 @@ import pytest
 
 from tam_video.errors import TokenAlignmentError
 from tam_video.models.base import Checkpoint, EncodedPrompt
-from tam_video.models.qwen_vl import QWEN2_VL, QWEN3_VL, slot_frames, split_runs
+from tam_video.models.qwen_vl import QWEN2_VL, QWEN3_VL
+from tam_video.types import FrameBatch, VideoInfo, View
 
-WORDS = [
-    "<|im_start|>",
-    "<|im_end|>",
-    "<vs>",
-    "<ve>",
-    "<video>",
-    "\n",
-    "system",
-    "user",
-    "assistant",
-    "what",
-    " moves",
-    "1.0 s",
-    "user\n",
-    "red",
-]
-NUM_SPECIAL = 5
-
-
-class WordTokenizer:
-    all_special_ids = (0, 1)
-
-    @property
-    def added_tokens_decoder(self) -> dict[int, SimpleNamespace]:
-        return {i: SimpleNamespace(special=i < NUM_SPECIAL) for i in range(7)}
-
-    def decode(self, ids: list[int]) -> str:
-        return "".join(WORDS[i] for i in ids)
-
-    def convert_tokens_to_ids(self, tokens: list[str]) -> list[int]:
-        return [WORDS.index(token) for token in tokens]
+VIDEO, IMAGE = 4, 5  # 0 is text
 
 
 def checkpoint() -> Checkpoint:
-    video = SimpleNamespace(merge_size=2, temporal_patch_size=2)
-    config = SimpleNamespace(video_token_id=4, vision_start_token_id=2, vision_end_token_id=3)
-    processor = SimpleNamespace(video_processor=video, tokenizer=WordTokenizer())
+    """Patches merged two by two, two frames a slot."""
+    vision = SimpleNamespace(merge_size=2, temporal_patch_size=2)
+    config = SimpleNamespace(video_token_id=VIDEO, image_token_id=IMAGE)
+    processor = SimpleNamespace(video_processor=vision, image_processor=vision)
     return Checkpoint("x", None, SimpleNamespace(config=config), processor)
 
 
-def prompt(words: str, grid: tuple[int, int, int], num_frames: int) -> EncodedPrompt:
-    ids = [WORDS.index({"_": "\n", "u": "user\n"}.get(word, word)) for word in words.split()]
-    return EncodedPrompt(np.array(ids), np.array([grid]), num_frames)
+def shown(num_frames: int, *, is_image: bool = False) -> FrameBatch:
+    info = VideoInfo(Path("x"), num_frames, 8, 8, Fraction(4), 1.0, is_image=is_image)
+    frames = np.zeros((num_frames, 8, 8, 3), np.uint8)
+    return FrameBatch(frames, np.arange(num_frames), np.arange(num_frames) / 4, info)
 
 
-def texts(layout: Any, encoded: EncodedPrompt) -> list[str]:
-    return [WordTokenizer().decode(encoded.input_ids[run].tolist()) for run in layout.text_runs]
+def prompt(
+    ids: list[int],
+    inputs: list[FrameBatch],
+    *,
+    videos: list[tuple[int, int, int]] | None = None,
+    images: list[tuple[int, int, int]] | None = None,
+) -> EncodedPrompt:
+    fields = {"video_grid_thw": np.array(videos), "image_grid_thw": np.array(images)}
+    return EncodedPrompt(np.array(ids), fields, tuple(inputs))
 
 
-def test_one_run_between_the_markers() -> None:
-    encoded = prompt(
-        "<|im_start|> system _ what <|im_end|> _ <|im_start|> user _ <vs> <video> <video> <ve> what"
-        " <|im_end|> _ <|im_start|> assistant _ red <|im_end|> _ <|im_start|> u what"
-        " <|im_end|> _ <|im_start|> assistant _",
-        (2, 2, 2),
-        3,
-    )
-    layout = QWEN2_VL.layout(encoded, checkpoint())
-    assert layout.visual_positions.tolist() == [10, 11]
-    assert texts(layout, encoded) == ["what", "red", "what"]
-    assert layout.grid.frame_slots == ((0, 1), (2,))
+def test_a_video_is_one_run_row_by_row() -> None:
+    encoded = prompt([0, 0, 4, 4, 4, 4, 0], [shown(3)], videos=[(2, 2, 4)])
+    (placed,) = QWEN2_VL.place(encoded, checkpoint())
+    assert placed.positions.tolist() == [2, 3, 4, 5]
+    assert placed.layout.shape == (2, 1, 2)
+    assert placed.layout.frame_slots == ((0, 1), (2,))
+    assert placed.layout.view == View()
 
 
-def test_times_inside_nested_markers_are_no_text() -> None:
-    ids = [0, 7, 5, 2, 11, 2, 4, 3, 11, 2, 4, 3, 3, 9, 9, 1, 5, 0, 8, 5]
-    encoded = EncodedPrompt(np.array(ids), np.array([[2, 2, 2]]), 4)
-    layout = QWEN3_VL.layout(encoded, checkpoint())
-    assert layout.visual_positions.tolist() == [6, 10]
-    assert texts(layout, encoded) == ["whatwhat"]
+def test_times_stand_between_the_slots_of_a_video() -> None:
+    encoded = prompt([0, 4, 4, 0, 0, 4, 4], [shown(4)], videos=[(2, 2, 4)])
+    (placed,) = QWEN3_VL.place(encoded, checkpoint())
+    assert placed.positions.tolist() == [1, 2, 5, 6]
+
+
+def test_videos_and_images_come_in_the_order_of_the_inputs() -> None:
+    inputs = [shown(2), shown(1, is_image=True), shown(4), shown(1, is_image=True)]
+    ids = [4, 0, 5, 5, 0, 4, 0, 4, 0, 5]
+    encoded = prompt(ids, inputs, videos=[(1, 2, 2), (2, 2, 2)], images=[(1, 2, 4), (1, 2, 2)])
+    placed = QWEN3_VL.place(encoded, checkpoint())
+    assert [each.positions.tolist() for each in placed] == [[0], [2, 3], [5, 7], [9]]
+    assert [each.layout.shape for each in placed] == [(1, 1, 1), (1, 1, 2), (2, 1, 1), (1, 1, 1)]
 
 
 @pytest.mark.parametrize(
     ("family", "ids", "grid", "num_frames"),
     [
-        (QWEN2_VL, [0, 12, 2, 4, 3, 1], (2, 2, 2), 4),  # one placeholder lost
-        (QWEN2_VL, [0, 12, 2, 4, 3, 4, 1], (2, 2, 2), 4),  # two runs
-        (QWEN3_VL, [0, 12, 2, 4, 4, 3, 1], (2, 2, 2), 4),  # one run
-        (QWEN2_VL, [0, 12, 2, 4, 4, 3, 1], (2, 2, 2), 6),  # frames don't fit the slots
-        (QWEN2_VL, [0, 12, 2, 4, 4, 3, 1], (2, 3, 2), 4),  # not mergeable
-        (QWEN2_VL, [12, 2, 4, 4, 3], (2, 2, 2), 4),  # not ChatML
-        (QWEN2_VL, [0, 2, 4, 4, 3, 1], (2, 2, 2), 4),  # no role
+        (QWEN2_VL, [0, 4, 0], (2, 2, 2), 4),  # one placeholder lost
+        (QWEN2_VL, [0, 4, 0, 4], (2, 2, 2), 4),  # two runs
+        (QWEN3_VL, [0, 4, 4, 0], (2, 2, 2), 4),  # one run
+        (QWEN2_VL, [0, 4, 4, 0], (2, 2, 2), 6),  # frames don't fit the slots
+        (QWEN2_VL, [0, 4, 4, 0], (2, 3, 2), 4),  # not mergeable
+        (QWEN2_VL, [0, 4, 4, 5], (2, 2, 2), 4),  # an image that nobody gave
     ],
 )
 def test_what_does_not_add_up_is_refused(
     family: Any, ids: list[int], grid: tuple[int, int, int], num_frames: int
 ) -> None:
-    with pytest.raises(TokenAlignmentError):
-        family.layout(EncodedPrompt(np.array(ids), np.array([grid]), num_frames), checkpoint())
+    with pytest.raises(TokenAlignmentError) as caught:
+        family.place(prompt(ids, [shown(num_frames)], videos=[grid]), checkpoint())
+    assert caught.value.hint
 
 
-def test_two_videos_are_not_read_as_one() -> None:
-    encoded = EncodedPrompt(np.array([0, 12, 4, 4, 1]), np.array([[1, 2, 2], [1, 2, 2]]), 2)
-    with pytest.raises(TokenAlignmentError, match="one video"):
-        QWEN2_VL.layout(encoded, checkpoint())
-
-
-def test_slots_take_frames_in_order() -> None:
-    assert slot_frames(5, temporal_patch_size=2) == ((0, 1), (2, 3), (4,))
-    assert slot_frames(1, temporal_patch_size=2) == ((0,),)
-    assert slot_frames(3, temporal_patch_size=1) == ((0,), (1,), (2,))
-
-
-def test_runs_are_cut_at_gaps() -> None:
-    assert [run.tolist() for run in split_runs(np.array([1, 2, 5, 7, 8]))] == [[1, 2], [5], [7, 8]]
-    assert split_runs(np.array([], dtype=np.int64)) == []
+def test_a_video_without_a_grid_is_refused() -> None:
+    encoded = prompt([4, 0, 4], [shown(2), shown(2)], videos=[(1, 2, 2)])
+    with pytest.raises(TokenAlignmentError, match="1 grids for 2 videos"):
+        QWEN2_VL.place(encoded, checkpoint())

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -13,17 +13,18 @@ from tam_video.render.overlay import (
     color_table,
     explained_window,
     map_at,
+    mark_unseen,
     render_still,
     upsample,
 )
-from tam_video.types import Explanation, TokenGrid, VideoInfo
+from tam_video.types import Explanation, VideoInfo, View, VisualLayout
 
 unit_floats = st.floats(0.0, 1.0, width=32)
 
 
 def explanation(times, slots):
-    grid = TokenGrid(len(slots), 1, 1, slots)
-    nothing = np.zeros((0, *grid.shape), dtype=np.float32)
+    layout = VisualLayout(len(slots), 1, 1, slots)
+    nothing = np.zeros((0, *layout.shape), dtype=np.float32)
     info = VideoInfo(Path("clip.mp4"), 10, 8, 8, average_fps=1, duration_seconds=10.0)
     times = np.array(times, dtype=np.float64)
     return Explanation(
@@ -34,7 +35,7 @@ def explanation(times, slots):
         answer="",
         tokens=(),
         words=(),
-        grid=grid,
+        layout=layout,
         maps=nothing,
         word_maps=nothing,
         text_scores=np.zeros((0, 0), dtype=np.float32),
@@ -65,6 +66,25 @@ def slow_upsample(cells, width, height):
             upper = (1 - b) * cells[top, left] + b * cells[top, right]
             lower = (1 - b) * cells[low, left] + b * cells[low, right]
             out[y, x] = (1 - a) * upper + a * lower
+    return 255 * out
+
+
+def slow_placed(cells, view, width, height):
+    """Each pixel between the cell centres that `cell_box` gives, 0 where no cell covers it."""
+    rows, columns = cells.shape
+    layout = VisualLayout(1, rows, columns, ((0,),), view)
+    boxes = [layout.cell_box(row, 0, width=width, height=height) for row in range(rows)]
+    centres_y = [(top + bottom) / 2 for _, top, _, bottom in boxes]
+    wide = [layout.cell_box(0, column, width=width, height=height) for column in range(columns)]
+    centres_x = [(left + right) / 2 for left, _, right, _ in wide]
+    out = np.zeros((height, width))
+    for y in range(height):
+        for x in range(width):
+            inside_x = wide[0][0] <= x + 0.5 <= wide[-1][2]
+            inside_y = boxes[0][1] <= y + 0.5 <= boxes[-1][3]
+            if inside_x and inside_y:
+                lines = [np.interp(x + 0.5, centres_x, line) for line in cells]
+                out[y, x] = np.interp(y + 0.5, centres_y, lines)
     return 255 * out
 
 
@@ -104,6 +124,78 @@ def test_upsampling_equals_the_slow_twin(cells, width, height):
     got = upsample(cells, width=width, height=height)
     assert got.shape == (height, width)
     np.testing.assert_allclose(got, slow_upsample(cells, width, height), atol=0.8)
+
+
+@st.composite
+def views(draw):
+    """Crops, canvases that reach beyond the picture, and what is both."""
+    left, top = draw(st.floats(-0.6, 0.6)), draw(st.floats(-0.6, 0.6))
+    return View(
+        left, top, max(left, 0) + draw(st.floats(0.2, 1)), max(top, 0) + draw(st.floats(0.2, 1))
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 5)), elements=unit_floats),
+    views(),
+    st.integers(5, 23),
+    st.integers(4, 19),
+)
+def test_placing_by_view_equals_the_slow_twin(cells, view, width, height):
+    edges = [view.left * width - 0.5, view.right * width - 0.5]
+    edges += [view.top * height - 0.5, view.bottom * height - 0.5]
+    assume(all(abs(edge - round(edge)) > 1e-6 for edge in edges))
+    got = upsample(cells, width=width, height=height, view=view)
+    assert got.shape == (height, width)
+    np.testing.assert_allclose(got, slow_placed(cells, view, width, height), atol=0.8)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 5), views(), st.data())
+def test_a_hot_cell_is_hottest_where_its_box_says(rows, columns, view, data):
+    cell = data.draw(st.tuples(st.integers(0, rows - 1), st.integers(0, columns - 1)))
+    cells = np.zeros((rows, columns), dtype=np.float32)
+    cells[cell] = 1.0
+    layout = VisualLayout(1, rows, columns, ((0,),), view)
+    left, top, right, bottom = layout.cell_box(*cell, width=400, height=300)
+    x, y = int((left + right) / 2), int((top + bottom) / 2)
+    assume(0 <= x < 400 and 0 <= y < 300)
+    heat = upsample(cells, width=400, height=300, view=view)
+    assert heat[y, x] >= max(heat.max() - 20, 225)
+
+
+def test_a_nearly_whole_view_is_painted_as_the_whole_one():
+    cells = np.random.default_rng(0).random((5, 7), dtype=np.float32)
+    whole = upsample(cells, width=90, height=60)
+    nearly = upsample(cells, width=90, height=60, view=View(0, 0, 1, 1 + 1e-9))
+    np.testing.assert_allclose(nearly, whole, atol=1)
+
+
+def test_pixels_that_the_model_never_saw_are_marked_and_no_others():
+    frame = np.full((60, 100, 3), 200, dtype=np.uint8)
+    marked = mark_unseen(frame, View(0.2, 0.0, 0.8, 1.0))
+    np.testing.assert_array_equal(marked[:, 20:80], frame[:, 20:80])
+    for part in (marked[:, :20], marked[:, 80:]):
+        assert part.max() < 200
+        assert len(np.unique(part)) == 2  # dimmed, and lines on it
+    assert (frame == 200).all()
+
+
+@pytest.mark.parametrize("view", [View(), View(-0.1, 0.0, 1.2, 1.0)])
+def test_a_picture_seen_whole_is_not_marked(view):
+    frame = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(mark_unseen(frame, view), frame)
+
+
+def test_a_still_of_a_crop_has_its_heat_in_the_crop():
+    frame = np.full((40, 80, 3), 100, dtype=np.uint8)
+    view = View(0.25, 0.0, 0.75, 1.0)
+    still = render_still(frame, np.ones((2, 2), np.float32), view=view, opacity=1.0)
+    np.testing.assert_allclose(
+        still[:, 20:60], np.broadcast_to(color_table("turbo")[255], (40, 40, 3)), atol=1
+    )
+    assert (np.ptp(still[:, :20].astype(int), axis=2) == 0).all()
 
 
 def test_heat_lies_over_its_own_cell():

@@ -15,7 +15,7 @@ from tam_video.render.turns import (
     token_subject,
     words_subject,
 )
-from tam_video.types import Explanation, Token, TokenGrid, VideoInfo, Word
+from tam_video.types import Explanation, Token, VideoInfo, VisualLayout, Word
 
 
 def explanation(answer="the Red circle 2", content=("Red", "circle")):
@@ -25,7 +25,7 @@ def explanation(answer="the Red circle 2", content=("Red", "circle")):
         span = (start, start + len(text))
         words.append(Word(place, text, *span, (place + 1,), text in content))
         tokens.append(Token(place + 1, place, text, "answer", place, *span))
-    grid = TokenGrid(2, 1, 1, ((0,), (1,)))
+    layout = VisualLayout(2, 1, 1, ((0,), (1,)))
     count = len(words)
     maps = np.linspace(0, 1, (count + 1) * 2, dtype=np.float32).reshape(-1, 2, 1, 1)
     return Explanation(
@@ -36,7 +36,7 @@ def explanation(answer="the Red circle 2", content=("Red", "circle")):
         answer=answer,
         tokens=tuple(tokens),
         words=tuple(words),
-        grid=grid,
+        layout=layout,
         maps=maps,
         word_maps=maps[1:].copy(),
         text_scores=np.zeros((count + 1, count + 1), dtype=np.float32),

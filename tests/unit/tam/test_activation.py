@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import tam_video.tam
 from tam_video.errors import TokenAlignmentError
-from tam_video.tam import token_activation_maps
-from tam_video.types import TokenGrid
+from tam_video.tam import input_activation_maps, token_activation_maps
+from tam_video.types import VisualLayout
 
 GRIDS = st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5))
 
@@ -133,13 +133,47 @@ def test_text_scores_cover_earlier_tokens_only():
     assert got.text_scores[-1].any()
 
 
-def test_grid_may_be_a_token_grid():
+def test_grid_may_be_a_layout():
     case = slow_twins.random_case(4)
-    grid = TokenGrid(*case.grid, frame_slots=((0, 1), (2, 3)))
+    grid = VisualLayout(*case.grid, frame_slots=((0, 1), (2, 3)))
 
     got = explain(dataclasses.replace(case, grid=grid))
 
     np.testing.assert_array_equal(got.maps, explain(case).maps)
+
+
+def explain_inputs(case, grids):
+    arguments = {name: value for name, value in case.arguments.items() if name != "grid"}
+    return input_activation_maps(case.scores, grids=grids, **arguments)
+
+
+def test_inputs_are_corrected_together_and_cut_apart():
+    case = slow_twins.random_case(6, grid=(3, 4, 5))
+
+    first, second = explain_inputs(case, [(1, 4, 5), (2, 4, 5)])
+
+    whole = explain(case)
+    np.testing.assert_array_equal(np.concatenate([first.raw, second.raw], axis=1), whole.raw)
+    np.testing.assert_array_equal(np.concatenate([first.maps, second.maps], axis=1), whole.maps)
+    np.testing.assert_array_equal(first.text_scores, second.text_scores)
+
+
+def test_inputs_may_differ_in_shape():
+    case = slow_twins.random_case(6, grid=(1, 1, 41))
+
+    found = explain_inputs(case, [(2, 3, 4), (1, 2, 5), VisualLayout(1, 1, 7, ((0,),))])
+
+    assert [each.maps.shape[1:] for each in found] == [(2, 3, 4), (1, 2, 5), (1, 1, 7)]
+
+
+def test_borrowed_cells_may_repeat_a_position():
+    case = slow_twins.random_case(4)
+    case.visual_positions[25] = case.visual_positions[5]
+    layout = VisualLayout(*case.grid, frame_slots=((0,), (1,)), borrowed=(25,))
+
+    got = explain(dataclasses.replace(case, grid=layout))
+
+    np.testing.assert_array_equal(got.raw[:, 25], got.raw[:, 5])
 
 
 def test_visual_positions_need_not_be_contiguous():
@@ -230,6 +264,7 @@ def test_cells_that_do_not_add_up_are_refused(change, message):
 
 def test_no_public_entry_takes_a_single_token():
     assert set(tam_video.tam.__all__) == {
+        "input_activation_maps",
         "join_words",
         "rank_gaussian_filter",
         "token_activation_maps",

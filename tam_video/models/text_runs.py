@@ -1,0 +1,170 @@
+"""Which tokens of a prompt spell the turns, for any chat template.
+
+The template is rendered once with stand-ins for the texts, which shows what it writes between them.
+Only the pictures' placeholders of that writing look different in the prompt, so the texts are found
+from the end: each stands right before the writing that follows it. Nothing is tokenised again.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tam_video.errors import TokenAlignmentError
+from tam_video.models.offsets import TokenSpan, token_spans
+from tam_video.models.placing import split_runs
+from tam_video.types import IntArray, Message
+
+STAND_IN = "\N{LEFT DOUBLE QUOTATION MARK}turn{}\N{RIGHT DOUBLE QUOTATION MARK}"
+CHANGES_TEXT = "the chat template of this checkpoint changes the text"
+
+
+def find_text_runs(
+    ids: IntArray,
+    conversation: Sequence[Message],
+    *,
+    visual: IntArray,
+    controls: frozenset[int],
+    decode: Callable[[list[int]], str],
+    render: Callable[[list[str]], str],
+) -> tuple[IntArray, ...]:
+    """Find the tokens of the user's and the assistant's turns.
+
+    Args:
+        ids: int64 [L], the prompt.
+        conversation: the turns.
+        visual: positions of visual tokens, in any order.
+        controls: ids of control tokens.
+        decode: turns ids into text, control tokens included.
+        render: the chat template with other texts in place of the turns', before tokenisation.
+
+    Returns:
+        int64 [n] each, positions of neighbouring text tokens: no system turn, no role header, no
+        control token.
+
+    Raises:
+        TokenAlignmentError: a text is not where the template puts it.
+    """
+    shown = np.flatnonzero(~np.isin(np.arange(len(ids)), visual))
+    text, spans = token_spans(decode, ids[shown].tolist())
+    squeezed = _Squeezed(text)
+    places = _places(squeezed.text, conversation, _written_after(len(conversation), render))
+    is_control = np.isin(ids[shown], list(controls))
+    runs: list[IntArray] = []
+    for turn, (start, end) in zip(conversation, places, strict=True):
+        if turn.role != "system":
+            inside = squeezed.tokens_inside(spans, start, end) & ~is_control
+            runs.extend(split_runs(shown[inside]))
+    return tuple(runs)
+
+
+class _Squeezed:
+    """A text as `_squeeze` gives it; `place[i]` is where character i went."""
+
+    def __init__(self, text: str) -> None:
+        kept = [_squeeze_char(char) for char in text]
+        self.original = text
+        self.text = "".join(kept)
+        self.place = np.concatenate([[0], np.cumsum([len(char) for char in kept])]).astype(int)
+
+    def tokens_inside(self, spans: Sequence[TokenSpan], start: int, end: int) -> Any:
+        """Bool [n]: which tokens spell the squeezed characters from `start` to `end`.
+
+        Tokens that squeeze to nothing (white space, an accent by itself) are inside when they stand
+        between the first and the last of those characters, or are accents of the last one.
+        """
+        first = int(np.searchsorted(self.place, start, side="right")) - 1
+        last = int(np.searchsorted(self.place, end, side="left"))
+        while last < len(self.original) and unicodedata.combining(self.original[last]):
+            last += 1
+        bounds = np.array([(span.start, span.end) for span in spans], dtype=int).reshape(-1, 2)
+        starts, ends = self.place[bounds[:, 0]], self.place[bounds[:, 1]]
+        spelled = (starts < ends) & (starts >= start) & (ends <= end)
+        return spelled | (
+            (starts == ends) & (bounds[:, 0] >= first) & (bounds[:, 1] <= last) & (start < end)
+        )
+
+
+def _squeeze(text: str) -> str:
+    """A text without white space, case, accents and the Unicode forms that tokenizers change."""
+    return "".join(map(_squeeze_char, text))
+
+
+@lru_cache(maxsize=4096)
+def _squeeze_char(char: str) -> str:
+    # Decomposed character by character: a composed and a decomposed accent squeeze alike.
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
+    return "".join(
+        part for part in folded if not part.isspace() and not unicodedata.combining(part)
+    )
+
+
+def _written_after(num_turns: int, render: Callable[[list[str]], str]) -> list[str]:
+    """What the template writes between each text and the next one or the end, squeezed."""
+    stand_ins = [STAND_IN.format(number) for number in range(num_turns)]
+    rest = render(stand_ins)
+    written = []
+    for stand_in in stand_ins:
+        before, found, rest = rest.partition(stand_in)
+        if not found:
+            raise TokenAlignmentError(
+                "the chat template leaves a turn out or changes it",
+                hint="ask without a system turn",
+            )
+        written.append(before)
+    return [_squeeze(each) for each in (*written[1:], rest)]
+
+
+def _places(
+    text: str, conversation: Sequence[Message], after: Sequence[str]
+) -> list[tuple[int, int]]:
+    """Start and end of each turn in the squeezed prompt, found from the last to the first.
+
+    Turns without pictures between them are sought together with the writing between them, which
+    stands as it is; only where a tokenizer changed that, each by itself.
+    """
+    said = [_squeeze(turn.text) for turn in conversation]
+    bounds = [0, *(n for n, turn in enumerate(conversation) if n and turn.inputs), len(said)]
+    blocks = [range(*pair) for pair in pairwise(bounds)]
+    limit = len(text)
+    found: list[tuple[int, int]] = []
+    while blocks:
+        block = blocks.pop()
+        together = "".join(said[n] + after[n] for n in block[:-1]) + said[block[-1]]
+        start = _find_last(text, together, after[block[-1]], limit)
+        if start < 0 and len(block) > 1:
+            blocks.extend(range(n, n + 1) for n in block)
+            continue
+        if start < 0:
+            raise TokenAlignmentError(
+                f"the prompt does not spell the turn {conversation[block[0]].text[:60]!r}",
+                hint=CHANGES_TEXT,
+            )
+        limit = at = start
+        placed = []
+        for n in block:
+            placed.append((at, at + len(said[n])))
+            at += len(said[n]) + len(after[n])
+        found = placed + found
+    return found
+
+
+def _find_last(text: str, wanted: str, follows: str, limit: int) -> int:
+    """Last place of `wanted` before `limit` with as much of `follows` behind it as there is.
+
+    `follows` ends at the limit, unless a placeholder in it became something else; then its
+    beginning still stands. Where not even that does, only a single place is taken.
+    """
+    if text.endswith(wanted + follows, 0, limit):
+        return limit - len(wanted) - len(follows)
+    for length in range(len(follows), 0, -1):
+        start = text.rfind(wanted + follows[:length], 0, limit)
+        if start >= 0:
+            return start
+    start = text.rfind(wanted, 0, limit)
+    return start if start == text.find(wanted, 0, limit) else -1

@@ -1,0 +1,144 @@
+"""The text tokens of a prompt and of an answer, with their places in the text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tam_video.models.base import EncodedPrompt, PlacedLayout
+from tam_video.models.offsets import token_spans
+from tam_video.models.prompt import check_prompt_text, control_ids
+from tam_video.models.scores import TokenOdds
+from tam_video.models.text_runs import find_text_runs
+from tam_video.types import Candidate, FrameBatch, Message, Token
+
+RUN_SEPARATOR = "\n"
+
+
+def prompt_tokens(
+    prompt: EncodedPrompt,
+    turns: Sequence[Message],
+    placed: Sequence[PlacedLayout],
+    *,
+    processor: Any,
+) -> tuple[str, tuple[Token, ...]]:
+    """Text tokens of the turns, at their own positions.
+
+    Args:
+        prompt: the encoded prompt.
+        turns: what was asked, with the inputs that each turn shows.
+        placed: where the visual tokens sit.
+        processor: it knows the chat template and the tokenizer.
+
+    Returns:
+        Their text, runs joined by a line break, and the tokens.
+
+    Raises:
+        TokenAlignmentError: the prompt does not spell the turns.
+    """
+    decode = partial(decode_ids, processor.tokenizer)
+    runs = find_text_runs(
+        prompt.input_ids,
+        turns,
+        visual=np.concatenate([each.positions for each in placed]),
+        controls=control_ids(processor.tokenizer),
+        decode=decode,
+        render=lambda texts: _render(processor, turns, texts, inputs=prompt.inputs),
+    )
+    text = ""
+    tokens: list[Token] = []
+    for run in runs:
+        ids = prompt.input_ids[run].tolist()
+        first_index = len(tokens)
+        start = len(text) + len(RUN_SEPARATOR) if text else 0
+        run_text, spans = token_spans(decode, ids)
+        text = f"{text}{RUN_SEPARATOR}{run_text}" if text else run_text
+        tokens.extend(
+            Token(
+                index=first_index + offset,
+                id=id_,
+                text=span.text,
+                role="prompt",
+                position=position,
+                char_start=start + span.start,
+                char_end=start + span.end,
+            )
+            for offset, (id_, span, position) in enumerate(
+                zip(ids, spans, run.tolist(), strict=True)
+            )
+        )
+    check_prompt_text(text, turns)
+    return text, tuple(tokens)
+
+
+def answer_tokens(
+    ids: list[int],
+    positions: list[int],
+    *,
+    tokenizer: Any,
+    odds: tuple[TokenOdds, ...],
+    first_index: int,
+) -> tuple[str, tuple[Token, ...]]:
+    """Answer tokens, each at the position that predicted it.
+
+    Args:
+        ids: the J tokens.
+        positions: J sequence positions.
+        tokenizer: spells them.
+        odds: J probabilities with candidates.
+        first_index: number of the first one among all text tokens.
+
+    Returns:
+        The answer and its tokens.
+    """
+    text, spans = token_spans(partial(decode_ids, tokenizer), ids)
+    tokens = (
+        Token(
+            index=first_index + offset,
+            id=id_,
+            text=span.text,
+            role="answer",
+            position=position,
+            char_start=span.start,
+            char_end=span.end,
+            probability=chance.probability,
+            candidates=tuple(
+                Candidate(other, decode_ids(tokenizer, [other]), value)
+                for other, value in chance.candidates
+            ),
+        )
+        for offset, (id_, position, span, chance) in enumerate(
+            zip(ids, positions, spans, odds, strict=True)
+        )
+    )
+    return text, tuple(tokens)
+
+
+def decode_ids(tokenizer: Any, ids: list[int]) -> str:
+    """Text of tokens as they are: control tokens spelled out, no cleaning up."""
+    text: str = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    return text
+
+
+def _render(
+    processor: Any, turns: Sequence[Message], texts: Sequence[str], *, inputs: Sequence[FrameBatch]
+) -> str:
+    """The chat template as text, with other texts in place of the turns'."""
+    kinds = ["image" if batch.info.is_image else "video" for batch in inputs]
+    messages = [
+        {
+            "role": turn.role,
+            "content": [
+                *({"type": kinds[number]} for number in turn.inputs),
+                {"type": "text", "text": text},
+            ],
+        }
+        for turn, text in zip(turns, texts, strict=True)
+    ]
+    written: str = processor.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True
+    )
+    return written

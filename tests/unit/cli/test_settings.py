@@ -1,0 +1,66 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tam_video.cli.settings import asked_from_options, config_from_options, layer, seconds
+from tam_video.errors import ConfigError
+from tam_video.types import Message
+
+
+@pytest.fixture
+def chat(tmp_path):
+    def write(*content):
+        path = tmp_path / "chat.json"
+        path.write_text(json.dumps([{"role": "user", "content": content}]))
+        return path
+
+    return write
+
+
+VIDEO = {"type": "video", "path": "a.mp4"}
+TEXT = {"type": "text", "text": "What?"}
+
+
+def test_a_question_is_about_all_files():
+    turns, paths = asked_from_options([Path("a.mp4"), Path("b.png")], "What?", None)
+    assert turns == (Message("user", "What?"),)
+    assert paths == (Path("a.mp4"), Path("b.png"))
+
+
+def test_a_conversation_may_name_its_files(chat, tmp_path):
+    turns, paths = asked_from_options([], None, chat(VIDEO, TEXT))
+    assert turns == (Message("user", "What?", (0,)),)
+    assert paths == (tmp_path / "a.mp4",)
+
+
+def test_a_conversation_of_text_is_about_the_given_files(chat):
+    assert asked_from_options([Path("b.mp4")], None, chat(TEXT))[1] == (Path("b.mp4"),)
+
+
+def test_what_is_asked_of_nothing_or_twice_is_refused(chat):
+    with pytest.raises(ConfigError, match="is given as well"):
+        asked_from_options([Path("b.mp4")], None, chat(VIDEO, TEXT))
+    with pytest.raises(ConfigError, match="no video or image"):
+        asked_from_options([], None, chat(TEXT))
+    with pytest.raises(ConfigError, match="no video or image"):
+        asked_from_options([], "What?", None)
+    with pytest.raises(ConfigError, match="a question or a conversation"):
+        asked_from_options([Path("b.mp4")], "What?", chat(TEXT))
+
+
+@pytest.mark.parametrize(("text", "value"), [("-1", -1), ("20", 20), ("0.75", 0.75)])
+def test_layers_are_numbers_or_shares(text, value):
+    found = config_from_options({"layer": text, "logits": "head"})
+    assert (found.layer, found.logits) == (value, "head")
+    assert type(layer(text)) is type(value)
+
+
+@pytest.mark.parametrize("text", ["last", "1.5", "", "nan"])
+def test_what_is_no_layer_is_a_config_error(text):
+    with pytest.raises(ConfigError, match="layer"):
+        config_from_options({"layer": text})
+
+
+def test_times_are_read_in_all_forms():
+    assert [seconds(text) for text in ("12.5", "1:02", "1:00:02.5")] == [12.5, 62.0, 3602.5]
