@@ -1,0 +1,75 @@
+"""`tam-video models` and `tam-video doctor`: what is supported, and whether it works here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from tam_video.cli.console import common_options, session
+
+
+@click.command("models")
+@common_options
+def models_command(as_json: bool, verbose: int, quiet: bool) -> None:
+    """List the supported model families, with how their tokens lie in time and space.
+
+    A checkpoint's family is the `model_type` in its config.json.
+    """
+    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
+        from tam_video.models.doctor import list_families
+
+        rows = list_families()
+        lines = [
+            f"{row.family:24s} {row.status:16s} {row.frames_per_slot:>8s}  "
+            f"{row.geometry}{f'; {row.problem}' if row.problem else ''}"
+            for row in rows
+        ]
+        head = f"{'family':24s} {'status':16s} {'frames':>8s}  geometry"
+        console.result({"models": [asdict(row) for row in rows]}, "\n".join([head, *lines]))
+
+
+@click.command("doctor")
+@click.option(
+    "-m", "--model", default="tiny", show_default=True, help="tiny, a folder, or a hub id."
+)
+@click.option("--revision", metavar="NAME", help="Branch, tag or commit of a hub id.")
+@click.option("--num-frames", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--width", type=click.IntRange(16), default=320, show_default=True)
+@click.option("--height", type=click.IntRange(16), default=240, show_default=True)
+@common_options
+def doctor_command(
+    model: str,
+    revision: str | None,
+    num_frames: int,
+    width: int,
+    height: int,
+    as_json: bool,
+    verbose: int,
+    quiet: bool,
+) -> None:
+    """Check a checkpoint's config, processor and token layout on a made-up clip; no weights."""
+    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
+        from tam_video.models.doctor import check_layout
+
+        report = check_layout(
+            model, revision=revision, num_frames=num_frames, width=width, height=height
+        )
+        layout = report.layout
+        lines = [
+            f"{model}: {report.family} ({report.status})",
+            f"{num_frames} frames of {width} x {height} -> {layout.t} slots of {layout.h} rows x "
+            f"{layout.w} columns, {report.num_prompt_tokens} prompt tokens",
+            f"frames of each slot: {' '.join('+'.join(map(str, s)) for s in layout.frame_slots)}",
+            _seen(report.layout.view.is_whole, layout.cell_box(0, 0, width=width, height=height)),
+            f"prompt text: {report.prompt_text}",
+        ]
+        console.result({"model": model, **asdict(report)}, "\n".join(lines))
+
+
+def _seen(is_whole: bool, box: tuple[float, float, float, float]) -> str:
+    left, top, right, bottom = box
+    cells = f"a cell is {right - left:.1f} x {bottom - top:.1f} source pixels"
+    if is_whole:
+        return f"{cells}; the whole picture is seen"
+    return f"{cells}; the first one starts at ({left:.1f}, {top:.1f})"

@@ -1,0 +1,158 @@
+"""Looks at a checkpoint before it is run: config, processor and layout, no weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tam_video.errors import ModelLoadError
+from tam_video.models.base import Checkpoint, Family, Status
+from tam_video.models.boundary import library_errors, quiet
+from tam_video.models.conversation import share_out
+from tam_video.models.families import FAMILIES
+from tam_video.models.loading import check_config, find_family, load_processor, locate, read_config
+from tam_video.models.prompt import encode_prompt
+from tam_video.models.tokens import prompt_tokens
+from tam_video.types import FrameBatch, Message, VideoInfo, VisualLayout
+
+QUESTION = "What happens in the video?"
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyRow:
+    """A line of the table of supported models; see `Family` for the fields."""
+
+    family: str
+    status: Status
+    frames_per_slot: str
+    geometry: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutReport:
+    """What a checkpoint makes of a clip.
+
+    Attributes:
+        family: `model_type` of the config.
+        status: of the family.
+        layout: of the clip.
+        width: of the clip, in pixels.
+        height: of the clip, in pixels.
+        num_frames: of the clip.
+        num_prompt_tokens: tokens of the prompt, visual ones included.
+        prompt_text: the text that is explained or serves as context.
+    """
+
+    family: str
+    status: Status
+    layout: VisualLayout
+    width: int
+    height: int
+    num_frames: int
+    num_prompt_tokens: int
+    prompt_text: str
+
+
+def list_families() -> tuple[FamilyRow, ...]:
+    """Every known family, plug-ins included, sorted by `model_type`."""
+    rows = []
+    for name in FAMILIES.names():
+        family: Family = FAMILIES.load(name)
+        rows.append(
+            FamilyRow(name, family.status, family.frames_per_slot, family.geometry, family.problem)
+        )
+    return tuple(rows)
+
+
+def check_layout(
+    name_or_path: str,
+    *,
+    revision: str | None = None,
+    num_frames: int = 8,
+    width: int = 320,
+    height: int = 240,
+    offline: bool | None = None,
+) -> LayoutReport:
+    """Lay out a made-up clip with a checkpoint's own config and processor; no weights are read.
+
+    Args:
+        name_or_path: "tiny", a checkpoint folder (weights may be missing), or a hub id.
+        revision: branch, tag or commit of a hub id.
+        num_frames: of the clip.
+        width: of the clip, in pixels.
+        height: of the clip, in pixels.
+        offline: True uses only files downloaded before.
+
+    Raises:
+        ModelLoadError: config or processor can't be loaded.
+        UnsupportedModelError: no adapter for this `model_type`.
+        TokenAlignmentError: tokens and cells don't add up.
+    """
+    source = locate(name_or_path)
+    if isinstance(source, Path):
+        check_config(source, name=name_or_path)
+    files = {
+        "pretrained_model_name_or_path": str(source),
+        "revision": revision or "main",
+        "local_files_only": bool(offline),
+    }
+    with library_errors("load", name=name_or_path, revision=revision), quiet():
+        family = find_family(read_config(files), name=name_or_path)
+        processor = load_processor(files)
+        model = SimpleNamespace(config=_config(files, family), device=_cpu(), dtype=_float32())
+    checkpoint = Checkpoint(name_or_path, revision, model, processor)
+    batch = _clip(num_frames, width, height)
+    turns = share_out([Message("user", QUESTION)], num_inputs=1)
+    with library_errors("run", name=name_or_path), quiet():
+        _tensors, prompt = encode_prompt([batch], turns, checkpoint=checkpoint, family=family)
+        placed = family.place(prompt, checkpoint)
+        text, _tokens = prompt_tokens(prompt, turns, placed, processor=processor)
+    return LayoutReport(
+        family=family.model_type,
+        status=family.status,
+        layout=placed[0].layout,
+        width=width,
+        height=height,
+        num_frames=num_frames,
+        num_prompt_tokens=len(prompt.input_ids),
+        prompt_text=text,
+    )
+
+
+def _config(files: dict[str, Any], family: Family) -> Any:
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(**files, trust_remote_code=False)
+    # A wrapper's checkpoint may be run by an inner class, which has an inner config.
+    wanted = getattr(getattr(transformers, family.model_class, None), "config_class", None)
+    if wanted is None or isinstance(config, wanted):
+        return config
+    inner = [part for part in vars(config).values() if isinstance(part, wanted)]
+    if not inner:
+        raise ModelLoadError(f"{config.model_type} holds no config for {family.model_class}")
+    return inner[0]
+
+
+def _clip(num_frames: int, width: int, height: int) -> FrameBatch:
+    """Noise, so that no processor can take frames for alike."""
+    frames = np.random.default_rng(0).integers(0, 256, (num_frames, height, width, 3), np.uint8)
+    info = VideoInfo(Path("clip.mp4"), num_frames, width, height, Fraction(4), num_frames / 4)
+    return FrameBatch(frames, np.arange(num_frames), np.arange(num_frames) / 4.0, info)
+
+
+def _cpu() -> Any:
+    import torch
+
+    return torch.device("cpu")
+
+
+def _float32() -> Any:
+    import torch
+
+    return torch.float32

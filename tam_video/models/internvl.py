@@ -1,0 +1,85 @@
+"""InternVL: where its visual tokens sit.
+
+Videos and images share `image_token_id`. A frame is one square tile, resized whole, behind its
+number: `Frame1: <img>...</img>`. An image is one run: its tiles, then, where there are several, a
+thumbnail of the whole picture, which is what its layout stands for. Source: transformers 5,
+`models/internvl`, `models/got_ocr2`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tam_video.errors import TokenAlignmentError
+from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
+from tam_video.models.placing import (
+    FOREIGN,
+    frame_layout,
+    resized_and_cropped,
+    split_runs,
+    whole_patches,
+)
+from tam_video.types import FrameBatch, IntArray, View
+
+
+def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
+    """Place videos by one run a frame, images by one run that ends with the whole picture.
+
+    Raises:
+        TokenAlignmentError: runs, frames and the size of a tile don't add up.
+    """
+    config, processor = checkpoint.model.config, checkpoint.processor
+    patch_size = tuple(config.vision_config.patch_size)
+    pixels = tuple(prompt.fields["pixel_values"].shape[-2:])
+    h, w = (
+        int(side // patch * config.downsample_ratio)
+        for side, patch in zip(pixels, patch_size, strict=True)
+    )
+    # The model takes the root of the number of patches for both sides.
+    if h != w or h * w != processor.image_seq_length:
+        raise TokenAlignmentError(
+            f"tiles of {h} x {w} tokens, the processor writes {processor.image_seq_length}",
+            hint=FOREIGN,
+        )
+    runs = split_runs(np.flatnonzero(prompt.input_ids == config.image_token_id))
+    wanted = [1 if batch.info.is_image else len(batch.frames) for batch in prompt.inputs]
+    if len(runs) != sum(wanted):
+        raise TokenAlignmentError(
+            f"{len(runs)} runs of visual tokens for {sum(wanted)} frames and images", hint=FOREIGN
+        )
+    placed = []
+    for batch, start in zip(prompt.inputs, np.cumsum([0, *wanted]).tolist(), strict=False):
+        whole = View()
+        if not batch.info.is_image:
+            whole = resized_and_cropped(processor.video_processor, batch)
+        view = whole_patches(whole, pixels, patch_size)
+        tiles = [
+            _whole_picture(run, batch, h * w) for run in runs[start : start + len(batch.frames)]
+        ]
+        layout = frame_layout(len(batch.frames), (h, w), view)
+        placed.append(PlacedLayout(layout, np.concatenate(tiles)))
+    return tuple(placed)
+
+
+def _whole_picture(run: IntArray, batch: FrameBatch, tile: int) -> IntArray:
+    """The tokens of a run that show the whole picture: all of a frame, the last tile of an image.
+
+    Raises:
+        TokenAlignmentError: the run is no tile, or not so many whole ones.
+    """
+    fits = len(run) % tile == 0 if batch.info.is_image else len(run) == tile
+    if not fits:
+        raise TokenAlignmentError(
+            f"a run of {len(run)} visual tokens does not fit tiles of {tile}", hint=FOREIGN
+        )
+    return run[-tile:]
+
+
+INTERNVL = Family(
+    "internvl",
+    place_tiles,
+    "1",
+    "whole picture, resized to a square; images by their thumbnail",
+    problem="the videos of one prompt need the same number of frames (transformers stacks them)",
+    default_num_frames=8,
+)

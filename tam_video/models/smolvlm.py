@@ -1,0 +1,60 @@
+"""SmolVLM: where its visual tokens sit.
+
+Videos and images share `image_token_id`. Every frame, and the global view that ends every image, is
+one run behind a token of its own, `<global-img>`; the tiles of an image before it are not used.
+Pictures are resized whole, in two steps that end in a square. Source: transformers 5,
+`models/smolvlm`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tam_video.errors import TokenAlignmentError
+from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
+from tam_video.models.placing import FOREIGN, frame_layout, split_runs, whole_patches
+from tam_video.types import View
+
+
+def place_global_views(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
+    """Place every frame, and every image by its global view.
+
+    Raises:
+        TokenAlignmentError: global views and frames, or runs and grid, don't add up.
+    """
+    config, processor = checkpoint.model.config, checkpoint.processor
+    patch = config.vision_config.patch_size
+    pixels = tuple(prompt.fields["pixel_values"].shape[-2:])
+    h, w = (side // patch // config.scale_factor for side in pixels)
+    if h != w or h * w != processor.image_seq_len:
+        raise TokenAlignmentError(
+            f"views of {h} x {w} tokens, the processor writes {processor.image_seq_len}",
+            hint=FOREIGN,
+        )
+    marker = processor.tokenizer.convert_tokens_to_ids(processor.global_image_token)
+    runs = split_runs(np.flatnonzero(prompt.input_ids == config.image_token_id))
+    views = [run for run in runs if prompt.input_ids[run[0] - 1] == marker]
+    num_views = sum(len(batch.frames) for batch in prompt.inputs)
+    if len(views) != num_views or any(len(run) != h * w for run in runs):
+        raise TokenAlignmentError(
+            f"{len(views)} global views for {num_views} frames and images, or runs that are not "
+            f"{h * w} visual tokens",
+            hint=FOREIGN,
+        )
+    view = whole_patches(View(), pixels, (patch, patch))
+    placed, start = [], 0
+    for batch in prompt.inputs:
+        end = start + len(batch.frames)
+        layout = frame_layout(len(batch.frames), (h, w), view)
+        placed.append(PlacedLayout(layout, np.concatenate(views[start:end])))
+        start = end
+    return tuple(placed)
+
+
+SMOLVLM = Family(
+    "smolvlm",
+    place_global_views,
+    "1",
+    "whole picture, resized to a square; images by their global view",
+    problem="a prompt shows videos or images, not both (transformers keeps the pixels of one kind)",
+)
