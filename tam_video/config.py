@@ -25,7 +25,8 @@ class RunConfig(BaseModel):
         device_map: passed to transformers for models spread over devices.
         attn_implementation: attention kernel of transformers; None for its own choice.
         layer: decoder layer whose hidden states are read: a number, negative from the end (-1 is
-            the last, after the final norm), or a share of the depth such as 0.75.
+            the last, after the final norm), a share of the depth such as 0.75, or "input" for what
+            enters the decoder.
         logits: "model": scores are the model's own logits; "head": before its softcap and scale.
         reader: name of the video reader.
         sampler: name of the frame sampler; "auto" follows the other options (`native` without any).
@@ -62,7 +63,7 @@ class RunConfig(BaseModel):
     device: str = "auto"
     device_map: str | None = None
     attn_implementation: str | None = None
-    layer: int | float = -1
+    layer: int | float | Literal["input"] = -1
     logits: Literal["model", "head"] = "model"
     reader: str = "pyav"
     sampler: str = "auto"

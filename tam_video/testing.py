@@ -31,7 +31,7 @@ import torch
 from tam_video.errors import TokenAlignmentError
 from tam_video.models.base import GenerationOptions, PlacedLayout
 from tam_video.models.boundary import quiet
-from tam_video.models.capture import find_decoder
+from tam_video.models.capture import find_decoder, resolve_layer
 from tam_video.models.conversation import share_out
 from tam_video.models.inference import with_answer
 from tam_video.models.prompt import encode_prompt
@@ -303,16 +303,16 @@ class ModelContract:
     def test_a_layer_is_its_hidden_states_through_the_final_norm(
         self, model: Any, batch: FrameBatch, generation: Generation
     ) -> None:
-        """Every layer, by number, from the end, and by share of the depth."""
+        """Every layer, by number, from the end, by share of the depth, and what enters."""
         answer = _answer_ids(generation)
         states, _logits = _slow_states(model, batch, answer)
         norm = getattr(find_decoder(model.checkpoint.model), model.adapter.decoder_norm)
         depth = model.num_layers
-        for layer in (*range(-depth, depth), 0.5):
+        for layer in ("input", *range(-depth, depth), 0.5):
             options = GenerationOptions(max_new_tokens=6, layer=layer, logits="head")
             got = model.generate(batch, TURNS, options=options)
             assert _answer_ids(got) == answer
-            number = max(0, round(layer * depth) - 1) if layer == 0.5 else int(layer) % depth
+            number = -1 if layer == "input" else resolve_layer(layer, num_layers=depth)
             state = states[number + 1]
             with torch.no_grad():
                 state = state if number == depth - 1 else norm(state)

@@ -31,7 +31,7 @@ from tam_video.cli.render import look_options
 @click.option("--device-map", metavar="MAP", help="Placement of transformers, such as auto.")
 @click.option("--attn", "attn_implementation", metavar="NAME", help="sdpa, eager, ...")
 @click.option(
-    "--layer", metavar="N", help="Decoder layer to read, or share of the depth  [default: -1]"
+    "--layer", metavar="N", help="Decoder layer, share of the depth, or input  [default: -1]"
 )
 @click.option(
     "--logits",

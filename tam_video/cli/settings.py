@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tam_video.config import RunConfig, make_config
 from tam_video.errors import ConfigError
@@ -68,18 +68,20 @@ def asked_from_options(
     return turns, paths
 
 
-def layer(text: str) -> int | float:
-    """Read "-1" as a layer's number, "0.75" as a share of the depth.
+def layer(text: str) -> int | float | Literal["input"]:
+    """Read "-1" as a layer's number, "0.75" as a share of the depth, "input" as what enters.
 
     Raises:
-        ConfigError: neither.
+        ConfigError: none of them.
     """
+    if text == "input":
+        return "input"
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    raise ConfigError(f"{text!r} is no layer", hint="a number such as -1, or a share such as 0.75")
+    raise ConfigError(f"{text!r} is no layer", hint="-1, 0.75, or input")
 
 
 def seconds(text: str) -> float:

@@ -36,7 +36,7 @@ class GenerationOptions:
         num_candidates: how many candidates are kept for each answer token.
         layer: decoder layer whose states the scores are read from, through the final norm: 0..L-1,
             negative from the end, or a share of the depth in (0, 1) such as 0.75; -1 is the model's
-            own last hidden state.
+            own last hidden state, "input" what enters the decoder (visual features as they are).
         logits: "model": scores are the model's own logits, with its softcap and scale; "head": what
             `lm_head` gives, before those.
         class_ids: "own": every token is scored for its own id. "reference": round 0 of the public
@@ -51,7 +51,7 @@ class GenerationOptions:
     top_k: int = 0
     seed: int = 0
     num_candidates: int = 3
-    layer: int | float = -1
+    layer: int | float | Literal["input"] = -1
     logits: Literal["model", "head"] = "model"
     class_ids: Literal["own", "reference"] = "own"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tam_video.errors import ConfigError
 
@@ -39,6 +39,22 @@ def record_states(module: Any) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
+@contextmanager
+def record_inputs(module: Any) -> Iterator[list[Tensor]]:
+    """Record the hidden states that a decoder layer is given, call by call; see `record_states`."""
+    states: list[Tensor] = []
+
+    def keep(_module: Any, args: Any, kwargs: Any) -> None:
+        given = args[0] if args else kwargs["hidden_states"]
+        states.append(given[0].detach())
+
+    handle = module.register_forward_pre_hook(keep, with_kwargs=True)
+    try:
+        yield states
+    finally:
+        handle.remove()
+
+
 def find_decoder(model: Any) -> Any:
     """Return the text decoder whose output goes into `lm_head`, whatever wraps it.
 
@@ -49,14 +65,16 @@ def find_decoder(model: Any) -> Any:
     return decoder.model if hasattr(decoder, "lm_head") else decoder
 
 
-def resolve_layer(layer: int | float, *, num_layers: int) -> int:
+def resolve_layer(layer: int | float | Literal["input"], *, num_layers: int) -> int:
     """Turn a layer number, maybe counted from the end, or a share of the depth into 0..L-1.
 
     A share is of the layers passed: 0.75 of 28 layers is the 21st, number 20.
 
     Raises:
-        ConfigError: the model has no such layer.
+        ConfigError: the model has no such layer; the decoder's input is none.
     """
+    if isinstance(layer, str):
+        raise ConfigError("the decoder's input is no layer", hint="choose a layer by its number")
     if isinstance(layer, float) and not layer.is_integer():
         if not 0 < layer < 1:
             raise ConfigError(

@@ -25,7 +25,7 @@ from tam_video.models.base import (
     PlacedLayout,
 )
 from tam_video.models.boundary import library_errors, quiet
-from tam_video.models.capture import find_decoder, record_states, resolve_layer
+from tam_video.models.capture import find_decoder, record_inputs, record_states, resolve_layer
 from tam_video.models.conversation import check_conversation, share_out
 from tam_video.models.prompt import control_ids, encode_prompt, refuse_control_tokens
 from tam_video.models.scores import class_scores, most_probable_id, token_odds
@@ -137,12 +137,15 @@ class TransformersModel:
 
         model = self.checkpoint.model
         decoder = find_decoder(model)
-        layer = resolve_layer(options.layer, num_layers=self.num_layers)
         with ExitStack() as stack:
             last = stack.enter_context(record_states(decoder))
             inner = None
-            if layer != self.num_layers - 1:
-                inner = stack.enter_context(record_states(decoder.layers[layer]))
+            if options.layer == "input":
+                inner = stack.enter_context(record_inputs(decoder.layers[0]))
+            else:
+                layer = resolve_layer(options.layer, num_layers=self.num_layers)
+                if layer != self.num_layers - 1:
+                    inner = stack.enter_context(record_states(decoder.layers[layer]))
             if forced is None:
                 answer_ids = sample_answer(model, tensors, options=options)
             else:
