@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.statistics import bootstrap
 from tam_video.datasets.questions import Question, caption_facts, make_questions
 from tam_video.datasets.shapes import Split, make_clip, write_clip
+from tam_video.metrics import bootstrap
 from tam_video.types import FrameBatch, Message
 
 MODEL: dict[str, Any] = {}

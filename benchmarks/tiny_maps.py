@@ -21,11 +21,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.stats import rankdata
 
-from benchmarks.statistics import bootstrap
 from benchmarks.tiny_answers import MODEL, read_clip, start_worker
 from tam_video.datasets.shapes import COLORS, SHAPES, ShapeClip, object_masks
+from tam_video.metrics import auc, bootstrap, pointing_hit
 from tam_video.pipeline import activate
 from tam_video.tam import join_words, word_maps
 from tam_video.types import FloatArray, FrameBatch, Generation, Message
@@ -38,9 +37,9 @@ def cell_masks(clip: ShapeClip, batch: FrameBatch, generation: Generation) -> np
 
     A slot's exact mask is the union of the object's masks in the frames that fed the slot.
     """
-    t, h, w = generation.grid.shape
+    t, h, w = generation.layouts[0].shape
     cells = np.zeros((len(clip.objects), t, h, w), bool)
-    for slot, fed in enumerate(generation.grid.frame_slots):
+    for slot, fed in enumerate(generation.layouts[0].frame_slots):
         seen = [object_masks(clip, int(batch.indices[frame])) for frame in fed]
         for number, mask in enumerate(np.logical_or.reduce(seen).astype(np.float32)):
             covered = cv2.resize(mask, (w, h), interpolation=cv2.INTER_AREA)
@@ -48,23 +47,10 @@ def cell_masks(clip: ShapeClip, batch: FrameBatch, generation: Generation) -> np
     return cells
 
 
-def auc(scores: np.ndarray, mask: np.ndarray) -> float:
-    """Area under the ROC curve by ranks (ties count half)."""
-    ranks = rankdata(scores.ravel())
-    inside = mask.ravel()
-    positive, negative = inside.sum(), (~inside).sum()
-    return float((ranks[inside].sum() - positive * (positive + 1) / 2) / (positive * negative))
-
-
-def points_inside(scores: np.ndarray, mask: np.ndarray) -> bool:
-    """Pointing game: the largest cell lies on the object; a constant map is a miss."""
-    return bool(scores.max() > scores.min() and mask.ravel()[scores.argmax()])
-
-
 def maps_of(generation: Generation) -> Iterator[tuple[str, FloatArray]]:
     """The maps that are compared, by name, each float32 [M, t, h, w]."""
     for profile in ("default", "reference"):
-        found = activate(generation, profile=profile)
+        (found,) = activate(generation, profile=profile)
         if profile == "default":
             yield "raw logit", found.raw.reshape(found.maps.shape)
         yield profile, found.maps
@@ -79,15 +65,21 @@ def score_clip(seed: int) -> dict[str, dict[str, float]]:
     ask = [Message("user", QUESTION)]
     answer = model.generate(batch, ask).answer
     found: dict[str, dict[str, float]] = {}
-    for layer in range(model.num_layers):
-        last = layer == model.num_layers - 1
-        options = GenerationOptions(layer=-1 if last else layer)
+    for layer in ("input", *range(model.num_layers - 1), -1):
+        options = GenerationOptions(layer=layer)
         generation = model.generate(batch, ask, options=options, answer=answer)
         masks = cell_masks(clip, batch, generation)
         for name, maps in maps_of(generation):
-            label = f"{name}, layer {layer + 1} of {model.num_layers}"
+            label = f"{name}, {layer_name(layer, model.num_layers)}"
             found |= {label: score_words(clip, masks, generation, maps)}
     return {label: values for label, values in found.items() if values}
+
+
+def layer_name(layer: int | str, num_layers: int) -> str:
+    """In words, counted from 1."""
+    return (
+        "decoder input" if layer == "input" else f"layer {layer % num_layers + 1} of {num_layers}"
+    )
 
 
 def score_words(
@@ -103,7 +95,7 @@ def score_words(
         mask = masks[true_of].any(0) if any(true_of) else np.zeros(maps.shape[1:], bool)
         if mask.any():
             values["auc"].append(auc(scores, mask))
-            values["pointing"].append(float(points_inside(scores, mask)))
+            values["pointing"].append(float(pointing_hit(scores, mask)))
     return {metric: float(np.mean(found)) for metric, found in values.items()}
 
 

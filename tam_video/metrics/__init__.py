@@ -1,0 +1,101 @@
+"""Scores of maps: plausible, faithful, steady, and how sure one may be of it.
+
+Pure functions, numpy in and out. Owns: what every metric means, down to constant maps and empty
+masks. Knows no models, files or pictures.
+"""
+
+from __future__ import annotations
+
+from tam_video.metrics.answers import AnswerIou, DatasetIou, Noun, answer_iou, dataset_iou
+from tam_video.metrics.faithfulness import (
+    InsertionDeletion,
+    Scorer,
+    average_minimal_correction,
+    cell_order,
+    correction_success_rate,
+    curve_auc,
+    flip_area,
+    insertion_deletion,
+    linear_datamodeling_score,
+    masked_steps,
+    measure,
+    random_keep_masks,
+    randomisation_cascade,
+    rank_correlation,
+)
+from tam_video.metrics.grids import resize_map
+from tam_video.metrics.plausibility import (
+    WordScore,
+    auc,
+    energy_inside,
+    f1_iou,
+    false_positive_area,
+    function_iou,
+    object_iou,
+    object_threshold,
+    otsu_threshold,
+    pointing_hit,
+    temporal_energy,
+    volume_iou,
+)
+from tam_video.metrics.segmentation import (
+    SegmentationScore,
+    boundary_similarity,
+    j_and_f,
+    region_similarity,
+)
+from tam_video.metrics.spans import (
+    intersection_over_prediction,
+    otsu_span,
+    slot_energy,
+    temporal_coherence,
+    temporal_iou,
+)
+from tam_video.metrics.statistics import Interval, bootstrap, paired_bootstrap
+
+__all__ = [
+    "AnswerIou",
+    "DatasetIou",
+    "InsertionDeletion",
+    "Interval",
+    "Noun",
+    "Scorer",
+    "SegmentationScore",
+    "WordScore",
+    "answer_iou",
+    "auc",
+    "average_minimal_correction",
+    "bootstrap",
+    "boundary_similarity",
+    "cell_order",
+    "correction_success_rate",
+    "curve_auc",
+    "dataset_iou",
+    "energy_inside",
+    "f1_iou",
+    "false_positive_area",
+    "flip_area",
+    "function_iou",
+    "insertion_deletion",
+    "intersection_over_prediction",
+    "j_and_f",
+    "linear_datamodeling_score",
+    "masked_steps",
+    "measure",
+    "object_iou",
+    "object_threshold",
+    "otsu_span",
+    "otsu_threshold",
+    "paired_bootstrap",
+    "pointing_hit",
+    "random_keep_masks",
+    "randomisation_cascade",
+    "rank_correlation",
+    "region_similarity",
+    "resize_map",
+    "slot_energy",
+    "temporal_coherence",
+    "temporal_energy",
+    "temporal_iou",
+    "volume_iou",
+]

@@ -1,0 +1,136 @@
+"""When a map is hot: its energy over the slots, the span of it, and how steady it is.
+
+Owns: the temporal side of a map. A span is (start, end), half open, in any unit that both spans
+share: slots, frames or seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+
+from tam_video.metrics.grids import checked_map, finite_values
+from tam_video.metrics.plausibility import otsu_threshold
+from tam_video.types import Float64Array, FloatArray
+
+Span: TypeAlias = tuple[float, float]
+
+
+def slot_energy(activation_map: FloatArray) -> Float64Array:
+    """Energy curve a[t]: sum of the map over space, slot by slot.
+
+    Args:
+        activation_map: float32 [t, h, w].
+
+    Returns:
+        float64 [t].
+
+    Raises:
+        ValueError: it is not a finite [t, h, w].
+    """
+    return np.asarray(checked_map(activation_map).astype(np.float64).sum(axis=(1, 2)))
+
+
+def otsu_span(energy: Float64Array) -> tuple[int, int]:
+    """The longest run of slots whose energy is above the curve's Otsu threshold.
+
+    Args:
+        energy: float64 [t], as `slot_energy` gives it.
+
+    Returns:
+        (start, end) in slots, half open. Of runs of one length the first. (0, 0), an empty span,
+        for a constant curve, which names no moment.
+
+    Raises:
+        ValueError: it is not a finite [t].
+    """
+    curve = finite_values(energy, "energy")
+    if curve.ndim != 1:
+        raise ValueError(f"energy must be [t], not {list(curve.shape)}")
+    hot = curve > otsu_threshold(curve)
+    edges = np.flatnonzero(np.diff(hot, prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    if not len(starts):
+        return (0, 0)
+    longest = int(np.argmax(ends - starts))
+    return (int(starts[longest]), int(ends[longest]))
+
+
+def temporal_iou(predicted: Span, true: Span) -> float:
+    """Intersection over union of two spans, in [0, 1]; 1 where both are empty.
+
+    Args:
+        predicted: (start, end), half open.
+        true: (start, end) in the same unit.
+
+    Raises:
+        ValueError: a span ends before it starts or is not finite.
+    """
+    predicted, true = _checked(predicted), _checked(true)
+    union = _length(predicted) + _length(true) - _overlap(predicted, true)
+    return min(1.0, _overlap(predicted, true) / union) if union else 1.0
+
+
+def intersection_over_prediction(predicted: Span, true: Span) -> float:
+    """Share of the predicted span that lies in the true one, in [0, 1].
+
+    An empty prediction scores 0, unless the true span is empty too: then 1.
+
+    Args:
+        predicted: (start, end), half open.
+        true: (start, end) in the same unit.
+
+    Raises:
+        ValueError: a span ends before it starts or is not finite.
+    """
+    predicted, true = _checked(predicted), _checked(true)
+    if not _length(predicted):
+        return float(not _length(true))
+    return _overlap(predicted, true) / _length(predicted)
+
+
+def temporal_coherence(activation_map: FloatArray) -> float:
+    """Mean Pearson correlation of neighbouring slots, in [-1, 1].
+
+    Smooth is not right: report it only beside a measure of overlap.
+
+    Args:
+        activation_map: float32 [t, h, w].
+
+    Returns:
+        The mean over the pairs of which neither slot is constant, for the others have no
+        correlation; NaN where there is no such pair (one slot, a constant map).
+
+    Raises:
+        ValueError: it is not a finite [t, h, w].
+    """
+    cells = checked_map(activation_map).astype(np.float64)
+    slots = cells.reshape(len(cells), -1)
+    varied = slots.max(axis=1) > slots.min(axis=1)
+    largest = np.abs(slots).max(axis=1, keepdims=True)
+    # Scaled before they are centred and squared: tiny or huge slots would leave float64's range.
+    slots = slots / np.where(largest > 0, largest, 1)
+    slots -= slots.mean(axis=1, keepdims=True)
+    norms = np.sqrt((slots**2).sum(axis=1))
+    varied &= norms > 0
+    pairs = varied[1:] & varied[:-1]
+    if not pairs.any():
+        return float("nan")
+    products = (slots[1:] * slots[:-1]).sum(axis=1)[pairs]
+    return float(np.clip(products / (norms[1:] * norms[:-1])[pairs], -1, 1).mean())
+
+
+def _checked(span: Span) -> Span:
+    start, end = span
+    if not (np.isfinite(start) and np.isfinite(end) and start <= end):
+        raise ValueError(f"a span is (start, end) with start <= end, not {span}")
+    return float(start), float(end)
+
+
+def _length(span: Span) -> float:
+    return span[1] - span[0]
+
+
+def _overlap(first: Span, second: Span) -> float:
+    return max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
