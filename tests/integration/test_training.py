@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,18 @@ from transformers.video_utils import VideoMetadata
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tam_video.datasets.questions import Question, make_questions
-from tam_video.datasets.shapes import make_clip, object_masks, render_frames
+from tam_video.datasets.shapes import COLORS, make_clip, object_masks, render_frames
 from training.align import patchify
-from training.language import answer_logits
+from training.language import SubjectCoach, answer_logits, symbolic_batch
 from training.network import Symbols, keep_rows_fixed, make_model
-from training.symbolic import IGNORE, Prompts, clip_cells, make_batch, sample_frames
+from training.symbolic import (
+    IGNORE,
+    Prompts,
+    clip_cells,
+    make_batch,
+    sample_frames,
+    with_look_alikes,
+)
 from training.vocabulary import SPLIT_WORDS, make_processor
 
 
@@ -121,6 +129,60 @@ def test_cells_follow_the_masks():
         assert (cells.item[slot][full] == cover.argmax(0)[full]).all()
         assert (cells.cover[slot][full] > 0.9).all()
         assert (cells.item[slot][cover.max(0) == 0] == -1).all()
+
+
+def test_the_subject_of_a_token_is_the_object_named_before_it(processor):
+    prompts = Prompts(processor.tokenizer)
+    colors = list(COLORS)
+    text = "A red star moves left and an orange ring stays still."
+    question = Question("caption", "Describe the video.", text)
+    ids, found = prompts.branch(question)[0], prompts.subject(question)
+    assert len(ids) == len(found)
+    said = [
+        (processor.tokenizer.decode([id_]), colors[subject])
+        for id_, subject in zip(ids, found, strict=True)
+        if subject != IGNORE
+    ]
+    assert said[:3] == [(" star", "red"), (" moves", "red"), (" left", "red")]
+    assert said[-3:] == [(" stays", "orange"), (" still", "orange"), (".", "orange")]
+    named = Question("motion", "How does the blue ring move?", "The blue ring moves up.")
+    subjects = {s for s in prompts.subject(named) if s != IGNORE}
+    assert subjects == {colors.index("blue")}
+    unnamed = Question("count", "How many objects are there?", "There is one object.")
+    assert set(prompts.subject(unnamed)) == {IGNORE}
+
+
+def test_look_alikes_share_a_shape_and_nothing_else():
+    clip = make_clip(4, num_objects=3)
+    alike = with_look_alikes(clip, np.random.default_rng(0), share=1.0)
+    assert len({item.shape for item in alike.objects}) == 1
+    assert [
+        replace(a, shape=b.shape) for a, b in zip(alike.objects, clip.objects, strict=True)
+    ] == [*clip.objects]
+    assert with_look_alikes(clip, np.random.default_rng(0), share=0.0) == clip
+
+
+def test_the_coach_asks_for_the_embeddings_of_what_is_spoken_of(processor):
+    network = make_model(processor.tokenizer)
+    symbols = Symbols(
+        processor.tokenizer, network.model.language_model.embed_tokens.weight.detach()
+    )
+    coach = SubjectCoach(network.model.language_model, symbols)
+    batch, features = symbolic_batch(
+        range(2), level=2, prompts=Prompts(processor.tokenizer), symbols=symbols, need={}
+    )
+    answer_logits(network, batch, features)
+    untrained, _ = coach.loss(batch)
+    rows = (batch.subject != IGNORE).nonzero()[:, 0]
+    assert len(rows) > 10
+    colors = batch.subject[batch.subject != IGNORE]
+    shapes, motions = batch.traits[rows, colors][:, :2].T
+    right = symbols.color[colors] + symbols.shape[shapes] + symbols.motion[motions]
+    for layer in coach.seen:
+        coach.seen[layer][batch.subject != IGNORE] = right
+    told, share = coach.loss(batch)
+    assert told < untrained / 2
+    assert share == 1.0
 
 
 def test_fixed_rows_get_no_gradient(processor):

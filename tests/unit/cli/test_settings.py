@@ -49,8 +49,10 @@ def test_what_is_asked_of_nothing_or_twice_is_refused(chat):
         asked_from_options([Path("b.mp4")], "What?", chat(TEXT))
 
 
-@pytest.mark.parametrize(("text", "value"), [("-1", -1), ("20", 20), ("0.75", 0.75)])
-def test_layers_are_numbers_or_shares(text, value):
+@pytest.mark.parametrize(
+    ("text", "value"), [("-1", -1), ("20", 20), ("0.75", 0.75), ("input", "input")]
+)
+def test_layers_are_numbers_shares_or_the_input(text, value):
     found = config_from_options({"layer": text, "logits": "head"})
     assert (found.layer, found.logits) == (value, "head")
     assert type(layer(text)) is type(value)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tam_video.errors import ConfigError
-from tam_video.models.capture import find_decoder, record_states, resolve_layer
+from tam_video.models.capture import find_decoder, record_inputs, record_states, resolve_layer
 
 
 @given(num_layers=st.integers(1, 100), data=st.data())
@@ -53,6 +53,25 @@ def test_a_share_lies_between_0_and_1(wrong: float) -> None:
 def test_a_number_is_within_the_depth(wrong: float) -> None:
     with pytest.raises(ConfigError, match="4 decoder layers"):
         resolve_layer(wrong, num_layers=4)
+
+
+def test_the_input_is_no_layer() -> None:
+    with pytest.raises(ConfigError, match="input"):
+        resolve_layer("input", num_layers=4)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_inputs_are_recorded_call_by_call(by_name: bool) -> None:
+    class Layer(torch.nn.Module):
+        def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+            return hidden_states + 1
+
+    layer, first, second = Layer(), torch.rand(1, 3, 2), torch.rand(1, 1, 2)
+    with record_inputs(layer) as states:
+        for given_states in (first, second):
+            layer(hidden_states=given_states) if by_name else layer(given_states)
+    layer(first)
+    assert torch.equal(torch.cat(states), torch.cat([first[0], second[0]]))
 
 
 class Returns(torch.nn.Module):
