@@ -1,0 +1,39 @@
+"""Explanation methods that the token activation map is compared with, behind one registry.
+
+Every method takes the same evidence and gives the same kind of maps: `METHODS.load("grad-cam")()`
+is one, with its options as keyword arguments. Third parties add theirs by the entry-point group
+`tam_video.methods`.
+
+AttnLRP (Achtibat et al., ICML 2024) is not here. Its library, lxt 2.1, can't be imported with
+transformers 5 (it asks for functions that are gone), and rewrites the text modules of LLaMA, Qwen2,
+Qwen3, Gemma 3, BERT and GPT-2 only, not those of the video families' decoders.
+"""
+
+from __future__ import annotations
+
+from tam_video.methods.base import Evidence, Method, MethodMaps
+from tam_video.registry import Registry
+
+_HERE = "tam_video.methods"
+
+METHODS = Registry(
+    kind="method",
+    targets={
+        "attention": f"{_HERE}.attention:Attention",
+        "attention-rollout": f"{_HERE}.attention:AttentionRollout",
+        "centre": f"{_HERE}.chance:Centre",
+        "contrast": f"{_HERE}.attention:Contrast",
+        "eci": f"{_HERE}.activation:Eci",
+        "grad-cam": f"{_HERE}.gradient:GradCam",
+        "layer-cam": f"{_HERE}.gradient:LayerCam",
+        "logit": f"{_HERE}.activation:Logit",
+        "logit+rgf": f"{_HERE}.activation:LogitFiltered",
+        "occlusion": f"{_HERE}.perturbation:Occlusion",
+        "random": f"{_HERE}.chance:Random",
+        "tam": f"{_HERE}.activation:Tam",
+        "tam-reference": f"{_HERE}.activation:TamReference",
+    },
+    group="tam_video.methods",
+)
+
+__all__ = ["METHODS", "Evidence", "Method", "MethodMaps"]

@@ -1,0 +1,133 @@
+"""What a method is: the same evidence in, the same maps out, on one scale.
+
+The scale of every method: negative scores become 0 where the method's source says so, then one
+minimum and one maximum bring a token's cells to [0, 1], taken over all slots of all inputs
+together, and over the text where the method scores text as well (tam, logit, eci). A token whose
+values are all equal has a map of 0. Nothing is clipped at percentiles or rescaled per frame, so
+maps of a token compare over time and between inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tam_video.errors import ConfigError
+from tam_video.models.probing import Probe, ProbeCost
+from tam_video.tam.normalise import joint_min_max
+from tam_video.types import FloatArray, Generation, Token
+
+Cost: TypeAlias = Literal["one pass", "attention", "backward", "N passes"]
+Evidence: TypeAlias = Probe | Generation
+"""A probe, or a generation alone where no further pass is needed."""
+
+NO_COST = ProbeCost()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MethodMaps:
+    """The maps of one method for one generation.
+
+    Attributes:
+        method: name of the method.
+        maps: for each vision input float32 [M, t, h, w] in [0, 1]; every answer token has one,
+            prompt tokens are 0 where the method does not explain them.
+        cost: passes beyond the one that gave the generation.
+    """
+
+    method: str
+    maps: tuple[FloatArray, ...]
+    cost: ProbeCost = NO_COST
+
+    def __post_init__(self) -> None:
+        if not self.maps or any(part.ndim != 4 for part in self.maps):
+            raise ValueError("maps must be [M, t, h, w] for each input")
+        if len({len(part) for part in self.maps}) != 1:
+            raise ValueError("every input has a map of each of the M tokens")
+
+
+class Method(Protocol):
+    """An explanation method; a frozen value whose fields are its options."""
+
+    @property
+    def name(self) -> str:
+        """Name in the registry."""
+        ...
+
+    @property
+    def cost(self) -> Cost:
+        """What it takes beyond the generation: nothing, eager attention, gradients, many passes."""
+        ...
+
+    def explain(self, evidence: Evidence) -> MethodMaps:
+        """Map every answer token onto the visual cells.
+
+        Raises:
+            ConfigError: it needs a probe, not a generation alone; or an option makes no sense.
+            ModelError: the model fails, or lacks what the method reads.
+        """
+        ...
+
+
+def generation_of(evidence: Evidence) -> Generation:
+    """The generation of a probe, or the generation itself."""
+    return evidence if isinstance(evidence, Generation) else evidence.generation
+
+
+def probe_of(evidence: Evidence, method: str) -> Probe:
+    """The probe.
+
+    Raises:
+        ConfigError: there is only a generation.
+    """
+    if isinstance(evidence, Generation):
+        raise ConfigError(
+            f"{method} has to run the model again", hint="give a Probe of the model and the frames"
+        )
+    return evidence
+
+
+def answer_of(generation: Generation) -> tuple[Token, ...]:
+    """The J answer tokens."""
+    return generation.tokens[generation.num_prompt_tokens :]
+
+
+def scaled_maps(scores: NDArray[np.floating], generation: Generation) -> tuple[FloatArray, ...]:
+    """Maps on the common scale, from scores of the cells alone.
+
+    Args:
+        scores: float [J, V], one row for each answer token.
+        generation: whose tokens and cells they are.
+
+    Returns:
+        For each input float32 [M, t, h, w] in [0, 1], 0 for the prompt tokens.
+
+    Raises:
+        ValueError: the shape does not fit, or a score is not finite.
+    """
+    num_answer = len(answer_of(generation))
+    if scores.shape != (num_answer, len(generation.visual_positions)):
+        raise ValueError(f"scores must be [J, V], not {list(scores.shape)}")
+    if not np.isfinite(scores).all():
+        raise ValueError("scores must be finite")
+    no_text = np.empty((num_answer, 0), dtype=np.float32)
+    cells, _ = joint_min_max(
+        scores.astype(np.float64), no_text, mask=np.empty((num_answer, 0), dtype=np.bool_)
+    )
+    values = np.zeros((len(generation.tokens), cells.shape[1]), dtype=np.float32)
+    values[generation.num_prompt_tokens :] = cells
+    return split_inputs(values, generation)
+
+
+def split_inputs(values: FloatArray, generation: Generation) -> tuple[FloatArray, ...]:
+    """float32 [M, V] as [M, t, h, w] for each input."""
+    shapes = [layout.shape for layout in generation.layouts]
+    ends = np.cumsum([0, *(layout.num_cells for layout in generation.layouts)]).tolist()
+    return tuple(
+        values[:, start:end].reshape(-1, *shape)
+        for (start, end), shape in zip(pairwise(ends), shapes, strict=True)
+    )

@@ -1,0 +1,124 @@
+"""Attention of a decoder while it runs: watched layer by layer, never kept whole.
+
+One layer's weights [H, S, S] exist at a time, as in any "eager" pass; what is wanted of them is
+taken before the next layer runs. Layers that mix positions otherwise (linear attention,
+convolutions) show no weights and are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tam_video.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Visit: TypeAlias = Callable[[int, "Tensor"], None]
+"""Called with a layer's number and its weights [H, S, S], rows are queries."""
+
+
+@contextmanager
+def watch_attention(decoder: Any, visit: Visit) -> Iterator[None]:
+    """Run a decoder with the "eager" kernel and show the weights of each layer as it passes.
+
+    Args:
+        decoder: the text decoder; its kernel is put back at the end, whatever happens.
+        visit: called once a layer that has softmax attention, from the lowest on.
+    """
+    before = decoder.config._attn_implementation
+    with ExitStack() as stack:
+        stack.callback(decoder.set_attn_implementation, before)
+        decoder.set_attn_implementation("eager")
+        for number, layer in enumerate(decoder.layers):
+            seen: list[int] = []
+            show = partial(_show, visit, number, seen)
+            for module in layer.modules():
+                stack.callback(module.register_forward_hook(show).remove)
+        yield
+
+
+def _show(
+    visit: Visit, number: int, seen: list[int], _module: Any, _args: Any, output: Any
+) -> None:
+    """Hand on the weights of the first module of a layer that returns any."""
+    if seen or not isinstance(output, tuple):
+        return
+    for part in output[1:]:
+        if getattr(part, "ndim", 0) == 4 and len(part) == 1 and part.shape[2] == part.shape[3]:
+            seen.append(number)
+            visit(number, part[0].detach())
+            return
+
+
+class AttentionRows:
+    """A visitor that keeps the rows of a few positions.
+
+    Attributes:
+        layers: numbers of the layers seen.
+        rows: for each, float32 [H, J, S], or [1, J, S] where heads are averaged, on the CPU.
+    """
+
+    def __init__(self, positions: list[int], *, average_heads: bool) -> None:
+        self.layers: list[int] = []
+        self.rows: list[Tensor] = []
+        self._positions = positions
+        self._average_heads = average_heads
+
+    def __call__(self, layer: int, weights: Tensor, /) -> None:
+        """Take a layer's rows."""
+        rows = weights[:, self._positions].float()
+        check_causal(rows, self._positions)
+        if self._average_heads:
+            rows = rows.mean(dim=0, keepdim=True)
+        self.layers.append(layer)
+        self.rows.append(rows.cpu())
+
+
+class Rollout:
+    """A visitor that multiplies the layers up to attention rollout.
+
+    Source: Abnar & Zuidema, ACL 2020, arXiv:2005.00928: heads averaged, half of the residual added,
+    rows normalised, product over the layers; over all positions, visual and text. Only the columns
+    that are asked for are multiplied, which gives the same numbers.
+
+    Attributes:
+        product: float32 [S, C] so far, None before the first layer.
+    """
+
+    def __init__(self, positions: list[int], columns: list[int]) -> None:
+        self.product: Tensor | None = None
+        self._positions = positions
+        self._columns = columns
+
+    def __call__(self, _layer: int, weights: Tensor) -> None:
+        """Multiply a layer in."""
+        import torch
+
+        check_causal(weights[:, self._positions], self._positions)
+        mixed = weights.float().mean(dim=0)
+        mixed.diagonal().add_(1.0)
+        mixed /= mixed.sum(dim=-1, keepdim=True)
+        if self.product is None:
+            self.product = mixed[:, self._columns]
+        else:
+            self.product = torch.matmul(mixed, self.product.to(mixed.device))
+
+
+def check_causal(rows: Tensor, positions: list[int]) -> None:
+    """Check that rows [H, J, S] look at nothing behind their own positions.
+
+    A kernel that was switched without its mask would; then the weights are not the model's.
+
+    Raises:
+        ModelError: they do.
+    """
+    for row, position in enumerate(positions):
+        if rows[:, row, position + 1 :].any():
+            raise ModelError(
+                "the attention of the eager kernel is not causal in this family",
+                hint="use a method that needs no attention, such as tam or grad-cam",
+            )

@@ -1,0 +1,112 @@
+"""Hiding cells of a video in its source pixels, before any processor sees them.
+
+A cell's pixels are those whose centre lies in its box, in every frame that feeds its slot; so the
+same mask is right for every resize, crop and padding. Pixels outside the view belong to no cell and
+stay as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from tam_video.types import ByteArray, IntArray, VisualLayout
+
+Blank: TypeAlias = Literal["mean", "blur", "black"]
+
+BLUR_SHARE = 0.25
+"""Width of the blur's box, as a share of the longer side; three boxes are near a Gaussian."""
+
+
+def blank_frames(frames: ByteArray, blank: Blank) -> ByteArray:
+    """What hidden cells show.
+
+    Args:
+        frames: uint8 [T, H, W, 3].
+        blank: "mean", the mean colour of all frames; "blur", each frame blurred until no cell can
+            be told; "black".
+
+    Returns:
+        uint8 [T, H, W, 3].
+
+    Raises:
+        ValueError: `blank` is unknown.
+    """
+    if blank == "black":
+        return np.zeros_like(frames)
+    if blank == "mean":
+        colour = np.rint(frames.mean(axis=(0, 1, 2), dtype=np.float64)).astype(np.uint8)
+        return np.broadcast_to(colour, frames.shape).copy()
+    if blank != "blur":
+        raise ValueError(f"blank must be 'mean', 'blur' or 'black', not {blank!r}")
+    size = max(3, round(BLUR_SHARE * max(frames.shape[1:3])))
+    blurred = np.empty_like(frames)
+    for number, frame in enumerate(frames):
+        values = frame.astype(np.float32)
+        for axis in (0, 1):
+            for _ in range(3):
+                values = uniform_filter1d(values, size, axis=axis, mode="nearest")
+        blurred[number] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return blurred
+
+
+def hide_cells(
+    frames: ByteArray, layout: VisualLayout, keep: NDArray[np.bool_], *, blank: ByteArray
+) -> ByteArray:
+    """Replace the pixels of the cells that are not kept.
+
+    Args:
+        frames: uint8 [T, H, W, 3], what the layout was made from.
+        layout: which frames and which part of the picture each cell stands for.
+        keep: bool [t, h, w], True where a cell shows the video.
+        blank: uint8 [T, H, W, 3], what the others show.
+
+    Returns:
+        uint8 [T, H, W, 3]. A frame that feeds several slots shows a place that one of them keeps.
+
+    Raises:
+        ValueError: `keep` is not bool of the layout's shape.
+    """
+    if keep.shape != layout.shape or keep.dtype != np.bool_:
+        raise ValueError(f"keep must be bool {list(layout.shape)}, not {keep.dtype}{keep.shape}")
+    rows, columns = pixel_cells(layout, width=frames.shape[2], height=frames.shape[1])
+    y, x = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
+    hidden = frames.copy()
+    for number in range(len(frames)):
+        slots = [slot for slot, fed in enumerate(layout.frame_slots) if number in fed]
+        if not slots:
+            continue
+        shown = np.logical_or.reduce(keep[slots], axis=0)[np.ix_(rows[y], columns[x])]
+        part = np.ix_(y, x)
+        hidden[number][part] = np.where(shown[..., None], frames[number][part], blank[number][part])
+    return hidden
+
+
+def pixel_cells(layout: VisualLayout, *, width: int, height: int) -> tuple[IntArray, IntArray]:
+    """Which row of cells each pixel row belongs to, and which column each pixel column.
+
+    Args:
+        layout: the cells.
+        width: of the source picture in pixels.
+        height: of the source picture in pixels.
+
+    Returns:
+        int64 [H] and int64 [W]; -1 where the view does not reach.
+    """
+    boxes_y = [layout.cell_box(row, 0, width=width, height=height) for row in range(layout.h)]
+    boxes_x = [layout.cell_box(0, column, width=width, height=height) for column in range(layout.w)]
+    tops, lefts = [box[1] for box in boxes_y], [box[0] for box in boxes_x]
+    return (
+        _cells_of(height, [*tops, boxes_y[-1][3]]),
+        _cells_of(width, [*lefts, boxes_x[-1][2]]),
+    )
+
+
+def _cells_of(size: int, edges: list[float]) -> IntArray:
+    """int64 [size]: the cell that holds each pixel's centre, from ascending edges of n cells."""
+    cells: NDArray[Any] = np.searchsorted(edges, np.arange(size) + 0.5, side="right") - 1
+    cells[cells >= len(edges) - 1] = -1
+    return cells.astype(np.int64)
