@@ -27,10 +27,9 @@ IGNORE = -100
 class Cells:
     """The cells of a clip: t slots of GRID x GRID, by index into the vocabulary of the world.
 
-    `item` is -1 on background; `cover` is 0 where the main object covers two fifths of the cell or
-    less in the frames of the slot together, 1 where it covers four fifths, and straight in between:
-    a full cell has the most to say, and a map's largest value lies inside the object, not on its
-    edge.
+    `item` is -1 on background; `cover` is 0 where the main object covers a fifth of the cell or
+    less (mean of the slot's frames), 1 where it covers nine tenths, and straight in between: a full
+    cell has the most to say, and a map's largest value lies inside the object, not on its edge.
     """
 
     item: np.ndarray  # int64 [t, GRID, GRID]
@@ -59,9 +58,9 @@ def clip_cells(clip: ShapeClip, frames: np.ndarray) -> Cells:
         ]
     ).astype(np.float32)
     shape = (len(clip.objects), len(frames) // 2, 2, grid, 4, grid, 4)
-    cover = cover.reshape(shape).max(2).mean((3, 5)) / 255
+    cover = cover.reshape(shape).mean((2, 4, 6)) / 255
     main = cover.argmax(0)
-    graded = np.clip((cover.max(0) - 0.4) / 0.4, 0, 1)
+    graded = np.clip((cover.max(0) - 0.2) / 0.7, 0, 1)
     return Cells(
         item=np.where(graded > 0, main, -1),
         cover=graded,
