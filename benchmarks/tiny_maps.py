@@ -19,32 +19,18 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from benchmarks.tiny_answers import MODEL, read_clip, start_worker
-from tam_video.datasets.shapes import COLORS, SHAPES, ShapeClip, object_masks
+from tam_video.datasets.cells import cell_masks
+from tam_video.datasets.shapes import COLORS, SHAPES, ShapeClip
+from tam_video.datasets.worlds import from_shapes
 from tam_video.metrics import auc, bootstrap, pointing_hit
 from tam_video.pipeline import activate
 from tam_video.tam import join_words, word_maps
-from tam_video.types import FloatArray, FrameBatch, Generation, Message
+from tam_video.types import FloatArray, Generation, Message
 
 QUESTION = "Describe the video."
-
-
-def cell_masks(clip: ShapeClip, batch: FrameBatch, generation: Generation) -> np.ndarray:
-    """Bool [num_objects, t, h, w]: cells of which each object covers half or more.
-
-    A slot's exact mask is the union of the object's masks in the frames that fed the slot.
-    """
-    t, h, w = generation.layouts[0].shape
-    cells = np.zeros((len(clip.objects), t, h, w), bool)
-    for slot, fed in enumerate(generation.layouts[0].frame_slots):
-        seen = [object_masks(clip, int(batch.indices[frame])) for frame in fed]
-        for number, mask in enumerate(np.logical_or.reduce(seen).astype(np.float32)):
-            covered = cv2.resize(mask, (w, h), interpolation=cv2.INTER_AREA)
-            cells[number, slot] = covered >= 0.5
-    return cells
 
 
 def maps_of(generation: Generation) -> Iterator[tuple[str, FloatArray]]:
@@ -62,13 +48,14 @@ def score_clip(seed: int) -> dict[str, dict[str, float]]:
 
     model = MODEL["model"]
     clip, batch = read_clip(seed, "test", None)
+    scene = from_shapes(clip)
     ask = [Message("user", QUESTION)]
     answer = model.generate(batch, ask).answer
     found: dict[str, dict[str, float]] = {}
     for layer in ("input", *range(model.num_layers - 1), -1):
         options = GenerationOptions(layer=layer)
         generation = model.generate(batch, ask, options=options, answer=answer)
-        masks = cell_masks(clip, batch, generation)
+        masks = cell_masks(scene, generation.layouts[0], batch.indices)
         for name, maps in maps_of(generation):
             label = f"{name}, {layer_name(layer, model.num_layers)}"
             found |= {label: score_words(clip, masks, generation, maps)}

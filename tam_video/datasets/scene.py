@@ -1,0 +1,300 @@
+"""A clip of any world of shapes: what it holds, its pixels and its exact masks.
+
+Owns: `SceneClip` and how it is painted. Knows no world, no question and no file.
+
+A scene adds to `shapes` a camera that pans, hard cuts, objects that cover each other, several
+appearances of one object, a tint, noise and compression of a chosen strength.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+from typing import TypeAlias
+
+import numpy as np
+
+from tam_video.datasets.shapes import (
+    FPS,
+    NUM_FRAMES,
+    SIDE_PX,
+    BoolArray,
+    Motion,
+    ShapeClip,
+    ShapeObject,
+    background,
+    object_mask,
+)
+from tam_video.types import ByteArray, FloatArray
+
+Interval: TypeAlias = tuple[int, int]  # first and last frame, both inclusive
+Rgb: TypeAlias = tuple[int, int, int]
+
+BASE_NOISE = 4.0
+BASE_CRF = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One appearance of an object: a straight way over some frames.
+
+    Attributes:
+        x_px: centre at frame 0 of the clip, there or not, in pixels of the background.
+        y_px: the same, downwards.
+        step_px: (x, y) pixels of the background that it moves per frame.
+        size_px: diameter in pixels.
+        first_frame: first frame it is there.
+        last_frame: last frame it is there (inclusive).
+    """
+
+    x_px: float
+    y_px: float
+    step_px: tuple[float, float]
+    size_px: float
+    first_frame: int
+    last_frame: int
+
+    def center(self, frame: int) -> tuple[float, float]:
+        """(x, y) of the centre at `frame`, in pixels of the background."""
+        return self.x_px + self.step_px[0] * frame, self.y_px + self.step_px[1] * frame
+
+    def is_there(self, frame: int) -> bool:
+        """Whether it is drawn at `frame`, in the picture or not."""
+        return self.first_frame <= frame <= self.last_frame
+
+
+@dataclass(frozen=True, slots=True)
+class SceneObject:
+    """One object of a scene; its (colour, shape) pair is its alone.
+
+    Attributes:
+        color: a key of `COLORS`.
+        shape: one of `SHAPES`.
+        motion: how it moves, where one word is true whether one thinks of the background or of the
+            picture; None where there is no such word.
+        rgb: its colour in this clip.
+        layer: objects of a higher layer are painted over those of a lower one.
+        tracks: its appearances, in order, no two at the same frame.
+        visible: the intervals of frames in which a pixel of it is seen, by `with_visible`.
+    """
+
+    color: str
+    shape: str
+    motion: Motion | None
+    rgb: Rgb
+    layer: int
+    tracks: tuple[Track, ...]
+    visible: tuple[Interval, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The colour and the shape, "red star"."""
+        return f"{self.color} {self.shape}"
+
+    @property
+    def visible_frames(self) -> tuple[int, ...]:
+        """Every frame in which a pixel of it is seen."""
+        return tuple(frame for first, last in self.visible for frame in range(first, last + 1))
+
+    def is_visible(self, frame: int) -> bool:
+        """Whether a pixel of it is seen at `frame`."""
+        return any(first <= frame <= last for first, last in self.visible)
+
+    def track_at(self, frame: int) -> Track | None:
+        """The appearance at `frame`, None between and outside of them."""
+        return next((track for track in self.tracks if track.is_there(frame)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A background and the camera's way over it, until the next shot.
+
+    Attributes:
+        texture_seed: seed of the background, and of the noise of its frames.
+        width: pixels of the background, at least those of the picture.
+        height: the same, downwards.
+        first_frame: first frame of the shot.
+        camera_px: (x, y) of the picture's top left corner on the background, at `first_frame`.
+        pan_px: (x, y) pixels that the camera moves per frame.
+        tint: colour that the background is mixed with.
+        tint_share: share of `tint` in the mix, 0 to 1.
+    """
+
+    texture_seed: int
+    width: int = SIDE_PX
+    height: int = SIDE_PX
+    first_frame: int = 0
+    camera_px: tuple[float, float] = (0.0, 0.0)
+    pan_px: tuple[float, float] = (0.0, 0.0)
+    tint: Rgb = (0, 0, 0)
+    tint_share: float = 0.0
+
+    def camera(self, frame: int) -> tuple[int, int]:
+        """(x, y) of the picture's corner on the background, in whole pixels.
+
+        Whole, so that objects and background move by exactly the same.
+        """
+        since = frame - self.first_frame
+        return (
+            round(self.camera_px[0] + self.pan_px[0] * since),
+            round(self.camera_px[1] + self.pan_px[1] * since),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SceneClip:
+    """A clip of a world, to be used without knowing which.
+
+    Attributes:
+        objects: in the order of `COLORS`, then of `SHAPES`.
+        shots: in order, the first from frame 0.
+        num_frames: frames.
+        fps: frames per second.
+        width: pixels.
+        height: pixels.
+        noise: standard deviation of the grey noise, in steps of 0..255.
+        crf: x264 quality of its file.
+    """
+
+    objects: tuple[SceneObject, ...]
+    shots: tuple[Shot, ...]
+    num_frames: int = NUM_FRAMES
+    fps: int = FPS
+    width: int = SIDE_PX
+    height: int = SIDE_PX
+    noise: float = BASE_NOISE
+    crf: int = BASE_CRF
+
+    def shot_at(self, frame: int) -> Shot:
+        """The shot that `frame` belongs to."""
+        return next(shot for shot in reversed(self.shots) if shot.first_frame <= frame)
+
+    def render_frame(self, frame: int) -> ByteArray:
+        """The pixels of one frame, uint8 [height, width, 3] RGB."""
+        return render_frame(self, frame)
+
+    def masks(self, frame: int) -> BoolArray:
+        """Exact masks of the VISIBLE pixels of every object, bool [objects, height, width].
+
+        A pixel is an object's when more than half of what is seen there is of that object, so no
+        pixel has two.
+        """
+        return visible_shares(self, frame) > 0.5
+
+
+def still_of(clip: SceneClip, item: SceneObject, frame: int) -> ShapeObject | None:
+    """An object of one frame, centred in pixels of the picture; None when it is not there."""
+    track = item.track_at(frame)
+    if track is None:
+        return None
+    (x, y), (left, top) = track.center(frame), clip.shot_at(frame).camera(frame)
+    return ShapeObject(
+        color=item.color,
+        shape=item.shape,
+        size_px=track.size_px,
+        motion="still",
+        presence="whole",
+        x_px=x - left,
+        y_px=y - top,
+        step_px=0.0,
+        first_frame=frame,
+        last_frame=frame,
+        rgb=item.rgb,
+    )
+
+
+def coverage(clip: SceneClip, item: SceneObject, frame: int) -> ByteArray:
+    """How much of each pixel an object covers, as if it were alone: uint8 [height, width]."""
+    still = still_of(clip, item, frame)
+    if still is None:
+        return np.zeros((clip.height, clip.width), np.uint8)
+    return object_mask(still, frame, width=clip.width, height=clip.height)
+
+
+def visible_shares(clip: SceneClip, frame: int) -> FloatArray:
+    """What the objects in front leave of each one's coverage, float32 [objects, height, width].
+
+    The rest up to 1 is background.
+    """
+    shares = np.zeros((len(clip.objects), clip.height, clip.width), np.float32)
+    left_over = np.ones((clip.height, clip.width), np.float32)
+    for number in reversed(_paint_order(clip)):
+        item = clip.objects[number]
+        if item.track_at(frame) is not None:
+            cover = coverage(clip, item, frame).astype(np.float32) / 255
+            shares[number] = cover * left_over
+            left_over *= 1 - cover
+    return shares
+
+
+def _paint_order(clip: SceneClip) -> list[int]:
+    return sorted(range(len(clip.objects)), key=lambda number: clip.objects[number].layer)
+
+
+@lru_cache(maxsize=4)
+def _whole_background(shot: Shot) -> ByteArray:
+    """uint8 [shot.height, shot.width, 3], kept: making it costs more than painting a frame."""
+    plain = background(
+        ShapeClip(0, "test", (), shot.texture_seed, width=shot.width, height=shot.height)
+    )
+    if shot.tint_share:
+        mixed = plain * (1 - shot.tint_share) + np.array(shot.tint) * shot.tint_share
+        plain = np.clip(mixed, 0, 255).astype(np.uint8)
+    plain.flags.writeable = False
+    return plain
+
+
+def backdrop(clip: SceneClip, frame: int) -> ByteArray:
+    """What the camera sees behind the objects, uint8 [height, width, 3] RGB, without noise."""
+    shot = clip.shot_at(frame)
+    left, top = shot.camera(frame)
+    return _whole_background(shot)[top : top + clip.height, left : left + clip.width]
+
+
+def render_frame(clip: SceneClip, frame: int, *, behind: ByteArray | None = None) -> ByteArray:
+    """The pixels of one frame, uint8 [height, width, 3] RGB.
+
+    Args:
+        clip: the clip.
+        frame: 0-based frame number.
+        behind: uint8 [height, width, 3], painted on instead of `backdrop(clip, frame)`.
+
+    Raises:
+        ValueError: the clip has no such frame.
+    """
+    if not 0 <= frame < clip.num_frames:
+        raise ValueError(f"frame {frame} is none of {clip.num_frames}")
+    canvas = (backdrop(clip, frame) if behind is None else behind).astype(np.float32)
+    for number in _paint_order(clip):
+        item = clip.objects[number]
+        if item.track_at(frame) is not None:
+            cover = coverage(clip, item, frame)[..., None].astype(np.float32) / 255
+            canvas += cover * (np.array(item.rgb, np.float32) - canvas)
+    rng = np.random.default_rng([clip.shot_at(frame).texture_seed, frame])
+    grain = rng.standard_normal((clip.height, clip.width, 1), dtype=np.float32)
+    return np.clip(canvas + np.float32(clip.noise) * grain, 0, 255).astype(np.uint8)
+
+
+def with_visible(clip: SceneClip) -> SceneClip:
+    """The clip with `visible` of every object filled in from its masks."""
+    seen: list[list[int]] = [[] for _ in clip.objects]
+    for frame in range(clip.num_frames):
+        for number in np.flatnonzero(clip.masks(frame).any(axis=(1, 2))):
+            seen[number].append(frame)
+    objects = tuple(
+        replace(item, visible=_intervals(frames))
+        for item, frames in zip(clip.objects, seen, strict=True)
+    )
+    return replace(clip, objects=objects)
+
+
+def _intervals(frames: Sequence[int]) -> tuple[Interval, ...]:
+    """Runs of neighbouring frames, from sorted ones."""
+    if not frames:
+        return ()
+    gaps = [(one, other) for one, other in pairwise(frames) if other > one + 1]
+    starts = [frames[0], *(after for _, after in gaps)]
+    ends = [*(before for before, _ in gaps), frames[-1]]
+    return tuple(zip(starts, ends, strict=True))
