@@ -7,13 +7,23 @@ from typing import ClassVar
 
 import numpy as np
 
-from tam_video.methods.base import Cost, Evidence, MethodMaps, generation_of, split_inputs
-from tam_video.tam.activation import input_activation_maps
+from tam_video.methods.base import (
+    Cost,
+    Evidence,
+    MethodMaps,
+    generation_of,
+    probe_of,
+    split_inputs,
+)
+from tam_video.tam.activation import PUBLISHED, input_activation_maps
 from tam_video.tam.causal import causal_inference, context_mask
 from tam_video.tam.logits import raw_maps, text_relevance
 from tam_video.tam.normalise import joint_min_max, scale_mask
+from tam_video.tam.phrases import join_phrases, token_phrases
 from tam_video.tam.rank_filter import rank_gaussian_filter
-from tam_video.types import Generation, Profile
+from tam_video.tam.temporal import SlotMotion, TemporalOptions, slot_motion
+from tam_video.tam.words import join_words
+from tam_video.types import Generation, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +31,38 @@ class Tam:
     """The token activation map as this package makes it.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270; see `tam.input_activation_maps`.
+
+    Attributes:
+        temporal: what is done beyond the published steps. Some of it looks at the frames, for which
+            a probe has to be given.
     """
 
     name: ClassVar[str] = "tam"
     cost: ClassVar[Cost] = "one pass"
+    temporal: TemporalOptions = PUBLISHED
 
     def explain(self, evidence: Evidence) -> MethodMaps:
         """Maps of all tokens, prompt included."""
-        return _activated(self.name, generation_of(evidence), profile="default")
+        generation, options = generation_of(evidence), self.temporal
+        motions: tuple[SlotMotion, ...] = ()
+        if options.looks_at_neighbours:
+            batches = probe_of(evidence, self.name).batches
+            motions = tuple(
+                slot_motion(batch.frames, layout, options, pts_seconds=batch.pts_seconds)
+                for batch, layout in zip(batches, generation.layouts, strict=True)
+            )
+        found = input_activation_maps(
+            generation.scores,
+            visual_positions=generation.visual_positions,
+            text_positions=generation.text_positions,
+            token_strings=[token.text for token in generation.tokens],
+            num_prompt_tokens=generation.num_prompt_tokens,
+            grids=generation.layouts,
+            temporal=options,
+            motions=motions,
+            phrases=_phrases(generation) if options.excludes_phrase else None,
+        )
+        return MethodMaps(self.name, tuple(each.maps for each in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +78,17 @@ class TamReference:
 
     def explain(self, evidence: Evidence) -> MethodMaps:
         """Maps of all tokens, prompt included."""
-        return _activated(self.name, generation_of(evidence), profile="reference")
+        generation = generation_of(evidence)
+        found = input_activation_maps(
+            generation.scores,
+            visual_positions=generation.visual_positions,
+            text_positions=generation.text_positions,
+            token_strings=[token.text for token in generation.tokens],
+            num_prompt_tokens=generation.num_prompt_tokens,
+            grids=generation.layouts,
+            profile="reference",
+        )
+        return MethodMaps(self.name, tuple(each.maps for each in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +127,9 @@ class Eci:
         return _partly(self.name, generation_of(evidence), corrects=True, filters=False)
 
 
-def _activated(name: str, generation: Generation, *, profile: Profile) -> MethodMaps:
-    found = input_activation_maps(
-        generation.scores,
-        visual_positions=generation.visual_positions,
-        text_positions=generation.text_positions,
-        token_strings=[token.text for token in generation.tokens],
-        num_prompt_tokens=generation.num_prompt_tokens,
-        grids=generation.layouts,
-        profile=profile,
-    )
-    return MethodMaps(name, tuple(each.maps for each in found))
+def _phrases(generation: Generation) -> IntArray:
+    words = join_words(generation.tokens)
+    return token_phrases(join_phrases(words), num_tokens=len(generation.tokens))
 
 
 def _partly(name: str, generation: Generation, *, corrects: bool, filters: bool) -> MethodMaps:

@@ -16,10 +16,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from tam_video.errors import TokenAlignmentError
 from tam_video.tam.causal import causal_inference, context_mask
+from tam_video.tam.interference import corrected_maps
 from tam_video.tam.logits import raw_maps, text_relevance
 from tam_video.tam.normalise import joint_min_max, scale_mask
 from tam_video.tam.rank_filter import rank_gaussian_filter
+from tam_video.tam.temporal import SlotMotion, TemporalOptions, temporal_filter
 from tam_video.types import ActivationMaps, FloatArray, IntArray, Profile, VisualLayout
+
+PUBLISHED = TemporalOptions()
 
 
 def token_activation_maps(
@@ -78,11 +82,14 @@ def input_activation_maps(
     num_prompt_tokens: int,
     grids: Sequence[tuple[int, int, int] | VisualLayout],
     profile: Profile = "default",
+    temporal: TemporalOptions = PUBLISHED,
+    motions: Sequence[SlotMotion] = (),
+    phrases: IntArray | None = None,
 ) -> tuple[ActivationMaps, ...]:
-    """`token_activation_maps` for a prompt that shows several videos or images.
+    """`token_activation_maps` for several videos or images, and beyond the published steps.
 
     The causal correction and the min-max run over the cells of all inputs together, so that their
-    maps compare; the rank filter runs within each slot.
+    maps compare; the filter runs within each input, and as published within each slot.
 
     Args:
         scores: float32 [S, M].
@@ -92,14 +99,20 @@ def input_activation_maps(
         num_prompt_tokens: how many of the M tokens are prompt text.
         grids: (t, h, w) or layout of each input.
         profile: "default" or "reference".
+        temporal: what is done beyond the published steps; for the default profile only.
+        motions: what the pictures of each input tell, where `temporal` needs it.
+        phrases: int64 [M], the phrase of each token, negative for none, where `temporal` needs it.
 
     Returns:
         The maps of each input; `text_scores` is the same in all.
 
     Raises:
         TokenAlignmentError: as `token_activation_maps`.
-        ValueError: as `token_activation_maps`.
+        ValueError: as `token_activation_maps`; or `temporal` is given to the reference profile,
+            or needs what is not given.
     """
+    if profile == "reference" and temporal != PUBLISHED:
+        raise ValueError("the reference profile has no temporal options")
     shapes = [g.shape if isinstance(g, VisualLayout) else _checked_grid(g) for g in grids]
     table = _checked_scores(scores)
     visual = _checked_positions(visual_positions, "visual_positions", len(table))
@@ -110,18 +123,35 @@ def input_activation_maps(
     raw, relevance = raw_maps(table, visual), text_relevance(table, text)
     _check_finite(raw, relevance)
     context = context_mask(token_strings)
-    corrected = causal_inference(raw, relevance, context=context)
+    corrected: NDArray[np.floating]
+    if temporal == PUBLISHED:
+        corrected = causal_inference(raw, relevance, context=context)
+    else:
+        slot_cells = [h * w for t, h, w in shapes for _ in range(t)]
+        corrected = corrected_maps(
+            raw, relevance, temporal, context=context, slot_cells=slot_cells, phrases=phrases
+        )
     mask = scale_mask(len(text), num_prompt_tokens)
     parts = _parts(shapes)
+    seen = motions or [SlotMotion()] * len(shapes)
     maps = [np.empty((len(text), *shape), dtype=np.float32) for shape in shapes]
     text_scores = np.empty(relevance.shape, dtype=np.float32)
     for rows, precision in _precisions(context, profile):
         scaled, text_scores[rows] = joint_min_max(
             corrected[rows].astype(precision), relevance[rows], mask=mask[rows]
         )
-        for found, part, shape in zip(maps, parts, shapes, strict=True):
+        for found, part, shape, motion in zip(maps, parts, shapes, seen, strict=True):
             cells = scaled[:, part].reshape(-1, *shape)
-            found[rows] = rank_gaussian_filter(cells, profile=profile)
+            if temporal == PUBLISHED:
+                found[rows] = rank_gaussian_filter(cells, profile=profile)
+            else:
+                found[rows] = temporal_filter(
+                    cells,
+                    temporal,
+                    flow=motion.flow,
+                    cuts=motion.cuts,
+                    slot_seconds=motion.slot_seconds,
+                )
     causal = corrected.astype(np.float32)
     return tuple(
         ActivationMaps(

@@ -13,9 +13,17 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from tam_video.tam.alignment import aligned_neighbours
-from tam_video.tam.motion import BoolArray, CutMeasure, FlowMethod, GridFlow, SlotPicture
+from tam_video.tam.motion import (
+    BoolArray,
+    CutMeasure,
+    FlowMethod,
+    GridFlow,
+    SlotPicture,
+    grid_flow,
+    scene_cuts,
+)
 from tam_video.tam.rank_volume import rank_volume_filter, separable_rank_filter, token_blocks
-from tam_video.types import Float64Array, FloatArray
+from tam_video.types import ByteArray, Float64Array, FloatArray, VisualLayout
 
 RankForm: TypeAlias = Literal["joint", "separable"]
 TimeUnit: TypeAlias = Literal["slots", "seconds"]
@@ -131,6 +139,53 @@ class TemporalOptions:
     def needs_cuts(self) -> bool:
         """Whether the filters can't run without the cuts between slots."""
         return self.breaks_at_cuts and self.looks_at_neighbours
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlotMotion:
+    """What a clip's pictures tell about its slots, as far as the options ask for it.
+
+    Attributes:
+        flow: motion between neighbouring slots; None where it is not needed.
+        cuts: bool [t-1], cuts between neighbouring slots; None where they are not needed.
+        slot_seconds: float64 [t], each slot's time; None where it is not known.
+    """
+
+    flow: GridFlow | None = None
+    cuts: BoolArray | None = None
+    slot_seconds: Float64Array | None = None
+
+
+def slot_motion(
+    frames: ByteArray,
+    layout: VisualLayout,
+    options: TemporalOptions,
+    *,
+    pts_seconds: Float64Array | None = None,
+) -> SlotMotion:
+    """Look at a clip for what the options need.
+
+    Args:
+        frames: uint8 [T, H, W, 3], RGB, the sampled frames.
+        layout: which frames fed which slot, and the part of the picture under the grid.
+        options: the parts that are switched on.
+        pts_seconds: float64 [T], the frames' times.
+    """
+    flow = cuts = None
+    if options.needs_flow:
+        flow = grid_flow(
+            frames,
+            layout,
+            method=options.flow_method,
+            picture=options.slot_picture,
+            long_side_px=options.flow_long_side_px,
+        )
+    if options.needs_cuts:
+        cuts = scene_cuts(
+            frames, layout, measure=options.cut_measure, deviations=options.cut_deviations
+        )
+    seconds = None if pts_seconds is None else layout.slot_seconds(pts_seconds)
+    return SlotMotion(flow, cuts, seconds)
 
 
 _TINY = float(np.finfo(np.float64).tiny)
