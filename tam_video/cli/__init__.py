@@ -10,6 +10,7 @@ import sys
 import click
 
 from tam_video import __version__
+from tam_video.cli.evaluate import evaluate_command
 from tam_video.cli.explain import explain_command
 from tam_video.cli.models import doctor_command, models_command
 from tam_video.cli.render import render_command
@@ -36,6 +37,7 @@ cli.add_command(explain_command)
 cli.add_command(render_command)
 cli.add_command(models_command)
 cli.add_command(doctor_command)
+cli.add_command(evaluate_command)
 
 
 def main() -> None:

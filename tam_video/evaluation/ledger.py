@@ -1,0 +1,214 @@
+"""The folder of an evaluation: one line per finished clip, and what makes it safe to go on.
+
+`settings.json` says what the values depend on; `clips.jsonl` grows by one synced line per clip. A
+line that was cut off by a kill is dropped; values of other settings are never mixed in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from tam_video.errors import ExportError, OutputExistsError, RunFolderError
+from tam_video.evaluation.settings import Identity, identity_hash
+
+SETTINGS_FILE = "settings.json"
+LEDGER_FILE = "clips.jsonl"
+RESULT_FILES = ("results.json", "results.csv")
+PLOTS_FOLDER = "plots"
+
+ClipKey: TypeAlias = tuple[str, int]
+"""A world and the number of a clip in it."""
+Curves: TypeAlias = dict[str, list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRow:
+    """What was measured on one clip.
+
+    Attributes:
+        world: the clip's world.
+        number: the clip's number in it.
+        seed: what it was drawn with.
+        answer: the caption that was explained.
+        values: method -> metric -> value; None where the metric is not defined.
+        costs: method -> "passes" beyond the generation, and "seconds".
+        curves: method -> "insertion" and "deletion" -> steps + 1 scores.
+    """
+
+    world: str
+    number: int
+    seed: int
+    answer: str
+    values: dict[str, dict[str, float | None]]
+    costs: dict[str, dict[str, float]]
+    curves: dict[str, Curves] = field(default_factory=dict)
+
+    @property
+    def key(self) -> ClipKey:
+        """World and number."""
+        return (self.world, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """An open evaluation folder.
+
+    Attributes:
+        folder: where it is.
+        digest: hash of the settings that its lines belong to.
+        rows: the finished clips by world and number; grows with `append`.
+    """
+
+    folder: Path
+    digest: str
+    rows: dict[ClipKey, ClipRow]
+
+    def append(self, row: ClipRow) -> None:
+        """Write the line of a finished clip, and wait until the disk has it.
+
+        Raises:
+            ExportError: it can't be written.
+        """
+        line = json.dumps({"settings": self.digest, **asdict(row)}, ensure_ascii=False)
+        path = self.folder / LEDGER_FILE
+        with writing(path), path.open("ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.rows[row.key] = row
+
+
+def open_ledger(folder: Path, identity: Identity, *, force: bool = False) -> Ledger:
+    """Begin an evaluation in a folder, or go on with the one that is there.
+
+    Args:
+        folder: a new or empty folder, or one of an earlier evaluation.
+        identity: what the values depend on.
+        force: start over, whatever the folder's evaluation was.
+
+    Raises:
+        OutputExistsError: the folder holds something else, or an evaluation with other settings.
+        RunFolderError: its ledger is damaged.
+        ExportError: it can't be written.
+    """
+    digest = identity_hash(identity)
+    _refuse_foreign(folder)
+    if force:
+        _remove_results(folder)
+    before = _read_settings(folder)
+    if before is not None and before != identity:
+        differ = sorted(
+            name for name in {*before, *identity} if before.get(name) != identity.get(name)
+        )
+        raise OutputExistsError(
+            f"{folder} holds an evaluation with other settings: {', '.join(differ)}",
+            hint="choose another -o DIR, or pass --force to start over",
+        )
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if before is None:
+        write_whole(folder / SETTINGS_FILE, json.dumps(identity, indent=1, sort_keys=True) + "\n")
+    rows = _read_rows(folder / LEDGER_FILE, digest)
+    return Ledger(folder, digest, {row.key: row for row in rows})
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a file aside and rename it: it is whole or not there.
+
+    Raises:
+        ExportError: it can't be written.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            return temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system into ours."""
+    try:
+        yield
+    except OSError as exc:
+        raise ExportError(
+            f"can't write {path}: {exc.strerror or exc}", hint="check space and permissions"
+        ) from exc
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise unless the folder is free, empty, or that of an evaluation."""
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
+        raise OutputExistsError(f"{folder} is not a folder", hint="choose another -o DIR")
+    if any(folder.iterdir()) and not (folder / SETTINGS_FILE).is_file():
+        raise OutputExistsError(
+            f"{folder} is not empty and holds no evaluation", hint="choose another -o DIR"
+        )
+
+
+def _remove_results(folder: Path) -> None:
+    """Remove the files of an evaluation, those that say what it was last."""
+    known = [folder / name for name in (*RESULT_FILES, LEDGER_FILE, SETTINGS_FILE)]
+    with writing(folder):
+        for path in [*(folder / PLOTS_FOLDER).glob("*.svg"), *known]:
+            path.unlink(missing_ok=True)
+
+
+def _read_settings(folder: Path) -> Identity | None:
+    path = folder / SETTINGS_FILE
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return dict(found)
+    except (OSError, ValueError, TypeError) as exc:
+        raise RunFolderError(
+            f"{path} can't be read", hint="choose another -o DIR, or pass --force to start over"
+        ) from exc
+
+
+def _read_rows(path: Path, digest: str) -> list[ClipRow]:
+    """The finished clips; a last line without an end is cut off the file."""
+    if not path.is_file():
+        return []
+    with writing(path), path.open("r+b") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+    return [_row(line, path, digest) for line in content[:whole].splitlines()]
+
+
+def _row(line: bytes, path: Path, digest: str) -> ClipRow:
+    try:
+        told: Mapping[str, Any] = json.loads(line)
+        values = dict(told)
+        known = values.pop("settings") == digest
+        row = ClipRow(**values)
+    except (ValueError, TypeError, KeyError) as exc:
+        raise RunFolderError(
+            f"{path} is damaged", hint="choose another -o DIR, or pass --force to start over"
+        ) from exc
+    if not known:
+        raise OutputExistsError(
+            f"{path} holds clips of other settings",
+            hint="choose another -o DIR, or pass --force to start over",
+        )
+    return row

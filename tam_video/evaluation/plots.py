@@ -1,0 +1,161 @@
+"""Figures of a report as small SVG files: bars with intervals, and mean curves.
+
+Every picture has a title and a description for screen readers; colours tell apart without hue
+alone, for each bar and line is labelled.
+
+Source of the colours: Okabe & Ito, Color Universal Design, 2008.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import TypeAlias
+
+from tam_video.evaluation.report import Report, cell
+from tam_video.evaluation.score import METRICS
+from tam_video.metrics import Interval
+from tam_video.types import Float64Array
+
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#6b6b6b")
+DASHES = ("none", "7 3", "2 3", "9 3 2 3")
+_Scale: TypeAlias = Callable[[float], float]
+_BAR_LEFT_PX, _BAR_WIDTH_PX, _ROW_PX = 170, 380, 28
+_PLOT_WIDTH_PX, _PLOT_HEIGHT_PX = 420, 260
+
+
+def make_plots(report: Report) -> dict[str, str]:
+    """File names and SVG texts: one bar chart per metric, one chart per kind of curve."""
+    pictures = {}
+    for metric in report.settings.metrics:
+        figures = {name: row[metric] for name, row in report.overall.methods.items()}
+        pictures[f"{metric}.svg"] = bar_chart(METRICS[metric].title, figures)
+    for kind, curves in report.curves.items():
+        pictures[f"{kind}_curve.svg"] = curve_chart(f"{kind.capitalize()} curve", curves)
+    return pictures
+
+
+def bar_chart(title: str, figures: Mapping[str, Interval]) -> str:
+    """Horizontal bars, one per method, each with its 95 % interval.
+
+    Args:
+        title: what is drawn.
+        figures: method -> interval; those without a value have a dash and no bar.
+    """
+    low, high = _limits(list(figures.values()))
+    ticks = _ticks(low, high)
+
+    def x(value: float) -> float:
+        return _BAR_LEFT_PX + _BAR_WIDTH_PX * (value - ticks[0]) / (ticks[-1] - ticks[0])
+
+    bottom = 48 + _ROW_PX * len(figures)
+    parts = [_tick(x(tick), bottom, f"{tick:g}", top=42) for tick in ticks]
+    for number, (name, interval) in enumerate(figures.items()):
+        top = 48 + _ROW_PX * number
+        middle = top + _ROW_PX / 2 - 3
+        parts.append(_text(_BAR_LEFT_PX - 8, middle + 4, name, anchor="end"))
+        parts.append(_text(_BAR_LEFT_PX + _BAR_WIDTH_PX + 12, middle + 4, cell(interval)))
+        if interval.n:
+            parts += _bar(interval, middle=middle, x=x, colour=COLOURS[number % len(COLOURS)])
+    told = "; ".join(f"{name} {cell(interval)}" for name, interval in figures.items())
+    return _svg(title, f"Mean and 95 % interval over clips: {told}.", parts, 740, bottom + 36)
+
+
+def curve_chart(title: str, curves: Mapping[str, Float64Array]) -> str:
+    """Mean scores against the share of the cells that are shown or hidden.
+
+    Args:
+        title: what is drawn.
+        curves: method -> float64 [n + 1], n >= 1.
+    """
+    ticks = _ticks(0.0, max(float(curve.max()) for curve in curves.values()))
+    left, top = 60, 44
+    bottom = top + _PLOT_HEIGHT_PX
+    parts = []
+    for tick in ticks:
+        y = bottom - _PLOT_HEIGHT_PX * tick / ticks[-1]
+        parts.append(_line(left, y, left + _PLOT_WIDTH_PX, y, colour="#d0d0d0"))
+        parts.append(_text(left - 8, y + 4, f"{tick:g}", anchor="end"))
+    parts += [
+        _tick(left + _PLOT_WIDTH_PX * share, bottom, f"{share:.0%}", top=bottom - 4)
+        for share in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
+    for number, (name, curve) in enumerate(curves.items()):
+        colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
+        points = " ".join(
+            f"{left + _PLOT_WIDTH_PX * step / (len(curve) - 1):.1f},"
+            f"{bottom - _PLOT_HEIGHT_PX * float(value) / ticks[-1]:.1f}"
+            for step, value in enumerate(curve)
+        )
+        stroke = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
+        parts.append(f'<polyline points="{points}" fill="none" {stroke}/>')
+        y = top + 8 + 20 * number
+        key = left + _PLOT_WIDTH_PX + 16
+        parts.append(f'<line x1="{key}" y1="{y}" x2="{key + 28}" y2="{y}" {stroke}/>')
+        parts.append(_text(key + 36, y + 4, name))
+    middle = left + _PLOT_WIDTH_PX / 2
+    parts.append(_text(middle, bottom + 34, "cells, most relevant first", anchor="middle"))
+    height = max(bottom + 50, top + 20 * len(curves) + 20)
+    about = "Mean probability of the explained words against the share of cells, by method."
+    return _svg(title, f"{about} Methods: {', '.join(curves)}.", parts, 700, height)
+
+
+def _bar(interval: Interval, *, middle: float, x: _Scale, colour: str) -> list[str]:
+    start, end = sorted((x(0.0), x(interval.mean)))
+    low, high = x(interval.low), x(interval.high)
+    return [
+        f'<rect x="{start:.1f}" y="{middle - 8:.1f}" width="{max(end - start, 0.5):.1f}" '
+        f'height="16" fill="{colour}"/>',
+        _line(low, middle, high, middle),
+        _line(low, middle - 4, low, middle + 4),
+        _line(high, middle - 4, high, middle + 4),
+    ]
+
+
+def _limits(intervals: Sequence[Interval]) -> tuple[float, float]:
+    """Smallest and largest value to show; 0 is always among them."""
+    known = [interval for interval in intervals if interval.n]
+    low = min([0.0, *(min(interval.low, interval.mean) for interval in known)])
+    high = max([0.0, *(max(interval.high, interval.mean) for interval in known)])
+    return low, high if high > low else low + 1.0
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers from at most `low` to at least `high`, four to nine of them."""
+    span = (high - low) or 1.0
+    unit = 10 ** math.floor(math.log10(span))
+    step = next(size * unit for size in (0.2, 0.5, 1.0, 2.0) if span / (size * unit) <= 6)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(number * step, 10) for number in range(first, max(last, first + 1) + 1)]
+
+
+def _tick(x: float, y: float, text: str, *, top: float) -> str:
+    return _line(x, top, x, y, colour="#d0d0d0") + _text(x, y + 16, text, anchor="middle")
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, *, colour: str = "#222222") -> str:
+    return (
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
+        f'stroke-width="1.2"/>'
+    )
+
+
+def _text(x: float, y: float, text: str, *, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _svg(title: str, about: str, parts: Sequence[str], width: int, height: float) -> str:
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height:.0f}" '
+            f'viewBox="0 0 {width} {height:.0f}" role="img" aria-labelledby="title about" '
+            f'font-family="sans-serif" font-size="12" fill="#222222">',
+            f'<title id="title">{escape(title)}</title>',
+            f'<desc id="about">{escape(about)}</desc>',
+            f'<rect width="{width}" height="{height:.0f}" fill="#ffffff"/>',
+            f'<text x="16" y="26" font-size="16" font-weight="bold">{escape(title)}</text>',
+            *parts,
+            "</svg>\n",
+        ]
+    )

@@ -1,0 +1,180 @@
+"""Clips to a ledger, on several processes, and the ledger to its report.
+
+Processes are spawned, load the model once and use one thread each, so that the number of workers
+changes no value.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import TypeAlias
+
+from tam_video.errors import ConfigError, ModelError
+from tam_video.evaluation.clip import ClipJob, measure_clip
+from tam_video.evaluation.ledger import PLOTS_FOLDER, ClipRow, open_ledger, write_whole
+from tam_video.evaluation.plots import make_plots
+from tam_video.evaluation.report import Report, make_report, to_csv, to_json
+from tam_video.evaluation.settings import EvaluationSettings
+from tam_video.models.inference import TransformersModel
+
+ClipProgress: TypeAlias = Callable[[int, int], None]
+"""Called with the clips that are finished and those there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A finished evaluation.
+
+    Attributes:
+        folder: where it is.
+        report: its figures.
+        files: "clips", "results", "csv", and a list of "plots".
+        num_resumed: clips that an earlier run had measured.
+    """
+
+    folder: Path
+    report: Report
+    files: dict[str, Path | list[Path]]
+    num_resumed: int
+
+
+def evaluate(
+    settings: EvaluationSettings,
+    folder: str | Path,
+    *,
+    workers: int = 1,
+    force: bool = False,
+    progress: ClipProgress | None = None,
+) -> Evaluation:
+    """Measure the clips that are missing in a folder, then write its report.
+
+    Processes are spawned: a script that calls this does so under `if __name__ == "__main__":`.
+
+    Args:
+        settings: what is measured.
+        folder: a new or empty folder, or one to go on with: an evaluation with the same settings,
+            which may have had another number of clips.
+        workers: processes.
+        force: start over in a folder with an evaluation.
+        progress: called after every clip.
+
+    Raises:
+        ConfigError: `workers` is below 1.
+        OutputError: the folder holds something else or other settings, or can't be written.
+        ModelError: the model can't be loaded, or fails on a clip. Finished clips are kept.
+    """
+    if workers < 1:
+        raise ConfigError(f"workers must be 1 or more, not {workers}")
+    target = Path(folder)
+    ledger = open_ledger(target, settings.identity(), force=force)
+    jobs = clip_jobs(settings)
+    missing = [job for job in jobs if (job.world, job.number) not in ledger.rows]
+    resumed = len(jobs) - len(missing)
+    if progress is not None:
+        progress(resumed, len(jobs))
+    with closing(measured(missing, settings, workers=workers)) as rows:
+        for done, row in enumerate(rows, start=resumed + 1):
+            ledger.append(row)
+            if progress is not None:
+                progress(done, len(jobs))
+    found = [ledger.rows[job.world, job.number] for job in jobs]
+    report = make_report(found, settings)
+    return Evaluation(target, report, write_report(report, target), resumed)
+
+
+def clip_jobs(settings: EvaluationSettings) -> list[ClipJob]:
+    """Every clip to measure, world after world."""
+    return [
+        ClipJob(world, number, settings.clip_seed(number))
+        for world in settings.worlds
+        for number in range(settings.clips)
+    ]
+
+
+def write_report(report: Report, folder: Path) -> dict[str, Path | list[Path]]:
+    """Write results.json, results.csv and the plots, each whole or not at all.
+
+    Raises:
+        ExportError: one can't be written.
+    """
+    plots = [
+        write_whole(folder / PLOTS_FOLDER / name, text) for name, text in make_plots(report).items()
+    ]
+    return {
+        "clips": folder / "clips.jsonl",
+        "csv": write_whole(folder / "results.csv", to_csv(report)),
+        "results": write_whole(folder / "results.json", to_json(report)),
+        "plots": plots,
+    }
+
+
+def measured(
+    jobs: Sequence[ClipJob], settings: EvaluationSettings, *, workers: int
+) -> Generator[ClipRow, None, None]:
+    """Yield clips as they are finished, in any order. Closing it ends the processes.
+
+    Raises:
+        TamVideoError: what a clip raised.
+        ModelError: a process died.
+    """
+    if not jobs:
+        return
+    before = set(active_children())
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_start_worker
+    )
+    try:
+        futures: list[Future[ClipRow]] = [pool.submit(_measure, settings, job) for job in jobs]
+        for future in as_completed(futures):
+            yield future.result()
+        pool.shutdown()
+    except BrokenProcessPool as exc:
+        raise ModelError(
+            "a worker process died before its clip was finished",
+            hint="most often for lack of memory: fewer --workers; finished clips are kept",
+        ) from exc
+    finally:
+        # After an error nobody waits for the other clips: they may take minutes each.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(active_children()) - before:
+            process.terminate()
+
+
+def _measure(settings: EvaluationSettings, job: ClipJob) -> ClipRow:
+    model = _worker_model(settings.model, settings.revision, settings.dtype, settings.device)
+    return measure_clip(model, settings, job)
+
+
+@lru_cache(maxsize=1)
+def _worker_model(name: str, revision: str | None, dtype: str, device: str) -> TransformersModel:
+    """The model of this process, loaded with its first clip, so that its error reaches the user."""
+    import torch
+
+    from tam_video.models import load_model
+
+    torch.set_num_threads(1)
+    return load_model(name, revision=revision, dtype=dtype, device=device)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it, even when it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

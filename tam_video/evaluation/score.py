@@ -1,0 +1,255 @@
+"""Maps and masks of one answer to metric values.
+
+Owns: which words count for which metric, and how the values of words become that of a clip. What a
+metric means is in `metrics`; where masks come from is in `truth`. Pure: numpy in, plain numbers
+out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from tam_video.metrics import (
+    Noun,
+    answer_iou,
+    auc,
+    energy_inside,
+    intersection_over_prediction,
+    j_and_f,
+    otsu_span,
+    otsu_threshold,
+    pointing_hit,
+    resize_map,
+    slot_energy,
+    temporal_coherence,
+    temporal_energy,
+    temporal_iou,
+    volume_iou,
+)
+from tam_video.metrics.grids import BoolArray
+from tam_video.types import FloatArray
+
+Better: TypeAlias = Literal["higher", "lower", "neither"]
+WordValues: TypeAlias = dict[str, list[float]]
+"""For each metric the values of the words that count for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric as the tables show it.
+
+    Attributes:
+        title: its name for people.
+        better: which way is good; "neither" for one that says nothing by itself.
+    """
+
+    title: str
+    better: Better = "higher"
+
+
+METRICS: Mapping[str, Metric] = {
+    "viou": Metric("vIoU"),
+    "obj_iou": Metric("Obj-IoU"),
+    "func_iou": Metric("Func-IoU"),
+    "f1_iou": Metric("F1-IoU"),
+    "pointing": Metric("Pointing game"),
+    "energy": Metric("Energy inside"),
+    "temporal_energy": Metric("Temporal energy"),
+    "jf": Metric("J&F"),
+    "tiou": Metric("tIoU"),
+    "iop": Metric("IoP"),
+    "coherence": Metric("Temporal coherence", "neither"),
+    "auc": Metric("AUC"),
+    "insertion": Metric("Insertion AUC"),
+    "deletion": Metric("Deletion AUC", "lower"),
+}
+TEMPORAL_METRICS = frozenset({"temporal_energy", "tiou", "iop"})
+CURVE_METRICS = frozenset({"insertion", "deletion"})
+DEFAULT_METRICS: tuple[str, ...] = tuple(name for name in METRICS if name not in CURVE_METRICS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectWord:
+    """A word that names a property of objects, and where and when those objects are.
+
+    Attributes:
+        token_indices: its tokens, counted along M.
+        cells: bool [t, h, w], the cells of its objects; all False where it is true of none.
+        pixels: bool [T, H, W], their pixels in the frames that fed a slot.
+        visible: bool [t], the slots in which one of them is seen.
+    """
+
+    token_indices: tuple[int, ...]
+    cells: BoolArray
+    pixels: BoolArray
+    visible: BoolArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerTruth:
+    """What the words of one answer should point at.
+
+    Attributes:
+        objects: its colour and shape words in order, those that are true of no object too.
+        function_words: the tokens of each function word, counted along M.
+        frame_slots: for each slot, which of the T frames of `pixels` fed it.
+    """
+
+    objects: tuple[ObjectWord, ...]
+    function_words: tuple[tuple[int, ...], ...]
+    frame_slots: tuple[tuple[int, ...], ...]
+
+
+def measured_names(metrics: Iterable[str]) -> tuple[str, ...]:
+    """The metrics that a clip is measured for, in the order of `METRICS`.
+
+    F1-IoU is a figure of the whole set: a clip gives the two that it is made of.
+    """
+    asked = set(metrics)
+    if "f1_iou" in asked:
+        asked = asked - {"f1_iou"} | {"obj_iou", "func_iou"}
+    return tuple(name for name in METRICS if name in asked)
+
+
+def word_map(maps: FloatArray, word: ObjectWord) -> FloatArray:
+    """float32 [t, h, w]: the mean of the maps [M, t, h, w] of a word's sub-tokens."""
+    return np.asarray(maps[list(word.token_indices)].mean(axis=0))
+
+
+def score_answer(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -> WordValues:
+    """Values of every word of an answer, for all metrics but the curves.
+
+    Args:
+        maps: float32 [M, t, h, w], one map per token.
+        truth: what the words should point at.
+        metrics: names of `METRICS`; the curves and F1-IoU among them are passed over.
+
+    Returns:
+        For each metric one value per word that counts: words that are true of an object; for
+        temporal metrics those whose objects are seen during a part of the clip only; for Func-IoU
+        the function words. Values may be NaN.
+
+    Raises:
+        ValueError: maps and masks do not fit, or a map is not finite.
+    """
+    names = set(measured_names(metrics))
+    values: WordValues = {}
+    if names & {"obj_iou", "func_iou"}:
+        values |= _answer_values(maps, truth)
+    for word in truth.objects:
+        if not word.cells.any():
+            continue
+        heat = word_map(maps, word)
+        for name in names & set(_PLACE_SCORES):
+            values.setdefault(name, []).append(_PLACE_SCORES[name](heat, word))
+        if "jf" in names:
+            values.setdefault("jf", []).append(_segmentation(heat, word, truth))
+    for name, found in score_times(maps, truth, names).items():
+        values.setdefault(name, []).extend(found)
+    return {name: found for name, found in values.items() if name in names}
+
+
+def score_times(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -> WordValues:
+    """The temporal metrics alone, of the words whose objects come or go.
+
+    Args:
+        maps: float32 [M, t, h, w].
+        truth: what the words should point at.
+        metrics: names; those of `TEMPORAL_METRICS` among them are measured.
+    """
+    names = set(metrics) & TEMPORAL_METRICS
+    values: WordValues = {}
+    for word in truth.objects if names else ():
+        span = visible_span(word.visible)
+        if span is None:
+            continue
+        heat = word_map(maps, word)
+        predicted = otsu_span(slot_energy(heat))
+        found = {
+            "temporal_energy": temporal_energy(heat, word.visible),
+            "tiou": temporal_iou(predicted, span),
+            "iop": intersection_over_prediction(predicted, span),
+        }
+        for name in names:
+            values.setdefault(name, []).append(found[name])
+    return values
+
+
+def clip_values(parts: Iterable[WordValues], metrics: Iterable[str]) -> dict[str, float | None]:
+    """The value of a clip: the mean over its words, of all answers together.
+
+    Args:
+        parts: what `score_answer` and `score_times` gave.
+        metrics: names to tell.
+
+    Returns:
+        For each name the mean over the words that are not NaN; None where there is no such word.
+    """
+    told = list(parts)
+    means: dict[str, float | None] = {}
+    for name in metrics:
+        values = np.array([value for part in told for value in part.get(name, ())], np.float64)
+        values = values[~np.isnan(values)]
+        means[name] = round(float(values.mean()), 6) if len(values) else None
+    return means
+
+
+def visible_span(visible: BoolArray) -> tuple[int, int] | None:
+    """(start, end) in slots, half open, of what is seen during one part of the clip.
+
+    Args:
+        visible: bool [t].
+
+    Returns:
+        None for what is never or always seen, or seen several times: it has no interval to find.
+    """
+    seen = np.flatnonzero(visible)
+    if not len(seen) or len(seen) == len(visible):
+        return None
+    start, end = int(seen[0]), int(seen[-1]) + 1
+    return (start, end) if end - start == len(seen) else None
+
+
+def explained_map(maps: FloatArray, truth: AnswerTruth) -> FloatArray | None:
+    """float32 [t, h, w]: the mean map of the words that are true of an object, for the curves.
+
+    Returns:
+        None where there is no such word.
+    """
+    heats = [word_map(maps, word) for word in truth.objects if word.cells.any()]
+    return np.asarray(np.mean(heats, axis=0), np.float32) if heats else None
+
+
+def explained_tokens(truth: AnswerTruth) -> list[int]:
+    """The tokens of those words, counted along M."""
+    return [index for word in truth.objects if word.cells.any() for index in word.token_indices]
+
+
+_PLACE_SCORES: Mapping[str, Callable[[FloatArray, ObjectWord], float]] = {
+    "viou": lambda heat, word: volume_iou(heat, word.cells),
+    "pointing": lambda heat, word: float(pointing_hit(heat, word.cells)),
+    "energy": lambda heat, word: energy_inside(heat, word.cells),
+    "auc": lambda heat, word: auc(heat, word.cells),
+    "coherence": lambda heat, _word: temporal_coherence(heat),
+}
+
+
+def _answer_values(maps: FloatArray, truth: AnswerTruth) -> WordValues:
+    """Obj-IoU and Func-IoU, each word by the mean of its sub-tokens."""
+    nouns = [Noun(maps[list(word.token_indices)], word.cells) for word in truth.objects]
+    scores = answer_iou(nouns, [maps[list(indices)] for indices in truth.function_words])
+    return {
+        "obj_iou": [score.mean for score in scores.object_iou],
+        "func_iou": [score.mean for score in scores.function_iou],
+    }
+
+
+def _segmentation(heat: FloatArray, word: ObjectWord, truth: AnswerTruth) -> float:
+    """J&F in pixels, the map cut at one Otsu threshold of the whole volume."""
+    num_frames, height, width = word.pixels.shape
+    shown = resize_map(heat, (num_frames, height, width), frame_slots=truth.frame_slots)
+    return j_and_f(np.asarray(shown > otsu_threshold(shown)), word.pixels).j_and_f
