@@ -26,8 +26,8 @@ from tam_video.datasets.cells import cell_masks
 from tam_video.datasets.shapes import COLORS, SHAPES, ShapeClip
 from tam_video.datasets.worlds import from_shapes
 from tam_video.metrics import auc, bootstrap, pointing_hit
-from tam_video.pipeline import activate
 from tam_video.tam import join_words, word_maps
+from tam_video.tam.activation import activate
 from tam_video.types import FloatArray, Generation, Message
 
 QUESTION = "Describe the video."

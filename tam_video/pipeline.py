@@ -33,7 +33,8 @@ from tam_video.models import GenerationOptions, VideoModel, check_conversation, 
 from tam_video.models.conversation import share_out
 from tam_video.render.annotate import RenderOptions, render_annotated
 from tam_video.samplers import SAMPLERS, FrameSampler, Window, window
-from tam_video.tam import input_activation_maps, join_words, word_maps
+from tam_video.tam import join_words, word_maps
+from tam_video.tam.activation import activate
 from tam_video.types import (
     ActivationMaps,
     ExplainedInput,
@@ -42,7 +43,6 @@ from tam_video.types import (
     Generation,
     IntArray,
     Message,
-    Profile,
 )
 from tam_video.video.reader import VideoReader, open_video
 
@@ -272,19 +272,6 @@ def _render_inputs(
                 path.rename(folder / f"{_numbered(path.stem, number)}{path.suffix}")
             place.rmdir()
     return tuple(warnings)
-
-
-def activate(generation: Generation, *, profile: Profile = "default") -> tuple[ActivationMaps, ...]:
-    """The maps of everything a model said, from the scores it said it with; one for each input."""
-    return input_activation_maps(
-        generation.scores,
-        visual_positions=generation.visual_positions,
-        text_positions=generation.text_positions,
-        token_strings=[token.text for token in generation.tokens],
-        num_prompt_tokens=generation.num_prompt_tokens,
-        grids=generation.layouts,
-        profile=profile,
-    )
 
 
 def render_options(settings: RunConfig) -> RenderOptions:

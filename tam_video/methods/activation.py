@@ -15,7 +15,7 @@ from tam_video.methods.base import (
     probe_of,
     split_inputs,
 )
-from tam_video.tam.activation import PUBLISHED, input_activation_maps
+from tam_video.tam.activation import PUBLISHED, activate
 from tam_video.tam.causal import causal_inference, context_mask
 from tam_video.tam.logits import raw_maps, text_relevance
 from tam_video.tam.normalise import joint_min_max, scale_mask
@@ -30,7 +30,7 @@ from tam_video.types import Generation, IntArray
 class Tam:
     """The token activation map as this package makes it.
 
-    Source: Li et al., ICCV 2025, arXiv:2506.23270; see `tam.input_activation_maps`.
+    Source: Li et al., ICCV 2025, arXiv:2506.23270; see `tam.activate`.
 
     Attributes:
         temporal: what is done beyond the published steps. Some of it looks at the frames, for which
@@ -51,17 +51,8 @@ class Tam:
                 slot_motion(batch.frames, layout, options, pts_seconds=batch.pts_seconds)
                 for batch, layout in zip(batches, generation.layouts, strict=True)
             )
-        found = input_activation_maps(
-            generation.scores,
-            visual_positions=generation.visual_positions,
-            text_positions=generation.text_positions,
-            token_strings=[token.text for token in generation.tokens],
-            num_prompt_tokens=generation.num_prompt_tokens,
-            grids=generation.layouts,
-            temporal=options,
-            motions=motions,
-            phrases=_phrases(generation) if options.excludes_phrase else None,
-        )
+        phrases = _phrases(generation) if options.excludes_phrase else None
+        found = activate(generation, temporal=options, motions=motions, phrases=phrases)
         return MethodMaps(self.name, tuple(each.maps for each in found))
 
 
@@ -78,16 +69,7 @@ class TamReference:
 
     def explain(self, evidence: Evidence) -> MethodMaps:
         """Maps of all tokens, prompt included."""
-        generation = generation_of(evidence)
-        found = input_activation_maps(
-            generation.scores,
-            visual_positions=generation.visual_positions,
-            text_positions=generation.text_positions,
-            token_strings=[token.text for token in generation.tokens],
-            num_prompt_tokens=generation.num_prompt_tokens,
-            grids=generation.layouts,
-            profile="reference",
-        )
+        found = activate(generation_of(evidence), profile="reference")
         return MethodMaps(self.name, tuple(each.maps for each in found))
 
 

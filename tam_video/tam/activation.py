@@ -21,7 +21,14 @@ from tam_video.tam.logits import raw_maps, text_relevance
 from tam_video.tam.normalise import joint_min_max, scale_mask
 from tam_video.tam.rank_filter import rank_gaussian_filter
 from tam_video.tam.temporal import SlotMotion, TemporalOptions, temporal_filter
-from tam_video.types import ActivationMaps, FloatArray, IntArray, Profile, VisualLayout
+from tam_video.types import (
+    ActivationMaps,
+    FloatArray,
+    Generation,
+    IntArray,
+    Profile,
+    VisualLayout,
+)
 
 PUBLISHED = TemporalOptions()
 
@@ -161,6 +168,37 @@ def input_activation_maps(
             text_scores=np.tril(text_scores, k=-1),
         )
         for found, part in zip(maps, parts, strict=True)
+    )
+
+
+def activate(
+    generation: Generation,
+    *,
+    profile: Profile = "default",
+    temporal: TemporalOptions = PUBLISHED,
+    motions: Sequence[SlotMotion] = (),
+    phrases: IntArray | None = None,
+) -> tuple[ActivationMaps, ...]:
+    """The maps of everything a model said, from the scores it said it with; one for each input.
+
+    Args:
+        generation: what was said, with its scores and where its cells lie.
+        profile: see `input_activation_maps`, as all that follows.
+        temporal: what is done beyond the published steps.
+        motions: what the pictures of each input tell.
+        phrases: int64 [M], the phrase of each token.
+    """
+    return input_activation_maps(
+        generation.scores,
+        visual_positions=generation.visual_positions,
+        text_positions=generation.text_positions,
+        token_strings=[token.text for token in generation.tokens],
+        num_prompt_tokens=generation.num_prompt_tokens,
+        grids=generation.layouts,
+        profile=profile,
+        temporal=temporal,
+        motions=motions,
+        phrases=phrases,
     )
 
 
