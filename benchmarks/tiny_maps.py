@@ -35,9 +35,9 @@ QUESTION = "Describe the video."
 
 def maps_of(generation: Generation) -> Iterator[tuple[str, FloatArray]]:
     """The maps that are compared, by name, each float32 [M, t, h, w]."""
-    for profile in ("default", "reference"):
+    for profile in ("published", "reference"):
         (found,) = activate(generation, profile=profile)
-        if profile == "default":
+        if profile == "published":
             yield "raw logit", found.raw.reshape(found.maps.shape)
         yield profile, found.maps
 

@@ -24,9 +24,11 @@ class RunConfig(BaseModel):
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         device_map: passed to transformers for models spread over devices.
         attn_implementation: attention kernel of transformers; None for its own choice.
+        allow_pickle: load weights that are stored as pickles, where there are no others.
         layer: decoder layer whose hidden states are read: a number, negative from the end (-1 is
             the last, after the final norm), a share of the depth such as 0.75, or "input" for what
-            enters the decoder.
+            enters the decoder. "auto": the profile's own, which are four layers mixed, a quarter of
+            the depth apart, for "default", and the last one for the others.
         logits: "model": scores are the model's own logits; "head": before its softcap and scale.
         reader: name of the video reader.
         sampler: name of the frame sampler; "auto" follows the other options (`native` without any).
@@ -36,7 +38,9 @@ class RunConfig(BaseModel):
         max_frames: refuse to sample more frames than this, over all inputs.
         start_seconds: explain from here, counted from the first frame.
         end_seconds: explain up to here.
-        profile: "default" or "reference" (the public code's numbers).
+        profile: "default", "published" (the paper's steps) or "reference" (the public code's
+            numbers).
+        method: name of the explanation method (`METHODS`); profiles are those of "tam".
         max_new_tokens: longest answer, in tokens.
         do_sample: draw tokens instead of taking the most probable.
         temperature: of the draw.
@@ -47,9 +51,16 @@ class RunConfig(BaseModel):
         render: whether to write the annotated video.
         show_token: index of the answer token to show; None for the words in turn.
         show_word: index or text of the word to show; None for the words in turn.
-        mode: "auto" (words share one pass of the clip), "words" (one pass for each word).
+        layout: "overlay" (words share one pass of the clip), "side" (picture beside heat), "grid"
+            (a tile for each word), "words" (one pass and chapter for each word).
+        tiles: what a grid has tiles of: "words" or "tokens".
         colormap: name of the colour map.
         opacity: opacity of the hottest cell, 0 to 1.
+        threshold: heat below this is not drawn, 0 to 1.
+        contours: draw a line around the heat.
+        boxes: draw the box of the word's track.
+        previews: short animations to write: "gif", "webp".
+        stills: contact sheets to write: "png", "pdf", "svg".
         font: path or name of a font for the caption; None for the packaged one.
         crf: quality of the H.264 encoder, 0 (best) to 51.
         preset: speed preset of the H.264 encoder.
@@ -63,7 +74,8 @@ class RunConfig(BaseModel):
     device: str = "auto"
     device_map: str | None = None
     attn_implementation: str | None = None
-    layer: int | float | Literal["input"] = -1
+    allow_pickle: bool = False
+    layer: int | float | Literal["auto", "input"] = "auto"
     logits: Literal["model", "head"] = "model"
     reader: str = "pyav"
     sampler: str = "auto"
@@ -74,6 +86,7 @@ class RunConfig(BaseModel):
     start_seconds: float | None = Field(default=None, ge=0)
     end_seconds: float | None = Field(default=None, gt=0)
     profile: Profile = "default"
+    method: str = "tam"
     max_new_tokens: int = Field(default=128, ge=1)
     do_sample: bool = False
     temperature: float = Field(default=1.0, gt=0)
@@ -84,9 +97,15 @@ class RunConfig(BaseModel):
     render: bool = True
     show_token: int | None = Field(default=None, ge=0)
     show_word: int | str | None = None
-    mode: Literal["auto", "words"] = "auto"
+    layout: Literal["overlay", "side", "grid", "words"] = "overlay"
+    tiles: Literal["words", "tokens"] = "words"
     colormap: str = "turbo"
     opacity: float = Field(default=0.6, ge=0, le=1)
+    threshold: float = Field(default=0.0, ge=0, lt=1)
+    contours: bool = False
+    boxes: bool = False
+    previews: tuple[Literal["gif", "webp"], ...] = ()
+    stills: tuple[Literal["png", "pdf", "svg"], ...] = ()
     font: str | None = None
     crf: int = Field(default=18, ge=0, le=51)
     preset: str = "veryfast"
@@ -95,6 +114,8 @@ class RunConfig(BaseModel):
     def _options_agree(self) -> RunConfig:
         if self.show_token is not None and self.show_word is not None:
             raise ValueError("choose a token or a word to show, not both")
+        if self.method != "tam" and self.profile != "default":
+            raise ValueError(f"profiles are of the method tam, and {self.method} is asked for")
         if isinstance(self.layer, float) and not 0 < self.layer < 1:
             raise ValueError("a layer is a whole number, or a share of the depth between 0 and 1")
         if (self.end_seconds or float("inf")) <= (self.start_seconds or 0):
@@ -138,3 +159,18 @@ def make_config(values: Mapping[str, Any]) -> RunConfig:
         raise ConfigError(
             f"{where}: {what}" if where else what, hint="see `tam-video explain --help`"
         ) from exc
+
+
+def seconds(text: str) -> float:
+    """Read "12.5", "1:02" or "1:00:02.5" as seconds.
+
+    Raises:
+        ConfigError: not a time.
+    """
+    total = 0.0
+    try:
+        for part in text.strip().split(":"):
+            total = total * 60 + float(part)
+    except ValueError:
+        raise ConfigError(f"{text!r} is not a time", hint="seconds, MM:SS or HH:MM:SS") from None
+    return total

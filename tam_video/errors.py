@@ -7,7 +7,8 @@ TamVideoError                   .hint: one line saying what to do next; .exit_co
 |-- InputError (1)              the video can't be used
 |   |-- VideoOpenError          missing, unreadable, not a video, refused playlist
 |   |-- NoVideoStreamError      opens, but holds no (decodable) picture stream
-|   `-- VideoDecodeError        a frame can't be decoded; .frame_index
+|   |-- VideoDecodeError        a frame can't be decoded; .frame_index
+|   `-- DatasetError            a public data set is missing, incomplete, or laid out differently
 |-- ModelError (1)
 |   |-- ModelLoadError          weights, config or processor missing or broken
 |   |-- UnsupportedModelError   no adapter for this model_type
@@ -19,6 +20,8 @@ TamVideoError                   .hint: one line saying what to do next; .exit_co
 |   `-- OutputExistsError       refuses to overwrite without --force
 |-- MissingDependencyError (1)  also an ImportError; the hint is the exact pip line
 `-- BatchError (3)              some items failed, the rest are written
+    |-- ItemTimeoutError        an item took too long; its worker was killed
+    `-- WorkerDiedError         a worker died with an item again and again
 ```
 
 `ValueError` and `TypeError` stay for programming mistakes.
@@ -78,6 +81,10 @@ class VideoDecodeError(InputError):
         self.frame_index = frame_index
 
 
+class DatasetError(InputError):
+    """A folder is not the public data set it should be; the hint says where that is published."""
+
+
 class ModelError(TamVideoError):
     """The model can't be used."""
 
@@ -122,3 +129,11 @@ class BatchError(TamVideoError):
     """Some items of a batch failed; the rest are written."""
 
     exit_code = 3
+
+
+class ItemTimeoutError(BatchError):
+    """An item of a batch took longer than it may; its worker was killed."""
+
+
+class WorkerDiedError(BatchError):
+    """A worker died with an item of a batch, again when the item ran alone."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -19,9 +20,10 @@ from typing import TypeAlias
 import numpy as np
 
 from tam_video.config import RunConfig
-from tam_video.errors import ConfigError, RunFolderError, VideoOpenError
+from tam_video.errors import ConfigError, OutputExistsError, RunFolderError, VideoOpenError
 from tam_video.export.arrays import write_arrays
 from tam_video.export.document import read_explanation, write_document
+from tam_video.export.durable import writing
 from tam_video.export.manifest import (
     new_run_folder,
     read_manifest,
@@ -29,14 +31,27 @@ from tam_video.export.manifest import (
     replace_files,
     video_fingerprint,
 )
-from tam_video.models import GenerationOptions, VideoModel, check_conversation, load_model
+from tam_video.methods import METHODS
+from tam_video.methods.answer_maps import AnswerMaps, answer_maps
+from tam_video.models import (
+    GenerationOptions,
+    VideoModel,
+    check_conversation,
+    load_model,
+    read_layers,
+)
 from tam_video.models.conversation import share_out
-from tam_video.render.annotate import RenderOptions, render_annotated
+from tam_video.render.annotate import render_annotated
+from tam_video.render.compare import render_comparison, run_names
+from tam_video.render.options import RenderOptions
+from tam_video.render.sheet import check_libraries
 from tam_video.samplers import SAMPLERS, FrameSampler, Window, window
-from tam_video.tam import join_words, word_maps
-from tam_video.tam.activation import activate
+from tam_video.tam import join_words
+from tam_video.tam.activation import profile_options
+from tam_video.tam.phrases import subtoken_maps
+from tam_video.tam.reliance import word_reliance
+from tam_video.tam.temporal import SubtokenAggregate
 from tam_video.types import (
-    ActivationMaps,
     ExplainedInput,
     Explanation,
     FrameBatch,
@@ -44,7 +59,7 @@ from tam_video.types import (
     IntArray,
     Message,
 )
-from tam_video.video.reader import VideoReader, open_video
+from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, VideoReader, open_video
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +68,16 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 PathLike: TypeAlias = str | Path
 
+_DRAWN_FILES = {
+    "video": "annotated.mp4",
+    "captions": "captions.vtt",
+    "image": "annotated.png",
+    "preview_gif": "preview.gif",
+    "preview_webp": "preview.webp",
+    "stills_png": "stills.png",
+    "stills_pdf": "stills.pdf",
+    "stills_svg": "stills.svg",
+}
 _PACKAGES = ("tam-video", "torch", "transformers", "av", "numpy")
 
 
@@ -64,19 +89,37 @@ class RunFiles:
         run_dir: the folder.
         explanation: what it holds.
         files: its files by what they are: "explanation", "maps", "video", "captions", "image" (the
-            annotated still of a picture), "manifest"; "video_1", ... belong to the second and later
-            inputs.
+            annotated still of a picture), "manifest", and where they were asked for "preview_gif",
+            "preview_webp", "stills_png", "stills_pdf", "stills_svg"; "video_1", ... belong to the
+            second and later inputs.
+        warnings: what had to give when it was drawn again, in words.
     """
 
     run_dir: Path
     explanation: Explanation
     files: dict[str, Path]
+    warnings: tuple[str, ...] = ()
 
     @property
     def videos(self) -> tuple[Path, ...]:
         """The annotated videos, in the order of the inputs; none if they were not drawn."""
         keys = [_numbered("video", number) for number in range(len(self.explanation.inputs))]
         return tuple(self.files[key] for key in keys if key in self.files)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledFrames:
+    """The frames of every input that a model is shown.
+
+    Attributes:
+        batches: the frames of each input.
+        warnings: the readers' fallbacks, in words.
+        timings: stage -> seconds, as far as it has come.
+    """
+
+    batches: tuple[FrameBatch, ...]
+    warnings: tuple[str, ...]
+    timings: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -131,28 +174,93 @@ def explain(
     if isinstance(model, str):
         settings = settings.model_copy(update={"model": model})
     paths = video_paths(video)
-    turns = _turns(question, conversation, num_inputs=len(paths))
+    turns = asked_turns(question, conversation, num_inputs=len(paths))
+    METHODS.load(settings.method)  # a wrong name is told before the model is loaded
     stages = _Stages(progress)
     with ExitStack() as stack:
-        with stages.stage("open"):
-            readers = [
-                stack.enter_context(open_video(path, reader=settings.reader)) for path in paths
-            ]
+        readers = _opened(paths, settings, stack, stages)
         with stages.stage("load model"):
-            loaded = _load(settings) if model is None or isinstance(model, str) else model
-        with stages.stage("read"):
-            batches = _read(readers, settings, loaded)
-        warnings = (*(said for reader in readers for said in reader.warnings), *loaded.warnings)
+            loaded = (
+                load_asked_model(settings) if model is None or isinstance(model, str) else model
+            )
+        frames = _read(readers, settings, loaded, stages)
+    return explain_frames(
+        frames, turns, model=loaded, settings=settings, answer=answer, progress=progress
+    )
+
+
+def read_frames(
+    video: PathLike | Sequence[PathLike],
+    *,
+    model: VideoModel,
+    settings: RunConfig,
+    limits: ReadLimits = DEFAULT_LIMITS,
+    progress: Progress | None = None,
+) -> SampledFrames:
+    """The first half of `explain`: the frames that the model will see.
+
+    Args:
+        video: a video or image file, or several.
+        model: tells which frames it wants, where the settings leave it to the model.
+        settings: how frames are chosen.
+        limits: what a file may declare before it is refused.
+        progress: called as the stages go on.
+
+    Raises:
+        ConfigError: settings that make no sense, or more frames than `settings.max_frames`.
+        InputError: a file can't be read, or is refused.
+    """
+    stages = _Stages(progress)
+    with ExitStack() as stack:
+        readers = _opened(video_paths(video), settings, stack, stages, limits=limits)
+        return _read(readers, settings, model, stages)
+
+
+def explain_frames(
+    frames: SampledFrames,
+    turns: Sequence[Message],
+    *,
+    model: VideoModel,
+    settings: RunConfig,
+    answer: str | None = None,
+    progress: Progress | None = None,
+) -> Explanation:
+    """The second half of `explain`: ask about frames, and map every token of the answer onto them.
+
+    Args:
+        frames: what `read_frames` gave; may be asked about again.
+        turns: the conversation; see `asked_turns`.
+        model: the model.
+        settings: how the answer is made and read.
+        answer: explain this answer instead of generating one.
+        progress: called as the stages go on.
+
+    Raises:
+        ConfigError: the conversation or the answer can't be asked.
+        ModelError: the model fails.
+    """
+    stages = _Stages(progress, dict(frames.timings))
     with stages.stage("generate"):
-        generation = loaded.generate(batches, turns, options=_options(settings), answer=answer)
+        generation = model.generate(
+            frames.batches, turns, options=_options(settings), answer=answer
+        )
     with stages.stage("activate"):
-        result = _explanation(batches, generation, activate(generation, profile=settings.profile))
+        found = answer_maps(
+            model,
+            frames.batches,
+            generation,
+            method=settings.method,
+            profile=settings.profile,
+            seed=settings.seed,
+        )
+        subtokens = profile_options(settings.profile).subtoken_aggregate
+        result = _explanation(frames.batches, generation, found, subtokens=subtokens)
     return replace(
         result,
-        settings=_recorded(settings, loaded, answer=answer),
+        settings=_recorded(settings, model, answer=answer),
         versions=_versions(),
         timings=stages.seconds,
-        warnings=warnings,
+        warnings=(*frames.warnings, *model.warnings),
     )
 
 
@@ -188,25 +296,72 @@ def explain_to_folder(
         config=settings,
         progress=progress,
     )
-    stages = _Stages(progress, dict(explanation.timings))
+    return write_run(explanation, video, target, settings=settings, force=force, progress=progress)
+
+
+def write_run(
+    explanation: Explanation,
+    video: PathLike | Sequence[PathLike],
+    run_dir: str | Path,
+    *,
+    settings: RunConfig,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> RunFiles:
+    """Write the run folder of an explanation: JSON, arrays, annotated videos, captions, manifest.
+
+    Args:
+        explanation: what is written.
+        video: where its source is, or all sources; read again for the annotated videos.
+        run_dir: the folder, written aside and renamed.
+        settings: how the videos look, and whether they are drawn.
+        force: replace an existing run folder.
+        progress: called as frames are drawn.
+
+    Raises:
+        OutputExistsError: `run_dir` exists and `force` is not set, or it is no run folder.
+        TamVideoError: a source can't be read, or a file can't be written.
+    """
+    target = Path(run_dir)
     with new_run_folder(target, force=force) as folder:
-        write_arrays(explanation, folder / "maps.npz")
-        if settings.render:
-            with stages.stage("render"):
-                warnings = _render_inputs(
-                    explanation,
-                    video_paths(video),
-                    folder,
-                    options=render_options(settings),
-                    progress=partial(stages.report, "render"),
-                )
-            explanation = replace(
+        written = write_run_files(explanation, video, folder, settings=settings, progress=progress)
+    return RunFiles(target, written, run_files(target))
+
+
+def write_run_files(
+    explanation: Explanation,
+    video: PathLike | Sequence[PathLike],
+    folder: Path,
+    *,
+    settings: RunConfig,
+    progress: Progress | None = None,
+) -> Explanation:
+    """Write the files of a run folder but its manifest, as `write_run` does.
+
+    Returns:
+        The explanation with the time and the warnings of the drawing.
+
+    Raises:
+        TamVideoError: a source can't be read, or a file can't be written.
+    """
+    stages = _Stages(progress, dict(explanation.timings))
+    write_arrays(explanation, folder / "maps.npz")
+    if settings.render:
+        with stages.stage("render"):
+            warnings = _render_inputs(
                 explanation,
-                timings=stages.seconds,
-                warnings=(*explanation.warnings, *warnings),
+                video_paths(video),
+                folder,
+                options=render_options(settings),
+                progress=partial(stages.report, "render"),
             )
-        write_document(explanation, folder / "explanation.json")
-    return RunFiles(target, explanation, run_files(target))
+        explanation = replace(
+            explanation,
+            timings=stages.seconds,
+            warnings=(*explanation.warnings, *warnings),
+        )
+    write_document(explanation, folder / "explanation.json")
+    return explanation
 
 
 def render_run(
@@ -240,14 +395,71 @@ def render_run(
     ]
     stages = _Stages(progress)
     with replace_files(folder) as temporary, stages.stage("render"):
-        _render_inputs(
+        warnings = _render_inputs(
             explanation,
             sources,
             temporary,
             options=options,
             progress=partial(stages.report, "render"),
         )
-    return RunFiles(folder, explanation, run_files(folder))
+    return RunFiles(folder, explanation, run_files(folder), warnings)
+
+
+def render_compared(
+    run_dirs: Sequence[str | Path],
+    mp4: str | Path,
+    *,
+    options: RenderOptions | None = None,
+    video: PathLike | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Path, ...]:
+    """Draw several runs of one clip side by side, without a model.
+
+    Args:
+        run_dirs: finished run folders; of each, the first input is drawn.
+        mp4: the file to write; captions and previews stand beside it.
+        options: how it looks.
+        video: where the clip is now, if it was moved.
+        force: replace existing files.
+        progress: called as frames are drawn.
+
+    Returns:
+        What was written, the MP4 first.
+
+    Raises:
+        RunFolderError: not a finished run, or not of the same clip.
+        OutputExistsError: a file exists and `force` is not set.
+        TamVideoError: the clip can't be read, or the result can't be written.
+    """
+    folders, target = [Path(each) for each in run_dirs], Path(mp4)
+    for folder in folders:
+        read_manifest(folder)
+    explanations = [read_explanation(folder).of_input(0) for folder in folders]
+    look = replace(options or RenderOptions(), layout="compare")
+    if target.suffix.lower() != ".mp4":
+        raise ConfigError(f"{target.name} is no name of an MP4", hint="-o comparison.mp4")
+    names = [target.name] + [f"{target.stem}.{kind}" for kind in ("vtt", *look.previews)]
+    for place in (target.with_name(name) for name in names):
+        if place.exists() and not force:
+            raise OutputExistsError(f"{place} exists", hint="choose another -o, or pass --force")
+    source = _source(explanations[0], None if video is None else Path(video))
+    for explanation in explanations[1:]:
+        _source(explanation, source)
+    stages = _Stages(progress)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".compare.", dir=target.parent) as aside:
+            with stages.stage("render"):
+                render_comparison(
+                    explanations,
+                    run_names(explanations, [folder.resolve().name for folder in folders]),
+                    source,
+                    Path(aside) / target.name,
+                    options=look,
+                    progress=partial(stages.report, "render"),
+                )
+            return tuple((Path(aside) / name).replace(target.with_name(name)) for name in names)
 
 
 def _render_inputs(
@@ -275,13 +487,25 @@ def _render_inputs(
 
 
 def render_options(settings: RunConfig) -> RenderOptions:
-    """The part of the settings that says how the clip looks."""
+    """The part of the settings that says how the clip looks.
+
+    Raises:
+        ConfigError: a name is unknown, or settings contradict each other.
+        MissingDependencyError: a library that draws what is asked for is not installed.
+    """
+    check_libraries(settings.stills)
     return RenderOptions(
         colormap=settings.colormap,
         opacity=settings.opacity,
         token=settings.show_token,
         word=settings.show_word,
-        mode=settings.mode,
+        layout=settings.layout,
+        tiles=settings.tiles,
+        threshold=settings.threshold,
+        contours=settings.contours,
+        boxes=settings.boxes,
+        previews=settings.previews,
+        stills=settings.stills,
         crf=settings.crf,
         preset=settings.preset,
         font=settings.font,
@@ -294,14 +518,12 @@ def run_files(folder: Path) -> dict[str, Path]:
     names = {
         "explanation": "explanation.json",
         "maps": "maps.npz",
-        "video": "annotated.mp4",
-        "captions": "captions.vtt",
-        "image": "annotated.png",
         "manifest": "manifest.json",
+        **_DRAWN_FILES,
     }
     found = {key: folder / name for key, name in names.items() if (folder / name).exists()}
-    for key in ("video", "captions", "image"):
-        stem, _, suffix = names[key].rpartition(".")
+    for key, name in _DRAWN_FILES.items():
+        stem, _, suffix = name.rpartition(".")
         for path in folder.glob(f"{stem}_*.{suffix}"):
             found[f"{key}_{path.stem.rpartition('_')[2]}"] = path
     return found
@@ -339,9 +561,14 @@ def default_run_dir(
     return Path("tam_runs") / f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
-def _turns(
+def asked_turns(
     question: str | None, conversation: Sequence[Message] | None, *, num_inputs: int
 ) -> tuple[Message, ...]:
+    """One question or a conversation as checked turns that show every input once.
+
+    Raises:
+        ConfigError: none or both are given, or they don't fit the inputs.
+    """
     if (question is None) == (conversation is None):
         raise ConfigError("give a question or a conversation, one of them", hint="-q TEXT")
     if not num_inputs:
@@ -350,7 +577,13 @@ def _turns(
     return share_out(turns, num_inputs=num_inputs)
 
 
-def _load(settings: RunConfig) -> VideoModel:
+def load_asked_model(settings: RunConfig) -> VideoModel:
+    """Load the model that the settings name.
+
+    Raises:
+        ModelError: it can't be loaded, or is unsupported.
+        ConfigError: an option that makes no sense.
+    """
     return load_model(
         settings.model,
         revision=settings.revision,
@@ -358,6 +591,7 @@ def _load(settings: RunConfig) -> VideoModel:
         device=settings.device,
         device_map=settings.device_map,
         attn_implementation=settings.attn_implementation,
+        allow_pickle=settings.allow_pickle,
     )
 
 
@@ -367,14 +601,38 @@ def video_paths(video: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
     return tuple(Path(path) for path in given)
 
 
+def _opened(
+    paths: Sequence[Path],
+    settings: RunConfig,
+    stack: ExitStack,
+    stages: _Stages,
+    *,
+    limits: ReadLimits = DEFAULT_LIMITS,
+) -> list[VideoReader]:
+    with stages.stage("open"):
+        return [
+            stack.enter_context(open_video(path, reader=settings.reader, limits=limits))
+            for path in paths
+        ]
+
+
 def _read(
-    readers: Sequence[VideoReader], settings: RunConfig, model: VideoModel
-) -> list[FrameBatch]:
+    readers: Sequence[VideoReader], settings: RunConfig, model: VideoModel, stages: _Stages
+) -> SampledFrames:
     """The frames of each input that the model sees.
 
     Raises:
         ConfigError: more frames than `max_frames`, which would not fit a model or the memory.
     """
+    with stages.stage("read"):
+        batches = _read_batches(readers, settings, model)
+    warnings = tuple(said for reader in readers for said in reader.warnings)
+    return SampledFrames(batches, warnings, stages.seconds)
+
+
+def _read_batches(
+    readers: Sequence[VideoReader], settings: RunConfig, model: VideoModel
+) -> tuple[FrameBatch, ...]:
     chosen = [_sample(reader, settings, model) for reader in readers]
     total = sum(map(len, chosen))
     if total > settings.max_frames:
@@ -382,7 +640,7 @@ def _read(
             f"{total} frames were sampled, the limit is {settings.max_frames}",
             hint="use --num-frames, choose a part (--start/--end), or raise --max-frames",
         )
-    return [reader.read(indices) for reader, indices in zip(readers, chosen, strict=True)]
+    return tuple(reader.read(indices) for reader, indices in zip(readers, chosen, strict=True))
 
 
 def _sample(reader: VideoReader, settings: RunConfig, model: VideoModel) -> IntArray:
@@ -423,6 +681,8 @@ def _sampler(settings: RunConfig, model: VideoModel) -> FrameSampler:
 
 
 def _options(settings: RunConfig) -> GenerationOptions:
+    mixes = settings.profile == "default" and settings.method == "tam"
+    layer, mixed = read_layers(settings.layer, mixes=mixes)
     return GenerationOptions(
         max_new_tokens=settings.max_new_tokens,
         do_sample=settings.do_sample,
@@ -431,26 +691,32 @@ def _options(settings: RunConfig) -> GenerationOptions:
         top_k=settings.top_k,
         seed=settings.seed,
         num_candidates=settings.num_candidates,
-        layer=settings.layer,
+        layer=layer,
+        mixed_layers=mixed,
         logits=settings.logits,
         class_ids="reference" if settings.profile == "reference" else "own",
     )
 
 
 def _explanation(
-    batches: Sequence[FrameBatch], generation: Generation, activations: Sequence[ActivationMaps]
+    batches: Sequence[FrameBatch],
+    generation: Generation,
+    found: AnswerMaps,
+    *,
+    subtokens: SubtokenAggregate,
 ) -> Explanation:
     words = join_words(generation.tokens)
+    joined = partial(subtoken_maps, words=words, aggregate=subtokens, tokens=generation.tokens)
     inputs = [
         ExplainedInput(
             info=batch.info,
             indices=batch.indices,
             pts_seconds=batch.pts_seconds,
             layout=layout,
-            maps=activation.maps,
-            word_maps=word_maps(activation.maps, words),
+            maps=maps,
+            word_maps=joined(maps),
         )
-        for batch, layout, activation in zip(batches, generation.layouts, activations, strict=True)
+        for batch, layout, maps in zip(batches, generation.layouts, found.maps, strict=True)
     ]
     first = {item.name: getattr(inputs[0], item.name) for item in fields(ExplainedInput)}
     return Explanation(
@@ -458,8 +724,9 @@ def _explanation(
         answer=generation.answer,
         tokens=generation.tokens,
         words=words,
-        text_scores=activations[0].text_scores,
+        text_scores=found.text_scores,
         others=tuple(inputs[1:]),
+        visual_reliance=word_reliance(generation, words),
         **first,
     )
 

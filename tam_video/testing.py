@@ -303,11 +303,18 @@ class ModelContract:
     def test_a_layer_is_its_hidden_states_through_the_final_norm(
         self, model: Any, batch: FrameBatch, generation: Generation
     ) -> None:
-        """Every layer, by number, from the end, by share of the depth, and what enters."""
+        """Every layer, by number, from the end, by share of the depth, and what enters.
+
+        Asked for alone or beside another one, each of them once.
+        """
         answer = _answer_ids(generation)
         states, _logits = _slow_states(model, batch, answer)
         norm = getattr(find_decoder(model.checkpoint.model), model.adapter.decoder_norm)
         depth = model.num_layers
+        beside = ("input", *range(depth), 0.5, -1)
+        options = GenerationOptions(max_new_tokens=6, mixed_layers=beside, logits="head")
+        mixed = model.generate(batch, TURNS, options=options).layer_scores
+        assert len(mixed) == 1 + depth
         for layer in ("input", *range(-depth, depth), 0.5):
             options = GenerationOptions(max_new_tokens=6, layer=layer, logits="head")
             got = model.generate(batch, TURNS, options=options)
@@ -320,6 +327,7 @@ class ModelContract:
                 ids = [token.id for token in got.tokens]
                 slow = head(state)[: len(got.scores), ids].float().numpy()
             np.testing.assert_allclose(got.scores, slow, atol=1e-4, rtol=1e-4)
+            np.testing.assert_allclose(mixed[number + 1], slow, atol=1e-4, rtol=1e-4)
 
     def test_teacher_forcing_equals_generation(
         self,

@@ -8,21 +8,25 @@ input), N words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FloatArray: TypeAlias = NDArray[np.float32]
 Float64Array: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 ByteArray: TypeAlias = NDArray[np.uint8]
 Role: TypeAlias = Literal["system", "user", "assistant"]
-Profile: TypeAlias = Literal["default", "reference"]
+Profile: TypeAlias = Literal["default", "published", "reference"]
+PublishedProfile: TypeAlias = Literal["published", "reference"]
 
 
 def _check(condition: bool, message: str) -> None:
@@ -297,6 +301,7 @@ class Generation:
             after the other, row-major (t, h, w) in each; borrowed cells repeat a position.
         text_positions: int64 [M], sequence position that stands for each text token.
         scores: float32 [S, M], logit at position s of text token m's class id.
+        layer_scores: float32 [S, M] for each layer that was asked for beside; none by default.
     """
 
     conversation: tuple[Message, ...]
@@ -308,11 +313,16 @@ class Generation:
     visual_positions: IntArray
     text_positions: IntArray
     scores: FloatArray
+    layer_scores: tuple[FloatArray, ...] = ()
 
     def __post_init__(self) -> None:
         num_tokens = len(self.tokens)
         _check(
             self.scores.ndim == 2 and self.scores.shape[1] == num_tokens, "scores must be [S, M]"
+        )
+        _check(
+            all(each.shape == self.scores.shape for each in self.layer_scores),
+            "layer_scores must be [S, M] each",
         )
         _check(self.text_positions.shape == (num_tokens,), "text_positions must be [M]")
         _check(
@@ -393,6 +403,9 @@ class Explanation:
         timings: stage -> seconds.
         warnings: fallbacks that were taken, in words.
         others: the second and later inputs.
+        visual_reliance: float32 [N] in [0, 1], share of each word's evidence that lies in the
+            pixels of all inputs, NaN where there is no evidence (`tam.reliance`); None where it was
+            not measured.
     """
 
     info: VideoInfo
@@ -411,6 +424,7 @@ class Explanation:
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     others: tuple[ExplainedInput, ...] = ()
+    visual_reliance: FloatArray | None = None
 
     def __post_init__(self) -> None:
         shape = self.layout.shape
@@ -420,6 +434,10 @@ class Explanation:
             "word_maps must be [N, t, h, w]",
         )
         _check(len(self.indices) == len(self.pts_seconds), "indices and pts_seconds must be [T]")
+        _check(
+            self.visual_reliance is None or self.visual_reliance.shape == (len(self.words),),
+            "visual_reliance must be [N]",
+        )
 
     __repr__ = _describe
 
@@ -455,3 +473,35 @@ class Explanation:
         from tam_video.export.run_folder import load_explanation
 
         return load_explanation(Path(directory))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer's words and their heat, on stills of the slots."""
+        from tam_video.report.notebook import notebook_html
+
+        return notebook_html(self)
+
+    def plot(
+        self,
+        *,
+        words: Sequence[int | str] | None = None,
+        num_slots: int = 6,
+        colormap: str = "turbo",
+        opacity: float = 0.6,
+        video: str | Path | None = None,
+    ) -> Figure:
+        """Words by slots as a matplotlib figure; see `tam_video.report.figure.plot_explanation`.
+
+        Raises:
+            ConfigError: a word that is not in the answer, no word at all, or no column.
+            MissingDependencyError: matplotlib is not installed.
+        """
+        from tam_video.report.figure import plot_explanation
+
+        return plot_explanation(
+            self,
+            words=words,
+            num_slots=num_slots,
+            colormap=colormap,
+            opacity=opacity,
+            video=video,
+        )

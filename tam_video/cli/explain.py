@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tam_video.cli.console import Console, common_options, session
+from tam_video.cli.options import setting_options
 from tam_video.cli.render import look_options
 
 
@@ -24,35 +25,7 @@ from tam_video.cli.render import look_options
 @click.option("--answer", metavar="TEXT", help="Explain this answer instead of generating one.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.")
 @click.option("--force", is_flag=True, help="Replace an existing run folder.")
-@click.option("-m", "--model", metavar="ID_OR_DIR", help="Hub id or folder  [default: tiny]")
-@click.option("--revision", metavar="REV", help="Revision of a hub model.")
-@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]))
-@click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--device-map", metavar="MAP", help="Placement of transformers, such as auto.")
-@click.option("--attn", "attn_implementation", metavar="NAME", help="sdpa, eager, ...")
-@click.option(
-    "--layer", metavar="N", help="Decoder layer, share of the depth, or input  [default: -1]"
-)
-@click.option(
-    "--logits",
-    type=click.Choice(["model", "head"]),
-    help="head: read scores before the model's softcap and scale.",
-)
-@click.option("--profile", type=click.Choice(["default", "reference"]), help="TAM profile.")
-@click.option("--sampler", metavar="NAME", help="uniform, fps, all, keyframes, timestamps, native.")
-@click.option("-n", "--num-frames", type=int, help="Frames to sample.")
-@click.option("--fps", type=float, help="Frames per second to sample.")
-@click.option("--timestamps", metavar="S,S,...", help="Seconds at which frames are taken.")
-@click.option("--max-frames", type=int, help="Refuse to sample more frames in all  [default: 768]")
-@click.option("--start", metavar="TIME", help="Explain from here: seconds or [HH:]MM:SS.")
-@click.option("--end", metavar="TIME", help="Explain up to here: seconds or [HH:]MM:SS.")
-@click.option("--reader", metavar="NAME", help="pyav or decord  [default: pyav]")
-@click.option("--max-new-tokens", type=int, help="Longest answer  [default: 128]")
-@click.option("--sample", "do_sample", is_flag=True, default=None, help="Draw tokens at random.")
-@click.option("--temperature", type=float, help="With --sample.")
-@click.option("--top-p", type=float, help="With --sample.")
-@click.option("--top-k", type=int, help="With --sample.")
-@click.option("--seed", type=int, help="With --sample  [default: 0]")
+@setting_options
 @click.option("--no-video", is_flag=True, help="Write no annotated video.")
 @look_options
 @common_options
@@ -97,8 +70,11 @@ def explain_command(
 
 def _print(console: Console, run: Any) -> None:
     from tam_video.export.document import to_document
+    from tam_video.tam.reliance import unseen_words
 
     document = to_document(run.explanation)
+    reliance, words = run.explanation.visual_reliance, run.explanation.words
+    suspects = () if reliance is None else unseen_words(words, reliance)
     shown = "\n".join(str(path) for path in run.videos or [run.run_dir])
     console.result(
         {
@@ -106,6 +82,7 @@ def _print(console: Console, run: Any) -> None:
             "answer": document["answer"],
             "tokens": document["tokens"],
             "words": document["words"],
+            "suspects": [word.index for word in suspects],
             "files": run.files,
         },
         f"{document['answer']}\n{shown}",

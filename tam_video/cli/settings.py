@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tam_video.config import RunConfig, make_config
+from tam_video.config import seconds as seconds
 from tam_video.errors import ConfigError
 from tam_video.types import Message
 
@@ -25,6 +26,9 @@ def config_from_options(options: Mapping[str, Any]) -> RunConfig:
             given[f"{name}_seconds"] = seconds(given.pop(name))
     if "timestamps" in given:
         given["timestamps"] = tuple(seconds(part) for part in given["timestamps"].split(","))
+    for name in ("previews", "stills"):
+        if name in given:
+            given[name] = tuple(dict.fromkeys(part.strip() for part in given[name].split(",")))
     if "layer" in given:
         given["layer"] = layer(given["layer"])
     word = given.get("show_word")
@@ -68,32 +72,41 @@ def asked_from_options(
     return turns, paths
 
 
-def layer(text: str) -> int | float | Literal["input"]:
-    """Read "-1" as a layer's number, "0.75" as a share of the depth, "input" as what enters.
+def checked_runs(
+    runs: Sequence[Path], output: Path | None, videos: Sequence[Path], *, is_compared: bool
+) -> None:
+    """Raise where the options of `render` contradict each other.
+
+    Raises:
+        ConfigError: several runs without a comparison, or a comparison without an output.
+    """
+    if is_compared and output is None:
+        raise ConfigError("a comparison needs a file to write", hint="-o comparison.mp4")
+    if is_compared and len(runs) < 2:
+        raise ConfigError("a comparison needs several runs", hint="name two run folders or more")
+    if is_compared and len(videos) > 1:
+        raise ConfigError("compared runs are of one clip", hint="give --video once")
+    if not is_compared and len(runs) > 1:
+        raise ConfigError("several runs are drawn side by side only", hint="--layout compare")
+    if not is_compared and output is not None:
+        raise ConfigError(
+            "a run is drawn in its own folder", hint="leave -o out, or use --layout compare"
+        )
+
+
+def layer(text: str) -> int | float | Literal["auto", "input"]:
+    """Read "-1" as a layer's number, "0.75" as a share of the depth, "input" or "auto".
 
     Raises:
         ConfigError: none of them.
     """
     if text == "input":
         return "input"
+    if text == "auto":
+        return "auto"
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    raise ConfigError(f"{text!r} is no layer", hint="-1, 0.75, or input")
-
-
-def seconds(text: str) -> float:
-    """Read "12.5", "1:02" or "1:00:02.5" as seconds.
-
-    Raises:
-        ConfigError: not a time.
-    """
-    total = 0.0
-    try:
-        for part in text.strip().split(":"):
-            total = total * 60 + float(part)
-    except ValueError:
-        raise ConfigError(f"{text!r} is not a time", hint="seconds, MM:SS or HH:MM:SS") from None
-    return total
+    raise ConfigError(f"{text!r} is no layer", hint="-1, 0.75, input, or auto")

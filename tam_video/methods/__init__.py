@@ -11,6 +11,8 @@ Qwen3, Gemma 3, BERT and GPT-2 only, not those of the video families' decoders.
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
+
 from tam_video.methods.base import Evidence, Method, MethodMaps
 from tam_video.registry import Registry
 
@@ -36,4 +38,16 @@ METHODS = Registry(
     group="tam_video.methods",
 )
 
-__all__ = ["METHODS", "Evidence", "Method", "MethodMaps"]
+__all__ = ["METHODS", "Evidence", "Method", "MethodMaps", "make_method"]
+
+
+def make_method(name: str, *, seed: int) -> Method:
+    """A method by name with its own options; one that draws at random gets the seed.
+
+    Raises:
+        UnknownNameError: there is no such method.
+    """
+    kind = METHODS.load(name)
+    takes_seed = is_dataclass(kind) and any(item.name == "seed" for item in fields(kind))
+    made: Method = kind(seed=seed) if takes_seed else kind()
+    return made

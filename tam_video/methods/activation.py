@@ -15,15 +15,13 @@ from tam_video.methods.base import (
     probe_of,
     split_inputs,
 )
-from tam_video.tam.activation import PUBLISHED, activate
+from tam_video.tam.activation import DEFAULT, activate
 from tam_video.tam.causal import causal_inference, context_mask
 from tam_video.tam.logits import raw_maps, text_relevance
 from tam_video.tam.normalise import joint_min_max, scale_mask
-from tam_video.tam.phrases import join_phrases, token_phrases
 from tam_video.tam.rank_filter import rank_gaussian_filter
-from tam_video.tam.temporal import SlotMotion, TemporalOptions, slot_motion
-from tam_video.tam.words import join_words
-from tam_video.types import Generation, IntArray
+from tam_video.tam.temporal import SlotMotion, TemporalOptions, input_motions
+from tam_video.types import Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class Tam:
 
     name: ClassVar[str] = "tam"
     cost: ClassVar[Cost] = "one pass"
-    temporal: TemporalOptions = PUBLISHED
+    temporal: TemporalOptions = DEFAULT
 
     def explain(self, evidence: Evidence) -> MethodMaps:
         """Maps of all tokens, prompt included."""
@@ -47,12 +45,8 @@ class Tam:
         motions: tuple[SlotMotion, ...] = ()
         if options.looks_at_neighbours:
             batches = probe_of(evidence, self.name).batches
-            motions = tuple(
-                slot_motion(batch.frames, layout, options, pts_seconds=batch.pts_seconds)
-                for batch, layout in zip(batches, generation.layouts, strict=True)
-            )
-        phrases = _phrases(generation) if options.excludes_phrase else None
-        found = activate(generation, temporal=options, motions=motions, phrases=phrases)
+            motions = input_motions(batches, generation, options)
+        found = activate(generation, temporal=options, motions=motions)
         return MethodMaps(self.name, tuple(each.maps for each in found))
 
 
@@ -107,11 +101,6 @@ class Eci:
     def explain(self, evidence: Evidence) -> MethodMaps:
         """Maps of all tokens, prompt included."""
         return _partly(self.name, generation_of(evidence), corrects=True, filters=False)
-
-
-def _phrases(generation: Generation) -> IntArray:
-    words = join_words(generation.tokens)
-    return token_phrases(join_phrases(words), num_tokens=len(generation.tokens))
 
 
 def _partly(name: str, generation: Generation, *, corrects: bool, filters: bool) -> MethodMaps:

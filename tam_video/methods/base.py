@@ -86,7 +86,8 @@ def probe_of(evidence: Evidence, method: str) -> Probe:
     """
     if isinstance(evidence, Generation):
         raise ConfigError(
-            f"{method} has to run the model again", hint="give a Probe of the model and the frames"
+            f"{method} needs more than the answer's scores",
+            hint="give a Probe: the model, the frames and the answer",
         )
     return evidence
 

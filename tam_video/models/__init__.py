@@ -11,8 +11,9 @@ from tam_video.models.base import (
     LogitTransform,
     PlacedLayout,
     VideoModel,
+    read_layers,
 )
-from tam_video.models.conversation import check_conversation, read_conversation
+from tam_video.models.conversation import check_conversation, parse_conversation, read_conversation
 from tam_video.models.families import FAMILIES
 from tam_video.models.loading import ALIASES, load_model
 
@@ -28,5 +29,7 @@ __all__ = [
     "VideoModel",
     "check_conversation",
     "load_model",
+    "parse_conversation",
     "read_conversation",
+    "read_layers",
 ]

@@ -21,6 +21,25 @@ from tam_video.types import (
     VisualLayout,
 )
 
+LayerPlace: TypeAlias = int | float | Literal["input"]
+"""A decoder layer: its number, maybe from the end, a share of the depth, or what enters it."""
+
+DEPTH_QUARTERS: tuple[LayerPlace, ...] = (0.25, 0.5, 0.75, -1)
+
+
+def read_layers(
+    layer: LayerPlace | Literal["auto"], *, mixes: bool = True
+) -> tuple[LayerPlace, tuple[LayerPlace, ...]]:
+    """The layer and the further ones to ask for, as in `GenerationOptions`.
+
+    Args:
+        layer: one layer, or "auto".
+        mixes: whether "auto" is several layers a quarter of the depth apart, beside the last.
+    """
+    if layer != "auto":
+        return layer, ()
+    return -1, DEPTH_QUARTERS if mixes else ()
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
@@ -37,6 +56,8 @@ class GenerationOptions:
         layer: decoder layer whose states the scores are read from, through the final norm: 0..L-1,
             negative from the end, or a share of the depth in (0, 1) such as 0.75; -1 is the model's
             own last hidden state, "input" what enters the decoder (visual features as they are).
+        mixed_layers: further layers whose scores are kept, each as `layer`; layers that are the
+            same in this model count once.
         logits: "model": scores are the model's own logits, with its softcap and scale; "head": what
             `lm_head` gives, before those.
         class_ids: "own": every token is scored for its own id. "reference": round 0 of the public
@@ -51,7 +72,8 @@ class GenerationOptions:
     top_k: int = 0
     seed: int = 0
     num_candidates: int = 3
-    layer: int | float | Literal["input"] = -1
+    layer: LayerPlace = -1
+    mixed_layers: tuple[LayerPlace, ...] = ()
     logits: Literal["model", "head"] = "model"
     class_ids: Literal["own", "reference"] = "own"
 

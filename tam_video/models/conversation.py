@@ -61,16 +61,33 @@ def read_conversation(path: Path) -> Conversation:
         raise ConfigError(
             f"{path} is not JSON: line {exc.lineno}, column {exc.colno}: {exc.msg}", hint=EXAMPLE
         ) from exc
+    turns, names = parse_conversation(data, where=str(path))
+    return Conversation(turns, tuple(path.parent / name for name in names))
+
+
+def parse_conversation(data: Any, *, where: str) -> tuple[tuple[Message, ...], tuple[str, ...]]:
+    """Turns from JSON values, as a conversation file holds them.
+
+    Args:
+        data: a list of turns, or an object with such a list under "messages".
+        where: what is read, for messages.
+
+    Returns:
+        The turns, and the names of the videos and images that they show, as they are written.
+
+    Raises:
+        ConfigError: it is no conversation; the message names the turn.
+    """
     turns = data.get("messages") if isinstance(data, dict) else data
     if not isinstance(turns, list):
-        raise ConfigError(f"{path} holds no list of turns", hint=EXAMPLE)
+        raise ConfigError(f"{where} holds no list of turns", hint=EXAMPLE)
     messages: list[Message] = []
-    shown: list[Path] = []
+    shown: list[str] = []
     for number, turn in enumerate(turns, start=1):
-        message, names = _message(turn, where=f"turn {number} of {path}", first_input=len(shown))
+        message, names = _message(turn, where=f"turn {number} of {where}", first_input=len(shown))
         messages.append(message)
-        shown += [path.parent / name for name in names]
-    return Conversation(check_conversation(messages), tuple(shown))
+        shown += names
+    return check_conversation(messages), tuple(shown)
 
 
 def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:

@@ -6,11 +6,11 @@ is set only when another layer is asked for. The family says where its tokens si
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -46,11 +46,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Run:
-    """What a forward pass left behind: answer ids [J], last states and asked states [n, d]."""
+    """What a forward pass left behind.
+
+    Attributes:
+        answer_ids: J ids.
+        last: [n, d], the model's own last states.
+        asked: [n, d], those of the asked layer.
+        mixed: [n, d] for each further layer.
+    """
 
     answer_ids: list[int]
     last: Tensor
     asked: Tensor
+    mixed: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedLayers:
+    """States of some layers, which grow with every call of the model.
+
+    Attributes:
+        places: the asked layer, then the further ones.
+        last: the model's own last states, call by call.
+        inner: the states of the places below the last layer, call by call.
+        norm: the decoder's final norm.
+    """
+
+    places: tuple[int | Literal["input"], ...]
+    last: list[Tensor]
+    inner: Mapping[int | Literal["input"], list[Tensor]]
+    norm: Any
+
+    def states(self) -> tuple[Tensor, list[Tensor]]:
+        """[n, d] of the last states; and of each place, through the final norm."""
+        import torch
+
+        last = torch.cat(self.last)
+        read = {place: self.norm(torch.cat(found)) for place, found in self.inner.items()}
+        return last, [read.get(place, last) for place in self.places]
 
 
 class TransformersModel:
@@ -133,30 +166,55 @@ class TransformersModel:
         self, tensors: Mapping[str, Any], options: GenerationOptions, *, forced: list[int] | None
     ) -> _Run:
         """Generate, or pass the forced answer through once, with the states captured."""
-        import torch
-
         model = self.checkpoint.model
-        decoder = find_decoder(model)
-        with ExitStack() as stack:
-            last = stack.enter_context(record_states(decoder))
-            inner = None
-            if options.layer == "input":
-                inner = stack.enter_context(record_inputs(decoder.layers[0]))
-            else:
-                layer = resolve_layer(options.layer, num_layers=self.num_layers)
-                if layer != self.num_layers - 1:
-                    inner = stack.enter_context(record_states(decoder.layers[layer]))
+        with self.record_layers(options) as recorded:
             if forced is None:
                 answer_ids = sample_answer(model, tensors, options=options)
             else:
                 answer_ids = forced
                 longer = with_answer(tensors, forced, fill=self.adapter.answer_fill)
                 model(**longer, use_cache=False, logits_to_keep=1)
-        states = torch.cat(last)
-        if inner is None:
-            return _Run(answer_ids, states, states)
-        norm = getattr(decoder, self.adapter.decoder_norm)
-        return _Run(answer_ids, states, norm(torch.cat(inner)))
+        last, (asked, *mixed) = recorded.states()
+        return _Run(answer_ids, last=last, asked=asked, mixed=tuple(mixed))
+
+    @contextmanager
+    def record_layers(self, options: GenerationOptions) -> Iterator[RecordedLayers]:
+        """Record the states that scores are read from, as long as the block runs.
+
+        Args:
+            options: `layer` and `mixed_layers` say which.
+
+        Yields:
+            What was recorded, to be read when the model has run.
+
+        Raises:
+            ConfigError: no such layer.
+        """
+        decoder = find_decoder(self.checkpoint.model)
+        places = self._places(options)
+        with ExitStack() as stack:
+            last = stack.enter_context(record_states(decoder))
+            inner = {
+                place: stack.enter_context(self._record(decoder, place))
+                for place in set(places) - {self.num_layers - 1}
+            }
+            norm = getattr(decoder, self.adapter.decoder_norm)
+            yield RecordedLayers(tuple(places), last, inner, norm)
+
+    def _places(self, options: GenerationOptions) -> list[int | Literal["input"]]:
+        """The asked layer, then the further ones, each of those once."""
+        asked, *mixed = (
+            place if place == "input" else resolve_layer(place, num_layers=self.num_layers)
+            for place in (options.layer, *options.mixed_layers)
+        )
+        return [asked, *dict.fromkeys(mixed)]
+
+    def _record(
+        self, decoder: Any, place: int | Literal["input"]
+    ) -> AbstractContextManager[list[Tensor]]:
+        if place == "input":
+            return record_inputs(decoder.layers[0])
+        return record_states(decoder.layers[place])
 
     def _read(
         self,
@@ -179,7 +237,8 @@ class TransformersModel:
         ids = [run.answer_ids[place] for place in kept]
         positions = [length - 1 + place for place in kept]
         size = positions[-1] + 1 if positions else length
-        if len(run.last) < size or len(run.asked) < size:
+        states = (run.asked, *run.mixed)
+        if any(len(each) < size for each in (run.last, *states)):
             raise TokenAlignmentError(f"{len(run.last)} states for {size} sequence positions")
         odds = token_odds(
             run.last[positions],
@@ -199,6 +258,11 @@ class TransformersModel:
                 class_ids[0] = most_probable_id(run.asked[asked[0].position], head)
             if said:
                 class_ids[len(asked)] = prompt.input_ids[-1]
+        kept_transform = transform if options.logits == "model" else LogitTransform()
+        scores, *layer_scores = (
+            class_scores(each[:size], head, class_ids=class_ids, transform=kept_transform)
+            for each in states
+        )
         return Generation(
             conversation=turns,
             prompt_text=prompt_text,
@@ -208,12 +272,8 @@ class TransformersModel:
             layouts=tuple(each.layout for each in placed),
             visual_positions=np.concatenate([each.positions for each in placed]),
             text_positions=np.array([token.position for token in tokens], dtype=np.int64),
-            scores=class_scores(
-                run.asked[:size],
-                head,
-                class_ids=class_ids,
-                transform=transform if options.logits == "model" else LogitTransform(),
-            ),
+            scores=scores,
+            layer_scores=tuple(layer_scores),
         )
 
 

@@ -1,6 +1,7 @@
 """From a name to a loaded model: aliases, folders and hub ids; errors that say what to do.
 
-Weights are read from safetensors only, and no code of a checkpoint is ever run.
+Weights are read from safetensors, unless pickles are allowed, and no code of a checkpoint is ever
+run.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def load_model(
     device_map: str | dict[str, int | str] | None = None,
     attn_implementation: str | None = None,
     offline: bool | None = None,
+    allow_pickle: bool = False,
 ) -> TransformersModel:
     """Load a video MLLM from an alias, a folder or the Hugging Face hub.
 
@@ -47,6 +49,8 @@ def load_model(
         device_map: transformers' placement over several devices instead of `device`.
         attn_implementation: transformers' name of an attention kernel ("sdpa", "eager", ...).
         offline: True uses only files downloaded before; None does as `HF_HUB_OFFLINE` says.
+        allow_pickle: read weights that are stored as pickles, where there is no safetensors file.
+            torch reads them with its restricted unpickler; a safetensors file is safer still.
 
     Returns:
         The model, in evaluation mode.
@@ -63,7 +67,7 @@ def load_model(
     if isinstance(source, Path):
         if revision is not None:
             raise ConfigError(f"{name_or_path} is a folder: it has no revisions")
-        check_folder(source, name=name_or_path)
+        check_folder(source, name=name_or_path, allow_pickle=allow_pickle)
     with library_errors("load", name=name_or_path, revision=revision), quiet():
         target = "cpu" if device_map is not None else pick_device(device)
         files = {
@@ -75,7 +79,13 @@ def load_model(
         family = find_family(config, name=name_or_path)
         chosen, notes = pick_dtype(config, dtype, on_cpu=device_map is None and target == "cpu")
         placement = {"device_map": device_map, "attn_implementation": attn_implementation}
-        model = _load_weights(files, family.model_class, dtype=chosen, **_given(placement))
+        model = _load_weights(
+            files,
+            family.model_class,
+            dtype=chosen,
+            use_safetensors=None if allow_pickle else True,
+            **_given(placement),
+        )
         if device_map is None:
             model.to(target)
         processor = load_processor(files)
@@ -116,7 +126,7 @@ def locate(name_or_path: str) -> Path | str:
     return name_or_path
 
 
-def check_folder(folder: Path, *, name: str) -> None:
+def check_folder(folder: Path, *, name: str, allow_pickle: bool = False) -> None:
     """Look at a checkpoint folder before anything is loaded from it.
 
     Raises:
@@ -125,10 +135,12 @@ def check_folder(folder: Path, *, name: str) -> None:
     check_config(folder, name=name)
     if not any(folder.glob("*.safetensors")):
         pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
+        if pickles and allow_pickle:
+            return
         if pickles:
             raise ModelLoadError(
                 f"{name} has only pickled weights ({min(pickles)}), which can run code",
-                hint="save it again with save_pretrained, which writes safetensors",
+                hint="save it again as safetensors, or pass --allow-pickle if you trust its source",
             )
         raise ModelLoadError(f"{name} holds no *.safetensors", hint=how_to_get(str(folder)))
 
@@ -214,7 +226,6 @@ def _load_weights(files: dict[str, Any], model_class: str, **options: Any) -> An
     model, report = getattr(_transformers(), model_class).from_pretrained(
         **files,
         **options,
-        use_safetensors=True,
         trust_remote_code=False,
         output_loading_info=True,
     )

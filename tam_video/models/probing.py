@@ -21,7 +21,7 @@ from tam_video.errors import ConfigError, ModelError, TokenAlignmentError
 from tam_video.models.attention import AttentionRows, Rollout, Visit, watch_attention
 from tam_video.models.base import DEFAULT_OPTIONS, GenerationOptions, LogitTransform
 from tam_video.models.boundary import library_errors, quiet
-from tam_video.models.capture import find_decoder, record_states, resolve_layer
+from tam_video.models.capture import find_decoder, resolve_layer
 from tam_video.models.conversation import check_conversation, share_out
 from tam_video.models.graph import frozen_weights, last_states, leaf_states
 from tam_video.models.inference import TransformersModel, with_answer
@@ -312,7 +312,8 @@ class Probe:
         """The same tokens with the scores that the model gives them now.
 
         Args:
-            options: `layer` and `logits` say where scores are read; tokens count for their own id.
+            options: `layer`, `mixed_layers` and `logits` say where scores are read; tokens count
+                for their own id.
 
         Returns:
             The generation with new scores and probabilities, without candidates.
@@ -321,42 +322,41 @@ class Probe:
             ConfigError: no such layer.
             ModelError: the model fails.
         """
-        decoder, adapter = find_decoder(self._network), self.model.adapter
-        layer = resolve_layer(options.layer, num_layers=self.model.num_layers)
         head = self._network.get_output_embeddings()
-        transform = adapter.logit_transform(self._network.config)
+        transform = self.model.adapter.logit_transform(self._network.config)
         generation = self.generation
         with self._running():
-            with record_states(decoder) as last, record_states(decoder.layers[layer]) as inner:
+            with self.model.record_layers(options) as recorded:
                 self._network(**self._forced.inputs, use_cache=False, logits_to_keep=1)
             self._forward += 1
-            asked = last[0]
-            if layer != self.model.num_layers - 1:
-                asked = getattr(decoder, adapter.decoder_norm)(inner[0])
+            last, states = recorded.states()
             odds = token_odds(
-                last[0][self._forced.positions],
+                last[self._forced.positions],
                 head,
                 ids=[token.id for token in self._answer],
                 num_candidates=0,
                 transform=transform,
             )
-            scores = class_scores(
-                asked[: len(generation.scores)],
-                head,
-                class_ids=np.array([token.id for token in generation.tokens], dtype=np.int64),
-                transform=transform if options.logits == "model" else LogitTransform(),
+            scores, *layer_scores = (
+                class_scores(
+                    each[: len(generation.scores)],
+                    head,
+                    class_ids=np.array([token.id for token in generation.tokens], dtype=np.int64),
+                    transform=transform if options.logits == "model" else LogitTransform(),
+                )
+                for each in states
             )
         answer = [
             replace(token, probability=chance.probability, candidates=())
             for token, chance in zip(self._answer, odds, strict=True)
         ]
         tokens = (*generation.tokens[: generation.num_prompt_tokens], *answer)
-        return replace(generation, tokens=tokens, scores=scores)
+        return replace(generation, tokens=tokens, scores=scores, layer_scores=tuple(layer_scores))
 
     @contextmanager
     def randomised(
         self,
-        num_layers_from_top: int,
+        num_layers_from_top: int | None,
         *,
         seed: int = 0,
         options: GenerationOptions = DEFAULT_OPTIONS,
@@ -364,7 +364,8 @@ class Probe:
         """Replace the weights of the top decoder layers by noise for the length of a block.
 
         Args:
-            num_layers_from_top: how many layers.
+            num_layers_from_top: how many layers; None for the whole model, vision tower and
+                embeddings included.
             seed: of the noise.
             options: where the scores of the yielded probe's generation are read.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
 from operator import index
+from typing import get_args
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,20 +18,32 @@ from numpy.typing import DTypeLike, NDArray
 from tam_video.errors import TokenAlignmentError
 from tam_video.tam.causal import causal_inference, context_mask
 from tam_video.tam.interference import corrected_maps
+from tam_video.tam.layers import layer_factors, mix_layers
 from tam_video.tam.logits import raw_maps, text_relevance
 from tam_video.tam.normalise import joint_min_max, scale_mask
+from tam_video.tam.phrases import join_phrases, token_phrases
 from tam_video.tam.rank_filter import rank_gaussian_filter
 from tam_video.tam.temporal import SlotMotion, TemporalOptions, temporal_filter
+from tam_video.tam.words import content_tokens, join_words
 from tam_video.types import (
     ActivationMaps,
     FloatArray,
     Generation,
     IntArray,
     Profile,
+    PublishedProfile,
     VisualLayout,
 )
 
 PUBLISHED = TemporalOptions()
+# Chosen on the dev clips of `shapes`; docs/results.md has what each part does on the test clips.
+DEFAULT = TemporalOptions(
+    rank_size=1,
+    gaussian_sigma=0.5,
+    is_aligned=True,
+    excludes_content=True,
+    content_cap=1.5,
+)
 
 
 def token_activation_maps(
@@ -41,14 +54,14 @@ def token_activation_maps(
     token_strings: Sequence[str],
     num_prompt_tokens: int,
     grid: tuple[int, int, int] | VisualLayout,
-    profile: Profile = "default",
+    profile: PublishedProfile = "published",
 ) -> ActivationMaps:
     """Map every text token onto the visual cells: where and when its evidence lies.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270; in the order of xmed-lab/TAM: raw maps,
     estimated causal inference, joint min-max with the text, rank Gaussian filter per slot.
     "reference" is that code up to its cast to uint8 (its round-0 class ids, too, come in through
-    `scores`); "default" keeps constant windows, which the public code turns into 0.
+    `scores`); "published" keeps constant windows, which the public code turns into 0.
 
     Args:
         scores: float32 [S, M], logit at position s of text token m's class id, tokens in order:
@@ -59,7 +72,7 @@ def token_activation_maps(
         token_strings: M token strings, as the vocabulary spells them.
         num_prompt_tokens: how many of the M tokens are prompt text.
         grid: (t, h, w), or a layout; its borrowed cells may repeat a position.
-        profile: "default" or "reference".
+        profile: "published" or "reference".
 
     Returns:
         The maps. `text_scores[m, k]` is given for the tokens k before m, 0 elsewhere.
@@ -88,10 +101,12 @@ def input_activation_maps(
     token_strings: Sequence[str],
     num_prompt_tokens: int,
     grids: Sequence[tuple[int, int, int] | VisualLayout],
-    profile: Profile = "default",
+    profile: PublishedProfile = "published",
     temporal: TemporalOptions = PUBLISHED,
     motions: Sequence[SlotMotion] = (),
     phrases: IntArray | None = None,
+    content: NDArray[np.bool_] | None = None,
+    layer_scores: Sequence[FloatArray] = (),
 ) -> tuple[ActivationMaps, ...]:
     """`token_activation_maps` for several videos or images, and beyond the published steps.
 
@@ -105,10 +120,13 @@ def input_activation_maps(
         token_strings: M token strings.
         num_prompt_tokens: how many of the M tokens are prompt text.
         grids: (t, h, w) or layout of each input.
-        profile: "default" or "reference".
-        temporal: what is done beyond the published steps; for the default profile only.
+        profile: "published" or "reference".
+        temporal: what is done beyond the published steps; for the published profile only.
         motions: what the pictures of each input tell, where `temporal` needs it.
         phrases: int64 [M], the phrase of each token, negative for none, where `temporal` needs it.
+        content: bool [M], tokens of content words, where `temporal` needs it.
+        layer_scores: float32 [S, M] for each of the layers that are mixed, instead of `scores`;
+            none where `scores` are those of one layer.
 
     Returns:
         The maps of each input; `text_scores` is the same in all.
@@ -127,8 +145,8 @@ def input_activation_maps(
     _check_cells(visual, shapes, _borrowed(grids))
     _check_tokens(table, text, token_strings, num_prompt_tokens)
 
-    raw, relevance = raw_maps(table, visual), text_relevance(table, text)
-    _check_finite(raw, relevance)
+    tables = [_checked_scores(each) for each in layer_scores] or [table]
+    raw, relevance = _evidence(tables, visual, text, temporal)
     context = context_mask(token_strings)
     corrected: NDArray[np.floating]
     if temporal == PUBLISHED:
@@ -136,7 +154,13 @@ def input_activation_maps(
     else:
         slot_cells = [h * w for t, h, w in shapes for _ in range(t)]
         corrected = corrected_maps(
-            raw, relevance, temporal, context=context, slot_cells=slot_cells, phrases=phrases
+            raw,
+            relevance,
+            temporal,
+            context=context,
+            slot_cells=slot_cells,
+            phrases=phrases,
+            content=content,
         )
     mask = scale_mask(len(text), num_prompt_tokens)
     parts = _parts(shapes)
@@ -175,19 +199,28 @@ def activate(
     generation: Generation,
     *,
     profile: Profile = "default",
-    temporal: TemporalOptions = PUBLISHED,
+    temporal: TemporalOptions | None = None,
     motions: Sequence[SlotMotion] = (),
-    phrases: IntArray | None = None,
 ) -> tuple[ActivationMaps, ...]:
     """The maps of everything a model said, from the scores it said it with; one for each input.
 
     Args:
-        generation: what was said, with its scores and where its cells lie.
-        profile: see `input_activation_maps`, as all that follows.
-        temporal: what is done beyond the published steps.
-        motions: what the pictures of each input tell.
-        phrases: int64 [M], the phrase of each token.
+        generation: what was said, with its scores and where its cells lie. Where it has the scores
+            of several layers the default profile mixes them.
+        profile: "default": the temporal stage as it was chosen by measurement; "published": the
+            paper's steps; "reference": those in the order and precision of the public code.
+        temporal: what is done beyond the published steps instead of what the profile does; not for
+            "reference".
+        motions: what the pictures of each input tell (`slot_motion`), where the options look at
+            neighbouring slots.
+
+    Raises:
+        TokenAlignmentError: cells and tokens don't add up.
+        ValueError: as `input_activation_maps`.
     """
+    options = profile_options(profile) if temporal is None else temporal
+    words = join_words(generation.tokens)
+    num_tokens = len(generation.tokens)
     return input_activation_maps(
         generation.scores,
         visual_positions=generation.visual_positions,
@@ -195,11 +228,38 @@ def activate(
         token_strings=[token.text for token in generation.tokens],
         num_prompt_tokens=generation.num_prompt_tokens,
         grids=generation.layouts,
-        profile=profile,
-        temporal=temporal,
+        profile="reference" if profile == "reference" else "published",
+        temporal=options,
         motions=motions,
-        phrases=phrases,
+        phrases=token_phrases(join_phrases(words), num_tokens=num_tokens),
+        content=content_tokens(words, num_tokens=num_tokens),
+        layer_scores=generation.layer_scores if profile == "default" else (),
     )
+
+
+def profile_options(profile: Profile) -> TemporalOptions:
+    """What a profile does beyond the published steps.
+
+    Raises:
+        ValueError: the profile is unknown.
+    """
+    if profile not in get_args(Profile):
+        raise ValueError(f"profile must be one of {get_args(Profile)}, not {profile!r}")
+    return DEFAULT if profile == "default" else PUBLISHED
+
+
+def _evidence(
+    tables: Sequence[FloatArray], visual: IntArray, text: IntArray, options: TemporalOptions
+) -> tuple[FloatArray, FloatArray]:
+    """float32 [M, V] and [M, M]: raw maps and relevance, of one layer or mixed of several."""
+    raw = np.stack([raw_maps(each, visual) for each in tables])
+    relevance = np.stack([text_relevance(each, text) for each in tables])
+    _check_finite(raw, relevance)
+    if len(tables) == 1:
+        return raw[0], relevance[0]
+    weights = options.layer_weights or (1.0,) * len(tables)
+    factors = layer_factors(raw, weights, unit=options.layer_unit)
+    return mix_layers(raw, factors), mix_layers(relevance, factors)
 
 
 def _parts(shapes: Sequence[tuple[int, int, int]]) -> list[slice]:
@@ -219,14 +279,14 @@ def _borrowed(grids: Sequence[tuple[int, int, int] | VisualLayout]) -> IntArray:
 
 
 def _precisions(
-    context: NDArray[np.bool_], profile: Profile
+    context: NDArray[np.bool_], profile: PublishedProfile
 ) -> Iterator[tuple[NDArray[np.bool_], DTypeLike]]:
     """Rows of tokens and the precision of their last steps.
 
     In the public code the factor of the causal correction is a float64 number, so all that comes
-    after it is float64; a token without context stays float32. "default" is float32 throughout.
+    after it is float64; a token without context stays float32. "published" is float32 throughout.
     """
-    if profile == "default":
+    if profile == "published":
         yield np.ones(len(context), dtype=np.bool_), np.float32
         return
     corrected: NDArray[np.bool_] = np.asarray(context.any(axis=1))

@@ -27,6 +27,7 @@ def corrected_maps(
     context: BoolArray,
     slot_cells: Sequence[int],
     phrases: IntArray | None = None,
+    content: BoolArray | None = None,
 ) -> FloatArray:
     """Choose the context and correct all maps as the options say.
 
@@ -39,18 +40,23 @@ def corrected_maps(
             follow one another.
         phrases: int64 [M], the phrase of each token, negative for none; needed where
             `options.excludes_phrase`, else not used.
+        content: bool [M], tokens of content words; needed where `options.needs_content`, else not
+            used.
 
     Returns:
         float32 [M, V], >= 0, at most `raw`.
 
     Raises:
-        ValueError: shapes don't fit, or the phrases are needed and not given.
+        ValueError: shapes don't fit, or phrases or content words are needed and not given.
     """
     _check_maps(raw, relevance, context, slot_cells)
     if options.excludes_phrase:
         if phrases is None:
             raise ValueError("leaving out the own phrase needs the phrase of each token")
         context = context & ~same_phrase(phrases, num_tokens=len(raw))
+    is_content = _checked_content(content, len(raw), needed=options.needs_content)
+    if options.excludes_content:
+        context = context & ~(is_content[:, None] & is_content)
     if options.overlap_measure is not None:
         context = context & ~same_object(
             raw,
@@ -66,7 +72,7 @@ def corrected_maps(
         slot_cells=slot_cells,
         scale=options.causal_scale,
         shrinkage=options.causal_shrinkage,
-        cap=options.causal_cap,
+        cap=_caps(options, is_content),
         floor=options.causal_floor,
         relevance_power=options.relevance_power,
     )
@@ -80,7 +86,7 @@ def slot_causal_inference(
     slot_cells: Sequence[int],
     scale: CausalScale = "clip",
     shrinkage: float = 1.0,
-    cap: float | None = None,
+    cap: float | Float64Array | None = None,
     floor: float = 0.0,
     relevance_power: float = 1.0,
 ) -> FloatArray:
@@ -107,7 +113,7 @@ def slot_causal_inference(
         slot_cells: how many of the V cells each slot has, in order.
         scale: "clip", "slot" or "mixture".
         shrinkage: evidence of the clip's factor in "mixture", in slots of mean energy, >= 0.
-        cap: upper bound of the factor, > 0; None for none.
+        cap: upper bound of the factor, > 0, for all tokens or float64 [M]; None for none.
         floor: share of the raw map that is left in each cell, in [0, 1].
         relevance_power: p, >= 0; 1 as published, 0 weighs all context alike.
 
@@ -121,7 +127,8 @@ def slot_causal_inference(
     _check_maps(raw, relevance, context, slot_cells)
     if scale not in ("clip", "slot", "mixture"):
         raise ValueError(f"scale must be 'clip', 'slot' or 'mixture', not {scale!r}")
-    if not 0 <= floor <= 1 or (cap is not None and not cap > 0):
+    caps = np.broadcast_to(math.inf if cap is None else cap, len(raw))
+    if not (0 <= floor <= 1 and (caps > 0).all()):
         raise ValueError(f"cap must be above 0 and floor in [0, 1], not {cap} and {floor}")
     if not (0 <= shrinkage < math.inf and 0 <= relevance_power < math.inf):
         raise ValueError(
@@ -131,7 +138,7 @@ def slot_causal_inference(
     weights = _weights(relevance, context, relevance_power)
     overlap, energy = _products(raw, weights, slot_cells)
     factor = _factors(overlap, energy, scale=scale, shrinkage=shrinkage)
-    factor = factor if cap is None else np.minimum(factor, cap)
+    factor = np.minimum(factor, caps[:, None])
     corrected = np.empty(raw.shape, dtype=np.float32)
     for slot, cells in _blocks(slot_cells):
         block = raw[:, cells].astype(np.float64)
@@ -203,6 +210,22 @@ def same_phrase(phrases: IntArray, *, num_tokens: int) -> BoolArray:
         raise ValueError(f"phrases must be int64 [{num_tokens}], not {list(phrases.shape)}")
     same = (phrases[:, None] == phrases) & (phrases >= 0)
     return np.asarray(same, dtype=np.bool_)
+
+
+def _checked_content(content: BoolArray | None, num_tokens: int, *, needed: bool) -> BoolArray:
+    if not needed:
+        return np.zeros(num_tokens, dtype=np.bool_)
+    if content is None or content.shape != (num_tokens,) or content.dtype != np.bool_:
+        raise ValueError(f"content must be bool [{num_tokens}]: the content words are needed")
+    return content
+
+
+def _caps(options: TemporalOptions, content: BoolArray) -> Float64Array | float | None:
+    """The bound of each token's factor: that of all, and the lower one of content words."""
+    if options.content_cap is None:
+        return options.causal_cap
+    cap = math.inf if options.causal_cap is None else options.causal_cap
+    return np.where(content, min(cap, options.content_cap), cap)
 
 
 def _weights(relevance: FloatArray, context: BoolArray, power: float) -> Float64Array:

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from tam_video.types import Float64Array, FloatArray, Profile
+from tam_video.types import Float64Array, FloatArray, PublishedProfile
 
 _VALUES_PER_BLOCK = 1 << 21
 
 
 def rank_gaussian_filter(
-    maps: FloatArray | Float64Array, *, size: int = 3, profile: Profile = "default"
+    maps: FloatArray | Float64Array, *, size: int = 3, profile: PublishedProfile = "published"
 ) -> FloatArray:
     """Denoise activation maps by a Gaussian over each window's ranks.
 
@@ -34,7 +34,7 @@ def rank_gaussian_filter(
         maps: float32 [..., h, w], finite, >= 0, any scale. "reference" works in float64 where they
             are float64, as the public code does.
         size: odd window side, in tokens.
-        profile: "default" keeps constant windows, "reference" zeroes them.
+        profile: "published" keeps constant windows, "reference" zeroes them.
 
     Returns:
         float32, same shape and scale, never NaN.
@@ -46,10 +46,10 @@ def rank_gaussian_filter(
         raise ValueError(f"size must be odd and at least 1, not {size}")
     if maps.ndim < 2 or 0 in maps.shape[-2:]:
         raise ValueError(f"maps must be [..., h, w], not {list(maps.shape)}")
-    if profile not in ("default", "reference"):
-        raise ValueError(f"profile must be 'default' or 'reference', not {profile!r}")
-    combine = _combine if profile == "default" else _combine_as_published
-    if profile == "default" or maps.dtype != np.float64:
+    if profile not in ("published", "reference"):
+        raise ValueError(f"profile must be 'published' or 'reference', not {profile!r}")
+    combine = _combine if profile == "published" else _combine_as_published
+    if profile == "published" or maps.dtype != np.float64:
         maps = maps.astype(np.float32, copy=False)
     filtered = np.empty(maps.shape, dtype=np.float32)
     flat = filtered.reshape(-1)

@@ -7,6 +7,7 @@ slots is in `rank_volume`, where things go from slot to slot is told by `motion`
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -23,7 +24,14 @@ from tam_video.tam.motion import (
     scene_cuts,
 )
 from tam_video.tam.rank_volume import rank_volume_filter, separable_rank_filter, token_blocks
-from tam_video.types import ByteArray, Float64Array, FloatArray, VisualLayout
+from tam_video.types import (
+    ByteArray,
+    Float64Array,
+    FloatArray,
+    FrameBatch,
+    Generation,
+    VisualLayout,
+)
 
 RankForm: TypeAlias = Literal["joint", "separable"]
 TimeUnit: TypeAlias = Literal["slots", "seconds"]
@@ -73,8 +81,12 @@ class TemporalOptions:
         overlap_beyond_common: whether to compare maps by what they have beyond the mean of all
             tokens' maps.
         excludes_phrase: whether tokens of the same phrase are left out of the context.
+        excludes_content: whether the content words of the answer are left out of one another's
+            context; what they share with function words and the prompt is still taken away.
+        content_cap: the factor's upper bound for tokens of content words, > 0; None for none.
         subtoken_aggregate: a word's map out of its tokens': "first", "mean", "max" or by "length".
-        layer_weights: weights of the layers that are mixed, each >= 0; empty for one layer alone.
+        layer_weights: weights of the layers that are mixed, each >= 0; empty for equal ones. What
+            is mixed is told by the scores that are given: one layer's are taken as they are.
         layer_unit: whether layers are normalised as a whole ("layer") or for each "token".
 
     Raises:
@@ -105,6 +117,8 @@ class TemporalOptions:
     overlap_top_share: float = 0.1
     overlap_beyond_common: bool = False
     excludes_phrase: bool = False
+    excludes_content: bool = False
+    content_cap: float | None = None
     subtoken_aggregate: SubtokenAggregate = "mean"
     layer_weights: tuple[float, ...] = ()
     layer_unit: LayerUnit = "layer"
@@ -129,6 +143,11 @@ class TemporalOptions:
     def looks_at_neighbours(self) -> bool:
         """Whether a slot's maps depend on other slots' maps after the causal correction."""
         return self.rank_slots > 1 or self.gaussian_sigma > 0
+
+    @property
+    def needs_content(self) -> bool:
+        """Whether the causal correction can't run without knowing the content words."""
+        return self.excludes_content or self.content_cap is not None
 
     @property
     def needs_flow(self) -> bool:
@@ -188,6 +207,22 @@ def slot_motion(
     return SlotMotion(flow, cuts, seconds)
 
 
+def input_motions(
+    batches: Sequence[FrameBatch], generation: Generation, options: TemporalOptions
+) -> tuple[SlotMotion, ...]:
+    """`slot_motion` for every vision input of a generation.
+
+    Args:
+        batches: the frames of each input.
+        generation: tells how they are laid out.
+        options: the parts that are switched on.
+    """
+    return tuple(
+        slot_motion(batch.frames, layout, options, pts_seconds=batch.pts_seconds)
+        for batch, layout in zip(batches, generation.layouts, strict=True)
+    )
+
+
 _TINY = float(np.finfo(np.float64).tiny)
 _CHOICES: dict[str, tuple[str | None, ...]] = {
     "rank_form": ("joint", "separable"),
@@ -211,6 +246,7 @@ _RANGES = {
     "causal_shrinkage": (0, float(np.finfo(np.float64).max)),
     "causal_cap": (_TINY, math.inf),
     "causal_floor": (0, 1),
+    "content_cap": (_TINY, math.inf),
     "relevance_power": (0, float(np.finfo(np.float64).max)),
     "overlap_threshold": (0, 1),
     "overlap_top_share": (_TINY, 1),

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tam_video.tam.script import Segment, segments
 from tam_video.types import FloatArray, Token, Word
@@ -47,6 +48,27 @@ def join_words(tokens: Sequence[Token]) -> tuple[Word, ...]:
         if segment is not None:
             members.setdefault(groups[segment], []).append(token.index)
     return tuple(_words(text, found, groups=groups, members=members))
+
+
+def content_tokens(words: Sequence[Word], *, num_tokens: int) -> NDArray[np.bool_]:
+    """Which tokens belong to a content word.
+
+    Args:
+        words: the words of an answer; their `token_indices` count along M.
+        num_tokens: M.
+
+    Returns:
+        bool [M]; prompt tokens belong to no word of an answer.
+
+    Raises:
+        ValueError: a word has a token outside M.
+    """
+    indices = [index for word in words if word.is_content for index in word.token_indices]
+    if indices and not (min(indices) >= 0 and max(indices) < num_tokens):
+        raise ValueError(f"words need tokens in 0..{num_tokens - 1}")
+    found = np.zeros(num_tokens, dtype=np.bool_)
+    found[indices] = True
+    return found
 
 
 def word_maps(

@@ -9,12 +9,12 @@ from its start. Frames after undecodable data are not handed out before the next
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 
@@ -30,9 +30,11 @@ from tam_video.video.container import (
 from tam_video.video.cursor import Cursor, sound_frames
 from tam_video.video.frame_index import FrameIndex, index_of_packets, last_duration
 from tam_video.video.pixels import PixelRecipe, pixel_recipe, to_rgb
+from tam_video.video.planes import Planes, planes_of_frame
 from tam_video.video.reader import (
     DEFAULT_LIMITS,
     DecodedFrame,
+    DecodedPlanes,
     ReadLimits,
     Timeline,
     checked_indices,
@@ -42,7 +44,10 @@ from tam_video.video.still import count_pages, is_picture, read_orientation
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+Picture = TypeVar("Picture")
 
 _logger = logging.getLogger(__name__)
 _OPENING_FRAMES = 8  # decoded at opening, to see whether the packets tell the truth
@@ -117,7 +122,7 @@ class PyAvReader:
         self._check_open()
         asked = checked_indices(indices, num_frames=len(self._index))
         frames = np.empty((len(asked), *self._recipe.shape), np.uint8)
-        for index, rgb in self._walk(np.unique(asked).tolist()):
+        for index, rgb in self._walk(np.unique(asked).tolist(), self._rgb):
             frames[asked == index] = rgb
         pts_seconds = self._timeline.pts_seconds[asked]
         return FrameBatch(frames=frames, indices=asked, pts_seconds=pts_seconds, info=self._info)
@@ -125,7 +130,23 @@ class PyAvReader:
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[DecodedFrame]:
         """Frames in display order; see `VideoReader.frames`."""
         self._check_open()
-        return self._sequence(checked_range(start, stop, num_frames=len(self._index)))
+        wanted = checked_range(start, stop, num_frames=len(self._index))
+        return (
+            DecodedFrame(index, float(self._timeline.pts_seconds[index]), rgb)
+            for index, rgb in self._sequence(wanted, self._rgb)
+        )
+
+    def planes(self, *, matrix: int) -> Iterator[DecodedPlanes]:
+        """All frames in display order as YUV; see `PlanarReader.planes`."""
+        self._check_open()
+
+        def convert(picture: VideoFrame) -> Planes:
+            return planes_of_frame(picture, self._recipe, matrix=matrix)
+
+        return (
+            DecodedPlanes(index, float(self._timeline.pts_seconds[index]), planes)
+            for index, planes in self._sequence(range(len(self._index)), convert)
+        )
 
     def close(self) -> None:
         """Let the file go; nothing can be read afterwards."""
@@ -153,10 +174,15 @@ class PyAvReader:
             self._warnings.append(words)
             _logger.warning("%s: %s", self._path.name, words)
 
-    def _sequence(self, wanted: range) -> Iterator[DecodedFrame]:
-        for index, rgb in self._walk(wanted):
+    def _rgb(self, picture: VideoFrame) -> ByteArray:
+        return to_rgb(picture, self._recipe)
+
+    def _sequence(
+        self, wanted: range, convert: Callable[[VideoFrame], Picture]
+    ) -> Iterator[tuple[int, Picture]]:
+        for found in self._walk(wanted, convert):
             self._check_open()
-            yield DecodedFrame(index, float(self._timeline.pts_seconds[index]), rgb)
+            yield found
 
     def _first_look(
         self, container: InputContainer, stream: VideoStream, table: PacketTable
@@ -184,7 +210,9 @@ class PyAvReader:
         is_avi = container.format.name == "avi"
         return _counted_index(seen_all, stream, table, is_avi=is_avi), recipe
 
-    def _walk(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
+    def _walk(
+        self, wanted: Sequence[int], convert: Callable[[VideoFrame], Picture]
+    ) -> Iterator[tuple[int, Picture]]:
         """Upright pictures of the frames `wanted` (increasing numbers), each one checked."""
         done = 0
         if not self._index.is_counted:
@@ -197,12 +225,14 @@ class PyAvReader:
                     picture = cursor.find(index)
                     if picture is None:
                         break
-                    yield index, to_rgb(picture, self._recipe)
+                    yield index, convert(picture)
                     done += 1
         if done < len(wanted):
-            yield from self._walk_from_start(wanted[done:])
+            yield from self._walk_from_start(wanted[done:], convert)
 
-    def _walk_from_start(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
+    def _walk_from_start(
+        self, wanted: Sequence[int], convert: Callable[[VideoFrame], Picture]
+    ) -> Iterator[tuple[int, Picture]]:
         """The same without a seek, by one thread: what FFmpeg shows is the truth."""
         with (
             open_stream(self._path, limits=self._limits, threads=1) as opened,
@@ -219,7 +249,7 @@ class PyAvReader:
                     )
                 if not self._index.is_counted:
                     self._warn("a seek did not reach its frame: read from the start instead")
-                yield index, to_rgb(picture, self._recipe)
+                yield index, convert(picture)
 
 
 def _counted_index(

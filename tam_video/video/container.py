@@ -116,18 +116,30 @@ def open_stream(
         "max_pixels": str(limits.max_pixels),
     }
     with av_errors(path, opening=True):
-        container = av.open(f"file:{path}", options=options)
+        # Titles and comments are often of another encoding, or damaged: nothing here reads them.
+        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     with container:
         stream = _best_stream(container, path)
         context = stream.codec_context
-        if context.width * context.height > limits.max_pixels:
-            raise VideoOpenError(
-                f"{path.name} declares {context.width}x{context.height} pixels",
-                hint=f"the limit is {limits.max_pixels} pixels a frame",
-            )
+        _refuse_bomb(stream, path, limits)
         context.thread_type = "AUTO"
         context.thread_count = threads
         yield container, stream
+
+
+def _refuse_bomb(stream: VideoStream, path: Path, limits: ReadLimits) -> None:
+    """Believe what a file declares of its size, before anything is made room for."""
+    context = stream.codec_context
+    if context.width * context.height > limits.max_pixels:
+        raise VideoOpenError(
+            f"{path.name} declares {context.width}x{context.height} pixels",
+            hint=f"the limit is {limits.max_pixels} pixels a frame",
+        )
+    if stream.frames > limits.max_frames:
+        raise VideoOpenError(
+            f"{path.name} declares {stream.frames} frames",
+            hint=f"the limit is {limits.max_frames} frames; cut the video first",
+        )
 
 
 def _best_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -136,7 +148,8 @@ def _best_stream(container: InputContainer, path: Path) -> VideoStream:
 
     still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
     streams = [s for s in container.streams.video if not s.disposition & still]
-    usable = [s for s in streams if s.width > 0 and s.height > 0]
+    # A stream without a decoder has no size in PyAV, not even one of 0.
+    usable = [s for s in streams if getattr(s, "width", 0) > 0 and getattr(s, "height", 0) > 0]
     if not usable:
         found = "a video stream that can't be decoded" if streams else "no video stream"
         hint = "give a playable video file"
@@ -171,9 +184,20 @@ def list_packets(
                 )
     if is_cut:
         rows.pop()
+    _refuse_long(rows, stream, path, limits)
     if not any(row.is_shown for row in rows):
         raise NoVideoStreamError(f"{path.name} holds no frames", hint="the file may be cut off")
     return _table(rows, is_cut=is_cut, is_avi=container.format.name == "avi")
+
+
+def _refuse_long(rows: Sequence[_Row], stream: VideoStream, path: Path, limits: ReadLimits) -> None:
+    times = [row.pts for row in rows if row.pts is not None]
+    seconds = float((max(times) - min(times)) * (stream.time_base or 0)) if times else 0.0
+    if seconds > limits.max_seconds:
+        raise VideoOpenError(
+            f"{path.name} lasts {seconds:.0f} seconds",
+            hint=f"the limit is {limits.max_seconds:g} seconds; cut the video first",
+        )
 
 
 def readable_packets(

@@ -132,18 +132,24 @@ def to_rgb(frame: VideoFrame, recipe: PixelRecipe) -> ByteArray:
         frame: a decoded picture; one of another size is scaled to the recipe's.
         recipe: what `pixel_recipe` read from the first frame.
     """
-    full = _FULL if recipe.color_range == "full" else _LIMITED
-    matrix = _SWSCALE.get(recipe.color_space)
-    colours = {} if matrix is None else {"src_colorspace": matrix, "src_color_range": full}
     picture = frame.reformat(
         width=recipe.width,
         height=recipe.height,
         format="rgb24",
         dst_color_range=_FULL,
         threads=1,
-        **colours,
+        **sws_colours(recipe),
     )
     return upright(cast("ByteArray", picture.to_ndarray()), recipe)
+
+
+def sws_colours(recipe: PixelRecipe) -> dict[str, int]:
+    """What swscale must be told of the stored pictures; nothing where they are RGB."""
+    matrix = _SWSCALE.get(recipe.color_space)
+    if matrix is None:
+        return {}
+    full = _FULL if recipe.color_range == "full" else _LIMITED
+    return {"src_colorspace": matrix, "src_color_range": full}
 
 
 def upright(stored: ByteArray, recipe: PixelRecipe) -> ByteArray:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tam_video.errors import VideoOpenError
 from tam_video.registry import Registry
 from tam_video.types import ByteArray, Float64Array, FrameBatch, IntArray, VideoInfo
+from tam_video.video.planes import Planes, planes_of_rgb
 
 READERS = Registry(
     kind="reader",
@@ -66,6 +67,21 @@ class DecodedFrame:
     rgb: ByteArray
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedPlanes:
+    """One frame of a sequential read, as YUV.
+
+    Attributes:
+        index: 0-based frame number in display order.
+        pts_seconds: presentation time as the container has it.
+        planes: 4:2:0, upright, odd sides padded by a repeated edge.
+    """
+
+    index: int
+    pts_seconds: float
+    planes: Planes
+
+
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
     """What a file may declare before it is refused.
@@ -73,10 +89,12 @@ class ReadLimits:
     Attributes:
         max_pixels: width * height of a frame; the default is twice 8K.
         max_frames: frames in the file; the default is about two days at 60 fps.
+        max_seconds: length of the file; the default is a week.
     """
 
     max_pixels: int = 2**26
     max_frames: int = 10_000_000
+    max_seconds: float = 7 * 86_400.0
 
 
 DEFAULT_LIMITS = ReadLimits()
@@ -139,6 +157,32 @@ class VideoReader(Protocol):
         /,
     ) -> None:
         """Close."""
+
+
+@runtime_checkable
+class PlanarReader(Protocol):
+    """A reader that also hands out pictures as they are stored, which saves a way through RGB."""
+
+    def planes(self, *, matrix: int) -> Iterator[DecodedPlanes]:
+        """All frames in display order.
+
+        Args:
+            matrix: number of ITU-T H.273 that the planes shall have.
+
+        Raises:
+            ValueError: the reader is closed.
+            VideoDecodeError: a frame can't be decoded.
+        """
+
+
+def read_planes(reader: VideoReader, *, matrix: int) -> Iterator[DecodedPlanes]:
+    """All frames of any reader as YUV, in display order; see `PlanarReader.planes`."""
+    if isinstance(reader, PlanarReader):
+        return reader.planes(matrix=matrix)
+    return (
+        DecodedPlanes(each.index, each.pts_seconds, planes_of_rgb(each.rgb, matrix=matrix))
+        for each in reader.frames()
+    )
 
 
 def open_video(

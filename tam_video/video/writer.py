@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,11 +18,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tam_video.errors import EncodeError
 from tam_video.types import ByteArray
 from tam_video.video.container import open_stream
+from tam_video.video.planes import SWSCALE_MATRIX, DrawnFrame, frame_of_rgb, matrix_of
 from tam_video.video.reader import ReadLimits, checked_path
 
 if TYPE_CHECKING:
@@ -36,10 +36,6 @@ TICKS_PER_SECOND = 90_000
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
 _UNSPECIFIED = 2
 _LIMITED_RANGE = 1
-# Matrix numbers of ITU-T H.273 (the ones in the file) and what swscale calls the same matrix.
-_SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
-_BT709, _BT601 = 1, 6
-_MIN_HD_WIDTH, _MIN_HD_HEIGHT = 1280, 720
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +49,29 @@ class TimedFrame:
 
     pts_seconds: float
     rgb: ByteArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimedPlanes:
+    """A picture that is YUV already, and when it is shown.
+
+    Attributes:
+        pts_seconds: presentation time on the source's clock.
+        drawn: 4:2:0, in the matrix of the file's tags; may be drawn over once the next one is asked
+            for.
+    """
+
+    pts_seconds: float
+    drawn: DrawnFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A named stretch of the file, in seconds from its start."""
+
+    start_seconds: float
+    end_seconds: float
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,45 +170,9 @@ def encoding_matrix(tags: PictureTags, *, width: int, height: int) -> int:
         A number of ITU-T H.273: the tagged one; else BT.709 for HD and BT.601 below, which is what
         players assume of an untagged file.
     """
-    if tags.matrix in _SWSCALE_MATRIX:
+    if tags.matrix in SWSCALE_MATRIX:
         return tags.matrix
-    return _BT709 if width >= _MIN_HD_WIDTH or height >= _MIN_HD_HEIGHT else _BT601
-
-
-def pad_to_even(rgb: ByteArray) -> ByteArray:
-    """Repeat the last row and column where a side is odd: 4:2:0 chroma needs even sides.
-
-    Args:
-        rgb: uint8 [H, W, 3].
-
-    Returns:
-        uint8 [H + H % 2, W + W % 2, 3]; the same array when both sides are even.
-    """
-    height, width = rgb.shape[:2]
-    if height % 2 == 0 and width % 2 == 0:
-        return rgb
-    return np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-
-
-def _with_durations(
-    frames: Iterable[TimedFrame], end_seconds: float | None
-) -> Iterator[tuple[TimedFrame, int, int]]:
-    """Each frame with its start and duration in ticks; starts strictly increase.
-
-    The last frame lasts until `end_seconds`, or as long as the one before where that is not known.
-    """
-    held: TimedFrame | None = None
-    start, length = 0, TICKS_PER_SECOND // 25
-    for frame in frames:
-        tick = round(frame.pts_seconds * TICKS_PER_SECOND)
-        if held is not None:
-            tick = max(tick, start + 1)
-            length = tick - start
-            yield held, start, length
-        held, start = frame, tick
-    if held is not None:
-        end = start if end_seconds is None else round(end_seconds * TICKS_PER_SECOND)
-        yield held, start, end - start if end > start else length
+    return matrix_of("", width=width, height=height)
 
 
 class _AudioCopy:
@@ -295,59 +278,84 @@ def _add_video_stream(
     return stream
 
 
-def _to_yuv(rgb: ByteArray, *, matrix: int) -> VideoFrame:
-    from av import VideoFrame
-
-    frame = VideoFrame.from_ndarray(np.ascontiguousarray(pad_to_even(rgb)), format="rgb24")
-    return frame.reformat(
-        format="yuv420p", dst_colorspace=_SWSCALE_MATRIX[matrix], dst_color_range=_LIMITED_RANGE
-    )
+def _to_yuv(
+    frames: Iterable[TimedFrame | TimedPlanes], *, size: tuple[int, int], matrix: int
+) -> Iterator[tuple[float, VideoFrame]]:
+    """Each picture as the encoder takes it, which copies it at once, with its time."""
+    width, height = size
+    for count, frame in enumerate(frames):
+        if isinstance(frame, TimedPlanes):
+            picture, found = frame.drawn.frame, frame.drawn.planes.y.shape
+        else:
+            picture, found = frame_of_rgb(frame.rgb, matrix=matrix), frame.rgb.shape
+        if found[:2] != (height, width):
+            raise ValueError(f"frame {count} is {found}, not {(height, width)}")
+        yield frame.pts_seconds, picture
 
 
 def _encode(
-    frames: Iterator[tuple[TimedFrame, int, int]],
+    pictures: Iterable[tuple[float, VideoFrame]],
     *,
     output: OutputContainer,
     stream: VideoStream,
     audio: _AudioCopy | None,
-    size: tuple[int, int],
+    end_seconds: float | None,
 ) -> tuple[int, int]:
     """Encode and interleave; (number of frames, shift in ticks)."""
-    count, shift = 0, 0
-    durations: dict[int, int] = {}
-    matrix = int(stream.codec_context.colorspace)
-    for timed, start, duration in frames:
-        if timed.rgb.shape != (size[1], size[0], 3):
-            raise ValueError(f"frame {count} is {timed.rgb.shape}, not {(size[1], size[0], 3)}")
+    count, shift, start = 0, 0, 0
+    packets = _PacketQueue(output)
+    for seconds, picture in pictures:
+        tick = round(seconds * TICKS_PER_SECOND)
         if count == 0:
             heard = audio.start_seconds if audio else None
-            shift = start if heard is None else min(start, round(heard * TICKS_PER_SECOND))
-        picture = _to_yuv(timed.rgb, matrix=matrix)
+            shift = tick if heard is None else min(tick, round(heard * TICKS_PER_SECOND))
+        else:
+            tick = max(tick, start + 1)
+            packets.know(start - shift, tick - start)
+        start = tick
         picture.pts = start - shift
         picture.time_base = Fraction(1, TICKS_PER_SECOND)
-        durations[picture.pts] = duration
-        _mux_video(stream.encode(picture), durations=durations, output=output)
+        packets.mux(stream.encode(picture))
         if audio:
             audio.copy_until(start / TICKS_PER_SECOND, shift_ticks=shift, output=output)
         count += 1
-    _mux_video(stream.encode(None), durations=durations, output=output)
+    end = start if end_seconds is None else round(end_seconds * TICKS_PER_SECOND)
+    packets.know(start - shift, end - start if end > start else packets.last_duration)
+    packets.mux(stream.encode(None))
     if audio:
         audio.copy_until(float("inf"), shift_ticks=shift, output=output)
     return count, shift
 
 
-def _mux_video(
-    packets: Iterable[Packet[VideoStream]], *, durations: dict[int, int], output: OutputContainer
-) -> None:
-    """Mux with true durations: the encoder would give every frame the average one."""
-    for packet in packets:
-        packet.duration = durations.pop(packet.pts or 0)
-        output.mux_one(packet)
+class _PacketQueue:
+    """Muxes packets with true durations, each as soon as its own is known.
+
+    The encoder would give every frame the average duration. A frame lasts until the next one, so
+    its packet waits for that; the frame itself does not, and its pixels may be written over.
+    """
+
+    def __init__(self, output: OutputContainer) -> None:
+        self._output = output
+        self._durations: dict[int, int] = {}
+        self._waiting: deque[Packet[VideoStream]] = deque()
+        self.last_duration = TICKS_PER_SECOND // 25
+
+    def know(self, pts: int, duration: int) -> None:
+        """Tell how long the frame at `pts` lasts, in ticks."""
+        self._durations[pts] = self.last_duration = duration
+
+    def mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
+        """Take packets in order, and write those whose duration is known."""
+        self._waiting += packets
+        while self._waiting and (self._waiting[0].pts or 0) in self._durations:
+            packet = self._waiting.popleft()
+            packet.duration = self._durations.pop(packet.pts or 0)
+            self._output.mux_one(packet)
 
 
 def write_video(
     path: Path,
-    frames: Iterable[TimedFrame],
+    frames: Iterable[TimedFrame | TimedPlanes],
     *,
     width: int,
     height: int,
@@ -355,6 +363,7 @@ def write_video(
     average_fps: Fraction = Fraction(25),
     tags: PictureTags | None = None,
     audio_from: Path | None = None,
+    chapters: Sequence[Chapter] = (),
     crf: int = 18,
     preset: str = "veryfast",
 ) -> WrittenVideo:
@@ -367,8 +376,8 @@ def write_video(
 
     Args:
         path: the MP4 to write; its folder exists.
-        frames: pictures in display order, uint8 [height, width, 3]. Odd sides are padded by one
-            repeated row or column.
+        frames: pictures in display order. Odd sides of RGB are padded by one repeated row or
+            column; planes have even sides.
         width: frame width in pixels.
         height: frame height in pixels.
         end_seconds: when the last frame ends, on the source's clock; by default it lasts as long as
@@ -376,6 +385,7 @@ def write_video(
         average_fps: for rate control and the key frame distance only; times come from the frames.
         tags: the source's colour and pixel shape; `PictureTags()` where there is no source.
         audio_from: file whose audio streams are copied; None for a silent clip.
+        chapters: named stretches that players list.
         crf: x264 quality, 0 (lossless) to 51.
         preset: x264 speed preset.
 
@@ -387,7 +397,6 @@ def write_video(
         InputError: `audio_from` can't be opened.
         ValueError: a frame has another size than was announced.
     """
-    size = (width, height)
     with _encode_errors(path), replacing(path) as partial, ExitStack() as stack:
         output = _open_output(partial, stack)
         stream = _add_video_stream(
@@ -399,12 +408,14 @@ def write_video(
             preset=preset,
         )
         audio = _open_audio(audio_from, output, stack) if audio_from else None
+        _set_chapters(output, chapters)
+        matrix = int(stream.codec_context.colorspace)
         count, shift = _encode(
-            _with_durations(frames, end_seconds),
+            _to_yuv(frames, size=(width, height), matrix=matrix),
             output=output,
             stream=stream,
             audio=audio,
-            size=size,
+            end_seconds=end_seconds,
         )
         if count == 0:
             raise EncodeError(f"cannot write {path.name}: there are no frames")
@@ -426,6 +437,21 @@ def _open_output(path: Path, stack: ExitStack) -> OutputContainer:
 
     stack.callback(close)
     return output
+
+
+def _set_chapters(output: OutputContainer, chapters: Sequence[Chapter]) -> None:
+    output.set_chapters(
+        [
+            {
+                "id": number,
+                "start": round(chapter.start_seconds * TICKS_PER_SECOND),
+                "end": round(chapter.end_seconds * TICKS_PER_SECOND),
+                "time_base": Fraction(1, TICKS_PER_SECOND),
+                "metadata": {"title": chapter.title},
+            }
+            for number, chapter in enumerate(chapters)
+        ]
+    )
 
 
 def _open_audio(path: Path, output: OutputContainer, stack: ExitStack) -> _AudioCopy | None:

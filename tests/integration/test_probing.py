@@ -378,6 +378,27 @@ def test_weights_come_back_bit_for_bit(case: Any) -> None:
         pass
 
 
+def test_the_whole_model_is_made_noise_tower_and_embeddings_too(case: Any) -> None:
+    before = {name: weight.detach().clone() for name, weight in case.network.named_parameters()}
+    with randomised_layers(case.network, None, seed=3):
+        kept = {
+            name
+            for name, weight in case.network.named_parameters()
+            if before[name].unique().numel() > 1 and torch.equal(weight, before[name])
+        }
+        everything = [weight.detach().clone() for weight in layer_weights(case)]
+    with randomised_layers(case.network, case.model.num_layers, seed=3):
+        decoder = [weight.detach().clone() for weight in layer_weights(case)]
+    assert not kept
+    assert all(torch.equal(*pair) for pair in zip(everything, decoder, strict=True))
+    for name, weight in case.network.named_parameters():
+        assert torch.equal(weight, before[name]), name
+
+
+def layer_weights(case: Any) -> Any:
+    return find_decoder(case.network).layers.parameters()
+
+
 def test_noise_hangs_on_the_seed_and_the_layer_only(case: Any) -> None:
     top = find_decoder(case.network).layers[-1]
     drawn = []
@@ -405,11 +426,31 @@ def test_a_randomised_probe_has_scores_of_its_own(case: Any) -> None:
     np.testing.assert_allclose(again.scores, case.generation.scores, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [GenerationOptions(layer=1), GenerationOptions(logits="head")])
+def test_mixed_layers_of_a_randomised_probe_are_those_of_the_random_model(case: Any) -> None:
+    options = GenerationOptions(mixed_layers=(0, -1))
+    told = case.model.generate(case.batch, QUESTION, answer=ANSWER, options=options)
+    probe = Probe(case.model, case.batch, told)
+    with probe.randomised(None, seed=1, options=options) as other:
+        for ours, theirs in zip(other.generation.layer_scores, told.layer_scores, strict=True):
+            assert not np.allclose(ours, theirs, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        GenerationOptions(layer=1),
+        GenerationOptions(layer="input"),
+        GenerationOptions(logits="head"),
+        GenerationOptions(mixed_layers=(0, "input", -1)),
+    ],
+)
 def test_reading_again_gives_what_generating_gave(case: Any, options: Any) -> None:
     told = case.model.generate(case.batch, QUESTION, answer=ANSWER, options=options)
     again = case.probe.read_again(options)
     np.testing.assert_allclose(again.scores, told.scores, atol=1e-5)
+    assert len(again.layer_scores) == len(told.layer_scores) == len(options.mixed_layers)
+    for ours, theirs in zip(again.layer_scores, told.layer_scores, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
     for first, second in zip(again.tokens, told.tokens, strict=True):
         assert first.id == second.id
         assert first.role == second.role

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tam_video.models.probing import Attentions, ProbeCost, StateGradients
-from tam_video.types import Generation, Message, Token, View, VisualLayout
+from tam_video.types import (
+    FrameBatch,
+    Generation,
+    Message,
+    Token,
+    VideoInfo,
+    View,
+    VisualLayout,
+)
 
 LAYOUTS = (
     VisualLayout(2, 3, 4, ((0, 1), (2,))),
@@ -52,6 +62,17 @@ def make_generation(scores: np.ndarray | None = None) -> Generation:
     )
 
 
+def make_batch(layout: VisualLayout, rng: np.random.Generator) -> FrameBatch:
+    """Noise for every frame of a layout."""
+    count = 1 + max(frame for slot in layout.frame_slots for frame in slot)
+    return FrameBatch(
+        frames=rng.integers(0, 256, (count, 48, 64, 3), np.uint8),
+        indices=np.arange(count),
+        pts_seconds=np.arange(count) / 2,
+        info=VideoInfo(Path("clip.mp4"), count, 64, 48, Fraction(2), count / 2),
+    )
+
+
 class FakeProbe:
     """Answers like a probe, from arrays; counts what it is asked."""
 
@@ -61,6 +82,7 @@ class FakeProbe:
         self.asked: list[Any] = []
         self.masks: list[tuple[int, np.ndarray]] = []
         rng = np.random.default_rng(1)
+        self.batches = tuple(make_batch(layout, rng) for layout in LAYOUTS)
         self.num_cells = len(self.generation.visual_positions)
         length = len(self.generation.scores)
         self.rows = tuple(rng.random((1, 3, length)).astype(np.float32) for _ in range(3))

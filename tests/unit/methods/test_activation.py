@@ -8,7 +8,10 @@ import pytest
 
 from tam_video.methods.activation import Eci, Logit, LogitFiltered, Tam, TamReference
 from tam_video.tam import input_activation_maps, rank_gaussian_filter
+from tam_video.tam.activation import PUBLISHED
 from tam_video.types import Generation
+
+PAPER = Tam(temporal=PUBLISHED)
 
 
 def activate(generation: Generation, profile: Any) -> tuple[Any, ...]:
@@ -39,8 +42,12 @@ def flat(maps: tuple[np.ndarray, ...]) -> np.ndarray:
     return np.concatenate([part.reshape(len(part), -1) for part in maps], axis=1)
 
 
-@pytest.mark.parametrize(("method", "profile"), [(Tam(), "default"), (TamReference(), "reference")])
-def test_tam_is_what_the_pipeline_makes(generation: Generation, method: Any, profile: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "profile"), [(PAPER, "published"), (TamReference(), "reference")]
+)
+def test_the_published_steps_are_what_the_stage_makes(
+    generation: Generation, method: Any, profile: str
+) -> None:
     for part, each in zip(
         method.explain(generation).maps, activate(generation, profile), strict=True
     ):
@@ -54,7 +61,7 @@ def test_logit_is_the_raw_map_on_the_joint_scale(generation: Generation) -> None
 
 
 def test_eci_is_the_corrected_map_on_the_joint_scale(generation: Generation) -> None:
-    parts = activate(generation, "default")
+    parts = activate(generation, "published")
     corrected = np.concatenate([each.corrected for each in parts], axis=1)
     found = flat(Eci().explain(generation).maps)
     np.testing.assert_allclose(found, joint_by_loops(corrected, generation), atol=1e-6)
@@ -66,13 +73,13 @@ def test_the_filter_and_the_correction_make_tam(generation: Generation) -> None:
     for part, smooth in zip(logit, filtered, strict=True):
         np.testing.assert_allclose(smooth, rank_gaussian_filter(part), atol=1e-6)
     for part, each in zip(
-        Eci().explain(generation).maps, Tam().explain(generation).maps, strict=True
+        Eci().explain(generation).maps, PAPER.explain(generation).maps, strict=True
     ):
         np.testing.assert_allclose(rank_gaussian_filter(part), each, atol=1e-6)
 
 
 def test_equal_scores_give_maps_of_0(generation_with: Callable[[Any], Generation]) -> None:
     flat_scores = np.full((34, 5), 2.0, dtype=np.float32)
-    for method in (Logit(), LogitFiltered(), Eci(), Tam()):
+    for method in (Logit(), LogitFiltered(), Eci(), PAPER):
         for part in method.explain(generation_with(flat_scores)).maps:
             assert not part.any()

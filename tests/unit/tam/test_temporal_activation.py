@@ -64,6 +64,41 @@ def test_context_of_the_same_phrase_is_kept_in() -> None:
     np.testing.assert_allclose(maps(temporal=options, phrases=alone)[0], maps()[0], atol=1e-5)
 
 
+def test_content_words_are_kept_out_of_one_another_only() -> None:
+    options = TemporalOptions(excludes_content=True)
+    content = np.array([False, False, False, True, False, True, True])
+    kept, published = maps(temporal=options, content=content), maps()
+    np.testing.assert_allclose(kept[0][[0, 1, 2, 3, 4]], published[0][[0, 1, 2, 3, 4]], atol=1e-5)
+    assert np.abs(kept[0][5:] - published[0][5:]).max() > 0.01
+
+
+def test_the_cap_of_content_words_is_theirs_alone() -> None:
+    content = np.array([False, False, False, True, False, True, False])
+    capped = maps(temporal=TemporalOptions(content_cap=1e-9), content=content)[0]
+    loose = maps(temporal=TemporalOptions(causal_cap=1e-9))[0]
+    published = maps()[0]
+    np.testing.assert_allclose(capped[content], loose[content], atol=1e-5)
+    np.testing.assert_allclose(capped[~content], published[~content], atol=1e-5)
+
+
+def test_content_words_must_be_given_and_fit() -> None:
+    for options in (TemporalOptions(excludes_content=True), TemporalOptions(content_cap=1.0)):
+        for content in (None, np.zeros(3, np.bool_), np.zeros(7)):
+            with pytest.raises(ValueError, match="content"):
+                maps(temporal=options, content=content)
+
+
+def test_several_layers_are_mixed_each_on_its_own_scale() -> None:
+    scores = arguments()["scores"]
+    options = TemporalOptions(layer_weights=(1.0, 0.0))
+    loud = maps(layer_scores=(scores, 1000 * arguments(1)["scores"]), temporal=options)
+    for one, other in zip(maps(), loud, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    even = maps(layer_scores=(scores, 1000 * scores))
+    for one, other in zip(maps(), even, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_the_reference_profile_takes_no_options() -> None:
     with pytest.raises(ValueError, match="reference"):
         maps(profile="reference", temporal=TemporalOptions(rank_slots=3))

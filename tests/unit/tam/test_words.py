@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tam_video.tam import join_words, word_maps
+from tam_video.tam.words import content_tokens
 from tam_video.types import Token, Word
 
 TEXT = st.text(
@@ -187,3 +188,15 @@ def test_maps_of_another_shape_are_refused():
 def test_unknown_aggregate_is_refused():
     with pytest.raises(ValueError, match="aggregate"):
         word_maps(MAPS, WORDS, aggregate="median")
+
+
+def test_content_tokens_are_those_of_content_words():
+    words = (
+        Word(0, "a", 0, 1, (2,), is_content=False),
+        Word(1, "circle", 2, 8, (3, 4), is_content=True),
+    )
+    found = content_tokens(words, num_tokens=6)
+    assert found.tolist() == [False, False, False, True, True, False]
+    assert not content_tokens((), num_tokens=2).any()
+    with pytest.raises(ValueError, match=r"0\.\.3"):
+        content_tokens(words, num_tokens=4)

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tam_video.errors import EncodeError, VideoOpenError
+from tam_video.video.planes import pad_to_even
 from tam_video.video.writer import (
     PictureTags,
     TimedFrame,
     encoding_matrix,
-    pad_to_even,
     read_picture_tags,
     replacing,
     write_video,
