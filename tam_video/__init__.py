@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tam_video.config import RunConfig
     from tam_video.errors import TamVideoError
+    from tam_video.export.exporting import export_run
+    from tam_video.localise import word_tracks
     from tam_video.models import load_model
     from tam_video.pipeline import explain, explain_to_folder, render_run
     from tam_video.types import Explanation, Message
@@ -30,8 +32,10 @@ __all__ = [
     "TamVideoError",
     "explain",
     "explain_to_folder",
+    "export_run",
     "load_model",
     "render_run",
+    "word_tracks",
 ]
 
 _LAZY = {
@@ -41,8 +45,10 @@ _LAZY = {
     "TamVideoError": "tam_video.errors",
     "explain": "tam_video.pipeline",
     "explain_to_folder": "tam_video.pipeline",
+    "export_run": "tam_video.export.exporting",
     "load_model": "tam_video.models",
     "render_run": "tam_video.pipeline",
+    "word_tracks": "tam_video.localise",
 }
 
 

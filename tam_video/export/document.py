@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,7 @@ from tam_video.types import (
     Candidate,
     ExplainedInput,
     Explanation,
+    FloatArray,
     Message,
     Token,
     VideoInfo,
@@ -26,6 +28,7 @@ from tam_video.types import (
 )
 
 SCHEMA_VERSION = 1
+RELIANCE = "visual_reliance"
 
 
 def to_document(explanation: Explanation) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def to_document(explanation: Explanation) -> dict[str, Any]:
         "question": explanation.conversation[-1].text,
         "answer": explanation.answer,
         "tokens": [_token(token, owner.get(token.index)) for token in explanation.tokens],
-        "words": [_word(word) for word in explanation.words],
+        "words": _words(explanation),
         **_place(explanation.inputs[0]),
         "other_inputs": [
             {"video": _video(other.info), **_place(other)} for other in explanation.others
@@ -93,10 +96,8 @@ def _from_document(document: Mapping[str, Any], directory: Path) -> Explanation:
         ),
         answer=document["answer"],
         tokens=tuple(_read_token(i, row) for i, row in enumerate(document["tokens"])),
-        words=tuple(
-            Word(**{**row, "token_indices": tuple(row["token_indices"])})
-            for row in document["words"]
-        ),
+        words=tuple(_read_word(row) for row in document["words"]),
+        visual_reliance=_read_reliance(document["words"]),
         settings=document["settings"],
         versions=document["versions"],
         timings=document["timings_seconds"],
@@ -175,7 +176,28 @@ def _read_token(index: int, row: Mapping[str, Any]) -> Token:
     return Token(**{**values, "index": index})
 
 
-def _word(word: Word) -> dict[str, Any]:
-    values = {name: getattr(word, name) for name in Word.__slots__}
-    values["token_indices"] = list(word.token_indices)
-    return values
+def _words(explanation: Explanation) -> list[dict[str, Any]]:
+    """The words; with their visual reliance where it was measured, None without evidence."""
+    rows: list[dict[str, Any]] = [
+        {
+            **{name: getattr(word, name) for name in Word.__slots__},
+            "token_indices": list(word.token_indices),
+        }
+        for word in explanation.words
+    ]
+    if explanation.visual_reliance is not None:
+        for row, share in zip(rows, explanation.visual_reliance.tolist(), strict=True):
+            row[RELIANCE] = None if math.isnan(share) else round(share, 4)
+    return rows
+
+
+def _read_word(row: Mapping[str, Any]) -> Word:
+    values = {name: row[name] for name in Word.__slots__}
+    return Word(**{**values, "token_indices": tuple(row["token_indices"])})
+
+
+def _read_reliance(rows: Sequence[Mapping[str, Any]]) -> FloatArray | None:
+    """float32 [N]; None in a run of an older release, and where it was not measured."""
+    if not rows or not all(RELIANCE in row for row in rows):
+        return None
+    return np.array([math.nan if row[RELIANCE] is None else row[RELIANCE] for row in rows], "f4")

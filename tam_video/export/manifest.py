@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tam_video.errors import ExportError, OutputExistsError, RunFolderError
+from tam_video.errors import OutputExistsError, RunFolderError
+from tam_video.export.durable import writing
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
@@ -35,13 +36,13 @@ def new_run_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
         ExportError: the folder can't be written.
     """
     refuse_existing(target, force=force)
-    with _written(target):
+    with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}.", dir=target.parent))
         folder.chmod(0o777 & ~_umask())
     try:
         yield folder
-        with _written(target):
+        with writing(target):
             seal(folder)
             _put_in_place(folder, target)
     finally:
@@ -57,11 +58,11 @@ def replace_files(folder: Path) -> Iterator[Path]:
     Raises:
         ExportError: the folder can't be written.
     """
-    with _written(folder):
+    with writing(folder):
         temporary = Path(tempfile.mkdtemp(prefix=".render.", dir=folder))
     try:
         yield temporary
-        with _written(folder):
+        with writing(folder):
             (folder / MANIFEST).unlink(missing_ok=True)
             for path in temporary.iterdir():
                 path.replace(folder / path.name)
@@ -154,16 +155,6 @@ def _put_in_place(folder: Path, target: Path) -> None:
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def _written(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise ExportError(
-            f"can't write {target}: {exc.strerror or exc}", hint="check space and permissions"
-        ) from exc
 
 
 def _umask() -> int:

@@ -73,6 +73,19 @@ def test_saved_explanation_reads_back(tmp_path):
     np.testing.assert_array_equal(two.pts_seconds, one.pts_seconds)
 
 
+def test_visual_reliance_reads_back_and_old_runs_have_none(tmp_path):
+    one = make_explanation()
+    assert Explanation.load(one.save(tmp_path / "old")).visual_reliance is None
+    assert "visual_reliance" not in to_document(one)["words"][0]
+    known = replace(one, visual_reliance=np.array([0.25, np.nan], np.float32))
+    assert [row["visual_reliance"] for row in to_document(known)["words"]] == [0.25, None]
+    two = Explanation.load(known.save(tmp_path / "new"))
+    assert two.words == one.words
+    np.testing.assert_array_equal(two.visual_reliance, known.visual_reliance)
+    with pytest.raises(ValueError, match=r"\[N\]"):
+        replace(one, visual_reliance=np.zeros(3, np.float32))
+
+
 def several_inputs() -> Explanation:
     """A cropped clip first, then a padded image, then a clip with borrowed cells."""
     one, rng = make_explanation(), np.random.default_rng(1)

@@ -1,0 +1,132 @@
+"""`tam-video export`: the tracks of a finished run in the formats of other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tam_video.cli.console import Console, common_options, session
+
+
+@click.command("export")
+@click.argument("run_dir", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-f",
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME,NAME,...",
+    help="Formats to write; --list shows them.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where to write  [default: RUN_DIR/export]",
+)
+@click.option(
+    "--word",
+    "words",
+    multiple=True,
+    metavar="WORD",
+    help="Export this word, by text or index; may be repeated  [default: the content words]",
+)
+@click.option("--all-words", is_flag=True, help="Export function words too.")
+@click.option(
+    "--frames",
+    type=click.Choice(["all", "seen"]),
+    default="all",
+    show_default=True,
+    help="Frames that formats with one entry a frame list: all, or those that the model saw.",
+)
+@click.option(
+    "--keep",
+    type=click.Choice(["peak", "all"]),
+    default="peak",
+    show_default=True,
+    help="Of the hot cells of a map, those that hang together with its peak, or all.",
+)
+@click.option(
+    "--video",
+    "videos",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Where the source is now, if it was moved; once for each input.",
+)
+@click.option("--force", is_flag=True, help="Replace earlier exports.")
+@click.option("--list", "list_all", is_flag=True, help="List the formats and end.")
+@common_options
+def export_command(
+    run_dir: Path | None,
+    formats: tuple[str, ...],
+    output: Path | None,
+    words: tuple[str, ...],
+    all_words: bool,
+    videos: tuple[Path, ...],
+    list_all: bool,
+    as_json: bool,
+    verbose: int,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Write the tracks of RUN_DIR's words for other tools: masks, boxes, spans, tables, maps.
+
+    Needs no model.
+    """
+    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
+        if list_all:
+            _list(console)
+            return
+        from tam_video.errors import ConfigError
+        from tam_video.export.exporting import export_run
+
+        if run_dir is None:
+            raise ConfigError("no run folder is named", hint="tam-video export RUN -f coco,vtt")
+        if words and all_words:
+            raise ConfigError("--word and --all-words exclude each other", hint="leave one out")
+        with console.progress() as progress:
+            exported = export_run(
+                run_dir,
+                [name.strip() for each in formats for name in each.split(",") if name.strip()],
+                out_dir=output,
+                words=words or ("all" if all_words else "content"),
+                video=videos or None,
+                progress=progress,
+                **options,
+            )
+        for warning in exported.warnings:
+            console.note(f"warning: {warning}")
+        written = [path for paths in exported.files.values() for path in paths]
+        console.result(
+            {
+                "run_dir": run_dir,
+                "out_dir": exported.out_dir,
+                "files": exported.files,
+                "warnings": exported.warnings,
+            },
+            "\n".join(map(str, written)),
+        )
+
+
+def _list(console: Console) -> None:
+    from tam_video.export.exporting import list_exporters
+
+    rows = [
+        {
+            "name": each.name,
+            "files": each.files,
+            "first_frame": each.index_base,
+            "extra": each.extra or None,
+            "summary": each.summary,
+        }
+        for each in list_exporters()
+    ]
+    lines = [
+        f"{row['name']:12s} {row['summary']}"
+        + (f"  [needs tam-video[{row['extra']}]]" if row["extra"] else "")
+        for row in rows
+    ]
+    console.result({"formats": rows}, "\n".join(lines))

@@ -1,0 +1,152 @@
+"""COCO and YouTube-VIS: a run-length mask and a box per word and frame.
+
+Frames are counted from 0 in `frame_index`; ids begin at 1, for readers take 0 as "none". A box is
+[x, y, width, height] in pixels. There are no picture files: `file_names` say what ffmpeg would call
+the frames.
+
+Source: COCO, data format; YouTube-VIS, format of the challenge; run lengths by `pycocotools`, which
+reads column by column.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tam_video.export.exporter import Exporter, TrackedInput, plain_number
+from tam_video.export.text_files import write_json
+from tam_video.localise import WordTrack
+
+
+def _write_coco(tracked: TrackedInput, folder: Path) -> None:
+    images = [
+        {
+            "id": place + 1,
+            "video_id": 1,
+            "width": tracked.info.width,
+            "height": tracked.info.height,
+            "file_name": _file_name(tracked, int(frame)),
+            "frame_index": int(frame),
+            "frame_seconds": plain_number(tracked.timeline.frame_seconds[frame]),
+        }
+        for place, frame in enumerate(tracked.frames)
+    ]
+    annotations: list[dict[str, Any]] = []
+    for number, track in enumerate(tracked.tracks):
+        shapes = _slot_shapes(track)
+        for place, slot in enumerate(tracked.listed_slots.tolist()):
+            if slot in shapes:
+                told = {
+                    "id": len(annotations) + 1,
+                    "image_id": place + 1,
+                    "video_id": 1,
+                    "track_id": number + 1,
+                    "category_id": _category_id(tracked, number),
+                    "iscrowd": 0,
+                }
+                annotations.append(told | shapes[slot])
+    tracks = [
+        {"id": number + 1, "category_id": _category_id(tracked, number), "video_id": 1}
+        for number in range(len(tracked.tracks))
+    ]
+    document = {
+        **_head(tracked),
+        "images": images,
+        "tracks": tracks,
+        "annotations": annotations,
+    }
+    write_json(document, folder / "coco.json", indent=None)
+
+
+def _write_ytvis(tracked: TrackedInput, folder: Path) -> None:
+    info = tracked.info
+    annotations = []
+    for number, track in enumerate(tracked.tracks):
+        shapes = _slot_shapes(track)
+        rows = [shapes.get(slot, {}) for slot in tracked.listed_slots.tolist()]
+        annotations.append(
+            {
+                "id": number + 1,
+                "video_id": 1,
+                "category_id": _category_id(tracked, number),
+                "iscrowd": 0,
+                "width": info.width,
+                "height": info.height,
+                "length": len(rows),
+                "segmentations": [row.get("segmentation") for row in rows],
+                "bboxes": [row.get("bbox") for row in rows],
+                "areas": [row.get("area") for row in rows],
+            }
+        )
+    write_json({**_head(tracked), "annotations": annotations}, folder / "ytvis.json", indent=None)
+
+
+def _head(tracked: TrackedInput) -> dict[str, Any]:
+    """What both forms begin with."""
+    info = tracked.info
+    video = {
+        "id": 1,
+        "name": tracked.file_name,
+        "width": info.width,
+        "height": info.height,
+        "length": len(tracked.frames),
+        "file_names": [_file_name(tracked, frame) for frame in tracked.frames.tolist()],
+        "frame_indices": tracked.frames.tolist(),
+    }
+    return {
+        "info": {"description": "Tracks of the words of an answer, by tam-video", "version": "1"},
+        "licenses": [],
+        "videos": [video],
+        "categories": [
+            {"id": place + 1, "name": name, "supercategory": "word"}
+            for place, name in enumerate(tracked.categories)
+        ],
+    }
+
+
+def _slot_shapes(track: WordTrack) -> dict[int, dict[str, Any]]:
+    """Mask, area and box of each slot that has one."""
+    from pycocotools import mask as coco_mask
+
+    shapes = {}
+    for slot in track.slots.tolist():
+        pixels = track.pixel_mask(slot)
+        runs = coco_mask.encode(np.asfortranarray(pixels, dtype=np.uint8))
+        x0, y0, x1, y1 = track.boxes[slot].tolist()
+        shapes[slot] = {
+            "segmentation": {"size": list(runs["size"]), "counts": runs["counts"].decode("ascii")},
+            "area": int(pixels.sum()),
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+        }
+    return shapes
+
+
+def _category_id(tracked: TrackedInput, number: int) -> int:
+    return tracked.categories.index(tracked.labels[number]) + 1
+
+
+def _file_name(tracked: TrackedInput, frame: int) -> str:
+    return f"{tracked.name}/{frame:06d}.png"
+
+
+COCO = Exporter(
+    name="coco",
+    files=("coco.json",),
+    summary="COCO: run-length masks and boxes, an annotation per word and frame",
+    index_base=0,
+    write=_write_coco,
+    package="pycocotools.mask",
+    extra="coco",
+)
+
+YTVIS = Exporter(
+    name="ytvis",
+    files=("ytvis.json",),
+    summary="YouTube-VIS: run-length masks and boxes, a list over frames per word",
+    index_base=0,
+    write=_write_ytvis,
+    package="pycocotools.mask",
+    extra="coco",
+)

@@ -1,0 +1,83 @@
+"""PNG masks in the layout of DAVIS: one picture a frame, a colour a word. Frames count from 0.
+
+A pixel holds the number of its word, counted from 1 as in `labels.txt`, and 0 where no word was
+seen. Where words overlap, the one with the hotter cell has the pixel, of equals the first.
+
+Source: Pont-Tuset et al., The 2017 DAVIS Challenge, arXiv:1704.00675; colours as in PASCAL VOC.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from tam_video.errors import ExportError
+from tam_video.export.exporter import Exporter, TrackedInput
+from tam_video.types import ByteArray
+
+_MAX_WORDS = 255
+
+
+def _write(tracked: TrackedInput, folder: Path) -> None:
+    count = len(tracked.tracks)
+    if count > _MAX_WORDS:
+        raise ExportError(
+            f"a PNG of the format 'davis' tells {_MAX_WORDS} words apart, not {count}",
+            hint="choose words with --word",
+        )
+    root = folder / "davis"
+    frames = root / "Annotations" / tracked.name
+    frames.mkdir(parents=True)
+    listed = zip(tracked.frames.tolist(), tracked.listed_slots.tolist(), strict=True)
+    pictures: dict[int, bytes] = {}
+    for frame, slot in listed:
+        if slot not in pictures:
+            pictures[slot] = _png(_numbers(tracked, slot))
+        (frames / f"{frame:05d}.png").write_bytes(pictures[slot])
+    lines = [f"{number + 1} {label}\n" for number, label in enumerate(tracked.labels)]
+    (root / "labels.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def _numbers(tracked: TrackedInput, slot: int) -> ByteArray:
+    """uint8 [H, W]: the number of the word that each pixel belongs to, 0 for none."""
+    height, width = tracked.info.height, tracked.info.width
+    if slot < 0 or not tracked.tracks:
+        return np.zeros((height, width), np.uint8)
+    cells = np.zeros(tracked.tracks[0].mask.shape[1:], np.uint8)
+    hottest = np.full(cells.shape, -np.inf)
+    for number, track in enumerate(tracked.tracks):
+        wins = track.mask[slot] & (track.heat[slot] > hottest)
+        cells[wins], hottest[wins] = number + 1, track.heat[slot][wins]
+    return tracked.tracks[0].placement.spread(cells)
+
+
+def _png(numbers: ByteArray) -> bytes:
+    from PIL import Image
+
+    picture = Image.fromarray(numbers)
+    picture.putpalette(voc_palette().tobytes())
+    file = io.BytesIO()
+    picture.save(file, format="PNG")
+    return file.getvalue()
+
+
+def voc_palette() -> ByteArray:
+    """uint8 [256, 3], RGB: the bits of a number dealt out to the three colours, highest first."""
+    numbers = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for place in range(8):
+        for channel in range(3):
+            palette[:, channel] |= ((numbers >> channel & 1) << (7 - place)).astype(np.uint8)
+        numbers >>= 3
+    return palette
+
+
+DAVIS = Exporter(
+    name="davis",
+    files=("davis",),
+    summary="DAVIS: a PNG mask per frame, indexed colours, with labels.txt",
+    index_base=0,
+    write=_write,
+)

@@ -1,0 +1,119 @@
+"""The folder that exports are put in, whole or not at all.
+
+Files are written into a hidden folder in it and then moved. `exports.json` tells which files are
+exports: those alone are replaced, and only with `force`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tam_video.errors import ConfigError, OutputExistsError
+from tam_video.export.durable import writing
+from tam_video.export.text_files import write_json
+
+INDEX_FILE = "exports.json"
+INDEX_VERSION = 1
+
+
+def refuse_existing_exports(
+    target: Path, files: Mapping[str, Sequence[Path]], *, force: bool
+) -> None:
+    """Raise unless every file is free, or an export that may be replaced.
+
+    Raises:
+        ConfigError: two formats write the same file.
+        OutputExistsError: a file is there, and is no export or `force` is not set.
+    """
+    if os.path.lexists(target) and not target.is_dir():
+        raise OutputExistsError(f"{target} is not a folder", hint="choose another -o DIR")
+    asked = [path for paths in files.values() for path in paths]
+    twice = {path.name for path in asked if asked.count(path) > 1}
+    if twice:
+        raise ConfigError(
+            f"two formats write {', '.join(sorted(twice))}", hint="ask for one of them at a time"
+        )
+    ours = {name for names in _read_index(target).values() for name in names}
+    for path in asked:
+        if os.path.lexists(path):
+            if path.name not in ours:
+                raise OutputExistsError(
+                    f"{path} exists and is not an export", hint="choose another -o DIR"
+                )
+            if not force:
+                raise OutputExistsError(
+                    f"{path} exists", hint="choose another -o DIR, or pass --force"
+                )
+
+
+def _read_index(target: Path) -> dict[str, list[str]]:
+    """Format -> names of its files in an export folder; empty where it has no (readable) index."""
+    try:
+        document = json.loads((target / INDEX_FILE).read_text(encoding="utf-8"))
+        return {
+            str(name): [str(file) for file in files] for name, files in document["formats"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+@contextmanager
+def export_folder(target: Path, files: Mapping[str, Sequence[Path]]) -> Iterator[Path]:
+    """Yield a temporary folder; on success the files in it take their places in `target`.
+
+    Args:
+        target: the folder, made where it is missing.
+        files: the files and folders of each format, in `target`; the temporary folder has to hold
+            them by the same names.
+
+    Raises:
+        ExportError: it can't be written; `target` is as it was.
+    """
+    is_new = not target.exists()
+    with writing(target):
+        target.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".export.", dir=target))
+        new, old = temporary / "new", temporary / "old"
+        new.mkdir()
+        old.mkdir()
+    is_done = False
+    try:
+        yield new
+        with writing(target):
+            index = _read_index(target)
+            index |= {name: [path.name for path in paths] for name, paths in files.items()}
+            told = {"index_version": INDEX_VERSION, "formats": dict(sorted(index.items()))}
+            write_json(told, new / INDEX_FILE)
+            # The index goes first: after a kill in between, what is there can still be replaced.
+            names = [INDEX_FILE, *(path.name for paths in files.values() for path in paths)]
+            _put_in_place(names, target, new=new, old=old)
+        is_done = True
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if is_new and not is_done:
+            with suppress(OSError):
+                target.rmdir()
+
+
+def _put_in_place(names: Sequence[str], target: Path, *, new: Path, old: Path) -> None:
+    """Move files from `new` to `target`, and what was there to `old`; all of them or none."""
+    begun = []
+    try:
+        for name in names:
+            begun.append(name)
+            if os.path.lexists(target / name):
+                (target / name).rename(old / name)
+            (new / name).rename(target / name)
+    except OSError:
+        for name in begun:
+            if not os.path.lexists(new / name):
+                (target / name).rename(new / name)
+            if os.path.lexists(old / name):
+                (old / name).rename(target / name)
+        raise

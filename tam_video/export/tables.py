@@ -1,0 +1,170 @@
+"""Tables of words, and of words by slots, as CSV and Parquet. Frames are counted from 0.
+
+Times are seconds of the source's clock, as `pts_seconds` in `explanation.json`. A value that is not
+defined is an empty cell.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from tam_video.export.exporter import Exporter, TrackedInput, plain_number
+from tam_video.export.plain_text import spreadsheet_cell
+from tam_video.localise import WordTrack
+
+Row: TypeAlias = Mapping[str, Any]
+
+WORD_COLUMNS: Mapping[str, type] = {
+    "word_index": int,
+    "word": str,
+    "is_content": bool,
+    "char_start": int,
+    "char_end": int,
+    "probability": float,
+    "start_seconds": float,
+    "end_seconds": float,
+    "first_frame": int,
+    "last_frame": int,
+    "peak_seconds": float,
+    "peak_slot": int,
+    "peak_row": int,
+    "peak_column": int,
+    "peak_x_px": float,
+    "peak_y_px": float,
+    "peak_value": float,
+    "threshold": float,
+    "num_cells": int,
+    "energy": float,
+    "energy_share": float,
+}
+"""Columns of the table of words: names and types."""
+
+SLOT_COLUMNS: Mapping[str, type] = {
+    "word_index": int,
+    "word": str,
+    "slot": int,
+    "start_seconds": float,
+    "end_seconds": float,
+    "slot_seconds": float,
+    "energy": float,
+    "num_cells": int,
+    "x0_px": int,
+    "y0_px": int,
+    "x1_px": int,
+    "y1_px": int,
+    "centroid_x_px": float,
+    "centroid_y_px": float,
+}
+"""Columns of the table of words by slots."""
+
+
+def word_rows(tracked: TrackedInput) -> Iterator[Row]:
+    """A row per word; see `WORD_COLUMNS`."""
+    for track, label in zip(tracked.tracks, tracked.labels, strict=True):
+        stretches, span, peak = track.stretches, track.span_seconds, track.peak
+        yield {
+            "word": label,
+            **_word_values(tracked, track),
+            "start_seconds": span and plain_number(span[0]),
+            "end_seconds": span and plain_number(span[1]),
+            "first_frame": stretches[0].first_frame if stretches else None,
+            "last_frame": stretches[-1].last_frame if stretches else None,
+            "peak_seconds": peak and plain_number(peak.seconds),
+            "peak_slot": peak and peak.slot,
+            "peak_row": peak and peak.row,
+            "peak_column": peak and peak.column,
+            "peak_x_px": peak and plain_number(peak.x_px),
+            "peak_y_px": peak and plain_number(peak.y_px),
+            "peak_value": peak and plain_number(peak.value),
+            "threshold": plain_number(track.threshold),
+            "num_cells": int(track.mask.sum()),
+            "energy": plain_number(track.energy.sum()),
+            "energy_share": plain_number(track.energy_share),
+        }
+
+
+def slot_rows(tracked: TrackedInput) -> Iterator[Row]:
+    """A row per word and slot; see `SLOT_COLUMNS`."""
+    timeline = tracked.timeline
+    for track, label in zip(tracked.tracks, tracked.labels, strict=True):
+        for slot, energy in enumerate(track.energy):
+            has_box = bool(track.boxes[slot].any())
+            box = track.boxes[slot].tolist() if has_box else (None,) * 4
+            yield {
+                "word_index": track.word_index,
+                "word": label,
+                "slot": slot,
+                "start_seconds": plain_number(timeline.edges_seconds[slot]),
+                "end_seconds": plain_number(timeline.edges_seconds[slot + 1]),
+                "slot_seconds": plain_number(timeline.slot_seconds[slot]),
+                "energy": plain_number(energy),
+                "num_cells": int(track.mask[slot].sum()),
+                **dict(zip(("x0_px", "y0_px", "x1_px", "y1_px"), box, strict=True)),
+                "centroid_x_px": plain_number(track.centroids[slot, 0]),
+                "centroid_y_px": plain_number(track.centroids[slot, 1]),
+            }
+
+
+def _word_values(tracked: TrackedInput, track: WordTrack) -> dict[str, Any]:
+    """What the answer tells of a word; its probability is the product over its tokens."""
+    if track.word_index is None:
+        return dict.fromkeys(("word_index", "is_content", "char_start", "char_end", "probability"))
+    word = tracked.explanation.words[track.word_index]
+    told = [tracked.explanation.tokens[index].probability for index in word.token_indices]
+    known = [value for value in told if value is not None]
+    return {
+        "word_index": word.index,
+        "is_content": word.is_content,
+        "char_start": word.char_start,
+        "char_end": word.char_end,
+        "probability": plain_number(prod(known)) if len(known) == len(told) else None,
+    }
+
+
+_TABLES: Sequence[tuple[str, Mapping[str, type], Callable[[TrackedInput], Iterator[Row]]]] = (
+    ("words", WORD_COLUMNS, word_rows),
+    ("slots", SLOT_COLUMNS, slot_rows),
+)
+
+
+def _write_csv(tracked: TrackedInput, folder: Path) -> None:
+    for name, columns, rows in _TABLES:
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(columns), lineterminator="\n")
+            writer.writeheader()
+            for row in rows(tracked):
+                writer.writerow({**row, "word": spreadsheet_cell(row["word"])})
+
+
+def _write_parquet(tracked: TrackedInput, folder: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    kinds = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
+    for name, columns, rows in _TABLES:
+        schema = pa.schema([(column, kinds[kind]) for column, kind in columns.items()])
+        table = pa.Table.from_pylist(list(rows(tracked)), schema=schema)
+        parquet.write_table(table, folder / f"{name}.parquet")
+
+
+CSV = Exporter(
+    name="csv",
+    files=("words.csv", "slots.csv"),
+    summary="CSV: a table of words, and one of words by slots",
+    index_base=0,
+    write=_write_csv,
+)
+
+PARQUET = Exporter(
+    name="parquet",
+    files=("words.parquet", "slots.parquet"),
+    summary="Parquet: a table of words, and one of words by slots",
+    index_base=0,
+    write=_write_parquet,
+    package="pyarrow.parquet",
+    extra="parquet",
+)

@@ -1,0 +1,45 @@
+"""JSON and XML files out of values; both are UTF-8 and end with a line break."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+Element = ElementTree.Element
+
+
+def write_json(document: Any, path: Path, *, indent: int | None = 1) -> None:
+    """Write a JSON document without NaN.
+
+    Args:
+        document: plain values.
+        path: the file.
+        indent: spaces a level; None puts all on one line, for long documents.
+    """
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(
+        document, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators
+    )
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def add(parent: Element, tag: str, text: str = "", **attributes: object) -> Element:
+    """Add a last child to an XML element; attributes are written as text.
+
+    Args:
+        parent: where it goes.
+        tag: its name.
+        text: its text; must be free of control characters, as attributes must be.
+        attributes: by name.
+    """
+    child = ElementTree.SubElement(parent, tag, {k: str(v) for k, v in attributes.items()})
+    child.text = text or None
+    return child
+
+
+def write_xml(root: Element, path: Path) -> None:
+    """Write an XML document, indented."""
+    ElementTree.indent(root)
+    path.write_bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")

@@ -1,0 +1,113 @@
+"""Which slot speaks for which moment and which frame of the clip.
+
+Owns: the borders between slots on the source's clock, and the times of frames that were not
+sampled. Knows no maps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tam_video.types import Explanation, Float64Array, IntArray
+
+_SAME_SECONDS = 1e-6  # a frame on a border belongs to the later slot, whatever the last digit says
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlotTimeline:
+    """The slots of one input on the clock of its source.
+
+    Attributes:
+        slot_seconds: float64 [t], the mean pts of the frames that fed each slot.
+        edges_seconds: float64 [t + 1], not decreasing: slot k speaks from edge k up to edge k + 1.
+        frame_seconds: float64 [F], the pts of every frame of the source.
+        frame_slots: int64 [F], the slot that speaks for each frame, -1 where the model saw nothing.
+    """
+
+    slot_seconds: Float64Array
+    edges_seconds: Float64Array
+    frame_seconds: Float64Array
+    frame_slots: IntArray
+
+
+def slot_timeline(
+    explanation: Explanation, *, frame_seconds: Float64Array | None = None
+) -> SlotTimeline:
+    """Part the clip among its slots.
+
+    Two slots meet halfway between the last frame that fed the one and the first that fed the
+    other. The first and the last slot reach as far as heat is drawn (half the way to their
+    neighbour, and to the end of the clip where less than a whole slot is left of it), and to the
+    frames that fed them.
+
+    Args:
+        explanation: its first input is meant.
+        frame_seconds: float64 [F], the pts of all frames of the source, where they are known;
+            otherwise they are estimated.
+
+    Raises:
+        ValueError: `frame_seconds` is not one time for each frame of the source.
+    """
+    times = estimated_frame_seconds(explanation) if frame_seconds is None else frame_seconds
+    if times.shape != (explanation.info.num_frames,):
+        raise ValueError(
+            f"frame_seconds must be [{explanation.info.num_frames}], not {list(times.shape)}"
+        )
+    slots = explanation.layout.slot_seconds(explanation.pts_seconds)
+    edges = _edges(explanation, slots)
+    found = np.searchsorted(edges, times + _SAME_SECONDS, side="right") - 1
+    found[found == len(slots)] = len(slots) - 1
+    found[times > edges[-1] + _SAME_SECONDS] = -1
+    return SlotTimeline(slots, edges, times, found.astype(np.int64))
+
+
+def estimated_frame_seconds(explanation: Explanation) -> Float64Array:
+    """The pts of every frame of the source, as far as an explanation tells them.
+
+    Exact for sampled frames and for a constant frame rate; in between, frames are spread evenly.
+
+    Args:
+        explanation: its first input is meant.
+
+    Returns:
+        float64 [F], seconds on the source's clock.
+    """
+    info = explanation.info
+    numbers = np.array([0, *explanation.indices, info.num_frames])
+    end = info.start_seconds + info.duration_seconds
+    seconds = np.array([info.start_seconds, *explanation.pts_seconds, end])
+    numbers, places = np.unique(numbers, return_index=True)
+    known = np.maximum.accumulate(seconds[places])
+    return np.asarray(np.interp(np.arange(info.num_frames), numbers, known))
+
+
+def _edges(explanation: Explanation, slots: Float64Array) -> Float64Array:
+    pts, info = explanation.pts_seconds, explanation.info
+    fed = [pts[list(frames)] for frames in explanation.layout.frame_slots]
+    first = np.array([times.min() for times in fed])
+    last = np.array([times.max() for times in fed])
+    inner = (last[:-1] + first[1:]) / 2
+    clip_start = info.start_seconds
+    clip_end = max(clip_start + info.duration_seconds, float(pts.max()))
+    distinct = np.unique(slots)
+    if len(distinct) > 1:
+        before, after = distinct[1] - distinct[0], distinct[-1] - distinct[-2]
+    else:
+        before = after = _lone_slot_seconds(pts, default=clip_end - clip_start)
+    start, end = slots[0] - before / 2, slots[-1] + after / 2
+    if start - clip_start <= before / 2:
+        start = min(start, clip_start)
+    if clip_end - end <= after / 2:
+        end = max(end, clip_end)
+    start, end = min(start, first[0]), max(end, last[-1])
+    edges = np.clip([start, *inner, end], clip_start, clip_end)
+    return np.asarray(np.maximum.accumulate(edges))
+
+
+def _lone_slot_seconds(pts_seconds: Float64Array, *, default: float) -> float:
+    """How long the only slot lasts: its frames' span and one gap, `default` for one frame."""
+    times = np.unique(pts_seconds)
+    gaps = len(times) - 1
+    return float(times[-1] - times[0]) * (gaps + 1) / gaps if gaps else default

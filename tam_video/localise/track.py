@@ -1,0 +1,157 @@
+"""The track of a word as a value: mask, boxes, points, spans, told by slot and by frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tam_video.localise.pixels import Placement
+from tam_video.localise.timeline import SlotTimeline
+from tam_video.metrics.grids import BoolArray
+from tam_video.types import Float64Array, FloatArray, IntArray
+
+_NO_BOX = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The hottest cell of a map, the first of several.
+
+    Attributes:
+        slot: its slot.
+        row: its row.
+        column: its column.
+        value: its heat.
+        x_px: its centre in the source picture, kept within it.
+        y_px: the same, downwards.
+        seconds: its slot's time on the source's clock.
+    """
+
+    slot: int
+    row: int
+    column: int
+    value: float
+    x_px: float
+    y_px: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive frames of the source with one box, both ends included.
+
+    Attributes:
+        slot: the slot that speaks for them.
+        first_frame: the first of them, counted from 0.
+        last_frame: the last of them.
+    """
+
+    slot: int
+    first_frame: int
+    last_frame: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordTrack:
+    """Where and when a word (or a token) was seen in one input.
+
+    Pixels are those of the source picture as it is shown, upright; x1 and y1 of a box are
+    exclusive. Seconds are the source's own clock. Frames are counted from 0.
+
+    Attributes:
+        text: the word or the token.
+        word_index: place among the words, None for a token.
+        token_index: place among the text tokens, None for a word.
+        input: number of the input.
+        heat: float32 [t, h, w], the map.
+        threshold: cells above it are hot.
+        mask: bool [t, h, w], the hot cells of the track; none where the map is constant.
+        placement: where the cells lie in the picture.
+        timeline: when the slots speak.
+        boxes: int64 [t, 4], (x0, y0, x1, y1) around the pixels of each slot's cells; zeros where
+            the slot has none.
+        centroids: float64 [t, 2], (x, y) of the mean of the cells' centres, weighted by their heat;
+            NaN where the slot has none.
+        peak: the hottest cell, None where the map is constant.
+        energy: float64 [t], the sum of the map in each slot.
+        energy_share: share of the map's whole energy that lies in the track, in [0, 1].
+    """
+
+    text: str
+    word_index: int | None
+    token_index: int | None
+    input: int
+    heat: FloatArray
+    threshold: float
+    mask: BoolArray
+    placement: Placement
+    timeline: SlotTimeline
+    boxes: IntArray
+    centroids: Float64Array
+    peak: Peak | None
+    energy: Float64Array
+    energy_share: float
+
+    def __repr__(self) -> str:
+        span = self.span_seconds
+        when = f"{span[0]:.2f}-{span[1]:.2f} s" if span else "nowhere"
+        return f"WordTrack({self.text!r}, {when}, {int(self.mask.sum())} cells)"
+
+    @property
+    def slots(self) -> IntArray:
+        """int64, the slots that have a box, in order."""
+        return np.flatnonzero(self.boxes[:, 2] > self.boxes[:, 0])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the track has no place in the picture."""
+        return not len(self.slots)
+
+    @property
+    def span_seconds(self) -> tuple[float, float] | None:
+        """From the start of its first slot to the end of its last one; None for an empty track."""
+        spans = self.spans_seconds
+        return (spans[0][0], spans[-1][1]) if spans else None
+
+    @property
+    def spans_seconds(self) -> tuple[tuple[float, float], ...]:
+        """(start, end) of every run of its slots; a track of one component has one at most."""
+        slots, edges = self.slots, self.timeline.edges_seconds
+        runs = np.split(slots, np.flatnonzero(np.diff(slots) > 1) + 1) if len(slots) else []
+        return tuple((float(edges[run[0]]), float(edges[run[-1] + 1])) for run in runs)
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """Its frames of the source, slot by slot, in order."""
+        has_box = np.append(self.boxes[:, 2] > self.boxes[:, 0], False)
+        slots = np.where(has_box[self.timeline.frame_slots], self.timeline.frame_slots, -1)
+        starts = np.flatnonzero(np.diff(slots, prepend=-2))
+        ends = np.append(starts[1:], len(slots))
+        return tuple(
+            Stretch(int(slots[start]), int(start), int(end) - 1)
+            for start, end in zip(starts, ends, strict=True)
+            if slots[start] >= 0
+        )
+
+    @property
+    def frame_boxes(self) -> IntArray:
+        """int64 [F, 4], the box in every frame of the source; zeros where there is none."""
+        return np.vstack([self.boxes, _NO_BOX])[self.timeline.frame_slots]
+
+    @property
+    def frame_points(self) -> Float64Array:
+        """float64 [F, 2], the centroid in every frame of the source; NaN where there is none."""
+        return np.vstack([self.centroids, (np.nan, np.nan)])[self.timeline.frame_slots]
+
+    def box_at(self, frame: int) -> tuple[int, int, int, int] | None:
+        """(x0, y0, x1, y1) in a frame of the source, None where there is no box."""
+        slot = int(self.timeline.frame_slots[frame])
+        if slot < 0 or not self.boxes[slot].any():
+            return None
+        x0, y0, x1, y1 = self.boxes[slot].tolist()
+        return x0, y0, x1, y1
+
+    def pixel_mask(self, slot: int) -> BoolArray:
+        """Bool [H, W], the pixels of the track in a slot."""
+        return self.placement.pixel_mask(self.mask[slot])

@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from constructed import FPS, make_explanation, make_info, moving_maps
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tam_video.localise import estimated_frame_seconds, slot_timeline
+from tam_video.render.overlay import explained_window
+from tam_video.types import Explanation, VisualLayout
+
+
+def sampled(indices, pts_seconds, *, info, frames_per_slot=1) -> Explanation:
+    """One word, a slot for every `frames_per_slot` frames."""
+    slots = len(indices) // frames_per_slot
+    maps = np.zeros((1, slots, 1, 1), np.float32)
+    made = make_explanation(maps, info=info)
+    return replace(
+        made,
+        indices=np.asarray(indices, np.int64),
+        pts_seconds=np.asarray(pts_seconds, np.float64),
+        layout=VisualLayout(
+            slots,
+            1,
+            1,
+            tuple(
+                tuple(range(slot * frames_per_slot, (slot + 1) * frames_per_slot))
+                for slot in range(slots)
+            ),
+        ),
+    )
+
+
+def test_slots_meet_halfway_between_the_frames_that_fed_them():
+    info = make_info(num_frames=40)
+    seen = sampled([2, 12, 14, 30], [0.2, 1.2, 1.4, 3.0], info=info, frames_per_slot=2)
+    timeline = slot_timeline(seen)
+    np.testing.assert_allclose(timeline.slot_seconds, [0.7, 2.2])
+    np.testing.assert_allclose(timeline.edges_seconds, [0.0, 1.3, 3.0])
+    assert timeline.frame_slots[[0, 12, 13, 30]].tolist() == [0, 0, 1, 1]
+    assert timeline.frame_slots[31:].tolist() == [-1] * 9
+
+
+def test_a_frame_on_a_border_belongs_to_the_later_slot_despite_rounding():
+    seen = sampled([2, 4], [0.2, 0.4], info=make_info(num_frames=6))
+    assert slot_timeline(seen).frame_slots.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+@given(
+    start=st.floats(0, 5),
+    gaps=st.lists(st.integers(1, 9), min_size=1, max_size=9),
+    after=st.integers(1, 40),
+    per_slot=st.integers(1, 2),
+)
+@settings(max_examples=80, deadline=None)
+def test_the_ends_are_those_of_the_drawn_heat(start, gaps, after, per_slot):
+    indices = np.cumsum(gaps)
+    indices = indices[: max(1, len(indices) // per_slot) * per_slot]
+    if len(indices) < per_slot:
+        per_slot = 1
+    info = make_info(num_frames=int(indices[-1]) + after, start_seconds=start)
+    seen = sampled(indices, start + indices / FPS, info=info, frames_per_slot=per_slot)
+    clip_end = start + info.duration_seconds
+    window = explained_window(seen, clip_start_seconds=start, clip_end_seconds=clip_end)
+    timeline = slot_timeline(seen)
+    edges = timeline.edges_seconds
+    first, last = seen.pts_seconds[[0, -1]]
+    assert edges[0] == pytest.approx(max(min(window.start_seconds, first), start))
+    assert edges[-1] == pytest.approx(min(max(window.end_seconds, last), clip_end))
+    assert (np.diff(edges) >= 0).all()
+    for slot, frames in enumerate(seen.layout.frame_slots):
+        assert (timeline.frame_slots[seen.indices[list(frames)]] == slot).all()
+
+
+def test_slots_of_one_moment_meet_there():
+    seen = sampled([3, 3], [0.3, 0.3], info=make_info(num_frames=6))
+    assert slot_timeline(seen).frame_slots.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_lone_frame_speaks_for_the_whole_clip():
+    seen = sampled([3], [0.3], info=make_info(num_frames=6))
+    assert slot_timeline(seen).frame_slots.tolist() == [0] * 6
+
+
+@pytest.mark.parametrize("duration", [0.0, 0.1])
+def test_a_still_picture_has_its_one_slot(duration):
+    info = replace(make_info(num_frames=1), duration_seconds=duration, is_image=True)
+    assert slot_timeline(sampled([0], [0.0], info=info)).frame_slots.tolist() == [0]
+
+
+def test_times_of_a_constant_rate_are_exact():
+    info = make_info(num_frames=30, start_seconds=1.5)
+    seen = sampled([4, 20], [1.9, 3.5], info=info)
+    np.testing.assert_allclose(estimated_frame_seconds(seen), 1.5 + np.arange(30) / FPS)
+
+
+def test_sampled_frames_of_a_variable_rate_keep_their_times():
+    seen = sampled([0, 3, 5], [0.0, 0.9, 1.0], info=make_info(num_frames=12))
+    times = estimated_frame_seconds(seen)
+    np.testing.assert_allclose(times[[0, 3, 5]], [0.0, 0.9, 1.0])
+    assert (np.diff(times) > 0).all()
+
+
+def test_given_times_count():
+    times = np.concatenate([np.zeros(1), np.linspace(5, 6, 23)])
+    seen = make_explanation(moving_maps())
+    assert np.array_equal(slot_timeline(seen, frame_seconds=times).frame_seconds, times)
+    with pytest.raises(ValueError, match=r"must be \[24\]"):
+        slot_timeline(seen, frame_seconds=times[1:])
