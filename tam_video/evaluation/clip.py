@@ -1,16 +1,17 @@
-"""One clip of a world, from its seed to the values of every method.
+"""One clip, from what is said about it to the values of every method.
 
-make -> MP4 -> read back -> caption -> one probe -> every method -> scores. No file is left.
+Owns: the clip of a world (make -> MP4 -> read back -> caption; no file is left), and for any clip
+the way from a probe of each answer to values, costs and curves.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from tam_video.datasets.scene import SceneClip, SceneObject
 from tam_video.datasets.worlds import make_world, write_scene
 from tam_video.evaluation.ledger import ClipRow, Curves
 from tam_video.evaluation.score import (
-    CURVE_METRICS,
+    CURVES,
     TEMPORAL_METRICS,
     AnswerTruth,
     WordValues,
@@ -29,11 +30,13 @@ from tam_video.evaluation.score import (
     score_answer,
     score_times,
     visible_span,
+    word_counts,
 )
 from tam_video.evaluation.settings import EvaluationSettings
 from tam_video.evaluation.truth import answer_truth, visible_slots
-from tam_video.methods import METHODS, Method, MethodMaps
-from tam_video.metrics import curve_auc, insertion_deletion
+from tam_video.methods import MethodMaps, make_method
+from tam_video.metrics import cell_order, curve_auc, masked_steps, measure
+from tam_video.metrics.faithfulness import MaskMode
 from tam_video.metrics.grids import BoolArray
 from tam_video.models import GenerationOptions
 from tam_video.models.inference import TransformersModel
@@ -53,12 +56,31 @@ class ClipJob(NamedTuple):
     seed: int
 
 
+class Score(Protocol):
+    """Scores the maps of one answer."""
+
+    def __call__(
+        self, maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str], /
+    ) -> WordValues:
+        """Values of every word that counts, for the asked metrics that are no curves."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Said:
-    """An answer that can be explained, and what its words should point at."""
+class Said:
+    """An answer that can be explained, and what its words should point at.
+
+    Attributes:
+        probe: the answer.
+        truth: what its words should point at.
+        score: what maps of it are worth.
+        has_curves: whether insertion and deletion are measured with it.
+    """
 
     probe: Probe
     truth: AnswerTruth
+    score: Score = score_answer
+    has_curves: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -99,31 +121,54 @@ def measure_clip(model: TransformersModel, settings: EvaluationSettings, job: Cl
     """
     clip = make_world(job.world, job.seed, split=settings.split)
     batch = read_back(clip, model)
-    options = GenerationOptions(max_new_tokens=settings.max_new_tokens, layer=settings.layer)
+    options = settings.generation_options()
     ask = [Message("user", CAPTION_QUESTION)]
     generation = model.generate(batch, ask, options=options)
     said = _said(model, clip, batch, generation)
-    timed = None
     if TEMPORAL_METRICS.intersection(settings.metrics):
-        timed = _when_answer(model, clip, batch, generation, options)
+        said += _when_answer(model, clip, batch, generation, options)
     row = ClipRow(*job, generation.answer, values={}, costs={})
-    scorers = _scorers(said) if said and CURVE_METRICS.intersection(settings.metrics) else None
+    return measure_answers(said, settings, row)
+
+
+def measure_answers(
+    said: Sequence[Said],
+    settings: EvaluationSettings,
+    row: ClipRow,
+    *,
+    counts_words: bool = False,
+) -> ClipRow:
+    """Fill a clip's row with what the maps of every method are worth.
+
+    Args:
+        said: what was said about the clip, all of which counts; costs are those of the first.
+        settings: methods, metrics and the steps of a curve.
+        row: the clip's row without values.
+        counts_words: note how many words each value is the mean of.
+
+    Raises:
+        TamVideoError: the model or a method fails.
+    """
+    curves = [name for name in CURVES if name in settings.metrics]
+    scorers = [_scorers(each) if curves and each.has_curves else {} for each in said]
     names = measured_names(settings.metrics)
     for name in settings.methods:
         parts: list[WordValues] = []
-        method = make_method(name, seed=job.seed)
-        if said is not None:
+        method = make_method(name, seed=row.seed)
+        for answer, scorer in zip(said, scorers, strict=True):
             began = time.perf_counter()
-            found = method.explain(said.probe)
-            row.costs[name] = _cost(found, time.perf_counter() - began)
-            parts.append(score_answer(found.maps[0], said.truth, names))
-            if scorers is not None:
-                row.curves[name] = _curves(found.maps[0], said.truth, scorers, settings.steps)
+            found = method.explain(answer.probe)
+            row.costs.setdefault(name, _cost(found, time.perf_counter() - began))
+            parts.append(answer.score(found.maps[0], answer.truth, names))
+            heat = explained_map(found.maps[0], answer.truth) if scorer else None
+            if heat is not None:
+                row.curves[name] = {
+                    curve: _curve(heat, curve, scorer, settings.steps) for curve in curves
+                }
                 parts.append(_areas(row.curves[name]))
-        if timed is not None:
-            maps = method.explain(timed.probe).maps[0]
-            parts.append(score_times(maps, timed.truth, names))
         row.values[name] = clip_values(parts, names)
+        if counts_words:
+            row.counts[name] = word_counts(parts, names)
     return row
 
 
@@ -140,14 +185,6 @@ def read_back(clip: SceneClip, model: TransformersModel) -> FrameBatch:
             return reader.read(model.sample_native(reader.info, reader.timeline.pts_seconds))
 
 
-def make_method(name: str, *, seed: int) -> Method:
-    """A method by name; one that draws at random gets the clip's seed."""
-    kind = METHODS.load(name)
-    takes_seed = is_dataclass(kind) and any(item.name == "seed" for item in fields(kind))
-    made: Method = kind(seed=seed) if takes_seed else kind()
-    return made
-
-
 def timed_object(clip: SceneClip, slots: tuple[tuple[int, ...], ...]) -> SceneObject | None:
     """The first object that is seen during one part of the sampled frames only."""
     visible = visible_slots(clip, slots)
@@ -157,13 +194,18 @@ def timed_object(clip: SceneClip, slots: tuple[tuple[int, ...], ...]) -> SceneOb
     return None
 
 
+def is_empty(generation: Generation) -> bool:
+    """Whether an answer has no token, so that there is nothing to explain."""
+    return len(generation.tokens) == generation.num_prompt_tokens
+
+
 def _said(
     model: TransformersModel, clip: SceneClip, batch: FrameBatch, generation: Generation
-) -> _Said | None:
-    """None for an empty answer, which has nothing to explain."""
-    if len(generation.tokens) == generation.num_prompt_tokens:
-        return None
-    return _Said(Probe(model, batch, generation), answer_truth(clip, batch, generation))
+) -> list[Said]:
+    """No element for an empty answer."""
+    if is_empty(generation):
+        return []
+    return [Said(Probe(model, batch, generation), answer_truth(clip, batch, generation))]
 
 
 def _when_answer(
@@ -172,39 +214,38 @@ def _when_answer(
     batch: FrameBatch,
     caption: Generation,
     options: GenerationOptions,
-) -> _Said | None:
-    """What the model says about when an object is seen; None without such an object."""
+) -> list[Said]:
+    """What the model says about when an object is seen; none without such an object."""
     item = timed_object(clip, caption.layouts[0].slot_indices(batch.indices))
     if item is None:
-        return None
+        return []
     ask = [Message("user", f"When is the {item.name} visible?")]
-    return _said(model, clip, batch, model.generate(batch, ask, options=options))
+    said = _said(model, clip, batch, model.generate(batch, ask, options=options))
+    return [replace(each, score=score_times, has_curves=False) for each in said]
 
 
-def _scorers(said: _Said) -> tuple[MaskedScorer, MaskedScorer] | None:
-    """Towards blank and from blurred; None where no word is true of an object."""
+def _scorers(said: Said) -> dict[MaskMode, MaskedScorer]:
+    """Deletion towards blank, insertion from blurred; none where no word is explained."""
     first = said.probe.generation.num_prompt_tokens
     tokens = [index - first for index in explained_tokens(said.truth)]
     if not tokens:
-        return None
-    return MaskedScorer(said.probe, "mean", tokens), MaskedScorer(said.probe, "blur", tokens)
-
-
-def _curves(
-    maps: FloatArray,
-    truth: AnswerTruth,
-    scorers: tuple[MaskedScorer, MaskedScorer],
-    steps: int,
-) -> Curves:
-    """Both curves of the mean map of the words, over the tokens of the words."""
-    heat = explained_map(maps, truth)
-    if heat is None:
         return {}
-    found = insertion_deletion(heat, scorers[0], blurred_scorer=scorers[1], steps=steps)
     return {
-        "insertion": np.round(found.insertion, 6).tolist(),
-        "deletion": np.round(found.deletion, 6).tolist(),
+        "deletion": MaskedScorer(said.probe, "mean", tokens),
+        "insertion": MaskedScorer(said.probe, "blur", tokens),
     }
+
+
+def _curve(
+    heat: FloatArray, name: str, scorers: Mapping[MaskMode, MaskedScorer], steps: int
+) -> list[float]:
+    """One curve of the mean map of the explained words, over the tokens of these words."""
+    mode, kind = CURVES[name]
+    slots, rows, columns = heat.shape
+    order = cell_order(heat, kind=kind)
+    keep = masked_steps(order, (slots, rows, columns), steps=steps, mode=mode)
+    told: list[float] = np.round(measure(scorers[mode], keep), 6).tolist()
+    return told
 
 
 def _areas(curves: Curves) -> WordValues:

@@ -39,7 +39,11 @@ class ClipRow:
         answer: the caption that was explained.
         values: method -> metric -> value; None where the metric is not defined.
         costs: method -> "passes" beyond the generation, and "seconds".
-        curves: method -> "insertion" and "deletion" -> steps + 1 scores.
+        curves: method -> name of a curve -> steps + 1 scores.
+        item: name of the item in its set; empty for a clip that was drawn.
+        source: the video or image of the item; clips of one source are not independent.
+        counts: method -> metric -> number of words that a value is the mean of, where a mean is
+            over words; else empty.
     """
 
     world: str
@@ -49,6 +53,9 @@ class ClipRow:
     values: dict[str, dict[str, float | None]]
     costs: dict[str, dict[str, float]]
     curves: dict[str, Curves] = field(default_factory=dict)
+    item: str = ""
+    source: str = ""
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def key(self) -> ClipKey:

@@ -32,7 +32,7 @@ def make_plots(report: Report) -> dict[str, str]:
         figures = {name: row[metric] for name, row in report.overall.methods.items()}
         pictures[f"{metric}.svg"] = bar_chart(METRICS[metric].title, figures)
     for kind, curves in report.curves.items():
-        pictures[f"{kind}_curve.svg"] = curve_chart(f"{kind.capitalize()} curve", curves)
+        pictures[f"{kind}_curve.svg"] = curve_chart(f"{METRICS[kind].title} curve", curves)
     return pictures
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -22,14 +22,22 @@ from typing import TypeAlias
 
 from tam_video.errors import ConfigError, ModelError
 from tam_video.evaluation.clip import ClipJob, measure_clip
-from tam_video.evaluation.ledger import PLOTS_FOLDER, ClipRow, open_ledger, write_whole
+from tam_video.evaluation.ledger import (
+    LEDGER_FILE,
+    PLOTS_FOLDER,
+    ClipRow,
+    open_ledger,
+    write_whole,
+)
 from tam_video.evaluation.plots import make_plots
 from tam_video.evaluation.report import Report, make_report, to_csv, to_json
-from tam_video.evaluation.settings import EvaluationSettings
+from tam_video.evaluation.settings import EvaluationSettings, Settings
 from tam_video.models.inference import TransformersModel
 
 ClipProgress: TypeAlias = Callable[[int, int], None]
 """Called with the clips that are finished and those there are."""
+Measure: TypeAlias = Callable[[TransformersModel, Settings, ClipJob], ClipRow]
+"""What is done with a clip; a function of a module, for it goes to other processes by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +58,10 @@ class Evaluation:
 
 
 def evaluate(
-    settings: EvaluationSettings,
+    settings: Settings,
     folder: str | Path,
     *,
+    measure: Measure[Settings] = measure_clip,
     workers: int = 1,
     force: bool = False,
     progress: ClipProgress | None = None,
@@ -65,6 +74,7 @@ def evaluate(
         settings: what is measured.
         folder: a new or empty folder, or one to go on with: an evaluation with the same settings,
             which may have had another number of clips.
+        measure: what is done with a clip.
         workers: processes.
         force: start over in a folder with an evaluation.
         progress: called after every clip.
@@ -74,23 +84,53 @@ def evaluate(
         OutputError: the folder holds something else or other settings, or can't be written.
         ModelError: the model can't be loaded, or fails on a clip. Finished clips are kept.
     """
+    target = Path(folder)
+    found, resumed = finished_clips(
+        measure, settings, target, workers=workers, force=force, progress=progress
+    )
+    report = make_report(found, settings)
+    return Evaluation(target, report, write_report(report, target), resumed)
+
+
+def finished_clips(
+    measure: Measure[Settings],
+    settings: Settings,
+    folder: Path,
+    *,
+    workers: int,
+    force: bool,
+    progress: ClipProgress | None,
+) -> tuple[list[ClipRow], int]:
+    """Measure the clips that are missing in a folder; as `evaluate`, without the report.
+
+    Args:
+        measure: what is done with a clip.
+        settings: what is measured.
+        folder: a new or empty folder, or one to go on with.
+        workers: processes.
+        force: start over in a folder with an evaluation.
+        progress: called after every clip.
+
+    Returns:
+        All clips in the order of `clip_jobs`, and how many an earlier run had measured.
+
+    Raises:
+        TamVideoError: as `evaluate`.
+    """
     if workers < 1:
         raise ConfigError(f"workers must be 1 or more, not {workers}")
-    target = Path(folder)
-    ledger = open_ledger(target, settings.identity(), force=force)
+    ledger = open_ledger(folder, settings.identity(), force=force)
     jobs = clip_jobs(settings)
     missing = [job for job in jobs if (job.world, job.number) not in ledger.rows]
     resumed = len(jobs) - len(missing)
     if progress is not None:
         progress(resumed, len(jobs))
-    with closing(measured(missing, settings, workers=workers)) as rows:
+    with closing(measured(measure, missing, settings, workers=workers)) as rows:
         for done, row in enumerate(rows, start=resumed + 1):
             ledger.append(row)
             if progress is not None:
                 progress(done, len(jobs))
-    found = [ledger.rows[job.world, job.number] for job in jobs]
-    report = make_report(found, settings)
-    return Evaluation(target, report, write_report(report, target), resumed)
+    return [ledger.rows[job.world, job.number] for job in jobs], resumed
 
 
 def clip_jobs(settings: EvaluationSettings) -> list[ClipJob]:
@@ -98,7 +138,7 @@ def clip_jobs(settings: EvaluationSettings) -> list[ClipJob]:
     return [
         ClipJob(world, number, settings.clip_seed(number))
         for world in settings.worlds
-        for number in range(settings.clips)
+        for number in range(settings.num_clips(world))
     ]
 
 
@@ -108,19 +148,37 @@ def write_report(report: Report, folder: Path) -> dict[str, Path | list[Path]]:
     Raises:
         ExportError: one can't be written.
     """
-    plots = [
-        write_whole(folder / PLOTS_FOLDER / name, text) for name, text in make_plots(report).items()
-    ]
+    return write_results(folder, to_json(report), table=to_csv(report), plots=make_plots(report))
+
+
+def write_results(
+    folder: Path, document: str, *, table: str, plots: Mapping[str, str]
+) -> dict[str, Path | list[Path]]:
+    """Write the files of any report, each whole or not at all.
+
+    Args:
+        folder: of the evaluation.
+        document: results.json.
+        table: results.csv.
+        plots: file names and SVG texts.
+
+    Returns:
+        Where they are: "clips", "csv", "results", and a list of "plots".
+
+    Raises:
+        ExportError: one can't be written.
+    """
+    drawn = [write_whole(folder / PLOTS_FOLDER / name, text) for name, text in plots.items()]
     return {
-        "clips": folder / "clips.jsonl",
-        "csv": write_whole(folder / "results.csv", to_csv(report)),
-        "results": write_whole(folder / "results.json", to_json(report)),
-        "plots": plots,
+        "clips": folder / LEDGER_FILE,
+        "csv": write_whole(folder / "results.csv", table),
+        "results": write_whole(folder / "results.json", document),
+        "plots": drawn,
     }
 
 
 def measured(
-    jobs: Sequence[ClipJob], settings: EvaluationSettings, *, workers: int
+    measure: Measure[Settings], jobs: Sequence[ClipJob], settings: Settings, *, workers: int
 ) -> Generator[ClipRow, None, None]:
     """Yield clips as they are finished, in any order. Closing it ends the processes.
 
@@ -135,7 +193,9 @@ def measured(
         min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_start_worker
     )
     try:
-        futures: list[Future[ClipRow]] = [pool.submit(_measure, settings, job) for job in jobs]
+        futures: list[Future[ClipRow]] = [
+            pool.submit(_measure, measure, settings, job) for job in jobs
+        ]
         for future in as_completed(futures):
             yield future.result()
         pool.shutdown()
@@ -151,9 +211,9 @@ def measured(
             process.terminate()
 
 
-def _measure(settings: EvaluationSettings, job: ClipJob) -> ClipRow:
+def _measure(measure: Measure[Settings], settings: Settings, job: ClipJob) -> ClipRow:
     model = _worker_model(settings.model, settings.revision, settings.dtype, settings.device)
-    return measure_clip(model, settings, job)
+    return measure(model, settings, job)
 
 
 @lru_cache(maxsize=1)

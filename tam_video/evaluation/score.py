@@ -7,7 +7,7 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -25,11 +25,13 @@ from tam_video.metrics import (
     pointing_hit,
     resize_map,
     slot_energy,
+    temporal_auc,
     temporal_coherence,
     temporal_energy,
     temporal_iou,
     volume_iou,
 )
+from tam_video.metrics.faithfulness import MaskMode, OrderKind
 from tam_video.metrics.grids import BoolArray
 from tam_video.types import FloatArray
 
@@ -53,6 +55,7 @@ class Metric:
 
 METRICS: Mapping[str, Metric] = {
     "viou": Metric("vIoU"),
+    "viou_moving": Metric("vIoU, moving"),
     "obj_iou": Metric("Obj-IoU"),
     "func_iou": Metric("Func-IoU"),
     "f1_iou": Metric("F1-IoU"),
@@ -64,29 +67,69 @@ METRICS: Mapping[str, Metric] = {
     "iop": Metric("IoP"),
     "coherence": Metric("Temporal coherence", "neither"),
     "auc": Metric("AUC"),
+    "temporal_auc": Metric("Temporal AUC"),
     "insertion": Metric("Insertion AUC"),
+    "insertion_space": Metric("Insertion AUC, places"),
+    "insertion_time": Metric("Insertion AUC, slots"),
     "deletion": Metric("Deletion AUC", "lower"),
+    "deletion_space": Metric("Deletion AUC, places", "lower"),
+    "deletion_time": Metric("Deletion AUC, slots", "lower"),
+    "amcr": Metric("AMCR", "lower"),
+    "csr": Metric("CSR@10"),
 }
+CURVES: Mapping[str, tuple[MaskMode, OrderKind]] = {
+    "insertion": ("insertion", "joint"),
+    "insertion_space": ("insertion", "spatial"),
+    "insertion_time": ("insertion", "slot"),
+    "deletion": ("deletion", "joint"),
+    "deletion_space": ("deletion", "spatial"),
+    "deletion_time": ("deletion", "slot"),
+}
+"""What is done along a curve, and what is shown or hidden together."""
 TEMPORAL_METRICS = frozenset({"temporal_energy", "tiou", "iop"})
-CURVE_METRICS = frozenset({"insertion", "deletion"})
-DEFAULT_METRICS: tuple[str, ...] = tuple(name for name in METRICS if name not in CURVE_METRICS)
+CURVE_METRICS = frozenset(CURVES)
+FLIP_METRICS = frozenset({"amcr", "csr"})
+"""How soon a wrong yes or no turns right; means over wrong answers."""
+ANSWER_METRICS: tuple[str, ...] = tuple(name for name in METRICS if name not in FLIP_METRICS)
+DEFAULT_METRICS: tuple[str, ...] = tuple(n for n in ANSWER_METRICS if n not in CURVE_METRICS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectWord:
-    """A word that names a property of objects, and where and when those objects are.
+    """A word or phrase that names objects, and where and when those objects are.
 
     Attributes:
         token_indices: its tokens, counted along M.
         cells: bool [t, h, w], the cells of its objects; all False where it is true of none.
         pixels: bool [T, H, W], their pixels in the frames that fed a slot.
         visible: bool [t], the slots in which one of them is seen.
+        words: of a phrase, the tokens of each word that carries its meaning.
     """
 
     token_indices: tuple[int, ...]
     cells: BoolArray
     pixels: BoolArray
     visible: BoolArray
+    words: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def parts(self) -> tuple[tuple[int, ...], ...]:
+        """The tokens of each of its words; of a single word its tokens."""
+        return self.words or (self.token_indices,)
+
+    @property
+    def moves(self) -> bool:
+        """Whether it shares at most half of its first and last seen cells, taken together."""
+        seen = np.flatnonzero(self.cells.any(axis=(1, 2)))
+        if len(seen) < 2:
+            return False
+        first, last = self.cells[seen[0]], self.cells[seen[-1]]
+        return bool(2 * (first & last).sum() <= (first | last).sum())
+
+    @property
+    def is_there(self) -> bool:
+        """Whether one of its objects is seen, were it too small to be half of a cell."""
+        return bool(self.cells.any() or self.pixels.any())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,11 +140,21 @@ class AnswerTruth:
         objects: its colour and shape words in order, those that are true of no object too.
         function_words: the tokens of each function word, counted along M.
         frame_slots: for each slot, which of the T frames of `pixels` fed it.
+        explained: the tokens of each word that insertion and deletion are about; None for the words
+            that are true of an object.
     """
 
     objects: tuple[ObjectWord, ...]
     function_words: tuple[tuple[int, ...], ...]
     frame_slots: tuple[tuple[int, ...], ...]
+    explained: tuple[tuple[int, ...], ...] | None = None
+
+    @property
+    def explained_words(self) -> tuple[tuple[int, ...], ...]:
+        """The tokens of each explained word."""
+        if self.explained is not None:
+            return self.explained
+        return tuple(part for word in self.objects if word.is_there for part in word.parts)
 
 
 def measured_names(metrics: Iterable[str]) -> tuple[str, ...]:
@@ -116,8 +169,22 @@ def measured_names(metrics: Iterable[str]) -> tuple[str, ...]:
 
 
 def word_map(maps: FloatArray, word: ObjectWord) -> FloatArray:
-    """float32 [t, h, w]: the mean of the maps [M, t, h, w] of a word's sub-tokens."""
-    return np.asarray(maps[list(word.token_indices)].mean(axis=0))
+    """float32 [t, h, w]: the mean of the maps [M, t, h, w] of a word's sub-tokens.
+
+    The map of a phrase is the mean over its words.
+    """
+    return mean_map(maps, word.parts)
+
+
+def mean_map(maps: FloatArray, words: Sequence[tuple[int, ...]]) -> FloatArray:
+    """float32 [t, h, w]: the mean over words of the mean over the tokens of each.
+
+    Args:
+        maps: float32 [M, t, h, w].
+        words: the tokens of each word, counted along M; one word at least.
+    """
+    heats = [maps[list(tokens)].mean(axis=0) for tokens in words]
+    return np.asarray(np.mean(heats, axis=0), np.float32)
 
 
 def score_answer(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -> WordValues:
@@ -141,12 +208,12 @@ def score_answer(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -
     if names & {"obj_iou", "func_iou"}:
         values |= _answer_values(maps, truth)
     for word in truth.objects:
-        if not word.cells.any():
-            continue
         heat = word_map(maps, word)
-        for name in names & set(_PLACE_SCORES):
+        for name in names & set(_PLACE_SCORES) if word.cells.any() else ():
             values.setdefault(name, []).append(_PLACE_SCORES[name](heat, word))
-        if "jf" in names:
+        if "viou_moving" in names and word.moves:
+            values.setdefault("viou_moving", []).append(volume_iou(heat, word.cells))
+        if "jf" in names and word.is_there:
             values.setdefault("jf", []).append(_segmentation(heat, word, truth))
     for name, found in score_times(maps, truth, names).items():
         values.setdefault(name, []).extend(found)
@@ -198,6 +265,15 @@ def clip_values(parts: Iterable[WordValues], metrics: Iterable[str]) -> dict[str
     return means
 
 
+def word_counts(parts: Iterable[WordValues], metrics: Iterable[str]) -> dict[str, int]:
+    """For each metric, how many values that are not NaN `clip_values` takes the mean of."""
+    told = list(parts)
+    return {
+        name: sum(not np.isnan(value) for part in told for value in part.get(name, ()))
+        for name in metrics
+    }
+
+
 def visible_span(visible: BoolArray) -> tuple[int, int] | None:
     """(start, end) in slots, half open, of what is seen during one part of the clip.
 
@@ -215,18 +291,18 @@ def visible_span(visible: BoolArray) -> tuple[int, int] | None:
 
 
 def explained_map(maps: FloatArray, truth: AnswerTruth) -> FloatArray | None:
-    """float32 [t, h, w]: the mean map of the words that are true of an object, for the curves.
+    """float32 [t, h, w]: the mean map of the explained words, for the curves.
 
     Returns:
         None where there is no such word.
     """
-    heats = [word_map(maps, word) for word in truth.objects if word.cells.any()]
-    return np.asarray(np.mean(heats, axis=0), np.float32) if heats else None
+    words = truth.explained_words
+    return mean_map(maps, words) if words else None
 
 
 def explained_tokens(truth: AnswerTruth) -> list[int]:
     """The tokens of those words, counted along M."""
-    return [index for word in truth.objects if word.cells.any() for index in word.token_indices]
+    return [index for tokens in truth.explained_words for index in tokens]
 
 
 _PLACE_SCORES: Mapping[str, Callable[[FloatArray, ObjectWord], float]] = {
@@ -234,6 +310,7 @@ _PLACE_SCORES: Mapping[str, Callable[[FloatArray, ObjectWord], float]] = {
     "pointing": lambda heat, word: float(pointing_hit(heat, word.cells)),
     "energy": lambda heat, word: energy_inside(heat, word.cells),
     "auc": lambda heat, word: auc(heat, word.cells),
+    "temporal_auc": lambda heat, word: temporal_auc(heat, word.cells),
     "coherence": lambda heat, _word: temporal_coherence(heat),
 }
 

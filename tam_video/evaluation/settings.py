@@ -11,12 +11,13 @@ import json
 from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tam_video.errors import ConfigError, ModelLoadError, UnknownNameError
-from tam_video.evaluation.score import DEFAULT_METRICS, METRICS
+from tam_video.evaluation.score import ANSWER_METRICS, DEFAULT_METRICS
+from tam_video.models import GenerationOptions, read_layers
 
 CLIPS_PER_SEED = 1_000_000
 Identity: TypeAlias = dict[str, Any]
@@ -31,7 +32,8 @@ class EvaluationSettings(BaseModel):
         revision: hub revision; None for the default branch.
         dtype: "auto", "float32", "bfloat16" or "float16".
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        layer: where the scores of the token activation map are read, as in `RunConfig.layer`.
+        layer: where the scores are read, as in `RunConfig.layer`; "auto" is the last layer, beside
+            which `tam` has its own.
         methods: names of `METHODS`, in the order of the tables.
         metrics: names of `METRICS`.
         worlds: names of `WORLDS`.
@@ -43,12 +45,14 @@ class EvaluationSettings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    known_metrics: ClassVar[tuple[str, ...]] = ANSWER_METRICS
+    command: ClassVar[str] = "tam-video evaluate shapes"
 
     model: str = "tiny"
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
-    layer: int | float | Literal["input"] = -1
+    layer: int | float | Literal["auto", "input"] = "auto"
     methods: tuple[str, ...] = Field(default=("tam", "tam-reference", "logit"), min_length=1)
     metrics: tuple[str, ...] = Field(default=DEFAULT_METRICS, min_length=1)
     worlds: tuple[str, ...] = Field(default=("base",), min_length=1)
@@ -75,6 +79,27 @@ class EvaluationSettings(BaseModel):
         """Seed of clip `number` of every world."""
         return self.seed * CLIPS_PER_SEED + number
 
+    def generation_options(self) -> GenerationOptions:
+        """How the answers are made that are explained."""
+        layer, mixed = read_layers(self.layer)
+        return GenerationOptions(
+            max_new_tokens=self.max_new_tokens, layer=layer, mixed_layers=mixed
+        )
+
+    def known_worlds(self) -> Collection[str]:
+        """The names that `worlds` may hold."""
+        from tam_video.datasets.worlds import WORLDS
+
+        return list(WORLDS)
+
+    def num_clips(self, world: str) -> int:  # noqa: ARG002 - subsets of a set end
+        """Clips of a world that are measured."""
+        return self.clips
+
+    def title(self, world: str | None) -> str:
+        """What a table of a world is called, or of all."""
+        return world or "all worlds"
+
     def identity(self) -> Identity:
         """What a clip's values depend on: these settings, this version and the model's weights.
 
@@ -88,28 +113,39 @@ class EvaluationSettings(BaseModel):
         return {**told, "version": version("tam-video"), "weights": _weights(self.model)}
 
 
+Settings = TypeVar("Settings", bound=EvaluationSettings)
+
+
 def make_settings(values: Mapping[str, Any]) -> EvaluationSettings:
-    """Check plain values and make the settings.
+    """Check plain values and make the settings; see `checked_settings`."""
+    return checked_settings(values, EvaluationSettings)
+
+
+def checked_settings(values: Mapping[str, Any], kind: type[Settings]) -> Settings:
+    """Check plain values and make the settings of an evaluation.
+
+    Args:
+        values: what was asked.
+        kind: of which evaluation; it says which metrics there are.
 
     Raises:
         UnknownNameError: a method, metric or world that is not known.
         ConfigError: a value is of the wrong kind, out of range, or given twice.
     """
-    from tam_video.datasets.worlds import WORLDS
     from tam_video.methods import METHODS
 
     try:
-        settings = EvaluationSettings(**values)
+        settings = kind(**values)
     except ValidationError as exc:
         problem = exc.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
         what = problem["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"{where}: {what}" if where else what, hint="see `tam-video evaluate shapes --help`"
+            f"{where}: {what}" if where else what, hint=f"see `{kind.command} --help`"
         ) from exc
-    _check_names("method", settings.methods, METHODS.names())
-    _check_names("metric", settings.metrics, list(METRICS))
-    _check_names("world", settings.worlds, list(WORLDS))
+    check_names("method", settings.methods, METHODS.names())
+    check_names("metric", settings.metrics, kind.known_metrics)
+    check_names("world", settings.worlds, settings.known_worlds())
     return settings
 
 
@@ -119,7 +155,12 @@ def identity_hash(identity: Identity) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _check_names(kind: str, names: Collection[str], known: Collection[str]) -> None:
+def check_names(kind: str, names: Collection[str], known: Collection[str]) -> None:
+    """Refuse names that are not known.
+
+    Raises:
+        UnknownNameError: one is not.
+    """
     for name in names:
         if name not in known:
             raise UnknownNameError(kind, name, known)

@@ -1,21 +1,27 @@
-"""What the words of an answer about a clip of shapes should point at.
+"""What the words of an answer should point at.
 
-Owns: which words name objects, and masks on the model's cells and on the pixels under them.
+Owns: which words name objects of a clip of shapes, and masks of any clip on the model's cells and
+on the pixels under them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from tam_video.datasets.cells import cell_masks
+from tam_video.datasets.cells import MaskedClip, cell_masks
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS, SHAPES
 from tam_video.evaluation.score import AnswerTruth, ObjectWord
 from tam_video.metrics.grids import BoolArray
 from tam_video.tam import join_words
-from tam_video.types import FrameBatch, Generation, IntArray, View, Word
+from tam_video.types import FrameBatch, Generation, IntArray, View, VisualLayout, Word
+
+NamedObjects: TypeAlias = tuple[tuple[tuple[int, ...], ...], BoolArray]
+"""The tokens of each word of a name, counted along M, and bool [objects]: which ones it names."""
 
 
 def answer_truth(clip: SceneClip, batch: FrameBatch, generation: Generation) -> AnswerTruth:
@@ -30,30 +36,59 @@ def answer_truth(clip: SceneClip, batch: FrameBatch, generation: Generation) -> 
         generation: what it said.
     """
     layout = generation.layouts[0]
-    fed = sorted({frame for frames in layout.frame_slots for frame in frames})
-    place = {frame: number for number, frame in enumerate(fed)}
+    words = join_words(generation.tokens)
+    named = [((word.token_indices,), _named_by(word, clip)) for word in words if names_object(word)]
+    visible = visible_slots(clip, layout.slot_indices(batch.indices))
+    return AnswerTruth(
+        objects=object_words(clip, batch, layout, named=named, visible=visible),
+        function_words=function_words(words),
+        frame_slots=fed_places(layout),
+    )
+
+
+def object_words(
+    clip: MaskedClip,
+    batch: FrameBatch,
+    layout: VisualLayout,
+    *,
+    named: Sequence[NamedObjects],
+    visible: BoolArray,
+) -> tuple[ObjectWord, ...]:
+    """Masks for every name, on the cells and on the pixels under them.
+
+    Args:
+        clip: tells the masks of the source's frames.
+        batch: the frames of it that the model saw.
+        layout: where the cells lie.
+        named: which objects each name is true of; one that is true of none gets empty masks.
+        visible: bool [objects, t], the slots in which each object is seen.
+    """
+    if not named:
+        return ()
+    fed = _fed_frames(layout)
     cells = cell_masks(clip, layout, batch.indices)
     pixels = view_masks(clip, batch.indices[fed], layout.view)
-    visible = visible_slots(clip, layout.slot_indices(batch.indices))
-    words = join_words(generation.tokens)
-    objects = []
-    for word in words:
-        if not names_object(word):
-            continue
-        is_true = [word.text.casefold() in (item.color, item.shape) for item in clip.objects]
-        objects.append(
-            ObjectWord(
-                word.token_indices,
-                cells=np.asarray(cells[is_true].any(axis=0)),
-                pixels=np.asarray(pixels[is_true].any(axis=0)),
-                visible=np.asarray(visible[is_true].any(axis=0)),
-            )
+    return tuple(
+        ObjectWord(
+            tuple(index for tokens in words for index in tokens),
+            cells=np.asarray(cells[is_true].any(axis=0)),
+            pixels=np.asarray(pixels[is_true].any(axis=0)),
+            visible=np.asarray(visible[is_true].any(axis=0)),
+            words=words,
         )
-    return AnswerTruth(
-        objects=tuple(objects),
-        function_words=tuple(word.token_indices for word in words if is_function_word(word)),
-        frame_slots=tuple(tuple(place[frame] for frame in frames) for frames in layout.frame_slots),
+        for words, is_true in named
     )
+
+
+def function_words(words: Sequence[Word]) -> tuple[tuple[int, ...], ...]:
+    """The tokens of each function word of an answer."""
+    return tuple(word.token_indices for word in words if is_function_word(word))
+
+
+def fed_places(layout: VisualLayout) -> tuple[tuple[int, ...], ...]:
+    """For each slot, the places of its frames among the frames that fed any slot."""
+    place = {frame: number for number, frame in enumerate(_fed_frames(layout))}
+    return tuple(tuple(place[frame] for frame in frames) for frames in layout.frame_slots)
 
 
 def names_object(word: Word) -> bool:
@@ -74,7 +109,16 @@ def visible_slots(clip: SceneClip, slots: tuple[tuple[int, ...], ...]) -> BoolAr
     ).reshape(len(clip.objects), len(slots))
 
 
-def view_masks(clip: SceneClip, indices: IntArray, view: View) -> BoolArray:
+def seen_slots(clip: MaskedClip, slots: tuple[tuple[int, ...], ...]) -> BoolArray:
+    """Bool [objects, t]: whether a pixel of an object is seen in a source frame of a slot."""
+    seen = [
+        np.logical_or.reduce([clip.masks(frame).any(axis=(1, 2)) for frame in frames])
+        for frames in slots
+    ]
+    return np.stack(seen, axis=1)
+
+
+def view_masks(clip: MaskedClip, indices: IntArray, view: View) -> BoolArray:
     """Masks of the part of the picture that the cells cover, padding around it empty.
 
     Args:
@@ -94,3 +138,14 @@ def view_masks(clip: SceneClip, indices: IntArray, view: View) -> BoolArray:
     top, left = max(top, 0), max(left, 0)
     bottom, right = bottom + margins[0][0], right + margins[1][0]
     return np.asarray(padded[:, :, top:bottom, left:right])
+
+
+def _named_by(word: Word, clip: SceneClip) -> BoolArray:
+    """Bool [objects]: whether a word is the colour or shape of each object."""
+    form = word.text.casefold()
+    return np.array([form in (item.color, item.shape) for item in clip.objects], np.bool_)
+
+
+def _fed_frames(layout: VisualLayout) -> list[int]:
+    """The frames that fed a slot, ascending."""
+    return sorted({frame for frames in layout.frame_slots for frame in frames})

@@ -48,6 +48,7 @@ from tam_video.metrics.spans import (
     intersection_over_prediction,
     otsu_span,
     slot_energy,
+    temporal_auc,
     temporal_coherence,
     temporal_iou,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "region_similarity",
     "resize_map",
     "slot_energy",
+    "temporal_auc",
     "temporal_coherence",
     "temporal_energy",
     "temporal_iou",

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import numpy as np
+from scipy.stats import rankdata
 
-from tam_video.metrics.grids import checked_map, finite_values
+from tam_video.metrics.grids import BoolArray, checked_map, checked_mask, finite_values
 from tam_video.metrics.plausibility import otsu_threshold
 from tam_video.types import Float64Array, FloatArray
 
@@ -119,6 +120,35 @@ def temporal_coherence(activation_map: FloatArray) -> float:
         return float("nan")
     products = (slots[1:] * slots[:-1]).sum(axis=1)[pairs]
     return float(np.clip(products / (norms[1:] * norms[:-1])[pairs], -1, 1).mean())
+
+
+def temporal_auc(activation_map: FloatArray, mask: BoolArray) -> float:
+    """How often a cell is hotter while the object lies on it than while it does not.
+
+    The area under the ROC curve over pairs of slots of the SAME cell, all cells together. What a
+    place is like takes no part: a map that is the same in all slots has 0.5, wherever it is hot,
+    and so has in the mean a map whose slots were shuffled.
+
+    Args:
+        activation_map: float32 [t, h, w].
+        mask: bool [t, h, w], the cells of the object.
+
+    Returns:
+        In [0, 1]; ties count half. NaN where no cell is the object's in some slots only: it stands
+        still and is always there, or never.
+
+    Raises:
+        ValueError: map and mask do not fit, or the map is not finite.
+    """
+    cells = checked_map(activation_map)
+    inside = checked_mask(mask, cells.shape)
+    ranks = rankdata(cells, axis=0)
+    positive = inside.sum(axis=0)
+    pairs = int((positive * (len(cells) - positive)).sum())
+    if not pairs:
+        return float("nan")
+    won = np.where(inside, ranks, 0).sum(axis=0) - positive * (positive + 1) / 2
+    return float(won.sum() / pairs)
 
 
 def _checked(span: Span) -> Span:

@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 
+from tam_video.evaluation.columns import Column, f1_interval
 from tam_video.evaluation.ledger import ClipRow
 from tam_video.evaluation.report import (
     cell,
-    f1_interval,
     heading,
     make_report,
     table_rows,
@@ -81,9 +81,9 @@ def test_f1_is_that_of_the_two_means_not_the_mean_of_f1():
 def test_f1_of_clips_without_one_part_leaves_them_out():
     objects = np.array([0.2, math.nan, 0.4])
     functions = np.array([0.5, 0.9, math.nan])
-    found = f1_interval(objects, functions)
+    found = f1_interval(Column(objects), Column(functions))
     assert (found.n, found.mean) == (1, pytest.approx(2 * 0.2 * 0.5 / 0.7))
-    assert f1_interval(objects[1:], functions[1:]).n == 0
+    assert f1_interval(Column(objects[1:]), Column(functions[1:])).n == 0
 
 
 def test_undefined_is_null_in_json_and_empty_in_csv():
@@ -114,3 +114,47 @@ def test_table_rows_and_headings():
         "Deletion AUC ↓",
         "Temporal coherence",
     ]
+
+
+def counted_rows():
+    """Three items of two sources; the values of a clip are means of some words."""
+    told = [("a", 0.2, 1, 0.5, 2), ("a", 0.8, 3, None, 0), ("b", None, 0, 1.0, 6)]
+    return [
+        ClipRow(
+            world="base",
+            number=number,
+            seed=number,
+            answer="",
+            values={m: {"obj_iou": o, "func_iou": f} for m in ("logit", "tam")},
+            costs={},
+            source=source,
+            counts={m: {"obj_iou": o_words, "func_iou": f_words} for m in ("logit", "tam")},
+        )
+        for number, (source, o, o_words, f, f_words) in enumerate(told)
+    ]
+
+
+def test_means_are_over_words_where_words_are_counted():
+    settings = SETTINGS.model_copy(update={"metrics": ("obj_iou", "func_iou", "f1_iou")})
+    settings = settings.model_copy(update={"worlds": ("base",)})
+    found = make_report(counted_rows(), settings).overall
+    objects, functions = (0.2 + 3 * 0.8) / 4, (2 * 0.5 + 6 * 1.0) / 8
+    figures = found.methods["tam"]
+    assert figures["obj_iou"].mean == pytest.approx(objects)
+    assert figures["func_iou"].mean == pytest.approx(functions)
+    f1 = 2 * objects * functions / (objects + functions)
+    assert figures["f1_iou"].mean == pytest.approx(f1)
+    assert (figures["obj_iou"].n, figures["f1_iou"].n) == (2, 3)
+    assert found.paired["f1_iou"]["tam - logit"].mean == 0.0
+
+
+def test_items_of_one_source_are_drawn_together():
+    settings = SETTINGS.model_copy(update={"metrics": ("viou",), "worlds": ("base",)})
+    rows = [
+        ClipRow(
+            "base", k, k, "", {m: {"viou": k / 10} for m in ("logit", "tam")}, {}, source=str(k % 2)
+        )
+        for k in range(10)
+    ]
+    found = make_report(rows, settings).overall.methods["tam"]["viou"]
+    assert found == bootstrap([k / 10 for k in range(10)], clusters=[str(k % 2) for k in range(10)])

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from tam_video.evaluation.score import (
+    CURVES,
     DEFAULT_METRICS,
+    FLIP_METRICS,
     METRICS,
     AnswerTruth,
     ObjectWord,
@@ -15,6 +17,8 @@ from tam_video.evaluation.score import (
     score_answer,
     score_times,
     visible_span,
+    word_counts,
+    word_map,
 )
 
 SLOTS, ROWS, COLUMNS = 4, 5, 6
@@ -119,3 +123,44 @@ def test_answer_without_object_words_has_no_values():
     found = score_answer(maps, truth_of(), METRICS)
     assert not any(found.values())
     assert explained_map(maps, truth_of()) is None
+
+
+def test_phrase_is_scored_by_the_mean_of_its_words_not_of_its_tokens():
+    word = a_word((0, 1, 2))
+    phrase = ObjectWord(word.token_indices, word.cells, word.pixels, word.visible, ((0, 1), (2,)))
+    maps = np.zeros((3, SLOTS, ROWS, COLUMNS), np.float32)
+    maps[:2, :, 4, 4] = 0.4
+    maps[2, :, 0, 0] = 0.6
+    np.testing.assert_allclose(word_map(maps, phrase)[0, [4, 0], [4, 0]], [0.2, 0.3], rtol=1e-6)
+    assert score_answer(maps, truth_of(phrase), ["pointing"])["pointing"] == [1.0]
+    assert score_answer(maps, truth_of(word), ["pointing"])["pointing"] == [0.0]
+
+
+def test_object_smaller_than_half_a_cell_counts_by_its_pixels_alone():
+    word = a_word(empty=True)
+    pixels = np.zeros_like(word.pixels)
+    pixels[:, 0, 0] = True
+    small = ObjectWord(word.token_indices, word.cells, pixels, pixels.any(axis=(1, 2))[::2])
+    found = score_answer(perfect_maps(a_word()), truth_of(small), DEFAULT_METRICS)
+    assert len(found["jf"]) == 1
+    assert "viou" not in found
+    assert explained_tokens(truth_of(small)) == [1]
+
+
+def test_explained_words_may_be_told_apart_from_objects():
+    truth = AnswerTruth((), (), FRAME_SLOTS, explained=((0, 1), (2,)))
+    maps = np.zeros((3, SLOTS, ROWS, COLUMNS), np.float32)
+    maps[0], maps[2] = 1, 1
+    assert explained_tokens(truth) == [0, 1, 2]
+    assert (explained_map(maps, truth) == 0.75).all()
+
+
+def test_counts_tell_how_many_words_a_value_is_the_mean_of():
+    parts = [{"auc": [0.5, math.nan]}, {"auc": [1.0], "tiou": [math.nan]}]
+    assert word_counts(parts, ["auc", "tiou", "viou"]) == {"auc": 2, "tiou": 0, "viou": 0}
+
+
+def test_every_curve_is_a_metric_and_none_is_measured_by_default():
+    assert set(CURVES) <= set(METRICS)
+    assert not set(CURVES) & set(DEFAULT_METRICS)
+    assert not FLIP_METRICS & set(DEFAULT_METRICS)

@@ -105,6 +105,61 @@ def test_a_clip_undefined_in_one_is_left_out_of_both():
     assert got == bootstrap([1.0, 4.0])
 
 
+def slow_clusters(rows, resamples, seed):
+    """Weighted mean of (cluster, value, weight) and its percentiles, cluster by cluster."""
+    units = {}
+    for name, value, weight in rows:
+        if not math.isnan(value):
+            units.setdefault(name, []).append((value, weight))
+    told = [units[name] for name in sorted(units) if sum(w for _, w in units[name])]
+    rng = np.random.default_rng(seed)
+    means = []
+    for drawn in rng.integers(len(told), size=(resamples, len(told))):
+        pairs = [pair for unit in drawn for pair in told[unit]]
+        means.append(sum(v * w for v, w in pairs) / sum(w for _, w in pairs))
+    pairs = [pair for unit in told for pair in unit]
+    mean = sum(v * w for v, w in pairs) / sum(w for _, w in pairs)
+    return mean, *np.percentile(means, (2.5, 97.5))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.one_of(NUMBERS, st.just(math.nan)), st.integers(0, 3)),
+        min_size=1,
+        max_size=12,
+    )
+)
+@settings(deadline=None, max_examples=40)
+def test_clusters_and_weights_equal_slow_twin(rows):
+    names, values, weights = zip(*rows, strict=True)
+
+    got = bootstrap(values, resamples=50, weights=weights, clusters=names)
+
+    if not any(w and not math.isnan(v) for _, v, w in rows):
+        assert got.n == 0
+        return
+    expected = slow_clusters(rows, 50, 0)
+    np.testing.assert_allclose((got.mean, got.low, got.high), expected, atol=1e-9)
+
+
+def test_clips_of_one_source_widen_the_interval():
+    values, sources = np.repeat([0.0, 1.0, 0.0, 1.0], 20), np.repeat(list("abcd"), 20)
+
+    alone, together = bootstrap(values), bootstrap(values, clusters=list(sources))
+
+    assert together.mean == alone.mean
+    assert together.n == alone.n == 80
+    assert together.high - together.low > 2 * (alone.high - alone.low)
+
+
+def test_paired_differences_take_weights_and_clusters():
+    first, second = [1.0, 4.0, math.nan], [0.0, 1.0, 1.0]
+
+    got = paired_bootstrap(first, second, weights=[1, 3, 9], clusters=["a", "a", "b"])
+
+    assert (got.mean, got.low, got.high, got.n) == (2.5, 2.5, 2.5, 2)
+
+
 @pytest.mark.parametrize("values", [[], [math.nan, math.nan]])
 def test_no_clip_gives_nan(values):
     got = bootstrap(values)
@@ -141,6 +196,9 @@ def test_interval_is_told_in_words_and_in_plain_values():
         (lambda: bootstrap(np.zeros((2, 2))), r"\[n\]"),
         (lambda: bootstrap([math.inf]), "infinite"),
         (lambda: bootstrap([1.0], resamples=0), "resamples"),
+        (lambda: bootstrap([1.0], weights=[1.0, 2.0]), "weights"),
+        (lambda: bootstrap([1.0], weights=[-1.0]), "weights"),
+        (lambda: bootstrap([1.0], clusters=["a", "b"]), "clusters"),
         (lambda: paired_bootstrap([1.0, 2.0], [1.0]), "same clips"),
         (lambda: paired_bootstrap([1.0], [[1.0]]), r"\[n\]"),
     ],

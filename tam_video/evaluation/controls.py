@@ -1,0 +1,66 @@
+"""Clips to the controls' report: what a map is worth that can't know the clip.
+
+A method whose controls score like its true run shows the model's habits, not what it saw. Each part
+is in a module of its own: settings, one clip, scores, answers worn down, and the report.
+
+Source: Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv:1810.03292.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tam_video.evaluation.controls_clip import measure_controls
+from tam_video.evaluation.controls_output import control_csv, control_json, control_plots
+from tam_video.evaluation.controls_report import ControlReport, make_control_report
+from tam_video.evaluation.controls_settings import ControlSettings
+from tam_video.evaluation.run import ClipProgress, finished_clips, write_results
+
+
+@dataclass(frozen=True, slots=True)
+class ControlEvaluation:
+    """Finished controls.
+
+    Attributes:
+        folder: where they are.
+        report: their figures.
+        files: "clips", "results", "csv", and a list of "plots".
+        num_resumed: clips that an earlier run had measured.
+    """
+
+    folder: Path
+    report: ControlReport
+    files: dict[str, Path | list[Path]]
+    num_resumed: int
+
+
+def evaluate_controls(
+    settings: ControlSettings,
+    folder: str | Path,
+    *,
+    workers: int = 1,
+    force: bool = False,
+    progress: ClipProgress | None = None,
+) -> ControlEvaluation:
+    """Measure the clips that are missing in a folder, then write the report of the controls.
+
+    Args:
+        settings: what is measured.
+        folder: as for `run.evaluate`.
+        workers: processes.
+        force: start over in a folder with an evaluation.
+        progress: called after every clip.
+
+    Raises:
+        TamVideoError: as `run.evaluate`.
+    """
+    target = Path(folder)
+    rows, resumed = finished_clips(
+        measure_controls, settings, target, workers=workers, force=force, progress=progress
+    )
+    report = make_control_report(rows, settings)
+    files = write_results(
+        target, control_json(report), table=control_csv(report), plots=control_plots(report)
+    )
+    return ControlEvaluation(target, report, files, resumed)

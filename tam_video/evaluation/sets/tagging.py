@@ -1,0 +1,76 @@
+"""Nouns and function words as the public TAM evaluation tells them: by NLTK, word by word.
+
+Owns: the only use of NLTK. Its tagger and dictionary are data that NLTK downloads on request; they
+are never fetched from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias
+
+from tam_video.errors import MissingDependencyError
+
+WordKind: TypeAlias = Literal["noun", "function", "other"]
+
+FUNCTION_TAGS = frozenset(
+    {"CC", "DT", "EX", "MD", "POS", "PRP", "PRP$", "UH", "WDT", "WP", "WP$", "WRB"}
+)
+NOUN_TAGS = frozenset({"NN", "NNS", "NNP", "NNPS"})
+_PACKAGE = 'pip install "tam-video[sets]"'
+_DATA = "python -m nltk.downloader averaged_perceptron_tagger_eng wordnet"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordTagger:
+    """Tells kinds of words and compares nouns.
+
+    Attributes:
+        tag: Penn Treebank tag of a word that stands alone.
+        lemma: dictionary form of a noun.
+        known: kinds told so far.
+    """
+
+    tag: Callable[[str], str]
+    lemma: Callable[[str], str]
+    known: dict[str, WordKind] = field(default_factory=dict)
+
+    def kind(self, word: str) -> WordKind:
+        """What a word is when it stands alone."""
+        if word not in self.known:
+            tag = self.tag(word)
+            self.known[word] = (
+                "function" if tag in FUNCTION_TAGS else "noun" if tag in NOUN_TAGS else "other"
+            )
+        return self.known[word]
+
+    def is_same(self, first: str, second: str) -> bool:
+        """Whether two nouns have one dictionary form, whatever their case and hyphens."""
+        ours, theirs = (self.lemma(word.lower().replace("-", "")) for word in (first, second))
+        return ours == theirs
+
+
+@lru_cache(maxsize=1)
+def load_tagger() -> WordTagger:
+    """NLTK's perceptron tagger and WordNet lemmatiser.
+
+    Raises:
+        MissingDependencyError: NLTK or its data are not installed.
+    """
+    try:
+        from nltk.stem import WordNetLemmatizer
+        from nltk.tag import PerceptronTagger
+    except ImportError as exc:
+        raise MissingDependencyError("nouns are told by NLTK", hint=_PACKAGE) from exc
+    try:
+        tagger: Any = PerceptronTagger()
+        lemmatizer: Any = WordNetLemmatizer()
+        lemmatizer.lemmatize("words")
+    except LookupError as exc:
+        raise MissingDependencyError("the data of NLTK are not installed", hint=_DATA) from exc
+    return WordTagger(
+        tag=lambda word: str(tagger.tag([word])[0][1]),
+        lemma=lambda word: str(lemmatizer.lemmatize(word)),
+    )

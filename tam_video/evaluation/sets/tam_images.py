@@ -1,0 +1,241 @@
+"""The image sets of the TAM paper, scored as its public evaluation does.
+
+Layout and rules: xmed-lab/TAM `eval.py` and its formatted download. COCO14:
+`annotations/instances_minival2014.json` (which images), `image/` and `seg_label/` with the image's
+number in 12 digits. GranDf and OpenPSG: `anno.json`, a list of
+[image, description, label picture, {category: number}].
+
+The public rules, kept: maps in whole numbers of 0..255 are brought to the label's size; a noun is a
+word that NLTK tags so when it stands alone; of all categories that share a word with it the LAST
+one counts ("dog" is also a word of "hot dog"); the best sub-token counts; means are over all words
+of all images. Differs: sub-tokens are joined to words by `join_words`, and a noun whose object is
+not in the picture is never joined to its neighbour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tam_video.errors import DatasetError
+from tam_video.evaluation.clip import Score
+from tam_video.evaluation.score import AnswerTruth, WordValues
+from tam_video.evaluation.sets.base import STILL_CURVES, PublicSet, SetItem, SetQuery
+from tam_video.evaluation.sets.coco_captions import CAPTION_PROMPT
+from tam_video.evaluation.sets.files import checked, field, inside, number, number_field, read_json
+from tam_video.evaluation.sets.masks import read_labels
+from tam_video.evaluation.sets.tagging import WordTagger, load_tagger
+from tam_video.evaluation.truth import fed_places
+from tam_video.metrics import Noun, answer_iou
+from tam_video.tam import join_words
+from tam_video.types import ByteArray, FloatArray, FrameBatch, Generation, Word
+
+NOT_LISTED = -1
+_RENAMED = {"sports ball": "ball", "wine glass": "glass"}
+"""COCO's names for which the public evaluation has a shorter one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTruth:
+    """A picture of labels, and what they stand for.
+
+    Attributes:
+        labels: grey PNG of category numbers; where it is missing, no object is there.
+        categories: (name, number) in the published order.
+    """
+
+    labels: Path
+    categories: tuple[tuple[str, int], ...]
+
+    def of(self, _batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
+        """The nouns and function words of the answer."""
+        tagger = load_tagger()
+        words = join_words(generation.tokens)
+        nouns = [
+            (word, word_label(word.text, self.categories, tagger))
+            for word in words
+            if tagger.kind(word.text) == "noun"
+        ]
+        functions = [word for word in words if tagger.kind(word.text) == "function"]
+        layout = generation.layouts[0]
+        labels = (
+            read_labels(self.labels)
+            if self.labels.is_file()
+            else np.zeros((layout.h, layout.w), np.uint8)
+        )
+        score = partial(_score_published, labels=labels, nouns=nouns, functions=functions)
+        explained = tuple(word.token_indices for word, _ in nouns)
+        return AnswerTruth((), (), fed_places(layout), explained=explained), score
+
+
+def word_label(word: str, categories: Iterable[tuple[str, int]], tagger: WordTagger) -> int:
+    """Number of the last category that shares a word with a noun, `NOT_LISTED` without one."""
+    found = NOT_LISTED
+    for name, label in categories:
+        if any(tagger.is_same(part, word) for part in name.split()):
+            found = label
+    return found
+
+
+def whole_numbers(maps: FloatArray) -> ByteArray:
+    """uint8 of maps in [0, 1], cut off as the public code does."""
+    return (np.clip(maps, 0, 1) * 255).astype(np.uint8)
+
+
+def published_scores(
+    maps: FloatArray,
+    labels: ByteArray,
+    *,
+    nouns: Sequence[tuple[Word, int]],
+    functions: Sequence[Word],
+) -> tuple[list[float], list[float]]:
+    """Obj-IoU of every noun that counts and Func-IoU of every function word.
+
+    Args:
+        maps: float32 [M, 1, h, w] in [0, 1].
+        labels: uint8 [H, W].
+        nouns: each with the number of its category, in the order of the answer.
+        functions: the function words.
+    """
+    whole = whole_numbers(maps)
+    told = [
+        Noun(
+            _on_labels(whole[list(word.token_indices)], labels),
+            (labels == label)[None] if label > 0 else np.zeros((1, *labels.shape), np.bool_),
+            word_index=word.index,
+            object_id=label if label > 0 else None,
+        )
+        for word, label in nouns
+    ]
+    others = [_floats(whole[list(word.token_indices)]) for word in functions]
+    scores = answer_iou(told, others)
+    return (
+        [score.best for score in scores.object_iou],
+        [score.best for score in scores.function_iou],
+    )
+
+
+def read_coco14(query: SetQuery) -> list[SetItem]:
+    """One item an image of the minival list."""
+    file = query.folder / "annotations" / "instances_minival2014.json"
+    document = read_json(file)
+    load_tagger()  # what is missing is told before a model is loaded
+    records = field(document, "categories", list, str(file))
+    categories = tuple(
+        (_RENAMED.get(name, name), key)
+        for name, key in (_category(record, file) for record in records)
+    )
+    items = []
+    for image in field(document, "images", list, str(file)):
+        name = f"{number_field(image, 'id', f'an image of {file}'):012d}"
+        truth = PublishedTruth(query.folder / "seg_label" / f"{name}.png", categories)
+        path = query.folder / "image" / f"{name}.jpg"
+        items.append(SetItem(name, name, path, query.question, truth))
+    return items
+
+
+def read_listed(query: SetQuery) -> list[SetItem]:
+    """One item an entry of anno.json."""
+    file = query.folder / "anno.json"
+    entries = checked(read_json(file), list, str(file))
+    load_tagger()
+    items = []
+    for count, entry in enumerate(entries, start=1):
+        where = f"entry {count} of {file}"
+        told = checked(entry, list, where)
+        if len(told) < 4:
+            raise DatasetError(f"{where} is not [image, description, labels, categories]")
+        image, labels = (checked(told[place], str, where) for place in (0, 2))
+        categories = checked(told[3], dict, where).items()
+        truth = PublishedTruth(
+            inside(query.folder, labels),
+            tuple((name, number(label, where)) for name, label in categories),
+        )
+        path = inside(query.folder, image)
+        items.append(SetItem(f"{count}:{image}", image, path, query.question, truth))
+    return items
+
+
+def _category(record: Any, file: Path) -> tuple[str, int]:
+    where = f"a category of {file}"
+    return field(record, "name", str, where), number_field(record, "id", where)
+
+
+def _score_published(
+    maps: FloatArray,
+    _truth: AnswerTruth,
+    metrics: Iterable[str],
+    /,
+    *,
+    labels: ByteArray,
+    nouns: Sequence[tuple[Word, int]],
+    functions: Sequence[Word],
+) -> WordValues:
+    objects, others = published_scores(maps, labels, nouns=nouns, functions=functions)
+    found = {"obj_iou": objects, "func_iou": others}
+    return {name: found[name] for name in metrics if name in found}
+
+
+def _on_labels(maps: ByteArray, labels: ByteArray) -> FloatArray:
+    """float32 [K, 1, H, W] of uint8 [K, 1, h, w], resized in whole numbers as OpenCV does."""
+    import cv2
+
+    height, width = labels.shape
+    resized = [cv2.resize(np.ascontiguousarray(one[0]), (width, height)) for one in maps]
+    return _floats(np.stack(resized)[:, None])
+
+
+def _floats(values: NDArray[Any]) -> FloatArray:
+    return values.astype(np.float32)
+
+
+def _set(
+    name: str, title: str, layout: tuple[str, ...], question: str, *, listed: bool
+) -> PublicSet:
+    return PublicSet(
+        name=name,
+        title=title,
+        read=read_listed if listed else read_coco14,
+        subsets=("all",),
+        metrics=("obj_iou", "func_iou", "f1_iou", *STILL_CURVES),
+        default_metrics=("obj_iou", "func_iou", "f1_iou"),
+        site="github.com/xmed-lab/TAM (formatted datasets)",
+        licence="that of each source set",
+        layout=layout,
+        question=question,
+        pools_words=True,
+    )
+
+
+_LISTED = ("anno.json", "the images and label pictures that it names")
+TAM_COCO14 = _set(
+    "tam-coco14",
+    "COCO14 of TAM",
+    (
+        "annotations/instances_minival2014.json",
+        "image/000000000042.jpg, ...",
+        "seg_label/000000000042.png, ...",
+    ),
+    CAPTION_PROMPT,
+    listed=False,
+)
+TAM_GRANDF = _set(
+    "tam-grandf",
+    "GranDf of TAM",
+    _LISTED,
+    "Write a description for this image using around two sentences:",
+    listed=True,
+)
+TAM_OPENPSG = _set(
+    "tam-openpsg",
+    "OpenPSG of TAM",
+    _LISTED,
+    "Write a description for this image using around three sentences:",
+    listed=True,
+)
