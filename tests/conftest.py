@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from lookalikes import Lookalikes
 from odd_clips import ClipFolder
 
 
@@ -16,3 +17,9 @@ from odd_clips import ClipFolder
 def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipFolder:
     """Odd clips and bad files by name, each made once a session: `clips.path("rot90")`."""
     return ClipFolder(tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="session")
+def lookalikes(tmp_path_factory: pytest.TempPathFactory) -> Lookalikes:
+    """Small folders in the layouts of public sets: `lookalikes.folder("davis")`."""
+    return Lookalikes(tmp_path_factory.mktemp("lookalikes"))
