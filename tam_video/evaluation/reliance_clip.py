@@ -21,7 +21,6 @@ from tam_video.evaluation.clip import CAPTION_QUESTION, ClipJob, is_empty, read_
 from tam_video.evaluation.flips import says_yes
 from tam_video.evaluation.ledger import ClipRow
 from tam_video.evaluation.reliance_settings import Asked, RelianceSettings
-from tam_video.evaluation.score import AnswerTruth
 from tam_video.evaluation.truth import answer_truth, names_object
 from tam_video.metrics.grids import BoolArray
 from tam_video.models.inference import TransformersModel
@@ -94,7 +93,7 @@ def lost_share(shown: Float64Array, hidden: Float64Array) -> float:
         shown: float64 [k], log-probability of each of its tokens on the whole video.
         hidden: float64 [k], with the part hidden.
     """
-    return -math.expm1(min(float((hidden - shown).sum()), 0.0))
+    return abs(math.expm1(min(float((hidden - shown).sum()), 0.0)))
 
 
 def _questions(clip: SceneClip, seed: int) -> Iterator[_Question]:
@@ -112,8 +111,8 @@ def _words(
     """The values of each word that is no punctuation, by its name in the row."""
     generation = probe.generation
     words = [word for word in join_words(generation.tokens) if any(map(str.isalnum, word.text))]
-    truth = answer_truth(clip, batch, generation)
-    own = _own_cells(truth)
+    names = answer_truth(clip, batch, generation).objects
+    own = {name.token_indices: name.cells for name in names}
     masks, place = _masks(generation, own)
     scores = probe.score_masked(masks)
     reliance = word_reliance(generation, words)
@@ -134,17 +133,17 @@ def _words(
     return found
 
 
-def _own_cells(truth: AnswerTruth) -> dict[tuple[int, ...], BoolArray]:
-    """The cells of the objects that each name is true of, by the name's tokens."""
-    return {name.token_indices: name.cells for name in truth.objects}
-
-
 def _masks(
     generation: Generation, own: dict[tuple[int, ...], BoolArray]
 ) -> tuple[BoolArray, dict[tuple[int, ...], int]]:
-    """Bool [B, t, h, w]: the whole video, none of it, and once each what is no name's own.
+    """What is shown: the whole video, none of it, and once each all but a name's own cells.
 
-    With the number of the mask that each name has.
+    Args:
+        generation: whose cells they are.
+        own: bool [t, h, w] of each name, by its tokens.
+
+    Returns:
+        bool [B, t, h, w], and the number of the mask of each name.
     """
     shape = generation.layouts[0].shape
     masks = [np.ones(shape, np.bool_), np.zeros(shape, np.bool_)]

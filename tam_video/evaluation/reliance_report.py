@@ -125,14 +125,15 @@ def make_reliance_report(rows: Sequence[ClipRow], settings: RelianceSettings) ->
         settings: threshold, and worlds in the order to tell them.
     """
     ordered = sorted(rows, key=lambda row: (settings.worlds.index(row.world), row.number))
-    parts = {world: [row for row in ordered if row.world == world] for world in settings.worlds}
-    return RelianceReport(
-        settings=settings,
-        overall=summarise_reliance(ordered, settings.threshold),
-        worlds={
-            world: summarise_reliance(part, settings.threshold) for world, part in parts.items()
-        },
-    )
+    worlds = {
+        world: summarise_reliance(
+            [row for row in ordered if row.world == world], settings.threshold
+        )
+        for world in settings.worlds
+    }
+    several = len(worlds) > 1
+    overall = summarise_reliance(ordered, settings.threshold) if several else None
+    return RelianceReport(settings, overall or next(iter(worlds.values())), worlds)
 
 
 def summarise_reliance(rows: Sequence[ClipRow], threshold: float) -> RelianceSummary:
@@ -234,6 +235,8 @@ def drawn(tables: Sequence[WordTable], statistic: Callable[[WordTable], float]) 
     value = statistic(np.concatenate(known)) if known else math.nan
     if math.isnan(value):
         return UNDEFINED
+    if len(known) == 1:
+        return Interval(value, value, value, 1)
     rng = np.random.default_rng(0)
     draws = [
         statistic(np.concatenate([known[k] for k in chosen]))

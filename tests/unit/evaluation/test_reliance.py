@@ -3,6 +3,7 @@ import io
 import json
 import math
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tam_video.cli.evaluate_reliance import reliance_tables
 from tam_video.datasets.shapes import COLORS, SHAPES
 from tam_video.datasets.worlds import make_world
+from tam_video.evaluation import reliance_report
 from tam_video.evaluation.ledger import ClipRow
 from tam_video.evaluation.reliance import reliance_csv, reliance_plots
 from tam_video.evaluation.reliance_clip import lost_share, planted_caption
@@ -55,8 +57,15 @@ def rows():
     return found
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_resamples():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reliance_report, "RESAMPLES", 30)
+        yield
+
+
 @pytest.fixture(scope="module")
-def report():
+def report(few_resamples):
     return make_reliance_report(rows(), SETTINGS)
 
 
@@ -187,7 +196,7 @@ def test_planted_caption_has_one_name_that_is_true_of_nothing(seed, world):
     assert len(names) == 2 * len(clip.objects)
     assert sum(name not in true for name in names) == 1
     assert text[0].isupper()
-    for article, name in zip(words, words[1:], strict=False):
+    for article, name in pairwise(words):
         if article in ("a", "an"):
             assert (article == "an") == (name[0] in "aeiou")
 

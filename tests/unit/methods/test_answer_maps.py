@@ -17,8 +17,8 @@ from tam_video.types import Generation
 MODEL: Any = SimpleNamespace(name="a plug-in")
 
 
-def test_tam_is_the_stage_with_its_profile_and_its_text(generation: Generation) -> None:
-    found = answer_maps(MODEL, (), generation, profile="published")
+def test_tam_is_the_stage_with_its_profile_and_its_text(generation: Generation, probe: Any) -> None:
+    found = answer_maps(MODEL, probe.batches, generation, profile="published")
     expected = activate(generation, profile="published")
     for part, each in zip(found.maps, expected, strict=True):
         np.testing.assert_array_equal(part, each.maps)

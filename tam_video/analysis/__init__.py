@@ -1,0 +1,22 @@
+"""Runs looked at together: how far models, methods or questions agree on one clip.
+
+Works on finished explanations alone; knows no model.
+"""
+
+from __future__ import annotations
+
+from tam_video.analysis.agreement import Agreement, agreement
+from tam_video.analysis.comparison import Comparison, Pair, WordAgreement, compare
+from tam_video.analysis.folder import ComparisonFiles, compare_runs, write_comparison
+
+__all__ = [
+    "Agreement",
+    "Comparison",
+    "ComparisonFiles",
+    "Pair",
+    "WordAgreement",
+    "agreement",
+    "compare",
+    "compare_runs",
+    "write_comparison",
+]

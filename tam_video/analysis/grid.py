@@ -1,0 +1,159 @@
+"""One grid for the maps of several runs on a clip: the finest of theirs, in space and in time.
+
+Space is read bilinearly between the centres of cells, as far as a run's view of the picture
+reaches. Time is not blended: at each moment the slot speaks that speaks for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tam_video.errors import ConfigError
+from tam_video.localise import slot_timeline
+from tam_video.metrics.grids import BoolArray
+from tam_video.types import Explanation, Float64Array, FloatArray, View
+
+_SAME_SECONDS = 1e-6
+_WHOLE_CELLS = 1e-6  # 12 cells over the whole picture are 12, whatever the last digit says
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CommonGrid:
+    """Moments and places at which maps of several runs are read.
+
+    Attributes:
+        slot_seconds: float64 [t], moments on the source's clock, ascending.
+        view: the part of the picture that all runs see.
+        h: rows in the view.
+        w: columns in the view.
+    """
+
+    slot_seconds: Float64Array
+    view: View
+    h: int
+    w: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(t, h, w)."""
+        return (len(self.slot_seconds), self.h, self.w)
+
+    @classmethod
+    def of(cls, explanations: Sequence[Explanation]) -> CommonGrid:
+        """The finest grid over what all runs see of their first input.
+
+        Args:
+            explanations: runs on one clip, one at least.
+
+        Raises:
+            ConfigError: they share no moment, or no part of the picture.
+        """
+        layouts = [each.layout for each in explanations]
+        views = [layout.view for layout in layouts]
+        edges = [
+            max(max(view.left for view in views), 0.0),
+            max(max(view.top for view in views), 0.0),
+            min(min(view.right for view in views), 1.0),
+            min(min(view.bottom for view in views), 1.0),
+        ]
+        if edges[0] >= edges[2] or edges[1] >= edges[3]:
+            raise ConfigError("the runs see no common part of the picture")
+        view = View(*edges)
+        rows = max(each.h / (each.view.bottom - each.view.top) for each in layouts)
+        columns = max(each.w / (each.view.right - each.view.left) for each in layouts)
+        return cls(
+            _finest_moments(explanations),
+            view,
+            _whole(rows * (view.bottom - view.top)),
+            _whole(columns * (view.right - view.left)),
+        )
+
+    def read(self, explanation: Explanation, maps: FloatArray) -> FloatArray:
+        """Maps of a run on this grid.
+
+        Args:
+            explanation: the run; its first input is meant.
+            maps: float32 [n, t', h', w'], on the run's own grid.
+
+        Returns:
+            float32 [n, t, h, w], in the range of `maps`; the same values where the grids agree.
+        """
+        layout, view = explanation.layout, explanation.layout.view
+        rows = axis_weights(
+            _centres(self.view.top, self.view.bottom, self.h), view.top, view.bottom, layout.h
+        )
+        columns = axis_weights(
+            _centres(self.view.left, self.view.right, self.w), view.left, view.right, layout.w
+        )
+        slots = speaking_slots(explanation, self.slot_seconds)
+        read = rows @ maps[:, slots].astype(np.float64) @ columns.T
+        return np.asarray(read, dtype=np.float32)
+
+
+def axis_weights(places: Float64Array, start: float, end: float, num_cells: int) -> Float64Array:
+    """How much each cell of an axis counts at each place: linear between the cells' centres.
+
+    Args:
+        places: float64 [n].
+        start: where the first cell begins.
+        end: where the last one ends.
+        num_cells: cells of equal length between.
+
+    Returns:
+        float64 [n, num_cells], rows add up to 1; beyond the outermost centres their cell counts
+        alone.
+    """
+    cell = (places - start) / (end - start) * num_cells - 0.5
+    # A place on a centre stays on it, so that a grid read on itself is itself to the bit.
+    cell = np.where(np.abs(cell - np.rint(cell)) < _WHOLE_CELLS, np.rint(cell), cell)
+    cell = np.clip(cell, 0, num_cells - 1)
+    below = np.floor(cell).astype(np.int64)
+    share = cell - below
+    weights = np.zeros((len(places), num_cells))
+    numbers = np.arange(len(places))
+    weights[numbers, below] = 1 - share
+    weights[numbers, np.minimum(below + 1, num_cells - 1)] += share
+    return weights
+
+
+def speaking_slots(explanation: Explanation, seconds: Float64Array) -> list[int]:
+    """The slot that speaks for each moment, the first or last one beyond the slots' range."""
+    edges = slot_timeline(explanation).edges_seconds
+    found = np.searchsorted(edges, seconds + _SAME_SECONDS, side="right") - 1
+    return [int(slot) for slot in np.clip(found, 0, explanation.layout.t - 1)]
+
+
+def heard(explanation: Explanation, seconds: Float64Array) -> BoolArray:
+    """Bool [n]: whether a slot of the run speaks for each moment."""
+    edges = slot_timeline(explanation).edges_seconds
+    return np.asarray(
+        (seconds >= edges[0] - _SAME_SECONDS) & (seconds <= edges[-1] + _SAME_SECONDS)
+    )
+
+
+def _finest_moments(explanations: Sequence[Explanation]) -> Float64Array:
+    """Times of the slots of the run that has most of them where all runs speak."""
+    best = np.empty(0)
+    for explanation in explanations:
+        times = explanation.layout.slot_seconds(explanation.pts_seconds)
+        shared = np.logical_and.reduce([heard(each, times) for each in explanations])
+        if shared.sum() > len(best):
+            best = times[shared]
+    if not len(best):
+        raise ConfigError(
+            "the runs have no moment of the clip in common",
+            hint="compare runs with the same --start and --end",
+        )
+    return np.sort(best)
+
+
+def _centres(start: float, end: float, count: int) -> Float64Array:
+    return np.asarray(start + (np.arange(count) + 0.5) / count * (end - start))
+
+
+def _whole(cells: float) -> int:
+    return max(1, math.ceil(cells - _WHOLE_CELLS))

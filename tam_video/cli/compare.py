@@ -1,0 +1,110 @@
+"""`tam-video compare`: runs of models, methods or questions on one clip."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tam_video.cli.console import common_options, one_line, session
+from tam_video.cli.evaluate_options import text_table
+
+if TYPE_CHECKING:
+    from tam_video.analysis import Agreement, Comparison
+
+_HEADER = ("Spearman", "IoU", "peaks, slots", "peaks, cells", "energy diff.")
+
+
+@click.command("compare")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    required=True,
+    help="Folder of the comparison.",
+)
+@click.option(
+    "--video", type=click.Path(path_type=Path), help="Where the clip is now, if it was moved."
+)
+@click.option("--no-video", is_flag=True, help="Do not draw the runs side by side.")
+@click.option("--force", is_flag=True, help="Replace an earlier comparison.")
+@common_options
+def compare_command(
+    runs: tuple[Path, ...],
+    output: Path,
+    video: Path | None,
+    no_video: bool,
+    force: bool,
+    as_json: bool,
+    verbose: int,
+    quiet: bool,
+) -> None:
+    """Compare RUN folders of one clip: models, methods, settings or questions.
+
+    For each word that two answers share: rank correlation of its maps, IoU above their Otsu
+    thresholds, how far apart they peak, and how their energy over time differs. Maps are brought to
+    the finest grid of the runs first. Writes comparison.json, differences.npz, and compare.mp4 with
+    the runs side by side.
+    """
+    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
+        from tam_video.analysis import compare_runs
+
+        with console.progress() as progress:
+            done = compare_runs(
+                runs,
+                output,
+                video=video,
+                render=not no_video,
+                force=force,
+                progress=lambda drawn, total: progress("render", drawn, total),
+            )
+        for warning in done.warnings:
+            console.note(f"warning: {warning}")
+        console.result(
+            {**done.comparison.as_dict(), "output_dir": done.folder, "files": done.files},
+            f"{comparison_tables(done.comparison)}\n{done.folder}",
+        )
+
+
+def comparison_tables(comparison: Comparison, *, width: int | None = None) -> str:
+    """One table for each pair of runs: shared words, their mean, and the answers as a whole.
+
+    Args:
+        comparison: what was found.
+        width: characters of a line; those of the terminal by default.
+    """
+    columns = width or shutil.get_terminal_size((110, 24)).columns
+    return "\n".join(_tables(comparison, columns))
+
+
+def _tables(comparison: Comparison, columns: int) -> Iterator[str]:
+    names = [one_line(name) for name in comparison.names]
+    for pair in comparison.pairs:
+        rows = [[one_line(word.text), *_cells(word.figures)] for word in pair.words]
+        rows.append(["mean of the words", *_cells(pair.mean)])
+        rows.append(["the whole answers", *_cells(pair.answer)])
+        yield text_table(
+            f"{names[pair.first]}  |  {names[pair.second]}",
+            ["word", *_HEADER],
+            rows,
+            width=columns,
+        )
+
+
+def _cells(figures: Agreement) -> list[str]:
+    return [
+        "-" if math.isnan(value) else f"{value:.{digits}f}"
+        for value, digits in (
+            (figures.spearman, 3),
+            (figures.iou, 3),
+            (figures.peak_slots, 1),
+            (figures.peak_cells, 1),
+            (figures.energy_difference, 3),
+        )
+    ]

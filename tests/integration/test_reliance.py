@@ -1,0 +1,105 @@
+"""What the words of the embedded model's answers lose with the video, on one clip."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from tam_video.cli import cli
+from tam_video.datasets.worlds import make_world
+from tam_video.evaluation.clip import CAPTION_QUESTION, ClipJob, read_back
+from tam_video.evaluation.ledger import open_ledger
+from tam_video.evaluation.reliance_clip import measure_reliance
+from tam_video.evaluation.reliance_settings import RelianceSettings
+from tam_video.models import load_model
+from tam_video.models.probing import Probe
+from tam_video.tam import join_words
+from tam_video.types import Message
+
+SETTINGS = RelianceSettings(worlds=("base",))
+JOB = ClipJob("base", 3, 3)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.set_num_threads(1)
+    return load_model("tiny")
+
+
+@pytest.fixture(scope="module")
+def row(model):
+    return measure_reliance(model, SETTINGS, JOB)
+
+
+def words(row, asked):
+    return {key: told for key, told in row.values.items() if key.startswith(f"{asked}/")}
+
+
+def test_every_answer_is_taken_word_by_word(row):
+    said = [key.split("/")[2] for key in words(row, "caption")]
+    assert " ".join(said) == row.answer.replace(",", "").rstrip(".")
+    assert row.values["presence"] == {"yes": 1.0}
+    assert row.values["bait"] == {"yes": 0.0}
+    for key, told in row.values.items():
+        if "/" in key:
+            assert all(0 <= value <= 1 for value in told.values() if value is not None), key
+
+
+def test_names_of_what_is_not_there_are_false(row):
+    false = {
+        asked: [told["false"] for told in words(row, asked).values() if told["false"] is not None]
+        for asked in ("caption", "presence", "bait", "planted")
+    }
+    assert set(false["caption"]) == {0.0}
+    assert false["presence"] == [0.0, 0.0]
+    assert false["bait"] == [1.0, 1.0]
+    assert sum(false["planted"]) == 1
+    assert len(false["planted"]) == len(false["caption"])
+
+
+def test_what_blanking_takes_is_that_of_a_probe_of_its_own(model, row):
+    batch = read_back(make_world("base", JOB.seed), model)
+    ask = [Message("user", CAPTION_QUESTION)]
+    probe = Probe(model, batch, model.generate(batch, ask, options=SETTINGS.generation_options()))
+    shape = probe.generation.layouts[0].shape
+    shown, blank = probe.score_masked(np.stack([np.ones(shape, bool), np.zeros(shape, bool)]))
+    falls = np.maximum(shown - blank, 0)
+    found = words(row, "caption")
+    for word in join_words(probe.generation.tokens):
+        tokens = [index - probe.generation.num_prompt_tokens for index in word.token_indices]
+        told = found.get(f"caption/{word.index}/{word.text}")
+        if told is not None and len(tokens) == 1:
+            assert told["probability"] == pytest.approx(math.exp(shown[tokens[0]]), abs=1e-4)
+            assert told["blanked"] == pytest.approx(1 - math.exp(-falls[tokens[0]]), abs=1e-3)
+    assert max(told["blanked"] for told in found.values()) > 0.5
+
+
+def test_command_reports_what_was_measured_and_another_threshold_goes_on_with_it(tmp_path, row):
+    ledger = open_ledger(tmp_path / "out", SETTINGS.identity())
+    ledger.append(replace(row, number=0))
+    asked = ["evaluate", "reliance", "--worlds=base", "-n", "1", f"--output={tmp_path / 'out'}"]
+    first = CliRunner().invoke(cli, [*asked, "--json"])
+    assert first.exit_code == 0, first.output
+    told = json.loads(first.stdout)
+    assert set(told["flags"]) == {"caption", "presence", "said", "planted"}
+    assert told["settings"]["threshold"] == 0.4
+    again = CliRunner().invoke(cli, [*asked, "--threshold", "0.5"])
+    assert again.exit_code == 0
+    assert "1 clips were measured before" in again.stderr
+    assert "reliance below 0.5" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"), [(["--threshold", "2"], "threshold"), (["--worlds", "bse"], "base")]
+)
+def test_senseless_settings_are_told_before_anything_is_written(tmp_path, asked, hint):
+    done = CliRunner().invoke(cli, ["evaluate", "reliance", *asked, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert hint in done.stderr
+    assert not (tmp_path / "out").exists()
