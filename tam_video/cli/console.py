@@ -47,7 +47,7 @@ class Console:
     def note(self, text: str) -> None:
         """A line for people, on stderr."""
         if not self.quiet:
-            click.echo(_one_line(text), err=True)
+            click.echo(one_line(text), err=True)
 
     def result(self, document: Mapping[str, Any], text: str) -> None:
         """The outcome: the document with `--json`, else the text, on stdout."""
@@ -88,13 +88,13 @@ def session(*, as_json: bool, quiet: bool, verbose: int) -> Iterator[Console]:
 
 def _report(exc: TamVideoError, *, as_json: bool) -> None:
     hint = f" (hint: {exc.hint})" if exc.hint else ""
-    click.echo(f"error: {_one_line(exc.message)}{_one_line(hint)}", err=True)
+    click.echo(f"error: {one_line(exc.message)}{one_line(hint)}", err=True)
     if as_json:
         error = {"type": type(exc).__name__, "message": exc.message, "hint": exc.hint}
         click.echo(json.dumps({"error": error}, ensure_ascii=False))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Untrusted text as one line without control characters."""
     return "".join(c if c.isprintable() else " " for c in text)
 

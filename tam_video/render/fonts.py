@@ -1,9 +1,8 @@
 """Which font draws which character.
 
 Owns: the fonts in the wheel (DejaVu Sans for Latin, Greek, Cyrillic, Arabic, Hebrew and symbols;
-    Noto Sans
-SC for Chinese and kana), a font of the user's choice before them and fonts of the system after
-them.
+Noto Sans SC for Chinese and kana; Noto Sans KR for Hangul; Noto Emoji), a font of the user's choice
+before them and fonts of the system after them.
 """
 
 from __future__ import annotations
@@ -23,7 +22,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _FOLDER = Path(__file__).parent / "fonts"
-_SHIPPED = ("DejaVuSans.ttf", "NotoSansSC-Regular.woff2")
+_SHIPPED = (
+    "DejaVuSans.ttf",
+    "NotoSansSC-Regular.woff2",
+    "NotoSansKR-Regular.woff2",
+    "NotoEmoji-Regular.woff2",
+)
 # Looked up by name only when no shipped font has a character.
 _SYSTEM = (
     "NotoSansCJK-Regular.ttc",

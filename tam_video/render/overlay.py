@@ -83,18 +83,29 @@ def map_at(maps: FloatArray, slot_seconds: Float64Array, seconds: float) -> Floa
     Returns:
         float32 [h, w] in [0, 1].
     """
+    before, after, share = slots_around(slot_seconds, seconds)
+    mixed: FloatArray = maps[before] + np.float32(share) * (maps[after] - maps[before])
+    return mixed
+
+
+def slots_around(slot_seconds: Float64Array, seconds: float) -> tuple[int, int, float]:
+    """Between which two slots a moment lies; before the first and after the last these hold.
+
+    Args:
+        slot_seconds: float64 [t], not decreasing.
+        seconds: the moment, on the same clock.
+
+    Returns:
+        (before, after, share of the way from the one to the other); the same slot twice at the
+        ends.
+    """
     after = int(np.searchsorted(slot_seconds, seconds, side="right"))
-    if after == 0:
-        first: FloatArray = maps[0]
-        return first
-    if after == len(slot_seconds):
-        last: FloatArray = maps[-1]
-        return last
+    if after in (0, len(slot_seconds)):
+        held = max(0, after - 1)
+        return held, held, 0.0
     before = after - 1
     gap = slot_seconds[after] - slot_seconds[before]
-    share = np.float32((seconds - slot_seconds[before]) / gap)
-    mixed: FloatArray = maps[before] + share * (maps[after] - maps[before])
-    return mixed
+    return before, after, float((seconds - slot_seconds[before]) / gap)
 
 
 def upsample(cells: FloatArray, *, width: int, height: int, view: View = _WHOLE) -> ByteArray:
@@ -167,6 +178,25 @@ def mark_unseen(frame: ByteArray, view: View) -> ByteArray:
 @lru_cache(maxsize=4)
 def _unseen_marks(view: View, width: int, height: int) -> tuple[ByteArray, ByteArray] | None:
     """What is kept of the picture and what is added to it: uint8 [H, W, 3] each; None for all."""
+    marks = unseen_marks(view, width, height)
+    if marks is None:
+        return None
+    kept, lines = (np.repeat(each[:, :, None], 3, axis=2) for each in marks)
+    return kept, lines
+
+
+def unseen_marks(view: View, width: int, height: int) -> tuple[ByteArray, ByteArray] | None:
+    """How the pixels that the model never saw are dimmed and hatched.
+
+    Args:
+        view: the part of the picture that the model saw.
+        width: picture width W in pixels.
+        height: picture height H in pixels.
+
+    Returns:
+        uint8 [H, W] each: the brightness that is kept, in 255ths, and the gray that is added; None
+        where all was seen.
+    """
     columns = (np.arange(width) + 0.5) / width
     rows = (np.arange(height) + 0.5) / height
     unseen = ((rows < view.top) | (rows > view.bottom))[:, None] | (
@@ -178,7 +208,7 @@ def _unseen_marks(view: View, width: int, height: int) -> tuple[ByteArray, ByteA
     is_line = np.add.outer(np.arange(height), np.arange(width)) % pitch < max(1, pitch // 8)
     kept = np.where(unseen, round(255 * _UNSEEN_SHARE), 255).astype(np.uint8)
     added = np.where(unseen & is_line, _HATCH_GRAY, 0).astype(np.uint8)
-    return np.repeat(kept[:, :, None], 3, axis=2), np.repeat(added[:, :, None], 3, axis=2)
+    return kept, added
 
 
 @lru_cache(maxsize=len(COLORMAPS))
@@ -205,17 +235,36 @@ def color_table(name: str) -> ByteArray:
     return table
 
 
+def heat_shares(opacity: float, threshold: float) -> Float64Array:
+    """How much colour each heat level has over the picture.
+
+    Args:
+        opacity: share at full heat, in [0, 1].
+        threshold: heat below it has none, in [0, 1).
+
+    Returns:
+        float64 [256], in [0, 1].
+    """
+    levels = np.arange(256) / 255.0
+    return np.where(levels >= threshold, opacity * levels, 0.0)
+
+
 @lru_cache(maxsize=32)
-def _blend_tables(name: str, opacity: float) -> tuple[ByteArray, ByteArray]:
+def _blend_tables(name: str, opacity: float, threshold: float) -> tuple[ByteArray, ByteArray]:
     """What is added and what is kept of the picture for each heat level: uint8 [256, 1, 3] each."""
-    alpha = opacity * np.arange(256)[:, None] / 255.0
+    alpha = heat_shares(opacity, threshold)[:, None]
     added = np.rint(alpha * color_table(name)).astype(np.uint8)
     kept = np.rint(255.0 * (1.0 - alpha)).astype(np.uint8).repeat(3, axis=1)
     return np.ascontiguousarray(added[:, None]), np.ascontiguousarray(kept[:, None])
 
 
 def blend(
-    frame: ByteArray, heat: ByteArray, *, colormap: str = "turbo", opacity: float = 0.6
+    frame: ByteArray,
+    heat: ByteArray,
+    *,
+    colormap: str = "turbo",
+    opacity: float = 0.6,
+    threshold: float = 0.0,
 ) -> ByteArray:
     """Lay heat over a picture: a pixel is `opacity * heat` colour and the rest picture.
 
@@ -224,6 +273,7 @@ def blend(
         heat: uint8 [H, W], in 255ths. Where it is 0 the picture is unchanged.
         colormap: one of `COLORMAPS`.
         opacity: share of colour at full heat, in [0, 1].
+        threshold: heat below it is not drawn, in [0, 1).
 
     Returns:
         uint8 [H, W, 3], RGB, within 2 levels of the exact blend (three roundings to 8 bits).
@@ -233,7 +283,7 @@ def blend(
     """
     import cv2
 
-    added, kept = _blend_tables(colormap, opacity)
+    added, kept = _blend_tables(colormap, opacity, threshold)
     color = cv2.applyColorMap(heat, added)
     weight = cv2.applyColorMap(heat, kept)
     faded = cv2.multiply(frame, weight, scale=1 / 255)
@@ -247,6 +297,7 @@ def render_still(
     view: View = _WHOLE,
     colormap: str = "turbo",
     opacity: float = 0.6,
+    threshold: float = 0.0,
 ) -> ByteArray:
     """One picture with one map over it, for previews.
 
@@ -256,6 +307,7 @@ def render_still(
         view: the part of the picture that the cells cover.
         colormap: one of `COLORMAPS`.
         opacity: share of colour at heat 1, in [0, 1].
+        threshold: heat below it is not drawn, in [0, 1).
 
     Returns:
         uint8 [H, W, 3], RGB.
@@ -265,4 +317,5 @@ def render_still(
     """
     height, width = frame.shape[:2]
     heat = upsample(cells, width=width, height=height, view=view)
-    return blend(mark_unseen(frame, view), heat, colormap=colormap, opacity=opacity)
+    seen = mark_unseen(frame, view)
+    return blend(seen, heat, colormap=colormap, opacity=opacity, threshold=threshold)

@@ -148,6 +148,21 @@ def split_at_spans(line: Sequence[Piece], spans: Sequence[Span]) -> list[Piece]:
     return result
 
 
+def one_line(text: str) -> str:
+    """Any text as one line that can be drawn and written anywhere.
+
+    Spaces are joined; control characters and those of the writing direction are left out; lone
+    surrogates become U+FFFD.
+    """
+    joined = " ".join("".join(map(_plain, text)).split())
+    return "".join(character for character in joined if character not in _BIDI_CONTROLS)
+
+
+def _plain(character: str) -> str:
+    kind = unicodedata.category(character)
+    return " " if kind == "Cc" else _shown(character) if kind == "Cs" else character
+
+
 def inside(piece: Piece, spans: Sequence[Span]) -> bool:
     """Whether a piece lies within one of the spans."""
     return any(start <= piece.start and piece.end <= end for start, end in spans)

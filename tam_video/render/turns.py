@@ -1,4 +1,4 @@
-"""Whose heat is shown when: the words of the answer share the clip, or one has it to itself.
+"""Who is shown: a word of the answer, several, or a token, with all that is drawn of them.
 
 Pure: frames are counted and named here, not touched.
 """
@@ -13,9 +13,26 @@ import numpy as np
 
 from tam_video.errors import ConfigError
 from tam_video.render.text_layout import Span
-from tam_video.types import Explanation, Float64Array, FloatArray, Word
+from tam_video.types import Explanation, Float64Array, FloatArray, Token, Word
 
 _LISTED_WORDS = 40
+_SHOWN_CANDIDATES = 3
+_LEAST_RELEVANCE = 0.05  # a fainter tint can't be seen
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A token that the model said or might have said.
+
+    Attributes:
+        text: the token.
+        probability: what the model gave it, in [0, 1].
+        is_said: whether it is the one in the answer.
+    """
+
+    text: str
+    probability: float
+    is_said: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +45,9 @@ class Subject:
         spans: offsets in the answer that are lit.
         word_indices: the words, empty for a token.
         token_index: the token, None for words.
+        tints: offsets in the answer of what was said before, with its relevance to what is shown,
+            in [0, 1].
+        choices: the first token and what might have stood in its place, best first.
     """
 
     text: str
@@ -35,6 +55,13 @@ class Subject:
     spans: tuple[Span, ...] = ()
     word_indices: tuple[int, ...] = ()
     token_index: int | None = None
+    tints: tuple[tuple[Span, float], ...] = ()
+    choices: tuple[Choice, ...] = ()
+
+    @property
+    def energy(self) -> Float64Array | None:
+        """float64 [t]: the mean of the map in each slot; None for no heat."""
+        return None if self.maps is None else self.maps.mean(axis=(1, 2), dtype=np.float64)
 
 
 def shown_words(explanation: Explanation) -> list[Word]:
@@ -54,11 +81,14 @@ def words_subject(explanation: Explanation, words: Sequence[Word]) -> Subject:
         The subject; its text is the words joined by spaces.
     """
     indices = tuple(word.index for word in words)
+    tokens = [index for word in words for index in word.token_indices]
     return Subject(
         text=" ".join(word.text for word in words),
         maps=explanation.word_maps[list(indices)].max(axis=0),
         spans=tuple((word.char_start, word.char_end) for word in words),
         word_indices=indices,
+        tints=_tints(explanation, tokens, shown=indices),
+        choices=_choices(explanation.tokens[tokens[0]]) if tokens else (),
     )
 
 
@@ -84,7 +114,48 @@ def token_subject(explanation: Explanation, index: int) -> Subject:
     token = explanation.tokens[index]
     lit = token.role == "answer" and token.char_end > token.char_start
     spans = ((token.char_start, token.char_end),) if lit else ()
-    return Subject(token.text, explanation.maps[index], spans, token_index=index)
+    return Subject(
+        token.text,
+        explanation.maps[index],
+        spans,
+        token_index=index,
+        tints=_tints(explanation, [index], shown=()),
+        choices=_choices(token),
+    )
+
+
+def answer_tokens(explanation: Explanation) -> list[Token]:
+    """The tokens of the answer that stand for a piece of its text."""
+    return [
+        token
+        for token in explanation.tokens
+        if token.role == "answer" and not token.is_special and token.char_end > token.char_start
+    ]
+
+
+def _tints(
+    explanation: Explanation, tokens: Sequence[int], *, shown: Sequence[int]
+) -> tuple[tuple[Span, float], ...]:
+    """The other words with a relevance to the tokens: the largest between any two of theirs."""
+    found = []
+    for word in explanation.words:
+        if not tokens or not word.token_indices or word.index in shown:
+            continue
+        level = float(explanation.text_scores[np.ix_(tokens, word.token_indices)].max())
+        if level >= _LEAST_RELEVANCE:
+            found.append(((word.char_start, word.char_end), min(1.0, level)))
+    return tuple(found)
+
+
+def _choices(token: Token) -> tuple[Choice, ...]:
+    if token.probability is None:
+        return ()
+    listed = [
+        Choice(each.text, each.probability, each.id == token.id) for each in token.candidates
+    ][:_SHOWN_CANDIDATES]
+    if not any(choice.is_said for choice in listed):
+        listed = [Choice(token.text, token.probability, True), *listed][:_SHOWN_CANDIDATES]
+    return tuple(listed)
 
 
 def find_word(explanation: Explanation, wanted: int | str) -> Word:

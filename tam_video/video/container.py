@@ -203,7 +203,11 @@ def _refuse_long(rows: Sequence[_Row], stream: VideoStream, path: Path, limits: 
 def readable_packets(
     container: InputContainer, stream: VideoStream
 ) -> Iterator[Packet[VideoStream]]:
-    """Non-empty packets up to where the container itself can't be read any further."""
+    """Non-empty packets up to where the container itself can't be read any further.
+
+    Raises:
+        VideoDecodeError: a stream begins in the middle of a damaged file, which PyAV trips over.
+    """
     from av.error import InvalidDataError
 
     try:
@@ -212,6 +216,11 @@ def readable_packets(
                 yield packet
     except InvalidDataError:
         return
+    except IndexError as exc:
+        raise VideoDecodeError(
+            "a stream begins in the middle of the file",
+            hint="repair or re-encode the file with ffmpeg",
+        ) from exc
 
 
 def _row(packet: Packet[VideoStream], *, codec: str) -> _Row:

@@ -11,48 +11,19 @@ import pytest
 from odd_clips import ODD_CLIPS, OddClip, read_number
 from PIL import Image
 from pysubs2 import SSAFile
+from render_cases import explain
 
 from tam_video.errors import ConfigError, VideoDecodeError
-from tam_video.render.annotate import RenderOptions, render_annotated
+from tam_video.render.annotate import render_annotated
+from tam_video.render.options import RenderOptions
 from tam_video.render.overlay import color_table
-from tam_video.types import Explanation, Message, Token, View, VisualLayout, Word
+from tam_video.types import Explanation, View
 from tam_video.video.reader import open_video
 
-ANSWER = "a red circle moves"
 SHARED_MEDIA = Path(__file__).parents[2] / "../shared/media"
 REAL_CLIPS = sorted(path for path in SHARED_MEDIA.glob("*/*") if path.suffix in (".mp4", ".avi"))
 SAMPLE = Path(__file__).parents[2] / "samples" / "shapes.mp4"
 SIDE_PX = 240
-
-
-def explain(path, *, answer=ANSWER, hot=None, frames=4, view=View()):  # noqa: B008
-    """Made-up maps: word n is hot in cell `hot[n]` of a 2 x 2 grid all the time."""
-    with open_video(path) as video:
-        info, pts = video.info, video.timeline.pts_seconds
-    indices = np.linspace(0, len(pts) - 1, frames).round().astype(np.int64)
-    words, tokens, at = [], [], 0
-    for place, text in enumerate(answer.split()):
-        start = answer.index(text, at)
-        at = start + len(text)
-        words.append(Word(place, text, start, at, (place,), len(text) > 1))
-        tokens.append(Token(place, place, text, "answer", place, start, at))
-    maps = np.zeros((len(words), frames // 2, 2, 2), dtype=np.float32)
-    for place, cell in enumerate(hot or [0] * len(words)):
-        maps[place, :, cell // 2, cell % 2] = 1.0
-    slots = tuple((2 * k, 2 * k + 1) for k in range(frames // 2))
-    return Explanation(
-        info=info,
-        indices=indices,
-        pts_seconds=pts[indices],
-        conversation=(Message("user", "What moves?"),),
-        answer=answer,
-        tokens=tuple(tokens),
-        words=tuple(words),
-        layout=VisualLayout(frames // 2, 2, 2, slots, view),
-        maps=maps,
-        word_maps=maps,
-        text_scores=np.zeros((len(words), len(words)), dtype=np.float32),
-    )
 
 
 def render(path, out, *, explanation=None, **options):
@@ -138,9 +109,9 @@ def test_a_chosen_word_is_shown_all_the_time(clips, tmp_path):
     assert [segment.text for segment in rendered.segments] == ["circle"]
 
 
-def test_mode_words_gives_each_content_word_a_pass_without_sound(clips, tmp_path):
+def test_layout_words_gives_each_content_word_a_pass_without_sound(clips, tmp_path):
     source = clips.path("audio")
-    rendered = render(source, tmp_path, mode="words")
+    rendered = render(source, tmp_path, layout="words")
     info, pts, _ = frames_of(rendered.mp4)
     assert info.num_frames == 3 * 48
     assert info.duration_seconds == pytest.approx(3 * 1.92, abs=1e-3)

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 
 from tam_video.errors import ConfigError
-from tam_video.render.captions import caption_bar, with_bar
+from tam_video.render.captions import (
+    ColorScale,
+    caption_bar,
+    font_size,
+    percent,
+    shown_token,
+)
+from tam_video.render.overlay import COLORMAPS
+from tam_video.render.theme import TINT
+from tam_video.render.turns import Choice, Subject
 
 LIT = np.array((255, 200, 46))
 LONG = " ".join(f"word{n}" for n in range(200))
@@ -12,7 +21,14 @@ MIXED = (
 
 
 def bar(answer, *, width=640, height=360, question="What is it?"):
-    return caption_bar(answer, question, picture_width=width, picture_height=height)
+    room = 0.4 * height
+    wide = max(width, 240)
+    size = font_size(wide, room)
+    return caption_bar(answer, question, width_px=wide, room_px=room, size_px=size)
+
+
+def said(*spans, tints=(), choices=()):
+    return Subject(text="", maps=None, spans=spans, tints=tints, choices=choices)
 
 
 def lit_box(picture):
@@ -27,17 +43,17 @@ def span(answer, word):
 def test_the_lit_word_is_where_it_stands():
     answer = "a red circle moves"
     caption = bar(answer)
-    boxes = [lit_box(caption.image([span(answer, word)])) for word in answer.split()]
+    boxes = [lit_box(caption.image(said(span(answer, word)))) for word in answer.split()]
     assert all(boxes)
     assert [box[0] for box in boxes] == sorted(box[0] for box in boxes)
     assert len({box[1] for box in boxes}) == 1
-    assert lit_box(caption.image()) is None
+    assert lit_box(caption.image(said())) is None
 
 
 def test_an_arabic_line_runs_from_the_right():
     answer = "دائرة حمراء"
     caption = bar(answer)
-    first, second = (lit_box(caption.image([span(answer, word)])) for word in answer.split())
+    first, second = (lit_box(caption.image(said(span(answer, word)))) for word in answer.split())
     assert first[0] > second[2] - 4
     assert first[2] > caption.layout.width_px * 0.9
 
@@ -45,7 +61,7 @@ def test_an_arabic_line_runs_from_the_right():
 @pytest.mark.parametrize("word", [0, 57, 110, 199])
 def test_the_lit_word_of_a_long_answer_is_always_in_sight(word):
     caption = bar(LONG)
-    box = lit_box(caption.image([span(LONG, f"word{word}")]))
+    box = lit_box(caption.image(said(span(LONG, f"word{word}"))))
     assert box is not None
     assert box[3] < caption.layout.height_px - 1
 
@@ -53,15 +69,14 @@ def test_the_lit_word_of_a_long_answer_is_always_in_sight(word):
 @pytest.mark.parametrize(
     ("width", "height"), [(64, 64), (176, 144), (161, 121), (1280, 720), (1080, 1920), (2, 2)]
 )
-def test_canvas_is_wide_enough_to_read_and_even_in_height(width, height):
+def test_bar_can_be_read_and_leaves_the_picture_its_room(width, height):
     caption = bar(LONG, width=width, height=height)
     layout = caption.layout
-    assert layout.width_px == max(width, 240)
-    assert (height + layout.height_px) % 2 == 0
+    assert layout.height_px % 2 == 0
     assert caption.fonts.size_px >= 13
     assert layout.visible_lines >= 2
     assert layout.height_px <= max(0.42 * height, 60)
-    picture = caption.image([span(LONG, "word7")])
+    picture = caption.image(said(span(LONG, "word7")))
     assert picture.shape == (layout.height_px, layout.width_px, 3)
 
 
@@ -73,36 +88,106 @@ def test_the_question_is_above_the_answer_and_left_out_where_there_is_no_room():
 def test_a_long_question_is_cut_to_one_line():
     layout = bar("yes", question="why " * 200).layout
     assert layout.question.endswith("…")
-    assert layout.height_px < 90
+    assert layout.height_px < 100
 
 
 @pytest.mark.parametrize("answer", ["", " ", MIXED, "\n\n", "x" * 500, "红" * 300])
 def test_any_text_is_drawn(answer):
     for width in (64, 640):
         caption = bar(answer, width=width, question=answer)
-        picture = caption.image([(0, len(answer))])
+        whole = (0, len(answer))
+        choices = (Choice(answer, 0.5, True), Choice("", 1.0, False))
+        picture = caption.image(said(whole, tints=((whole, 0.5),), choices=choices))
         assert picture.shape[1] == caption.layout.width_px
 
 
-def test_equal_bars_are_drawn_once_and_few_are_kept():
+def test_a_subject_is_drawn_once_and_few_are_kept():
     caption = bar("one two three four five six seven")
-    first = caption.image([(0, 3)])
-    assert caption.image([(0, 3)]) is first
+    subject = said((0, 3))
+    first = caption.image(subject)
+    assert caption.image(subject) is first
     for start in range(10):
-        caption.image([(start, start + 1)])
+        caption.image(said((start, start + 1)))
     assert len(caption._drawn) <= 4
 
 
-def test_a_picture_is_kept_as_it_is_above_the_bar():
-    picture = np.random.default_rng(0).integers(0, 256, (11, 5, 3), dtype=np.uint8)
-    canvas = with_bar(picture, np.full((4, 9, 3), 7, dtype=np.uint8))
-    assert canvas.shape == (15, 9, 3)
-    np.testing.assert_array_equal(canvas[:11, 2:7], picture)
-    assert canvas[:11, :2].max() == canvas[:11, 7:].max() == 0
-    assert (canvas[11:] == 7).all()
+def blue(picture):
+    """How far the pixels behind a word are tinted."""
+    return (picture.astype(int) @ (-1, 0, 1)).clip(0).max(axis=(0,))
+
+
+def test_words_said_before_are_tinted_by_their_relevance():
+    answer = "alpha bravo charlie"
+    caption = bar(answer)
+    levels = {0.0: 0, 0.3: 0, 1.0: 0}
+    for level in levels:
+        subject = said(span(answer, "charlie"), tints=((span(answer, "alpha"), level),))
+        levels[level] = int(blue(caption.image(subject))[:60].max())
+    full = TINT[2] - TINT[0]
+    assert levels[0.0] < levels[0.3] < levels[1.0] <= full
+    assert levels[1.0] > 0.7 * full
+
+
+def test_the_lit_word_leaves_the_comma_after_it_readable():
+    answer = "red, green"
+    caption = bar(answer)
+    _, _, right, _ = lit_box(caption.image(said(span(answer, "red"))))
+    start = caption.fonts.length("red") + caption.layout.pad_px
+    assert right <= start + 1
+
+
+def test_choices_are_listed_with_their_probability_as_far_as_there_is_room():
+    choices = tuple(Choice(f"token{n}", 0.3, n == 0) for n in range(3))
+    ends = []
+    for count in range(4):
+        drawn = bar("yes").image(said(choices=choices[:count]))
+        row = drawn[-int(0.3 * len(drawn)) :]
+        ends.append(
+            int(np.nonzero((row.astype(int).max(axis=2) > 100).any(axis=0))[0].max(initial=0))
+        )
+    assert ends == sorted(set(ends))
+    narrow = bar("yes", width=240, height=400)
+    np.testing.assert_array_equal(
+        narrow.image(said(choices=choices)), narrow.image(said(choices=choices[:2]))
+    )
+
+
+@pytest.mark.parametrize("colormap", COLORMAPS)
+def test_the_legend_shows_the_colours_that_are_drawn(colormap):
+    caption = caption_bar(
+        "yes", "", width_px=800, room_px=200, size_px=20, scale=ColorScale(colormap)
+    )
+    cut = caption_bar(
+        "yes", "", width_px=800, room_px=200, size_px=20, scale=ColorScale(colormap, 0.9)
+    )
+    whole, above = (each.image(said()).astype(int) for each in (caption, cut))
+    assert np.ptp(whole[:, 650:780], axis=2).max() > 60
+    assert np.ptp(above[:, 650:700], axis=2).mean() < np.ptp(whole[:, 650:700], axis=2).mean()
+
+
+@pytest.mark.parametrize(
+    ("probability", "shown"),
+    [
+        (0.0, "<1 %"),
+        (0.004, "<1 %"),
+        (0.5, "50 %"),
+        (0.99, "99 %"),
+        (0.9999, ">99 %"),
+        (1, "100 %"),
+    ],
+)
+def test_a_probability_is_never_rounded_to_certainty(probability, shown):
+    assert percent(probability) == shown
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"), [(" cat", "cat"), ("\n", "⏎"), (" ", "␣"), ("", "…"), ("<b>", "<b>")]
+)
+def test_a_token_can_always_be_seen(token, shown):
+    assert shown_token(token) == shown
 
 
 def test_a_font_that_cannot_be_opened_is_a_config_error():
     with pytest.raises(ConfigError) as caught:
-        caption_bar("a", "", picture_width=64, picture_height=64, font="/no/such.ttf")
+        caption_bar("a", "", width_px=64, room_px=64, size_px=13, font="/no/such.ttf")
     assert caught.value.hint

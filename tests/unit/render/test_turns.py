@@ -1,10 +1,11 @@
+from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from render_cases import explanation
 
 from tam_video.errors import ConfigError
 from tam_video.render.turns import (
@@ -15,32 +16,7 @@ from tam_video.render.turns import (
     token_subject,
     words_subject,
 )
-from tam_video.types import Explanation, Token, VideoInfo, VisualLayout, Word
-
-
-def explanation(answer="the Red circle 2", content=("Red", "circle")):
-    words, tokens = [], [Token(0, 9, "What", "prompt", 3, 0, 4)]
-    for place, text in enumerate(answer.split()):
-        start = answer.index(text)
-        span = (start, start + len(text))
-        words.append(Word(place, text, *span, (place + 1,), text in content))
-        tokens.append(Token(place + 1, place, text, "answer", place, *span))
-    layout = VisualLayout(2, 1, 1, ((0,), (1,)))
-    count = len(words)
-    maps = np.linspace(0, 1, (count + 1) * 2, dtype=np.float32).reshape(-1, 2, 1, 1)
-    return Explanation(
-        info=VideoInfo(Path("c.mp4"), 2, 8, 8, average_fps=1, duration_seconds=2.0),
-        indices=np.arange(2),
-        pts_seconds=np.arange(2.0),
-        conversation=(),
-        answer=answer,
-        tokens=tuple(tokens),
-        words=tuple(words),
-        layout=layout,
-        maps=maps,
-        word_maps=maps[1:].copy(),
-        text_scores=np.zeros((count + 1, count + 1), dtype=np.float32),
-    )
+from tam_video.types import Candidate, Token, Word
 
 
 def test_content_words_are_shown_and_all_words_where_there_are_none():
@@ -69,6 +45,34 @@ def test_a_token_is_shown_with_its_own_map():
 
 def test_a_prompt_token_lights_nothing():
     assert token_subject(explanation(), 0).spans == ()
+
+
+def test_words_said_before_have_their_relevance_to_the_shown_one():
+    seen = explanation()
+    scores = np.zeros_like(seen.text_scores)
+    scores[3, 1], scores[3, 2], scores[3, 0] = 0.01, 0.7, 0.9  # the prompt token is no word
+    seen = replace(seen, text_scores=scores)
+    assert words_subject(seen, [seen.words[2]]).tints == (((4, 7), pytest.approx(0.7)),)
+    assert token_subject(seen, 3).tints == (((4, 7), pytest.approx(0.7)),)
+    assert words_subject(seen, seen.words[1:3]).tints == ()
+
+
+def test_the_said_token_is_among_the_choices_even_where_it_was_forced():
+    candidates = tuple(Candidate(n, f"c{n}", 0.3) for n in (7, 1, 8, 9))
+    said = Token(2, 1, "Red", "answer", 1, 4, 7, 0.3, candidates)
+    forced = Token(2, 5, "Red", "answer", 1, 4, 7, 0.01, candidates)
+    for token, texts in ((said, ["c7", "c1", "c8"]), (forced, ["Red", "c7", "c1"])):
+        seen = explanation()
+        tokens = (*seen.tokens[:2], token, *seen.tokens[3:])
+        choices = token_subject(replace(seen, tokens=tokens), 2).choices
+        assert [choice.text for choice in choices] == texts
+        assert sum(choice.is_said for choice in choices) == 1
+    assert token_subject(explanation(), 0).choices == ()
+
+
+def test_energy_is_the_mean_of_each_slot():
+    subject = words_subject(explanation(), explanation().words[1:2])
+    np.testing.assert_allclose(subject.energy, explanation().word_maps[1].mean(axis=(1, 2)))
 
 
 @pytest.mark.parametrize("index", [-1, 5])

@@ -1,7 +1,7 @@
 import pytest
 
 from tam_video.errors import ConfigError, UnknownNameError
-from tam_video.render.annotate import RenderOptions
+from tam_video.render.options import RenderOptions
 
 
 @pytest.mark.parametrize(
@@ -11,9 +11,14 @@ from tam_video.render.annotate import RenderOptions
         {"opacity": 1.1},
         {"crf": 52},
         {"token": 0, "word": 0},
-        {"mode": "single"},
-        {"mode": "words", "word": "red"},
-        {"mode": "slow"},
+        {"layout": "words", "word": "red"},
+        {"layout": "grid", "token": 3},
+        {"layout": "slow"},
+        {"threshold": 1.0},
+        {"threshold": -0.1},
+        {"tiles": "slots"},
+        {"previews": ("png",)},
+        {"stills": ("png", "gif")},
     ],
 )
 def test_options_that_make_no_sense_are_refused_with_a_hint(options):
@@ -22,7 +27,9 @@ def test_options_that_make_no_sense_are_refused_with_a_hint(options):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("options", [{"colormap": "turbor"}, {"preset": "veryfst"}])
+@pytest.mark.parametrize(
+    "options", [{"colormap": "turbor"}, {"preset": "veryfst"}, {"layout": "overlays"}]
+)
 def test_unknown_names_list_the_close_ones(options):
     with pytest.raises(UnknownNameError) as caught:
         RenderOptions(**options)
@@ -30,5 +37,6 @@ def test_unknown_names_list_the_close_ones(options):
 
 
 def test_the_default_options_hold():
-    assert RenderOptions().mode == "auto"
-    assert RenderOptions(mode="single", token=0).token == 0
+    assert RenderOptions().layout == "overlay"
+    assert RenderOptions().contour_level == 0.5
+    assert RenderOptions(threshold=0.3).contour_level == 0.3

@@ -1,0 +1,196 @@
+"""Heat on planes: what `overlay` does to an RGB picture, done to the YUV that an encoder takes.
+
+Source: linear blending commutes with the affine map from RGB to YUV, so a pixel is the same share
+of colour and picture; 4:2:0 colour takes the mean heat of its four pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from tam_video.render.canvas import to_yuv
+from tam_video.render.overlay import (
+    TimeWindow,
+    color_table,
+    heat_shares,
+    slots_around,
+    unseen_marks,
+    upsample,
+)
+from tam_video.types import ByteArray, Float64Array, FloatArray, View
+from tam_video.video.planes import Planes
+
+_BLACK_Y, _NO_COLOR = 16, 128
+_FADE_STEPS = 16  # between two slots; more can't be told apart, fewer are seen as steps
+_KEPT_SLOTS = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatTables:
+    """What each of the 256 heat levels does to a picture.
+
+    Attributes:
+        kept: uint8 [256], share of the picture that stays, in 255ths.
+        added: uint8 [256] each, what is added to Y, U and V.
+    """
+
+    kept: ByteArray
+    added: tuple[ByteArray, ByteArray, ByteArray]
+
+
+@lru_cache(maxsize=32)
+def heat_tables(colormap: str, opacity: float, threshold: float, matrix: int) -> HeatTables:
+    """Tables of a look.
+
+    Args:
+        colormap: one of `COLORMAPS`.
+        opacity: share of colour at full heat, in [0, 1].
+        threshold: heat below it is not drawn, in [0, 1).
+        matrix: number of ITU-T H.273 of the planes.
+
+    Raises:
+        UnknownNameError: there is no such colour map.
+    """
+    shares = heat_shares(opacity, threshold)
+    kept = np.rint(255.0 * (1.0 - shares))
+    # What the rounded share leaves open is given to the colour: white stays white, gray gray.
+    added = np.rint((1.0 - kept / 255.0)[:, None] * to_yuv(color_table(colormap), matrix))
+    y, u, v = (np.ascontiguousarray(each) for each in added.T.astype(np.uint8))
+    return HeatTables(kept.astype(np.uint8), (y, u, v))
+
+
+@dataclass(eq=False)
+class HeatField:
+    """The heat of one map on a picture of one size, moment by moment.
+
+    Attributes:
+        maps: float32 [t, h, w] in [0, 1].
+        slot_seconds: float64 [t], not decreasing.
+        window: the stretch of the clip that the map speaks for.
+        view: the part of the picture that the cells cover.
+        width: picture width in pixels.
+        height: picture height in pixels.
+    """
+
+    maps: FloatArray
+    slot_seconds: Float64Array
+    window: TimeWindow
+    view: View
+    width: int
+    height: int
+    _slots: dict[int, ByteArray] = field(default_factory=dict, repr=False)
+    _shown: tuple[tuple[int, int, float], ByteArray] | None = field(default=None, repr=False)
+
+    def at(self, seconds: float) -> ByteArray | None:
+        """The heat at a moment, the same array as long as it does not change.
+
+        Args:
+            seconds: on the source's clock.
+
+        Returns:
+            uint8 [H, W] in 255ths; None outside of the window.
+        """
+        if seconds not in self.window:
+            return None
+        before, after, share = slots_around(self.slot_seconds, seconds)
+        key = (before, after, round(share * _FADE_STEPS) / _FADE_STEPS)
+        if self._shown is None or self._shown[0] != key:
+            self._shown = (key, self._mixed(*key))
+        return self._shown[1]
+
+    def _mixed(self, before: int, after: int, share: float) -> ByteArray:
+        import cv2
+
+        if not share or before == after:
+            return self._slot(before)
+        if share == 1:
+            return self._slot(after)
+        mixed = cv2.addWeighted(self._slot(before), 1 - share, self._slot(after), share, 0)
+        return np.asarray(mixed, dtype=np.uint8)
+
+    def _slot(self, number: int) -> ByteArray:
+        if number not in self._slots:
+            if len(self._slots) == _KEPT_SLOTS:
+                del self._slots[next(iter(self._slots))]
+            self._slots[number] = upsample(
+                self.maps[number], width=self.width, height=self.height, view=self.view
+            )
+        return self._slots[number]
+
+
+class HeatBlender:
+    """Blends one heat after the other; what a heat comes to is kept until it changes."""
+
+    def __init__(self, tables: HeatTables, *, step: int) -> None:
+        self._tables, self._step = tables, step
+        self._heat: ByteArray | None = None
+        self._weights: list[tuple[ByteArray, ByteArray]] = []
+
+    def blend(self, picture: Planes, heat: ByteArray, *, out: Planes) -> None:
+        """Lay heat over a picture.
+
+        Args:
+            picture: H x W; not changed.
+            heat: uint8 [H, W], in 255ths.
+            out: where the result goes, of the same size.
+        """
+        import cv2
+
+        if heat is not self._heat:
+            self._weigh(heat)
+        planes = ((picture.y, out.y), (picture.u, out.u), (picture.v, out.v))
+        for (source, target), (kept, added) in zip(planes, self._weights, strict=True):
+            cv2.add(cv2.multiply(source, kept, scale=1 / 255), added, dst=target)
+
+    def _weigh(self, heat: ByteArray) -> None:
+        import cv2
+
+        small = heat
+        if self._step == 2:
+            small = np.asarray(cv2.resize(heat, (heat.shape[1] // 2, heat.shape[0] // 2)), np.uint8)
+        self._heat, self._weights = heat, []
+        kept = {id(level): cv2.LUT(level, self._tables.kept) for level in (heat, small)}
+        for level, table in zip((heat, small, small), self._tables.added, strict=True):
+            added = np.asarray(cv2.LUT(level, table), dtype=np.uint8)
+            self._weights.append((np.asarray(kept[id(level)], dtype=np.uint8), added))
+
+
+def mark_unseen_planes(picture: Planes, view: View) -> Planes:
+    """Dim and hatch what the model never saw, as `overlay.mark_unseen` does.
+
+    Args:
+        picture: H x W; not changed.
+        view: the part of the picture that the model saw.
+
+    Returns:
+        The marked picture; the picture itself where all was seen.
+    """
+    import cv2
+
+    marks = _marks(view, picture.width, picture.height, picture.step)
+    if marks is None:
+        return picture
+    y, u, v = (
+        np.asarray(cv2.add(cv2.multiply(plane, kept, scale=1 / 255), added), dtype=np.uint8)
+        for plane, (kept, added) in zip((picture.y, picture.u, picture.v), marks, strict=True)
+    )
+    return Planes(y, u, v)
+
+
+@lru_cache(maxsize=4)
+def _marks(
+    view: View, width: int, height: int, step: int
+) -> tuple[tuple[ByteArray, ByteArray], ...] | None:
+    """(kept, added) of each plane."""
+    marks = unseen_marks(view, width, height)
+    if marks is None:
+        return None
+    kept, lines = marks
+    lost = 1.0 - kept / 255.0
+    luma = np.rint(lost * _BLACK_Y + lines * (219 / 255)).astype(np.uint8)
+    chroma = np.rint(lost[::step, ::step] * _NO_COLOR).astype(np.uint8)
+    small = np.ascontiguousarray(kept[::step, ::step])
+    return (kept, luma), (small, chroma), (small, chroma)

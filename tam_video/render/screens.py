@@ -1,0 +1,389 @@
+"""The layouts: which elements stand where on a canvas of which size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from tam_video.errors import ConfigError
+from tam_video.render.canvas import Canvas, Rect, even
+from tam_video.render.captions import (
+    MIN_CANVAS_WIDTH_PX,
+    CaptionBar,
+    ColorScale,
+    caption_bar,
+    font_size,
+)
+from tam_video.render.elements import (
+    Boxes,
+    Caption,
+    Choose,
+    Clock,
+    Element,
+    PicturePane,
+    PlainPane,
+    Sight,
+    TimeStrip,
+    always,
+    of_run,
+)
+from tam_video.render.fonts import FontStack
+from tam_video.render.labels import draw_label
+from tam_video.render.options import RenderOptions
+from tam_video.render.overlay import TimeWindow, explained_window
+from tam_video.render.panes import (
+    MAX_HEIGHT_PX,
+    MAX_WIDTH_PX,
+    Tiling,
+    best_tiling,
+)
+from tam_video.render.schedule import ClipClock
+from tam_video.render.timeline import TimeAxis, clock_text
+from tam_video.render.turns import (
+    Subject,
+    answer_tokens,
+    shown_words,
+    token_subject,
+    words_subject,
+)
+from tam_video.types import Explanation, Float64Array, VideoInfo
+
+MAX_TILES = 48
+_BAR_SHARE = 0.4  # of the picture's height: what the bar may take
+_GRID_BAR_PX = 176
+_COMPARED_BAR_PX = 150
+_TILE_STRIP_SHARE = 0.4  # of a tile's width
+_CLOCK_SHARE = 0.35  # of the canvas's width: a longer clock leaves the clip's length out
+_HEADS_PX = ((4, 44), (9, 38), (16, 32), (MAX_TILES, 26))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Screen:
+    """A canvas and what is drawn on it.
+
+    Attributes:
+        canvas: drawn over again for every frame.
+        elements: drawn in this order.
+        square_pixels: whether pictures were scaled to the shape that players show.
+        warnings: what had to be left out, in words.
+    """
+
+    canvas: Canvas
+    elements: tuple[Element, ...]
+    square_pixels: bool = True
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """What every layout is made from.
+
+    Attributes:
+        info: the source.
+        clip: its clock.
+        look: the options.
+        matrix: number of ITU-T H.273 of the canvas's colours.
+        step: 2 for clips (4:2:0), 1 for still pictures (4:4:4).
+    """
+
+    info: VideoInfo
+    clip: ClipClock
+    look: RenderOptions
+    matrix: int
+    step: int = 2
+
+    def canvas(self, width: int, height: int) -> Canvas:
+        """An empty canvas."""
+        return Canvas(width, height, matrix=self.matrix, step=self.step)
+
+    def sight(self, explanation: Explanation) -> Sight:
+        """What a run's model saw."""
+        window = explained_window(
+            explanation,
+            clip_start_seconds=self.clip.start_seconds,
+            clip_end_seconds=self.clip.end_seconds,
+        )
+        return Sight(
+            explanation.layout.slot_seconds(explanation.pts_seconds),
+            window,
+            explanation.layout.view,
+            (self.info.width, self.info.height),
+            subject_boxes(explanation, self.clip.pts_seconds),
+        )
+
+    def axis(self, sight: Sight | None) -> TimeAxis:
+        """The clip's time, with a run's slots."""
+        start, end = self.clip.start_seconds, self.clip.end_seconds
+        if sight is None:
+            return TimeAxis(start, end, np.empty(0), TimeWindow(start, end))
+        return TimeAxis(start, end, sight.slot_seconds, sight.window)
+
+
+def subject_boxes(explanation: Explanation, frame_seconds: Float64Array) -> Boxes:
+    """A function that gives the boxes of a subject's tracks in a frame; tracks are made once."""
+    from tam_video.localise import WordTrack, token_track, word_track
+
+    @cache
+    def track(word: int | None, token: int | None) -> WordTrack:
+        if word is not None:
+            return word_track(explanation, word, frame_seconds=frame_seconds)
+        return token_track(explanation, token or 0, frame_seconds=frame_seconds)
+
+    def boxes(subject: Subject, frame: int) -> list[tuple[int, int, int, int]]:
+        tracks = [track(word, None) for word in subject.word_indices]
+        if subject.token_index is not None:
+            tracks.append(track(None, subject.token_index))
+        found = (each.box_at(frame) for each in tracks)
+        return [box for box in found if box is not None]
+
+    return boxes
+
+
+def build_screen(explanation: Explanation, stage: Stage) -> Screen:
+    """The screen of one run in its layout."""
+    builders: dict[str, Callable[[Explanation, Stage], Screen]] = {
+        "overlay": overlay_screen,
+        "words": overlay_screen,
+        "side": side_screen,
+        "grid": grid_screen,
+    }
+    if stage.look.layout not in builders:
+        raise ConfigError(
+            "layout 'compare' is for several runs", hint="tam-video render RUN RUN --layout compare"
+        )
+    return builders[stage.look.layout](explanation, stage)
+
+
+def overlay_screen(explanation: Explanation, stage: Stage) -> Screen:
+    """Heat on the picture in its own size, the bar below."""
+    info, look = stage.info, stage.look
+    width, height = info.width + info.width % 2, info.height + info.height % 2
+    sight = stage.sight(explanation)
+    if not look.caption:
+        canvas = stage.canvas(width, height)
+        pane = PicturePane(Rect(0, 0, width, height), sight, of_run(0), look, canvas=canvas)
+        return Screen(canvas, (pane,), square_pixels=False)
+    full = max(width, MIN_CANVAS_WIDTH_PX)
+    foot = _Foot.of(explanation, stage, width=full, room=_BAR_SHARE * height)
+    canvas = stage.canvas(full, height + foot.height)
+    canvas.fill(Rect(0, 0, full, height), (0, 0, 0))
+    place = Rect(2 * ((full - width) // 4), 0, width, height)
+    pane = PicturePane(place, sight, of_run(0), look, canvas=canvas)
+    elements = foot.elements(height, sight, stage, of_run(0), run=0, canvas=canvas)
+    return Screen(canvas, (pane, *elements), square_pixels=False)
+
+
+def side_screen(explanation: Explanation, stage: Stage) -> Screen:
+    """The picture, and the same with heat."""
+    room = (MAX_WIDTH_PX, MAX_HEIGHT_PX)
+    tiling = best_tiling(2, stage.info, extra_px=0, room_px=room, columns=2)
+    width, height = tiling.size(2, above_px=0, below_px=0)
+    sight = stage.sight(explanation)
+    foot = _Foot.of(explanation, stage, width=width, room=_BAR_SHARE * height)
+    canvas = stage.canvas(width, height + foot.height)
+    left, right = (tiling.place(number, above_px=0, below_px=0) for number in range(2))
+    panes = (
+        PlainPane(left),
+        PicturePane(right, sight, of_run(0), stage.look, canvas=canvas),
+    )
+    return Screen(
+        canvas, (*panes, *foot.elements(height, sight, stage, of_run(0), run=0, canvas=canvas))
+    )
+
+
+def grid_screen(explanation: Explanation, stage: Stage) -> Screen:
+    """One labelled tile for each content word or token, all at once."""
+    subjects, warnings = _tile_subjects(explanation, stage.look)
+    head = _head_px(len(subjects))
+    room = (MAX_WIDTH_PX, MAX_HEIGHT_PX - _GRID_BAR_PX)
+    tiling = best_tiling(len(subjects), stage.info, extra_px=head, room_px=room)
+    size = tiling.size(len(subjects), above_px=head, below_px=0)
+    width = max(size[0], MIN_CANVAS_WIDTH_PX)
+    sight = stage.sight(explanation)
+    foot = _Foot.of(explanation, stage, width=width, room=_GRID_BAR_PX, has_choices=False)
+    canvas = stage.canvas(width, size[1] + foot.height)
+    elements: list[Element] = []
+    for number, subject in enumerate(subjects):
+        place = tiling.place(number, above_px=head, below_px=0)
+        elements += _tile(subject, place, head, sight, stage, canvas)
+    none = Subject(text=explanation.answer, maps=None)
+    elements += foot.elements(size[1], sight, stage, always(none), run=None, canvas=canvas)
+    return Screen(canvas, tuple(elements), warnings=warnings)
+
+
+def compare_screen(
+    explanations: Sequence[Explanation], names: Sequence[str], stage: Stage
+) -> Screen:
+    """Several runs side by side: each with its name, its heat and its answer, on one clock."""
+    count, font = len(explanations), stage.look.font
+    size_px = font_size(MAX_WIDTH_PX, MAX_HEIGHT_PX // 5)
+    head, row, strip = _head_px(count), _row_px(size_px), even(0.8 * _head_px(count))
+    tiling = best_tiling(
+        count,
+        stage.info,
+        extra_px=head + strip + _COMPARED_BAR_PX,
+        room_px=(MAX_WIDTH_PX, MAX_HEIGHT_PX - row),
+        min_width_px=MIN_CANVAS_WIDTH_PX,
+    )
+    bars = [_compared_bar(each, tiling, font) for each in explanations]
+    below = strip + max(bar.layout.height_px for bar in bars)
+    width, height = tiling.size(count, above_px=head, below_px=below)
+    canvas = stage.canvas(width, height + row)
+    elements: list[Element] = []
+    for number, (explanation, name) in enumerate(zip(explanations, names, strict=True)):
+        place = tiling.place(number, above_px=head, below_px=below)
+        label = draw_label(name, width=place.width, height=head, font=font)
+        canvas.paste(canvas.sprite(label), place.x, place.y - head)
+        sight, choose, end = stage.sight(explanation), of_run(number), place.y + place.height
+        elements += [
+            PicturePane(place, sight, choose, stage.look, canvas=canvas),
+            TimeStrip(
+                Rect(place.x, end, place.width, strip), stage.axis(sight), choose, run=number
+            ),
+            Caption(place.x, end + strip, bars[number], choose),
+        ]
+    place, no_ticks = Rect(0, height, width, row), stage.axis(None)
+    elements += _time_row(
+        place, no_ticks, always(None), size_px=size_px, font=font, run=None, canvas=canvas
+    )
+    return Screen(canvas, tuple(elements))
+
+
+def _compared_bar(explanation: Explanation, tiling: Tiling, font: str | None) -> CaptionBar:
+    return caption_bar(
+        explanation.answer,
+        "",
+        width_px=tiling.width,
+        room_px=max(_COMPARED_BAR_PX, tiling.height / 2),
+        size_px=font_size(tiling.width, MAX_HEIGHT_PX),
+        font=font,
+    )
+
+
+def _tile_subjects(
+    explanation: Explanation, look: RenderOptions
+) -> tuple[list[Subject], tuple[str, ...]]:
+    """What the tiles of a grid show, and what had to be left out."""
+    if look.tiles == "tokens":
+        found = [token_subject(explanation, each.index) for each in answer_tokens(explanation)]
+    else:
+        found = [words_subject(explanation, [word]) for word in shown_words(explanation)]
+    left_out = len(found) - MAX_TILES
+    warnings = (f"the grid shows {MAX_TILES} of {len(found)} {look.tiles}",) if left_out > 0 else ()
+    return found[:MAX_TILES] or [Subject(text="", maps=None)], warnings
+
+
+def _tile(
+    subject: Subject, place: Rect, head: int, sight: Sight, stage: Stage, canvas: Canvas
+) -> list[Element]:
+    """A picture with its word above it, and the word's energy over time beside the word."""
+    strip = 2 * int(_TILE_STRIP_SHARE * place.width / 2)
+    width = place.width - strip
+    label = draw_label(subject.text, width=width, height=head, font=stage.look.font)
+    canvas.paste(canvas.sprite(label), place.x, place.y - head)
+    choose = always(subject)
+    inset = even(head / 8)
+    strip_place = Rect(place.x + width, place.y - head + inset, strip, head - 2 * inset)
+    return [
+        TimeStrip(strip_place, stage.axis(sight), choose, run=None),
+        PicturePane(place, sight, choose, stage.look, canvas=canvas),
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Foot:
+    """What stands under the pictures: the bar, and the time below it."""
+
+    bar: CaptionBar
+    row_px: int
+
+    @classmethod
+    def of(
+        cls,
+        explanation: Explanation,
+        stage: Stage,
+        *,
+        width: int,
+        room: float,
+        has_choices: bool = True,
+    ) -> _Foot:
+        asked = [turn.text for turn in explanation.conversation if turn.role == "user"]
+        look, size_px = stage.look, font_size(width, room)
+        row = _row_px(size_px)
+        bar = caption_bar(
+            explanation.answer,
+            asked[-1] if asked else "",
+            width_px=width,
+            room_px=room - row,
+            size_px=size_px,
+            font=look.font,
+            has_choices=has_choices,
+            scale=ColorScale(look.colormap, look.threshold),
+        )
+        return cls(bar, row)
+
+    @property
+    def height(self) -> int:
+        """In pixels, even."""
+        return self.bar.layout.height_px + self.row_px
+
+    def elements(
+        self,
+        y: int,
+        sight: Sight,
+        stage: Stage,
+        choose: Choose,
+        *,
+        run: int | None,
+        canvas: Canvas,
+    ) -> list[Element]:
+        """The elements, from `y` on."""
+        layout = self.bar.layout
+        place = Rect(0, y + layout.height_px, layout.width_px, self.row_px)
+        row = _time_row(
+            place,
+            stage.axis(sight),
+            choose,
+            size_px=self.bar.fonts.size_px,
+            font=stage.look.font,
+            run=run,
+            canvas=canvas,
+        )
+        return [Caption(0, y, self.bar, choose), *row]
+
+
+def _time_row(
+    place: Rect,
+    axis: TimeAxis,
+    choose: Choose,
+    *,
+    size_px: int,
+    font: str | None,
+    run: int | None,
+    canvas: Canvas,
+) -> list[Element]:
+    """The strip, and the clock at its right end."""
+    pad, fonts = even(size_px / 2), FontStack(max(11, round(0.82 * size_px)), font)
+    end = clock_text(axis.end_seconds - axis.start_seconds)
+    wide, narrow = even(1.2 * fonts.length(f"{end} / {end}")), even(1.2 * fonts.length(end))
+    clock = wide if wide < _CLOCK_SHARE * place.width else narrow
+    height = place.height - pad
+    strip = Rect(place.x + pad, place.y, place.width - 3 * pad - clock, height)
+    right = Rect(strip.x + strip.width + pad, place.y, clock, height)
+    return [
+        TimeStrip(strip, axis, choose, run=run),
+        Clock(right, axis, fonts, canvas=canvas),
+    ]
+
+
+def _row_px(size_px: int) -> int:
+    """Height of the time row for letters of a size, the free space below it included."""
+    return even(1.4 * size_px) + even(size_px / 2)
+
+
+def _head_px(count: int) -> int:
+    """Height of the labels above so many pictures."""
+    return next(height for most, height in _HEADS_PX if count <= most)

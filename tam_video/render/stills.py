@@ -1,0 +1,259 @@
+"""The contact sheet of a run: a row for each content word, a column for each slot.
+
+On white, for papers and slides. Each row's hottest slot has a frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tam_video.render.canvas import Rect, even
+from tam_video.render.captions import percent
+from tam_video.render.elements import Moment, PicturePane, always
+from tam_video.render.fonts import FontStack
+from tam_video.render.options import RenderOptions
+from tam_video.render.overlay import color_table
+from tam_video.render.panes import display_aspect
+from tam_video.render.schedule import chosen_subject
+from tam_video.render.screens import Stage
+from tam_video.render.sheet import (
+    Sheet,
+    SheetFrame,
+    SheetItem,
+    SheetPicture,
+    SheetText,
+    check_libraries,
+    write_sheets,
+)
+from tam_video.render.text_drawing import cut_line
+from tam_video.render.text_layout import wrap
+from tam_video.render.theme import Color
+from tam_video.render.timeline import clock_text
+from tam_video.render.turns import Subject, shown_words, words_subject
+from tam_video.types import ByteArray, Explanation, IntArray
+from tam_video.video.planes import planes_of_rgb, rgb_of_planes
+from tam_video.video.reader import VideoReader
+
+MAX_ROWS, MAX_COLUMNS = 24, 8
+_INK: Color = (32, 33, 38)
+_GRAY: Color = (112, 116, 128)
+_ACCENT: Color = (224, 112, 0)
+_MARGIN_PX, _GAP_PX = 36, 8
+_TEXT_PX, _SMALL_PX = 24, 17
+_PICTURES_WIDTH_PX, _PICTURES_HEIGHT_PX = 1680, 2000
+_MIN_TILE_PX, _MAX_TILE_PX = 120, 320
+_MAX_LABEL_PX = 260
+_ANSWER_LINES = 3
+_SCALE_PX = (200, 14)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenStills:
+    """The sheets that were written, and what had to be left out, in words."""
+
+    paths: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Grid:
+    """What the sheet shows, and how large.
+
+    Attributes:
+        rows: one subject each.
+        slots: int64, the slot of each column.
+        tile: (width, height) of a picture in pixels.
+        label_px: width of the column of words.
+        top_px: where the pictures begin.
+    """
+
+    rows: list[Subject]
+    slots: IntArray
+    tile: tuple[int, int]
+    label_px: int
+    top_px: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the sheet in pixels."""
+        x, y = self.place(len(self.rows), len(self.slots))
+        return x - _GAP_PX + _MARGIN_PX, y + 3 * _MARGIN_PX // 2
+
+    def place(self, row: int, column: int) -> tuple[int, int]:
+        """Where a picture's upper left corner stands."""
+        left = _MARGIN_PX + self.label_px
+        width, height = self.tile
+        return left + column * (width + _GAP_PX), self.top_px + row * (height + _GAP_PX)
+
+
+def write_stills(
+    explanation: Explanation, reader: VideoReader, out_dir: Path, stage: Stage
+) -> WrittenStills:
+    """Write `stills.png`, `stills.pdf`, `stills.svg`, as far as they are asked for.
+
+    Args:
+        explanation: what was seen.
+        reader: its source, open.
+        out_dir: an existing folder.
+        stage: source, clock, colours and options.
+
+    Raises:
+        ConfigError: the chosen word, token or font does not exist.
+        VideoDecodeError: a frame can't be decoded.
+        ExportError: a file can't be written.
+        MissingDependencyError: PDF or SVG without matplotlib.
+    """
+    kinds = stage.look.stills
+    if not kinds:
+        return WrittenStills()
+    check_libraries(kinds)
+    sheet = contact_sheet(explanation, reader, stage)
+    paths = tuple(out_dir / f"stills.{kind}" for kind in kinds)
+    write_sheets(sheet, paths)
+    left_out = len(_subjects(explanation, stage.look)) - MAX_ROWS
+    warnings = (f"the stills leave out {left_out} of the words",) if left_out > 0 else ()
+    return WrittenStills(paths, warnings)
+
+
+def contact_sheet(explanation: Explanation, reader: VideoReader, stage: Stage) -> Sheet:
+    """Lay out and draw the sheet; see `write_stills`."""
+    fonts = FontStack(_TEXT_PX, stage.look.font)
+    small = FontStack(_SMALL_PX, stage.look.font)
+    grid = _grid(explanation, stage, fonts)
+    width, height = grid.size
+    items: list[SheetItem] = _heading(explanation, fonts, small, width)
+    sight = stage.sight(explanation)
+    for column, slot in enumerate(grid.slots.tolist()):
+        x, y = grid.place(0, column)
+        time = clock_text(sight.slot_seconds[slot] - stage.clip.start_seconds)
+        middle = x + grid.tile[0] / 2
+        items.append(SheetText(middle, y - _GAP_PX, time, small, _GRAY, "middle"))
+    items += _pictures(explanation, reader, stage, grid)
+    for row, subject in enumerate(grid.rows):
+        x, y = grid.place(row, 0)
+        items += _row_label(subject, x - 2 * _GAP_PX, y + grid.tile[1] / 2, fonts, small)
+    items += _scale(stage.look, small, width - _MARGIN_PX, height - _MARGIN_PX // 2)
+    return Sheet(width, height, tuple(items))
+
+
+def _subjects(explanation: Explanation, look: RenderOptions) -> list[Subject]:
+    chosen = chosen_subject(explanation, look)
+    if chosen is not None:
+        return [chosen]
+    words = shown_words(explanation)
+    return [words_subject(explanation, [word]) for word in words]
+
+
+def _grid(explanation: Explanation, stage: Stage, fonts: FontStack) -> _Grid:
+    rows = _subjects(explanation, stage.look)[:MAX_ROWS] or [Subject(text="", maps=None)]
+    t = explanation.layout.t
+    slots = np.unique(np.linspace(0, t - 1, min(t, MAX_COLUMNS)).round().astype(np.int64))
+    by_width = _PICTURES_WIDTH_PX / len(slots) - _GAP_PX
+    by_height = (_PICTURES_HEIGHT_PX / len(rows) - _GAP_PX) * display_aspect(stage.info)
+    width = even(min(_MAX_TILE_PX, max(_MIN_TILE_PX, min(by_width, by_height))))
+    tile = (width, even(width / display_aspect(stage.info)))
+    lengths = [fonts.length(subject.text) for subject in rows]
+    label = int(min(_MAX_LABEL_PX, max(lengths, default=0.0))) + 2 * _GAP_PX + _TEXT_PX
+    sheet_width = 2 * _MARGIN_PX + label + len(slots) * (width + _GAP_PX) - _GAP_PX
+    lines = len(_answer_lines(explanation, fonts, sheet_width))
+    top = 2 * _MARGIN_PX + round(1.35 * _TEXT_PX * lines) + 3 * _SMALL_PX
+    return _Grid(rows, slots, tile, label, top)
+
+
+def _answer_lines(explanation: Explanation, fonts: FontStack, width: int) -> list[str]:
+    room = width - 2 * _MARGIN_PX
+    lines = [
+        "".join(piece.text for piece in line)
+        for line in wrap(explanation.answer, width_px=room, length=fonts.length)
+    ]
+    if len(lines) > _ANSWER_LINES:
+        rest = " ".join(lines[_ANSWER_LINES - 1 :])
+        lines[_ANSWER_LINES - 1 :] = [cut_line(rest, width_px=room, fonts=fonts)]
+    return lines
+
+
+def _heading(
+    explanation: Explanation, fonts: FontStack, small: FontStack, width: int
+) -> list[SheetItem]:
+    asked = [turn.text for turn in explanation.conversation if turn.role == "user"]
+    question = cut_line(asked[-1] if asked else "", width_px=width - 2 * _MARGIN_PX, fonts=small)
+    baseline: float = _MARGIN_PX + _SMALL_PX
+    items: list[SheetItem] = [SheetText(_MARGIN_PX, baseline, question, small, _GRAY)]
+    for line in _answer_lines(explanation, fonts, width):
+        baseline += 1.35 * _TEXT_PX
+        items.append(SheetText(_MARGIN_PX, baseline, line, fonts, _INK))
+    return items
+
+
+def _pictures(
+    explanation: Explanation, reader: VideoReader, stage: Stage, grid: _Grid
+) -> list[SheetItem]:
+    """All tiles, and a frame around each row's hottest one."""
+    width, height = grid.tile
+    canvas, sight = stage.canvas(width, height), stage.sight(explanation)
+    moments = [_moment(explanation, reader, stage, slot, grid.tile) for slot in grid.slots.tolist()]
+    items: list[SheetItem] = []
+    for row, subject in enumerate(grid.rows):
+        place = Rect(0, 0, width, height)
+        pane = PicturePane(place, sight, always(subject), stage.look, canvas=canvas)
+        for column, moment in enumerate(moments):
+            pane.draw(canvas, moment)
+            rgb = rgb_of_planes(canvas.drawn.planes, matrix=canvas.matrix)
+            items.append(SheetPicture(*grid.place(row, column), rgb))
+        energy = subject.energy
+        if energy is not None and energy[grid.slots].max() > 0:
+            hottest = grid.place(row, int(energy[grid.slots].argmax()))
+            items.append(SheetFrame((*hottest, width, height), _ACCENT))
+    return items
+
+
+def _moment(
+    explanation: Explanation,
+    reader: VideoReader,
+    stage: Stage,
+    slot: int,
+    tile: tuple[int, int],
+) -> Moment:
+    """The middle one of the frames that fed a slot, at the slot's time, as small as it is shown."""
+    import cv2
+
+    fed = explanation.layout.slot_indices(explanation.indices)[slot]
+    batch = reader.read([fed[len(fed) // 2]])
+    small: ByteArray = np.asarray(
+        cv2.resize(batch.frames[0], tile, interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
+    picture = planes_of_rgb(small, matrix=stage.matrix, step=stage.step)
+    seconds = float(explanation.layout.slot_seconds(explanation.pts_seconds)[slot])
+    return Moment(picture, int(batch.indices[0]), seconds, subjects=(), shown=())
+
+
+def _row_label(
+    subject: Subject, right: float, middle: float, fonts: FontStack, small: FontStack
+) -> list[SheetItem]:
+    """The word, and below it how probable its first token was."""
+    word = cut_line(subject.text, width_px=_MAX_LABEL_PX, fonts=fonts)
+    said = [choice.probability for choice in subject.choices if choice.is_said]
+    items: list[SheetItem] = [SheetText(right, middle, word, fonts, _INK, "right")]
+    if said:
+        place = middle + 1.3 * _SMALL_PX
+        items.append(SheetText(right, place, percent(said[0]), small, _GRAY, "right"))
+    return items
+
+
+def _scale(look: RenderOptions, fonts: FontStack, right: int, bottom: int) -> list[SheetItem]:
+    """The colours from cold to hot; gray where heat is not drawn."""
+    width, height = _SCALE_PX
+    levels = np.linspace(0, 255, width).round().astype(np.int64)
+    colors = color_table(look.colormap)[levels]
+    colors = np.where((levels / 255 >= look.threshold)[:, None], colors, 224).astype(np.uint8)
+    one = fonts.length("1")
+    left = int(right - one - _GAP_PX - width)
+    baseline = bottom + 0.35 * _SMALL_PX
+    return [
+        SheetText(right, baseline, "1", fonts, _GRAY, "right"),
+        SheetPicture(left, bottom - height // 2, np.repeat(colors[None], height, axis=0)),
+        SheetText(left - _GAP_PX, baseline, "heat 0", fonts, _GRAY, "right"),
+    ]

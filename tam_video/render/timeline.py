@@ -1,0 +1,135 @@
+"""The strip under the answer: when the model looked, how hot the word was then, and where we are.
+
+Pure drawing; what has passed and what is to come are two pictures of one strip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tam_video.render.overlay import TimeWindow
+from tam_video.render.theme import BACKGROUND, DIM, FAINT, LIT, Color, mix
+from tam_video.types import ByteArray, Float64Array
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
+
+_FINER = 3  # drawn this much larger and scaled down: smooth edges
+_BASE_SHARE = 0.74  # of the height: the line that the ticks hang on
+_TICKS_END = 0.96
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimeAxis:
+    """The clip's time from left to right.
+
+    Attributes:
+        start_seconds: pts of the first frame.
+        end_seconds: end of the last frame.
+        slot_seconds: float64 [t], the times of the slots; none for an axis without ticks.
+        window: the stretch that the slots speak for.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    slot_seconds: Float64Array
+    window: TimeWindow
+
+    def share(self, seconds: float) -> float:
+        """How far along a moment is, in [0, 1]."""
+        length = self.end_seconds - self.start_seconds
+        if length <= 0:
+            return 0.0
+        return min(1.0, max(0.0, (seconds - self.start_seconds) / length))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strip:
+    """A strip as it looks where time has passed, and where it has not: uint8 [H, W, 3] each."""
+
+    past: ByteArray
+    future: ByteArray
+
+
+def draw_strip(
+    axis: TimeAxis,
+    *,
+    width: int,
+    height: int,
+    energy: Float64Array | None = None,
+    shown: tuple[float, float] | None = None,
+) -> Strip:
+    """Draw a strip: ticks at the slots, the energy above them.
+
+    Args:
+        axis: the time from left to right.
+        width: in pixels.
+        height: in pixels.
+        energy: float64 [t], >= 0, of each slot; scaled to its own maximum.
+        shown: from when to when the word is shown, on the axis's clock.
+    """
+    line = _energy_line(axis, energy)
+    past, future = (
+        _draw(axis, line, shown, size=(width, height), color=color)
+        for color in (LIT, mix(BACKGROUND, DIM, 0.75))
+    )
+    return Strip(past, future)
+
+
+def _energy_line(axis: TimeAxis, energy: Float64Array | None) -> list[tuple[float, float]]:
+    """(share of the width, share of the height) of the energy's outline, held as heat is held."""
+    clean = np.nan_to_num(np.empty(0) if energy is None else energy)
+    if not clean.max(initial=0.0) > 0:
+        return []
+    levels = np.clip(clean / clean.max(), 0.0, 1.0).tolist()
+    times = [axis.window.start_seconds, *axis.slot_seconds.tolist(), axis.window.end_seconds]
+    held = [levels[0], *levels, levels[-1]]
+    return [(axis.share(time), level) for time, level in zip(times, held, strict=True)]
+
+
+def _draw(
+    axis: TimeAxis,
+    line: list[tuple[float, float]],
+    shown: tuple[float, float] | None,
+    *,
+    size: tuple[int, int],
+    color: Color,
+) -> ByteArray:
+    from PIL import Image, ImageDraw
+
+    width, height = size[0] * _FINER, size[1] * _FINER
+    picture = Image.new("RGB", (width, height), BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+    base = _BASE_SHARE * height
+    if line:
+        outline = [(x * (width - 1), base - 0.94 * base * level) for x, level in line]
+        area = [(outline[0][0], base), *outline, (outline[-1][0], base)]
+        draw.polygon(area, fill=mix(BACKGROUND, color, 0.45))
+        draw.line(outline, fill=color, width=_FINER + 1, joint="curve")
+    draw.rectangle((0, base, width, base + _FINER - 1), fill=FAINT)
+    _draw_ticks(draw, axis, width, height, color=color)
+    if shown is not None:
+        start, end = (axis.share(seconds) * (width - 1) for seconds in shown)
+        draw.rectangle((start, base - _FINER / 2, end, base + 1.5 * _FINER), fill=color)
+    small = picture.resize(size, Image.Resampling.BOX)
+    return np.asarray(small, dtype=np.uint8)
+
+
+def _draw_ticks(draw: ImageDraw, axis: TimeAxis, width: int, height: int, *, color: Color) -> None:
+    top, bottom = _BASE_SHARE * height, _TICKS_END * height
+    for seconds in np.unique(axis.slot_seconds).tolist():
+        x = axis.share(seconds) * (width - 1)
+        box = (x - _FINER / 2, top, x + _FINER / 2, bottom)
+        draw.rectangle(box, fill=mix(BACKGROUND, color, 0.8))
+
+
+def clock_text(seconds: float) -> str:
+    """A time as players show it, with tenths: "0:03.2", "1:02:03.4"."""
+    tenths = max(0, int(seconds * 10 + 1e-6))
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    start = f"{hours}:{minutes:02}" if hours else f"{minutes}"
+    return f"{start}:{rest // 10:02}.{rest % 10}"

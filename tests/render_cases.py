@@ -1,0 +1,68 @@
+"""Made-up explanations for what is drawn: one without a clip, one of a real file."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from tam_video.types import Explanation, Message, Token, VideoInfo, View, VisualLayout, Word
+from tam_video.video.reader import open_video
+
+ANSWER = "a red circle moves"
+
+
+def explanation(answer="the Red circle 2", content=("Red", "circle")):
+    words, tokens = [], [Token(0, 9, "What", "prompt", 3, 0, 4)]
+    for place, text in enumerate(answer.split()):
+        start = answer.index(text)
+        span = (start, start + len(text))
+        words.append(Word(place, text, *span, (place + 1,), text in content))
+        tokens.append(Token(place + 1, place, text, "answer", place, *span))
+    layout = VisualLayout(2, 1, 1, ((0,), (1,)))
+    count = len(words)
+    maps = np.linspace(0, 1, (count + 1) * 2, dtype=np.float32).reshape(-1, 2, 1, 1)
+    return Explanation(
+        info=VideoInfo(Path("c.mp4"), 2, 8, 8, average_fps=Fraction(1), duration_seconds=2.0),
+        indices=np.arange(2),
+        pts_seconds=np.arange(2.0),
+        conversation=(),
+        answer=answer,
+        tokens=tuple(tokens),
+        words=tuple(words),
+        layout=layout,
+        maps=maps,
+        word_maps=maps[1:].copy(),
+        text_scores=np.zeros((count + 1, count + 1), dtype=np.float32),
+    )
+
+
+def explain(path, *, answer=ANSWER, hot=None, frames=4, view=View()):  # noqa: B008
+    """Made-up maps: word n is hot in cell `hot[n]` of a 2 x 2 grid all the time."""
+    with open_video(path) as video:
+        info, pts = video.info, video.timeline.pts_seconds
+    indices = np.linspace(0, len(pts) - 1, frames).round().astype(np.int64)
+    words, tokens, at = [], [], 0
+    for place, text in enumerate(answer.split()):
+        start = answer.index(text, at)
+        at = start + len(text)
+        words.append(Word(place, text, start, at, (place,), len(text) > 1))
+        tokens.append(Token(place, place, text, "answer", place, start, at))
+    maps = np.zeros((len(words), frames // 2, 2, 2), dtype=np.float32)
+    for place, cell in enumerate(hot or [0] * len(words)):
+        maps[place, :, cell // 2, cell % 2] = 1.0
+    slots = tuple((2 * k, 2 * k + 1) for k in range(frames // 2))
+    return Explanation(
+        info=info,
+        indices=indices,
+        pts_seconds=pts[indices],
+        conversation=(Message("user", "What moves?"),),
+        answer=answer,
+        tokens=tuple(tokens),
+        words=tuple(words),
+        layout=VisualLayout(frames // 2, 2, 2, slots, view),
+        maps=maps,
+        word_maps=maps,
+        text_scores=np.zeros((len(words), len(words)), dtype=np.float32),
+    )

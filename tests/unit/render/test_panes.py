@@ -1,0 +1,61 @@
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tam_video.render.panes import GAP_PX, best_tiling, display_aspect
+from tam_video.types import VideoInfo
+
+ROOM = (1920, 1000)
+
+
+def info(width, height, aspect=1):
+    return VideoInfo(
+        Path("c.mp4"), 1, width, height, Fraction(25), 1.0, sample_aspect_ratio=Fraction(aspect)
+    )
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 30), st.integers(2, 4000), st.integers(2, 3000), st.integers(0, 30))
+def test_cells_are_even_do_not_overlap_and_keep_the_shape(count, width, height, half_extra):
+    extra = 2 * half_extra
+    tiling = best_tiling(count, info(width, height), extra_px=extra, room_px=ROOM)
+    places = [tiling.place(n, above_px=extra, below_px=0) for n in range(count)]
+    whole = tiling.size(count, above_px=extra, below_px=0)
+    taken = set()
+    for place in places:
+        assert place.x + place.width <= whole[0]
+        assert place.y + place.height <= whole[1]
+        taken.add((place.x // (place.width + GAP_PX), place.y // (extra + place.height + GAP_PX)))
+    assert len(taken) == count
+    if min(tiling.width, tiling.height) > 20:
+        assert tiling.width / tiling.height == pytest.approx(width / height, rel=0.15)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 12])
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (640, 272), (3840, 2160)])
+def test_pictures_fit_the_room_and_are_not_larger_than_the_source(count, size):
+    tiling = best_tiling(count, info(*size), extra_px=30, room_px=ROOM)
+    width, height = tiling.size(count, above_px=30, below_px=0)
+    assert width <= ROOM[0]
+    assert height <= ROOM[1] + 2
+    assert tiling.width <= max(size[0], 320)
+
+
+def test_the_number_of_columns_makes_the_pictures_large():
+    assert best_tiling(4, info(1280, 720), extra_px=0, room_px=ROOM).columns == 2
+    assert best_tiling(4, info(480, 1920), extra_px=0, room_px=ROOM).columns == 4
+    assert best_tiling(2, info(1280, 720), extra_px=0, room_px=ROOM, columns=2).columns == 2
+
+
+def test_pixels_that_are_not_square_are_shown_as_players_show_them():
+    assert display_aspect(info(720, 576, Fraction(16, 11))) == pytest.approx(1.818, abs=1e-3)
+    tiling = best_tiling(1, info(100, 100, 2), extra_px=0, room_px=ROOM)
+    assert tiling.width == 2 * tiling.height
+
+
+def test_no_cell_is_a_programming_mistake():
+    with pytest.raises(ValueError, match="one cell"):
+        best_tiling(0, info(8, 8), extra_px=0, room_px=ROOM)

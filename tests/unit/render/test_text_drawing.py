@@ -1,0 +1,62 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from tam_video.render.fonts import FontStack
+from tam_video.render.labels import draw_label
+from tam_video.render.text_drawing import cut_line, place_pieces, write_line
+from tam_video.render.text_layout import one_line, split_pieces
+
+FONTS = FontStack(16)
+HOSTILE = '<img src=x onerror=alert(1)> $x_{\\frac{1}{0}}$ \x00\x1b[31m \ud800 \u202eevil & "'
+
+
+def test_pieces_stand_one_after_the_other_from_the_left():
+    placed = place_pieces(split_pieces("a bc d"), text="a", fonts=FONTS, left=10, right=200)
+    assert placed[0].x == 10
+    for before, after in pairwise(placed):
+        assert after.x == pytest.approx(before.x + before.length)
+
+
+def test_arabic_begins_at_the_right():
+    text = "دائرة حمراء"
+    placed = place_pieces(split_pieces(text), text=text, fonts=FONTS, left=0, right=200)
+    assert placed[-1].x + placed[-1].length == pytest.approx(200)
+    assert placed[0].piece.start > placed[-1].piece.start
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=60), st.integers(0, 200))
+def test_a_cut_line_fits(text, width):
+    cut = cut_line(text, width_px=width, fonts=FONTS)
+    assert cut == "" or FONTS.length(cut) <= width
+    assert "\n" not in cut
+
+
+def test_a_line_that_fits_is_not_cut():
+    assert cut_line(" two\twords ", width_px=900, fonts=FONTS) == "two words"
+
+
+def test_one_line_has_nothing_that_breaks_a_file():
+    line = one_line(HOSTILE)
+    assert "<img src=x onerror=alert(1)>" in line
+    assert not {"\x00", "\x1b", "\ud800", "\u202e"} & set(line)
+    line.encode("utf-8")
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "", "红色 दिल 한국어 👩\u200d🚀 שלום"])
+def test_any_text_is_written_as_long_as_it_measures(text):
+    picture = Image.new("RGB", (900, 40))
+    end = write_line(ImageDraw.Draw(picture), text, (5, 25), fonts=FONTS, fill=(255, 255, 255))
+    drawn = np.flatnonzero(np.asarray(picture).any(axis=(0, 2)))
+    assert drawn.max(initial=0) <= end + 2
+    assert bool(len(drawn)) == bool(text)
+
+
+@pytest.mark.parametrize(("width", "height"), [(2, 2), (60, 20), (400, 44)])
+def test_a_label_has_its_size_whatever_it_says(width, height):
+    assert draw_label(HOSTILE * 5, width=width, height=height).shape == (height, width, 3)
