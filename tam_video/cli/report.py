@@ -1,0 +1,129 @@
+"""`tam-video report` and `tam-video serve`: results for eyes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tam_video.cli.console import Console, common_options, session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@click.command("report")
+@click.argument("directory", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@click.option("--single-file", is_flag=True, help="Put clip and pictures into the page.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write one single file here (of many runs: the index page).",
+)
+@click.option(
+    "--video",
+    "videos",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Where the source is now, if it was moved; once for each input.",
+)
+@click.option("--no-clip", is_flag=True, help="Show no picture of the source.")
+@click.option("--force", is_flag=True, help="Replace existing reports.")
+@common_options
+def report_command(
+    directory: Path,
+    output: Path | None,
+    videos: tuple[Path, ...],
+    no_clip: bool,
+    force: bool,
+    as_json: bool,
+    verbose: int,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Write report.html of a finished run; of a folder of runs, theirs and an index.html.
+
+    A report needs no model and no network. It opens from disk in any browser, beside clip.mp4: the
+    explained part of the source, encoded anew without its metadata. Reports that runs of a folder
+    already have are kept, unless --force is given.
+    """
+    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
+        from tam_video.errors import ConfigError
+        from tam_video.report import find_runs, write_report
+
+        runs = find_runs(directory)
+        if runs and runs != [directory]:
+            if videos or options["single_file"]:
+                raise ConfigError("--video and --single-file are for one run", hint="name one run")
+            index = _write_many(
+                console, runs, output or directory / "index.html", clip=not no_clip, force=force
+            )
+            console.result({"index": index, "runs": runs}, str(index))
+            return
+        with console.progress() as progress:
+            page = write_report(
+                directory,
+                output=output,
+                video=videos or None,
+                clip=not no_clip,
+                force=force,
+                progress=lambda done, total: progress("encode", done, total),
+                **options,
+            )
+        console.result({"run_dir": directory, "report": page}, str(page))
+
+
+def _write_many(
+    console: Console, runs: Sequence[Path], index: Path, *, clip: bool, force: bool
+) -> Path:
+    """The reports that are missing, then the page that lists all; a lost source costs its clip."""
+    from tam_video.errors import InputError, RunFolderError
+    from tam_video.report import write_index, write_report
+    from tam_video.report.index import refuse_foreign
+
+    refuse_foreign(index, force=force)
+    with console.progress() as progress:
+        for done, run in enumerate(runs, 1):
+            if force or not (run / "report.html").exists():
+                try:
+                    write_report(run, clip=clip, force=force)
+                except (InputError, RunFolderError) as exc:
+                    console.note(f"warning: {run} is shown without its clip: {exc.message}")
+                    write_report(run, clip=False, force=force)
+            progress("reports", done, len(runs))
+    return write_index(runs, index, force=force)
+
+
+@click.command("serve")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--port", type=click.IntRange(0, 65535), help="0 for a free one  [default: 8642]")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--token", metavar="TEXT", help="What visitors must show; auto makes one up.")
+@common_options
+def serve_command(
+    directory: Path,
+    port: int | None,
+    host: str,
+    token: str | None,
+    as_json: bool,
+    verbose: int,
+    quiet: bool,
+) -> None:
+    """Show the runs in DIR in a browser, on this machine only. Stop with Ctrl-C.
+
+    Needs `pip install 'tam-video[serve]'`. Nothing is written. An address that others can reach
+    (--host) needs a --token.
+    """
+    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
+        from tam_video.report.server import DEFAULT_PORT, serve
+
+        serve(
+            directory,
+            host=host,
+            port=DEFAULT_PORT if port is None else port,
+            token=token,
+            on_start=lambda address: console.result({"address": address}, address),
+        )

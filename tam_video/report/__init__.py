@@ -1,0 +1,11 @@
+"""What a person opens first: the interactive report of a run, an index of many, both in a browser.
+
+Needs neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from tam_video.report.index import find_runs, write_index
+from tam_video.report.writing import write_report
+
+__all__ = ["find_runs", "write_index", "write_report"]

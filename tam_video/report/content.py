@@ -1,0 +1,202 @@
+"""What a report tells, as plain JSON values: words, tracks, maps as bytes, never as numbers.
+
+Times are seconds from the source's first frame; places are shares of the picture's width and
+height. Bytes are base64. Nothing names a folder of the machine that made it.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tam_video.localise import WordTrack, slot_timeline, word_tracks
+from tam_video.render.overlay import color_table
+from tam_video.report.media import Media
+from tam_video.tam.reliance import LOW_RELIANCE
+from tam_video.types import Explanation, FloatArray, Word
+
+COLORMAPS = ("turbo", "cividis", "inferno", "jet")
+JsonObject: TypeAlias = dict[str, Any]
+
+_ROWS, _COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
+
+
+def report_data(explanation: Explanation, media: Sequence[Media]) -> JsonObject:
+    """Everything the page's script works with.
+
+    Args:
+        explanation: all inputs of it.
+        media: what is shown of each input.
+
+    Returns:
+        `answer`, `words`, `tokens`, `relevance` (uint8 [N, M]: what word n drew from text token m),
+        `inputs` with `maps` (uint8 [N, t, h, w]), and `colormaps` (uint8 [256, 3] each).
+    """
+    reliance = explanation.visual_reliance
+    scores = [None] * len(explanation.words) if reliance is None else reliance.tolist()
+    return {
+        "answer": explanation.answer,
+        "words": [
+            {
+                "text": word.text,
+                "isContent": word.is_content,
+                "tokens": list(word.token_indices),
+                "reliance": _rounded(score),
+                "isSuspect": word.is_content and score is not None and score < LOW_RELIANCE,
+            }
+            for word, score in zip(explanation.words, scores, strict=True)
+        ],
+        "tokens": [
+            {
+                "text": token.text,
+                "probability": _rounded(token.probability),
+                "candidates": [[c.text, _rounded(c.probability)] for c in token.candidates],
+            }
+            for token in explanation.tokens
+        ],
+        "relevance": encode_bytes(word_relevance(explanation)),
+        "inputs": [_input(explanation, number, shown) for number, shown in enumerate(media)],
+        "colormaps": {
+            name: base64.b64encode(color_table(name).tobytes()).decode() for name in COLORMAPS
+        },
+        "settings": {
+            "colormap": _known_colormap(explanation.settings.get("colormap")),
+            "opacity": explanation.settings.get("opacity", 0.6),
+        },
+    }
+
+
+def _input(explanation: Explanation, number: int, media: Media) -> JsonObject:
+    seen = explanation.of_input(number)
+    info, layout = seen.info, seen.layout
+    tracks = word_tracks(explanation, number)
+    start = info.start_seconds
+    timeline, view = slot_timeline(seen), layout.view
+    return {
+        "kind": media.kind,
+        "sources": list(media.sources) if media.kind == "stills" else [],
+        "offset": _rounded(media.offset_seconds - start, 6),
+        "hasAudio": media.has_audio,
+        "isImage": info.is_image,
+        "aspect": _rounded(float(info.width * info.sample_aspect_ratio / info.height), 5),
+        "fps": _rounded(float(info.average_fps)),
+        "grid": list(layout.shape),
+        "view": [view.left, view.top, view.right, view.bottom],
+        "slots": _list(timeline.slot_seconds - start),
+        "edges": _list(timeline.edges_seconds - start),
+        "frames": [list(frames) for frames in layout.slot_indices(seen.indices)],
+        "maps": encode_bytes(seen.word_maps),
+        "tracks": [_track(track, start, info.width, info.height) for track in tracks],
+    }
+
+
+def _track(track: WordTrack, start: float, width: int, height: int) -> JsonObject:
+    cells = track.heat[0].size
+    span, peak = track.span_seconds, track.peak
+    scale = np.array([width, height, width, height])
+    return {
+        "energy": _list(track.energy / cells, 4),
+        "share": _rounded(track.energy_share),
+        "span": None if span is None else [_rounded(edge - start, 4) for edge in span],
+        "boxes": [[int(slot), *_list(track.boxes[slot] / scale, 4)] for slot in track.slots],
+        "peak": peak
+        and {
+            "slot": peak.slot,
+            "seconds": _rounded(peak.seconds - start, 4),
+            "value": _rounded(peak.value),
+            "x": _rounded(peak.x_px / width),
+            "y": _rounded(peak.y_px / height),
+            "place": place_name(peak.x_px / width, peak.y_px / height),
+        },
+    }
+
+
+def word_relevance(explanation: Explanation) -> FloatArray:
+    """How much each word drew from each text token: the mean over the word's own tokens.
+
+    Returns:
+        float32 [N, M] in [0, 1].
+    """
+    rows = [
+        explanation.text_scores[list(word.token_indices)].mean(axis=0) for word in explanation.words
+    ]
+    return np.array(rows, dtype=np.float32).reshape(len(rows), len(explanation.tokens))
+
+
+def encode_bytes(values: FloatArray) -> str:
+    """Values of [0, 1] in 255ths, row-major, as base64; NaN counts as 0."""
+    clean = np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0)
+    return base64.b64encode(np.rint(clean * 255).astype(np.uint8).tobytes()).decode("ascii")
+
+
+def place_name(x: float, y: float) -> str:
+    """A place of the picture in words, by thirds: "upper left", "centre"."""
+    row, column = _ROWS[min(2, int(3 * y))], _COLUMNS[min(2, int(3 * x))]
+    if row == "middle":
+        return "centre" if column == "centre" else column
+    return row if column == "centre" else f"{row} {column}"
+
+
+def answer_parts(answer: str, words: Sequence[Word]) -> list[tuple[str, Word | None]]:
+    """The answer cut into words and what lies between them, in order; nothing is lost."""
+    parts: list[tuple[str, Word | None]] = []
+    at = 0
+    for word in words:
+        if word.char_start > at:
+            parts.append((answer[at : word.char_start], None))
+        parts.append((answer[word.char_start : word.char_end], word))
+        at = word.char_end
+    if at < len(answer):
+        parts.append((answer[at:], None))
+    return parts
+
+
+def run_facts(explanation: Explanation) -> dict[str, str]:
+    """What a reader must know of the run, by label; files and folders by their last name only."""
+    settings, layout = explanation.settings, explanation.layout
+    seen = sum(len(given.indices) for given in explanation.inputs)
+    facts = {
+        "Model": last_name(settings.get("model", "")),
+        "Family": str(settings.get("family", "")),
+        "Precision": str(settings.get("dtype", "")),
+        "Layer": str(settings.get("layer", "")),
+        "Profile": str(settings.get("profile", "")),
+        "Sampler": str(settings.get("sampler", "")),
+        "Frames seen": str(seen),
+        "Slots": f"{layout.t} slots of {layout.h} x {layout.w} cells",
+        "Answer": "given" if settings.get("answer_given") else "generated",
+        **{name: str(value) for name, value in explanation.versions.items()},
+    }
+    return {label: value for label, value in facts.items() if value}
+
+
+def last_name(path: object) -> str:
+    """The last part of a path or of a name with slashes that is a folder of this machine.
+
+    A hub id such as "Qwen/Qwen2.5-VL-3B-Instruct" has one slash and is kept whole.
+    """
+    text = str(path)
+    is_hub_id = text.count("/") == 1 and not text.startswith(("/", ".", "~"))
+    return text if is_hub_id else PurePath(text.replace("\\", "/")).name
+
+
+def input_names(explanation: Explanation) -> list[str]:
+    """The file names of the inputs, without their folders."""
+    return [given.info.path.name for given in explanation.inputs]
+
+
+def _known_colormap(name: object) -> str:
+    return name if isinstance(name, str) and name in COLORMAPS else COLORMAPS[0]
+
+
+def _rounded(value: float | None, digits: int = 4) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(float(value), digits)
+
+
+def _list(values: Any, digits: int = 5) -> list[float]:
+    return [round(float(value), digits) for value in np.nan_to_num(values)]

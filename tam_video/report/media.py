@@ -1,0 +1,251 @@
+"""The pictures of a report: a clean clip of what was explained, stills, a thumbnail.
+
+The clip is always encoded anew: it plays in every browser, is small, holds the explained stretch
+and no more, and none of the source's metadata (place, device, names). Frames keep their times.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tam_video.export.durable import write_whole
+from tam_video.export.source_times import source_frame_seconds
+from tam_video.localise import slot_timeline, word_tracks
+from tam_video.render.overlay import map_at, render_still
+from tam_video.types import ByteArray, Explanation
+from tam_video.video.reader import DecodedFrame, open_video
+from tam_video.video.writer import TimedFrame, read_picture_tags, write_video
+
+Progress = Callable[[int, int], None]
+
+CLIP_SIDE_PX = 960
+CLIP_CRF = 23
+PICTURE_SIDE_PX = 1600
+STILL_SIDE_PX = 480
+THUMB_SIDE_PX = 400
+MAX_STILLS = 48
+_JPEG_QUALITY = 85
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What a report shows of one input.
+
+    Attributes:
+        kind: "video": one clip; "stills": pictures that stand for the slots in turn, or none.
+        sources: addresses of the files, relative to the page, or `data:` addresses.
+        offset_seconds: time on the source's clock that is 0 in the clip.
+        has_audio: whether the clip has sound.
+    """
+
+    kind: Literal["video", "stills"] = "stills"
+    sources: tuple[str, ...] = ()
+    offset_seconds: float = 0.0
+    has_audio: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, row: dict[str, Any]) -> Media:
+        """Back from `as_dict`.
+
+        Raises:
+            TypeError: a field is missing or unknown.
+        """
+        return cls(**{**row, "sources": tuple(row["sources"])})
+
+    def inlined(self, folder: Path) -> Media:
+        """The same with its files as `data:` addresses.
+
+        Raises:
+            OSError: a file can't be read.
+        """
+        return replace(
+            self,
+            sources=tuple(
+                data_uri((folder / name).read_bytes(), _mime_type(name)) for name in self.sources
+            ),
+        )
+
+
+def write_media(
+    explanation: Explanation,
+    source: Path,
+    folder: Path,
+    *,
+    number: int = 0,
+    progress: Progress | None = None,
+) -> Media:
+    """Write `clip.mp4` of a video or `still.jpg` of a picture; `_1`... for the next inputs.
+
+    Args:
+        explanation: its first input is meant.
+        source: the video or picture.
+        folder: where the file goes.
+        number: of the input, for the name.
+        progress: called with (frames done, frames in all).
+
+    Raises:
+        InputError: the source can't be read.
+        OutputError: the file can't be written.
+    """
+    ending = f"_{number}" if number else ""
+    if not explanation.info.is_image:
+        return _write_clip(explanation, source, folder / f"clip{ending}.mp4", progress=progress)
+    path = folder / f"still{ending}.jpg"
+    with open_video(source) as reader:
+        picture = scaled(reader.read([0]).frames[0], PICTURE_SIDE_PX)
+    write_whole(path, jpeg(picture))
+    return Media("stills", (path.name,))
+
+
+def _write_clip(
+    explanation: Explanation, source: Path, path: Path, *, progress: Progress | None
+) -> Media:
+    """Encode the frames that a slot speaks for; the sound only where that is the whole clip."""
+    with open_video(source) as reader:
+        info, pts = reader.info, reader.timeline.pts_seconds
+        shown = np.flatnonzero(slot_timeline(explanation, frame_seconds=pts).frame_slots >= 0)
+        start, stop = int(shown[0]), int(shown[-1]) + 1
+        is_whole = stop - start == len(pts)
+        width, height = fitted_size(info.width, info.height, CLIP_SIDE_PX)
+        written = write_video(
+            path,
+            _timed(reader.frames(start, stop), (width, height), stop - start, progress),
+            width=width,
+            height=height,
+            end_seconds=float(pts[0]) + info.duration_seconds if is_whole else None,
+            average_fps=info.average_fps,
+            tags=read_picture_tags(source, rotation_degrees=info.rotation_degrees),
+            audio_from=source if is_whole and info.has_audio else None,
+            crf=CLIP_CRF,
+        )
+        has_audio = is_whole and info.has_audio and not written.warnings
+    return Media("video", (path.name,), written.shift_seconds, has_audio)
+
+
+def _timed(
+    frames: Iterator[DecodedFrame], size: tuple[int, int], total: int, progress: Progress | None
+) -> Iterator[TimedFrame]:
+    for done, frame in enumerate(frames, 1):
+        yield TimedFrame(frame.pts_seconds, _resized(frame.rgb, size))
+        if progress is not None:
+            progress(done, total)
+
+
+def slot_stills(explanation: Explanation, source: Path) -> Media:
+    """One small picture of each slot as `data:` addresses; of `MAX_STILLS` slots at most.
+
+    Args:
+        explanation: its first input is meant.
+        source: the video or picture.
+
+    Raises:
+        InputError: the source can't be read.
+    """
+    slots = explanation.layout.slot_indices(explanation.indices)
+    count = min(len(slots), MAX_STILLS)
+    firsts = [slots[-(-place * len(slots) // count)][0] for place in range(count)]
+    with open_video(source) as reader:
+        pictures = [scaled(reader.read([index]).frames[0], STILL_SIDE_PX) for index in firsts]
+    return Media("stills", tuple(data_uri(jpeg(each), "image/jpeg") for each in pictures))
+
+
+def write_thumb(explanation: Explanation, source: Path, path: Path) -> Path:
+    """A small JPEG of the moment that the clearest word was seen, with its heat.
+
+    Args:
+        explanation: its first input is meant.
+        source: the video or picture.
+        path: the file to write.
+
+    Raises:
+        InputError: the source can't be read.
+        ExportError: the file can't be written.
+    """
+    peaks = [track.peak for track in word_tracks(explanation)]
+    found = [
+        (peak.value, word.index, peak)
+        for word, peak in zip(explanation.words, peaks, strict=True)
+        if peak is not None and word.is_content
+    ]
+    best = max(found, key=lambda item: item[:1]) if found else None
+    slot = best[2].slot if best else 0
+    frame = explanation.layout.slot_indices(explanation.indices)[slot][0]
+    with open_video(source) as reader:
+        picture = scaled(reader.read([frame]).frames[0], THUMB_SIDE_PX)
+    if best:
+        slots = explanation.layout.slot_seconds(explanation.pts_seconds)
+        cells = map_at(explanation.word_maps[best[1]], slots, float(slots[slot]))
+        picture = render_still(picture, cells, view=explanation.layout.view)
+    return write_whole(path, jpeg(picture))
+
+
+def explained_source(explanation: Explanation, moved: Path | None = None) -> Path:
+    """The file of the first input, checked to hold the frames that were explained.
+
+    Args:
+        explanation: what was explained.
+        moved: where the file is now, if not at its old place.
+
+    Raises:
+        InputError: it can't be read.
+        RunFolderError: it is another video.
+    """
+    path = moved or explanation.info.path
+    source_frame_seconds(explanation, path)
+    return path
+
+
+def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
+    """Width and height in pixels within a square, even, never enlarged, at least 2.
+
+    A side that is odd and fits is left as it is: the writer repeats its last row or column.
+    """
+    longer = max(width, height)
+    if longer <= max_side:
+        return width, height
+    return (
+        max(2, 2 * round(width * max_side / longer / 2)),
+        max(2, 2 * round(height * max_side / longer / 2)),
+    )
+
+
+def scaled(rgb: ByteArray, max_side: int) -> ByteArray:
+    """uint8 [H', W', 3]: a picture made to fit into a square of `max_side` pixels."""
+    return _resized(rgb, fitted_size(rgb.shape[1], rgb.shape[0], max_side))
+
+
+def _resized(rgb: ByteArray, size: tuple[int, int]) -> ByteArray:
+    import cv2
+
+    if (rgb.shape[1], rgb.shape[0]) == size:
+        return rgb
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def jpeg(rgb: ByteArray) -> bytes:
+    """A picture, uint8 [H, W, 3], as JPEG bytes without metadata."""
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(rgb).save(file, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+    return file.getvalue()
+
+
+def data_uri(data: bytes, mime_type: str) -> str:
+    """Bytes as a `data:` address."""
+    return f"data:{mime_type};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _mime_type(name: str) -> str:
+    return "video/mp4" if name.endswith(".mp4") else "image/jpeg"

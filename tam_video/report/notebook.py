@@ -1,0 +1,39 @@
+"""An explanation that shows itself in a notebook: the report on stills of the slots, in a frame.
+
+The frame is sandboxed: the page in it reaches neither the notebook nor the network.
+"""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+from tam_video.errors import TamVideoError
+from tam_video.report.media import Media, explained_source, slot_stills
+from tam_video.report.page import report_page
+from tam_video.types import Explanation
+
+_HEIGHT_PX = 760
+
+
+def notebook_html(explanation: Explanation) -> str:
+    """HTML that a notebook shows: one `<iframe>` that needs no other file.
+
+    Pictures are small stills, one for each slot, read from the source; where it is gone the frame
+    shows heat alone.
+    """
+    media = [_stills(explanation.of_input(k)) for k in range(len(explanation.inputs))]
+    page = report_page(explanation, media, is_embedded=True)
+    text = html.escape(page.encoded().decode("utf-8"), quote=True)
+    title = html.escape(f"{Path(explanation.info.path).name}: words and heat", quote=True)
+    return (
+        f'<iframe title="{title}" sandbox="allow-scripts" width="100%" height="{_HEIGHT_PX}" '
+        f'style="border:0;color-scheme:light dark" srcdoc="{text}"></iframe>'
+    )
+
+
+def _stills(explanation: Explanation) -> Media:
+    try:
+        return slot_stills(explanation, explained_source(explanation))
+    except TamVideoError:
+        return Media()

@@ -1,0 +1,157 @@
+"""Pages out of templates: everything inline, everything escaped, nothing loaded from elsewhere.
+
+A page carries its own policy: only the scripts and styles of this package may run, by their hash,
+so that text of a model or a file name can never become a script.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from tam_video.report.content import (
+    answer_parts,
+    input_names,
+    report_data,
+    run_facts,
+)
+from tam_video.report.media import Media
+from tam_video.types import Explanation
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_REPORT_SCRIPTS = (
+    "model",
+    "heat",
+    "clocks",
+    "state",
+    "stage",
+    "timeline",
+    "matrix",
+    "answer",
+    "table",
+    "keys",
+    "report",
+)
+_SHARED = ("page",)
+GENERATOR = 'name="generator" content="tam-video '
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A finished page.
+
+    Attributes:
+        html: the document.
+        policy: its Content-Security-Policy, also for a server's header.
+    """
+
+    html: str
+    policy: str
+
+    def encoded(self) -> bytes:
+        """UTF-8; what is no character (half a surrogate pair) becomes a question mark."""
+        return self.html.encode("utf-8", errors="replace")
+
+
+def report_page(
+    explanation: Explanation,
+    media: Sequence[Media],
+    *,
+    index_url: str | None = None,
+    is_embedded: bool = False,
+) -> Page:
+    """The report of one run.
+
+    Args:
+        explanation: what is told.
+        media: what is shown of each input.
+        index_url: address of the page that lists this run among others.
+        is_embedded: whether it is shown within another page: no header, no links.
+    """
+    names = input_names(explanation)
+    return _page(
+        "report",
+        scripts=(*_SHARED, *_REPORT_SCRIPTS),
+        title=" + ".join(names),
+        names=names,
+        inputs=list(zip(names, explanation.inputs, media, strict=True)),
+        turns=explanation.conversation,
+        parts=answer_parts(explanation.answer, explanation.words),
+        prompt=[token for token in explanation.tokens if token.role == "prompt"],
+        facts=run_facts(explanation),
+        warnings=explanation.warnings,
+        data=report_data(explanation, media),
+        index_url=index_url,
+        is_embedded=is_embedded,
+    )
+
+
+def index_page(rows: Sequence[Mapping[str, Any]], *, title: str) -> Page:
+    """The page that lists runs; see `tam_video.report.index` for the rows."""
+    models = sorted({row["model"] for row in rows})
+    return _page("index", scripts=(*_SHARED, "index"), title=title, rows=rows, models=models)
+
+
+def _page(name: str, *, scripts: Sequence[str], **values: Any) -> Page:
+    from markupsafe import Markup
+
+    style = "\n".join(_asset(f"{each}.css") for each in (*_SHARED, name))
+    body = "\n".join(_asset(f"{each}.js") for each in scripts)
+    script = f'"use strict";\n(() => {{\n{body}\n}})();\n'
+    policy = _policy(script, style)
+    html = (
+        _environment()
+        .get_template(f"{name}.html")
+        .render(
+            script=Markup(script),  # noqa: S704  # our own files, the only text that is not escaped
+            style=Markup(style),  # noqa: S704
+            policy=policy,
+            version=version("tam-video"),
+            **values,
+        )
+    )
+    return Page(html, policy)
+
+
+def _policy(script: str, style: str) -> str:
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src '{_hash(script)}'",
+            f"style-src '{_hash(style)}'",
+            "img-src 'self' data:",
+            "media-src 'self' data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def _asset(name: str) -> str:
+    return (files("tam_video.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("tam_video.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
