@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tam_video.analysis import compare_runs
     from tam_video.config import RunConfig
     from tam_video.errors import TamVideoError
     from tam_video.export.exporting import export_run
@@ -30,6 +31,7 @@ __all__ = [
     "Message",
     "RunConfig",
     "TamVideoError",
+    "compare_runs",
     "explain",
     "explain_to_folder",
     "export_run",
@@ -43,6 +45,7 @@ _LAZY = {
     "Message": "tam_video.types",
     "RunConfig": "tam_video.config",
     "TamVideoError": "tam_video.errors",
+    "compare_runs": "tam_video.analysis",
     "explain": "tam_video.pipeline",
     "explain_to_folder": "tam_video.pipeline",
     "export_run": "tam_video.export.exporting",

@@ -206,6 +206,11 @@ def _display_matrix(path: Path, *, turns: int, mirrored: bool, width: int, heigh
         quarter_turns=turns,
         mirrored=mirrored,
     )
+    set_display_matrix(path, turns=turns, mirrored=mirrored)
+
+
+def set_display_matrix(path: Path, *, turns: int, mirrored: bool = False) -> None:
+    """Tell players of an MP4 to turn its pictures clockwise by quarters, after a left-right flip."""
     data = bytearray(path.read_bytes())
     cosine, sine = [(1, 0), (0, 1), (-1, 0), (0, -1)][turns]
     flip = -1 if mirrored else 1

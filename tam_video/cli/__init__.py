@@ -1,6 +1,7 @@
 """The command line: parse, call, print; no logic.
 
-Exit codes: 0 done, 1 a video, model or output can't be used, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 a video, model or output can't be used, 2 wrong usage, 3 some items of
+a batch failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ import sys
 import click
 
 from tam_video import __version__
+from tam_video.cli.batch import batch_command
+from tam_video.cli.compare import compare_command
 from tam_video.cli.evaluate import evaluate_command
 from tam_video.cli.explain import explain_command
+from tam_video.cli.export import export_command
 from tam_video.cli.models import doctor_command, models_command
 from tam_video.cli.render import render_command
+from tam_video.cli.report import report_command, serve_command
 
 
 @click.group(
@@ -22,11 +27,17 @@ from tam_video.cli.render import render_command
 Examples:
   tam-video explain clip.mp4 -q "What happens?"
   tam-video explain clip.mp4 -q "Who falls?" -m Qwen/Qwen2.5-VL-3B-Instruct -o out
+  tam-video batch clips.jsonl -o out -q "What happens?"
   tam-video render out --word falls
+  tam-video compare out1 out2 -o compared
+  tam-video report out --single-file
+  tam-video serve tam_runs
+  tam-video export out -f coco,vtt
   tam-video models
   tam-video doctor -m Qwen/Qwen2.5-VL-3B-Instruct
 \b
-Exit codes: 0 done, 1 input, model or output can't be used, 2 wrong usage, 130 interrupted.""",
+Exit codes: 0 done, 1 input, model or output can't be used, 2 wrong usage, 3 some items of a batch
+failed, 130 interrupted.""",
 )
 @click.version_option(__version__, prog_name="tam-video")
 def cli() -> None:
@@ -34,7 +45,12 @@ def cli() -> None:
 
 
 cli.add_command(explain_command)
+cli.add_command(batch_command)
 cli.add_command(render_command)
+cli.add_command(compare_command)
+cli.add_command(report_command)
+cli.add_command(serve_command)
+cli.add_command(export_command)
 cli.add_command(models_command)
 cli.add_command(doctor_command)
 cli.add_command(evaluate_command)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 from tam_video.errors import MissingDependencyError, ModelError, ModelLoadError, TamVideoError
@@ -42,7 +43,7 @@ def library_errors(stage: Stage, *, name: str, revision: str | None = None) -> I
         ) from exc
     except (
         *(OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError),
-        SafetensorError,
+        *(SafetensorError, UnpicklingError),
     ) as exc:
         if isinstance(exc, RuntimeError) and "can't allocate memory" in str(exc):
             raise ModelError(f"{name} ran out of memory", hint=FEWER_FRAMES) from exc

@@ -1,0 +1,1 @@
+"""Commands behind docs/reliability.md: kills, mutated files, Ray beside local, and scale."""

@@ -1,0 +1,108 @@
+"""What the ledger and the scheduling cost: many items, 64 simulated workers, no model.
+
+The engine lives in this process and its workers answer at once; planning, fingerprints, dispatch,
+ledger (synced) and tables are the real ones. Clips are files of some bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from tam_video import batch
+from tam_video.batch.engines.base import ENGINES
+from tam_video.batch.jobs import Began, Ended, Event, Finished, Job, Outcome, Question, Ready
+from tam_video.batch.runner import run
+
+WORKERS = 64
+
+
+class SimulatedEngine:
+    """Workers that finish each job within the next look at the events."""
+
+    default_workers = WORKERS
+
+    def __init__(self, factory: Any) -> None:
+        del factory
+        self._said: deque[tuple[int, Event]] = deque()
+
+    def start(self, number: int) -> None:
+        """Ready at once."""
+        self._said.append((number, Ready()))
+
+    def send(self, number: int, job: Job) -> None:
+        """Tell all that a worker tells of a job."""
+        events: list[Event] = [Began("read", job.number), Ended("read", job.number)]
+        for question in job.questions:
+            for stage in ("answer", "write"):
+                events += [
+                    Began(stage, job.number, question.key),  # type: ignore[arg-type]
+                    Ended(stage, job.number, question.key),  # type: ignore[arg-type]
+                ]
+            events.append(Finished(job.number, _outcome(question)))
+        self._said += [(number, event) for event in events]
+
+    def events(self, timeout_seconds: float) -> list[tuple[int, Event]]:
+        """All of it."""
+        del timeout_seconds
+        found, self._said = list(self._said), deque()
+        return found
+
+    def stop(self, number: int) -> None:
+        """Nothing to stop."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def _outcome(question: Question) -> Outcome:
+    answer = "A red circle moves left, a blue square stays still and a green star moves up."
+    return Outcome(question.key, run=question.run, answer=answer, maps=question.key)
+
+
+def peak_mib() -> float:
+    """Largest resident size of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def simulate(folder: Path, count: int, *, workers: int) -> dict[str, Any]:
+    """Run `count` items, each on a clip of its own; wall and CPU milliseconds per item, memory."""
+    clips, out = folder / "clips", folder / f"out{count}-{workers}"
+    clips.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out, ignore_errors=True)
+    for number in range(count):
+        path = clips / f"c{number:06d}.mp4"
+        if not path.exists():
+            path.write_bytes(number.to_bytes(4) * 16)
+    rows = ({"id": f"i{n}", "video": str(clips / f"c{n:06d}.mp4")} for n in range(count))
+    how = batch.BatchOptions(workers=workers, engine="simulated", timeout_seconds=600)
+    before, began, cpu = peak_mib(), time.perf_counter(), time.process_time()
+    num_done = sum(r.status == "done" for r in run(rows, out, question="What?", options=how))
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
+    return {
+        "items": count,
+        "workers": workers,
+        "done": num_done,
+        "wall_ms_per_item": round(1000 * seconds / count, 3),
+        "cpu_ms_per_item": round(1000 * cpu_seconds / count, 3),
+        "peak_mib_before": round(before),
+        "peak_mib": round(peak_mib()),
+        "ledger_mib": round((out / "ledger.jsonl").stat().st_size / 2**20, 1),
+    }
+
+
+def scale_test(folder: Path, *, count: int) -> dict[str, Any]:
+    """A tenth of the items, then all of them, then a thousand with one worker."""
+    targets = {**ENGINES.targets, "simulated": f"{__name__}:SimulatedEngine"}
+    object.__setattr__(ENGINES, "targets", targets)
+    runs = [
+        simulate(folder, size, workers=workers)
+        for size, workers in ((count // 10, WORKERS), (count, WORKERS), (1000, 1))
+    ]
+    (folder / "scale.json").write_text(json.dumps(runs, indent=1) + "\n")
+    return {"runs": runs}

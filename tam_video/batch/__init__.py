@@ -1,0 +1,16 @@
+"""Many clips: exact resume, faults told one by one, on one machine or a Ray cluster.
+
+```python
+from tam_video import batch
+
+if __name__ == "__main__":
+    for result in batch.run("items.jsonl", "out", question="What happens?"):
+        print(result.item.id, result.status, result.answer)
+```
+"""
+
+from tam_video.batch.items import Item, read_items
+from tam_video.batch.runner import BatchOptions, ItemResult, run
+from tam_video.batch.sources import SourcePolicy
+
+__all__ = ["BatchOptions", "Item", "ItemResult", "SourcePolicy", "read_items", "run"]

@@ -1,0 +1,66 @@
+"""Finding clips in a folder, by a glob, or in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from tam_video.batch.sources import file_system, is_remote, protocol, store_errors
+from tam_video.errors import ConfigError
+
+# fmt: off
+SUFFIXES = frozenset({
+    ".3gp", ".asf", ".avi", ".bmp", ".flv", ".gif", ".h264", ".hevc", ".jpeg", ".jpg", ".m2ts",
+    ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".obu", ".ogv", ".png",
+    ".tif", ".tiff", ".ts", ".vob", ".webm", ".webp", ".wmv", ".y4m",
+})
+# fmt: on
+WILD = frozenset("*?[")
+
+
+def find_clips(text: str) -> Iterator[tuple[str, str]]:
+    """Names and paths of the clips that a folder, a glob or a path stands for, sorted.
+
+    Hidden files are left out, and links that lead out of the folder.
+
+    Raises:
+        ConfigError: it does not exist.
+        VideoOpenError: the store can't be read.
+    """
+    if is_remote(text):
+        yield from _remote_clips(text)
+        return
+    path = Path(text.removeprefix("file://"))
+    if path.is_dir():
+        found, base = sorted(path.rglob("*")), path
+    elif WILD & set(text) and not path.exists():
+        fixed = path.parts[: _first_wild(path)]
+        base = Path(*fixed)
+        found = sorted(base.glob(str(Path(*path.parts[len(fixed) :]))))
+    elif path.is_file():
+        found, base = [path], path.parent
+    else:
+        raise ConfigError(f"{text} does not exist", hint="check the path")
+    home = base.resolve()
+    for each in found:
+        is_clip = each.suffix.lower() in SUFFIXES or each == path
+        hidden = any(part.startswith(".") for part in each.relative_to(base).parts)
+        # A link may not lead out of the folder that was named.
+        if is_clip and not hidden and each.is_file() and each.resolve().is_relative_to(home):
+            yield each.relative_to(base).as_posix(), str(each)
+
+
+def _first_wild(path: Path) -> int:
+    return next(n for n, part in enumerate(path.parts) if WILD & set(part))
+
+
+def _remote_clips(text: str) -> Iterator[tuple[str, str]]:
+    system, place = file_system(text)
+    with store_errors(text):
+        found = system.glob(place) if WILD & set(place) else system.find(place)
+    scheme = protocol(text)
+    base = place.rstrip("/")
+    for path in sorted(found):
+        if PurePosixPath(path).suffix.lower() in SUFFIXES:
+            name = path.removeprefix(f"{base}/") if path.startswith(f"{base}/") else path
+            yield name, f"{scheme}://{path}"

@@ -1,0 +1,131 @@
+"""Workers as processes of this machine, one for each GPU where there are some.
+
+A worker is killed, never asked: a decoder that hangs does not listen. It ends by itself when the
+process that runs the batch is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import cast
+
+from tam_video.batch.jobs import Died, Event, Job
+from tam_video.batch.worker import WorkerFactory, serve
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    process: BaseProcess
+    connection: Connection
+    gpu: str | None
+
+
+class LocalEngine:
+    """See `Engine`."""
+
+    def __init__(self, factory: WorkerFactory) -> None:
+        self._factory, self._context = factory, get_context("spawn")
+        self._processes: dict[int, _Process] = {}
+        self._gpus = visible_gpus()
+        self.default_workers = max(1, len(self._gpus))
+
+    def start(self, number: int) -> None:
+        """Spawn a process; it shares a GPU only where there are fewer than workers."""
+        used = [each.gpu for each in self._processes.values()]
+        gpu = min(self._gpus, key=used.count) if self._gpus else None
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_work, args=(self._factory, theirs, gpu), name=f"tam-video-{number}", daemon=True
+        )
+        process.start()
+        theirs.close()  # or its end would never be seen
+        self._processes[number] = _Process(process, ours, gpu)
+
+    def send(self, number: int, job: Job) -> None:
+        """Send through the pipe."""
+        if number in self._processes:
+            with suppress(OSError):  # its death is told as an event
+                self._processes[number].connection.send(job)
+
+    def events(self, timeout_seconds: float) -> list[tuple[int, Event]]:
+        """Wait for all pipes at once; an end of a pipe is the end of its process."""
+        numbers = {each.connection: number for number, each in self._processes.items()}
+        found: list[tuple[int, Event]] = []
+        for ready in wait(list(numbers), timeout_seconds):
+            number = numbers[cast("Connection", ready)]
+            connection = self._processes[number].connection
+            try:
+                while connection.poll():
+                    found.append((number, connection.recv()))
+            except (EOFError, OSError):
+                found.append((number, Died(self._reap(number))))
+        return found
+
+    def stop(self, number: int) -> None:
+        """Kill the process."""
+        gone = self._processes.pop(number, None)
+        if gone is not None:
+            gone.process.kill()
+            gone.process.join()
+            gone.connection.close()
+
+    def close(self) -> None:
+        """Kill all processes."""
+        for number in list(self._processes):
+            self.stop(number)
+
+    def _reap(self, number: int) -> str:
+        process = self._processes[number].process
+        process.join(1)
+        code = process.exitcode
+        self.stop(number)
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+            return f"the worker was killed by {name}"
+        return f"the worker ended with exit code {code}"
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; loads no CUDA."""
+    told = os.environ.get(_VISIBLE)
+    if told is not None:
+        return [part.strip() for part in told.split(",") if part.strip() not in ("", "-1")]
+    return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
+
+
+def _work(factory: WorkerFactory, connection: Connection, gpu: str | None) -> None:
+    """Run a worker in its process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    if gpu is not None:
+        os.environ[_VISIBLE] = gpu
+    lock = threading.Lock()
+
+    def say(event: Event) -> None:
+        with lock:
+            connection.send(event)
+
+    def inbox() -> Job | None:
+        try:
+            return cast("Job", connection.recv())
+        except (EOFError, OSError):
+            return None
+
+    serve(factory, inbox, say)
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

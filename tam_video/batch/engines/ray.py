@@ -1,0 +1,163 @@
+"""Workers as actors of a Ray cluster.
+
+Jobs and events are small; videos and run folders go between a worker and their store, never through
+Ray. Actors that find no room wait, which is what makes an autoscaler add nodes.
+"""
+
+from __future__ import annotations
+
+import logging
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from tam_video.batch.jobs import Died, Event, Job
+from tam_video.batch.worker import WorkerFactory, serve
+from tam_video.errors import ConfigError, MissingDependencyError
+
+_POLL_SECONDS = 30.0
+
+
+class RayEngine:
+    """See `Engine`."""
+
+    def __init__(
+        self,
+        factory: WorkerFactory,
+        *,
+        address: str | None = None,
+        num_cpus: float = 1,
+        num_gpus: float | None = None,
+    ) -> None:
+        """Connect to a cluster.
+
+        Args:
+            factory: makes a worker in an actor's process.
+            address: of a running cluster ("auto", "ray://host:10001"); None starts a local one.
+            num_cpus: CPUs that an actor claims.
+            num_gpus: GPUs that it claims; None for one where the cluster has any.
+
+        Raises:
+            MissingDependencyError: Ray is not installed.
+            ConfigError: no cluster at the address.
+        """
+        self._ray = _ray()
+        self._owns_cluster = self._connect(address)
+        resources = self._ray.cluster_resources()
+        gpus = resources.get("GPU", 0.0)
+        claim = (1.0 if gpus else 0.0) if num_gpus is None else num_gpus
+        room = gpus / claim if claim else resources.get("CPU", 1.0) / max(num_cpus, 0.01)
+        self.default_workers = max(1, int(room))
+        # Nothing is restarted by Ray: what is tried again, and how often, is decided in one place.
+        self._actor = self._ray.remote(
+            num_cpus=num_cpus,
+            num_gpus=claim,
+            max_restarts=0,
+            max_task_retries=0,
+            max_concurrency=4,
+            scheduling_strategy="SPREAD",
+        )(_Actor)
+        self._factory = factory
+        self._actors: dict[int, Any] = {}
+        self._polls: dict[Any, int] = {}
+
+    def start(self, number: int) -> None:
+        """Ask for an actor and listen to it."""
+        self._actors[number] = self._actor.remote(self._factory)
+        self._listen(number)
+
+    def send(self, number: int, job: Job) -> None:
+        """Call the actor; nobody waits for the answer."""
+        if number in self._actors:
+            self._actors[number].give.remote(job)
+
+    def events(self, timeout_seconds: float) -> list[tuple[int, Event]]:
+        """Wait for the first actor that has something to say, then hear all that have."""
+        if not self._polls:
+            return []
+        ready, _ = self._ray.wait(list(self._polls), num_returns=1, timeout=timeout_seconds)
+        if ready:
+            refs = list(self._polls)
+            ready, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
+        found: list[tuple[int, Event]] = []
+        for ref in ready:
+            number = self._polls.pop(ref)
+            try:
+                told: list[Event] = self._ray.get(ref)
+            except self._ray.exceptions.RayError as exc:
+                found.append((number, Died(_reason(exc))))
+                self._actors.pop(number, None)
+                continue
+            found += [(number, event) for event in told]
+            self._listen(number)
+        return found
+
+    def stop(self, number: int) -> None:
+        """Kill the actor's process."""
+        actor = self._actors.pop(number, None)
+        if actor is not None:
+            self._ray.kill(actor)
+            self._polls = {ref: of for ref, of in self._polls.items() if of != number}
+
+    def close(self) -> None:
+        """Kill all actors; a local cluster of our own goes with them."""
+        for number in list(self._actors):
+            self.stop(number)
+        if self._owns_cluster:
+            self._ray.shutdown()
+
+    def _listen(self, number: int) -> None:
+        self._polls[self._actors[number].poll.remote(_POLL_SECONDS)] = number
+
+    def _connect(self, address: str | None) -> bool:
+        if self._ray.is_initialized():
+            return False
+        try:
+            self._ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **({} if address else {"include_dashboard": False}),
+            )
+        except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
+            raise ConfigError(
+                f"no Ray cluster at {address or 'this machine'}: {exc}",
+                hint="start one with `ray start --head`, or leave --ray-address out",
+            ) from exc
+        return True
+
+
+class _Actor:
+    """A worker in an actor: its line runs in a thread, so that calls are always answered."""
+
+    def __init__(self, factory: WorkerFactory) -> None:
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        self._events: SimpleQueue[Event] = SimpleQueue()
+        line = (factory, self._jobs.get, self._events.put)
+        Thread(target=serve, args=line, daemon=True).start()
+
+    def give(self, job: Job) -> None:
+        self._jobs.put(job)
+
+    def poll(self, wait_seconds: float) -> list[Event]:
+        found: list[Event] = []
+        try:
+            found.append(self._events.get(timeout=wait_seconds))
+            while True:
+                found.append(self._events.get_nowait())
+        except Empty:
+            return found
+
+
+def _reason(exc: Exception) -> str:
+    return f"the worker is gone: {type(exc).__name__}"
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as exc:
+        raise MissingDependencyError(
+            "the ray engine needs ray", hint="pip install 'tam-video[ray]'"
+        ) from exc
+    return ray

@@ -1,0 +1,224 @@
+"""What a batch is about: items from a manifest, a folder, a glob, or Python values.
+
+A row that makes no sense is an item that fails, with the row's number; the rest is run. A row's
+`id` and its further columns are carried through and never used as a path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tam_video.batch.clips import WILD, find_clips
+from tam_video.batch.manifests import manifest_rows
+from tam_video.batch.sources import FILES_ONLY, SourcePolicy, is_remote, protocol
+from tam_video.config import seconds
+from tam_video.errors import ConfigError, VideoOpenError
+from tam_video.models import check_conversation, parse_conversation
+from tam_video.types import Message
+
+MANIFESTS = frozenset({"jsonl", "ndjson", "csv", "parquet"})
+_ASKED = ("question", "questions", "conversation")
+_OWN = frozenset({"id", "video", "videos", *_ASKED, "answer", "start", "end"})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question, or one conversation, on one clip or several.
+
+    Attributes:
+        id: what a person calls it; unique in a batch.
+        videos: paths or addresses.
+        turns: what is asked.
+        answer: explain this answer instead of generating one.
+        start_seconds: explain from here, counted from the first frame.
+        end_seconds: explain up to here.
+        extra: further columns, carried through to the summary.
+        problem: why it can't be run, if it can't.
+    """
+
+    id: str
+    videos: tuple[str, ...] = ()
+    turns: tuple[Message, ...] = ()
+    answer: str | None = None
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    problem: ConfigError | VideoOpenError | None = None
+
+
+def read_items(
+    source: str | Path, *, question: str | None = None, policy: SourcePolicy | None = None
+) -> Iterator[Item]:
+    """Items of a manifest (JSONL, CSV, parquet), a folder of clips, a glob, or of one clip.
+
+    Args:
+        source: a path or an address.
+        question: what is asked where a row asks nothing.
+        policy: what rows may name; the store that `source` itself lies in is allowed.
+
+    Raises:
+        ConfigError: the source can't be read, or a folder or glob comes without a question.
+    """
+    text = str(source)
+    allowed = policy or FILES_ONLY
+    if is_remote(text):
+        allowed = replace(allowed, protocols=allowed.protocols | {protocol(text) or ""})
+    suffix = PurePosixPath(text).suffix.lower().lstrip(".")
+    if suffix in MANIFESTS and not WILD & set(text):
+        yield from items_of_rows(
+            manifest_rows(text), question=question, policy=allowed, base=_folder_of(text)
+        )
+        return
+    if question is None:
+        raise ConfigError(f"{text}: nothing is asked", hint='pass -q "What happens?"')
+    names = list(find_clips(text))
+    if not names:
+        raise ConfigError(
+            f"{text} holds no videos or pictures", hint="give a manifest, a folder or a glob"
+        )
+    rows = [{"id": name, "video": path} for name, path in names]
+    yield from items_of_rows(rows, question=question, policy=allowed)
+
+
+def items_of_rows(
+    rows: Iterable[Mapping[str, Any] | ConfigError],
+    *,
+    question: str | None = None,
+    policy: SourcePolicy | None = None,
+    base: str | None = None,
+) -> Iterator[Item]:
+    """Items of plain rows, as a manifest holds them.
+
+    Args:
+        rows: mappings with `video` (a path, or a list of them) and `question`, `questions` or
+            `conversation`; optional `id`, `answer`, `start`, `end`, and further columns. A
+            `ConfigError` stands for a row that can't be read.
+        question: what is asked where a row asks nothing.
+        policy: what rows may name.
+        base: folder or address that paths count from; None for the working directory.
+    """
+    allowed = policy or FILES_ONLY
+    for number, row in enumerate(rows, start=1):
+        name = f"{number:06d}"
+        try:
+            if isinstance(row, ConfigError):
+                raise row
+            name = _text(row, "id") or name
+            yield from _items_of_row(row, name, question=question, policy=allowed, base=base)
+        except (ConfigError, VideoOpenError) as exc:
+            told = type(exc)(f"row {number}: {exc.message}", hint=exc.hint)
+            extra = {} if isinstance(row, ConfigError) else _extra(row)
+            yield Item(name, extra=extra, problem=told)
+
+
+def _items_of_row(
+    row: Mapping[str, Any],
+    name: str,
+    *,
+    question: str | None,
+    policy: SourcePolicy,
+    base: str | None,
+) -> list[Item]:
+    """One item for each of a row's questions."""
+    asked, shown = _asked(row, question)
+    named = [text for key in ("video", "videos") for text in _texts(row, key)]
+    if named and shown:
+        raise ConfigError("the conversation names its videos, and `video` is given as well")
+    if not (named or shown):
+        raise ConfigError("no video is named", hint='a column "video" with a path')
+    videos = tuple(policy.checked(_joined(base, text)) for text in named or shown)
+    start, end = _time(row, "start"), _time(row, "end")
+    if (end if end is not None else float("inf")) <= (start or 0):
+        raise ConfigError("the end must lie after the start")
+    names = [name] if len(asked) == 1 else [f"{name}#{n}" for n in range(1, len(asked) + 1)]
+    return [
+        Item(each, videos, turns, _text(row, "answer"), start, end, _extra(row))
+        for each, turns in zip(names, asked, strict=True)
+    ]
+
+
+def _asked(
+    row: Mapping[str, Any], question: str | None
+) -> tuple[list[tuple[Message, ...]], tuple[str, ...]]:
+    """The conversations of a row, and the videos that a written one names."""
+    given = [key for key in _ASKED if _is_given(row.get(key))]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)} are given: choose one")
+    if given == ["conversation"]:
+        data = row["conversation"]
+        if isinstance(data, str):
+            data = _json(data, "conversation")
+        turns, shown = parse_conversation(data, where="the conversation")
+        return [turns], shown
+    texts = _texts(row, given[0]) if given else [question] if question else []
+    if not texts:
+        raise ConfigError("nothing is asked", hint='a column "question", or -q TEXT')
+    return [check_conversation([Message("user", text)]) for text in texts], ()
+
+
+def _texts(row: Mapping[str, Any], key: str) -> list[str]:
+    """A cell that holds a text or a list of texts; a list may be written as JSON."""
+    value = row.get(key)
+    if not _is_given(value):
+        return []
+    if isinstance(value, str):
+        is_list = value.startswith("[") and value.endswith("]") and key.endswith("s")
+        value = _json(value, key) if is_list else [value]
+    if isinstance(value, Path):
+        value = [str(value)]
+    if not isinstance(value, list | tuple) or not value:
+        raise ConfigError(f"{key} is neither a text nor a list of texts")
+    if not all(isinstance(part, str | Path) and str(part).strip() for part in value):
+        raise ConfigError(f"{key} holds something else than texts")
+    return [str(part) for part in value]
+
+
+def _text(row: Mapping[str, Any], key: str) -> str | None:
+    value = row.get(key)
+    if not _is_given(value):
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ConfigError(f"{key} is no text")
+    return str(value)
+
+
+def _time(row: Mapping[str, Any], key: str) -> float | None:
+    value = _text(row, key)
+    if value is None:
+        return None
+    found = seconds(value)
+    if not 0 <= found < float("inf"):
+        raise ConfigError(f"{key} is {value}: no time of a clip")
+    return found
+
+
+def _json(text: str, key: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise ConfigError(f"{key} is no readable JSON") from exc
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value != "" and value == value  # NaN stands for an empty cell
+
+
+def _extra(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(key): value for key, value in row.items() if key not in _OWN}
+
+
+def _joined(base: str | None, text: str) -> str:
+    """A path that counts from the manifest's place; addresses and absolute paths as they are."""
+    if base is None or protocol(text) is not None or text.startswith("/"):
+        return text
+    return f"{base}/{text}"
+
+
+def _folder_of(manifest: str) -> str:
+    if is_remote(manifest):
+        return manifest.rpartition("/")[0]
+    return str(Path(manifest.removeprefix("file://")).absolute().parent)

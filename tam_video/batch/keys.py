@@ -1,0 +1,63 @@
+"""What an item is called by: its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tam_video.batch.items import Item
+from tam_video.config import RunConfig
+from tam_video.export.checkpoint import weights_digest
+
+_NAME_LENGTH = 60
+
+
+def batch_identity(config: RunConfig, keep: Collection[str]) -> dict[str, Any]:
+    """What every result of a batch depends on, as JSON values.
+
+    Raises:
+        ModelLoadError: the model's folder can't be read.
+    """
+    return {
+        "settings": config.model_dump(mode="json"),
+        "weights": weights_digest(config.model) or _commit(config.model, config.revision),
+        "keep": sorted(keep),
+    }
+
+
+def item_key(item: Item, prints: Sequence[str], identity: Mapping[str, Any]) -> str:
+    """SHA-256 over the clips' bytes (size and ends), what is asked of which part, and the settings.
+
+    Args:
+        item: what is asked.
+        prints: `fingerprint` of each of its videos, or what stands for one that can't be read.
+        identity: as `batch_identity` gives it.
+    """
+    asked = {
+        "videos": list(prints),
+        "turns": [[turn.role, turn.text, list(turn.inputs)] for turn in item.turns],
+        "answer": item.answer,
+        "start": item.start_seconds,
+        "end": item.end_seconds,
+        "identity": identity,
+    }
+    text = json.dumps(asked, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def run_name(item: Item, key: str) -> str:
+    """Name of an item's run folder: the first clip's stem made harmless, and part of the key."""
+    stem = PurePosixPath(item.videos[0]).stem if item.videos else ""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in stem)
+    return f"{plain[:_NAME_LENGTH] or 'clip'}-{key[:16]}"
+
+
+def _commit(model: str, revision: str | None) -> str:
+    """The commit of a hub id that was downloaded before; else its revision as asked."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(model, "config.json", revision=revision)
+    return Path(found).parent.name if isinstance(found, str) else revision or "main"

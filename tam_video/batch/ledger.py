@@ -1,0 +1,113 @@
+"""The ledger: one line for each item that has ended, written by one process, synced.
+
+A line is the same in every run of an item: no times, no names of workers. The last line of a key
+counts. "done" is followed by another line only after "lost", which says that its run folder is
+gone; "failed" may be followed by another try.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from tam_video.batch.jobs import Outcome, as_json, from_json
+from tam_video.batch.storage import LineBook, Storage
+
+logger = logging.getLogger(__name__)
+
+Status: TypeAlias = Literal["done", "failed"]
+LEDGER = "ledger"
+_LOST = "lost"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What has ended; keeps a short entry for each key in memory, and the lines on the disk.
+
+    Attributes:
+        num_damaged: lines that can't be read; their items are looked at again.
+    """
+
+    books: list[LineBook]
+    num_damaged: int = 0
+    _entries: dict[bytes, tuple[Status, int, int]] = field(default_factory=dict)
+
+    def append(self, outcomes: Sequence[Outcome], *, ids: Sequence[str]) -> None:
+        """Write the lines of items, and wait until they are stored.
+
+        Args:
+            outcomes: how they ended.
+            ids: what a person calls them.
+
+        Raises:
+            ExportError: they can't be written: none of them is.
+        """
+        told = [{"id": id_, **as_json(o)} for id_, o in zip(ids, outcomes, strict=True)]
+        lines = [json.dumps(line, ensure_ascii=False).encode() for line in told]
+        start = self.books[0].append(lines)
+        for line, outcome in zip(lines, outcomes, strict=True):
+            status: Status = "failed" if outcome.error else "done"
+            self._entries[bytes.fromhex(outcome.key)] = (status, 0, start)
+            start += len(line) + 1
+
+    def lose(self, key: str) -> None:
+        """Note that the result of a finished item is gone."""
+        self.books[0].append([json.dumps({"key": key, "status": _LOST}).encode()])
+        self._entries.pop(bytes.fromhex(key), None)
+
+    def status(self, key: str) -> Status | None:
+        """How an item ended, if it has."""
+        entry = self._entries.get(bytes.fromhex(key))
+        return entry[0] if entry else None
+
+    def outcome(self, key: str) -> Outcome:
+        """How an item ended, from its line.
+
+        Raises:
+            KeyError: it has not.
+        """
+        _, book, start = self._entries[bytes.fromhex(key)]
+        return from_json(json.loads(self.books[book].read(start)))
+
+    def load(self) -> None:
+        """Read all lines."""
+        for number, book in reversed(list(enumerate(self.books))):  # our own lines are the last
+            for start, line in book.scan():
+                self._take(line, number, start)
+
+    def _take(self, line: bytes, book: int, start: int) -> None:
+        try:
+            told = json.loads(line)
+            key = bytes.fromhex(told["key"])
+            if told["status"] == _LOST:
+                self._entries.pop(key, None)
+                return
+            outcome = from_json(told)
+        except (ValueError, KeyError, TypeError):
+            self.num_damaged += 1
+            return
+        self._entries[key] = ("failed" if outcome.error else "done", book, start)
+
+
+def open_ledger(storage: Storage, label: str) -> Ledger:
+    """Read what has ended, in this process's ledger and those beside it.
+
+    Raises:
+        ExportError: a ledger can't be read or mended.
+    """
+    ledger = Ledger([storage.book(label), *storage.other_books(label)])
+    ledger.load()
+    if ledger.num_damaged:
+        logger.warning(
+            "%d lines of the ledger can't be read; their items are looked at again",
+            ledger.num_damaged,
+        )
+    return ledger
+
+
+def shard_label(kind: str, shard: tuple[int, int] | None) -> str:
+    """Name of a shard's file without its ending: `ledger`, or `ledger.2-of-8`."""
+    return kind if shard is None else f"{kind}.{shard[0]}-of-{shard[1]}"

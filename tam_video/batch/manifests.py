@@ -1,0 +1,104 @@
+"""Rows of a manifest: JSON lines, CSV or parquet, from a file or a store. Knows nothing of videos.
+
+Files are read row by row. A line of JSON that can't be read stands as an error in its place; a CSV
+or parquet file that breaks off is an error of the whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from tam_video.batch.sources import file_system, is_remote
+from tam_video.errors import ConfigError, MissingDependencyError
+
+_LONGEST_LINE = 1 << 24  # bytes
+_ROWS_AT_ONCE = 1024
+
+
+def manifest_rows(source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
+    """The rows of a manifest, told by its ending.
+
+    Raises:
+        ConfigError: it can't be read.
+        MissingDependencyError: parquet without pyarrow.
+    """
+    kind = PurePosixPath(source).suffix.lower()
+    read = {".csv": _csv_rows, ".parquet": _parquet_rows}.get(kind, _json_rows)
+    with _opened(source) as file:
+        yield from read(file, source)
+
+
+@contextmanager
+def _opened(source: str) -> Iterator[BinaryIO]:
+    """The file, with the errors of reading it turned into ours."""
+    try:
+        if is_remote(source):
+            system, path = file_system(source)
+            with system.open(path, "rb") as raw, io.BufferedReader(raw) as file:
+                yield file
+        else:
+            with open(source.removeprefix("file://"), "rb") as file:  # noqa: PTH123  a text
+                yield file
+    except OSError as exc:
+        raise ConfigError(
+            f"can't read {source}: {exc.strerror or exc}", hint="check the path"
+        ) from exc
+
+
+def _json_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+            raise ConfigError(f"{source} has a line of more than {_LONGEST_LINE >> 20} MiB")
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8-sig"))
+        except (ValueError, RecursionError):
+            yield ConfigError("no readable JSON", hint="one JSON object a line, UTF-8")
+            continue
+        yield row if isinstance(row, dict) else ConfigError("no JSON object", hint='{"video": ...}')
+
+
+def _csv_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
+    try:
+        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text, strict=True)
+            if not {"video", "videos", "conversation"} & set(reader.fieldnames or ()):
+                raise ConfigError(
+                    f"{source} has no column called video",
+                    hint="its first line names the columns: id,video,question",
+                )
+            for row in reader:
+                if None in row or None in row.values():
+                    yield ConfigError("it has not as many cells as the first line")
+                else:
+                    yield row
+    except (csv.Error, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{source} is no readable CSV: {exc}", hint="save it as UTF-8") from exc
+
+
+def _parquet_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
+    arrow, parquet = _pyarrow()
+    try:
+        table = parquet.ParquetFile(file)
+        for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
+            yield from cast("list[dict[str, Any]]", batch.to_pylist())
+    except (arrow.ArrowException, ValueError, OSError) as exc:
+        raise ConfigError(f"{source} is no readable parquet file: {exc}") from exc
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as exc:
+        raise MissingDependencyError(
+            "parquet needs pyarrow", hint="pip install 'tam-video[parquet]'"
+        ) from exc
+    return pyarrow, pyarrow.parquet

@@ -1,0 +1,207 @@
+"""From items to jobs: names by content, what an earlier run has done, questions on the same clip.
+
+Lazy: the first job goes out while later clips are still being looked at, and nothing is kept of an
+item but a line in a temporary file, from which the summary is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from tam_video.batch.items import Item
+from tam_video.batch.jobs import ItemError, Job, Outcome, Question, item_error
+from tam_video.batch.keys import item_key, run_name
+from tam_video.batch.ledger import Ledger
+from tam_video.batch.sources import fingerprint
+from tam_video.errors import ConfigError, TamVideoError
+
+_THREADS = 8
+_LOOKAHEAD = 64
+_QUESTIONS_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedItem:
+    """An item with its name by content.
+
+    Attributes:
+        item: the item.
+        key: its key, a SHA-256.
+        error: why it can't be run, if that is known already.
+    """
+
+    item: Item
+    key: str
+    error: ItemError | None = None
+
+
+def keyed_items(items: Iterable[Item], identity: Mapping[str, Any]) -> Iterator[KeyedItem]:
+    """Name items by content; clips are looked at in some threads, a little ahead.
+
+    An item whose clip can't be read is named by what it is called, and so gets another name once
+    the clip is there. A second item of an id that asks for something else fails.
+    """
+    seen: dict[str, str] = {}
+    ahead: deque[tuple[Item, Future[tuple[list[str], ItemError | None]]]] = deque()
+    source = iter(items)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            while True:
+                while len(ahead) < _LOOKAHEAD and (item := next(source, None)) is not None:
+                    ahead.append((item, pool.submit(_prints, item)))
+                if not ahead:
+                    return
+                item, future = ahead.popleft()
+                prints, error = future.result()
+                yield _named(item, item_key(item, prints, identity), error, seen)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _prints(item: Item) -> tuple[list[str], ItemError | None]:
+    if item.problem is not None:
+        return [item.problem.message], item_error(item.problem)
+    try:
+        return [fingerprint(video) for video in item.videos], None
+    except TamVideoError as exc:
+        return [f"unreadable {video}" for video in item.videos], item_error(exc)
+
+
+def _named(item: Item, key: str, error: ItemError | None, seen: dict[str, str]) -> KeyedItem:
+    first = seen.setdefault(item.id, key)
+    if first == key:
+        return KeyedItem(item, key, error)
+    twice = ConfigError(f"the id {item.id!r} is given to two items", hint="ids must be unique")
+    other = hashlib.sha256(f"{first} {key}".encode()).hexdigest()
+    return KeyedItem(item, other, item_error(twice))
+
+
+class Plan:
+    """The jobs of a batch, and what is settled without any.
+
+    Attributes:
+        settled: items with an outcome that no worker has to find, to be taken by the caller: the
+            outcome, and whether an earlier run wrote it down.
+        out: key -> the items that are out with the workers; several if they ask for the same.
+        published: names of the run folders that are there; the caller adds to it.
+        num_items: items met so far.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Item],
+        ledger: Ledger,
+        *,
+        identity: Mapping[str, Any],
+        published: set[str],
+        rows: Path,
+        retry_failed: bool = False,
+        shard: tuple[int, int] | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            items: what is to do.
+            ledger: what has been done.
+            identity: what all results depend on.
+            published: names of the run folders that are there.
+            rows: temporary file; one line for each item.
+            retry_failed: run items again that failed before.
+            shard: (number from 1, of how many): the part of the items that is ours.
+        """
+        self._items, self._ledger, self._identity = items, ledger, identity
+        self.published, self._rows = published, rows
+        self._retry_failed, self._shard = retry_failed, shard
+        self._num_jobs = 0
+        self.settled: deque[tuple[KeyedItem, Outcome, bool]] = deque()
+        self.out: dict[str, list[Item]] = {}
+        self.num_items = 0
+
+    def jobs(self) -> Generator[Job | None, None, None]:
+        """What workers are to do; None after some items that need no worker."""
+        mine = (item for item in self._items if self._is_mine(item))
+        group: list[KeyedItem] = []
+        with self._rows.open("w", encoding="utf-8") as rows:
+            for each in self._unfinished(keyed_items(mine, self._identity), rows):
+                if each is None:
+                    yield None
+                    continue
+                is_full = len(group) == _QUESTIONS_AT_ONCE
+                if group and (is_full or _clip_of(each.item) != _clip_of(group[0].item)):
+                    yield self._job(group)
+                    group = []
+                group.append(each)
+            if group:
+                yield self._job(group)
+
+    def _is_mine(self, item: Item) -> bool:
+        """By the clips' names, so that all questions on a clip are one machine's."""
+        if self._shard is None:
+            return True
+        number, count = self._shard
+        digest = hashlib.sha256("\n".join(item.videos or (item.id,)).encode()).digest()
+        return int.from_bytes(digest[:8]) % count == number - 1
+
+    def _unfinished(self, items: Iterable[KeyedItem], rows: IO[str]) -> Iterator[KeyedItem | None]:
+        for keyed in items:
+            self.num_items += 1
+            rows.write(json.dumps(_row(keyed), ensure_ascii=True, default=str) + "\n")
+            if keyed.key in self.out:
+                self.out[keyed.key].append(keyed.item)
+            elif not self._settle(keyed):
+                self.out[keyed.key] = [keyed.item]
+                yield keyed
+            elif len(self.settled) >= _LOOKAHEAD:
+                yield None
+
+    def _settle(self, keyed: KeyedItem) -> bool:
+        """Whether an item needs no worker: it is done, has failed, or can't be run."""
+        key = keyed.key
+        status = self._ledger.status(key)
+        if status == "done":
+            outcome = self._ledger.outcome(key)
+            if outcome.run in self.published:
+                self.settled.append((keyed, outcome, True))
+                return True
+            self._ledger.lose(key)
+        elif status == "failed" and not self._retry_failed:
+            self.settled.append((keyed, self._ledger.outcome(key), True))
+            return True
+        if keyed.error is not None:
+            self.settled.append((keyed, Outcome(key, error=keyed.error), False))
+            return True
+        return False
+
+    def _question(self, keyed: KeyedItem) -> Question:
+        name = run_name(keyed.item, keyed.key)
+        item = keyed.item
+        return Question(keyed.key, name, item.turns, item.answer, name in self.published)
+
+    def _job(self, group: Sequence[KeyedItem]) -> Job:
+        self._num_jobs += 1
+        first = group[0].item
+        questions = tuple(self._question(each) for each in group)
+        return Job(self._num_jobs, first.videos, questions, first.start_seconds, first.end_seconds)
+
+
+def _clip_of(item: Item) -> tuple[object, ...]:
+    """What questions must share to be asked of the same frames."""
+    return (item.videos, item.start_seconds, item.end_seconds)
+
+
+def _row(keyed: KeyedItem) -> dict[str, Any]:
+    item = keyed.item
+    return {
+        "key": keyed.key,
+        "id": item.id,
+        "video": "; ".join(item.videos),
+        "question": item.turns[-1].text if item.turns else "",
+        "extra": dict(item.extra),
+    }

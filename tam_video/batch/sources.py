@@ -1,0 +1,154 @@
+"""Where videos and manifests may come from: plain files, and addresses of allowed stores.
+
+A manifest may be hostile: it names what is opened. Without leave only files are, and with a `root`
+only those below it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tam_video.errors import ConfigError, MissingDependencyError, VideoOpenError
+from tam_video.export.manifest import video_fingerprint
+from tam_video.video.reader import checked_path
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_PART = 1 << 20  # bytes at each end that a fingerprint reads, as `video_fingerprint`
+_EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePolicy:
+    """What may be opened.
+
+    Attributes:
+        protocols: stores that may be asked, such as "s3"; files always may.
+        root: folder that all files must lie in, symbolic links followed; None for anywhere.
+    """
+
+    protocols: frozenset[str] = frozenset()
+    root: Path | None = None
+
+    def checked(self, source: str) -> str:
+        """The address, or the absolute path, that `source` names.
+
+        Raises:
+            VideoOpenError: it is an address of a store that is not allowed, or outside of `root`.
+        """
+        if "\0" in source:
+            raise VideoOpenError("a file name can't hold a NUL character", hint="check the path")
+        scheme = protocol(source)
+        if scheme == "file":
+            source, scheme = source.removeprefix("file://"), None
+        if scheme is None:
+            return str(self._within_root(Path(source).absolute()))
+        if scheme not in self.protocols or "::" in source:
+            raise VideoOpenError(
+                f"{source}: only files are opened",
+                hint=f"pass --allow-protocol {scheme} if you trust the list of items",
+            )
+        return source
+
+    def _within_root(self, path: Path) -> Path:
+        if self.root is not None and not path.resolve().is_relative_to(self.root.resolve()):
+            raise VideoOpenError(
+                f"{path} is not below the root", hint=f"only files in {self.root} are opened"
+            )
+        return path
+
+
+FILES_ONLY = SourcePolicy()
+
+
+def protocol(source: str) -> str | None:
+    """The scheme of an address in lower case; None for a path."""
+    found = _SCHEME.match(source)
+    return found[1].lower() if found else None
+
+
+def is_remote(source: str) -> bool:
+    """Whether an address has to be fetched."""
+    return protocol(source) not in (None, "file")
+
+
+def file_system(address: str) -> tuple[Any, str]:
+    """The fsspec file system of an address, and the path in it.
+
+    Raises:
+        MissingDependencyError: the store's package is not installed.
+        ConfigError: nobody knows the scheme, or the store refuses what it was given.
+    """
+    import fsspec
+
+    scheme = protocol(address) or "file"
+    try:
+        system, path = fsspec.core.url_to_fs(address)
+    except ImportError as exc:
+        extra = _EXTRAS.get(scheme)
+        package = f"'tam-video[{extra}]'" if extra else exc.name or scheme
+        raise MissingDependencyError(
+            f"{scheme}:// needs a package: {exc}", hint=f"pip install {package}"
+        ) from exc
+    except ValueError as exc:
+        raise ConfigError(f"{address}: {exc}", hint="use a path, s3:// or gs://") from exc
+    return system, path
+
+
+@contextmanager
+def store_errors(address: str) -> Iterator[None]:
+    """Turn what a store raises while it is read into `VideoOpenError`."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+        raise VideoOpenError(
+            f"{address} can't be read: {reason}", hint="check the address and your access"
+        ) from exc
+
+
+def fingerprint(source: str) -> str:
+    """Hex digest of a video's size and its first and last MiB, the same wherever it lies.
+
+    Args:
+        source: as `SourcePolicy.checked` gives it.
+
+    Raises:
+        VideoOpenError: it is missing, empty or unreadable.
+    """
+    if not is_remote(source):
+        local = checked_path(source)
+        with store_errors(source):
+            return video_fingerprint(local)
+    system, path = file_system(source)
+    with store_errors(source):
+        size = int(system.size(path))
+        digest = hashlib.sha256(str(size).encode())
+        digest.update(system.cat_file(path, start=0, end=min(size, _PART)))
+        if size > _PART:
+            digest.update(system.cat_file(path, start=max(_PART, size - _PART), end=size))
+    return digest.hexdigest()
+
+
+def fetch(source: str, folder: Path) -> Path:
+    """The video as a local file, copied to `folder` where it lies in a store.
+
+    Args:
+        source: as `SourcePolicy.checked` gives it.
+        folder: an existing folder for the copy.
+
+    Raises:
+        VideoOpenError: it can't be fetched.
+    """
+    if not is_remote(source):
+        return Path(source)
+    system, path = file_system(source)
+    target = folder / (PurePosixPath(path).name or "video")
+    with store_errors(source):
+        system.get_file(path, str(target))
+    return target

@@ -1,0 +1,190 @@
+"""What a person opens after a batch: a table of all items, the failed ones, and a page of the runs.
+
+All texts are untrusted: what a spreadsheet would take for a formula is quoted.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tam_video.batch.ledger import Ledger, shard_label
+from tam_video.batch.storage import RUNS, FolderStorage, Storage
+from tam_video.errors import RunFolderError
+
+COLUMNS = (
+    *("id", "status", "video", "question", "answer", "run", "num_warnings"),
+    *("error_type", "error", "hint"),
+)
+INDEXED_RUNS = 2000
+_COUNT = "num_warnings"
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+# A formula's first character, after spaces too, and as the full-width forms some programs take.
+_FORMULA = re.compile(r"\s*[=+\-@|%＝＋－＠]|[\t\r\n]")
+
+
+def summary_rows(rows: Path, ledger: Ledger) -> Iterator[dict[str, Any]]:
+    """One row for each item, in the order of the items.
+
+    Args:
+        rows: what the plan wrote down of each item.
+        ledger: how they ended; an item without a line is "missing".
+    """
+    with rows.open(encoding="utf-8") as file:
+        for line in file:
+            told = json.loads(line)
+            extra = {_extra_name(key): value for key, value in told["extra"].items()}
+            given = {name: told[name] for name in ("id", "video", "question")}
+            yield {**dict.fromkeys(COLUMNS), **given, **_ending(told["key"], ledger), **extra}
+
+
+def _ending(key: str, ledger: Ledger) -> dict[str, Any]:
+    status = ledger.status(key)
+    if status is None:
+        return {"status": "missing"}
+    outcome = ledger.outcome(key)
+    if outcome.error is not None:
+        error = outcome.error
+        return {
+            "status": status,
+            "error_type": error.type,
+            "error": error.message,
+            "hint": error.hint,
+        }
+    return {
+        "status": status,
+        "answer": outcome.answer,
+        "run": f"{RUNS}/{outcome.run}",
+        "num_warnings": outcome.num_warnings,
+    }
+
+
+def _extra_name(key: str) -> str:
+    return f"item_{key}" if key in COLUMNS else key
+
+
+def to_csv(rows: Path, ledger: Ledger) -> str:
+    """The table as CSV, safe to open in a spreadsheet."""
+    names = _all_columns(rows)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writerow({name: safe_cell(name) for name in names})
+    for row in summary_rows(rows, ledger):
+        writer.writerow({name: safe_cell(value) for name, value in row.items()})
+    return text.getvalue()
+
+
+def safe_cell(value: Any) -> Any:
+    """A value as a cell of a CSV file that no spreadsheet takes for a formula.
+
+    Source: OWASP, "CSV Injection". Differs: a plain number keeps its sign.
+    """
+    if value is None or isinstance(value, bool | int | float):
+        return "" if value is None else value
+    text = _as_text(value) or ""
+    if _NUMBER.fullmatch(text):
+        return text
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def to_parquet(rows: Path, ledger: Ledger) -> bytes | None:
+    """The table as parquet; None without pyarrow."""
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError:
+        return None
+    names = _all_columns(rows)
+    kinds = {name: arrow.int64() if name == _COUNT else arrow.string() for name in names}
+    schema = arrow.schema(list(kinds.items()))
+    sink = io.BytesIO()
+    with parquet.ParquetWriter(sink, schema) as writer:
+        for part in _parts(summary_rows(rows, ledger)):
+            told = [
+                {
+                    name: row.get(name) if name == _COUNT else _as_text(row.get(name))
+                    for name in names
+                }
+                for row in part
+            ]
+            writer.write_table(arrow.Table.from_pylist(told, schema))
+    return sink.getvalue()
+
+
+def write_summary(
+    storage: Storage, ledger: Ledger, rows: Path, *, shard: tuple[int, int] | None = None
+) -> dict[str, str]:
+    """Write the tables, the list of failed items and the page; their addresses by what they are.
+
+    Raises:
+        OutputError: one can't be written.
+    """
+    stem = shard_label("summary", shard)
+    table = to_parquet(rows, ledger)
+    failed = [row for row in summary_rows(rows, ledger) if row["status"] == "failed"]
+    lines = [json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in failed]
+    name = f"{shard_label('failed', shard)}.jsonl"
+    files = {
+        "csv": storage.write_file(f"{stem}.csv", to_csv(rows, ledger).encode()),
+        "failed": storage.write_file(name, "".join(lines).encode()),
+    }
+    if table is not None:
+        files["parquet"] = storage.write_file(f"{stem}.parquet", table)
+    if isinstance(storage, FolderStorage):
+        files |= _write_page(storage, ledger, rows, stem)
+    return files
+
+
+def _write_page(storage: FolderStorage, ledger: Ledger, rows: Path, stem: str) -> Mapping[str, str]:
+    """`index.html` with the first runs; a page of a whole large batch would be no use."""
+    from tam_video.report.index import index_row, write_index
+
+    def can_be_shown(run: Path) -> bool:
+        try:
+            return bool(index_row(run, run.name))
+        except RunFolderError:
+            return False
+
+    runs: dict[Path, None] = {}
+    for row in summary_rows(rows, ledger):
+        if row["status"] == "done":
+            runs[storage.folder / row["run"]] = None
+        if len(runs) == INDEXED_RUNS:
+            break
+    name = "index.html" if stem == "summary" else f"index{stem.removeprefix('summary')}.html"
+    there = [run for run in runs if can_be_shown(run)]
+    return {"index": str(write_index(there, storage.folder / name, force=True))}
+
+
+def _all_columns(rows: Path) -> list[str]:
+    """The fixed columns, then every further one that some item has, in order of appearance."""
+    names = dict.fromkeys(COLUMNS)
+    with rows.open(encoding="utf-8") as file:
+        for line in file:
+            names |= dict.fromkeys(_extra_name(key) for key in json.loads(line)["extra"])
+    return list(names)
+
+
+def _parts(rows: Iterator[dict[str, Any]], size: int = 4096) -> Iterator[list[dict[str, Any]]]:
+    part: list[dict[str, Any]] = []
+    for row in rows:
+        part.append(row)
+        if len(part) == size:
+            yield part
+            part = []
+    yield part
+
+
+def _parquet_cell(name: str, value: Any) -> Any:
+    return value if name == _COUNT else _as_text(value)
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)

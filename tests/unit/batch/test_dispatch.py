@@ -1,0 +1,253 @@
+"""What is done with slow, stuck and lost workers; the engine and the clock are toys."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tam_video.batch.dispatch import Dispatcher
+from tam_video.batch.jobs import (
+    Began,
+    Broken,
+    Died,
+    Ended,
+    Finished,
+    ItemError,
+    Job,
+    Outcome,
+    Question,
+    Ready,
+)
+from tam_video.errors import ExportError, ModelError
+from tam_video.types import Message
+
+ASKED = (Message("user", "What?"),)
+
+
+def a_job(number, *keys):
+    keys = keys or (f"k{number}",)
+    return Job(number, (f"clip{number}",), tuple(Question(key, key, ASKED) for key in keys))
+
+
+class Toy:
+    """Time goes on by a second with each look at the events; `act` says what a worker does."""
+
+    default_workers = 2
+
+    def __init__(self, act):
+        self.act, self.now = act, 0.0
+        self.inboxes, self.said = {}, deque()
+        self.started, self.stopped, self.sent = [], [], []
+        self.most_in_flight = 0
+
+    def start(self, number):
+        self.started.append(number)
+        self.inboxes[number] = deque()
+        self.said.append((number, Ready()))
+
+    def send(self, number, job):
+        self.sent.append((number, job))
+        self.inboxes[number].append(job)
+
+    def stop(self, number):
+        self.stopped.append(number)
+        self.inboxes.pop(number, None)
+
+    def events(self, timeout_seconds):
+        self.now += 1
+        told, self.said = list(self.said), deque()
+        for number, inbox in list(self.inboxes.items()):
+            self.most_in_flight = max(self.most_in_flight, len(inbox))
+            if inbox:
+                found = self.act(self, number, inbox[0])
+                if found and isinstance(found[-1], Finished | Died):
+                    inbox.popleft()
+                told += [(number, event) for event in found]
+        return told
+
+
+def work(toy, number, job):
+    """Everything goes well."""
+    done = [Finished(job.number, Outcome(q.key, run=q.run)) for q in job.questions]
+    return [Began("read", job.number), Ended("read", job.number), *done]
+
+
+def outcomes(toy, jobs, *, found=None, **options):
+    options = {"workers": 2, "clock": lambda: toy.now, **options}
+    found = [] if found is None else found
+    for number, settled in enumerate(Dispatcher(toy, iter(jobs), **options).outcomes()):
+        found += settled
+        assert number < 10_000
+    return found
+
+
+def test_every_item_has_one_outcome_and_workers_are_ended():
+    toy = Toy(work)
+    found = outcomes(toy, [a_job(n, f"a{n}", f"b{n}") for n in range(20)])
+    assert sorted(o.key for o in found) == sorted(f"{c}{n}" for n in range(20) for c in "ab")
+    assert toy.started == [0, 1]
+    assert sorted(toy.stopped) == [0, 1]
+
+
+def test_no_more_workers_are_started_than_there_are_jobs():
+    toy = Toy(work)
+    outcomes(toy, [a_job(1)], workers=8)
+    assert toy.started == [0]
+
+
+def test_no_jobs_start_no_worker():
+    toy = Toy(work)
+    assert outcomes(toy, [None, None]) == []
+    assert toy.started == []
+
+
+def test_jobs_are_read_ahead_but_not_hoarded():
+    toy = Toy(work)
+    outcomes(toy, [a_job(n) for n in range(30)], workers=1)
+    assert toy.most_in_flight == 3
+
+
+def test_items_of_a_dead_worker_are_run_again_the_suspect_alone():
+    deaths = []
+
+    def act(toy, number, job):
+        if job.number == 3 and not deaths:
+            deaths.append(number)
+            return [Began("answer", 3, "k3"), Died("gone")]
+        if job.number == 3:
+            assert [j.number for n, j in toy.sent if n == number][-1] == 3
+            assert len(toy.inboxes[number]) == 1
+        return work(toy, number, job)
+
+    toy = Toy(act)
+    found = outcomes(toy, [a_job(n) for n in range(10)])
+    assert sorted(o.key for o in found) == [f"k{n}" for n in range(10)]
+    assert not any(o.error for o in found)
+    again = [job for _, job in toy.sent if job.number == 3][-1]
+    assert again.questions[0].may_exist
+
+
+def test_an_item_that_kills_every_worker_fails_and_the_rest_is_done():
+    def act(toy, number, job):
+        if job.number == 5:
+            return [Began("read", 5), Died("killed by SIGSEGV")]
+        return work(toy, number, job)
+
+    toy = Toy(act)
+    found = outcomes(toy, [a_job(n) for n in range(12)])
+    failed = [o for o in found if o.error]
+    assert [o.key for o in failed] == ["k5"]
+    assert failed[0].error.type == "WorkerDiedError"
+    assert "SIGSEGV" in failed[0].error.message
+    assert len(found) == 12
+
+
+def test_only_the_question_at_work_is_suspected():
+    def act(toy, number, job):
+        keys = {q.key for q in job.questions}
+        if "bad" in keys:
+            return [Began("answer", job.number, "bad"), Died("gone")]
+        return work(toy, number, job)
+
+    found = outcomes(Toy(act), [a_job(1, "good", "bad", "fine")])
+    assert {o.key for o in found if o.error} == {"bad"}
+    assert {o.key for o in found if not o.error} == {"good", "fine"}
+
+
+def test_a_late_item_fails_its_worker_is_killed_and_the_rest_goes_on():
+    def act(toy, number, job):
+        if job.number == 2:
+            return [] if getattr(toy, "hung", 0) else hang(toy)
+        return work(toy, number, job)
+
+    def hang(toy):
+        toy.hung = 1
+        return [Began("read", 2)]
+
+    toy = Toy(act)
+    found = outcomes(toy, [a_job(n) for n in range(8)], timeout_seconds=5)
+    failed = {o.key: o.error.type for o in found if o.error}
+    assert failed == {"k2": "ItemTimeoutError"}
+    assert len(found) == 8
+    assert len(toy.started) == 3
+
+
+def test_time_of_all_stages_counts_and_waiting_between_them_does_not():
+    steps = {}
+
+    def act(toy, number, job):
+        steps[job.number] = step = steps.get(job.number, 0) + 1
+        if step == 1:
+            return [Began("read", job.number)]
+        if step == 3:
+            return [Ended("read", job.number)]
+        if step == 40:
+            return [Began("answer", job.number, f"k{job.number}")]
+        if step == 42:
+            done = Finished(job.number, Outcome(f"k{job.number}"))
+            return [Ended("answer", job.number, f"k{job.number}"), done]
+        return []
+
+    toy = Toy(act)
+    assert not any(o.error for o in outcomes(toy, [a_job(1)], workers=1, timeout_seconds=5))
+    steps.clear()
+    assert all(o.error for o in outcomes(Toy(act), [a_job(1)], workers=1, timeout_seconds=2.5))
+
+
+def test_a_broken_worker_ends_the_batch_after_what_is_settled_was_told():
+    def act(toy, number, job):
+        if job.number == 4:
+            return [Broken(ItemError("ExportError", "disk full", "free some"))]
+        return work(toy, number, job)
+
+    toy = Toy(act)
+    found = []
+    with pytest.raises(ExportError, match="disk full"):
+        outcomes(toy, [a_job(n) for n in range(1, 9)], workers=1, found=found)
+    assert [o.key for o in found] == ["k1", "k2", "k3"]
+
+
+def test_workers_that_never_start_end_the_batch():
+    toy = Toy(work)
+
+    def start(number):
+        toy.started.append(number)
+        toy.inboxes[number] = deque()
+        toy.said.append((number, Died("exit code 1")))
+
+    toy.start = start
+    with pytest.raises(ModelError, match="can't start"):
+        outcomes(toy, [a_job(1)])
+
+
+def test_a_killer_is_found_though_its_last_words_are_lost():
+    def act(toy, number, job):
+        return [Died("gone")] if job.number == 2 else work(toy, number, job)
+
+    found = outcomes(Toy(act), [a_job(n) for n in range(6)])
+    assert {o.key for o in found if o.error} == {"k2"}
+    assert len(found) == 6
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kills=st.lists(st.booleans(), max_size=3),
+    workers=st.integers(1, 5),
+    sizes=st.lists(st.integers(1, 4), min_size=1, max_size=25),
+)
+def test_nothing_is_lost_or_told_twice_whoever_dies(kills, workers, sizes):
+    left = deque(kills)
+
+    def act(toy, number, job):
+        if left and left.popleft():
+            return [Died("killed")]  # an item may be met by three deaths that are not its fault
+        return work(toy, number, job)
+
+    jobs = [a_job(n, *(f"{n}.{k}" for k in range(size))) for n, size in enumerate(sizes)]
+    found = outcomes(Toy(act), jobs, workers=workers)
+    expected = sorted(q.key for job in jobs for q in job.questions)
+    assert sorted(o.key for o in found) == expected
+    assert not any(o.error for o in found)

@@ -1,0 +1,211 @@
+"""Rows to items: what is accepted, what fails by itself, and what may not be named."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tam_video.batch.items import items_of_rows, read_items
+from tam_video.batch.sources import SourcePolicy
+from tam_video.errors import ConfigError, TamVideoError
+
+
+@pytest.fixture
+def clips(tmp_path):
+    for name in ("a.mp4", "b.mkv", "c.txt", "sub/d.webm", ".hidden.mp4", "sub/.e/f.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def manifest(folder, *rows, name="items.jsonl"):
+    path = folder / name
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def only(items):
+    (item,) = items
+    return item
+
+
+def test_a_row_becomes_an_item_with_its_columns_carried_through(tmp_path):
+    row = {"id": "x", "video": "a.mp4", "question": "Who?", "start": "1:02", "end": 70, "ward": 7}
+    item = only(read_items(manifest(tmp_path, row)))
+    assert (item.id, item.videos) == ("x", (str(tmp_path / "a.mp4"),))
+    assert [(t.role, t.text) for t in item.turns] == [("user", "Who?")]
+    assert (item.start_seconds, item.end_seconds, item.extra) == (62.0, 70.0, {"ward": 7})
+    assert item.problem is None
+
+
+def test_paths_count_from_the_manifest_and_ids_from_the_row(tmp_path):
+    (tmp_path / "in").mkdir()
+    path = manifest(tmp_path / "in", {"video": "../a.mp4"}, {"video": "/b.mp4"})
+    items = list(read_items(path, question="Why?"))
+    assert [i.id for i in items] == ["000001", "000002"]
+    assert [i.videos[0] for i in items] == [str(tmp_path / "in" / ".." / "a.mp4"), "/b.mp4"]
+
+
+def test_several_questions_are_several_items_on_the_same_clip():
+    items = list(items_of_rows([{"id": "x", "video": "a.mp4", "questions": ["A?", "B?"]}]))
+    assert [(i.id, i.turns[0].text) for i in items] == [("x#1", "A?"), ("x#2", "B?")]
+
+
+def test_a_conversation_may_show_several_videos_and_be_text_in_a_cell(tmp_path):
+    show = [{"type": "video", "path": n} for n in ("a.mp4", "b.mp4")]
+    turns = [{"role": "user", "content": [*show, {"type": "text", "text": "Which?"}]}]
+    for value in (turns, json.dumps(turns), {"messages": turns}):
+        item = only(read_items(manifest(tmp_path, {"conversation": value})))
+        assert item.videos == (str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4"))
+        assert item.turns[0].inputs == (0, 1)
+
+
+def test_csv_and_parquet_tell_the_same_as_json_lines(tmp_path):
+    rows = [
+        {"id": "ä", "video": "a.mp4", "question": 'Who, "exactly"?', "note": "x,\ny"},
+        {"id": "b", "video": "b.mp4", "question": "Why?", "note": ""},
+    ]
+    with (tmp_path / "items.csv").open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    parquet.write_table(arrow.Table.from_pylist(rows), tmp_path / "items.parquet")
+    expected = list(read_items(manifest(tmp_path, *rows)))
+    assert list(read_items(tmp_path / "items.csv")) == expected
+    assert list(read_items(tmp_path / "items.parquet")) == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"question": "?"}, "no video"),
+        ({"video": "a.mp4"}, "nothing is asked"),
+        ({"video": "a.mp4", "question": "A?", "questions": ["B?"]}, "choose one"),
+        ({"video": "a.mp4", "question": "  "}, "something else than texts"),
+        ({"video": ["a.mp4", 7], "question": "?"}, "something else"),
+        ({"video": 7, "question": "?"}, "neither a text"),
+        ({"video": "a.mp4", "question": "?", "start": "soon"}, "not a time"),
+        ({"video": "a.mp4", "question": "?", "start": 9, "end": 8}, "after the start"),
+        ({"video": "a.mp4", "question": "?", "start": "nan"}, "no time"),
+        ({"video": "a.mp4", "question": "?", "id": ["x"]}, "id is no text"),
+        ({"video": "a.mp4", "conversation": "{"}, "no readable JSON"),
+        ({"video": "a.mp4", "conversation": [{"role": "king", "text": "x"}]}, "role"),
+        ({"video": "http://127.0.0.1/a.mp4", "question": "?"}, "only files"),
+        ({"video": "s3://b/a.mp4", "question": "?"}, "only files"),
+        ({"video": "a\0.mp4", "question": "?"}, "NUL"),
+    ],
+)
+def test_a_row_without_sense_is_an_item_that_fails(row, words):
+    items = list(items_of_rows([{"video": "ok.mp4", "question": "?"}, row]))
+    assert items[0].problem is None
+    assert words in items[1].problem.message
+    assert items[1].problem.message.startswith("row 2")
+
+
+def test_a_broken_line_fails_and_the_next_is_read(tmp_path):
+    path = manifest(tmp_path, '{"video": "a.mp4"', "[1]", {"video": "a.mp4"})
+    path.write_bytes(path.read_bytes() + b"\xff\xfe{\n")
+    items = list(read_items(path, question="?"))
+    assert [item.problem is None for item in items] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("items.csv", b"name,question\na.mp4,?\n"),
+        ("items.csv", b"video,question\n\xff\xfe,?\n"),
+        ("items.csv", b'video,question\n"a.mp4,?\n'),
+        ("items.parquet", b"PAR1 but not really"),
+        ("items.parquet", b""),
+    ],
+)
+def test_a_file_that_can_not_be_read_as_a_whole_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError):
+        list(read_items(tmp_path / name, question="?"))
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("tam_video.batch.manifests._LONGEST_LINE", 1000)
+    (tmp_path / "items.jsonl").write_bytes(b'{"video": "' + b"a" * 5000)
+    with pytest.raises(ConfigError, match="line of more than"):
+        list(read_items(tmp_path / "items.jsonl"))
+
+
+def test_folders_and_globs_give_their_clips_in_order(clips):
+    assert [i.id for i in read_items(clips, question="?")] == ["a.mp4", "b.mkv", "sub/d.webm"]
+    assert [i.id for i in read_items(f"{clips}/*.mp4", question="?")] == ["a.mp4"]
+    assert [i.id for i in read_items(f"{clips}/**/*.webm", question="?")] == ["sub/d.webm"]
+    assert [i.id for i in read_items(clips / "c.txt", question="?")] == ["c.txt"]
+    for nothing in (clips / "none", f"{clips}/*.avi"):
+        with pytest.raises(ConfigError):
+            list(read_items(nothing, question="?"))
+    with pytest.raises(ConfigError, match="nothing is asked"):
+        list(read_items(clips))
+
+
+def test_links_do_not_lead_out_of_a_folder(clips, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "secret.mp4"
+    outside.write_bytes(b"x")
+    (clips / "out.mp4").symlink_to(outside)
+    (clips / "loop").symlink_to(clips)
+    (clips / "in.mp4").symlink_to(clips / "a.mp4")
+    ids = [i.id for i in read_items(clips, question="?")]
+    assert ids == ["a.mp4", "b.mkv", "in.mp4", "sub/d.webm"]
+
+
+def test_a_root_confines_what_rows_name(clips, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "secret.mp4"
+    outside.write_bytes(b"x")
+    (clips / "link.mp4").symlink_to(outside)
+    policy = SourcePolicy(root=clips)
+    named = ["a.mp4", "../a.mp4", "link.mp4", str(outside), f"file://{outside}", "sub/../b.mkv"]
+    path = manifest(clips, *({"video": name} for name in named))
+    items = list(read_items(path, question="?", policy=policy))
+    assert [i.problem is None for i in items] == [True, False, False, False, False, True]
+
+
+def test_allowed_protocols_are_by_name_and_never_chained():
+    policy = SourcePolicy(frozenset({"s3"}))
+    assert policy.checked("s3://bucket/a.mp4") == "s3://bucket/a.mp4"
+    for other in ("gs://b/a", "http://b/a", "simplecache::s3://b/a", "s3://b/a::http://c"):
+        item = only(items_of_rows([{"video": other, "question": "?"}], policy=policy))
+        assert item.problem is not None or item.videos == (str(Path(other).absolute()),)
+        assert "http" not in item.videos
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+keys = st.sampled_from(
+    ["id", "video", "videos", "question", "questions", "conversation", "answer", "start", "end"]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.dictionaries(keys | st.text(max_size=5), values, max_size=6), max_size=4))
+def test_any_row_is_an_item_or_says_why_not(rows):
+    for item in items_of_rows(rows, question="?"):
+        assert item.id
+        assert item.problem is not None or (item.videos and item.turns)
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=st.binary(max_size=300), name=st.sampled_from(["x.jsonl", "x.csv", "x.parquet"]))
+def test_any_bytes_as_a_manifest_give_items_or_an_error_of_ours(tmp_path_factory, content, name):
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(content)
+    with suppress(TamVideoError):
+        list(read_items(path, question="?"))

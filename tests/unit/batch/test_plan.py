@@ -1,0 +1,157 @@
+"""Names by content, what is done already, and questions that share a clip."""
+
+from __future__ import annotations
+
+import pytest
+
+from tam_video.batch.items import Item, items_of_rows
+from tam_video.batch.jobs import Outcome
+from tam_video.batch.keys import batch_identity, item_key, run_name
+from tam_video.batch.ledger import open_ledger
+from tam_video.batch.plan import Plan, keyed_items
+from tam_video.batch.storage import FolderStorage
+from tam_video.config import RunConfig
+from tam_video.types import Message
+
+IDENTITY = {"settings": {"seed": 0}}
+
+
+@pytest.fixture
+def place(tmp_path):
+    for number in range(5):
+        (tmp_path / f"c{number}.mp4").write_bytes(bytes([number]) * 50)
+    return tmp_path
+
+
+def rows(place, *told):
+    return [
+        {"id": f"i{n}", "video": str(place / f"c{clip}.mp4"), "question": text}
+        for n, (clip, text) in enumerate(told)
+    ]
+
+
+def a_plan(place, items, *, name="out", **options):
+    storage = FolderStorage(place / name)
+    storage.open_new()
+    storage.write_file("batch.json", b"{}")
+    ledger = open_ledger(storage, "ledger")
+    options = {"published": storage.published(), "rows": place / "rows", **options}
+    return Plan(items_of_rows(items), ledger, identity=IDENTITY, **options), ledger
+
+
+def jobs_of(plan):
+    return [job for job in plan.jobs() if job is not None]
+
+
+def key_of(item, prints=("p",), identity=IDENTITY):
+    return item_key(item, prints, identity)
+
+
+def test_a_key_changes_with_all_that_a_result_depends_on_and_with_nothing_else():
+    base = Item("a", ("x.mp4",), (Message("user", "?"),))
+    assert key_of(base) == key_of(Item("b", ("other/y.mp4",), base.turns, extra={"k": 1}))
+    others = [
+        Item("a", base.videos, (Message("user", "??"),)),
+        Item("a", base.videos, (Message("user", "?", (0,)),)),
+        Item("a", base.videos, base.turns, answer="x"),
+        Item("a", base.videos, base.turns, start_seconds=1.0),
+        Item("a", base.videos, base.turns, end_seconds=1.0),
+    ]
+    keys = {key_of(base), key_of(base, ("q",)), key_of(base, identity={}), *map(key_of, others)}
+    assert len(keys) == 3 + len(others)
+
+
+def test_the_identity_knows_settings_and_weights():
+    one = batch_identity(RunConfig(), {"maps"})
+    assert one["weights"]
+    assert one == batch_identity(RunConfig(), {"maps"})
+    assert one != batch_identity(RunConfig(num_frames=3), {"maps"})
+    assert one != batch_identity(RunConfig(), {"mp4"})
+
+
+@pytest.mark.parametrize(
+    "video", ["../../etc/passwd", "/a/..", "a/\u202egpj.exe", "x" * 300, "", "CON", "a\nb", "-rf"]
+)
+def test_a_run_folder_has_a_plain_short_name_whatever_the_clip_is_called(video):
+    name = run_name(Item("../../x", (video,)), "0123456789abcdef" * 4)
+    assert name.endswith("-0123456789abcdef")
+    assert len(name) <= 77
+    assert all(c.isascii() and (c.isalnum() or c in "-_") for c in name)
+
+
+def test_questions_on_the_same_part_of_a_clip_make_one_job(place):
+    told = rows(place, (0, "a"), (0, "b"), (1, "c"), (0, "d"))
+    told.append({**told[-1], "id": "part", "start": 1})
+    plan, _ = a_plan(place, told)
+    jobs = jobs_of(plan)
+    assert [[q.turns[0].text for q in job.questions] for job in jobs] == [
+        ["a", "b"],
+        ["c"],
+        ["d"],
+        ["d"],
+    ]
+    assert jobs[-1].start_seconds == 1
+    assert len({job.number for job in jobs}) == 4
+
+
+def test_what_is_done_makes_no_job_and_what_failed_only_on_request(place):
+    told = rows(place, (0, "a"), (1, "b"), (2, "c"))
+    plan, ledger = a_plan(place, told)
+    keys = [job.questions[0].key for job in jobs_of(plan)]
+    name = next(job.questions[0].run for job in jobs_of(a_plan(place, told)[0]))
+    error = next(keyed_items([Item("x", ("none",))], IDENTITY)).error
+    ledger.append([Outcome(keys[0], run=name), Outcome(keys[1], error=error)], ids=["a", "b"])
+    (place / "out" / "runs" / name).mkdir()
+    plan, _ = a_plan(place, told)
+    assert [job.questions[0].key for job in jobs_of(plan)] == [keys[2]]
+    assert [(o.key, old) for _, o, old in plan.settled] == [(keys[0], True), (keys[1], True)]
+    plan, _ = a_plan(place, told, retry_failed=True)
+    assert [job.questions[0].key for job in jobs_of(plan)] == [keys[1], keys[2]]
+
+
+def test_an_item_whose_folder_is_gone_is_done_again(place):
+    told = rows(place, (0, "a"))
+    plan, ledger = a_plan(place, told)
+    (job,) = jobs_of(plan)
+    ledger.append([Outcome(job.questions[0].key, run=job.questions[0].run)], ids=["i0"])
+    plan, again = a_plan(place, told)
+    assert [j.questions[0].key for j in jobs_of(plan)] == [job.questions[0].key]
+    assert again.status(job.questions[0].key) is None
+
+
+def test_a_folder_without_a_line_is_looked_at_before_it_is_made_again(place):
+    told = rows(place, (0, "a"))
+    (job,) = jobs_of(a_plan(place, told)[0])
+    (place / "out" / "runs" / job.questions[0].run).mkdir()
+    (job,) = jobs_of(a_plan(place, told)[0])
+    assert job.questions[0].may_exist
+
+
+def test_items_that_can_not_be_run_are_settled_without_a_worker(place):
+    told = [*rows(place, (0, "a")), {"id": "gone", "video": "/none.mp4", "question": "?"}, {}]
+    plan, _ = a_plan(place, told)
+    assert len(jobs_of(plan)) == 1
+    errors = {keyed.item.id: o.error.type for keyed, o, _ in plan.settled}
+    assert errors == {"gone": "VideoOpenError", "000003": "ConfigError"}
+
+
+def test_an_id_given_twice_fails_the_second_and_twice_the_same_is_one(place):
+    told = rows(place, (0, "a"), (1, "b"), (0, "a"))
+    told[1]["id"] = "i0"
+    told[2]["id"] = "i0"
+    plan, _ = a_plan(place, told)
+    (job,) = jobs_of(plan)
+    assert [item.id for item in plan.out[job.questions[0].key]] == ["i0", "i0"]
+    ((keyed, outcome, _),) = plan.settled
+    assert keyed.item.turns[0].text == "b"
+    assert outcome.error.type == "ConfigError"
+
+
+def test_shards_share_all_items_and_keep_the_questions_of_a_clip_together(place):
+    told = rows(place, *[(clip, text) for clip in range(5) for text in "ab"])
+    found = []
+    for number in (1, 2, 3):
+        plan, _ = a_plan(place, told, name=f"out{number}", shard=(number, 3))
+        found += [tuple(q.key for q in job.questions) for job in jobs_of(plan)]
+    whole = [tuple(q.key for q in job.questions) for job in jobs_of(a_plan(place, told)[0])]
+    assert sorted(found) == sorted(whole)

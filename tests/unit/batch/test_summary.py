@@ -1,0 +1,86 @@
+"""Tables that are safe to open."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tam_video.batch.jobs import ItemError, Outcome
+from tam_video.batch.ledger import open_ledger
+from tam_video.batch.storage import FolderStorage
+from tam_video.batch.summary import safe_cell, to_csv, to_parquet, write_summary
+
+KEYS = [f"{n:064x}" for n in range(3)]
+
+
+@pytest.fixture
+def told(tmp_path):
+    storage = FolderStorage(tmp_path / "out")
+    storage.open_new()
+    ledger = open_ledger(storage, "ledger")
+    done = Outcome(KEYS[0], run="a-0", answer="=cmd|' /C calc'!A0", maps="x", num_warnings=1)
+    failed = Outcome(KEYS[1], error=ItemError("VideoOpenError", "@no <b>", "look"))
+    ledger.append([done, failed], ids=["+x", "b"])
+    extras = [{"ward": -5, "answer": "old"}, {"ward": "-0.5"}, {"=x": {"k": [1]}}]
+    rows = tmp_path / "rows.jsonl"
+    lines = [
+        {"key": key, "id": id_, "video": f"{id_}.mp4", "question": "?", "extra": extra}
+        for key, id_, extra in zip(KEYS, ("+x", "b", "c"), extras, strict=True)
+    ]
+    rows.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return storage, ledger, rows
+
+
+def test_the_table_has_all_items_in_their_order(told):
+    _, ledger, rows = told
+    found = list(csv.DictReader(io.StringIO(to_csv(rows, ledger))))
+    assert [row["status"] for row in found] == ["done", "failed", "missing"]
+    assert found[0]["run"] == "runs/a-0"
+    assert found[1]["error_type"] == "VideoOpenError"
+    assert [row["ward"] for row in found] == ["-5", "-0.5", ""]
+    assert found[0]["item_answer"] == "old"
+    assert found[2]["'=x"] == '{"k": [1]}'
+
+
+def test_no_cell_is_a_formula(told):
+    _, ledger, rows = told
+    for row in csv.reader(io.StringIO(to_csv(rows, ledger))):
+        for cell in row:
+            assert not cell.startswith(("=", "+", "@", "\t", "\r"))
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_safe_and_can_be_told_back(text):
+    cell = safe_cell(text)
+    assert cell in (text, f"'{text}")
+    if cell == text and text.strip()[:1] in ("=", "+", "-", "@"):
+        float(text)
+
+
+def test_parquet_keeps_the_texts_as_they_are(told):
+    from pyarrow import BufferReader, parquet
+
+    _, ledger, rows = told
+    table = parquet.read_table(BufferReader(to_parquet(rows, ledger))).to_pylist()
+    assert table[0]["answer"] == "=cmd|' /C calc'!A0"
+    assert table[0]["num_warnings"] == 1
+    assert table[2]["status"] == "missing"
+
+
+def test_files_are_written_and_named_by_shard(told):
+    storage, ledger, rows = told
+    files = write_summary(storage, ledger, rows, shard=(2, 3))
+    names = {name: path.rpartition("/")[2] for name, path in files.items()}
+    assert names == {
+        "csv": "summary.2-of-3.csv",
+        "failed": "failed.2-of-3.jsonl",
+        "parquet": "summary.2-of-3.parquet",
+        "index": "index.2-of-3.html",
+    }
+    (line,) = (storage.folder / "failed.2-of-3.jsonl").read_text().splitlines()
+    assert json.loads(line)["id"] == "b"
