@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from tam_video.cli.render import look_options
 @click.option("--force", is_flag=True, help="Replace an existing run folder.")
 @setting_options
 @click.option("--no-video", is_flag=True, help="Write no annotated video.")
+@click.option("--no-report", is_flag=True, help="Write no report.html.")
 @look_options
 @common_options
 def explain_command(
@@ -36,12 +39,13 @@ def explain_command(
     answer: str | None,
     output: Path | None,
     force: bool,
+    no_report: bool,
     as_json: bool,
     verbose: int,
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Ask a question about videos and images and write the answer, its maps and annotated MP4s.
+    """Ask a question about videos and images and write the answer, its maps, MP4s and a report.
 
     Several files are shown to the model one after the other; each gets its own maps. Without -o the
     run folder is tam_runs/NAME-HASH.
@@ -49,6 +53,7 @@ def explain_command(
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.cli.settings import asked_from_options, config_from_options
         from tam_video.pipeline import default_run_dir, explain_to_folder
+        from tam_video.report import write_report
 
         config = config_from_options(options)
         turns, paths = asked_from_options(videos, question, conversation)
@@ -63,12 +68,17 @@ def explain_command(
                 force=force,
                 progress=progress,
             )
+            page = None
+            if not no_report:
+                page = write_report(run_dir, video=paths, progress=partial(progress, "report"))
         for warning in run.explanation.warnings:
             console.note(f"warning: {warning}")
-        _print(console, run)
+        if page is not None:
+            console.note(f"report: {page}")
+        _print(console, run, files=run.files if page is None else {**run.files, "report": page})
 
 
-def _print(console: Console, run: Any) -> None:
+def _print(console: Console, run: Any, *, files: Mapping[str, Path]) -> None:
     from tam_video.export.document import to_document
     from tam_video.tam.reliance import unseen_words
 
@@ -83,7 +93,7 @@ def _print(console: Console, run: Any) -> None:
             "tokens": document["tokens"],
             "words": document["words"],
             "suspects": [word.index for word in suspects],
-            "files": run.files,
+            "files": files,
         },
         f"{document['answer']}\n{shown}",
     )

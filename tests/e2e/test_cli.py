@@ -38,9 +38,10 @@ def finished(tmp_path_factory):
 
 def test_json_is_one_object_with_the_promised_keys(finished):
     out, document = finished
-    assert set(document) == {"run_dir", "answer", "tokens", "words", "files"}
+    assert set(document) == {"run_dir", "answer", "tokens", "words", "suspects", "files"}
     assert document["run_dir"] == str(out)
-    assert set(document["files"]) == {"explanation", "maps", "video", "captions", "manifest"}
+    drawn = {"video", "captions", "report"}
+    assert set(document["files"]) == {"explanation", "maps", "manifest", *drawn}
     spoken = "".join(t["text"] for t in document["tokens"] if t["role"] == "answer")
     assert spoken == document["answer"]
     assert [w["text"] for w in document["words"] if w["is_content"]]
@@ -145,7 +146,7 @@ def test_a_picture_is_explained(tmp_path):
     done = run("explain", picture(tmp_path / "p.png"), "-q", "What?", "-o", out, "--json")
     assert done.returncode == 0, done.stderr
     files = json.loads(done.stdout)["files"]
-    assert set(files) == {"explanation", "maps", "video", "captions", "image", "manifest"}
+    assert set(files) == {"explanation", "maps", "video", "captions", "image", "report", "manifest"}
     document = json.loads((out / "explanation.json").read_text())
     assert document["video"]["is_image"]
     assert document["grid"]["t"] == 1
@@ -170,7 +171,7 @@ def test_two_clips_and_a_picture_in_one_conversation(tmp_path):
     assert done.returncode == 0, done.stderr
     files = json.loads(done.stdout)["files"]
     names = [f"{kind}{end}" for kind in ("video", "captions") for end in ("", "_1", "_2")]
-    assert set(files) == {"explanation", "maps", "manifest", "image_2", *names}
+    assert set(files) == {"explanation", "maps", "manifest", "image_2", "report", *names}
     document = json.loads((out / "explanation.json").read_text())
     assert [turn["inputs"] for turn in document["conversation"]] == [[0, 1], [], [2]]
     assert [row["grid"]["t"] for row in document["other_inputs"]] == [2, 1]

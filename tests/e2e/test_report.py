@@ -229,7 +229,15 @@ def test_the_seek_bar_seeks(page):
     box = page.locator("#timeline").bounding_box()
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 10)
     assert shown_seconds(page) == pytest.approx(2.0, abs=0.05)
-    assert page.locator("#timeline").get_attribute("aria-valuetext").startswith("2.0")
+    bar = page.locator("#timeline")
+    assert bar.get_attribute("aria-valuetext").startswith("2.0")
+    page.keyboard.press("?")
+    page.locator("#shortcuts").uncheck()
+    page.locator("#help button").click()
+    bar.focus()
+    for key, slot in (("Home", 1), ("ArrowRight", 2), ("End", 8), ("ArrowRight", 8)):
+        page.keyboard.press(key)
+        assert page.locator("#slot").inner_text() == f"slot {slot} of 8"
 
 
 def test_the_table_sorts_and_pins(page):
@@ -313,7 +321,7 @@ def test_captions_name_the_words_in_view(page):
 
 def test_text_that_was_drawn_on_is_told(page):
     word(page, "ring").click()
-    assert "cyan 1.00" in page.locator("#drawn").inner_text()
+    assert "“cyan” 1.00" in page.locator("#drawn").inner_text()
     bars = page.locator(".word").evaluate_all(
         "(words) => words.map((word) => Number(word.style.getPropertyValue('--drawn')))"
     )
