@@ -71,11 +71,10 @@ class Console:
 @contextmanager
 def session(*, as_json: bool, quiet: bool, verbose: int) -> Iterator[Console]:
     """Run a command's body: set up logging, turn our errors into one line and an exit code."""
-    level = _LEVELS.get(-1 if quiet else min(verbose, 2), logging.DEBUG)
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
     console = Console(as_json=as_json, quiet=quiet)
     try:
-        yield console
+        with _logging_at(_LEVELS.get(-1 if quiet else min(verbose, 2), logging.DEBUG)):
+            yield console
     except TamVideoError as exc:
         if os.environ.get("TAM_VIDEO_DEBUG"):
             raise
@@ -84,6 +83,21 @@ def session(*, as_json: bool, quiet: bool, verbose: int) -> Iterator[Console]:
     except KeyboardInterrupt:
         click.echo("interrupted; nothing half-written was left", err=True)
         sys.exit(130)
+
+
+@contextmanager
+def _logging_at(level: int) -> Iterator[None]:
+    """Show log lines on stderr from a level on, and leave the logging of a caller as it was."""
+    root, handler = logging.getLogger(), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(level)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
 
 
 def _report(exc: TamVideoError, *, as_json: bool) -> None:
