@@ -210,7 +210,7 @@ def _display_matrix(path: Path, *, turns: int, mirrored: bool, width: int, heigh
 
 
 def set_display_matrix(path: Path, *, turns: int, mirrored: bool = False) -> None:
-    """Tell players of an MP4 to turn its pictures clockwise by quarters, after a left-right flip."""
+    """Have players turn an MP4's pictures clockwise by quarters, after a left-right flip."""
     data = bytearray(path.read_bytes())
     cosine, sine = [(1, 0), (0, 1), (-1, 0), (0, -1)][turns]
     flip = -1 if mirrored else 1

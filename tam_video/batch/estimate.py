@@ -12,9 +12,9 @@ from typing import Any
 from tam_video.batch.items import Item
 from tam_video.batch.jobs import item_error
 from tam_video.batch.keys import batch_identity
-from tam_video.batch.ledger import Ledger
+from tam_video.batch.ledger import LEDGER, Ledger
 from tam_video.batch.plan import KeyedItem, keyed_items
-from tam_video.batch.runner import BatchOptions, asked_items, check_names
+from tam_video.batch.runner import BatchOptions, asked_items, check_names, is_same_batch
 from tam_video.batch.sources import is_remote
 from tam_video.batch.storage import RUNS, FolderStorage, open_storage
 from tam_video.config import RunConfig
@@ -78,12 +78,13 @@ def estimate(
         config = config.model_copy(update={"render": False})
     storage = open_storage(out)
     try:
-        books = storage.other_books("ledger.none")
-        ledger = Ledger(books)
+        identity = batch_identity(config, options.keep)
+        is_same_batch(storage, identity)
+        ledger = Ledger(storage.other_books(f"{LEDGER}.none"))
         ledger.load()
         found, clips = Estimate(), set[str]()
         asked = asked_items(items, question, options)
-        for keyed in keyed_items(asked, batch_identity(config, options.keep)):
+        for keyed in keyed_items(asked, identity):
             _count(found, keyed, ledger, clips, options)
         found.num_clips = len(clips)
         if isinstance(storage, FolderStorage):

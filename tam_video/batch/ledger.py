@@ -34,6 +34,7 @@ class Ledger:
     books: list[LineBook]
     num_damaged: int = 0
     _entries: dict[bytes, tuple[Status, int, int]] = field(default_factory=dict)
+    _num_bytes_before: int = 0
 
     def append(self, outcomes: Sequence[Outcome], *, ids: Sequence[str]) -> None:
         """Write the lines of items, and wait until they are stored.
@@ -63,6 +64,11 @@ class Ledger:
         entry = self._entries.get(bytes.fromhex(key))
         return entry[0] if entry else None
 
+    def is_fresh(self, key: str) -> bool:
+        """Whether this process wrote an item's line."""
+        entry = self._entries.get(bytes.fromhex(key))
+        return entry is not None and entry[1] == 0 and entry[2] >= self._num_bytes_before
+
     def outcome(self, key: str) -> Outcome:
         """How an item ended, from its line.
 
@@ -77,6 +83,8 @@ class Ledger:
         for number, book in reversed(list(enumerate(self.books))):  # our own lines are the last
             for start, line in book.scan():
                 self._take(line, number, start)
+                if number == 0:
+                    self._num_bytes_before = start + len(line) + 1
 
     def _take(self, line: bytes, book: int, start: int) -> None:
         try:

@@ -79,6 +79,12 @@ class StoreStorage:
             self._system.pipe_file(f"{self._base}/{name}", content)
         return f"{self.address}/{name}"
 
+    def place_file(self, made: Path, name: str) -> str:
+        """Send it."""
+        with self._writing():
+            self._system.put_file(str(made), f"{self._base}/{name}")
+        return f"{self.address}/{name}"
+
     def published(self) -> set[str]:
         """The run folders with a manifest."""
         with self._writing():

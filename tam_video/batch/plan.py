@@ -48,7 +48,7 @@ def keyed_items(items: Iterable[Item], identity: Mapping[str, Any]) -> Iterator[
     An item whose clip can't be read is named by what it is called, and so gets another name once
     the clip is there. A second item of an id that asks for something else fails.
     """
-    seen: dict[str, str] = {}
+    seen: dict[str, bytes] = {}
     ahead: deque[tuple[Item, Future[tuple[list[str], ItemError | None]]]] = deque()
     source = iter(items)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -74,12 +74,13 @@ def _prints(item: Item) -> tuple[list[str], ItemError | None]:
         return [f"unreadable {video}" for video in item.videos], item_error(exc)
 
 
-def _named(item: Item, key: str, error: ItemError | None, seen: dict[str, str]) -> KeyedItem:
-    first = seen.setdefault(item.id, key)
-    if first == key:
+def _named(item: Item, key: str, error: ItemError | None, seen: dict[str, bytes]) -> KeyedItem:
+    digest = bytes.fromhex(key)[:16]
+    first = seen.setdefault(item.id, digest)
+    if first == digest:
         return KeyedItem(item, key, error)
     twice = ConfigError(f"the id {item.id!r} is given to two items", hint="ids must be unique")
-    other = hashlib.sha256(f"{first} {key}".encode()).hexdigest()
+    other = hashlib.sha256(first + digest).hexdigest()
     return KeyedItem(item, other, item_error(twice))
 
 
@@ -88,9 +89,9 @@ class Plan:
 
     Attributes:
         settled: items with an outcome that no worker has to find, to be taken by the caller: the
-            outcome, and whether an earlier run wrote it down.
+            outcome, and whether it is written down already.
         out: key -> the items that are out with the workers; several if they ask for the same.
-        published: names of the run folders that are there; the caller adds to it.
+        published: names of the run folders that were there at the start.
         num_items: items met so far.
     """
 
@@ -167,11 +168,11 @@ class Plan:
         status = self._ledger.status(key)
         if status == "done":
             outcome = self._ledger.outcome(key)
-            if outcome.run in self.published:
+            if self._ledger.is_fresh(key) or outcome.run in self.published:
                 self.settled.append((keyed, outcome, True))
                 return True
             self._ledger.lose(key)
-        elif status == "failed" and not self._retry_failed:
+        elif status == "failed" and not (self._retry_failed and not self._ledger.is_fresh(key)):
             self.settled.append((keyed, self._ledger.outcome(key), True))
             return True
         if keyed.error is not None:

@@ -19,7 +19,7 @@ from tam_video.batch.engines.base import ENGINES, make_engine
 from tam_video.batch.items import Item, items_of_rows, read_items
 from tam_video.batch.jobs import ItemError, Job, Outcome
 from tam_video.batch.keys import batch_identity
-from tam_video.batch.ledger import Ledger, open_ledger, shard_label
+from tam_video.batch.ledger import LEDGER, Ledger, open_ledger, shard_label
 from tam_video.batch.plan import Plan
 from tam_video.batch.sources import FILES_ONLY, SourcePolicy
 from tam_video.batch.storage import BATCH_FILE, RUNS, Storage, open_storage
@@ -135,12 +135,15 @@ def run(
         update={} if "mp4" in options.keep else {"render": False}
     )
     check_names(config, options)
-    storage, label = open_storage(out), shard_label("ledger", options.shard)
+    storage, label = open_storage(out), shard_label(LEDGER, options.shard)
     storage.open_new()
     storage.lock(label)
     try:
         identity = batch_identity(config, options.keep)
-        _same_batch(storage, identity)
+        if not is_same_batch(storage, identity):
+            told = {"batch_version": _BATCH_VERSION, **identity}
+            text = json.dumps(told, indent=1, sort_keys=True) + "\n"
+            storage.write_file(BATCH_FILE, text.encode())
         ledger = open_ledger(storage, label)
         rows = storage.work_folder(label) / "rows.jsonl"
         plan = Plan(
@@ -243,7 +246,6 @@ class _Bookkeeper:
         items = [self._plan.out.pop(outcome.key) for outcome in outcomes]
         self._write(outcomes, [same[0].id for same in items])
         for outcome, same in zip(outcomes, items, strict=True):
-            self._plan.published.add(outcome.run)
             for item in same:
                 yield self._result(item, outcome, is_old=False)
         self._count(outcomes)
@@ -289,19 +291,16 @@ def _summed_up(
     write_summary(storage, ledger, rows, shard=options.shard)
 
 
-def _same_batch(storage: Storage, identity: Mapping[str, Any]) -> None:
-    """Note what the batch is, or refuse a place where it was another one.
+def is_same_batch(storage: Storage, identity: Mapping[str, Any]) -> bool:
+    """Whether a place holds this batch; False where it holds none yet.
 
     Raises:
-        OutputExistsError: it was.
-        RunFolderError: the note can't be read.
+        OutputExistsError: it holds one with other settings.
+        RunFolderError: what it holds can't be told.
     """
     found = storage.read_file(BATCH_FILE)
     if found is None:
-        told = {"batch_version": _BATCH_VERSION, **identity}
-        text = json.dumps(told, indent=1, sort_keys=True) + "\n"
-        storage.write_file(BATCH_FILE, text.encode())
-        return
+        return False
     try:
         before = dict(json.loads(found))
         version = before.pop("batch_version")
@@ -320,6 +319,7 @@ def _same_batch(storage: Storage, identity: Mapping[str, Any]) -> None:
             f"{storage.address} holds a batch with other settings: {_differing(before, identity)}",
             hint="choose another -o DIR",
         )
+    return True
 
 
 def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

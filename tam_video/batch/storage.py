@@ -82,6 +82,10 @@ class Storage(Protocol):
         """Write a file of the batch whole; its address."""
         ...
 
+    def place_file(self, made: Path, name: str) -> str:
+        """Take over a local file, from a `work_folder`, as a file of the batch; its address."""
+        ...
+
     def published(self) -> set[str]:
         """Names of the run folders that are there and have a manifest."""
         ...
@@ -193,6 +197,12 @@ class FolderStorage:
     def write_file(self, name: str, content: bytes) -> str:
         """Write a file aside and rename it."""
         return str(write_whole(self.folder / name, content))
+
+    def place_file(self, made: Path, name: str) -> str:
+        """Sync and rename."""
+        with writing(self.folder / name):
+            sync(made)
+            return str(made.replace(self.folder / name))
 
     def published(self) -> set[str]:
         """The folders in `runs`: a rename made each of them."""

@@ -6,7 +6,6 @@ All texts are untrusted: what a spreadsheet would take for a formula is quoted.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from tam_video.batch.ledger import Ledger, shard_label
 from tam_video.batch.storage import RUNS, FolderStorage, Storage
 from tam_video.errors import RunFolderError
+from tam_video.export.durable import writing
 
 COLUMNS = (
     *("id", "status", "video", "question", "answer", "run", "num_warnings"),
@@ -68,15 +68,14 @@ def _extra_name(key: str) -> str:
     return f"item_{key}" if key in COLUMNS else key
 
 
-def to_csv(rows: Path, ledger: Ledger) -> str:
-    """The table as CSV, safe to open in a spreadsheet."""
+def write_csv(path: Path, rows: Path, ledger: Ledger) -> None:
+    """Write the table as CSV, safe to open in a spreadsheet."""
     names = _all_columns(rows)
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writerow({name: safe_cell(name) for name in names})
-    for row in summary_rows(rows, ledger):
-        writer.writerow({name: safe_cell(value) for name, value in row.items()})
-    return text.getvalue()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
+        writer.writerow({name: safe_cell(name) for name in names})
+        for row in summary_rows(rows, ledger):
+            writer.writerow({name: safe_cell(value) for name, value in row.items()})
 
 
 def safe_cell(value: Any) -> Any:
@@ -92,28 +91,29 @@ def safe_cell(value: Any) -> Any:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def to_parquet(rows: Path, ledger: Ledger) -> bytes | None:
-    """The table as parquet; None without pyarrow."""
+def write_parquet(path: Path, rows: Path, ledger: Ledger) -> bool:
+    """Write the table as parquet; whether pyarrow is there to do so."""
     try:
         import pyarrow as arrow
         from pyarrow import parquet
     except ImportError:
-        return None
+        return False
     names = _all_columns(rows)
     kinds = {name: arrow.int64() if name == _COUNT else arrow.string() for name in names}
     schema = arrow.schema(list(kinds.items()))
-    sink = io.BytesIO()
-    with parquet.ParquetWriter(sink, schema) as writer:
+    with parquet.ParquetWriter(path, schema) as writer:
         for part in _parts(summary_rows(rows, ledger)):
-            told = [
-                {
-                    name: row.get(name) if name == _COUNT else _as_text(row.get(name))
-                    for name in names
-                }
-                for row in part
-            ]
+            told = [{name: _parquet_cell(name, row.get(name)) for name in names} for row in part]
             writer.write_table(arrow.Table.from_pylist(told, schema))
-    return sink.getvalue()
+    return True
+
+
+def write_failed(path: Path, rows: Path, ledger: Ledger) -> None:
+    """Write the rows of failed items as JSON lines."""
+    with path.open("w", encoding="utf-8") as file:
+        for row in summary_rows(rows, ledger):
+            if row["status"] == "failed":
+                file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
 
 
 def write_summary(
@@ -121,20 +121,27 @@ def write_summary(
 ) -> dict[str, str]:
     """Write the tables, the list of failed items and the page; their addresses by what they are.
 
+    Args:
+        storage: where the batch is.
+        ledger: how items ended.
+        rows: what the plan wrote down of each item; tables are made beside it.
+        shard: which part of the batch they tell of.
+
     Raises:
         OutputError: one can't be written.
     """
     stem = shard_label("summary", shard)
-    table = to_parquet(rows, ledger)
-    failed = [row for row in summary_rows(rows, ledger) if row["status"] == "failed"]
-    lines = [json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in failed]
-    name = f"{shard_label('failed', shard)}.jsonl"
-    files = {
-        "csv": storage.write_file(f"{stem}.csv", to_csv(rows, ledger).encode()),
-        "failed": storage.write_file(name, "".join(lines).encode()),
+    paths = {
+        "csv": rows.with_name(f"{stem}.csv"),
+        "failed": rows.with_name(f"{shard_label('failed', shard)}.jsonl"),
+        "parquet": rows.with_name(f"{stem}.parquet"),
     }
-    if table is not None:
-        files["parquet"] = storage.write_file(f"{stem}.parquet", table)
+    with writing(rows.parent):
+        write_csv(paths["csv"], rows, ledger)
+        write_failed(paths["failed"], rows, ledger)
+        if not write_parquet(paths["parquet"], rows, ledger):
+            del paths["parquet"]
+    files = {name: storage.place_file(path, path.name) for name, path in paths.items()}
     if isinstance(storage, FolderStorage):
         files |= _write_page(storage, ledger, rows, stem)
     return files

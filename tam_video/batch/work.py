@@ -16,7 +16,7 @@ from tam_video.batch.storage import open_storage
 from tam_video.config import RunConfig
 from tam_video.errors import ModelError
 from tam_video.export.durable import writing
-from tam_video.export.manifest import new_run_folder, read_manifest
+from tam_video.export.manifest import new_run_folder, read_manifest, seal
 from tam_video.models import VideoModel
 from tam_video.pipeline import (
     SampledFrames,
@@ -25,6 +25,7 @@ from tam_video.pipeline import (
     read_frames,
     write_run_files,
 )
+from tam_video.report import write_report
 from tam_video.types import Explanation
 from tam_video.video.reader import ReadLimits
 
@@ -32,6 +33,7 @@ KEEP = {
     "maps": ("maps.npz",),
     "mp4": ("annotated*.mp4", "annotated*.png"),
     "vtt": ("captions*.vtt",),
+    "html": ("report.html", "report.json", "thumb.jpg", "clip*.mp4", "still*.jpg"),
 }
 """What a run folder may do without, by name; `explanation.json` and the manifest always stay."""
 
@@ -127,10 +129,9 @@ class ExplainWorker:
         shutil.rmtree(made, ignore_errors=True)
         with new_run_folder(made) as folder:
             write_run_files(answered, clip.paths, folder, settings=self._settings(job))
-            for name in KEEP.keys() - self._work.keep:
-                for pattern in KEEP[name]:
-                    for path in folder.glob(pattern):
-                        path.unlink()
+        if "html" in self._work.keep:
+            write_report(made, video=clip.paths)
+        self._drop_unkept(made)
         outcome = outcome_of(made, question)
         self._storage.publish(made, question.run)
         return outcome
@@ -142,6 +143,15 @@ class ExplainWorker:
     def close(self) -> None:
         """Remove the temporary folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _drop_unkept(self, made: Path) -> None:
+        unkept = [p for name in KEEP.keys() - self._work.keep for p in KEEP[name]]
+        paths = [path for pattern in unkept for path in made.glob(pattern)]
+        if paths:
+            with writing(made):
+                for path in paths:
+                    path.unlink()
+                seal(made)
 
     def _answer(self, job: Job, question: Question, clip: Clip) -> Explanation:
         said = explain_frames(

@@ -38,7 +38,7 @@ SOME_FAILED = 3
 @click.option("--max-failures", type=click.IntRange(0), help="End when more items have failed.")
 @click.option("--shard", metavar="I/N", help="Work on part I of N, beside other machines.")
 @click.option("--limit", type=click.IntRange(1), help="Take the first items only.")
-@click.option("--keep", metavar="A,B,...", help="maps, mp4, vtt  [default: all of them]")
+@click.option("--keep", metavar="A,B,...", help="maps, mp4, vtt, html  [default: all]")
 @click.option("--dry-run", is_flag=True, help="Open the clips and tell what it would cost.")
 @click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures  [2^26]")
 @click.option("--max-source-frames", type=click.IntRange(1), help="Refuse longer files  [10^7]")

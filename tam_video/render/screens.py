@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -51,10 +52,13 @@ from tam_video.render.turns import (
 )
 from tam_video.types import Explanation, Float64Array, VideoInfo
 
+if TYPE_CHECKING:
+    from tam_video.localise import WordTrack
+
 MAX_TILES = 48
 _BAR_SHARE = 0.4  # of the picture's height: what the bar may take
 _GRID_BAR_PX = 176
-_COMPARED_BAR_PX = 150
+_COMPARED_BAR_PX, _COMPARED_ROW_PX = 150, 44
 _TILE_STRIP_SHARE = 0.4  # of a tile's width
 _CLOCK_SHARE = 0.35  # of the canvas's width: a longer clock leaves the clip's length out
 _HEADS_PX = ((4, 44), (9, 38), (16, 32), (MAX_TILES, 26))
@@ -124,10 +128,11 @@ class Stage:
 
 def subject_boxes(explanation: Explanation, frame_seconds: Float64Array) -> Boxes:
     """A function that gives the boxes of a subject's tracks in a frame; tracks are made once."""
-    from tam_video.localise import WordTrack, token_track, word_track
 
     @cache
     def track(word: int | None, token: int | None) -> WordTrack:
+        from tam_video.localise import token_track, word_track  # slow to import, seldom asked for
+
         if word is not None:
             return word_track(explanation, word, frame_seconds=frame_seconds)
         return token_track(explanation, token or 0, frame_seconds=frame_seconds)
@@ -219,18 +224,19 @@ def compare_screen(
 ) -> Screen:
     """Several runs side by side: each with its name, its heat and its answer, on one clock."""
     count, font = len(explanations), stage.look.font
-    size_px = font_size(MAX_WIDTH_PX, MAX_HEIGHT_PX // 5)
-    head, row, strip = _head_px(count), _row_px(size_px), even(0.8 * _head_px(count))
+    head, strip = _head_px(count), even(0.8 * _head_px(count))
     tiling = best_tiling(
         count,
         stage.info,
         extra_px=head + strip + _COMPARED_BAR_PX,
-        room_px=(MAX_WIDTH_PX, MAX_HEIGHT_PX - row),
+        room_px=(MAX_WIDTH_PX, MAX_HEIGHT_PX - _COMPARED_ROW_PX),
         min_width_px=MIN_CANVAS_WIDTH_PX,
     )
     bars = [_compared_bar(each, tiling, font) for each in explanations]
     below = strip + max(bar.layout.height_px for bar in bars)
     width, height = tiling.size(count, above_px=head, below_px=below)
+    size_px = font_size(width, _COMPARED_BAR_PX)
+    row = _row_px(size_px)
     canvas = stage.canvas(width, height + row)
     elements: list[Element] = []
     for number, (explanation, name) in enumerate(zip(explanations, names, strict=True)):

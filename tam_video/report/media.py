@@ -59,9 +59,18 @@ class Media:
         """Back from `as_dict`.
 
         Raises:
-            TypeError: a field is missing or unknown.
+            KeyError: a field is missing.
+            TypeError: a field is of the wrong kind.
+            ValueError: a field has an unknown value.
         """
-        return cls(**{**row, "sources": tuple(row["sources"])})
+        if row["kind"] not in ("video", "stills"):
+            raise ValueError(f"{row['kind']!r} is no kind of picture")
+        return cls(
+            kind=row["kind"],
+            sources=tuple(str(name) for name in row["sources"]),
+            offset_seconds=float(row["offset_seconds"]),
+            has_audio=bool(row["has_audio"]),
+        )
 
     def inlined(self, folder: Path) -> Media:
         """The same with its files as `data:` addresses.

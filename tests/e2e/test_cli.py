@@ -109,6 +109,43 @@ def test_render_needs_no_torch_and_reseals(finished, tmp_path):
     assert files["annotated.mp4"]["sha256"] == sha256(out / "annotated.mp4")
 
 
+def test_render_draws_layouts_previews_and_stills_and_seals_them(finished, tmp_path):
+    out = shutil.copytree(finished[0], tmp_path / "run")
+    options = ("--layout", "side", "--boxes", "--contours", "--threshold", "0.3")
+    extras = ("--preview", "gif,webp", "--stills", "png,svg")
+    done = run("render", out, *options, *extras, "--json")
+    assert done.returncode == 0, done.stderr
+    files = json.loads(done.stdout)["files"]
+    assert {"preview_gif", "preview_webp", "stills_png", "stills_svg"} < set(files)
+    sealed = json.loads((out / "manifest.json").read_text())["files"]
+    assert set(sealed) == {p.name for p in out.iterdir()} - {"manifest.json"}
+    with av.open(str(out / "annotated.mp4")) as made:
+        assert made.streams.video[0].width == 2 * 320 + 8
+
+
+def test_runs_are_drawn_side_by_side_and_nothing_is_overwritten(finished, tmp_path):
+    other = shutil.copytree(finished[0], tmp_path / "other")
+    compared = tmp_path / "new" / "compared.mp4"
+    command = ("render", finished[0], other, "--layout", "compare", "-o", compared)
+    done = run(*command, "--word", "ring")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(compared)
+    assert sorted(p.name for p in compared.parent.iterdir()) == ["compared.mp4", "compared.vtt"]
+    again = run(*command)
+    assert again.returncode == 1
+    assert "--force" in again.stderr
+    assert run(*command, "--force").returncode == 0
+    for wrong in (
+        command[:-2],
+        ("render", finished[0], other),
+        ("render", finished[0], "--layout", "compare", "-o", compared),
+        (*command[:-1], tmp_path / "compared.avi"),
+    ):
+        done = run(*wrong)
+        assert done.returncode == 2
+        assert "hint:" in done.stderr
+
+
 def test_given_answer_is_explained_as_it_is(tmp_path):
     text = "A purple triangle."
     done = run("explain", SAMPLE, "-q", "What?", "--answer", text, "-o", tmp_path / "o", "--json")

@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,7 @@ def folder(tmp_path_factory):
 def finished(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("batch") / "out"
     options = ["-n", 4, "--max-new-tokens", 6, "--workers", 2, "--timeout", 240, "--json"]
+    options += ["--keep", "maps,mp4,vtt"]
     return out, command(folder / "items.jsonl", "-o", out, *options)
 
 
@@ -125,7 +127,7 @@ def test_a_run_folder_is_what_explain_writes(finished, folder, model, tmp_path):
 def test_the_same_command_does_nothing_again_and_other_settings_are_refused(finished, folder):
     out, _ = finished
     before = (out / "ledger.jsonl").read_bytes()
-    how = batch.BatchOptions(workers=2)
+    how = batch.BatchOptions(workers=2, keep=frozenset({"maps", "mp4", "vtt"}))
     results = list(batch.run(folder / "items.jsonl", out, config=SHORT, options=how))
     assert all(r.is_resumed for r in results)
     assert (out / "ledger.jsonl").read_bytes() == before
@@ -143,9 +145,12 @@ def test_the_same_command_does_nothing_again_and_other_settings_are_refused(fini
 def test_a_dry_run_opens_clips_tells_the_cost_and_writes_nothing(finished, folder, tmp_path):
     out, _ = finished
     before = sorted(out.rglob("*"))
-    found = estimate(folder / "items.jsonl", out, config=SHORT)
+    how = batch.BatchOptions(keep=frozenset({"maps", "mp4", "vtt"}))
+    found = estimate(folder / "items.jsonl", out, config=SHORT, options=how)
     assert (found.num_items, found.num_done, found.num_failed, found.num_to_run) == (6, 3, 3, 0)
     assert sorted(out.rglob("*")) == before
+    with pytest.raises(OutputExistsError, match="keep"):
+        estimate(folder / "items.jsonl", out, config=SHORT)
     new = tmp_path / "new"
     found = estimate(folder / "items.jsonl", new, question=QUESTION)
     assert (found.num_to_run, found.seconds) == (6, None)
@@ -193,8 +198,20 @@ def test_what_is_not_kept_is_not_in_the_folder(worker, folder):
     names = {path.name for path in (worker._storage.folder / "runs" / outcome.run).iterdir()}
     assert "maps.npz" in names
     assert not any(name.startswith(("annotated", "captions")) for name in names)
-    assert KEEP.keys() == {"maps", "mp4", "vtt"}
+    assert KEEP.keys() == {"maps", "mp4", "vtt", "html"}
     assert not list(worker._folder.iterdir())
+
+
+def test_a_report_is_kept_without_the_maps_that_it_was_made_from(worker, folder):
+    worker._work = replace(worker._work, keep=frozenset({"html"}))
+    job = a_job(folder / "clip0.mp4", QUESTION)
+    clip = worker.read(job)
+    outcome = worker.write(job, job.questions[0], clip, worker.answer(job, job.questions[0], clip))
+    run = worker._storage.folder / "runs" / outcome.run
+    assert is_whole(run)
+    assert {"report.html", "thumb.jpg"} <= {path.name for path in run.iterdir()}
+    assert not (run / "maps.npz").exists()
+    assert outcome.maps is None
 
 
 def test_limits_refuse_files_before_anything_is_decoded(folder, tmp_path):

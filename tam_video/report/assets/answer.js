@@ -52,7 +52,7 @@ class Answer {
       .sort((a, b) => b[0] - a[0])
       .slice(0, TOP_DRAWN);
     if (!found.length) return `\u201c${report.name(shown)}\u201d drew on no text before it.`;
-    const list = found.map(([share, text]) => `${visible(text)} ${share.toFixed(2)}`).join(", ");
+    const list = found.map(([share, text]) => `\u201c${visible(text)}\u201d ${share.toFixed(2)}`).join(", ");
     return `\u201c${report.name(shown)}\u201d drew most on: ${list}. Bars under the text show all of it, from 0 to 1.`;
   }
 
@@ -86,13 +86,12 @@ class Answer {
   odds(token) {
     const rows = token.candidates.map(([text, probability]) => {
       const said = text === token.text;
-      const row = make(
+      return make(
         "li", { class: said ? "said" : "" },
         make("span", { class: "piece" }, visible(text), ...(said ? [make("span", { class: "hidden" }, " (said)")] : [])),
         make("meter", { min: 0, max: 1, value: probability, "aria-label": `probability of ${visible(text)}` }),
         make("span", { class: "num" }, `${(100 * probability).toFixed(1)} %`),
       );
-      return row;
     });
     const said = token.candidates.some(([text]) => text === token.text);
     const title = `Instead of \u201c${visible(token.text)}\u201d, ${(100 * (token.probability ?? 0)).toFixed(1)} %`;

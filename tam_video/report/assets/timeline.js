@@ -17,6 +17,13 @@ class Timeline {
     element.addEventListener("pointermove", (event) => {
       if (element.hasPointerCapture(event.pointerId)) seekTo(event);
     });
+    element.addEventListener("keydown", (event) => {
+      const last = this.seen.numSlots - 1;
+      const slots = { ArrowLeft: this.slot - 1, ArrowRight: this.slot + 1, Home: 0, End: last };
+      if (!(event.key in slots) || event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      onSeek(this.seen.slots[Math.min(last, Math.max(0, slots[event.key]))]);
+    });
   }
 
   place(seconds) {
@@ -58,6 +65,7 @@ class Timeline {
 
   move(seconds) {
     const slot = this.seen.slotAt(seconds);
+    this.slot = slot;
     this.parts.head.style.left = `${this.place(seconds)}%`;
     this.element.setAttribute("aria-valuenow", seconds.toFixed(2));
     this.element.setAttribute(

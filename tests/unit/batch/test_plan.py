@@ -147,6 +147,19 @@ def test_an_id_given_twice_fails_the_second_and_twice_the_same_is_one(place):
     assert outcome.error.type == "ConfigError"
 
 
+def test_the_same_again_after_it_ended_is_told_and_not_written_again(place):
+    told = rows(place, (0, "a"), (1, "b"), (0, "a"))
+    plan, ledger = a_plan(place, told)
+    for job in jobs_of(plan)[:1]:
+        (question,) = job.questions
+        ledger.append([Outcome(question.key, run=question.run)], ids=["i0"])
+        plan.out.pop(question.key)
+    plan._items = iter(items_of_rows(told[2:]))
+    assert jobs_of(plan) == []
+    ((keyed, outcome, is_written),) = plan.settled
+    assert (keyed.item.id, outcome.run, is_written) == ("i2", question.run, True)
+
+
 def test_shards_share_all_items_and_keep_the_questions_of_a_clip_together(place):
     told = rows(place, *[(clip, text) for clip in range(5) for text in "ab"])
     found = []

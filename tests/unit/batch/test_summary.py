@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tam_video.batch.jobs import ItemError, Outcome
 from tam_video.batch.ledger import open_ledger
 from tam_video.batch.storage import FolderStorage
-from tam_video.batch.summary import safe_cell, to_csv, to_parquet, write_summary
+from tam_video.batch.summary import safe_cell, write_csv, write_parquet, write_summary
 
 KEYS = [f"{n:064x}" for n in range(3)]
 
@@ -36,9 +36,15 @@ def told(tmp_path):
     return storage, ledger, rows
 
 
+def table(rows, ledger, reader):
+    path = rows.with_name("table.csv")
+    write_csv(path, rows, ledger)
+    return list(reader(io.StringIO(path.read_text(), newline="")))
+
+
 def test_the_table_has_all_items_in_their_order(told):
     _, ledger, rows = told
-    found = list(csv.DictReader(io.StringIO(to_csv(rows, ledger))))
+    found = table(rows, ledger, csv.DictReader)
     assert [row["status"] for row in found] == ["done", "failed", "missing"]
     assert found[0]["run"] == "runs/a-0"
     assert found[1]["error_type"] == "VideoOpenError"
@@ -49,7 +55,7 @@ def test_the_table_has_all_items_in_their_order(told):
 
 def test_no_cell_is_a_formula(told):
     _, ledger, rows = told
-    for row in csv.reader(io.StringIO(to_csv(rows, ledger))):
+    for row in table(rows, ledger, csv.reader):
         for cell in row:
             assert not cell.startswith(("=", "+", "@", "\t", "\r"))
 
@@ -63,13 +69,14 @@ def test_any_text_is_safe_and_can_be_told_back(text):
 
 
 def test_parquet_keeps_the_texts_as_they_are(told):
-    from pyarrow import BufferReader, parquet
+    from pyarrow import parquet
 
     _, ledger, rows = told
-    table = parquet.read_table(BufferReader(to_parquet(rows, ledger))).to_pylist()
-    assert table[0]["answer"] == "=cmd|' /C calc'!A0"
-    assert table[0]["num_warnings"] == 1
-    assert table[2]["status"] == "missing"
+    assert write_parquet(rows.with_name("t.parquet"), rows, ledger)
+    found = parquet.read_table(rows.with_name("t.parquet")).to_pylist()
+    assert found[0]["answer"] == "=cmd|' /C calc'!A0"
+    assert found[0]["num_warnings"] == 1
+    assert found[2]["status"] == "missing"
 
 
 def test_files_are_written_and_named_by_shard(told):

@@ -3,7 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from tam_video.cli.settings import asked_from_options, config_from_options, layer, seconds
+from tam_video.cli.settings import (
+    asked_from_options,
+    checked_runs,
+    config_from_options,
+    layer,
+    seconds,
+)
 from tam_video.errors import ConfigError
 from tam_video.types import Message
 
@@ -66,3 +72,33 @@ def test_what_is_no_layer_is_a_config_error(text):
 
 def test_times_are_read_in_all_forms():
     assert [seconds(text) for text in ("12.5", "1:02", "1:00:02.5")] == [12.5, 62.0, 3602.5]
+
+
+def test_kinds_of_previews_and_stills_are_lists():
+    config = config_from_options({"previews": "gif, webp,gif", "stills": "png"})
+    assert (config.previews, config.stills) == (("gif", "webp"), ("png",))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"previews": "mp4"}, {"stills": "png,"}, {"threshold": 1.0}, {"layout": "compare"}],
+)
+def test_looks_that_make_no_sense_are_refused(options):
+    with pytest.raises(ConfigError):
+        config_from_options(options)
+
+
+@pytest.mark.parametrize(
+    ("runs", "output", "videos", "is_compared"),
+    [
+        (["a", "b"], None, [], True),
+        (["a"], "o.mp4", [], True),
+        (["a", "b"], "o.mp4", ["v", "w"], True),
+        (["a", "b"], None, [], False),
+        (["a"], "o.mp4", [], False),
+    ],
+)
+def test_runs_to_draw_that_make_no_sense_are_refused(runs, output, videos, is_compared):
+    with pytest.raises(ConfigError) as caught:
+        checked_runs(runs, output, videos, is_compared=is_compared)
+    assert caught.value.hint

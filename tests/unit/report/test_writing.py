@@ -129,6 +129,8 @@ def test_a_report_is_made_again_without_its_source(run):
         lambda listed: listed.replace("clip.mp4", "../clip.mp4"),
         lambda listed: listed.replace("clip.mp4", "none.mp4"),
         lambda listed: listed.replace('"kind"', '"sort"'),
+        lambda listed: listed.replace('"video"', '"evil"'),
+        lambda listed: listed.replace("0.0", '"soon"'),
     ],
 )
 def test_a_damaged_list_of_pictures_costs_the_pictures_only(run, damage):

@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tam_video.errors import EncodeError, VideoOpenError
-from tam_video.video.planes import pad_to_even
+from tam_video.video.planes import DrawnFrame, pad_to_even
 from tam_video.video.writer import (
+    Chapter,
     PictureTags,
     TimedFrame,
+    TimedPlanes,
     encoding_matrix,
     read_picture_tags,
     replacing,
@@ -286,3 +288,39 @@ def test_replacing_takes_the_place_only_on_success(tmp_path):
         (tmp_path / "nothing").read_text()
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_planes_may_be_drawn_over_while_earlier_ones_are_still_in_the_encoder(tmp_path):
+    drawn = DrawnFrame(64, 48)
+    levels = [16 + 4 * number for number in range(50)]
+
+    def frames():
+        for number, level in enumerate(levels):
+            drawn.planes.y[:] = level
+            drawn.planes.u[:] = drawn.planes.v[:] = 128
+            yield TimedPlanes(number / 25, drawn)
+
+    path = tmp_path / "out.mp4"
+    write_video(path, frames(), width=64, height=48, crf=4)
+    with av.open(str(path)) as container:
+        got = [frame.to_ndarray()[:48].mean() for frame in container.decode(video=0)]
+    np.testing.assert_allclose(got, levels, atol=1.5)
+
+
+def test_planes_of_another_size_are_a_programming_mistake(tmp_path):
+    frames = [TimedPlanes(0.0, DrawnFrame(64, 50))]
+    with pytest.raises(ValueError, match="frame 0"):
+        write_video(tmp_path / "out.mp4", frames, width=64, height=48)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_chapters_are_named_stretches(tmp_path):
+    chapters = [Chapter(0.0, 0.5, "one <b> & two"), Chapter(0.5, 1.0, "二")]
+    path = write(tmp_path / "out.mp4", [n / 10 for n in range(10)], chapters=chapters).path
+    with av.open(str(path)) as container:
+        got = [
+            (float(each["start"] * each["time_base"]), each["metadata"]["title"])
+            for each in container.chapters()
+        ]
+    assert got == [(0.0, "one <b> & two"), (0.5, "二")]
+    assert len(read_back(path)[0]) == 10
