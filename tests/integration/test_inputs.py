@@ -70,7 +70,7 @@ def test_each_input_has_a_layout_and_maps_of_its_own(model: Any, inputs: list[An
     assert wide.w > wide.h
     assert tall.h > tall.w
     assert (np.diff(generation.visual_positions) > 0).all()
-    found = activate(generation)
+    found = activate(generation, profile="published")
     assert [each.maps.shape[1:] for each in found] == [each.shape for each in generation.layouts]
     assert all(0 < each.maps.max() <= 1 for each in found)
 
