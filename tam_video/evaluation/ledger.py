@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tam_video.errors import ExportError, OutputExistsError, RunFolderError
+from tam_video.errors import OutputExistsError, RunFolderError
 from tam_video.evaluation.settings import Identity, identity_hash
+from tam_video.export.durable import append_lines, whole_lines, write_whole, writing
 
 SETTINGS_FILE = "settings.json"
 LEDGER_FILE = "clips.jsonl"
@@ -84,11 +83,7 @@ class Ledger:
             ExportError: it can't be written.
         """
         line = json.dumps({"settings": self.digest, **asdict(row)}, ensure_ascii=False)
-        path = self.folder / LEDGER_FILE
-        with writing(path), path.open("ab") as file:
-            file.write(line.encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self.folder / LEDGER_FILE, [line.encode()])
         self.rows[row.key] = row
 
 
@@ -126,38 +121,6 @@ def open_ledger(folder: Path, identity: Identity, *, force: bool = False) -> Led
     return Ledger(folder, digest, {row.key: row for row in rows})
 
 
-def write_whole(path: Path, text: str) -> Path:
-    """Write a file aside and rename it: it is whole or not there.
-
-    Raises:
-        ExportError: it can't be written.
-    """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            return temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn errors of the operating system into ours."""
-    try:
-        yield
-    except OSError as exc:
-        raise ExportError(
-            f"can't write {path}: {exc.strerror or exc}", hint="check space and permissions"
-        ) from exc
-
-
 def _refuse_foreign(folder: Path) -> None:
     """Raise unless the folder is free, empty, or that of an evaluation."""
     if not os.path.lexists(folder):
@@ -193,14 +156,7 @@ def _read_settings(folder: Path) -> Identity | None:
 
 def _read_rows(path: Path, digest: str) -> list[ClipRow]:
     """The finished clips; a last line without an end is cut off the file."""
-    if not path.is_file():
-        return []
-    with writing(path), path.open("r+b") as file:
-        content = file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            file.truncate(whole)
-    return [_row(line, path, digest) for line in content[:whole].splitlines()]
+    return [_row(line, path, digest) for _, line in whole_lines(path, repair=True)]
 
 
 def _row(line: bytes, path: Path, digest: str) -> ClipRow:

@@ -22,16 +22,11 @@ from typing import TypeAlias
 
 from tam_video.errors import ConfigError, ModelError
 from tam_video.evaluation.clip import ClipJob, measure_clip
-from tam_video.evaluation.ledger import (
-    LEDGER_FILE,
-    PLOTS_FOLDER,
-    ClipRow,
-    open_ledger,
-    write_whole,
-)
+from tam_video.evaluation.ledger import LEDGER_FILE, PLOTS_FOLDER, ClipRow, open_ledger
 from tam_video.evaluation.plots import make_plots
 from tam_video.evaluation.report import Report, make_report, to_csv, to_json
 from tam_video.evaluation.settings import EvaluationSettings, Settings
+from tam_video.export.durable import write_whole
 from tam_video.models.inference import TransformersModel
 
 ClipProgress: TypeAlias = Callable[[int, int], None]

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tam_video.render.canvas import to_yuv
+from tam_video.render.canvas import Rect, part, to_yuv
 from tam_video.render.overlay import (
     TimeWindow,
     color_table,
@@ -26,6 +26,7 @@ from tam_video.video.planes import Planes
 _BLACK_Y, _NO_COLOR = 16, 128
 _FADE_STEPS = 16  # between two slots; more can't be told apart, fewer are seen as steps
 _KEPT_SLOTS = 3
+_UNSEEN_HEAT = 2  # of 255: less than a level of the picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +128,7 @@ class HeatBlender:
     def __init__(self, tables: HeatTables, *, step: int) -> None:
         self._tables, self._step = tables, step
         self._heat: ByteArray | None = None
+        self._area: Rect | None = None
         self._weights: list[tuple[ByteArray, ByteArray]] = []
 
     def blend(self, picture: Planes, heat: ByteArray, *, out: Planes) -> None:
@@ -140,22 +142,45 @@ class HeatBlender:
         import cv2
 
         if heat is not self._heat:
-            self._weigh(heat)
+            self._heat, self._area = heat, _warm_area(heat)
+            self._weights = [] if self._area is None else self._weigh(heat, self._area)
+        if self._area is None:
+            picture.copy_to(out)
+            return
+        if (self._area.height, self._area.width) != heat.shape:
+            picture.copy_to(out)
+            picture, out = part(picture, self._area), part(out, self._area)
         planes = ((picture.y, out.y), (picture.u, out.u), (picture.v, out.v))
         for (source, target), (kept, added) in zip(planes, self._weights, strict=True):
             cv2.add(cv2.multiply(source, kept, scale=1 / 255), added, dst=target)
 
-    def _weigh(self, heat: ByteArray) -> None:
+    def _weigh(self, heat: ByteArray, area: Rect) -> list[tuple[ByteArray, ByteArray]]:
+        """(kept, added) of each plane within the area."""
         import cv2
 
-        small = heat
+        large = heat[area.y : area.y + area.height, area.x : area.x + area.width]
+        small = large
         if self._step == 2:
-            small = np.asarray(cv2.resize(heat, (heat.shape[1] // 2, heat.shape[0] // 2)), np.uint8)
-        self._heat, self._weights = heat, []
-        kept = {id(level): cv2.LUT(level, self._tables.kept) for level in (heat, small)}
-        for level, table in zip((heat, small, small), self._tables.added, strict=True):
-            added = np.asarray(cv2.LUT(level, table), dtype=np.uint8)
-            self._weights.append((np.asarray(kept[id(level)], dtype=np.uint8), added))
+            small = np.asarray(cv2.resize(large, (area.width // 2, area.height // 2)), np.uint8)
+        kept = [np.asarray(cv2.LUT(each, self._tables.kept), np.uint8) for each in (large, small)]
+        added = (
+            np.asarray(cv2.LUT(each, table), np.uint8)
+            for each, table in zip((large, small, small), self._tables.added, strict=True)
+        )
+        return list(zip((kept[0], kept[1], kept[1]), added, strict=True))
+
+
+def _warm_area(heat: ByteArray) -> Rect | None:
+    """The even rectangle around all heat that can be seen; None where there is none."""
+    import cv2
+
+    _, warm = cv2.threshold(heat, _UNSEEN_HEAT, 255, cv2.THRESH_BINARY)
+    x, y, width, height = cv2.boundingRect(warm)
+    if not width:
+        return None
+    left, top = x - x % 2, y - y % 2
+    right, bottom = x + width + (x + width) % 2, y + height + (y + height) % 2
+    return Rect(left, top, right - left, bottom - top)
 
 
 def mark_unseen_planes(picture: Planes, view: View) -> Planes:

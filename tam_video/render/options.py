@@ -38,7 +38,7 @@ class RenderOptions:
         preset: x264 speed preset.
         font: font file or name that comes before the shipped ones.
         reader: name of the video reader.
-        caption: whether the bar under the picture is drawn.
+        caption: whether the bar under the picture is drawn, in layouts of one picture.
         previews: short animations to write: "gif", "webp".
         stills: contact sheets (words x slots) to write: "png", "pdf", "svg".
     """

@@ -184,7 +184,8 @@ def overlay_screen(explanation: Explanation, stage: Stage) -> Screen:
 def side_screen(explanation: Explanation, stage: Stage) -> Screen:
     """The picture, and the same with heat."""
     room = (MAX_WIDTH_PX, MAX_HEIGHT_PX)
-    tiling = best_tiling(2, stage.info, extra_px=0, room_px=room, columns=2)
+    least = MIN_CANVAS_WIDTH_PX // 2
+    tiling = best_tiling(2, stage.info, extra_px=0, room_px=room, columns=2, min_width_px=least)
     width, height = tiling.size(2, above_px=0, below_px=0)
     sight = stage.sight(explanation)
     foot = _Foot.of(explanation, stage, width=width, room=_BAR_SHARE * height)

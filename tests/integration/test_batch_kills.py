@@ -61,7 +61,7 @@ def test_the_last_line_may_be_torn_and_a_folder_may_miss_its_line(started, tmp_p
     assert len(ledger_lines(tmp_path / "out")) == 24
 
 
-def test_a_batch_on_a_full_disk_stops_and_goes_on_when_there_is_room(started, tmp_path):
+def test_a_full_or_read_only_disk_stops_a_batch_which_goes_on_later(started, tmp_path):
     mount = tmp_path / "small"
     mount.mkdir()
     made = subprocess.run(
@@ -79,5 +79,10 @@ def test_a_batch_on_a_full_disk_stops_and_goes_on_when_there_is_room(started, tm
         subprocess.run(["mount", "-o", "remount,size=8m", str(mount)], check=True)
         subprocess.run(run, check=True)
         assert not check_batch(mount / "out", count=24)["problems"]
+        subprocess.run(["mount", "-o", "remount,ro", str(mount)], check=True)
+        done = subprocess.run(run, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "ExportError" in done.stderr
+        assert "Read-only file system" in done.stderr
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=True)

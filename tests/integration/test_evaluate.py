@@ -147,6 +147,8 @@ def test_stopped_run_keeps_its_clips_and_is_gone_on_with(finished, tmp_path, sig
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        # a job in the background ignores it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_for_a_clip(process, ledger)
     process.send_signal(sign)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+import time
 from collections import deque
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tam_video.batch import dispatch
 from tam_video.batch.dispatch import Dispatcher
 from tam_video.batch.jobs import (
     Began,
@@ -208,6 +213,13 @@ def test_a_broken_worker_ends_the_batch_after_what_is_settled_was_told():
     with pytest.raises(ExportError, match="disk full"):
         outcomes(toy, [a_job(n) for n in range(1, 9)], workers=1, found=found)
     assert [o.key for o in found] == ["k1", "k2", "k3"]
+
+
+def test_no_time_of_day_is_read():
+    clock = inspect.signature(Dispatcher).parameters["clock"].default
+    assert clock is time.monotonic
+    for path in Path(dispatch.__file__).parent.rglob("*.py"):
+        assert not re.search(r"time\.time\b|datetime|perf_counter", path.read_text())
 
 
 def test_workers_that_never_start_end_the_batch():

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from tam_video.errors import ExportError, OutputExistsError, RunFolderError
-from tam_video.evaluation.ledger import ClipRow, open_ledger, write_whole
+from tam_video.evaluation.ledger import ClipRow, open_ledger
+from tam_video.export.durable import write_whole
 
 SETTINGS = {"seed": 0, "methods": ["tam"]}
 

@@ -1,0 +1,83 @@
+"""Mutated media files, the short form: no crash, no hang, every failure one of ours.
+
+`python -m benchmarks.reliability fuzz` is the long form.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tam_video.errors import ConfigError, NoVideoStreamError
+from tam_video.models import parse_conversation
+from tam_video.video.reader import open_video
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks.reliability.fuzz import SEEDS, fuzz_media
+
+
+def test_mutated_files_crash_nothing_and_fail_with_errors_of_ours(tmp_path):
+    figures = fuzz_media(tmp_path, count=4 * len(SEEDS), seed=2)
+    assert figures["bad"] == []
+    assert figures["children_started"] == 1
+    assert figures["slowest_seconds"] < 10
+    assert sum(figures["results"].values()) == 4 * len(SEEDS)
+    assert figures["results"]["read"] < 4 * len(SEEDS)
+
+
+@pytest.fixture
+def titled(tmp_path):
+    path = tmp_path / "titled.mp4"
+    source = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=1")
+    options = ("-pix_fmt", "yuv420p", "-metadata", "title=TITLETITLE")
+    subprocess.run(["ffmpeg", "-v", "error", *source, *options, str(path)], check=True)
+    return path
+
+
+def test_metadata_in_another_encoding_does_not_keep_a_clip_from_being_read(titled):
+    titled.write_bytes(titled.read_bytes().replace(b"TITLETITLE", b"\xe9\xff\xfe\x80TITLE\xcc"))
+    with open_video(titled) as reader:
+        assert reader.info.num_frames == 10
+
+
+def test_a_codec_that_nobody_knows_is_told(titled):
+    data = titled.read_bytes()
+    at = data.index(b"avc1", data.index(b"stsd"))
+    titled.write_bytes(data[:at] + b"zzzz" + data[at + 4 :])
+    with pytest.raises(NoVideoStreamError, match="can't be decoded"):
+        open_video(titled)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "text", "content", "type", "path", "messages"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+turns = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant", "system"]) | values},
+    optional={"content": values},
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(values | st.lists(turns, max_size=4))
+def test_any_json_is_a_conversation_or_says_why_not(data):
+    try:
+        found, names = parse_conversation(data, where="here")
+    except ConfigError:
+        return
+    assert found[-1].role == "user"
+    assert all(isinstance(name, str) for name in names)
