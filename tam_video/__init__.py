@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tam_video.export.exporting import export_run
     from tam_video.localise import word_tracks
     from tam_video.models import load_model
-    from tam_video.pipeline import explain, explain_to_folder, render_run
+    from tam_video.pipeline import explain
+    from tam_video.runs import explain_to_folder, render_run
     from tam_video.types import Explanation, Message
 
 __version__ = "0.1.0"
@@ -47,10 +48,10 @@ _LAZY = {
     "TamVideoError": "tam_video.errors",
     "compare_runs": "tam_video.analysis",
     "explain": "tam_video.pipeline",
-    "explain_to_folder": "tam_video.pipeline",
+    "explain_to_folder": "tam_video.runs",
     "export_run": "tam_video.export.exporting",
     "load_model": "tam_video.models",
-    "render_run": "tam_video.pipeline",
+    "render_run": "tam_video.runs",
     "word_tracks": "tam_video.localise",
 }
 

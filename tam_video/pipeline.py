@@ -1,17 +1,14 @@
-"""One explanation from a file to a value, and from a value to a run folder.
+"""One explanation, from a file to a value.
 
 read -> sample -> generate -> activate -> join words. No branch on a model's name.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,17 +17,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tam_video.config import RunConfig
-from tam_video.errors import ConfigError, OutputExistsError, RunFolderError, VideoOpenError
-from tam_video.export.arrays import write_arrays
-from tam_video.export.document import read_explanation, write_document
-from tam_video.export.durable import writing
-from tam_video.export.manifest import (
-    new_run_folder,
-    read_manifest,
-    refuse_existing,
-    replace_files,
-    video_fingerprint,
-)
+from tam_video.errors import ConfigError
 from tam_video.methods import METHODS
 from tam_video.methods.answer_maps import AnswerMaps, answer_maps
 from tam_video.models import (
@@ -41,11 +28,8 @@ from tam_video.models import (
     read_layers,
 )
 from tam_video.models.conversation import share_out
-from tam_video.render.annotate import render_annotated
-from tam_video.render.compare import render_comparison, run_names
-from tam_video.render.options import RenderOptions
-from tam_video.render.sheet import check_libraries
 from tam_video.samplers import SAMPLERS, FrameSampler, Window, window
+from tam_video.stages import Progress, Stages
 from tam_video.tam import join_words
 from tam_video.tam.activation import profile_options
 from tam_video.tam.phrases import subtoken_maps
@@ -63,48 +47,9 @@ from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, VideoReader, open
 
 logger = logging.getLogger(__name__)
 
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with a stage's name, the steps done, and the steps there are (0 when unknown)."""
-
 PathLike: TypeAlias = str | Path
 
-_DRAWN_FILES = {
-    "video": "annotated.mp4",
-    "captions": "captions.vtt",
-    "image": "annotated.png",
-    "preview_gif": "preview.gif",
-    "preview_webp": "preview.webp",
-    "stills_png": "stills.png",
-    "stills_pdf": "stills.pdf",
-    "stills_svg": "stills.svg",
-}
 _PACKAGES = ("tam-video", "torch", "transformers", "av", "numpy")
-
-
-@dataclass(frozen=True, slots=True)
-class RunFiles:
-    """A finished run folder.
-
-    Attributes:
-        run_dir: the folder.
-        explanation: what it holds.
-        files: its files by what they are: "explanation", "maps", "video", "captions", "image" (the
-            annotated still of a picture), "manifest", and where they were asked for "preview_gif",
-            "preview_webp", "stills_png", "stills_pdf", "stills_svg"; "video_1", ... belong to the
-            second and later inputs.
-        warnings: what had to give when it was drawn again, in words.
-    """
-
-    run_dir: Path
-    explanation: Explanation
-    files: dict[str, Path]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def videos(self) -> tuple[Path, ...]:
-        """The annotated videos, in the order of the inputs; none if they were not drawn."""
-        keys = [_numbered("video", number) for number in range(len(self.explanation.inputs))]
-        return tuple(self.files[key] for key in keys if key in self.files)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,25 +65,6 @@ class SampledFrames:
     batches: tuple[FrameBatch, ...]
     warnings: tuple[str, ...]
     timings: Mapping[str, float]
-
-
-@dataclass(slots=True)
-class _Stages:
-    """Times the stages and reports them."""
-
-    progress: Progress | None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        self.report(name, 0, 0)
-        began = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
-
-    def report(self, name: str, done: int, total: int) -> None:
-        if self.progress is not None:
-            self.progress(name, done, total)
 
 
 def explain(
@@ -176,7 +102,7 @@ def explain(
     paths = video_paths(video)
     turns = asked_turns(question, conversation, num_inputs=len(paths))
     METHODS.load(settings.method)  # a wrong name is told before the model is loaded
-    stages = _Stages(progress)
+    stages = Stages(progress)
     with ExitStack() as stack:
         readers = _opened(paths, settings, stack, stages)
         with stages.stage("load model"):
@@ -210,7 +136,7 @@ def read_frames(
         ConfigError: settings that make no sense, or more frames than `settings.max_frames`.
         InputError: a file can't be read, or is refused.
     """
-    stages = _Stages(progress)
+    stages = Stages(progress)
     with ExitStack() as stack:
         readers = _opened(video_paths(video), settings, stack, stages, limits=limits)
         return _read(readers, settings, model, stages)
@@ -239,7 +165,7 @@ def explain_frames(
         ConfigError: the conversation or the answer can't be asked.
         ModelError: the model fails.
     """
-    stages = _Stages(progress, dict(frames.timings))
+    stages = Stages(progress, dict(frames.timings))
     with stages.stage("generate"):
         generation = model.generate(
             frames.batches, turns, options=_options(settings), answer=answer
@@ -262,303 +188,6 @@ def explain_frames(
         timings=stages.seconds,
         warnings=(*frames.warnings, *model.warnings),
     )
-
-
-def explain_to_folder(
-    video: PathLike | Sequence[PathLike],
-    run_dir: str | Path,
-    question: str | None = None,
-    *,
-    conversation: Sequence[Message] | None = None,
-    answer: str | None = None,
-    model: str | VideoModel | None = None,
-    config: RunConfig | None = None,
-    force: bool = False,
-    progress: Progress | None = None,
-) -> RunFiles:
-    """`explain`, then write the run folder: JSON, arrays, annotated videos, captions, manifest.
-
-    The folder is written aside and renamed: it is complete or not there.
-
-    Raises:
-        OutputExistsError: `run_dir` exists and `force` is not set, or it is no run folder.
-        TamVideoError: as `explain`; or a file can't be written.
-    """
-    settings, target = config or RunConfig(), Path(run_dir)
-    refuse_existing(target, force=force)
-    render_options(settings)  # a wrong name is told before the model runs
-    explanation = explain(
-        video,
-        question,
-        conversation=conversation,
-        answer=answer,
-        model=model,
-        config=settings,
-        progress=progress,
-    )
-    return write_run(explanation, video, target, settings=settings, force=force, progress=progress)
-
-
-def write_run(
-    explanation: Explanation,
-    video: PathLike | Sequence[PathLike],
-    run_dir: str | Path,
-    *,
-    settings: RunConfig,
-    force: bool = False,
-    progress: Progress | None = None,
-) -> RunFiles:
-    """Write the run folder of an explanation: JSON, arrays, annotated videos, captions, manifest.
-
-    Args:
-        explanation: what is written.
-        video: where its source is, or all sources; read again for the annotated videos.
-        run_dir: the folder, written aside and renamed.
-        settings: how the videos look, and whether they are drawn.
-        force: replace an existing run folder.
-        progress: called as frames are drawn.
-
-    Raises:
-        OutputExistsError: `run_dir` exists and `force` is not set, or it is no run folder.
-        TamVideoError: a source can't be read, or a file can't be written.
-    """
-    target = Path(run_dir)
-    with new_run_folder(target, force=force) as folder:
-        written = write_run_files(explanation, video, folder, settings=settings, progress=progress)
-    return RunFiles(target, written, run_files(target))
-
-
-def write_run_files(
-    explanation: Explanation,
-    video: PathLike | Sequence[PathLike],
-    folder: Path,
-    *,
-    settings: RunConfig,
-    progress: Progress | None = None,
-) -> Explanation:
-    """Write the files of a run folder but its manifest, as `write_run` does.
-
-    Returns:
-        The explanation with the time and the warnings of the drawing.
-
-    Raises:
-        TamVideoError: a source can't be read, or a file can't be written.
-    """
-    stages = _Stages(progress, dict(explanation.timings))
-    write_arrays(explanation, folder / "maps.npz")
-    if settings.render:
-        with stages.stage("render"):
-            warnings = _render_inputs(
-                explanation,
-                video_paths(video),
-                folder,
-                options=render_options(settings),
-                progress=partial(stages.report, "render"),
-            )
-        explanation = replace(
-            explanation,
-            timings=stages.seconds,
-            warnings=(*explanation.warnings, *warnings),
-        )
-    write_document(explanation, folder / "explanation.json")
-    return explanation
-
-
-def render_run(
-    run_dir: str | Path,
-    *,
-    options: RenderOptions | None = None,
-    video: PathLike | Sequence[PathLike] | None = None,
-    progress: Progress | None = None,
-) -> RunFiles:
-    """Draw the annotated video of a run folder again, without a model.
-
-    Args:
-        run_dir: a finished run folder; its MP4 and captions are replaced together.
-        options: how it looks.
-        video: where the source is now, or all sources, if they were moved.
-        progress: called as frames are drawn.
-
-    Raises:
-        RunFolderError: not a finished run, or the source is not the file that was explained.
-        TamVideoError: the source can't be read, or the result can't be written.
-    """
-    folder = Path(run_dir)
-    read_manifest(folder)
-    explanation = read_explanation(folder)
-    moved = video_paths(video) if video is not None else ()
-    if moved and len(moved) != len(explanation.inputs):
-        raise ConfigError(f"{len(moved)} videos are given for {len(explanation.inputs)} inputs")
-    sources = [
-        _source(explanation.of_input(number), moved[number] if moved else None)
-        for number in range(len(explanation.inputs))
-    ]
-    stages = _Stages(progress)
-    with replace_files(folder) as temporary, stages.stage("render"):
-        warnings = _render_inputs(
-            explanation,
-            sources,
-            temporary,
-            options=options,
-            progress=partial(stages.report, "render"),
-        )
-    return RunFiles(folder, explanation, run_files(folder), warnings)
-
-
-def render_compared(
-    run_dirs: Sequence[str | Path],
-    mp4: str | Path,
-    *,
-    options: RenderOptions | None = None,
-    video: PathLike | None = None,
-    force: bool = False,
-    progress: Progress | None = None,
-) -> tuple[Path, ...]:
-    """Draw several runs of one clip side by side, without a model.
-
-    Args:
-        run_dirs: finished run folders; of each, the first input is drawn.
-        mp4: the file to write; captions and previews stand beside it.
-        options: how it looks.
-        video: where the clip is now, if it was moved.
-        force: replace existing files.
-        progress: called as frames are drawn.
-
-    Returns:
-        What was written, the MP4 first.
-
-    Raises:
-        RunFolderError: not a finished run, or not of the same clip.
-        OutputExistsError: a file exists and `force` is not set.
-        TamVideoError: the clip can't be read, or the result can't be written.
-    """
-    folders, target = [Path(each) for each in run_dirs], Path(mp4)
-    for folder in folders:
-        read_manifest(folder)
-    explanations = [read_explanation(folder).of_input(0) for folder in folders]
-    look = replace(options or RenderOptions(), layout="compare")
-    if target.suffix.lower() != ".mp4":
-        raise ConfigError(f"{target.name} is no name of an MP4", hint="-o comparison.mp4")
-    names = [target.name] + [f"{target.stem}.{kind}" for kind in ("vtt", *look.previews)]
-    for place in (target.with_name(name) for name in names):
-        if place.exists() and not force:
-            raise OutputExistsError(f"{place} exists", hint="choose another -o, or pass --force")
-    source = _source(explanations[0], None if video is None else Path(video))
-    for explanation in explanations[1:]:
-        _source(explanation, source)
-    stages = _Stages(progress)
-    with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".compare.", dir=target.parent) as aside:
-            with stages.stage("render"):
-                render_comparison(
-                    explanations,
-                    run_names(explanations, [folder.resolve().name for folder in folders]),
-                    source,
-                    Path(aside) / target.name,
-                    options=look,
-                    progress=partial(stages.report, "render"),
-                )
-            return tuple((Path(aside) / name).replace(target.with_name(name)) for name in names)
-
-
-def _render_inputs(
-    explanation: Explanation,
-    sources: Sequence[Path],
-    folder: Path,
-    *,
-    options: RenderOptions | None,
-    progress: Callable[[int, int], None],
-) -> tuple[str, ...]:
-    """Annotate every input; `annotated_1.mp4` belongs to the second. Returns what had to give."""
-    warnings: list[str] = []
-    for number, source in enumerate(sources):
-        place = folder / f"input_{number}" if number else folder
-        place.mkdir(exist_ok=True)
-        rendered = render_annotated(
-            explanation.of_input(number), source, place, options=options, progress=progress
-        )
-        warnings += rendered.warnings
-        if number:
-            for path in list(place.iterdir()):
-                path.rename(folder / f"{_numbered(path.stem, number)}{path.suffix}")
-            place.rmdir()
-    return tuple(warnings)
-
-
-def render_options(settings: RunConfig) -> RenderOptions:
-    """The part of the settings that says how the clip looks.
-
-    Raises:
-        ConfigError: a name is unknown, or settings contradict each other.
-        MissingDependencyError: a library that draws what is asked for is not installed.
-    """
-    check_libraries(settings.stills)
-    return RenderOptions(
-        colormap=settings.colormap,
-        opacity=settings.opacity,
-        token=settings.show_token,
-        word=settings.show_word,
-        layout=settings.layout,
-        tiles=settings.tiles,
-        threshold=settings.threshold,
-        contours=settings.contours,
-        boxes=settings.boxes,
-        previews=settings.previews,
-        stills=settings.stills,
-        crf=settings.crf,
-        preset=settings.preset,
-        font=settings.font,
-        reader=settings.reader,
-    )
-
-
-def run_files(folder: Path) -> dict[str, Path]:
-    """The files of a run folder that are there, by what they are."""
-    names = {
-        "explanation": "explanation.json",
-        "maps": "maps.npz",
-        "manifest": "manifest.json",
-        **_DRAWN_FILES,
-    }
-    found = {key: folder / name for key, name in names.items() if (folder / name).exists()}
-    for key, name in _DRAWN_FILES.items():
-        stem, _, suffix = name.rpartition(".")
-        for path in folder.glob(f"{stem}_*.{suffix}"):
-            found[f"{key}_{path.stem.rpartition('_')[2]}"] = path
-    return found
-
-
-def _numbered(name: str, number: int) -> str:
-    """`name` of the first input, `name_1` of the second."""
-    return f"{name}_{number}" if number else name
-
-
-def default_run_dir(
-    video: PathLike | Sequence[PathLike],
-    config: RunConfig,
-    turns: Sequence[Message],
-    *,
-    answer: str | None,
-) -> Path:
-    """`tam_runs/<stem>-<hash>`: the same question with the same settings has the same folder.
-
-    Raises:
-        VideoOpenError: the video can't be read.
-    """
-    paths = video_paths(video)
-    prints = []
-    for path in paths:
-        try:
-            prints.append(video_fingerprint(path))
-        except OSError as exc:
-            raise VideoOpenError(
-                f"can't open {path}: {exc.strerror or exc}", hint="check the path"
-            ) from exc
-    asked = repr([(turn.role, turn.text, turn.inputs) for turn in turns])
-    key = "\n".join([*prints, config.model_dump_json(), asked, repr(answer)])
-    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in paths[0].stem)[:60] or "video"
-    return Path("tam_runs") / f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
 def asked_turns(
@@ -605,7 +234,7 @@ def _opened(
     paths: Sequence[Path],
     settings: RunConfig,
     stack: ExitStack,
-    stages: _Stages,
+    stages: Stages,
     *,
     limits: ReadLimits = DEFAULT_LIMITS,
 ) -> list[VideoReader]:
@@ -617,7 +246,7 @@ def _opened(
 
 
 def _read(
-    readers: Sequence[VideoReader], settings: RunConfig, model: VideoModel, stages: _Stages
+    readers: Sequence[VideoReader], settings: RunConfig, model: VideoModel, stages: Stages
 ) -> SampledFrames:
     """The frames of each input that the model sees.
 
@@ -752,22 +381,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _source(explanation: Explanation, moved: Path | None) -> Path:
-    """The explained video, checked to have the frames that were explained."""
-    path = moved or explanation.info.path
-    with open_video(path) as reader:
-        times, info = reader.timeline.pts_seconds, reader.info
-    told = explanation.info
-    same = (info.num_frames, info.width, info.height) == (
-        told.num_frames,
-        told.width,
-        told.height,
-    ) and np.allclose(times[explanation.indices], explanation.pts_seconds, atol=1e-6)
-    if not same:
-        raise RunFolderError(
-            f"{path} is not the video that was explained: its frames differ",
-            hint="pass the original with --video PATH",
-        )
-    return path

@@ -29,7 +29,7 @@ from tam_video.batch.worker import WorkerFactory
 from tam_video.config import RunConfig
 from tam_video.errors import BatchError, ConfigError, OutputError, OutputExistsError, RunFolderError
 from tam_video.methods import METHODS
-from tam_video.pipeline import render_options
+from tam_video.runs import render_options
 from tam_video.samplers import SAMPLERS
 from tam_video.video.reader import DEFAULT_LIMITS, READERS, ReadLimits
 

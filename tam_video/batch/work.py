@@ -23,9 +23,9 @@ from tam_video.pipeline import (
     explain_frames,
     load_asked_model,
     read_frames,
-    write_run_files,
 )
 from tam_video.report import write_report
+from tam_video.runs import write_run_files
 from tam_video.types import Explanation
 from tam_video.video.reader import ReadLimits
 

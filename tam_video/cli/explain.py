@@ -52,8 +52,8 @@ def explain_command(
     """
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.cli.settings import asked_from_options, config_from_options
-        from tam_video.pipeline import default_run_dir, explain_to_folder
         from tam_video.report import write_report
+        from tam_video.runs import default_run_dir, explain_to_folder
 
         config = config_from_options(options)
         turns, paths = asked_from_options(videos, question, conversation)

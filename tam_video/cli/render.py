@@ -114,7 +114,7 @@ def _again(
     console: Console, run_dir: Path, videos: tuple[Path, ...], options: dict[str, Any]
 ) -> None:
     from tam_video.cli.settings import config_from_options
-    from tam_video.pipeline import render_options, render_run
+    from tam_video.runs import render_options, render_run
 
     look = render_options(config_from_options(options))
     with console.progress() as progress:
@@ -135,7 +135,7 @@ def _compare(
     options: dict[str, Any],
 ) -> None:
     from tam_video.cli.settings import config_from_options
-    from tam_video.pipeline import render_compared, render_options
+    from tam_video.runs import render_compared, render_options
 
     look = render_options(config_from_options({**options, "layout": None}))
     with console.progress() as progress:

@@ -23,7 +23,7 @@ from tam_video.config import RunConfig
 from tam_video.datasets.shapes import make_clip, write_clip
 from tam_video.errors import ModelError, OutputExistsError
 from tam_video.models import load_model
-from tam_video.pipeline import explain_to_folder
+from tam_video.runs import explain_to_folder
 from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits
 
 sys.path.insert(0, str(Path(__file__).parents[2]))

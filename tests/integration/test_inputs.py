@@ -16,7 +16,7 @@ from tam_video.config import RunConfig
 from tam_video.errors import ConfigError, RunFolderError
 from tam_video.models import GenerationOptions
 from tam_video.models.boundary import quiet
-from tam_video.pipeline import render_run
+from tam_video.runs import render_run
 from tam_video.tam.activation import activate
 from tam_video.testing import assert_cells_are_localised, make_batch, make_image
 from tam_video.types import Message
