@@ -8,31 +8,13 @@ Source: Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv:181
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from tam_video.evaluation.controls_clip import measure_controls
 from tam_video.evaluation.controls_output import control_csv, control_json, control_plots
 from tam_video.evaluation.controls_report import ControlReport, make_control_report
 from tam_video.evaluation.controls_settings import ControlSettings
-from tam_video.evaluation.run import ClipProgress, finished_clips, write_results
-
-
-@dataclass(frozen=True, slots=True)
-class ControlEvaluation:
-    """Finished controls.
-
-    Attributes:
-        folder: where they are.
-        report: their figures.
-        files: "clips", "results", "csv", and a list of "plots".
-        num_resumed: clips that an earlier run had measured.
-    """
-
-    folder: Path
-    report: ControlReport
-    files: dict[str, Path | list[Path]]
-    num_resumed: int
+from tam_video.evaluation.run import ClipProgress, Evaluation, Files, evaluated, write_results
 
 
 def evaluate_controls(
@@ -42,7 +24,7 @@ def evaluate_controls(
     workers: int = 1,
     force: bool = False,
     progress: ClipProgress | None = None,
-) -> ControlEvaluation:
+) -> Evaluation[ControlReport]:
     """Measure the clips that are missing in a folder, then write the report of the controls.
 
     Args:
@@ -55,12 +37,19 @@ def evaluate_controls(
     Raises:
         TamVideoError: as `run.evaluate`.
     """
-    target = Path(folder)
-    rows, resumed = finished_clips(
-        measure_controls, settings, target, workers=workers, force=force, progress=progress
+    return evaluated(
+        measure_controls,
+        settings,
+        folder,
+        make_control_report,
+        _write,
+        workers=workers,
+        force=force,
+        progress=progress,
     )
-    report = make_control_report(rows, settings)
-    files = write_results(
-        target, control_json(report), table=control_csv(report), plots=control_plots(report)
+
+
+def _write(report: ControlReport, folder: Path) -> Files:
+    return write_results(
+        folder, control_json(report), table=control_csv(report), plots=control_plots(report)
     )
-    return ControlEvaluation(target, report, files, resumed)

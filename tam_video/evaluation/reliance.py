@@ -11,7 +11,6 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from tam_video.evaluation.plots import bar_chart
@@ -23,25 +22,8 @@ from tam_video.evaluation.reliance_report import (
 )
 from tam_video.evaluation.reliance_settings import SCORES, RelianceSettings
 from tam_video.evaluation.report import cell
-from tam_video.evaluation.run import ClipProgress, finished_clips, write_results
+from tam_video.evaluation.run import ClipProgress, Evaluation, Files, evaluated, write_results
 from tam_video.metrics import Interval
-
-
-@dataclass(frozen=True, slots=True)
-class RelianceEvaluation:
-    """A finished evaluation.
-
-    Attributes:
-        folder: where it is.
-        report: its figures.
-        files: "clips", "results", "csv", and a list of "plots".
-        num_resumed: clips that an earlier run had measured.
-    """
-
-    folder: Path
-    report: RelianceReport
-    files: dict[str, Path | list[Path]]
-    num_resumed: int
 
 
 def evaluate_reliance(
@@ -51,7 +33,7 @@ def evaluate_reliance(
     workers: int = 1,
     force: bool = False,
     progress: ClipProgress | None = None,
-) -> RelianceEvaluation:
+) -> Evaluation[RelianceReport]:
     """Measure the clips that are missing in a folder, then write the report.
 
     Args:
@@ -64,16 +46,21 @@ def evaluate_reliance(
     Raises:
         TamVideoError: as `run.evaluate`.
     """
-    target = Path(folder)
-    rows, resumed = finished_clips(
-        measure_reliance, settings, target, workers=workers, force=force, progress=progress
+    return evaluated(
+        measure_reliance,
+        settings,
+        folder,
+        make_reliance_report,
+        _write,
+        workers=workers,
+        force=force,
+        progress=progress,
     )
-    report = make_reliance_report(rows, settings)
+
+
+def _write(report: RelianceReport, folder: Path) -> Files:
     document = json.dumps(report.as_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    files = write_results(
-        target, document, table=reliance_csv(report), plots=reliance_plots(report)
-    )
-    return RelianceEvaluation(target, report, files, resumed)
+    return write_results(folder, document, table=reliance_csv(report), plots=reliance_plots(report))
 
 
 def reliance_csv(report: RelianceReport) -> str:

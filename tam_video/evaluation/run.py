@@ -18,7 +18,7 @@ from functools import lru_cache
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from tam_video.errors import ConfigError, ModelError
 from tam_video.evaluation.clip import ClipJob, measure_clip
@@ -33,10 +33,12 @@ ClipProgress: TypeAlias = Callable[[int, int], None]
 """Called with the clips that are finished and those there are."""
 Measure: TypeAlias = Callable[[TransformersModel, Settings, ClipJob], ClipRow]
 """What is done with a clip; a function of a module, for it goes to other processes by name."""
+Files: TypeAlias = dict[str, Path | list[Path]]
+ReportT = TypeVar("ReportT")
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Generic[ReportT]):
     """A finished evaluation.
 
     Attributes:
@@ -47,8 +49,8 @@ class Evaluation:
     """
 
     folder: Path
-    report: Report
-    files: dict[str, Path | list[Path]]
+    report: ReportT
+    files: Files
     num_resumed: int
 
 
@@ -60,7 +62,7 @@ def evaluate(
     workers: int = 1,
     force: bool = False,
     progress: ClipProgress | None = None,
-) -> Evaluation:
+) -> Evaluation[Report]:
     """Measure the clips that are missing in a folder, then write its report.
 
     Processes are spawned: a script that calls this does so under `if __name__ == "__main__":`.
@@ -79,15 +81,53 @@ def evaluate(
         OutputError: the folder holds something else or other settings, or can't be written.
         ModelError: the model can't be loaded, or fails on a clip. Finished clips are kept.
     """
+    return evaluated(
+        measure,
+        settings,
+        folder,
+        make_report,
+        write_report,
+        workers=workers,
+        force=force,
+        progress=progress,
+    )
+
+
+def evaluated(
+    measure: Measure[Settings],
+    settings: Settings,
+    folder: str | Path,
+    make: Callable[[list[ClipRow], Settings], ReportT],
+    write: Callable[[ReportT, Path], Files],
+    *,
+    workers: int,
+    force: bool,
+    progress: ClipProgress | None,
+) -> Evaluation[ReportT]:
+    """`evaluate` with a report of any kind.
+
+    Args:
+        measure: what is done with a clip.
+        settings: what is measured.
+        folder: a new or empty folder, or one to go on with.
+        make: all clips, in the order of `clip_jobs`, to a report.
+        write: the report to the files of the folder.
+        workers: processes.
+        force: start over in a folder with an evaluation.
+        progress: called after every clip.
+
+    Raises:
+        TamVideoError: as `evaluate`.
+    """
     target = Path(folder)
-    found, resumed = finished_clips(
+    rows, resumed = _finished_clips(
         measure, settings, target, workers=workers, force=force, progress=progress
     )
-    report = make_report(found, settings)
-    return Evaluation(target, report, write_report(report, target), resumed)
+    report = make(rows, settings)
+    return Evaluation(target, report, write(report, target), resumed)
 
 
-def finished_clips(
+def _finished_clips(
     measure: Measure[Settings],
     settings: Settings,
     folder: Path,
@@ -96,22 +136,7 @@ def finished_clips(
     force: bool,
     progress: ClipProgress | None,
 ) -> tuple[list[ClipRow], int]:
-    """Measure the clips that are missing in a folder; as `evaluate`, without the report.
-
-    Args:
-        measure: what is done with a clip.
-        settings: what is measured.
-        folder: a new or empty folder, or one to go on with.
-        workers: processes.
-        force: start over in a folder with an evaluation.
-        progress: called after every clip.
-
-    Returns:
-        All clips in the order of `clip_jobs`, and how many an earlier run had measured.
-
-    Raises:
-        TamVideoError: as `evaluate`.
-    """
+    """All clips in the order of `clip_jobs`, and how many an earlier run had measured."""
     if workers < 1:
         raise ConfigError(f"workers must be 1 or more, not {workers}")
     ledger = open_ledger(folder, settings.identity(), force=force)
@@ -137,7 +162,7 @@ def clip_jobs(settings: EvaluationSettings) -> list[ClipJob]:
     ]
 
 
-def write_report(report: Report, folder: Path) -> dict[str, Path | list[Path]]:
+def write_report(report: Report, folder: Path) -> Files:
     """Write results.json, results.csv and the plots, each whole or not at all.
 
     Raises:
@@ -146,9 +171,7 @@ def write_report(report: Report, folder: Path) -> dict[str, Path | list[Path]]:
     return write_results(folder, to_json(report), table=to_csv(report), plots=make_plots(report))
 
 
-def write_results(
-    folder: Path, document: str, *, table: str, plots: Mapping[str, str]
-) -> dict[str, Path | list[Path]]:
+def write_results(folder: Path, document: str, *, table: str, plots: Mapping[str, str]) -> Files:
     """Write the files of any report, each whole or not at all.
 
     Args:

@@ -8,6 +8,8 @@ known, so nothing is blended.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -44,19 +46,9 @@ def word_tracks(
     Raises:
         ValueError: there is no such input, or `frame_seconds` is not one time a frame.
     """
-    seen = _seen(explanation, input)
-    timeline = slot_timeline(seen, frame_seconds=frame_seconds)
-    placement = Placement.of(seen)
+    seen, track = _tracker(explanation, input, keep, frame_seconds)
     return tuple(
-        track_map(
-            heat,
-            placement,
-            timeline,
-            text=word.text,
-            word_index=word.index,
-            input=input,
-            keep=keep,
-        )
+        track(heat, text=word.text, word_index=word.index)
         for word, heat in zip(seen.words, seen.word_maps, strict=True)
     )
 
@@ -76,16 +68,9 @@ def word_track(
     """
     if not 0 <= word_index < len(explanation.words):
         raise ValueError(f"there is no word {word_index} among {len(explanation.words)}")
-    seen = _seen(explanation, input)
-    return track_map(
-        seen.word_maps[word_index],
-        Placement.of(seen),
-        slot_timeline(seen, frame_seconds=frame_seconds),
-        text=seen.words[word_index].text,
-        word_index=word_index,
-        input=input,
-        keep=keep,
-    )
+    seen, track = _tracker(explanation, input, keep, frame_seconds)
+    text = seen.words[word_index].text
+    return track(seen.word_maps[word_index], text=text, word_index=word_index)
 
 
 def token_track(
@@ -103,16 +88,9 @@ def token_track(
     """
     if not 0 <= token_index < len(explanation.tokens):
         raise ValueError(f"there is no token {token_index} among {len(explanation.tokens)}")
-    seen = _seen(explanation, input)
-    return track_map(
-        seen.maps[token_index],
-        Placement.of(seen),
-        slot_timeline(seen, frame_seconds=frame_seconds),
-        text=seen.tokens[token_index].text,
-        token_index=token_index,
-        input=input,
-        keep=keep,
-    )
+    seen, track = _tracker(explanation, input, keep, frame_seconds)
+    text = seen.tokens[token_index].text
+    return track(seen.maps[token_index], text=text, token_index=token_index)
 
 
 def track_map(
@@ -178,10 +156,20 @@ def track_map(
     )
 
 
-def _seen(explanation: Explanation, number: int) -> Explanation:
+def _tracker(
+    explanation: Explanation, number: int, keep: Keep, frame_seconds: Float64Array | None
+) -> tuple[Explanation, Callable[..., WordTrack]]:
+    """One input, and `track_map` with all that its maps have in common."""
     if not 0 <= number < len(explanation.inputs):
         raise ValueError(f"there is no input {number} among {len(explanation.inputs)}")
-    return explanation.of_input(number)
+    seen = explanation.of_input(number)
+    return seen, partial(
+        track_map,
+        placement=Placement.of(seen),
+        timeline=slot_timeline(seen, frame_seconds=frame_seconds),
+        input=number,
+        keep=keep,
+    )
 
 
 def _component(mask: BoolArray, cell: tuple[int, int, int]) -> BoolArray:
