@@ -52,9 +52,9 @@ class Console:
     def result(self, document: Mapping[str, Any], text: str) -> None:
         """The outcome: the document with `--json`, else the text, on stdout."""
         if self.as_json:
-            click.echo(json.dumps(document, ensure_ascii=False, default=_plain))
+            _echo(json.dumps(document, ensure_ascii=False, default=_plain))
         else:
-            click.echo(text)
+            _echo(text)
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str, int, int], None]]:
@@ -105,7 +105,12 @@ def _report(exc: TamVideoError, *, as_json: bool) -> None:
     click.echo(f"error: {one_line(exc.message)}{one_line(hint)}", err=True)
     if as_json:
         error = {"type": type(exc).__name__, "message": exc.message, "hint": exc.hint}
-        click.echo(json.dumps({"error": error}, ensure_ascii=False))
+        _echo(json.dumps({"error": error}, ensure_ascii=False))
+
+
+def _echo(text: str) -> None:
+    """Print on stdout; the bytes of a file name that are no UTF-8 as escapes, as JSON has them."""
+    click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 def one_line(text: str) -> str:

@@ -83,7 +83,7 @@ class Ledger:
             ExportError: it can't be written.
         """
         line = json.dumps({"settings": self.digest, **asdict(row)}, ensure_ascii=False)
-        append_lines(self.folder / LEDGER_FILE, [line.encode()])
+        append_lines(self.folder / LEDGER_FILE, [line.encode("utf-8", "backslashreplace")])
         self.rows[row.key] = row
 
 

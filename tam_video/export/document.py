@@ -14,6 +14,7 @@ import numpy as np
 
 from tam_video.errors import RunFolderError
 from tam_video.export.arrays import read_arrays
+from tam_video.export.text_files import write_json
 from tam_video.types import (
     Candidate,
     ExplainedInput,
@@ -58,8 +59,7 @@ def to_document(explanation: Explanation) -> dict[str, Any]:
 
 def write_document(explanation: Explanation, path: Path) -> Path:
     """Write `explanation.json`, UTF-8, without NaN."""
-    text = json.dumps(to_document(explanation), ensure_ascii=False, indent=1, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_json(to_document(explanation), path)
     return path
 
 

@@ -31,10 +31,12 @@ def writing(path: Path) -> Iterator[None]:
 def write_whole(path: Path, content: str | bytes) -> Path:
     """Write a file aside and rename it: it is whole or not there.
 
+    Text is written as UTF-8; a lone surrogate becomes the escape that JSON has for it.
+
     Raises:
         ExportError: it can't be written.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

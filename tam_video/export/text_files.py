@@ -1,4 +1,8 @@
-"""JSON and XML files out of values; both are UTF-8 and end with a line break."""
+"""JSON and XML files out of values; both are UTF-8 and end with a line break.
+
+A file name need not be UTF-8: what Python makes of its other bytes, lone surrogates, is written as
+JSON's own escape, so that it is the same name when it is read.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ def write_json(document: Any, path: Path, *, indent: int | None = 1) -> None:
     text = json.dumps(
         document, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators
     )
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def add(parent: Element, tag: str, text: str = "", **attributes: object) -> Element:

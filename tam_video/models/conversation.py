@@ -116,12 +116,25 @@ def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
     for number, turn in enumerate(turns, start=1):
         if not turn.text.strip():
             raise ConfigError(f"turn {number} of the conversation is empty", hint=EXAMPLE)
+        refuse_broken_text(turn.text)
     if turns[-1].role != "user":
         raise ConfigError(
             "the conversation ends with the assistant's turn",
             hint="end with a user turn; pass the answer to explain as `answer`",
         )
     return turns
+
+
+def refuse_broken_text(text: str) -> None:
+    """Refuse a text with lone surrogates, which is what bytes that are no UTF-8 come in as.
+
+    Raises:
+        ConfigError: it has some.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise ConfigError("a text is not valid Unicode", hint="give it as UTF-8") from exc
 
 
 def share_out(conversation: Sequence[Message], *, num_inputs: int) -> tuple[Message, ...]:

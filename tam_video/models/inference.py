@@ -26,7 +26,7 @@ from tam_video.models.base import (
 )
 from tam_video.models.boundary import library_errors, quiet
 from tam_video.models.capture import find_decoder, record_inputs, record_states, resolve_layer
-from tam_video.models.conversation import check_conversation, share_out
+from tam_video.models.conversation import check_conversation, refuse_broken_text, share_out
 from tam_video.models.prompt import control_ids, encode_prompt, refuse_control_tokens
 from tam_video.models.scores import class_scores, most_probable_id, token_odds
 from tam_video.models.tokens import answer_tokens, prompt_tokens
@@ -156,6 +156,7 @@ class TransformersModel:
 
     def _answer_ids(self, answer: str) -> list[int]:
         tokenizer = self.checkpoint.processor.tokenizer
+        refuse_broken_text(answer)
         refuse_control_tokens([answer], tokenizer=tokenizer)
         ids: list[int] = tokenizer(answer, add_special_tokens=False)["input_ids"]
         if not ids:

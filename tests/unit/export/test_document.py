@@ -187,3 +187,13 @@ def test_save_and_load_are_doors_to_the_run_folder(tmp_path):
     (tmp_path / "run/manifest.json").unlink()
     with pytest.raises(RunFolderError, match="not a finished run"):
         Explanation.load(tmp_path / "run")
+
+
+def test_a_file_name_that_is_no_utf8_reads_back(tmp_path):
+    explanation = make_explanation()
+    name = Path(b"/clips/a\xff.mp4".decode(errors="surrogateescape"))
+    told = replace(explanation, info=replace(explanation.info, path=name))
+    write_arrays(told, tmp_path / "maps.npz")
+    write_document(told, tmp_path / "explanation.json")
+    (tmp_path / "explanation.json").read_text(encoding="utf-8")  # the file itself is UTF-8
+    assert read_explanation(tmp_path).info.path == name

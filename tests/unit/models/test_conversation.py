@@ -146,3 +146,8 @@ def test_a_missing_file_is_a_config_error(tmp_path: Path) -> None:
 def test_a_good_conversation_comes_back_as_a_tuple() -> None:
     turns = [Message("user", "What moves?")]
     assert check_conversation(turns) == tuple(turns)
+
+
+def test_text_that_is_no_unicode_is_refused() -> None:
+    with pytest.raises(ConfigError, match="Unicode"):
+        check_conversation([Message("user", "What is \udcff?")])

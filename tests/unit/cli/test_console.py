@@ -1,0 +1,14 @@
+import json
+
+from tam_video.cli.console import Console, one_line
+
+
+def test_a_name_that_is_no_utf8_is_printed_as_json_can_say_it(capsys):
+    Console(as_json=True).result({"path": "a\udcff.mp4"}, "")
+    printed = capsys.readouterr().out
+    printed.encode()
+    assert json.loads(printed) == {"path": "a\udcff.mp4"}
+
+
+def test_notes_have_one_line_and_no_control_characters():
+    assert one_line("a\n\x1b[31m\udcffb") == "a  [31m b"
