@@ -38,7 +38,7 @@ def keep_frame(mp4: Path, name: str, share: float) -> None:
 
 def keep(picture: Image.Image, name: str) -> None:
     """Write a picture with few colours, as large as the limit of bytes lets it be."""
-    path = IMAGES / f"layout-{name}.png"
+    path = IMAGES / f"{name}.png"
     width = min(picture.width, MAX_WIDTH_PX)
     while True:
         size = (width, round(picture.height * width / picture.width))
@@ -63,12 +63,12 @@ def main() -> None:
             explain_to_folder(clip, runs / name, QUESTION, model=model, config=config)
         for name, (clip, options, share) in LAYOUTS.items():
             run = render_run(runs / clip, options=RenderOptions(layout=name, **options))
-            keep_frame(run.files["video"], name, share)
+            keep_frame(run.files["video"], f"layout-{name}", share)
         stills = render_run(runs / "shapes", options=RenderOptions(stills=("png",)))
-        keep(Image.open(stills.files["stills_png"]).convert("RGB"), "stills")
+        keep(Image.open(stills.files["stills_png"]).convert("RGB"), "layout-stills")
         pair = [runs / "shapes", runs / "middle"]
         look = RenderOptions(layout="compare", word="purple")
-        keep_frame(render_compared(pair, runs / "pair.mp4", options=look)[0], "compare", 0.3)
+        keep_frame(render_compared(pair, runs / "pair.mp4", options=look)[0], "layout-compare", 0.3)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class RunConfig(BaseModel):
         preset: speed preset of the H.264 encoder.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str = "tiny"
     revision: str | None = None

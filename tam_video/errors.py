@@ -3,7 +3,8 @@
 ```
 TamVideoError                   .hint: one line saying what to do next; .exit_code
 |-- ConfigError (2)             bad option or file
-|   `-- UnknownNameError        a name no registry knows; lists the close matches
+|   |-- UnknownNameError        a name no registry knows; lists the close matches
+|   `-- PresetError             a preset that makes no sense; .problems, one line each
 |-- InputError (1)              the video can't be used
 |   |-- VideoOpenError          missing, unreadable, not a video, refused playlist
 |   |-- NoVideoStreamError      opens, but holds no (decodable) picture stream
@@ -59,6 +60,15 @@ class UnknownNameError(ConfigError):
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}", hint=hint)
         self.name = name
+
+
+class PresetError(ConfigError):
+    """A preset that can't be used; `problems` has a line for each thing that is wrong."""
+
+    def __init__(self, preset: str, problems: Iterable[str], *, hint: str = "") -> None:
+        self.problems = tuple(problems)
+        several = f" {len(self.problems)} problems\n  " if len(self.problems) > 1 else " "
+        super().__init__(f"{preset}:{several}" + "\n  ".join(self.problems), hint=hint)
 
 
 class InputError(TamVideoError):

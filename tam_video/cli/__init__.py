@@ -19,6 +19,7 @@ from tam_video.cli.export import export_command
 from tam_video.cli.models import doctor_command, models_command
 from tam_video.cli.render import render_command
 from tam_video.cli.report import report_command, serve_command
+from tam_video.cli.run import run_command
 
 
 @click.group(
@@ -28,6 +29,7 @@ Examples:
   tam-video explain clip.mp4 -q "What happens?"
   tam-video explain clip.mp4 -q "Who falls?" -m Qwen/Qwen2.5-VL-3B-Instruct -o out
   tam-video batch clips.jsonl -o out -q "What happens?"
+  tam-video run pipelines/annotated_clip.toml clip.mp4 -o out
   tam-video render out --word falls
   tam-video compare out1 out2 -o compared
   tam-video report out --single-file
@@ -46,6 +48,7 @@ def cli() -> None:
 
 cli.add_command(explain_command)
 cli.add_command(batch_command)
+cli.add_command(run_command)
 cli.add_command(render_command)
 cli.add_command(compare_command)
 cli.add_command(report_command)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tam_video.errors import TamVideoError
+from tam_video.errors import PresetError, TamVideoError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -102,7 +102,9 @@ def _logging_at(level: int) -> Iterator[None]:
 
 def _report(exc: TamVideoError, *, as_json: bool) -> None:
     hint = f" (hint: {exc.hint})" if exc.hint else ""
-    click.echo(f"error: {one_line(exc.message)}{one_line(hint)}", err=True)
+    lines = exc.message.split("\n") if isinstance(exc, PresetError) else [exc.message]
+    message = "\n".join(map(one_line, lines))
+    click.echo(f"error: {message}{one_line(hint)}", err=True)
     if as_json:
         error = {"type": type(exc).__name__, "message": exc.message, "hint": exc.hint}
         _echo(json.dumps({"error": error}, ensure_ascii=False))

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import click
 
 from tam_video.cli.console import Console
+from tam_video.cli.options import MODEL_OPTIONS, add_options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,10 +29,7 @@ METHOD_WIDTH, CELL_WIDTH = 20, 23
 _LISTS = ("methods", "metrics", "worlds", "parts")
 
 _MODEL = (
-    click.option("-m", "--model", metavar="ID_OR_DIR", help="Hub id or folder  [default: tiny]"),
-    click.option("--revision", metavar="REV", help="Revision of a hub model."),
-    click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"])),
-    click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps."),
+    *MODEL_OPTIONS,
     click.option("--layer", metavar="N", help="Decoder layer, share of the depth, or input."),
 )
 _METHODS = click.option("--methods", metavar="A,B,...", help="[default: tam,tam-reference,logit]")
@@ -59,22 +57,22 @@ _RUN = (
 
 def asked_options(command: Command) -> Command:
     """Add the options that say which model and which methods are measured."""
-    return _with(command, (*_MODEL, _METHODS))
+    return add_options(command, (*_MODEL, _METHODS))
 
 
 def model_options(command: Command) -> Command:
     """Add the options that say which model is asked."""
-    return _with(command, _MODEL)
+    return add_options(command, _MODEL)
 
 
 def world_options(command: Command) -> Command:
     """Add the options that say which clips of shapes are drawn."""
-    return _with(command, _WORLDS)
+    return add_options(command, _WORLDS)
 
 
 def run_options(command: Command) -> Command:
     """Add the options that say how and where to it is measured."""
-    return _with(command, _RUN)
+    return add_options(command, _RUN)
 
 
 def given_values(options: dict[str, Any]) -> dict[str, Any]:
@@ -146,9 +144,3 @@ def text_table(
     text = StringIO()
     RichConsole(file=text, width=max(width, METHOD_WIDTH + CELL_WIDTH), markup=False).print(table)
     return f"{title}\n{text.getvalue().rstrip()}"
-
-
-def _with(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command

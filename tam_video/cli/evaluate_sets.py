@@ -11,6 +11,7 @@ import click
 from tam_video.cli.console import common_options, session
 from tam_video.cli.evaluate_options import asked_options, given_values, measure, run_options
 from tam_video.cli.evaluate_tables import tables
+from tam_video.cli.options import add_options
 from tam_video.evaluation.sets import ABOUT, SETS
 
 _OPTIONS = (
@@ -46,9 +47,7 @@ def set_command(name: str) -> click.Command | None:
     if name not in SETS.names():
         return None
     about = ABOUT.get(name, f"The set {name} of a plug-in.")
-    command = partial(_evaluate, name)
-    for option in reversed(_OPTIONS):
-        command = option(command)
+    command = add_options(partial(_evaluate, name), _OPTIONS)
     return click.command(name, short_help=about, help=f"{about}\n\n{_HELP}")(command)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tam_video.cli.console import Console, common_options, session
+from tam_video.cli.options import moved_video_option
 
 
 @click.command("export")
@@ -49,13 +50,7 @@ from tam_video.cli.console import Console, common_options, session
     show_default=True,
     help="Of the hot cells of a map, those that hang together with its peak, or all.",
 )
-@click.option(
-    "--video",
-    "videos",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Where the source is now, if it was moved; once for each input.",
-)
+@moved_video_option
 @click.option("--force", is_flag=True, help="Replace earlier exports.")
 @click.option("--list", "list_all", is_flag=True, help="List the formats and end.")
 @common_options

@@ -1,19 +1,23 @@
-"""The options of a run, shared by the commands that ask a model."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_SETTINGS = (
+MODEL_OPTIONS = (
     click.option("-m", "--model", metavar="ID_OR_DIR", help="Hub id or folder  [default: tiny]"),
     click.option("--revision", metavar="REV", help="Revision of a hub model."),
     click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"])),
     click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps."),
+)
+_SETTINGS = (
+    *MODEL_OPTIONS,
     click.option("--device-map", metavar="MAP", help="Placement of transformers, such as auto."),
     click.option("--attn", "attn_implementation", metavar="NAME", help="sdpa, eager, ..."),
     click.option(
@@ -66,9 +70,22 @@ _SETTINGS = (
     click.option("--seed", type=int, help="With --sample  [default: 0]"),
 )
 
+moved_video_option = click.option(
+    "--video",
+    "videos",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Where the source is now, if it was moved; once for each input.",
+)
+
 
 def setting_options(command: Command) -> Command:
     """Add the options that say which model is asked, about which frames, and how it answers."""
-    for option in reversed(_SETTINGS):
+    return add_options(command, _SETTINGS)
+
+
+def add_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    """Add options to a command, in the order of its help."""
+    for option in reversed(options):
         command = option(command)
     return command

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from tam_video.cli.console import Console, common_options, session
+from tam_video.cli.options import add_options, moved_video_option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,9 +49,7 @@ _LOOK = (
 
 def look_options(command: Command) -> Command:
     """Add the options that say how the annotated video looks."""
-    for option in reversed((_LAYOUT, *_LOOK)):
-        command = option(command)
-    return command
+    return add_options(command, (_LAYOUT, *_LOOK))
 
 
 def _look_of_runs(command: Command) -> Command:
@@ -61,20 +60,12 @@ def _look_of_runs(command: Command) -> Command:
         help="overlay, side, grid, words: see `tam-video explain`; compare: several runs of one "
         "clip side by side.",
     )
-    for option in reversed((layout, *_LOOK)):
-        command = option(command)
-    return command
+    return add_options(command, (layout, *_LOOK))
 
 
 @click.command("render")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--video",
-    "videos",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Where the source is now, if it was moved; once for each input.",
-)
+@moved_video_option
 @click.option(
     "-o",
     "--output",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tam_video.cli.console import Console, common_options, session
+from tam_video.cli.options import moved_video_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,13 +24,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write one single file here (of many runs: the index page).",
 )
-@click.option(
-    "--video",
-    "videos",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Where the source is now, if it was moved; once for each input.",
-)
+@moved_video_option
 @click.option("--no-clip", is_flag=True, help="Show no picture of the source.")
 @click.option("--force", is_flag=True, help="Replace existing reports.")
 @common_options

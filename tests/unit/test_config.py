@@ -29,6 +29,7 @@ def test_sampler_follows_the_other_options(values, sampler):
         ({"opacity": 1.5}, "opacity"),
         ({"dtype": "int8"}, "dtype"),
         ({"colour": "red"}, "colour"),
+        ({"fps": float("inf")}, "finite"),
         ({"start_seconds": 3.0, "end_seconds": 2.0}, "end must lie after"),
         ({"show_token": 1, "show_word": "a"}, "not both"),
         ({"fps": 2.0, "timestamps": (1.0,)}, "exclude each other"),

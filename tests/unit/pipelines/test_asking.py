@@ -1,0 +1,59 @@
+import pytest
+
+from tam_video.batch.storage import BATCH_FILE, FolderStorage
+from tam_video.errors import ConfigError, OutputExistsError
+from tam_video.pipelines.asking import named_clips, remove_batch
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a/one.mp4", "b/One.mp4", "b/two.mkv", "b/notes.txt", "b/.hidden.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def test_clips_of_folders_globs_and_files_have_names_of_their_own(folder):
+    given = [str(folder / "a"), str(folder / "b" / "*.mp4"), str(folder / "b"), str(folder)]
+    assert [(clip.name, clip.source.removeprefix(f"{folder}/")) for clip in named_clips(given)] == [
+        ("one", "a/one.mp4"),
+        ("One-2", "b/One.mp4"),
+        ("two", "b/two.mkv"),
+    ]
+
+
+def test_an_input_that_is_not_there_or_holds_nothing_is_refused(folder):
+    with pytest.raises(ConfigError, match="does not exist"):
+        named_clips([str(folder / "none.mp4")])
+    (folder / "empty").mkdir()
+    with pytest.raises(ConfigError, match="holds no videos"):
+        named_clips([str(folder / "a"), str(folder / "empty")])
+
+
+def test_an_earlier_batch_is_removed_and_nothing_else(folder):
+    remove_batch(folder / "none")
+    remove_batch(folder / "a")
+    assert (folder / "a" / "one.mp4").exists()
+    batch = folder / "batch"
+    FolderStorage(batch).open_new()
+    (batch / BATCH_FILE).write_text("{}")
+    (batch / "notes.txt").write_text("mine")
+    with pytest.raises(OutputExistsError, match=r"notes\.txt"):
+        remove_batch(batch)
+    (batch / "notes.txt").unlink()
+    remove_batch(batch)
+    assert not batch.exists()
+
+
+def test_a_batch_that_another_process_works_in_is_not_removed(folder):
+    batch = folder / "batch"
+    other = FolderStorage(batch)
+    other.open_new()
+    (batch / BATCH_FILE).write_text("{}")
+    other.lock("ledger")
+    try:
+        with pytest.raises(ConfigError, match="another process"):
+            remove_batch(batch)
+    finally:
+        other.release()
+    assert batch.exists()

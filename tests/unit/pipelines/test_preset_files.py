@@ -1,0 +1,125 @@
+"""The presets that are brought along: every key is in them, and every default they tell is real."""
+
+import re
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from pydantic_core import to_jsonable_python
+
+from tam_video.pipelines.base import PIPELINES
+from tam_video.pipelines.preset import SCHEMA, load_pipeline, preset_text, read_preset
+from tam_video.pipelines.problems import known_keys, table_model
+
+CHECKOUT = Path(__file__).parents[3]
+NAMES = [
+    name
+    for name, target in PIPELINES.targets.items()
+    if find_spec(target.partition(":")[0]) is not None
+]
+_HEADER = re.compile(r"(?:# )?\[+([\w.]+)\]+\s*(?:#.*)?$")
+_COMMENTED = re.compile(r"# (?P<key>[a-z_]+) = (?P<value>.+?)(?P<note>\s+# .*)?$")
+
+
+def preset_path(name):
+    return CHECKOUT / "pipelines" / f"{name.replace('-', '_')}.toml"
+
+
+def commented(text):
+    """Dotted key -> its value in a comment, and whether that is an example of an unset key."""
+    table, found = "", {}
+    for line in text.splitlines():
+        if header := _HEADER.match(line):
+            table = f"{header[1]}."
+        match = _COMMENTED.match(line)
+        if match and match["value"] != "value":
+            value = tomllib.loads(line.removeprefix("# "))[match["key"]]
+            is_unset = (match["note"] or "").strip().startswith("# unset")
+            found[f"{table}{match['key']}"] = (value, is_unset)
+    return found
+
+
+def dotted_keys(document, prefix=""):
+    """Every key, of a list of tables those of all its tables."""
+    found = {}
+    for key, value in document.items():
+        found[f"{prefix}{key}"] = None
+        for table in value if isinstance(value, list) else [value]:
+            if isinstance(table, dict):
+                found |= dotted_keys(table, f"{prefix}{key}.")
+    return found
+
+
+def default_of(model, key):
+    """A field's default as TOML writes it."""
+    first, _, rest = key.partition(".")
+    field = model.model_fields[first]
+    if rest:
+        return default_of(table_model(field.annotation), rest)
+    return to_jsonable_python(field.get_default(call_default_factory=True))
+
+
+def override(text, key, value):
+    """What sets a key; in a list of tables, that of the first one."""
+    table, _, name = key.rpartition(".")
+    tables = tomllib.loads(text).get(table)
+    if isinstance(tables, list):
+        return {table: [{**tables[0], name: value}, *tables[1:]]}
+    return {key: value}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_names_its_pipeline_and_is_read(name):
+    options = read_preset(preset_path(name))
+    assert options.pipeline == name
+    load_pipeline(name).from_options(options)
+    assert preset_text(name) == preset_path(name).read_text()
+    assert tomllib.loads(preset_text(name))["schema"] == SCHEMA
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_key_is_in_it_and_no_other(name):
+    model = load_pipeline(name).options_type
+    text = preset_path(name).read_text()
+    written = dotted_keys(tomllib.loads(text)).keys() - {"schema"}
+    in_comments = commented(text).keys()
+    wanted = {".".join(map(str, path)) for path in known_keys(model)}
+    assert (written | in_comments) - wanted == set()
+    assert wanted - written - in_comments == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_commented_key_tells_its_default_or_an_example(name):
+    model = load_pipeline(name).options_type
+    text = preset_path(name).read_text()
+    for key, (value, is_unset) in commented(text).items():
+        default = default_of(model, key)
+        assert default is None if is_unset else default == value, key
+        read_preset(preset_path(name), overrides=override(text, key, value))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_key_has_a_comment(name):
+    """On its own line, or in the lines above it."""
+    above = ""
+    for line in preset_path(name).read_text().splitlines():
+        is_key = re.match(r"(# )?[a-z_]+ = ", line) and "# key = value" not in line
+        if is_key and " # " not in line.removeprefix("# "):
+            assert above.startswith("#") or line.startswith("pipeline ="), line
+        above = line
+
+
+def test_a_wheel_and_a_source_archive_hold_the_presets():
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    targets = project["tool"]["hatch"]["build"]["targets"]
+    assert targets["wheel"]["force-include"] == {"pipelines": "tam_video/pipelines/presets"}
+    assert "pipelines" in targets["sdist"]["include"]
+
+
+def test_a_preset_in_the_package_is_found_first(tmp_path, monkeypatch):
+    (tmp_path / "video_qa.toml").write_text("# packaged\n")
+    places = (tmp_path, CHECKOUT / "pipelines")
+    monkeypatch.setattr("tam_video.pipelines.preset._PRESETS", places)
+    assert preset_text("video-qa") == "# packaged\n"
+    assert 'pipeline = "annotated-clip"' in preset_text("annotated-clip")

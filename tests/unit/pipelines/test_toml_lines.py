@@ -1,0 +1,101 @@
+import tomllib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tam_video.pipelines.toml_lines import key_lines, line_of
+
+DOCUMENT = '''\
+# a comment with key = 1 in it
+
+schema = 1
+"quoted key" = 2
+text = """
+run = 3
+[none]
+"""
+long = [
+  "a",   # ]
+  "[run]",
+  { x = 1 },
+]
+dotted . key = 5
+
+[run]
+fps = 2.0 # [x]
+"num_frames" = 4
+
+[[rules]]
+name = "one"
+[rules.zone]
+x = 1
+[[rules]]
+name = "two"
+[rules.zone]
+x = 2
+[[rules.boxes]]
+left = 1
+'''
+
+
+def test_every_key_is_found_on_its_line():
+    found = key_lines(DOCUMENT)
+    assert found[("schema",)] == 3
+    assert found[("quoted key",)] == 4
+    assert found[("text",)] == 5
+    assert found[("long",)] == found[("long", 2, "x")] == 9
+    assert found[("dotted", "key")] == 14
+    assert found[("run",)] == 16
+    assert found[("run", "fps")] == 17
+    assert found[("run", "num_frames")] == 18
+    assert found[("rules", 0, "name")] == 21
+    assert found[("rules", 0, "zone", "x")] == 23
+    assert found[("rules", 1)] == 24
+    assert found[("rules", 1, "zone", "x")] == 27
+    assert found[("rules", 1, "boxes", 0, "left")] == 29
+    assert ("none",) not in found
+
+
+def test_what_is_not_there_has_the_line_of_its_table():
+    lines = key_lines("[run]\nfps = 1\n")
+    assert line_of(("run", "seed"), lines) == 1
+    assert line_of(("inputs",), lines) is None
+    assert line_of((), lines) is None
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_ends_of_either_kind(end):
+    assert key_lines(f"a = 1{end}{end}b = [{end}1]{end}c = 2{end}") == {
+        ("a",): 1,
+        ("b",): 3,
+        ("b", 0): 3,
+        ("c",): 5,
+    }
+
+
+def test_a_text_made_to_be_slow_ends_soon():
+    text = "a = [\n" + '"]",\n' * 40_000 + "]\nb = 1\n"
+    tomllib.loads(text)
+    assert ("b",) not in key_lines(text)
+
+
+_VALUES = ("1", '"x = 1"', "[\n1,\n# ]\n2]", '"""\na = 1\n"""', "{ y = [1] }", "'''\n]\n'''")
+_FILLING = st.lists(st.sampled_from(["", "# k = 1", "   ", "# [t]"]), max_size=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(_FILLING, st.sampled_from(_VALUES), st.booleans()), max_size=8))
+def test_lines_are_those_that_were_written(statements):
+    """The obvious twin: count while the text is put together."""
+    lines, wanted, table = [], {}, ()
+    for number, (filling, value, opens) in enumerate(statements):
+        lines += filling
+        if opens:
+            table = (f"t{number}",)
+            lines.append(f"[t{number}]")
+            wanted[table] = len(lines)
+        wanted[(*table, f"k{number}")] = len(lines) + 1
+        lines += f"k{number} = {value}".split("\n")
+    found = key_lines("\n".join(lines))
+    assert {path: found.get(path) for path in wanted} == wanted
