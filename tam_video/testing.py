@@ -287,6 +287,21 @@ class ModelContract:
         assert generation.text_positions.tolist() == [t.position for t in generation.tokens]
         assert len(generation.scores) == max(t.position for t in generation.tokens) + 1
 
+    def test_shared_vision_changes_no_bit(
+        self, model: Any, batch: FrameBatch, generation: Generation
+    ) -> None:
+        """Two questions on a clip, one on another and the first again, encodings being kept."""
+        other = make_batch(*self.clips[-1])
+        with model.shared_vision():
+            first = model.generate(batch, QUESTION, options=SHORT)
+            second = model.generate(batch, TURNS, options=SHORT)
+            model.generate(other, QUESTION, options=SHORT)
+            again = model.generate(batch, QUESTION, options=SHORT)
+        alone = model.generate(batch, QUESTION, options=SHORT)
+        for found, wanted in ((first, alone), (second, generation), (again, alone)):
+            assert found.answer == wanted.answer
+            np.testing.assert_array_equal(found.scores, wanted.scores)
+
     def test_scores_equal_the_models_own_logits(
         self, model: Any, batch: FrameBatch, generation: Generation
     ) -> None:

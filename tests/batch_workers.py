@@ -110,7 +110,7 @@ class ScriptedWorker:
         return before < times
 
     def _trace(self, text: str) -> None:
-        with Path(self._work.traces).open("a") as file:
+        with Path(self._work.traces).open("a", errors="backslashreplace") as file:
             file.write(text + "\n")
 
 

@@ -11,6 +11,8 @@ import resource
 import shutil
 import time
 from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -70,16 +72,22 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def simulate(folder: Path, count: int, *, workers: int) -> dict[str, Any]:
-    """Run `count` items, each on a clip of its own; wall and CPU milliseconds per item, memory."""
-    clips, out = folder / "clips", folder / f"out{count}-{workers}"
-    clips.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(out, ignore_errors=True)
+def make_clips(folder: Path, count: int) -> None:
+    """Files of 64 bytes, all different."""
+    folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        path = clips / f"c{number:06d}.mp4"
+        path = folder / f"c{number:06d}.mp4"
         if not path.exists():
             path.write_bytes(number.to_bytes(4) * 16)
-    rows = ({"id": f"i{n}", "video": str(clips / f"c{n:06d}.mp4")} for n in range(count))
+
+
+def simulate(folder: Path, count: int, *, workers: int) -> dict[str, Any]:
+    """Run `count` items, each on a clip of its own; wall and CPU milliseconds per item, memory."""
+    targets = {**ENGINES.targets, "simulated": f"{__name__}:SimulatedEngine"}
+    object.__setattr__(ENGINES, "targets", targets)
+    clips, out = folder / "clips", folder / f"out{count}-{workers}"
+    shutil.rmtree(out, ignore_errors=True)
+    rows = ({"id": f"i{n}", "video": f"{clips}/c{n:06d}.mp4"} for n in range(count))
     how = batch.BatchOptions(workers=workers, engine="simulated", timeout_seconds=600)
     before, began, cpu = peak_mib(), time.perf_counter(), time.process_time()
     num_done = sum(r.status == "done" for r in run(rows, out, question="What?", options=how))
@@ -97,12 +105,11 @@ def simulate(folder: Path, count: int, *, workers: int) -> dict[str, Any]:
 
 
 def scale_test(folder: Path, *, count: int) -> dict[str, Any]:
-    """A tenth of the items, then all of them, then a thousand with one worker."""
-    targets = {**ENGINES.targets, "simulated": f"{__name__}:SimulatedEngine"}
-    object.__setattr__(ENGINES, "targets", targets)
-    runs = [
-        simulate(folder, size, workers=workers)
-        for size, workers in ((count // 10, WORKERS), (count, WORKERS), (1000, 1))
-    ]
+    """A tenth of the items, all of them, and a thousand with one worker, each in a process."""
+    make_clips(folder / "clips", count)
+    runs = []
+    for size, workers in ((count // 10, WORKERS), (count, WORKERS), (1000, 1)):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            runs.append(process.submit(simulate, folder, size, workers=workers).result())
     (folder / "scale.json").write_text(json.dumps(runs, indent=1) + "\n")
     return {"runs": runs}

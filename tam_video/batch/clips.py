@@ -10,9 +10,9 @@ from tam_video.errors import ConfigError
 
 # fmt: off
 SUFFIXES = frozenset({
-    ".3gp", ".asf", ".avi", ".bmp", ".flv", ".gif", ".h264", ".hevc", ".jpeg", ".jpg", ".m2ts",
-    ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".obu", ".ogv", ".png",
-    ".tif", ".tiff", ".ts", ".vob", ".webm", ".webp", ".wmv", ".y4m",
+    ".3gp", ".asf", ".avi", ".bmp", ".dcm", ".flv", ".gif", ".h264", ".hevc", ".jpeg", ".jpg",
+    ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".obu", ".ogv",
+    ".png", ".tif", ".tiff", ".ts", ".vob", ".webm", ".webp", ".wmv", ".y4m",
 })
 # fmt: on
 WILD = frozenset("*?[")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from tam_video.batch.disk_map import DiskMap
 from tam_video.batch.jobs import Outcome, as_json, from_json
 from tam_video.batch.storage import LineBook, Storage
 
@@ -21,11 +23,12 @@ logger = logging.getLogger(__name__)
 Status: TypeAlias = Literal["done", "failed"]
 LEDGER = "ledger"
 _LOST = "lost"
+_ENTRY = struct.Struct("<?IQ")  # whether it is done, the number of the book, the first byte
 
 
 @dataclass(slots=True)
 class Ledger:
-    """What has ended; keeps a short entry for each key in memory, and the lines on the disk.
+    """What has ended; where each key's line is.
 
     Attributes:
         num_damaged: lines that can't be read; their items are looked at again.
@@ -33,7 +36,7 @@ class Ledger:
 
     books: list[LineBook]
     num_damaged: int = 0
-    _entries: dict[bytes, tuple[Status, int, int]] = field(default_factory=dict)
+    _entries: DiskMap = field(default_factory=DiskMap)
     _num_bytes_before: int = 0
 
     def append(self, outcomes: Sequence[Outcome], *, ids: Sequence[str]) -> None:
@@ -47,26 +50,25 @@ class Ledger:
             ExportError: they can't be written: none of them is.
         """
         told = [{"id": id_, **as_json(o)} for id_, o in zip(ids, outcomes, strict=True)]
-        lines = [json.dumps(line, ensure_ascii=False).encode() for line in told]
+        lines = [_encoded(line) for line in told]
         start = self.books[0].append(lines)
         for line, outcome in zip(lines, outcomes, strict=True):
-            status: Status = "failed" if outcome.error else "done"
-            self._entries[bytes.fromhex(outcome.key)] = (status, 0, start)
+            self._put(outcome, 0, start)
             start += len(line) + 1
 
     def lose(self, key: str) -> None:
         """Note that the result of a finished item is gone."""
         self.books[0].append([json.dumps({"key": key, "status": _LOST}).encode()])
-        self._entries.pop(bytes.fromhex(key), None)
+        self._entries.discard(key)
 
     def status(self, key: str) -> Status | None:
         """How an item ended, if it has."""
-        entry = self._entries.get(bytes.fromhex(key))
+        entry = self._entry(key)
         return entry[0] if entry else None
 
     def is_fresh(self, key: str) -> bool:
         """Whether this process wrote an item's line."""
-        entry = self._entries.get(bytes.fromhex(key))
+        entry = self._entry(key)
         return entry is not None and entry[1] == 0 and entry[2] >= self._num_bytes_before
 
     def outcome(self, key: str) -> Outcome:
@@ -75,7 +77,10 @@ class Ledger:
         Raises:
             KeyError: it has not.
         """
-        _, book, start = self._entries[bytes.fromhex(key)]
+        entry = self._entry(key)
+        if entry is None:
+            raise KeyError(key)
+        _, book, start = entry
         return from_json(json.loads(self.books[book].read(start)))
 
     def load(self) -> None:
@@ -89,15 +94,30 @@ class Ledger:
     def _take(self, line: bytes, book: int, start: int) -> None:
         try:
             told = json.loads(line)
-            key = bytes.fromhex(told["key"])
+            bytes.fromhex(told["key"])
             if told["status"] == _LOST:
-                self._entries.pop(key, None)
+                self._entries.discard(told["key"])
                 return
             outcome = from_json(told)
         except (ValueError, KeyError, TypeError):
             self.num_damaged += 1
             return
-        self._entries[key] = ("failed" if outcome.error else "done", book, start)
+        self._put(outcome, book, start)
+
+    def _put(self, outcome: Outcome, book: int, start: int) -> None:
+        self._entries.put(outcome.key, _ENTRY.pack(outcome.error is None, book, start))
+
+    def _entry(self, key: str) -> tuple[Status, int, int] | None:
+        found = self._entries.get(key)
+        if found is None:
+            return None
+        is_done, book, start = _ENTRY.unpack(found)
+        return "done" if is_done else "failed", book, start
+
+
+def _encoded(told: dict[str, Any]) -> bytes:
+    """A line; lone surrogates (of names that are no UTF-8) become the escapes that JSON has."""
+    return json.dumps(told, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def open_ledger(storage: Storage, label: str) -> Ledger:

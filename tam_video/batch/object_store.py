@@ -85,12 +85,12 @@ class StoreStorage:
             self._system.put_file(str(made), f"{self._base}/{name}")
         return f"{self.address}/{name}"
 
-    def published(self) -> set[str]:
+    def published(self) -> Iterator[str]:
         """The run folders with a manifest."""
         with self._writing():
             self._system.invalidate_cache()
             found = self._system.glob(f"{self._base}/{RUNS}/*/{MANIFEST}")
-        return {path.split("/")[-2] for path in found}
+        yield from (path.split("/")[-2] for path in found)
 
     def work_folder(self, label: str) -> Path:
         """A folder for temporary files of this machine."""

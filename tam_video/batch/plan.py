@@ -1,7 +1,7 @@
 """From items to jobs: names by content, what an earlier run has done, questions on the same clip.
 
-Lazy: the first job goes out while later clips are still being looked at, and nothing is kept of an
-item but a line in a temporary file, from which the summary is made.
+Lazy: the first job goes out while later clips are still being looked at. What is kept of an item is
+on the disk: a line from which the summary is made, and what its id stands for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from tam_video.batch.disk_map import DiskMap
 from tam_video.batch.items import Item
 from tam_video.batch.jobs import ItemError, Job, Outcome, Question, item_error
 from tam_video.batch.keys import item_key, run_name
@@ -48,7 +49,7 @@ def keyed_items(items: Iterable[Item], identity: Mapping[str, Any]) -> Iterator[
     An item whose clip can't be read is named by what it is called, and so gets another name once
     the clip is there. A second item of an id that asks for something else fails.
     """
-    seen: dict[str, bytes] = {}
+    seen = DiskMap()
     ahead: deque[tuple[Item, Future[tuple[list[str], ItemError | None]]]] = deque()
     source = iter(items)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -74,10 +75,12 @@ def _prints(item: Item) -> tuple[list[str], ItemError | None]:
         return [f"unreadable {video}" for video in item.videos], item_error(exc)
 
 
-def _named(item: Item, key: str, error: ItemError | None, seen: dict[str, bytes]) -> KeyedItem:
+def _named(item: Item, key: str, error: ItemError | None, seen: DiskMap) -> KeyedItem:
     digest = bytes.fromhex(key)[:16]
-    first = seen.setdefault(item.id, digest)
-    if first == digest:
+    first = seen.get(item.id)
+    if first is None:
+        seen.put(item.id, digest)
+    if first in (None, digest):
         return KeyedItem(item, key, error)
     twice = ConfigError(f"the id {item.id!r} is given to two items", hint="ids must be unique")
     other = hashlib.sha256(first + digest).hexdigest()
@@ -91,7 +94,6 @@ class Plan:
         settled: items with an outcome that no worker has to find, to be taken by the caller: the
             outcome, and whether it is written down already.
         out: key -> the items that are out with the workers; several if they ask for the same.
-        published: names of the run folders that were there at the start.
         num_items: items met so far.
     """
 
@@ -101,7 +103,7 @@ class Plan:
         ledger: Ledger,
         *,
         identity: Mapping[str, Any],
-        published: set[str],
+        published: Iterable[str],
         rows: Path,
         retry_failed: bool = False,
         shard: tuple[int, int] | None = None,
@@ -118,7 +120,9 @@ class Plan:
             shard: (number from 1, of how many): the part of the items that is ours.
         """
         self._items, self._ledger, self._identity = items, ledger, identity
-        self.published, self._rows = published, rows
+        self._rows, self._published = rows, DiskMap()
+        for name in published:
+            self._published.put(name)
         self._retry_failed, self._shard = retry_failed, shard
         self._num_jobs = 0
         self.settled: deque[tuple[KeyedItem, Outcome, bool]] = deque()
@@ -168,7 +172,7 @@ class Plan:
         status = self._ledger.status(key)
         if status == "done":
             outcome = self._ledger.outcome(key)
-            if self._ledger.is_fresh(key) or outcome.run in self.published:
+            if self._ledger.is_fresh(key) or self._is_published(outcome.run):
                 self.settled.append((keyed, outcome, True))
                 return True
             self._ledger.lose(key)
@@ -183,7 +187,10 @@ class Plan:
     def _question(self, keyed: KeyedItem) -> Question:
         name = run_name(keyed.item, keyed.key)
         item = keyed.item
-        return Question(keyed.key, name, item.turns, item.answer, name in self.published)
+        return Question(keyed.key, name, item.turns, item.answer, self._is_published(name))
+
+    def _is_published(self, name: str) -> bool:
+        return self._published.get(name) is not None
 
     def _job(self, group: Sequence[KeyedItem]) -> Job:
         self._num_jobs += 1

@@ -86,7 +86,7 @@ class Storage(Protocol):
         """Take over a local file, from a `work_folder`, as a file of the batch; its address."""
         ...
 
-    def published(self) -> set[str]:
+    def published(self) -> Iterator[str]:
         """Names of the run folders that are there and have a manifest."""
         ...
 
@@ -204,10 +204,10 @@ class FolderStorage:
             sync(made)
             return str(made.replace(self.folder / name))
 
-    def published(self) -> set[str]:
+    def published(self) -> Iterator[str]:
         """The folders in `runs`: a rename made each of them."""
         with writing(self.folder), os.scandir(self.folder / RUNS) as found:
-            return {entry.name for entry in found if entry.is_dir(follow_symlinks=False)}
+            yield from (entry.name for entry in found if entry.is_dir(follow_symlinks=False))
 
     def work_folder(self, label: str) -> Path:
         """A folder on the same file system, so that a rename publishes."""

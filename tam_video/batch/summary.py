@@ -16,6 +16,7 @@ from tam_video.batch.ledger import Ledger, shard_label
 from tam_video.batch.storage import RUNS, FolderStorage, Storage
 from tam_video.errors import RunFolderError
 from tam_video.export.durable import writing
+from tam_video.export.plain_text import writable
 
 COLUMNS = (
     *("id", "status", "video", "question", "answer", "run", "num_warnings"),
@@ -23,6 +24,7 @@ COLUMNS = (
 )
 INDEXED_RUNS = 2000
 _COUNT = "num_warnings"
+_LONE = "backslashreplace"  # lone surrogates, of names that are no UTF-8
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 # A formula's first character, after spaces too, and as the full-width forms some programs take.
 _FORMULA = re.compile(r"\s*[=+\-@|%＝＋－＠]|[\t\r\n]")
@@ -71,7 +73,7 @@ def _extra_name(key: str) -> str:
 def write_csv(path: Path, rows: Path, ledger: Ledger) -> None:
     """Write the table as CSV, safe to open in a spreadsheet."""
     names = _all_columns(rows)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors=_LONE, newline="") as file:
         writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
         writer.writerow({name: safe_cell(name) for name in names})
         for row in summary_rows(rows, ledger):
@@ -99,18 +101,21 @@ def write_parquet(path: Path, rows: Path, ledger: Ledger) -> bool:
     except ImportError:
         return False
     names = _all_columns(rows)
-    kinds = {name: arrow.int64() if name == _COUNT else arrow.string() for name in names}
+    kinds = {writable(name): arrow.int64() if name == _COUNT else arrow.string() for name in names}
     schema = arrow.schema(list(kinds.items()))
     with parquet.ParquetWriter(path, schema) as writer:
         for part in _parts(summary_rows(rows, ledger)):
-            told = [{name: _parquet_cell(name, row.get(name)) for name in names} for row in part]
+            told = [
+                {writable(name): _parquet_cell(name, row.get(name)) for name in names}
+                for row in part
+            ]
             writer.write_table(arrow.Table.from_pylist(told, schema))
     return True
 
 
 def write_failed(path: Path, rows: Path, ledger: Ledger) -> None:
     """Write the rows of failed items as JSON lines."""
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8", errors=_LONE) as file:
         for row in summary_rows(rows, ledger):
             if row["status"] == "failed":
                 file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
@@ -177,7 +182,7 @@ def _all_columns(rows: Path) -> list[str]:
     return list(names)
 
 
-def _parts(rows: Iterator[dict[str, Any]], size: int = 4096) -> Iterator[list[dict[str, Any]]]:
+def _parts(rows: Iterator[dict[str, Any]], size: int = 1024) -> Iterator[list[dict[str, Any]]]:
     part: list[dict[str, Any]] = []
     for row in rows:
         part.append(row)
@@ -188,7 +193,9 @@ def _parts(rows: Iterator[dict[str, Any]], size: int = 4096) -> Iterator[list[di
 
 
 def _parquet_cell(name: str, value: Any) -> Any:
-    return value if name == _COUNT else _as_text(value)
+    if name == _COUNT or value is None:
+        return value
+    return writable(_as_text(value) or "")
 
 
 def _as_text(value: Any) -> str | None:

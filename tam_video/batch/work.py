@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,6 +89,8 @@ class ExplainWorker:
         self._work, self._model = work, model
         self._storage = open_storage(work.out)
         self._folder = self._storage.work_folder(work.label)
+        self._open = ExitStack()
+        self._forget_vision = self._open.enter_context(model.shared_vision())
 
     def find(self, question: Question) -> Outcome | None:
         """The outcome of a run folder that is there and whole."""
@@ -120,6 +123,7 @@ class ExplainWorker:
         except (ModelError, MemoryError) as exc:
             if not is_out_of_memory(exc):
                 raise
+        self._forget_vision()
         free_memory()
         return self._answer(job, question, clip)
 
@@ -131,7 +135,7 @@ class ExplainWorker:
             write_run_files(answered, clip.paths, folder, settings=self._settings(job))
         if "html" in self._work.keep:
             write_report(made, video=clip.paths)
-        self._drop_unkept(made)
+        drop_unkept(made, self._work.keep)
         outcome = outcome_of(made, question)
         self._storage.publish(made, question.run)
         return outcome
@@ -141,17 +145,9 @@ class ExplainWorker:
         shutil.rmtree(clip.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Remove the temporary folder."""
+        """Remove the temporary folder, and leave the model as it was."""
+        self._open.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _drop_unkept(self, made: Path) -> None:
-        unkept = [p for name in KEEP.keys() - self._work.keep for p in KEEP[name]]
-        paths = [path for pattern in unkept for path in made.glob(pattern)]
-        if paths:
-            with writing(made):
-                for path in paths:
-                    path.unlink()
-                seal(made)
 
     def _answer(self, job: Job, question: Question, clip: Clip) -> Explanation:
         said = explain_frames(
@@ -167,6 +163,25 @@ class ExplainWorker:
         told = {"start_seconds": job.start_seconds, "end_seconds": job.end_seconds}
         given = {name: value for name, value in told.items() if value is not None}
         return self._work.config.model_copy(update=given)
+
+
+def drop_unkept(run_dir: Path, keep: frozenset[str]) -> None:
+    """Take out of a finished run folder what is not kept, and seal it again.
+
+    Args:
+        run_dir: the folder.
+        keep: names of `KEEP`.
+
+    Raises:
+        ExportError: the folder can't be written.
+    """
+    unkept = [pattern for name in KEEP.keys() - keep for pattern in KEEP[name]]
+    paths = [path for pattern in unkept for path in run_dir.glob(pattern)]
+    if paths:
+        with writing(run_dir):
+            for path in paths:
+                path.unlink()
+            seal(run_dir)
 
 
 def outcome_of(folder: Path, question: Question) -> Outcome:

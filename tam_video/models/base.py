@@ -7,6 +7,7 @@ visual tokens sit and what its processor wants. Past this border there is numpy 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -146,6 +147,15 @@ class VideoModel(Protocol):
             ConfigError: the conversation or the answer can't be asked.
             TokenAlignmentError: tokens and cells don't add up.
             ModelError: the model fails, for instance for lack of memory.
+        """
+        ...
+
+    def shared_vision(self) -> AbstractContextManager[Callable[[], None]]:
+        """Encode pictures once for questions in a row, while the block runs; see `sharing`.
+
+        Answers, scores and maps stay the same to the last bit. What is kept takes memory: one
+        clip's input to the vision tower and its features. The block is given a function that lets
+        go of them.
         """
         ...
 

@@ -6,8 +6,9 @@ Owns: telling pictures from clips, the orientation that a camera notes in EXIF. 
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -16,7 +17,9 @@ Matrix: TypeAlias = tuple[int, int, int, int]
 """(a, b, c, d) with x' = a x + c y, y' = b x + d y."""
 
 PICTURE_FORMATS = ("bmp_pipe", "image2", "jpeg_pipe", "png_pipe", "tiff_pipe", "webp_pipe")
+_WITHOUT_JPEG = ("BMP", "PNG", "TIFF", "WEBP")  # those formats, as Pillow names them
 _ORIENTATION = 0x0112
+_EXIF = b"Exif\0\0"
 # Exif 2.32, tag 274: what to do with the stored picture, 1 to 8.
 _MATRICES: dict[int, Matrix] = {
     1: (1, 0, 0, 1),
@@ -44,10 +47,42 @@ def read_orientation(path: Path) -> Matrix | None:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
+        with path.open("rb") as file:
+            header = _jpeg_header(file)
+        source, formats = (header, ["JPEG"]) if header else (path, _WITHOUT_JPEG)
+        with Image.open(source, formats=formats) as picture:
+            if picture.format == "PNG" and "exif" not in picture.info:
+                picture.load()  # it may stand behind the pixels
+            if header is None and picture.info.get("exif", b"").startswith(2 * _EXIF):
+                return None  # Pillow before 13 copies all the rest for each header: CVE-2026-96643
             return _MATRICES.get(picture.getexif().get(_ORIENTATION, 1))
-    except (OSError, SyntaxError, ValueError, struct.error):
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
         return None
+
+
+def _jpeg_header(file: BinaryIO) -> BytesIO | None:
+    """What stands before a JPEG file's pixels, with its first EXIF segment only; None of another.
+
+    Pillow joins all of them, and before 13 takes hours for a file that has nothing else in it.
+    """
+    if file.read(2) != b"\xff\xd8":
+        return None
+    header, has_exif = BytesIO(b"\xff\xd8"), False
+    header.seek(2)
+    while len(marker := file.read(4)) == 4 and marker[0] == 0xFF:
+        if marker[1] == 0xFF:  # a byte that fills
+            file.seek(-3, 1)
+            continue
+        length = max(2, int.from_bytes(marker[2:]))
+        segment = file.read(length - 2)
+        is_exif = marker[1] == 0xE1 and segment.startswith(_EXIF)
+        if not (is_exif and has_exif):
+            header.write(marker + segment)
+        has_exif |= is_exif
+        if marker[1] == 0xDA:  # the pixels follow
+            break
+    header.seek(0)
+    return header
 
 
 def count_pages(path: Path) -> int:

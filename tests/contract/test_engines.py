@@ -172,6 +172,19 @@ def test_what_was_done_is_not_done_again(engine, place):
     assert [r.item.id for r in again if not r.is_resumed] == ["i2"]
 
 
+def test_a_name_that_is_no_utf_8_is_done_once_and_told(installed, place):
+    odd = place / os.fsdecode(b"cl\xffip.mp4")
+    odd.write_bytes(b"x")
+    asked = [{"id": odd.name, "video": str(odd), "question": "ok", odd.name: odd.name}]
+    for is_resumed in (False, True):
+        (result,) = run(place, "threads", asked)
+        assert (result.status, result.is_resumed) == ("done", is_resumed)
+    (line,) = ledger_lines(place / "out")
+    assert line["id"] == odd.name
+    assert "cl\\udcffip.mp4" in (place / "out" / "summary.csv").read_text()
+    assert (place / "out" / "summary.parquet").is_file()
+
+
 @pytest.mark.parametrize("engine", ["local", "threads", RAY_SLOWLY], indirect=True)
 def test_questions_on_a_clip_share_its_frames(engine, place):
     asked = [{"id": "a", "video": str(place / "clip0.mp4"), "questions": ["ok 1", "ok 2", "ok 3"]}]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from tam_video.errors import ConfigError, NoVideoStreamError
 from tam_video.models import parse_conversation
+from tam_video.pipelines.base import PIPELINES, PipelineOptions
+from tam_video.pipelines.preset import preset_text, read_preset
 from tam_video.video.reader import open_video
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -81,3 +84,42 @@ def test_any_json_is_a_conversation_or_says_why_not(data):
         return
     assert found[-1].role == "user"
     assert all(isinstance(name, str) for name in names)
+
+
+VALUES = ("true", "-1", "1e400", "nan", "[]", "{}", '"x"', '["a", 1]', "1979-05-27", "{ a = [{}] }")
+
+
+@st.composite
+def damaged_presets(draw):
+    """A shipped preset with other values, lines twice or gone, and other bytes."""
+    lines = preset_text(draw(st.sampled_from(PIPELINES.names()))).splitlines()
+    for _ in range(draw(st.integers(0, 4))):
+        place = draw(st.integers(0, len(lines) - 1))
+        key, is_pair, _ = lines[place].lstrip("# ").partition(" = ")
+        other = f"{key} = {draw(st.sampled_from(VALUES))}" if is_pair else lines[place]
+        lines[place : place + 1] = draw(st.sampled_from([[other], [other] * 2, []])) or [""]
+    data = bytearray("\n".join(lines).encode())
+    for _ in range(draw(st.integers(0, 2))):
+        place = draw(st.integers(0, len(data)))
+        data[place : place + draw(st.integers(0, 9))] = draw(st.binary(max_size=5))
+    return bytes(data)
+
+
+def check_preset(path, data):
+    """Whatever is in it, a preset is read or refused."""
+    path.write_bytes(data)
+    with suppress(ConfigError):
+        assert isinstance(read_preset(path), PipelineOptions)
+
+
+@settings(max_examples=100, deadline=None)
+@given(damaged_presets())
+def test_any_preset_is_read_or_says_why_not(tmp_path_factory, data):
+    check_preset(tmp_path_factory.getbasetemp() / "fuzzed.toml", data)
+
+
+@pytest.mark.slow
+@settings(max_examples=4000, deadline=None)
+@given(damaged_presets())
+def test_any_preset_is_read_or_says_why_not_at_length(tmp_path_factory, data):
+    check_preset(tmp_path_factory.getbasetemp() / "fuzzed.toml", data)

@@ -10,20 +10,27 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 import torch
 from batch_workers import ScriptedWork
+from PIL import Image
 from safetensors.torch import load_file
 
 from tam_video import batch
 from tam_video.errors import ModelLoadError, NoVideoStreamError, TamVideoError, VideoOpenError
 from tam_video.models import ALIASES, load_model
 from tam_video.video.reader import ReadLimits, open_video
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks.reliability import audit
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -231,6 +238,33 @@ def test_a_broken_picture_is_told_and_not_shown(tmp_path):
     (tmp_path / "a.png").write_bytes(png(100_000, 100_000)[:1000])
     with pytest.raises((NoVideoStreamError, VideoOpenError)):
         open_video(tmp_path / "a.png")
+
+
+def test_exif_of_nothing_but_headers_takes_no_time(tmp_path):
+    picture = BytesIO()
+    Image.new("RGB", (16, 16)).save(picture, "JPEG")
+    plain, exif = picture.getvalue(), b"Exif\0\0" * 10_900
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    (tmp_path / "a.jpg").write_bytes(plain[:2] + 40 * segment + plain[2:])
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.webp", exif=40 * exif)
+    began = time.perf_counter()
+    for name in ("a.jpg", "a.webp"):
+        with open_video(tmp_path / name) as video:
+            assert (video.info.width, video.info.height) == (16, 16)
+    assert time.perf_counter() - began < 5
+
+
+def test_the_audit_tells_a_bad_version_a_drift_and_an_acceptance_without_need():
+    told = {"package": "a", "ids": ["X-1"], "what": "it burns", "affected": "<2", "source": "s"}
+    assert [bad for _, bad in audit.known_bad([told], {"a": "1.9"})] == [True]
+    assert list(audit.known_bad([told], {"a": "2.0"})) == []
+    accepted = [{**told, "accepted": "why"}]
+    assert [bad for _, bad in audit.known_bad(accepted, {"a": "1.9"})] == [False]
+    assert [bad for _, bad in audit.known_bad(accepted, {"a": "2"})] == [True]
+    pins = audit.pinned_versions("# x\nA_b==1.0\nc==2\n")
+    assert list(audit.drifted(pins, {"a-b": "1.1", "c": "2+cpu"})) == [
+        "a-b is pinned at 1.0, 1.1 is installed"
+    ]
 
 
 def needed(name, found):
