@@ -142,6 +142,28 @@ def read_frames(
         return _read(readers, settings, model, stages)
 
 
+def frames_of(
+    readers: Sequence[VideoReader],
+    *,
+    model: VideoModel,
+    settings: RunConfig,
+    progress: Progress | None = None,
+) -> SampledFrames:
+    """What `read_frames` gives, of files that are open already and stay so.
+
+    Args:
+        readers: one of each input; a long video is opened once and read part by part.
+        model: tells which frames it wants, where the settings leave it to the model.
+        settings: how frames are chosen.
+        progress: called as the stages go on.
+
+    Raises:
+        ConfigError: settings that make no sense, or more frames than `settings.max_frames`.
+        InputError: a file can't be read.
+    """
+    return _read(readers, settings, model, Stages(progress))
+
+
 def explain_frames(
     frames: SampledFrames,
     turns: Sequence[Message],

@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from tam_video.cli.console import Console, common_options, session
+from tam_video.cli.long import explain_long_to_folder, long_options, take_long_options
 from tam_video.cli.options import setting_options
 from tam_video.cli.render import look_options
+from tam_video.errors import ConfigError
 
 
 @click.command("explain")
@@ -28,6 +30,7 @@ from tam_video.cli.render import look_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.")
 @click.option("--force", is_flag=True, help="Replace an existing run folder.")
 @setting_options
+@long_options
 @click.option("--no-video", is_flag=True, help="Write no annotated video.")
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
 @look_options
@@ -49,14 +52,25 @@ def explain_command(
 
     Several files are shown to the model one after the other; each gets its own maps. Without -o the
     run folder is tam_runs/NAME-HASH.
+
+    With --window a long video is explained window by window, where something moves, and told as one
+    timeline; the same command goes on where it was ended.
     """
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.cli.settings import asked_from_options, config_from_options
         from tam_video.report import write_report
         from tam_video.runs import default_run_dir, explain_to_folder
 
+        long = take_long_options(options, report=not no_report)
         config = config_from_options(options)
         turns, paths = asked_from_options(videos, question, conversation)
+        if long is not None:
+            if answer is not None:
+                raise ConfigError(
+                    "an answer is given for one clip, not for windows", hint="-q TEXT"
+                )
+            explain_long_to_folder(console, paths, output, turns, config, long, force=force)
+            return
         run_dir = output or default_run_dir(paths, config, turns, answer=answer)
         with console.progress() as progress:
             run = explain_to_folder(

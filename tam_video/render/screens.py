@@ -91,6 +91,8 @@ class Stage:
         look: the options.
         matrix: number of ITU-T H.273 of the canvas's colours.
         step: 2 for clips (4:2:0), 1 for still pictures (4:4:4).
+        least: (width, height) in pixels, even, that the canvas has at least.
+        told: the clock that is shown, where the clip is a part of a longer one; None for its own.
     """
 
     info: VideoInfo
@@ -98,10 +100,13 @@ class Stage:
     look: RenderOptions
     matrix: int
     step: int = 2
+    least: tuple[int, int] = (0, 0)
+    told: ClipClock | None = None
 
     def canvas(self, width: int, height: int) -> Canvas:
         """An empty canvas."""
-        return Canvas(width, height, matrix=self.matrix, step=self.step)
+        wide, high = max(width, self.least[0]), max(height, self.least[1])
+        return Canvas(wide, high, matrix=self.matrix, step=self.step)
 
     def sight(self, explanation: Explanation) -> Sight:
         """What a run's model saw."""
@@ -118,11 +123,18 @@ class Stage:
             subject_boxes(explanation, self.clip.pts_seconds),
         )
 
+    @property
+    def told_axis(self) -> TimeAxis:
+        """The time that the clock tells."""
+        told = self.told or self.clip
+        start, end = told.start_seconds, told.end_seconds
+        return TimeAxis(start, end, np.empty(0), TimeWindow(start, end))
+
     def axis(self, sight: Sight | None) -> TimeAxis:
         """The clip's time, with a run's slots."""
-        start, end = self.clip.start_seconds, self.clip.end_seconds
         if sight is None:
-            return TimeAxis(start, end, np.empty(0), TimeWindow(start, end))
+            return self.told_axis
+        start, end = self.clip.start_seconds, self.clip.end_seconds
         return TimeAxis(start, end, sight.slot_seconds, sight.window)
 
 
@@ -254,7 +266,14 @@ def compare_screen(
         ]
     place, no_ticks = Rect(0, height, width, row), stage.axis(None)
     elements += _time_row(
-        place, no_ticks, always(None), size_px=size_px, font=font, run=None, canvas=canvas
+        place,
+        no_ticks,
+        no_ticks,
+        always(None),
+        size_px=size_px,
+        font=font,
+        run=None,
+        canvas=canvas,
     )
     return Screen(canvas, tuple(elements))
 
@@ -353,6 +372,7 @@ class _Foot:
         row = _time_row(
             place,
             stage.axis(sight),
+            stage.told_axis,
             choose,
             size_px=self.bar.fonts.size_px,
             font=stage.look.font,
@@ -365,6 +385,7 @@ class _Foot:
 def _time_row(
     place: Rect,
     axis: TimeAxis,
+    told: TimeAxis,
     choose: Choose,
     *,
     size_px: int,
@@ -374,7 +395,7 @@ def _time_row(
 ) -> list[Element]:
     """The strip, and the clock at its right end."""
     pad, fonts = even(size_px / 2), FontStack(max(11, round(0.82 * size_px)), font)
-    end = clock_text(axis.end_seconds - axis.start_seconds)
+    end = clock_text(told.end_seconds - told.start_seconds)
     wide, narrow = even(1.2 * fonts.length(f"{end} / {end}")), even(1.2 * fonts.length(end))
     clock = wide if wide < _CLOCK_SHARE * place.width else narrow
     height = place.height - pad
@@ -382,7 +403,7 @@ def _time_row(
     right = Rect(strip.x + strip.width + pad, place.y, clock, height)
     return [
         TimeStrip(strip, axis, choose, run=run),
-        Clock(right, axis, fonts, canvas=canvas),
+        Clock(right, told, fonts, canvas=canvas),
     ]
 
 

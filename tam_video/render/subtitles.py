@@ -40,12 +40,13 @@ def escape_cue(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in plain)
 
 
-def write_vtt(path: Path, cues: Iterable[Cue]) -> Path:
+def write_vtt(path: Path, cues: Iterable[Cue], *, note: str = _NOTE) -> Path:
     """Write cues as WebVTT; the file appears only when it is complete.
 
     Args:
         path: the file to write.
         cues: in any order; those without a visible text are left out.
+        note: what the times say, for people; our own text.
 
     Returns:
         `path`.
@@ -64,7 +65,7 @@ def write_vtt(path: Path, cues: Iterable[Cue]) -> Path:
     head, _, body = subtitles.to_string("vtt", keep_ssa_tags=True).partition("\n")
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(f"{head}\n\n{_NOTE}\n{body}", encoding="utf-8")
+        partial.write_text(f"{head}\n\n{note}\n{body}", encoding="utf-8")
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -20,10 +21,12 @@ from tam_video.export.source_times import source_frame_seconds
 from tam_video.localise import slot_timeline, word_tracks
 from tam_video.render.overlay import map_at, render_still
 from tam_video.types import ByteArray, Explanation
-from tam_video.video.reader import DecodedFrame, open_video
+from tam_video.video.reader import DecodedFrame, VideoReader, open_video
 from tam_video.video.writer import TimedFrame, read_picture_tags, write_video
 
 Progress = Callable[[int, int], None]
+Source: TypeAlias = Path | VideoReader
+"""A file to open, or one that is open already and stays so."""
 
 CLIP_SIDE_PX = 960
 CLIP_CRF = 23
@@ -88,7 +91,7 @@ class Media:
 
 def write_media(
     explanation: Explanation,
-    source: Path,
+    source: Source,
     folder: Path,
     *,
     number: int = 0,
@@ -111,17 +114,26 @@ def write_media(
     if not explanation.info.is_image:
         return _write_clip(explanation, source, folder / f"clip{ending}.mp4", progress=progress)
     path = folder / f"still{ending}.jpg"
-    with open_video(source) as reader:
+    with _reading(source) as reader:
         picture = scaled(reader.read([0]).frames[0], PICTURE_SIDE_PX)
     write_whole(path, jpeg(picture))
     return Media("stills", (path.name,))
 
 
+@contextmanager
+def _reading(source: Source) -> Iterator[VideoReader]:
+    if isinstance(source, Path):
+        with open_video(source) as reader:
+            yield reader
+    else:
+        yield source
+
+
 def _write_clip(
-    explanation: Explanation, source: Path, path: Path, *, progress: Progress | None
+    explanation: Explanation, source: Source, path: Path, *, progress: Progress | None
 ) -> Media:
     """Encode the frames that a slot speaks for; the sound only where that is the whole clip."""
-    with open_video(source) as reader:
+    with _reading(source) as reader:
         info, pts = reader.info, reader.timeline.pts_seconds
         shown = np.flatnonzero(slot_timeline(explanation, frame_seconds=pts).frame_slots >= 0)
         start, stop = int(shown[0]), int(shown[-1]) + 1
@@ -134,8 +146,8 @@ def _write_clip(
             height=height,
             end_seconds=float(pts[0]) + info.duration_seconds if is_whole else None,
             average_fps=info.average_fps,
-            tags=read_picture_tags(source, rotation_degrees=info.rotation_degrees),
-            audio_from=source if is_whole and info.has_audio else None,
+            tags=read_picture_tags(info.path, rotation_degrees=info.rotation_degrees),
+            audio_from=info.path if is_whole and info.has_audio else None,
             crf=CLIP_CRF,
         )
         has_audio = is_whole and info.has_audio and not written.warnings
@@ -169,7 +181,7 @@ def slot_stills(explanation: Explanation, source: Path) -> Media:
     return Media("stills", tuple(data_uri(jpeg(each), "image/jpeg") for each in pictures))
 
 
-def write_thumb(explanation: Explanation, source: Path, path: Path) -> Path:
+def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
     """A small JPEG of the moment that the clearest word was seen, with its heat.
 
     Args:
@@ -190,7 +202,7 @@ def write_thumb(explanation: Explanation, source: Path, path: Path) -> Path:
     best = max(found, key=lambda item: item[:1]) if found else None
     slot = best[2].slot if best else 0
     frame = explanation.layout.slot_indices(explanation.indices)[slot][0]
-    with open_video(source) as reader:
+    with _reading(source) as reader:
         picture = scaled(reader.read([frame]).frames[0], THUMB_SIDE_PX)
     if best:
         slots = explanation.layout.slot_seconds(explanation.pts_seconds)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tam_video.report.content import (
     answer_parts,
     input_names,
+    last_name,
     report_data,
     run_facts,
 )
@@ -98,6 +99,32 @@ def index_page(rows: Sequence[Mapping[str, Any]], *, title: str) -> Page:
     """The page that lists runs; see `tam_video.report.index` for the rows."""
     models = sorted({row["model"] for row in rows})
     return _page("index", scripts=(*_SHARED, "index"), title=title, rows=rows, models=models)
+
+
+def long_page(timeline: Mapping[str, Any]) -> Page:
+    """The page of a long video; see `tam_video.long` for the timeline."""
+    settings, gate = timeline["settings"], timeline["gate"]
+    return _page(
+        "long",
+        scripts=(*_SHARED, "long"),
+        title=timeline["video"]["name"],
+        timeline=timeline,
+        model=last_name(settings["model"]),
+        clock=_clock,
+        data={
+            "duration": timeline["video"]["duration_seconds"],
+            "gate": gate and {"spans": gate["spans"], "motion": gate["motion"]},
+            "windows": timeline["windows"],
+            "film": timeline["film"],
+        },
+    )
+
+
+def _clock(seconds: float) -> str:
+    """A time as players show it: "3:05", "1:02:03"."""
+    minutes, rest = divmod(int(seconds + 1e-6), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _page(name: str, *, scripts: Sequence[str], **values: Any) -> Page:

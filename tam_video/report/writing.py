@@ -17,9 +17,10 @@ from tam_video.errors import ConfigError, OutputExistsError, VideoOpenError
 from tam_video.export.document import read_explanation
 from tam_video.export.durable import write_whole, writing
 from tam_video.export.manifest import read_manifest, replace_files
-from tam_video.report.media import Media, explained_source, write_media, write_thumb
+from tam_video.report.media import Media, Source, explained_source, write_media, write_thumb
 from tam_video.report.page import Page, report_page
 from tam_video.types import Explanation
+from tam_video.video.reader import VideoReader
 
 REPORT, SINGLE_FILE, MEDIA_LIST, THUMB = (
     "report.html",
@@ -39,6 +40,8 @@ def write_report(
     clip: bool = True,
     force: bool = False,
     progress: Progress | None = None,
+    reader: VideoReader | None = None,
+    index_url: str | None = None,
 ) -> Path:
     """Write the report of a finished run.
 
@@ -50,6 +53,8 @@ def write_report(
         clip: whether the report shows the source; without, it holds no picture of it.
         force: replace an existing report.
         progress: called with (frames done, frames in all) as a clip is encoded.
+        reader: the source, open and known to be what was explained; stays open.
+        index_url: address of a page that lists this run among others.
 
     Returns:
         The page.
@@ -68,13 +73,15 @@ def write_report(
     if os.path.lexists(target) and not force:
         raise OutputExistsError(f"{target} exists", hint="pass --force to replace it")
     explanation = read_explanation(folder)
-    sources = _sources(explanation, video) if clip else ()
+    sources: Sequence[Source] = ()
+    if clip:
+        sources = _sources(explanation, video) if reader is None else (reader,)
     if output is None:
         with replace_files(folder) as temporary, writing(folder):
-            _write(explanation, sources, temporary, target.name, is_single, progress)
+            _write(explanation, sources, temporary, target.name, is_single, progress, index_url)
         return target
     with tempfile.TemporaryDirectory(prefix="tam-video-") as name, writing(target):
-        _write(explanation, sources, Path(name), target.name, is_single, progress)
+        _write(explanation, sources, Path(name), target.name, is_single, progress, index_url)
         return write_whole(target, (Path(name) / target.name).read_bytes())
 
 
@@ -106,11 +113,12 @@ def render_report(folder: Path, *, index_url: str | None = None) -> Page:
 
 def _write(
     explanation: Explanation,
-    sources: Sequence[Path],
+    sources: Sequence[Source],
     folder: Path,
     name: str,
     is_single: bool,
     progress: Progress | None,
+    index_url: str | None,
 ) -> None:
     media = tuple(
         write_media(explanation.of_input(number), source, folder, number=number, progress=progress)
@@ -123,7 +131,7 @@ def _write(
     else:
         listed = {"inputs": [shown.as_dict() for shown in media]}
         (folder / MEDIA_LIST).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
-    (folder / name).write_bytes(report_page(explanation, media).encoded())
+    (folder / name).write_bytes(report_page(explanation, media, index_url=index_url).encoded())
     if sources and not is_single:
         write_thumb(explanation, sources[0], folder / THUMB)
 

@@ -1,0 +1,115 @@
+"""`timeline.json`: what every window says, on one clock.
+
+Times are seconds from the source's first frame, as a player shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tam_video.errors import TamVideoError
+from tam_video.export.document import read_explanation
+from tam_video.localise import word_tracks
+from tam_video.long.windows import Stretch, VideoWindow
+from tam_video.render.subtitles import Cue
+from tam_video.types import Explanation
+
+TIMELINE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """A window that has ended.
+
+    Attributes:
+        window: where it lies, in seconds from the source's first frame.
+        run_dir: its run folder; None if it failed.
+        answer: what the model said.
+        error: why it failed; None if it did not.
+        is_resumed: whether an earlier run did it.
+    """
+
+    window: VideoWindow
+    run_dir: Path | None
+    answer: str = ""
+    error: TamVideoError | None = None
+    is_resumed: bool = False
+
+
+def window_row(result: WindowResult, *, folder: Path) -> dict[str, Any]:
+    """A window as JSON values: when, what was said, and when each word was seen.
+
+    Args:
+        result: the window.
+        folder: the long video's folder, which paths are relative to.
+
+    Raises:
+        RunFolderError: its run folder can't be read.
+    """
+    window = result.window
+    row: dict[str, Any] = {
+        "index": window.index,
+        "start_seconds": round(window.start_seconds, 4),
+        "end_seconds": round(window.end_seconds, 4),
+        "status": "failed" if result.run_dir is None else "done",
+        "answer": result.answer,
+        "words": [],
+    }
+    if result.error is not None:
+        row["error"] = {"type": type(result.error).__name__, "message": result.error.message}
+    if result.run_dir is not None:
+        row["run"] = result.run_dir.relative_to(folder).as_posix()
+        row["words"] = word_rows(read_explanation(result.run_dir), window)
+    return row
+
+
+def told_on(
+    explanation: Explanation, start_seconds: float, end_seconds: float, *, num_frames: int
+) -> Explanation:
+    """The same explanation with a part of its source as the clip, which nothing reaches beyond.
+
+    Args:
+        explanation: told on the whole source.
+        start_seconds: begin of the part, as the container has times.
+        end_seconds: its end.
+        num_frames: frames of the part.
+    """
+    part = replace(
+        explanation.info,
+        num_frames=num_frames,
+        start_seconds=start_seconds,
+        duration_seconds=end_seconds - start_seconds,
+    )
+    return replace(explanation, info=part)
+
+
+def word_rows(explanation: Explanation, window: VideoWindow) -> list[dict[str, Any]]:
+    """The content words of a window, with the times that their tracks cover."""
+    info = explanation.info
+    zero, edges = info.start_seconds, (window.start_seconds, window.end_seconds)
+    part = told_on(explanation, zero + edges[0], zero + edges[1], num_frames=info.num_frames)
+    rows = []
+    for word, track in zip(part.words, word_tracks(part), strict=True):
+        if word.is_content:
+            span, peak = track.span_seconds, track.peak
+            rows.append(
+                {
+                    "text": word.text,
+                    "span_seconds": span and [round(edge - zero, 3) for edge in span],
+                    "peak_seconds": peak and round(peak.seconds - zero, 3),
+                }
+            )
+    return rows
+
+
+def answer_cues(results: Sequence[WindowResult], owned: Sequence[Stretch]) -> list[Cue]:
+    """Every answer while its window speaks for the source, in seconds of the source's player."""
+    answers = {each.window.index: each.answer for each in results if each.run_dir is not None}
+    return [
+        Cue(each.start_seconds, each.end_seconds, answers[each.window])
+        for each in owned
+        if each.window is not None and each.window in answers
+    ]

@@ -1,0 +1,299 @@
+"""The motion gate: cheap looks at a long video, and the spans of it where something moves.
+
+Owns: how a file is looked at, what counts as motion, and how looks become spans. A gate holds one
+small picture and its background, however long the video is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tam_video.errors import ConfigError
+from tam_video.long.background import Background
+from tam_video.long.pictures import small_pictures
+from tam_video.types import ByteArray
+from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, checked_path
+
+_CLOSING_PX = 5  # parts of a thing closer than this are one box
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """What the gate looks at and what it calls motion.
+
+    Attributes:
+        looks_per_second: pictures that are looked at, a second of video.
+        side: pixels of the longer side they are looked at in.
+        deviations: standard deviations of a pixel's own noise that count as another thing.
+        min_levels: grey levels (of 255) that never count.
+        min_area: share of the picture that a moved thing covers at least.
+        on_share: moved share of the picture that begins a span.
+        off_share: moved share that goes on with one.
+        global_share: from this share on the whole picture has changed: light, or a cut. A lone
+            look of that kind is a flash and begins no span.
+        relearn_seconds: the background is learned anew after so much of a changed picture.
+        absorb_seconds: how long a thing must stand still to become background.
+        hold_before_seconds: what is kept before a span.
+        hold_after_seconds: what is kept after it.
+        merge_seconds: spans closer than this are one.
+    """
+
+    looks_per_second: float = 2.0
+    side: int = 160
+    deviations: float = 4.0
+    min_levels: float = 10.0
+    min_area: float = 0.001
+    on_share: float = 0.001
+    off_share: float = 0.0005
+    global_share: float = 0.5
+    relearn_seconds: float = 3.0
+    absorb_seconds: float = 30.0
+    hold_before_seconds: float = 1.0
+    hold_after_seconds: float = 1.0
+    merge_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        positive = {"looks_per_second", "side", "deviations", "absorb_seconds"}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not np.isfinite(value) or value < 0 or (item.name in positive and value == 0):
+                raise ConfigError(
+                    f"the gate's {item.name} can't be {value}", hint="give a positive number"
+                )
+        if self.side < 16:
+            raise ConfigError(f"{self.side} pixels are too few to see", hint="side = 160")
+        if self.off_share > self.on_share:
+            raise ConfigError(
+                "off_share is above on_share: a span would end as it begins", hint="lower off_share"
+            )
+
+    @property
+    def slot_seconds(self) -> float:
+        """Seconds from one look to the next."""
+        return 1 / self.looks_per_second
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """What one look saw.
+
+    Attributes:
+        pts_seconds: when, as the container has it.
+        share: moved part of the picture, 0 to 1.
+        boxes: (left, top, right, bottom) of each moved thing in shares of the upright picture,
+            largest first.
+        is_global: nearly all of the picture changed at once.
+    """
+
+    pts_seconds: float
+    share: float
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    is_global: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time where something moves.
+
+    Attributes:
+        start_seconds: its begin, what is kept before included.
+        end_seconds: its end, what is kept after included.
+        peak_share: the largest moved share in it.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    peak_share: float = 0.0
+
+
+class MotionGate:
+    """Tells for one picture after the other what moved in it. Takes any size; keeps no picture."""
+
+    def __init__(self, options: GateOptions | None = None) -> None:
+        self._options = options or GateOptions()
+        self._background: Background | None = None
+        self._shape: tuple[int, ...] = ()
+        self._last_seconds = 0.0
+        self._changed_since: float | None = None
+
+    def look(self, pts_seconds: float, luma: ByteArray) -> Motion:
+        """Learn from a picture and tell what moved.
+
+        Args:
+            pts_seconds: its time, later than the last.
+            luma: uint8 [H, W], upright; another size than before is a new scene.
+
+        Returns:
+            The motion; none at the first look, which there is nothing to compare with.
+        """
+        small = _reduced(luma, self._options.side)
+        if self._background is None or small.shape != self._shape:
+            self._start(small.shape, pts_seconds)
+        moved = self._known.look(small, seconds_passed=pts_seconds - self._last_seconds)
+        self._last_seconds = pts_seconds
+        share, boxes = _things(moved, min_area=self._options.min_area)
+        is_global = share >= self._options.global_share
+        if is_global and self._changed_since is None:
+            self._changed_since = pts_seconds
+        if not is_global:
+            self._changed_since = None
+        elif pts_seconds - self._changed_at >= self._options.relearn_seconds:
+            self._start(small.shape, pts_seconds)
+            self._known.look(small, seconds_passed=0)
+        return Motion(pts_seconds, share, boxes, is_global)
+
+    @property
+    def _known(self) -> Background:
+        return cast("Background", self._background)
+
+    @property
+    def _changed_at(self) -> float:
+        return cast("float", self._changed_since)
+
+    def _start(self, shape: tuple[int, ...], pts_seconds: float) -> None:
+        self._background = Background(
+            absorb_seconds=self._options.absorb_seconds,
+            deviations=self._options.deviations,
+            min_levels=self._options.min_levels,
+        )
+        self._shape, self._last_seconds, self._changed_since = shape, pts_seconds, None
+
+
+def looks(
+    path: str | Path,
+    *,
+    options: GateOptions | None = None,
+    limits: ReadLimits = DEFAULT_LIMITS,
+    threads: int = 0,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+) -> Iterator[Motion]:
+    """What moves in a file, look by look, without ever holding more than one picture.
+
+    Args:
+        path: a local video file.
+        options: what to look at.
+        limits: what the file may declare before it is refused.
+        threads: decoding threads; 0 leaves it to FFmpeg.
+        start_seconds: look from here on, as the container has times; None for the begin.
+        end_seconds: look up to here; None for the end.
+
+    Yields:
+        One `Motion` for each look, in order of time.
+
+    Raises:
+        InputError: the file can't be read, or is refused.
+    """
+    chosen = options or GateOptions()
+    checked = checked_path(path)
+    gate = MotionGate(chosen)
+    pictures = small_pictures(
+        checked,
+        slot_seconds=chosen.slot_seconds,
+        side=chosen.side,
+        limits=limits,
+        threads=threads,
+        start_seconds=start_seconds,
+    )
+    for pts_seconds, luma in pictures:
+        if end_seconds is not None and pts_seconds >= end_seconds:
+            return
+        yield gate.look(pts_seconds, luma)
+
+
+def active_spans(motions: Iterable[Motion], options: GateOptions | None = None) -> tuple[Span, ...]:
+    """The spans where something moves; see `stream_spans`."""
+    return tuple(stream_spans(motions, options))
+
+
+def stream_spans(motions: Iterable[Motion], options: GateOptions | None = None) -> Iterator[Span]:
+    """The spans where something moves, each one handed out once it can't grow any more.
+
+    A span begins at `on_share` and goes on down to `off_share`; a whole picture that changed for
+    one look alone begins none.
+
+    Args:
+        motions: looks in order of time.
+        options: the shares, what is kept before and after, and which gaps are closed.
+    """
+    chosen = options or GateOptions()
+    held = chosen.hold_before_seconds + chosen.slot_seconds + chosen.hold_after_seconds
+    reach = held + chosen.merge_seconds
+    first: float | None = None
+    open_span: Span | None = None  # from the first look that moved to the last, nothing added
+    for motion in _without_flashes(motions):
+        now = motion.pts_seconds
+        first = now if first is None else first
+        if open_span is not None and now - open_span.end_seconds > reach:
+            yield _padded(open_span, chosen, first)
+            open_span = None
+        is_going_on = open_span is not None and motion.share >= chosen.off_share > 0
+        if motion.share < chosen.on_share and not is_going_on:
+            continue
+        start = open_span.start_seconds if open_span else now
+        peak = max(motion.share, open_span.peak_share if open_span else 0.0)
+        open_span = Span(start, now, peak)
+    if open_span is not None and first is not None:
+        yield _padded(open_span, chosen, first)
+
+
+def _padded(span: Span, options: GateOptions, first: float) -> Span:
+    """What is kept before and after; the look before the first moved one saw nothing yet."""
+    start = span.start_seconds - options.hold_before_seconds
+    end = span.end_seconds + options.slot_seconds + options.hold_after_seconds
+    return Span(max(start, first), end, span.peak_share)
+
+
+def _without_flashes(motions: Iterable[Motion]) -> Iterator[Motion]:
+    """The same looks, a lone one of a wholly changed picture told as still; one look late."""
+    held: Motion | None = None
+    was_global = False
+    for motion in motions:
+        if held is not None:
+            is_flash = held.is_global and not was_global and not motion.is_global
+            yield Motion(held.pts_seconds, 0.0) if is_flash else held
+            was_global = held.is_global
+        held = motion
+    if held is not None:
+        yield Motion(held.pts_seconds, 0.0) if held.is_global and not was_global else held
+
+
+def _reduced(luma: ByteArray, side: int) -> ByteArray:
+    import cv2
+
+    height, width = luma.shape
+    scale = side / max(height, width)
+    if scale >= 1:
+        return luma
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cast("ByteArray", cv2.resize(luma, size, interpolation=cv2.INTER_AREA))
+
+
+def _things(
+    moved: NDArray[np.bool_], *, min_area: float
+) -> tuple[float, tuple[tuple[float, float, float, float], ...]]:
+    """Moved share and boxes, without specks and without what is too small."""
+    import cv2
+
+    if not moved.any():
+        return 0.0, ()
+    height, width = moved.shape
+    mask = moved.astype(np.uint8)
+    if min(height, width) >= _CLOSING_PX:
+        mask = cast("NDArray[np.uint8]", cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((2, 2))))
+        kernel = np.ones((_CLOSING_PX, _CLOSING_PX))
+        mask = cast("NDArray[np.uint8]", cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+    large = [row for row in stats[1:].tolist() if row[cv2.CC_STAT_AREA] >= min_area * mask.size]
+    large.sort(key=lambda row: -row[cv2.CC_STAT_AREA])
+    boxes = tuple(
+        (left / width, top / height, (left + wide) / width, (top + high) / height)
+        for left, top, wide, high, _ in large
+    )
+    return sum(row[cv2.CC_STAT_AREA] for row in large) / mask.size, boxes

@@ -1,0 +1,191 @@
+"""Windows over a long video: where they lie, and which one speaks for which moment.
+
+Pure: times in, times out. All times are seconds on one clock, whichever the caller uses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+
+from tam_video.config import seconds
+from tam_video.errors import ConfigError
+from tam_video.long.gate import Span
+
+_SHORTEST_SHARE = 0.25  # of a window: a shorter rest belongs to the window before it
+_SAME_SECONDS = 1e-6
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOptions:
+    """How a video is cut into windows.
+
+    Attributes:
+        window_seconds: length of a window; the last one of a span may be shorter, or a quarter
+            longer.
+        stride_seconds: from the begin of one window to that of the next; None for the length.
+            Shorter ones overlap, longer ones leave gaps.
+        by_scene: cut at scene borders too: no window holds parts of two scenes.
+    """
+
+    window_seconds: float = 30.0
+    stride_seconds: float | None = None
+    by_scene: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in (("window", self.window_seconds), ("stride", self.stride)):
+            if not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"a {name} can't last {value:g} seconds", hint="--window 30s")
+
+    @property
+    def stride(self) -> float:
+        """Seconds from one window to the next."""
+        return self.window_seconds if self.stride_seconds is None else self.stride_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class VideoWindow:
+    """A stretch that is explained on its own.
+
+    Attributes:
+        index: place among the windows, from 0.
+        start_seconds: its begin.
+        end_seconds: its end, exclusive.
+    """
+
+    index: int
+    start_seconds: float
+    end_seconds: float
+
+    @property
+    def middle_seconds(self) -> float:
+        """Halfway between begin and end."""
+        return (self.start_seconds + self.end_seconds) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Time that one window speaks for, or none.
+
+    Attributes:
+        start_seconds: its begin.
+        end_seconds: its end.
+        window: index of the window; None where nothing was explained.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    window: int | None
+
+
+def plan_windows(
+    start_seconds: float,
+    end_seconds: float,
+    *,
+    options: WindowOptions,
+    spans: Sequence[Span] | None = None,
+    borders: Sequence[float] = (),
+) -> tuple[VideoWindow, ...]:
+    """The windows of a video, in order of time.
+
+    In each span they begin with the span, so that what moves is not cut where it need not be.
+
+    Args:
+        start_seconds: begin of the video.
+        end_seconds: its end.
+        options: how long, how far apart.
+        spans: where something moves; None for all of the video.
+        borders: moments at which scenes change, which no window crosses.
+
+    Returns:
+        None at all where nothing moves.
+    """
+    whole = (Span(start_seconds, end_seconds),)
+    pieces = [
+        piece
+        for span in (whole if spans is None else spans)
+        for piece in _cut(
+            max(span.start_seconds, start_seconds), min(span.end_seconds, end_seconds), borders
+        )
+    ]
+    found = [place for piece in pieces for place in _tiled(*piece, options)]
+    return tuple(VideoWindow(index, *place) for index, place in enumerate(found))
+
+
+def stretches(
+    windows: Sequence[VideoWindow], *, whole: tuple[float, float] | None = None
+) -> tuple[Stretch, ...]:
+    """Every moment once: with the window whose middle is nearest among those that hold it.
+
+    Args:
+        windows: in order of time; they may overlap.
+        whole: begin and end of the video, to have what no window holds as well.
+
+    Returns:
+        In order of time, without overlaps.
+    """
+    moments = sorted({*_borders(windows), *(whole or ())})
+    waiting = sorted(windows, key=lambda each: each.start_seconds, reverse=True)
+    holding: list[VideoWindow] = []
+    found: list[Stretch] = []
+    for begin, end in pairwise(moments):
+        middle = (begin + end) / 2
+        while waiting and waiting[-1].start_seconds <= middle:
+            holding.append(waiting.pop())
+        holding = [each for each in holding if each.end_seconds > middle]
+        nearest = min(holding, key=lambda w: abs(w.middle_seconds - middle), default=None)
+        owner = None if nearest is None else nearest.index
+        if found and found[-1].window == owner and found[-1].end_seconds == begin:
+            found[-1] = Stretch(found[-1].start_seconds, end, owner)
+        elif owner is not None or whole is not None:
+            found.append(Stretch(begin, end, owner))
+    return tuple(found)
+
+
+def _borders(windows: Sequence[VideoWindow]) -> Iterator[float]:
+    """Where the nearest middle may change: ends of windows, halfway between overlapping ones."""
+    ordered = sorted(windows, key=lambda each: each.start_seconds)
+    for place, one in enumerate(ordered):
+        yield from (one.start_seconds, one.end_seconds)
+        for other in islice(ordered, place + 1, None):
+            if other.start_seconds >= one.end_seconds:
+                break
+            yield (one.middle_seconds + other.middle_seconds) / 2
+
+
+def duration_seconds(text: str) -> float:
+    """Read "30s", "1m", "1.5h", "90" or "0:30" as seconds.
+
+    Raises:
+        ConfigError: not a length of time.
+    """
+    plain = text.strip().lower()
+    unit = _UNITS.get(plain[-1:])
+    found = seconds(plain) if unit is None else unit * seconds(plain[:-1])
+    if (unit is not None and ":" in plain) or not (math.isfinite(found) and found > 0):
+        raise ConfigError(f"{text!r} is not a length of time", hint="30s, 1m, 0:30")
+    return found
+
+
+def _cut(start: float, end: float, borders: Sequence[float]) -> list[tuple[float, float]]:
+    inner = [edge for edge in sorted(borders) if start < edge < end]
+    edges = [start, *inner, end]
+    return [(begin, stop) for begin, stop in pairwise(edges) if stop - begin > _SAME_SECONDS]
+
+
+def _tiled(start: float, end: float, options: WindowOptions) -> list[tuple[float, float]]:
+    """Windows over one piece; a short rest makes the last one longer."""
+    length, stride = options.window_seconds, options.stride
+    found: list[tuple[float, float]] = []
+    count = 0
+    while True:
+        begin = start + count * stride
+        if begin >= end - _SAME_SECONDS or (found and found[-1][1] >= end - _SAME_SECONDS):
+            return found
+        if found and stride <= length and end - found[-1][1] < _SHORTEST_SHARE * length:
+            return [*found[:-1], (found[-1][0], end)]
+        found.append((begin, min(begin + length, end)))
+        count += 1
