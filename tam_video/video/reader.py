@@ -25,6 +25,7 @@ READERS = Registry(
     targets={
         "pyav": "tam_video.video.av_reader:PyAvReader",
         "decord": "tam_video.video.decord_reader:DecordReader",
+        "dicom": "tam_video.dicom.reader:DicomReader",
     },
     group="tam_video.readers",
 )
@@ -98,6 +99,7 @@ class ReadLimits:
 
 
 DEFAULT_LIMITS = ReadLimits()
+_DICOM_PREAMBLE = 128  # bytes
 
 
 class VideoReader(Protocol):
@@ -192,17 +194,31 @@ def open_video(
 
     Args:
         path: a local file. Addresses, pipes, devices and playlists are refused.
-        reader: name of the reader: "pyav" reads everything, "decord" what it can be trusted with.
+        reader: name of the reader: "pyav" reads everything, "decord" what it can be trusted with. A
+            DICOM file is always read by "dicom".
         limits: what a file may declare before it is refused.
 
     Raises:
         VideoOpenError: missing, empty, unreadable, not a video, too large, or refused.
         NoVideoStreamError: there is no picture stream that can be decoded.
         VideoDecodeError: the first frame can't be decoded.
+        MissingDependencyError: it is DICOM, and pydicom is not installed.
         UnknownNameError: no reader has this name.
     """
     opener = READERS.load(reader)
-    return cast("VideoReader", opener(checked_path(path), limits=limits))
+    place = checked_path(path)
+    if is_dicom(place):
+        opener = READERS.load("dicom")
+    return cast("VideoReader", opener(place, limits=limits))
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file begins like DICOM: the preamble and its mark (PS3.10, 7.1)."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_DICOM_PREAMBLE + 4)[_DICOM_PREAMBLE:] == b"DICM"
+    except OSError:
+        return False  # the reader of videos tells why
 
 
 def checked_path(path: str | Path) -> Path:

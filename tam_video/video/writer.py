@@ -22,7 +22,7 @@ from tam_video.errors import EncodeError
 from tam_video.types import ByteArray
 from tam_video.video.container import open_stream
 from tam_video.video.planes import SWSCALE_MATRIX, DrawnFrame, frame_of_rgb, matrix_of
-from tam_video.video.reader import ReadLimits, checked_path
+from tam_video.video.reader import ReadLimits, checked_path, is_dicom, open_video
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -147,7 +147,11 @@ def read_picture_tags(path: Path, *, rotation_degrees: int = 0) -> PictureTags:
     Raises:
         InputError: the source can't be opened.
     """
-    with open_stream(checked_path(path), limits=ReadLimits()) as (_, stream):
+    place = checked_path(path)
+    if is_dicom(place):
+        with open_video(place) as reader:
+            return PictureTags(sample_aspect_ratio=reader.info.sample_aspect_ratio)
+    with open_stream(place, limits=ReadLimits()) as (_, stream):
         aspect = stream.sample_aspect_ratio or Fraction(1)
         context = stream.codec_context
         return PictureTags(

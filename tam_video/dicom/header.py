@@ -1,0 +1,292 @@
+"""The technical part of a DICOM file: which tags are read at all, and what may leave this package.
+
+Owns: opening, the allow-list, the translation of errors. A library's message may quote the value of
+a tag, so that none of them is passed on: errors are told in our own words, without their cause.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tam_video.errors import (
+    MissingDependencyError,
+    NoVideoStreamError,
+    TamVideoError,
+    VideoDecodeError,
+    VideoOpenError,
+)
+from tam_video.video.reader import ReadLimits
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+# fmt: off
+TECHNICAL_KEYWORDS = (
+    "Modality", "BurnedInAnnotation", "NumberOfFrames", "SequenceOfUltrasoundRegions",
+    "FrameIncrementPointer", "FrameTime", "FrameTimeVector", "CineRate",
+    "RecommendedDisplayFrameRate",
+    "SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated",
+    "BitsStored", "HighBit", "PixelRepresentation", "PlanarConfiguration", "PixelAspectRatio",
+    "PixelPaddingValue",
+    "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor",
+    "BluePaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData",
+    "GreenPaletteColorLookupTableData", "BluePaletteColorLookupTableData",
+    "SegmentedRedPaletteColorLookupTableData", "SegmentedGreenPaletteColorLookupTableData",
+    "SegmentedBluePaletteColorLookupTableData",
+    "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept",
+    "VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+)
+"""The tags that a reader reads; private ones and all others are skipped."""
+
+MODALITIES = frozenset({
+    "AR", "BDUS", "BI", "BMD", "CR", "CT", "DG", "DX", "ECG", "EPS", "ES", "GM", "HD", "IO",
+    "IVOCT", "IVUS", "KER", "LEN", "LS", "MG", "MR", "NM", "OAM", "OCT", "OP", "OPM", "OPT",
+    "OPTBSV", "OPTENF", "OPV", "OSS", "OT", "PT", "PX", "RF", "RG", "RTDOSE", "RTIMAGE", "SEG",
+    "SM", "SRF", "TG", "US", "VA", "XA", "XC",
+})
+"""Defined terms of PS3.3, C.7.3.1.1.1; a file that says anything else is "OT" to us."""
+
+PHOTOMETRIC = frozenset({
+    "MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT",
+    "YBR_RCT",
+})
+"""What is turned into RGB."""
+# fmt: on
+
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_MAX_INFLATED_BYTES = 2**30
+_PIP = "pip install 'tam-video[dicom]'"
+# The most trusted first. GDCM ends the whole process at some damaged streams: it is only taken for
+# what nothing else decodes (JPEG Lossless), where a user has installed it.
+_PLUGINS = ("pylibjpeg", "pyjpegls", "pillow", "pydicom", "gdcm")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Header:
+    """The technical facts of a file; all of them may be told to anyone.
+
+    Attributes:
+        dataset: the read tags, for this package alone.
+        modality: a defined term ("US"); "OT" for any other.
+        photometric: how pixels are stored, a name of `PHOTOMETRIC`.
+        transfer_syntax: its name in the standard.
+        num_frames: as declared.
+        width: columns.
+        height: rows.
+        bits_stored: bits of a sample.
+        pixel_aspect: width of a pixel over its height.
+        burned_in: "YES", "NO", or "" where the file does not say.
+        plugin: pydicom's name of the decoder that is used; empty where nothing is compressed.
+        holds_pixels: whether `dataset` holds the stored pixels too, which can't be read apart.
+    """
+
+    dataset: Dataset
+    modality: str
+    photometric: str
+    transfer_syntax: str
+    num_frames: int
+    width: int
+    height: int
+    bits_stored: int
+    pixel_aspect: Fraction
+    burned_in: str
+    plugin: str
+    holds_pixels: bool
+
+
+@contextmanager
+def dicom_errors(
+    name: str, *, opening: bool = False, frame_index: int | None = None
+) -> Iterator[None]:
+    """Turn whatever pydicom and its plug-ins raise into our errors, and silence what they say.
+
+    Raises:
+        VideoOpenError: while opening.
+        VideoDecodeError: while reading.
+    """
+    try:
+        with _silent():
+            yield
+    except (TamVideoError, GeneratorExit):
+        raise
+    except Exception as exc:  # noqa: BLE001  decoders raise anything; it is told as ours
+        kind = type(exc).__name__
+        if opening:
+            raise VideoOpenError(
+                f"{name} can't be read as DICOM ({kind})", hint="check the file with a DICOM viewer"
+            ) from None
+        place = "a frame" if frame_index is None else f"frame {frame_index}"
+        raise VideoDecodeError(
+            f"{place} of {name} can't be decoded ({kind})",
+            hint="it is damaged, or stored in a way that no installed decoder reads",
+            frame_index=frame_index,
+        ) from None
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing that pydicom warns of or logs gets out: it quotes values of tags."""
+    spoken = logging.getLogger("pydicom")
+    level = spoken.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        spoken.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            spoken.setLevel(level)
+
+
+def read_header(path: Path, *, limits: ReadLimits) -> Header:
+    """Read the technical tags, and refuse what can't be read or is too large.
+
+    Args:
+        path: a file that begins like DICOM.
+        limits: what it may declare.
+
+    Raises:
+        MissingDependencyError: pydicom or a decoder is not installed.
+        VideoOpenError: not DICOM, too large, or stored in a way that is not read.
+        NoVideoStreamError: it holds no pixels.
+    """
+    require_pydicom()
+    with dicom_errors(path.name, opening=True):
+        syntax, plugin = _readable_syntax(path)
+        header = _header(_read_tags(path, syntax), path.name, plugin)
+    _refuse_large(header, path.name, limits)
+    return header
+
+
+def require_pydicom() -> None:
+    """Raise `MissingDependencyError` where pydicom is not installed."""
+    try:
+        import pydicom  # noqa: F401
+    except ImportError as exc:
+        raise MissingDependencyError("reading DICOM needs pydicom", hint=_PIP) from exc
+
+
+def number(value: Any) -> Fraction | None:
+    """The exact value of a decimal or integer string; None where it is none."""
+    try:
+        return Fraction(str(value).strip())
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _readable_syntax(path: Path) -> tuple[str, str]:
+    """The transfer syntax, and the plug-in that decodes it; empty where none is needed."""
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import UID
+
+    syntax = UID(str(read_file_meta_info(path).TransferSyntaxUID))
+    # A made-up UID could hold anything: only names of the standard are told.
+    told = syntax.name if syntax.name != str(syntax) else "unknown"
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        hint = "convert it, e.g. to Explicit VR Little Endian"
+        if "MPEG" in told or "HEVC" in told:
+            hint = "it holds a video stream: extract that to a file of its own"
+        raise VideoOpenError(
+            f"{path.name}: the transfer syntax is not read: {told}", hint=hint
+        ) from None
+    if not decoder.is_available:
+        hint = "pip install python-gdcm" if "JPEG Lossless" in told else _PIP
+        raise MissingDependencyError(f"{path.name}: no decoder is installed for {told}", hint=hint)
+    found = [name for name in _PLUGINS if name in decoder.available_plugins]
+    return str(syntax), next(iter(found), "")
+
+
+def _read_tags(path: Path, syntax: str) -> Dataset:
+    """The allowed tags; with the pixels where the file can only be inflated as a whole."""
+    from pydicom import dcmread
+
+    wanted: list[Any] = list(TECHNICAL_KEYWORDS)
+    if syntax != _DEFLATED:
+        return dcmread(path, specific_tags=wanted, stop_before_pixels=True)
+    _refuse_bomb(path)
+    return dcmread(path, specific_tags=[*wanted, "PixelData"])
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Inflate in pieces and throw them away: how large is it?"""
+    from pydicom.filereader import _read_file_meta_info, read_preamble
+
+    inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    with path.open("rb") as file:
+        read_preamble(file, force=False)
+        _read_file_meta_info(file)
+        while block := file.read(1 << 20):
+            while block:
+                total += len(inflater.decompress(block, 1 << 24))
+                block = inflater.unconsumed_tail
+                if total > _MAX_INFLATED_BYTES:
+                    raise VideoOpenError(
+                        f"{path.name} inflates to more than {_MAX_INFLATED_BYTES} bytes",
+                        hint="convert it to Explicit VR Little Endian",
+                    )
+
+
+def _header(dataset: Dataset, name: str, plugin: str) -> Header:
+    rows, columns = dataset.get("Rows"), dataset.get("Columns")
+    if not rows or not columns:
+        raise NoVideoStreamError(f"{name} holds no pixels", hint="give an image or a cine")
+    photometric = str(dataset.get("PhotometricInterpretation", "")).strip().upper()
+    if photometric not in PHOTOMETRIC:
+        raise VideoOpenError(
+            f"{name}: its photometric interpretation is not read",
+            hint=f"read are: {', '.join(sorted(PHOTOMETRIC))}",
+        )
+    count = number(dataset.get("NumberOfFrames") or 1)
+    if count is None or count.denominator != 1 or count < 1:
+        raise VideoOpenError(
+            f"{name}: its number of frames is no number", hint="check the file with a DICOM viewer"
+        )
+    modality = str(dataset.get("Modality", "")).strip().upper()
+    burned_in = str(dataset.get("BurnedInAnnotation", "")).strip().upper()
+    syntax = dataset.file_meta.TransferSyntaxUID
+    return Header(
+        dataset=dataset,
+        modality=modality if modality in MODALITIES else "OT",
+        photometric=photometric,
+        transfer_syntax=syntax.name,
+        num_frames=int(count),
+        width=int(columns),
+        height=int(rows),
+        bits_stored=int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 8),
+        pixel_aspect=_pixel_aspect(dataset.get("PixelAspectRatio")),
+        burned_in=burned_in if burned_in in ("YES", "NO") else "",
+        plugin=plugin,
+        holds_pixels="PixelData" in dataset,
+    )
+
+
+def _pixel_aspect(value: Any) -> Fraction:
+    """PS3.3, C.7.6.3.1.7: the vertical size of a pixel, then the horizontal one."""
+    parts = [number(each) for each in value] if value is not None and len(value) == 2 else []
+    if len(parts) == 2 and parts[0] and parts[1] and min(parts[0], parts[1]) > 0:
+        return parts[1] / parts[0]
+    return Fraction(1)
+
+
+def _refuse_large(header: Header, name: str, limits: ReadLimits) -> None:
+    if header.width * header.height > limits.max_pixels:
+        raise VideoOpenError(
+            f"{name} declares {header.width}x{header.height} pixels",
+            hint=f"the limit is {limits.max_pixels} pixels a frame",
+        )
+    if header.num_frames > limits.max_frames:
+        raise VideoOpenError(
+            f"{name} declares {header.num_frames} frames",
+            hint=f"the limit is {limits.max_frames} frames; cut it first",
+        )

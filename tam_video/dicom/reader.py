@@ -1,0 +1,225 @@
+"""Frames of a DICOM file: one at a time, as RGB, at the times that its tags give."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from tam_video.dicom.colours import Colours, Samples, make_colours, stretch_of
+from tam_video.dicom.header import Header, dicom_errors, number, read_header
+from tam_video.dicom.regions import Region, ultrasound_regions
+from tam_video.dicom.streams import check_streams
+from tam_video.dicom.timing import FrameTimes, TimingSource, frame_times
+from tam_video.errors import VideoDecodeError, VideoOpenError
+from tam_video.types import ByteArray, FrameBatch, IntArray, VideoInfo
+from tam_video.video.reader import (
+    DEFAULT_LIMITS,
+    DecodedFrame,
+    ReadLimits,
+    Timeline,
+    checked_indices,
+    checked_range,
+)
+
+_logger = logging.getLogger(__name__)
+_STRETCH_FRAMES = 8  # looked at where no window is given
+
+
+class DicomReader:
+    """The reader of DICOM files; see `VideoReader` for what it promises."""
+
+    def __init__(self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> None:
+        """Read the technical tags and decode the first frame.
+
+        Args:
+            path: an absolute path, as `checked_path` gives it.
+            limits: what the file may declare.
+
+        Raises:
+            MissingDependencyError: pydicom or a decoder is not installed.
+            VideoOpenError: not DICOM, too large, or stored in a way that is not read.
+            NoVideoStreamError: it holds no pixels.
+            VideoDecodeError: the first frame can't be decoded.
+        """
+        self._path, self._is_closed = path, False
+        self._header = read_header(path, limits=limits)
+        check_streams(path, self._header)
+        with dicom_errors(path.name, opening=True):
+            self._times = frame_times(self._header.dataset, self._header.num_frames)
+            self._regions = ultrasound_regions(
+                self._header.dataset, width=self._header.width, height=self._header.height
+            )
+        if self._times.duration_seconds > limits.max_seconds:
+            raise VideoOpenError(
+                f"{path.name} lasts {float(self._times.duration_seconds):.0f} seconds",
+                hint=f"the limit is {limits.max_seconds:g} seconds; cut it first",
+            )
+        self._warnings = list(self._times.warnings)
+        self._colours = self._make_colours()
+        self._info = _info(path, self._header, self._times)
+        self._timeline = Timeline(
+            pts_seconds=self._times.pts_seconds,
+            is_keyframe=np.ones(self._header.num_frames, np.bool_),
+        )
+        self.read([0])
+        for words in self._warnings:
+            _logger.warning("%s: %s", path.name, words)
+
+    @property
+    def info(self) -> VideoInfo:
+        """What is known of the file; nothing of it is a patient's but maybe its name."""
+        return self._info
+
+    @property
+    def timeline(self) -> Timeline:
+        """When each frame is shown."""
+        return self._timeline
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The fallbacks taken so far, in words."""
+        return tuple(self._warnings)
+
+    @property
+    def header(self) -> Header:
+        """The technical facts."""
+        return self._header
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The ultrasound regions, largest first; none where the file marks none."""
+        return self._regions
+
+    @property
+    def timing_source(self) -> TimingSource:
+        """The tag that the times come from."""
+        return self._times.source
+
+    def read(self, indices: IntArray | Sequence[int]) -> FrameBatch:
+        """The asked frames, in the asked order; see `VideoReader.read`."""
+        self._check_open()
+        asked = checked_indices(indices, num_frames=self._header.num_frames)
+        frames = np.empty((len(asked), self._header.height, self._header.width, 3), np.uint8)
+        for index, rgb in self._walk(np.unique(asked).tolist()):
+            frames[asked == index] = rgb
+        return FrameBatch(frames, asked, self._timeline.pts_seconds[asked], self._info)
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[DecodedFrame]:
+        """Frames `start` to `stop - 1`; see `VideoReader.frames`."""
+        self._check_open()
+        wanted = checked_range(start, stop, num_frames=self._header.num_frames)
+        return self._sequence(wanted)
+
+    def close(self) -> None:
+        """Nothing is held open; nothing can be read afterwards."""
+        self._is_closed = True
+
+    def __enter__(self) -> Self:
+        """The reader itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ValueError("the reader is closed")
+
+    def _sequence(self, wanted: range) -> Iterator[DecodedFrame]:
+        for index, rgb in self._walk(wanted):
+            self._check_open()
+            yield DecodedFrame(index, float(self._timeline.pts_seconds[index]), rgb)
+
+    def _walk(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
+        for index, samples in self._samples(wanted):
+            with dicom_errors(self._path.name, frame_index=index):
+                rgb = self._colours.rgb(samples, index)
+            if rgb.shape != (self._header.height, self._header.width, 3):
+                raise VideoDecodeError(
+                    f"frame {index} of {self._path.name} is of another size than declared",
+                    hint="the file is damaged",
+                    frame_index=index,
+                )
+            yield index, rgb
+
+    def _samples(self, wanted: Sequence[int]) -> Iterator[tuple[int, Samples]]:
+        """Decoded samples of the frames `wanted` (increasing numbers), colours as RGB."""
+        from pydicom.pixels.utils import iter_pixels
+
+        if not wanted:
+            return
+        # In sequence no frame is looked for twice; pydicom 3.0 can't correct signs there.
+        is_grey = self._header.photometric.startswith("MONOCHROME")
+        in_sequence = len(wanted) == self._header.num_frames and not is_grey
+        source: Any = self._header.dataset if self._header.holds_pixels else self._path
+        found = iter_pixels(
+            source,
+            indices=None if in_sequence else wanted,
+            decoding_plugin=self._header.plugin,
+        )
+        for index in wanted:
+            with dicom_errors(self._path.name, frame_index=index):
+                samples = next(found, None)
+            if samples is None:
+                raise VideoDecodeError(
+                    f"{self._path.name} ends before frame {index}",
+                    hint="the file may be cut off: copy it again",
+                    frame_index=index,
+                )
+            yield index, samples
+
+    def _make_colours(self) -> Colours:
+        """Where no window is given, values of some frames are stretched from black to white."""
+        header = self._header
+        colours = make_colours(
+            header.dataset, photometric=header.photometric, bits_stored=header.bits_stored
+        )
+        with dicom_errors(self._path.name, opening=True):
+            is_grey = header.photometric.startswith("MONOCHROME")
+            is_plain = header.bits_stored <= 8 and not (
+                header.dataset.get("PixelRepresentation")
+                or header.dataset.get("RescaleSlope")
+                or header.dataset.get("ModalityLUTSequence")
+            )
+            if not is_grey or is_plain or colours.has_window(0):
+                return colours
+            padding = number(header.dataset.get("PixelPaddingValue"))
+        count = min(_STRETCH_FRAMES, header.num_frames)
+        some = np.unique(np.linspace(0, header.num_frames - 1, count).astype(int)).tolist()
+        seen = [colours.rescaled(samples, index) for index, samples in self._samples(some)]
+        low, high = stretch_of(seen, None if padding is None else float(padding))
+        self._warnings.append(
+            f"no window is given: {low:g} to {high:g}, the range of {len(some)} frames, is shown"
+        )
+        return replace(colours, stretch=(low, high))
+
+
+def _info(path: Path, header: Header, times: FrameTimes) -> VideoInfo:
+    return VideoInfo(
+        path=path,
+        num_frames=header.num_frames,
+        width=header.width,
+        height=header.height,
+        average_fps=times.average_fps,
+        duration_seconds=float(times.duration_seconds),
+        codec=header.transfer_syntax,
+        pixel_format=f"{header.photometric} {header.bits_stored} bit",
+        color_space="rgb",
+        color_range="full",
+        sample_aspect_ratio=header.pixel_aspect,
+        time_base=times.time_base,
+        is_image=header.num_frames == 1,
+    )

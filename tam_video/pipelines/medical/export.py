@@ -1,0 +1,50 @@
+"""Annotated frames of a run as DICOM, under the pseudonyms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tam_video.dicom.header import MODALITIES
+from tam_video.dicom.secondary_capture import CaptureTags, write_secondary_capture
+from tam_video.export.durable import writing
+from tam_video.pipelines.medical.identity import Salt
+from tam_video.pipelines.medical.intake import Clip
+from tam_video.video.reader import open_video
+
+
+def export_run(run_dir: Path, clip: Clip, clip_file: Path, target: Path, *, salt: Salt) -> Path:
+    """Write the annotated frames of a run as a Secondary Capture object, unless it is there.
+
+    Args:
+        run_dir: the run folder.
+        clip: the explained clip.
+        clip_file: where it is; its times are exact where the annotated video has one frame each.
+        target: the file to write.
+        salt: makes the new UIDs, the same ones for the same run.
+
+    Raises:
+        InputError: the annotated video can't be read.
+        MissingDependencyError: pydicom is not installed.
+        ExportError: the object can't be written.
+    """
+    if target.is_file():
+        return target
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    drawn = run_dir / ("annotated.png" if clip.is_image else "annotated.mp4")
+    with open_video(drawn) as reader, open_video(clip_file) as source:
+        same = len(reader.timeline) == len(source.timeline)
+        return write_secondary_capture(
+            target,
+            (frame.rgb for frame in reader.frames()),
+            (source if same else reader).timeline.pts_seconds,
+            CaptureTags(
+                patient=clip.patient or clip.study,
+                study_uid=salt.uid("study uid", clip.study),
+                series_uid=salt.uid("series uid", target.stem),
+                instance_uid=salt.uid("instance uid", target.stem),
+                modality=clip.modality if clip.modality in MODALITIES else "OT",
+                has_burned_in=clip.has_burned_in,
+                derivation="Token activation maps of a video language model drawn on the frames",
+            ),
+        )

@@ -1,0 +1,197 @@
+"""From a file that names a patient to a clip that names nobody.
+
+A clip is new: frames are read, masked, cropped and written again without loss, with a pseudonym for
+a name. It is all that later stages see. The source is opened through a link without its name, so
+that no message, log or temporary file of any reader can hold it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from tam_video.batch.clips import SUFFIXES
+from tam_video.dicom.reader import DicomReader
+from tam_video.errors import VideoOpenError
+from tam_video.export.durable import write_whole, writing
+from tam_video.pipelines.medical.identity import Pseudonyms, Salt, pseudonyms_of
+from tam_video.pipelines.medical.masking import Masking, plan_masking
+from tam_video.pipelines.medical.options import MedicalOptions
+from tam_video.video.lossless import write_lossless
+from tam_video.video.reader import VideoReader, is_dicom, open_video
+from tam_video.video.writer import TimedFrame
+
+PLAIN_VIDEO = "video"
+_KEPT_SUFFIXES = SUFFIXES | {".dcm"}
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A de-identified clip and all that may be told of its source.
+
+    Attributes:
+        clip: pseudonym of the file.
+        study: pseudonym of the study.
+        patient: pseudonym of the patient; empty where the file names none.
+        file: name of the clip's file.
+        modality: a defined term of DICOM, or "video".
+        transfer_syntax: how the source's pixels were stored.
+        photometric: how the source's colours were stored; empty for a plain video.
+        num_frames: frames.
+        width: pixels, after cropping.
+        height: pixels, after cropping.
+        duration_seconds: up to the end of the last frame.
+        timing: the tag that the times come from; "container" for a plain video.
+        black_share: share of the source's pixels that were masked or cut off.
+        has_burned_in: whether text that names a patient may still be in the picture.
+        warnings: what had to give, in words.
+    """
+
+    clip: str
+    study: str
+    patient: str
+    file: str
+    modality: str
+    transfer_syntax: str
+    photometric: str
+    num_frames: int
+    width: int
+    height: int
+    duration_seconds: float
+    timing: str
+    black_share: float
+    has_burned_in: bool
+    warnings: tuple[str, ...]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is one picture."""
+        return self.num_frames == 1
+
+    @classmethod
+    def read(cls, path: Path) -> Clip | None:
+        """What an earlier run wrote down; None if there is nothing, or no clip beside it."""
+        try:
+            row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            clip = cls(**{**row, "warnings": tuple(row["warnings"])})
+            return clip if path.with_name(clip.file).is_file() else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+
+def take_in(source: Path, folder: Path, *, name: str, options: MedicalOptions, salt: Salt) -> Clip:
+    """Make the de-identified clip of a file, or find the one that an earlier run made.
+
+    Args:
+        source: the file.
+        folder: where clips are.
+        name: what messages call the file.
+        options: how it is masked and cropped.
+        salt: the key of pseudonyms.
+
+    Raises:
+        InputError: it can't be read, or text would stay visible; the message names no one.
+        MissingDependencyError: pydicom or a decoder is not installed.
+        OutputError: the clip can't be written.
+    """
+    with nameless(source, name) as link:
+        ids = pseudonyms_of(link, salt, is_dicom=is_dicom(link))
+        facts = folder / f"{ids.clip}.json"
+        found = Clip.read(facts)
+        if found is not None:
+            return found
+        with open_video(link) as reader:
+            masking = _masking(reader, options, name)
+            file = folder / f"{ids.clip}.{'png' if reader.info.is_image else 'mp4'}"
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            _write_clip(file, reader, masking)
+            clip = _described(reader, masking, ids, file.name)
+    write_whole(facts, json.dumps(asdict(clip), indent=1, sort_keys=True) + "\n")
+    return clip
+
+
+@contextmanager
+def nameless(source: Path, name: str) -> Iterator[Path]:
+    """A path to a file that does not hold the file's name.
+
+    Args:
+        source: the file.
+        name: what the path's last part begins with.
+
+    Raises:
+        VideoOpenError: it can't be opened.
+    """
+    suffix = source.suffix.lower() if source.suffix.lower() in _KEPT_SUFFIXES else ""
+    try:
+        file = source.open("rb")
+    except OSError as exc:
+        raise VideoOpenError(
+            f"{name} can't be opened: {exc.strerror}", hint="check the path and its permissions"
+        ) from None
+    with file, tempfile.TemporaryDirectory(prefix="tam-video-") as folder:
+        link, open_files = Path(folder) / f"{name}{suffix}", Path("/proc/self/fd")
+        # Where the system has such links, not even a killed run leaves a name behind.
+        place = open_files / str(file.fileno()) if open_files.is_dir() else source.absolute()
+        link.symlink_to(place)
+        yield link
+
+
+def _masking(reader: VideoReader, options: MedicalOptions, name: str) -> Masking:
+    dicom = reader if isinstance(reader, DicomReader) else None
+    return plan_masking(
+        options,
+        dicom.regions if dicom else (),
+        name=name,
+        width=reader.info.width,
+        height=reader.info.height,
+        burned_in=dicom.header.burned_in if dicom else "",
+    )
+
+
+def _write_clip(path: Path, reader: VideoReader, masking: Masking) -> None:
+    if reader.info.is_image:
+        from PIL import Image
+
+        file = BytesIO()
+        Image.fromarray(masking.applied(reader.read([0]).frames[0])).save(file, "PNG")
+        write_whole(path, file.getvalue())
+        return
+    crop, info = masking.crop, reader.info
+    write_lossless(
+        path,
+        (TimedFrame(each.pts_seconds, masking.applied(each.rgb)) for each in reader.frames()),
+        width=crop.right - crop.left,
+        height=crop.bottom - crop.top,
+        time_base=info.time_base,
+        pixel_aspect=info.sample_aspect_ratio,
+        end_seconds=float(reader.timeline.pts_seconds[0]) + info.duration_seconds,
+    )
+
+
+def _described(reader: VideoReader, masking: Masking, ids: Pseudonyms, file: str) -> Clip:
+    info, crop = reader.info, masking.crop
+    dicom = reader if isinstance(reader, DicomReader) else None
+    return Clip(
+        clip=ids.clip,
+        study=ids.study,
+        patient=ids.patient,
+        file=file,
+        modality=dicom.header.modality if dicom else PLAIN_VIDEO,
+        transfer_syntax=dicom.header.transfer_syntax if dicom else info.codec,
+        photometric=dicom.header.photometric if dicom else "",
+        num_frames=info.num_frames,
+        width=crop.right - crop.left,
+        height=crop.bottom - crop.top,
+        duration_seconds=info.duration_seconds,
+        timing=dicom.timing_source if dicom else "container",
+        black_share=round(masking.black_share, 4),
+        has_burned_in=masking.has_burned_in,
+        warnings=(*reader.warnings, *masking.warnings),
+    )

@@ -1,0 +1,72 @@
+import pytest
+from dicom_files import dataset_of, pictures, save
+
+from tam_video.errors import ConfigError, VideoOpenError
+from tam_video.pipelines.medical.intake import nameless
+from tam_video.pipelines.medical.sources import find_sources
+
+
+@pytest.fixture
+def folder(tmp_path):
+    home = tmp_path / "study"
+    save(dataset_of(pictures(1)), home / "IM0001")
+    for name in ("clip.mp4", "notes.txt", ".hidden.mp4", "deep/two.AVI"):
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_bytes(b"x")
+    save(dataset_of(pictures(1)), home / "DICOMDIR")
+    (tmp_path / "outside.mp4").write_bytes(b"x")
+    (home / "link.mp4").symlink_to(tmp_path / "outside.mp4")
+    return home
+
+
+def names(sources):
+    return [source.path.name for source in sources]
+
+
+def test_a_folder_gives_dicom_by_content_and_clips_by_ending(folder):
+    found = find_sources([str(folder)])
+    assert names(found) == ["IM0001", "clip.mp4", "two.AVI"]
+    assert [source.name for source in found] == ["input-1", "input-2", "input-3"]
+    assert not any(source.is_named for source in found)
+
+
+def test_a_glob_and_a_named_file_are_taken_once(folder):
+    found = find_sources(
+        [str(folder / "*.mp4"), str(folder / "clip.mp4"), str(folder / "notes.txt")]
+    )
+    assert names(found) == ["clip.mp4", "notes.txt"]
+    assert [source.is_named for source in found] == [True, True]
+
+
+@pytest.mark.parametrize("missing", ["JANE_DOE.dcm", "JANE_DOE*", "s3://JANE_DOE/x"])
+def test_an_input_that_is_not_there_is_told_by_its_number(folder, missing):
+    text = missing if "://" in missing else str(folder / missing)
+    with pytest.raises(ConfigError, match="input 2") as caught:
+        find_sources([str(folder), text])
+    assert "JANE" not in caught.value.message + caught.value.hint
+
+
+def test_a_file_is_opened_through_a_link_without_its_name(folder):
+    path = folder / "JANE_DOE.mp4"
+    path.write_bytes(b"pixels")
+    with nameless(path, "input-1") as link:
+        assert link.name == "input-1.mp4"
+        assert link.read_bytes() == b"pixels"
+        assert "JANE" not in str(link) + str(link.readlink())
+    assert not link.parent.exists()
+
+
+def test_an_ending_that_is_none_of_ours_is_not_kept(folder):
+    path = folder / "a.JANE_DOE"
+    path.write_bytes(b"x")
+    with nameless(path, "input-1") as link:
+        assert link.name == "input-1"
+
+
+def test_a_file_that_can_not_be_opened_is_told_by_its_number(folder):
+    with (
+        pytest.raises(VideoOpenError, match=r"^input-4 can't be opened") as caught,
+        nameless(folder / "JANE_DOE.mp4", "input-4"),
+    ):
+        pass
+    assert "JANE" not in caught.value.message
