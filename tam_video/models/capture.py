@@ -2,14 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from tam_video.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class States:
+    """Hidden states as a model left them, call by call, read without joining them.
+
+    Attributes:
+        parts: [n, d] of each call: chunks of the prompt, then one state a step.
+        norm: what they are read through, row by row; None where the model has applied it.
+    """
+
+    parts: Sequence[Tensor]
+    norm: Callable[[Tensor], Tensor] | None = None
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def split(self, num_rows: int) -> Iterator[Tensor]:
+        """Blocks of up to `num_rows` states in order, as `Tensor.split` gives them."""
+        block: list[Tensor] = []
+        pieces = (
+            part[start : start + num_rows]
+            for part in self.parts
+            for start in range(0, len(part), num_rows)
+        )
+        for piece in pieces:
+            if sum(map(len, block)) + len(piece) > num_rows:
+                yield self._read(block)
+                block = []
+            block.append(piece)
+        if block:
+            yield self._read(block)
+
+    def at(self, positions: Sequence[int]) -> Tensor:
+        """[k, d]: the states at some positions."""
+        if not positions:
+            return self.parts[0][:0]
+        starts = list(accumulate(map(len, self.parts), initial=0))
+        owners = [bisect_right(starts, position) - 1 for position in positions]
+        return self._read(
+            [
+                self.parts[owner][position - starts[owner]][None]
+                for position, owner in zip(positions, owners, strict=True)
+            ]
+        )
+
+    def _read(self, pieces: Sequence[Tensor]) -> Tensor:
+        import torch
+
+        joined = pieces[0] if len(pieces) == 1 else torch.cat(list(pieces))
+        return joined if self.norm is None else self.norm(joined)
 
 
 @contextmanager
@@ -51,6 +107,29 @@ def record_inputs(module: Any) -> Iterator[list[Tensor]]:
     handle = module.register_forward_pre_hook(keep, with_kwargs=True)
     try:
         yield states
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def record_last_rows(module: Any, keep_row: Callable[[Tensor], Kept]) -> Iterator[list[Kept]]:
+    """Record what is made of the last row that a module returns, call by call.
+
+    Args:
+        module: a torch module returning [1, n, k], such as an output embedding.
+        keep_row: takes the row, [1, k]; the row itself is not kept.
+
+    Yields:
+        A list that grows by one with every call.
+    """
+    found: list[Kept] = []
+
+    def keep(_module: Any, _args: Any, output: Any) -> None:
+        found.append(keep_row(output.detach().flatten(0, -2)[-1:]))
+
+    handle = module.register_forward_hook(keep)
+    try:
+        yield found
     finally:
         handle.remove()
 

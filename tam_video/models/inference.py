@@ -6,7 +6,7 @@ is set only when another layer is asked for. The family says where its tokens si
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from inspect import signature
@@ -25,10 +25,27 @@ from tam_video.models.base import (
     PlacedLayout,
 )
 from tam_video.models.boundary import library_errors, quiet
-from tam_video.models.capture import find_decoder, record_inputs, record_states, resolve_layer
+from tam_video.models.capture import (
+    States,
+    find_decoder,
+    record_inputs,
+    record_last_rows,
+    record_states,
+    resolve_layer,
+)
 from tam_video.models.conversation import check_conversation, refuse_broken_text, share_out
 from tam_video.models.prompt import control_ids, encode_prompt, refuse_control_tokens
-from tam_video.models.scores import class_scores, most_probable_id, token_odds
+from tam_video.models.scores import (
+    NextTokens,
+    TokenOdds,
+    class_scores,
+    most_probable_id,
+    next_tokens,
+    seen_odds,
+    token_odds,
+    transformed,
+)
+from tam_video.models.sharing import shared_vision
 from tam_video.models.tokens import answer_tokens, prompt_tokens
 from tam_video.types import (
     Float64Array,
@@ -50,15 +67,17 @@ class _Run:
 
     Attributes:
         answer_ids: J ids.
-        last: [n, d], the model's own last states.
-        asked: [n, d], those of the asked layer.
-        mixed: [n, d] for each further layer.
+        last: the model's own last states.
+        asked: those of the asked layer.
+        mixed: those of each further layer.
+        seen: what was seen of the logits of each answer token; empty where they were not.
     """
 
     answer_ids: list[int]
-    last: Tensor
-    asked: Tensor
-    mixed: tuple[Tensor, ...]
+    last: States
+    asked: States
+    mixed: tuple[States, ...]
+    seen: list[NextTokens]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,12 +96,10 @@ class RecordedLayers:
     inner: Mapping[int | Literal["input"], list[Tensor]]
     norm: Any
 
-    def states(self) -> tuple[Tensor, list[Tensor]]:
-        """[n, d] of the last states; and of each place, through the final norm."""
-        import torch
-
-        last = torch.cat(self.last)
-        read = {place: self.norm(torch.cat(found)) for place, found in self.inner.items()}
+    def states(self) -> tuple[States, list[States]]:
+        """The last states; and those of each place, to be read through the final norm."""
+        last = States(self.last)
+        read = {place: States(found, self.norm) for place, found in self.inner.items()}
         return last, [read.get(place, last) for place in self.places]
 
 
@@ -154,6 +171,10 @@ class TransformersModel:
             run = self._run(tensors, options, forced=forced)
             return self._read(turns, prompt, placed, context=context, run=run, options=options)
 
+    def shared_vision(self) -> AbstractContextManager[Callable[[], None]]:
+        """Encode pictures once for questions in a row; see `VideoModel.shared_vision`."""
+        return shared_vision(self.checkpoint.model)
+
     def _answer_ids(self, answer: str) -> list[int]:
         tokenizer = self.checkpoint.processor.tokenizer
         refuse_broken_text(answer)
@@ -170,13 +191,25 @@ class TransformersModel:
         model = self.checkpoint.model
         with self.record_layers(options) as recorded:
             if forced is None:
-                answer_ids = sample_answer(model, tensors, options=options)
+                with self._record_odds(options) as seen:
+                    answer_ids = sample_answer(model, tensors, options=options)
             else:
-                answer_ids = forced
+                answer_ids, seen = forced, []
                 longer = with_answer(tensors, forced, fill=self.adapter.answer_fill)
                 model(**longer, use_cache=False, logits_to_keep=1)
+        # A model may well compute its logits without calling the head.
+        seen = seen if len(seen) == len(answer_ids) else []
         last, (asked, *mixed) = recorded.states()
-        return _Run(answer_ids, last=last, asked=asked, mixed=tuple(mixed))
+        return _Run(answer_ids, last=last, asked=asked, mixed=tuple(mixed), seen=seen)
+
+    def _record_odds(self, options: GenerationOptions) -> AbstractContextManager[list[NextTokens]]:
+        """Sum up the logits of every step while the model has them."""
+        model = self.checkpoint.model
+        transform = self.adapter.logit_transform(model.config)
+        return record_last_rows(
+            model.get_output_embeddings(),
+            lambda row: next_tokens(transformed(row.float(), transform), options.num_candidates),
+        )
 
     @contextmanager
     def record_layers(self, options: GenerationOptions) -> Iterator[RecordedLayers]:
@@ -241,13 +274,7 @@ class TransformersModel:
         states = (run.asked, *run.mixed)
         if any(len(each) < size for each in (run.last, *states)):
             raise TokenAlignmentError(f"{len(run.last)} states for {size} sequence positions")
-        odds = token_odds(
-            run.last[positions],
-            head,
-            ids=ids,
-            num_candidates=options.num_candidates,
-            transform=transform,
-        )
+        odds = self._odds(run, kept, positions, options=options)
         answer, said = answer_tokens(
             ids, positions, tokenizer=tokenizer, odds=odds, first_index=len(asked)
         )
@@ -256,14 +283,16 @@ class TransformersModel:
         class_ids = np.array([token.id for token in tokens], dtype=np.int64)
         if options.class_ids == "reference":
             if asked:
-                class_ids[0] = most_probable_id(run.asked[asked[0].position], head)
+                class_ids[0] = most_probable_id(run.asked.at([asked[0].position])[0], head)
             if said:
                 class_ids[len(asked)] = prompt.input_ids[-1]
         kept_transform = transform if options.logits == "model" else LogitTransform()
-        scores, *layer_scores = (
-            class_scores(each[:size], head, class_ids=class_ids, transform=kept_transform)
-            for each in states
-        )
+        # The asked layer is often one of those that are mixed: each is read once.
+        read = {
+            each: class_scores(each, head, class_ids=class_ids, transform=kept_transform)[:size]
+            for each in dict.fromkeys(states)
+        }
+        scores, *layer_scores = (read[each] for each in states)
         return Generation(
             conversation=turns,
             prompt_text=prompt_text,
@@ -275,6 +304,22 @@ class TransformersModel:
             text_positions=np.array([token.position for token in tokens], dtype=np.int64),
             scores=scores,
             layer_scores=tuple(layer_scores),
+        )
+
+    def _odds(
+        self, run: _Run, kept: list[int], positions: list[int], *, options: GenerationOptions
+    ) -> tuple[TokenOdds, ...]:
+        """Odds of the answer tokens at the places `kept`, predicted at `positions`."""
+        if not kept:
+            return ()
+        model = self.checkpoint.model
+        head, transform = model.get_output_embeddings(), self.adapter.logit_transform(model.config)
+        ids, states = [run.answer_ids[place] for place in kept], run.last.at(positions)
+        if run.seen:
+            seen = [run.seen[place] for place in kept]
+            return seen_odds(seen, states, head, ids=ids, transform=transform)
+        return token_odds(
+            states, head, ids=ids, num_candidates=options.num_candidates, transform=transform
         )
 
 

@@ -331,7 +331,7 @@ class Probe:
             self._forward += 1
             last, states = recorded.states()
             odds = token_odds(
-                last[self._forced.positions],
+                last.at(self._forced.positions),
                 head,
                 ids=[token.id for token in self._answer],
                 num_candidates=0,
@@ -339,11 +339,11 @@ class Probe:
             )
             scores, *layer_scores = (
                 class_scores(
-                    each[: len(generation.scores)],
+                    each,
                     head,
                     class_ids=np.array([token.id for token in generation.tokens], dtype=np.int64),
                     transform=transform if options.logits == "model" else LogitTransform(),
-                )
+                )[: len(generation.scores)]
                 for each in states
             )
         answer = [

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from tam_video.errors import ModelError
 from tam_video.models.base import LogitTransform
+from tam_video.models.capture import States
 from tam_video.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-ROWS_PER_STEP = 1024
+ROWS_PER_STEP = 512
 VOCABULARY_ROWS_PER_STEP = 16
 NO_TRANSFORM = LogitTransform()
 
@@ -35,10 +36,31 @@ class TokenOdds:
     candidates: tuple[tuple[int, float], ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NextTokens:
+    """What odds are made of, out of logits of the whole vocabulary, on the model's device.
+
+    Attributes:
+        normaliser: float32 [n], the logarithm of the sum of the exponentials.
+        best_ids: int64 [n, k], the most probable tokens, best first.
+        best_logits: float32 [n, k].
+    """
+
+    normaliser: Tensor
+    best_ids: Tensor
+    best_logits: Tensor
+
+
 def class_scores(
-    hidden: Tensor, head: Any, *, class_ids: IntArray, transform: LogitTransform = NO_TRANSFORM
+    hidden: Tensor | States,
+    head: Any,
+    *,
+    class_ids: IntArray,
+    transform: LogitTransform = NO_TRANSFORM,
 ) -> FloatArray:
     """Logits of a few vocabulary entries at every position.
+
+    All is done on the device of the head, some rows at a time, and only the result leaves it.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270, before the ReLU. Differs: M columns of the
     output embedding, in float32, instead of all of them in the model's number type.
@@ -56,14 +78,17 @@ def class_scores(
 
     weight = _weight(head)
     ids = torch.as_tensor(class_ids, device=weight.device)
-    columns = weight[ids].float().T
-    offset = None if head.bias is None else head.bias[ids].float()
-    parts = []
-    for start in range(0, len(hidden), ROWS_PER_STEP):
-        part = hidden[start : start + ROWS_PER_STEP].to(weight.device).float() @ columns
-        part = part if offset is None else part + offset
-        parts.append(transformed(part, transform).cpu())
-    scores: FloatArray = torch.cat(parts).numpy()
+    columns = weight[ids].float()
+    offset = None if head.bias is None else head.bias[ids, None].float()
+    # Tokens first: the product runs faster so, and maps are read row by row.
+    found = torch.empty(len(ids), len(hidden), dtype=torch.float32, device=weight.device)
+    start = 0
+    for part in hidden.split(ROWS_PER_STEP):
+        logits = columns @ part.to(weight.device).float().T
+        logits = logits if offset is None else logits + offset
+        found[:, start : start + len(part)] = transformed(logits, transform)
+        start += len(part)
+    scores: FloatArray = found.cpu().numpy().T
     return scores
 
 
@@ -100,17 +125,67 @@ def token_odds(
     wanted = torch.as_tensor(list(ids), device=device)
     for start in range(0, len(wanted), VOCABULARY_ROWS_PER_STEP):
         step = slice(start, start + VOCABULARY_ROWS_PER_STEP)
-        rows, targets = hidden[step], wanted[step]
-        chances = transformed(head(rows.to(device)).float(), transform).softmax(dim=-1)
-        best = chances.topk(min(num_candidates, chances.shape[-1]))
-        own = chances.gather(-1, targets[:, None])[:, 0]
-        odds.extend(
-            TokenOdds(probability, tuple(zip(candidate_ids, values, strict=True)))
-            for probability, candidate_ids, values in zip(
-                own.tolist(), best.indices.tolist(), best.values.tolist(), strict=True
-            )
-        )
+        logits = transformed(head(hidden[step].to(device)).float(), transform)
+        own = logits.gather(-1, wanted[step, None])[:, 0]
+        odds += _odds(next_tokens(logits, num_candidates), own)
     return tuple(odds)
+
+
+def next_tokens(logits: Tensor, num_candidates: int) -> NextTokens:
+    """Sum up float32 logits [n, vocabulary]."""
+    best = logits.topk(min(num_candidates, logits.shape[-1]))
+    return NextTokens(logits.logsumexp(dim=-1), best.indices, best.values)
+
+
+def seen_odds(
+    seen: Sequence[NextTokens],
+    hidden: Tensor,
+    head: Any,
+    *,
+    ids: Sequence[int],
+    transform: LogitTransform = NO_TRANSFORM,
+) -> tuple[TokenOdds, ...]:
+    """`token_odds` out of what was seen of the model's own logits, without the head once more.
+
+    Args:
+        seen: J summaries of the logits, [1, vocabulary] each, after the transform.
+        hidden: [J, d], last hidden states at the positions that predicted the tokens.
+        head: the output embedding; only the tokens' own columns are read.
+        ids: the J tokens.
+        transform: what the model does to the output of its head.
+    """
+    import torch
+
+    if not ids:
+        return ()
+    weight = _weight(head)
+    wanted = torch.as_tensor(list(ids), device=weight.device)
+    # In the head's number type, as the candidates are.
+    own = (hidden.to(weight.device).float() * weight[wanted].float()).sum(dim=-1)
+    own = own if head.bias is None else own + head.bias[wanted].float()
+    own = transformed(own.to(weight.dtype).float(), transform)
+    joined = NextTokens(
+        torch.cat([each.normaliser for each in seen]),
+        torch.cat([each.best_ids for each in seen]),
+        torch.cat([each.best_logits for each in seen]),
+    )
+    is_own = joined.best_ids == wanted[:, None]
+    known = joined.best_logits.where(is_own, 0.0).sum(dim=-1)
+    return tuple(_odds(joined, known.where(is_own.any(dim=-1), own)))
+
+
+def _odds(found: NextTokens, own: Tensor) -> list[TokenOdds]:
+    """Odds of n tokens whose own logits [n] are known."""
+    chances = (found.best_logits - found.normaliser[:, None]).exp().tolist()
+    return [
+        TokenOdds(probability, tuple(zip(ids, values, strict=True)))
+        for probability, ids, values in zip(
+            (own - found.normaliser).exp().clamp(max=1.0).tolist(),
+            found.best_ids.tolist(),
+            chances,
+            strict=True,
+        )
+    ]
 
 
 def most_probable_id(hidden: Tensor, head: Any) -> int:

@@ -227,10 +227,9 @@ def _cell_flow(
     pixels: FloatArray, rows: IntArray, columns: IntArray, layout: VisualLayout
 ) -> FloatArray:
     """float32 [h, w, 2]: mean (rows, columns) in cells over each cell's part of the picture."""
-    sums = np.zeros((pixels.shape[0] + 1, pixels.shape[1] + 1, 2))
-    sums[1:, 1:] = pixels.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
-    lines = sums[rows[:, 1]] - sums[rows[:, 0]]
-    totals = lines[:, columns[:, 1]] - lines[:, columns[:, 0]]
+    across = _members(columns, pixels.shape[1])
+    lines = _members(rows, pixels.shape[0]) @ pixels.reshape(len(pixels), -1)
+    totals = across @ lines.reshape(len(rows), -1, 2)
     areas = np.diff(rows) * np.diff(columns).T
     means = np.divide(
         totals, areas[..., None], out=np.zeros_like(totals), where=areas[..., None] > 0
@@ -241,6 +240,13 @@ def _cell_flow(
         layout.w / ((view.right - view.left) * width),
     )
     return np.asarray(means[..., ::-1] * cells_per_px, dtype=np.float32)
+
+
+def _members(edges: IntArray, length: int) -> Float64Array:
+    """float64 [n, length]: 1 where a pixel lies in a row or column of cells."""
+    places = np.arange(length)
+    inside = (places >= edges[:, :1]) & (places < edges[:, 1:])
+    return inside.astype(np.float64)
 
 
 def _middle(slot: tuple[int, ...]) -> int:

@@ -5,14 +5,26 @@ Owns: the windows, their borders, and the bound on memory. Knows nothing of toke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from tam_video.types import Float64Array, FloatArray, PublishedProfile
 
-_VALUES_PER_BLOCK = 1 << 21
+_Values: TypeAlias = FloatArray | Float64Array
+
+# A block and what is made of it stay within a core's cache.
+_VALUES_PER_BLOCK = 1 << 17
+# Compare and exchange: three columns of three, then their merge; sorts 9 values. Source: Floyd's 25
+# comparators, in Knuth, The Art of Computer Programming 3, 5.3.4.
+# fmt: off
+_NETWORK_OF_9 = (
+    (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8),
+    (0, 3), (3, 6), (0, 3), (1, 4), (4, 7), (1, 4), (2, 5), (5, 8), (2, 5),
+    (1, 3), (5, 7), (2, 6), (4, 6), (2, 4), (2, 3), (5, 6),
+)
+# fmt: on
 
 
 def rank_gaussian_filter(
@@ -52,69 +64,111 @@ def rank_gaussian_filter(
     if profile == "published" or maps.dtype != np.float64:
         maps = maps.astype(np.float32, copy=False)
     filtered = np.empty(maps.shape, dtype=np.float32)
-    flat = filtered.reshape(-1)
-    for cells, windows in _sorted_windows(maps, size):
-        flat[cells] = combine(windows)
+    planes = filtered.reshape(-1, *maps.shape[-2:])
+    for cells, windows in _sorted_windows(maps.reshape(planes.shape), size):
+        planes[cells] = combine(windows)
     return filtered
 
 
 def _sorted_windows(
-    maps: FloatArray | Float64Array, size: int
-) -> Iterator[tuple[slice, FloatArray | Float64Array]]:
-    """Blocks of whole rows: the cells they cover, and [n, size * size] values, sorted."""
-    height, width = maps.shape[-2:]
-    planes = maps.reshape(-1, height, width)
+    planes: _Values, size: int
+) -> Iterator[tuple[tuple[slice, slice], Sequence[_Values]]]:
+    """Blocks of [n, h, w]: the planes and rows they cover, and size * size arrays [p, r, w].
+
+    The arrays hold the values of each window in order, the least first.
+    """
+    count, height, width = planes.shape
     border = size // 2
     padded = np.pad(planes, ((0, 0), (border, border), (border, border)), mode="reflect")
-    windows = sliding_window_view(padded, (size, size), axis=(1, 2))
-    rows_per_block = max(1, _VALUES_PER_BLOCK // (width * size * size))
-    num_rows = len(planes) * height
-    for start in range(0, num_rows, rows_per_block):
-        rows = np.arange(start, min(start + rows_per_block, num_rows))
-        block = windows[rows // height, rows % height].reshape(-1, size * size)
-        block.sort(axis=1)
-        yield slice(start * width, (start + len(rows)) * width), block
+    rows_in_block = max(1, _VALUES_PER_BLOCK // (width * size * size))
+    num_planes, num_rows = max(1, rows_in_block // height), min(height, rows_in_block)
+    for first, row in np.ndindex(-(-count // num_planes), -(-height // num_rows)):
+        plane, top = first * num_planes, row * num_rows
+        end, bottom = min(plane + num_planes, count), min(top + num_rows, height)
+        windows = np.empty((size * size, end - plane, bottom - top, width), planes.dtype)
+        for place, (down, right) in enumerate(np.ndindex(size, size)):
+            windows[place] = padded[plane:end, top + down : bottom + down, right : right + width]
+        yield (slice(plane, end), slice(top, bottom)), _sorted(windows)
 
 
-def _combine(windows: FloatArray | Float64Array) -> FloatArray:
-    """float32 [n]: weighted means, ranks r and -r weighing q^(r^2) with q = exp(-1 / (2 sigma^2)).
+def _sorted(windows: _Values) -> Sequence[_Values]:
+    """The values of [k, ...] in order along the first axis; `windows` is used up."""
+    if len(windows) != 9:
+        windows.sort(axis=0)
+        return list(windows)
+    values, spare = list(windows), np.empty_like(windows[0])
+    for low, high in _NETWORK_OF_9:
+        np.minimum(values[low], values[high], out=spare)
+        np.maximum(values[low], values[high], out=values[high])
+        values[low], spare = spare, values[low]
+    return values
 
-    As q^(r^2) = q^((r-1)^2) q^(2r-1), one exponential serves a window, the rest are products.
+
+def _combine(windows: Sequence[_Values]) -> FloatArray:
+    """float32 [...]: means of k ordered values, the median where they are all the same.
+
     float64 keeps the variance of the smallest and largest float32 values finite.
     """
-    ranks = np.ascontiguousarray(windows.T, dtype=np.float64)
-    mean = ranks.mean(axis=0)
-    variance = np.square(ranks - mean).mean(axis=0)
-    centre = len(ranks) // 2
-    with np.errstate(under="ignore"):
-        square_mean = np.square(mean)
-        ratio = np.divide(square_mean, 2 * variance, out=np.zeros_like(mean), where=variance > 0)
-        odd_power = np.where(variance > 0, np.exp(-ratio), 0)
-        step, weight = np.square(odd_power), np.ones_like(mean)
-        total, weights = ranks[centre].copy(), np.ones_like(mean)
-        for rank in range(1, centre + 1):
-            weight = weight * odd_power
-            odd_power = odd_power * step
-            total += weight * (ranks[centre - rank] + ranks[centre + rank])
-            weights += 2 * weight
-    filtered: FloatArray = np.clip(total / weights, ranks[0], ranks[-1]).astype(np.float32)
-    return filtered
-
-
-def _combine_as_published(windows: FloatArray | Float64Array) -> FloatArray:
-    """float32 [n]: the same mean in the order and precision of the public code, 0 for its NaN.
-
-    float64 is cut to float32, not rounded: the public code truncates 255 times the value, and what
-    lies just below a step must stay below it.
-    """
-    ranks = np.arange(windows.shape[1]) - windows.shape[1] // 2
+    ranks = [values.astype(np.float64, copy=False) for values in windows]
+    mean = sum(ranks[1:], start=ranks[0]) / len(ranks)
+    squares = [np.square(values - mean) for values in ranks]
+    variance = sum(squares[1:], start=squares[0]) / len(ranks)
     with np.errstate(all="ignore"):
-        sigma = windows.std(axis=1, keepdims=True) / windows.mean(axis=1, keepdims=True)
-        kernel = np.exp(-np.square(ranks) / (2 * np.square(sigma)))
-        kernel = kernel / kernel.sum(axis=1, keepdims=True)
-        values = (windows * kernel).sum(axis=1)
-    values = np.where(np.isfinite(values), values, 0)
-    rounded = values.astype(np.float32)
-    if windows.dtype == np.float32:
+        power = np.exp(np.square(mean) / (-2 * variance))
+    found = _weighted_mean(ranks, np.where(variance > 0, power, 0))
+    return np.clip(found, ranks[0], ranks[-1]).astype(np.float32)
+
+
+def _combine_as_published(windows: Sequence[_Values]) -> FloatArray:
+    """float32 [...]: the same means, 0 where the public code has NaN.
+
+    Mean and deviation are summed in the public code's order and precision: they tell which windows
+    are constant. float64 is cut to float32, not rounded: the public code truncates 255 times the
+    value, and what lies just below a step must stay below it.
+    """
+    size = len(windows)
+    with np.errstate(all="ignore"):
+        mean = _pairwise_sum(windows) / size
+        variance = _pairwise_sum([np.square(values - mean) for values in windows]) / size
+        spread = (2 * np.square(np.sqrt(variance) / mean)).astype(np.float64)
+        found = np.where(spread > 0, _weighted_mean(windows, np.exp(-1 / spread)), 0)
+    rounded = found.astype(np.float32)
+    if windows[0].dtype == np.float32:
         return rounded
-    return np.where(rounded > values, np.nextafter(rounded, np.float32(0)), rounded)
+    return np.where(rounded > found, np.nextafter(rounded, np.float32(0)), rounded)
+
+
+def _weighted_mean(windows: Sequence[_Values], power: Float64Array) -> Float64Array:
+    """float64 [...]: means of ordered values, ranks r and -r weighing q^(r^2).
+
+    With q = exp(-1 / (2 sigma^2)), the `power`, q^(r^2) = q^((r-1)^2) q^(2r-1): one exponential
+    serves a window, the rest are products.
+    """
+    centre = len(windows) // 2
+    step, weight = np.square(power), np.ones_like(power)
+    total, weights = windows[centre].astype(np.float64), np.ones_like(power)
+    for rank in range(1, centre + 1):
+        weight = weight * power
+        power = power * step
+        total += weight * np.add(windows[centre - rank], windows[centre + rank], dtype=np.float64)
+        weights += 2 * weight
+    return total / weights
+
+
+def _pairwise_sum(values: Sequence[_Values]) -> _Values:
+    """Sum of k arrays, to the bit as numpy sums a row of k values.
+
+    Eight running sums, added in pairs, then the rest; above 128 values the two halves apart.
+    """
+    count = len(values)
+    if count < 8:
+        return sum(values[1:], start=values[0])
+    if count > 128:
+        half = count // 2 - count // 2 % 8
+        return _pairwise_sum(values[:half]) + _pairwise_sum(values[half:])
+    whole = count - count % 8
+    eight = list(values[:8])
+    for start in range(8, whole, 8):
+        eight = [a + b for a, b in zip(eight, values[start : start + 8], strict=True)]
+    pairs = [a + b for a, b in zip(eight[0::2], eight[1::2], strict=True)]
+    return sum(values[whole:], start=(pairs[0] + pairs[1]) + (pairs[2] + pairs[3]))

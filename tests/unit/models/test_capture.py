@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tam_video.errors import ConfigError
-from tam_video.models.capture import find_decoder, record_inputs, record_states, resolve_layer
+from tam_video.models.capture import (
+    States,
+    find_decoder,
+    record_inputs,
+    record_last_rows,
+    record_states,
+    resolve_layer,
+)
 
 
 @given(num_layers=st.integers(1, 100), data=st.data())
@@ -105,6 +112,41 @@ def test_the_hook_is_gone_after_an_error() -> None:
     module = Returns(lambda states: states)
     with pytest.raises(RuntimeError, match="stop"), record_states(module):
         raise RuntimeError("stop")
+    assert not module._forward_hooks
+
+
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    num_rows=st.integers(1, 12),
+    is_normed=st.booleans(),
+)
+@settings(deadline=None)
+def test_states_are_read_as_if_they_were_joined(
+    lengths: list[int], num_rows: int, is_normed: bool
+) -> None:
+    parts = [torch.randn(length, 3) for length in lengths]
+    states = States(parts, torch.nn.LayerNorm(3) if is_normed else None)
+    whole = torch.cat(parts) if states.norm is None else states.norm(torch.cat(parts))
+    blocks = list(states.split(num_rows))
+    assert max(map(len, blocks)) <= num_rows
+    torch.testing.assert_close(torch.cat(blocks), whole)
+    positions = list(range(len(states) - 1, -1, -2))
+    torch.testing.assert_close(states.at(positions), whole[positions])
+    assert states.at([]).shape == (0, 3)
+
+
+def test_blocks_of_one_part_are_not_copied() -> None:
+    part = torch.randn(10, 3)
+    (block,) = States([part]).split(10)
+    assert block.data_ptr() == part.data_ptr()
+
+
+def test_last_rows_are_summed_up_call_by_call() -> None:
+    module = Returns(lambda states: states)
+    with record_last_rows(module, lambda row: row.sum().item()) as found:
+        module(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
+        module(torch.tensor([[[5.0, 6.0]]]))
+    assert found == [7.0, 11.0]
     assert not module._forward_hooks
 
 

@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tam_video.models.base import LogitTransform
+from tam_video.models.capture import States
 from tam_video.models.scores import (
     NO_TRANSFORM,
     ROWS_PER_STEP,
     class_scores,
     most_probable_id,
+    next_tokens,
+    seen_odds,
     token_odds,
     transformed,
 )
@@ -114,3 +117,36 @@ def test_probabilities_are_those_of_the_transformed_logits(transform: LogitTrans
         # By value, not by id: logits near the cap are all but equal.
         assert [chances[id_] for id_, _value in found.candidates] == pytest.approx(best, abs=1e-5)
         assert chances[most_probable_id(hidden[row], head)] == pytest.approx(best[0], abs=1e-5)
+
+
+def test_scores_of_recorded_states_are_those_of_joined_ones() -> None:
+    head, parts = make_head(bias=True), [torch.randn(n, 6) for n in (ROWS_PER_STEP + 3, 1, 1)]
+    found = class_scores(States(parts), head, class_ids=np.array([2, 9]))
+    joined = class_scores(torch.cat(parts), head, class_ids=np.array([2, 9]))
+    np.testing.assert_allclose(found, joined, atol=1e-6)
+
+
+@every_transform
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("num_candidates", [0, 3])
+def test_odds_of_logits_seen_on_the_way_are_those_of_the_head(
+    transform: LogitTransform, dtype: torch.dtype, num_candidates: int
+) -> None:
+    head, hidden = make_head(bias=True).to(dtype), (torch.randn(20, 6) * 3).to(dtype)
+    ids = [n % 11 for n in range(20)]
+    seen = [
+        next_tokens(transformed(head(row[None]).float(), transform), num_candidates)
+        for row in hidden
+    ]
+    found = seen_odds(seen, hidden, head, ids=ids, transform=transform)
+    expected = token_odds(hidden, head, ids=ids, num_candidates=num_candidates, transform=transform)
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-2
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.probability == pytest.approx(theirs.probability, abs=tolerance)
+        assert [value for _id, value in ours.candidates] == pytest.approx(
+            [value for _id, value in theirs.candidates], abs=tolerance
+        )
+
+
+def test_no_answer_has_no_odds() -> None:
+    assert seen_odds([], torch.empty(0, 6), make_head(bias=False), ids=[]) == ()

@@ -110,6 +110,25 @@ def test_blocks_leave_no_seam(monkeypatch, profile):
     np.testing.assert_array_equal(rank_gaussian_filter(maps, profile=profile), whole)
 
 
+def test_network_sorts_whatever_is_0_or_1():
+    # Knuth's 0-1 principle: a network that sorts these sorts everything.
+    cases = np.array(list(np.ndindex(*(2,) * 9)), dtype=np.float32).T
+
+    got = np.array(rank_filter._sorted(cases.copy()))
+
+    np.testing.assert_array_equal(got, np.sort(cases, axis=0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 25, 127, 129, 289])
+def test_pairwise_sums_are_numpys_to_the_bit(count, dtype):
+    rows = np.random.default_rng(count).random((50, count)).astype(dtype)
+
+    got = rank_filter._pairwise_sum(list(rows.T))
+
+    np.testing.assert_array_equal(got, rows.sum(axis=1))
+
+
 def test_input_is_left_alone():
     maps = np.random.default_rng(0).random((5, 7), dtype=np.float32)
     before = maps.copy()

@@ -1,0 +1,19 @@
+"""Ratios that tell how close to free an explanation is; `python -m benchmarks.run` prints them.
+
+One module for each subject. A module has functions `measure(quick: bool) -> Measurement`; `RATIOS`
+and `STAGES` name them as "module:function" of this package, so that one runs without the others'
+imports.
+"""
+
+from __future__ import annotations
+
+RATIOS = {
+    "tam_stage_speedup": "tam_stage:speedup",
+    "tam_stage_memory": "tam_stage:memory",
+    "explain_over_generate": "explaining:over_generate",
+    "explain_memory": "explaining:memory",
+    "explain_linearity": "stages:growth",
+}
+
+# Tables of costs, without a target.
+STAGES = {"stage_costs": "stages:costs"}
