@@ -34,7 +34,7 @@ def page_picture(page_path: Path) -> Image.Image:
         browser = tool.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page(viewport=WINDOW, color_scheme="light")
         page.goto(page_path.as_uri())
-        page.wait_for_selector("html[data-ready]")
+        page.wait_for_load_state("networkidle")
         page.wait_for_timeout(500)
         picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
         browser.close()
@@ -42,7 +42,7 @@ def page_picture(page_path: Path) -> Image.Image:
 
 
 def main() -> None:
-    """Run both pipelines, keep a page and a frame."""
+    """Run the pipelines, keep pages and a frame."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         asked = {
@@ -60,6 +60,15 @@ def main() -> None:
         }
         clip = run("annotated_clip", folder / "clips", **look).opens
         keep_frame(clip, "pipeline-annotated-clip", 0.3)
+        watched = {
+            "inputs": asked["inputs"],
+            "questions": [
+                {"name": "what", "ask": "Describe the video.", "pattern": "moves"},
+                {"name": "triangle", "ask": "Is there a purple triangle?", "yes_probability": 0.6},
+            ],
+        }
+        alerts = run("surveillance", folder / "cameras", **watched).opens
+        keep(page_picture(alerts), "pipeline-surveillance")
 
 
 if __name__ == "__main__":

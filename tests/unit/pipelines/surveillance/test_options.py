@@ -1,0 +1,53 @@
+"""What a preset may say, and what makes no sense."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from tam_video.errors import ConfigError
+from tam_video.pipelines.surveillance import Surveillance, SurveillanceOptions
+
+QUESTION = {"name": "any", "ask": "What happens?", "always": True}
+
+
+def options(**given):
+    base = {"pipeline": "surveillance", "inputs": ("a.mp4",), "output": Path("out")}
+    return SurveillanceOptions(**{**base, "questions": [QUESTION], **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"questions": []}, "at least 1"),
+        ({"questions": [{"name": "a", "ask": "What?"}]}, "no alert rule"),
+        ({"questions": [{**QUESTION, "pattern": "("}]}, "no regular expression"),
+        ({"questions": [{**QUESTION, "name": "../x"}]}, "pattern"),
+        ({"questions": [QUESTION, QUESTION]}, "same name"),
+        ({"questions": [{**QUESTION, "yes_probability": 1.5}]}, "less than or equal to 1"),
+        ({"redact": {"boxes": [[0.5, 0, 0.2, 1]]}}, "left < right"),
+        ({"redact": {"motion": True}, "keep": "all"}, "redact is to hide"),
+        ({"record": {"nonsense": 1}}, "Extra inputs"),
+        ({"window_seconds": 0}, "greater than 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(given, told):
+    with pytest.raises(ValidationError, match=told):
+        options(**given)
+
+
+def test_a_gate_that_contradicts_itself_is_refused_before_anything_is_opened():
+    with pytest.raises(ConfigError, match="off_share"):
+        Surveillance.from_options(options(motion={"on_share": 0.1, "off_share": 0.2}))
+
+
+def test_more_is_looked_at_where_motion_is_redacted():
+    motion = options().motion
+    assert motion.gate(redacts=False).looks_per_second == 2
+    assert motion.gate(redacts=True).looks_per_second == 8
+
+
+def test_sizes_of_a_recording_are_in_bytes():
+    follow = options(record={"max_gibibytes": 0.5, "buffer_mebibytes": 2}).record.follow()
+    assert follow.max_bytes == 1 << 29
+    assert follow.buffer_bytes == 2 << 20

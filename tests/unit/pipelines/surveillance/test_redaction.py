@@ -1,0 +1,82 @@
+"""What is hidden is hidden, and nothing else is touched."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tam_video.long.gate import Motion
+from tam_video.pipelines.surveillance.options import RedactOptions
+from tam_video.pipelines.surveillance.redaction import MotionTrack, outlined, redacted
+
+PICTURE = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+TRACK = MotionTrack(
+    (Motion(1.0, 0.1, ((0.0, 0.0, 0.25, 0.5),)), Motion(1.5, 0.1, ((0.5, 0.5, 1.0, 1.0),))), 0.5
+)
+
+
+def hidden(seconds=0.0, track=TRACK, **given):
+    return redacted(PICTURE, seconds, options=RedactOptions(**given), track=track)
+
+
+def changed(picture):
+    return (picture != PICTURE).any(axis=2)
+
+
+@pytest.mark.parametrize("style", ["pixelate", "blur", "black"])
+def test_a_box_is_hidden_and_the_rest_is_not_touched(style):
+    found = changed(hidden(boxes=[(0.25, 0.5, 0.75, 1.0)], style=style))
+    inside = np.zeros((60, 80), bool)
+    inside[30:, 20:60] = True
+    assert not found[~inside].any()
+    assert found[inside].mean() > 0.95
+
+
+def test_pixelated_parts_hold_few_values():
+    area = hidden(boxes=[(0, 0, 0.5, 0.5)])[:30, :40]
+    assert len(np.unique(area.reshape(-1, 3), axis=0)) <= 25
+
+
+def test_what_moves_is_hidden_a_while_before_and_after():
+    boxes = {s: changed(hidden(s, motion=True, margin=0, style="black")) for s in (0.4, 1.2, 2.6)}
+    assert not boxes[2.6].any()
+    assert boxes[0.4][:30, :20].mean() > 0.9
+    assert boxes[1.2][:30, :20].mean() > 0.9
+    assert boxes[1.2][30:, 40:].mean() > 0.9
+    assert not boxes[1.2][:30, 40:].any()
+
+
+def test_a_margin_hides_more():
+    narrow = changed(hidden(1.0, motion=True, margin=0.0, style="black"))
+    wide = changed(hidden(1.0, motion=True, margin=0.5, style="black"))
+    assert (wide & narrow).sum() == narrow.sum() < wide.sum()
+
+
+def test_nothing_asked_for_is_the_same_picture():
+    assert hidden(1.0) is PICTURE
+
+
+@given(
+    st.tuples(*[st.floats(-0.5, 1.5) for _ in range(4)]),
+    st.sampled_from(["pixelate", "blur", "black"]),
+)
+def test_any_box_of_a_gate_can_be_hidden_and_outlined(box, style):
+    left, top, right, bottom = box
+    track = MotionTrack((Motion(0.0, 0.1, (box,)),), 0.5)
+    found = changed(hidden(0.0, track, motion=True, margin=0, style=style))
+    rows = (np.arange(60) + 1 > top * 60) & (np.arange(60) < bottom * 60)
+    columns = (np.arange(80) + 1 > left * 80) & (np.arange(80) < right * 80)
+    assert not found[~(rows[:, None] & columns)].any()
+    assert not changed(outlined(PICTURE, [box]))[~(rows[:, None] & columns)].any()
+
+
+def test_an_outline_leaves_the_inside():
+    picture = outlined(PICTURE, [(0.25, 0.25, 0.75, 0.75)])
+    assert not changed(picture)[17:43, 22:58].any()
+    assert changed(picture)[15, 20:60].all()
+    assert outlined(PICTURE, []) is PICTURE
+
+
+def test_the_nearest_look_tells_the_outline():
+    assert TRACK.nearest(1.1) == TRACK.motions[0].boxes
+    assert TRACK.nearest(5.0) == ()
