@@ -13,6 +13,14 @@ RATIOS = {
     "explain_over_generate": "explaining:over_generate",
     "explain_memory": "explaining:memory",
     "explain_linearity": "stages:growth",
+    "render_vs_transcode": "render:over_transcode",
+    "render_vs_moviepy": "render:over_moviepy",
+    "render_memory_growth": "render:memory",
+    "sampling_gop30": "decode:sampling_gop30",
+    "sampling_gop250": "decode:sampling_gop250",
+    "cold_explain": "startup:cold_explain",
+    "help_seconds": "startup:help_seconds",
+    "batch_two_workers": "batch:two_workers",
 }
 
 # Tables of costs, without a target.

@@ -93,7 +93,8 @@ def _texture(
     size = np.maximum(np.hypot(down, across), 1 / width)
     wave = np.fft.rfft2(random.standard_normal((height, width))) / size**1.2
     found = np.fft.irfft2(wave, (height, width))
-    return np.clip(mean + spread * found / found.std(), 16, 235).astype(np.uint8)
+    levels: ByteArray = np.clip(mean + spread * found / found.std(), 16, 235).astype(np.uint8)
+    return levels
 
 
 def _write_number(planes: ByteArray, number: int) -> None:

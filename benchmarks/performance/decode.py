@@ -80,7 +80,7 @@ def _decord(path: str, asked: Any) -> Any:
 
 
 def _torchcodec(path: str, asked: Any) -> Any:
-    from torchcodec.decoders import VideoDecoder
+    from torchcodec.decoders import VideoDecoder  # type: ignore[attr-defined]
 
     decoder = VideoDecoder(path, seek_mode="exact", num_ffmpeg_threads=1, dimension_order="NHWC")
     return decoder.get_frames_at(asked.tolist()).data.numpy()
@@ -115,7 +115,7 @@ def _pyav(path: str, asked: Any) -> Any:
     with av.open(path) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
-        ticks = 1 / (FPS * stream.time_base)
+        ticks = 1 / (FPS * (stream.time_base or 1))
         for number in asked.tolist():
             wanted = (stream.start_time or 0) + round(number * ticks)
             container.seek(wanted, stream=stream)

@@ -22,7 +22,6 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from tam_video.metrics.grids import BoolArray, checked_map, checked_mask, finite_values
 from tam_video.types import Float64Array, FloatArray, IntArray
@@ -155,6 +154,8 @@ def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
     Raises:
         ValueError: the shapes differ, or a value is not finite.
     """
+    from scipy.stats import rankdata  # slow to import, seldom needed
+
     ours, theirs = finite_values(first, "first"), finite_values(second, "second")
     if ours.shape != theirs.shape:
         raise ValueError(f"{list(ours.shape)} against {list(theirs.shape)}: shapes must agree")

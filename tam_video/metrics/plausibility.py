@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from tam_video.metrics.grids import (
     BoolArray,
@@ -241,6 +240,8 @@ def auc(
     Raises:
         ValueError: map and mask do not fit, or the map is not finite.
     """
+    from scipy.stats import rankdata  # slow to import, seldom needed
+
     mask = checked_mask(mask)
     ranks = rankdata(_on_mask(activation_map, mask, frame_slots).ravel())
     inside = mask.ravel()

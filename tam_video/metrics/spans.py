@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import numpy as np
-from scipy.stats import rankdata
 
 from tam_video.metrics.grids import BoolArray, checked_map, checked_mask, finite_values
 from tam_video.metrics.plausibility import otsu_threshold
@@ -140,6 +139,8 @@ def temporal_auc(activation_map: FloatArray, mask: BoolArray) -> float:
     Raises:
         ValueError: map and mask do not fit, or the map is not finite.
     """
+    from scipy.stats import rankdata  # slow to import, seldom needed
+
     cells = checked_map(activation_map)
     inside = checked_mask(mask, cells.shape)
     ranks = rankdata(cells, axis=0)

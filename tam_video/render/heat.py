@@ -24,7 +24,8 @@ from tam_video.types import ByteArray, Float64Array, FloatArray, View
 from tam_video.video.planes import Planes
 
 _BLACK_Y, _NO_COLOR = 16, 128
-_FADE_STEPS = 16  # between two slots; more can't be told apart, fewer are seen as steps
+_FADE_STEPS = 16  # between two slots: more can't be told apart
+_FADES_A_SECOND = 12  # nor can faster ones, and each costs about as much as drawing a frame
 _KEPT_SLOTS = 3
 _UNSEEN_HEAT = 2  # of 255: less than a level of the picture
 
@@ -97,7 +98,9 @@ class HeatField:
         if seconds not in self.window:
             return None
         before, after, share = slots_around(self.slot_seconds, seconds)
-        key = (before, after, round(share * _FADE_STEPS) / _FADE_STEPS)
+        gap = float(self.slot_seconds[after] - self.slot_seconds[before])
+        steps = min(_FADE_STEPS, max(1, round(gap * _FADES_A_SECOND)))
+        key = (before, after, round(share * steps) / steps)
         if self._shown is None or self._shown[0] != key:
             self._shown = (key, self._mixed(*key))
         return self._shown[1]
@@ -152,7 +155,8 @@ class HeatBlender:
             picture, out = part(picture, self._area), part(out, self._area)
         planes = ((picture.y, out.y), (picture.u, out.u), (picture.v, out.v))
         for (source, target), (kept, added) in zip(planes, self._weights, strict=True):
-            cv2.add(cv2.multiply(source, kept, scale=1 / 255), added, dst=target)
+            cv2.multiply(source, kept, dst=target, scale=1 / 255)
+            cv2.add(target, added, dst=target)
 
     def _weigh(self, heat: ByteArray, area: Rect) -> list[tuple[ByteArray, ByteArray]]:
         """(kept, added) of each plane within the area."""

@@ -6,7 +6,7 @@ spoilt. Does not open files and does not make RGB.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -40,11 +40,14 @@ class Cursor:
         self._pictures: Iterator[VideoFrame] | None = None
         self._at = -1
         self._steps_back = 0
+        self._target_ticks: int | None = None
 
     def find(self, index: int) -> VideoFrame | None:
         """Decode up to frame `index`, later than the last; None if it is not where it should be."""
+        if self._seeks and not self._index.is_counted:
+            self._target_ticks = int(self._index.ticks[index])
         if self._pictures is None:
-            self._pictures = sound_frames(self._container, self._stream, table=self._index.table)
+            self._pictures = self._sound_frames(seek_to=None)
         if self._seeks and self._index.has_entry_between(self._at + _WORTH_A_SEEK, index):
             return self._find_by_seek(index)
         return self._forward(index)
@@ -62,7 +65,21 @@ class Cursor:
     def _from(self, place: int) -> Iterator[VideoFrame]:
         ticks = int(self._index.table.pts[place])
         self._container.seek(ticks, stream=self._stream)
-        return sound_frames(self._container, self._stream, table=self._index.table, seek_to=place)
+        return self._sound_frames(seek_to=place)
+
+    def _sound_frames(self, *, seek_to: int | None) -> Iterator[VideoFrame]:
+        return sound_frames(
+            self._container,
+            self._stream,
+            table=self._index.table,
+            seek_to=seek_to,
+            is_passed_by=self._is_passed_by,
+        )
+
+    def _is_passed_by(self, packet: Packet[VideoStream]) -> bool:
+        """Whether a packet's picture comes before the one looked for."""
+        target = self._target_ticks
+        return target is not None and packet.pts is not None and packet.pts < target
 
     def _forward(self, index: int) -> VideoFrame | None:
         for picture in self._pictures or ():
@@ -81,6 +98,7 @@ def sound_frames(
     *,
     table: PacketTable,
     seek_to: int | None = None,
+    is_passed_by: Callable[[Packet[VideoStream]], bool] = lambda _: False,
 ) -> Iterator[VideoFrame]:
     """Decoded pictures in display order, without those that damaged data may have spoilt.
 
@@ -89,6 +107,8 @@ def sound_frames(
         stream: the stream to decode.
         table: its packets.
         seek_to: place of the keyframe that a seek asked for; None at the start of the file.
+        is_passed_by: whether a packet's picture is not asked for: it is left out where no other
+            picture is made from it, as most B-frames are.
 
     Yields:
         Pictures; none at all if the packets after the seek are not those of the table.
@@ -104,6 +124,8 @@ def sound_frames(
     for packet in _then_flush(packets):
         if restarts is not None and packet is not None and packet.is_keyframe:
             restarts.add(packet.pts)
+        is_idle = packet is not None and is_passed_by(packet)
+        stream.codec_context.skip_frame = "NONREF" if is_idle else "DEFAULT"
         try:
             pictures = stream.decode(packet)
         except InvalidDataError:
