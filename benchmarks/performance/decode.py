@@ -48,7 +48,11 @@ def _sampling(gop: int, *, quick: bool) -> Measurement:
         seconds={f"{name} cpu": each for name, each in cpu.items()},
         how=f"{_FRAMES} frames of a {path.stem} at 1280x720 to RGB, opening included, one thread,"
         " a process for each; the ratio is to the fastest other reader",
-        figures={"fastest other": fastest, "wrong frames": wrong},
+        figures={
+            "fastest other": fastest,
+            "wrong frames": wrong,
+            "not installed": sorted({"ours", *_RIVALS} - set(names)),
+        },
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tam_video.cli.console import Console, common_options, session
+from tam_video.cli.console import Console, common_options, rare_collections, session
 from tam_video.cli.long import explain_long_to_folder, long_options, take_long_options
 from tam_video.cli.options import setting_options
 from tam_video.cli.render import look_options
@@ -56,7 +56,7 @@ def explain_command(
     With --window a long video is explained window by window, where something moves, and told as one
     timeline; the same command goes on where it was ended.
     """
-    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
+    with rare_collections(), session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.cli.settings import asked_from_options, config_from_options
         from tam_video.report import write_report
         from tam_video.runs import default_run_dir, explain_to_folder

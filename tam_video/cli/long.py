@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from tam_video.cli.console import Console
-from tam_video.config import RunConfig
 from tam_video.errors import BatchError, ConfigError
-from tam_video.types import Message
+
+if TYPE_CHECKING:
+    from tam_video.config import RunConfig
+    from tam_video.types import Message
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from tam_video.types import ByteArray, IntArray, VisualLayout
 
@@ -42,6 +41,8 @@ def blank_frames(frames: ByteArray, blank: Blank) -> ByteArray:
         return np.broadcast_to(colour, frames.shape).copy()
     if blank != "blur":
         raise ValueError(f"blank must be 'mean', 'blur' or 'black', not {blank!r}")
+    from scipy.ndimage import uniform_filter1d  # slow to import, seldom needed
+
     size = max(3, round(BLUR_SHARE * max(frames.shape[1:3])))
     blurred = np.empty_like(frames)
     for number, frame in enumerate(frames):

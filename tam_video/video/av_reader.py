@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from itertools import islice, pairwise
+from itertools import islice, pairwise, zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -123,7 +123,8 @@ class PyAvReader:
         asked = checked_indices(indices, num_frames=len(self._index))
         frames = np.empty((len(asked), *self._recipe.shape), np.uint8)
         for index, rgb in self._walk(np.unique(asked).tolist(), self._rgb):
-            frames[asked == index] = rgb
+            for place in np.flatnonzero(asked == index):
+                frames[place] = rgb
         pts_seconds = self._timeline.pts_seconds[asked]
         return FrameBatch(frames=frames, indices=asked, pts_seconds=pts_seconds, info=self._info)
 
@@ -221,8 +222,8 @@ class PyAvReader:
                 av_errors(self._path),
             ):
                 cursor = Cursor(*opened, self._index)
-                for index in wanted:
-                    picture = cursor.find(index)
+                for index, following in zip_longest(wanted, wanted[1:]):
+                    picture = cursor.find(index, following=following)
                     if picture is None:
                         break
                     yield index, convert(picture)

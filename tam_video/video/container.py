@@ -32,7 +32,7 @@ _FORMATS = (
     "mp3,mp4,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,vc1,wav,webm,wtv,yuv4mpegpipe,"
     f"{','.join(PICTURE_FORMATS)}"
 )
-_NEVER = np.iinfo(np.int64).min
+NEVER = np.iinfo(np.int64).min
 _VP8_SHOWN = 0x10  # RFC 6386, section 9.1: the show_frame bit of the first byte
 
 
@@ -173,9 +173,10 @@ def list_packets(
     """
     rows: list[_Row] = []
     is_cut = False
+    codec = stream.codec_context.name
     with av_errors(path):
         for packet in readable_packets(container, stream):
-            rows.append(_row(packet, codec=stream.codec_context.name))
+            rows.append(_row(packet, codec=codec))
             is_cut = packet.is_corrupt
             if len(rows) > limits.max_frames:
                 raise VideoOpenError(
@@ -238,7 +239,7 @@ def _table(rows: Sequence[_Row], *, is_cut: bool, is_avi: bool) -> PacketTable:
     shown_at = [row.pts for row in rows if row.is_shown]
     has_times = not guessed and None not in shown_at and len(set(shown_at)) == len(shown_at)
     return PacketTable(
-        pts=np.array([_NEVER if row.pts is None else row.pts for row in rows], np.int64),
+        pts=np.array([NEVER if row.pts is None else row.pts for row in rows], np.int64),
         sizes=np.array([row.size for row in rows], np.int64),
         durations=np.array([row.duration for row in rows], np.int64),
         is_keyframe=np.array([row.is_keyframe for row in rows], np.bool_),

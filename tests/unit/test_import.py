@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-HEAVY = "{'torch', 'transformers', 'av', 'cv2', 'decord', 'moviepy'}"
+HEAVY = "{'torch', 'transformers', 'av', 'cv2', 'decord', 'moviepy', 'scipy', 'pydantic'}"
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,11 @@ HEAVY = "{'torch', 'transformers', 'av', 'cv2', 'decord', 'moviepy'}"
 )
 def test_import_and_help_load_no_heavy_package(code):
     check = f"{code}\nimport sys; found = {HEAVY} & set(sys.modules); assert not found, found"
+    subprocess.run([sys.executable, "-c", check], check=True, timeout=60)
+
+
+def test_the_command_line_starts_without_numpy_either():
+    check = "import tam_video.cli, sys; assert 'numpy' not in sys.modules"
     subprocess.run([sys.executable, "-c", check], check=True, timeout=60)
 
 

@@ -25,8 +25,8 @@ def fed_packets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     count = [0]
     real = cursor._then_flush
 
-    def counting(packets: Any) -> Iterator[Any]:
-        for packet in real(packets):
+    def counting(packets: Any, aim: cursor.Aim) -> Iterator[Any]:
+        for packet in real(packets, aim):
             count[0] += packet is not None
             yield packet
 
@@ -41,6 +41,30 @@ def test_a_late_frame_is_reached_from_the_keyframe_before_it(
         fed_packets[0] = 0
         assert read_number(video.read([46]).frames[0]) == 46
     assert fed_packets[0] <= 24  # one group of pictures, not 47 frames
+
+
+def test_nothing_is_decoded_after_the_frame_asked_for(
+    clips: ClipFolder, fed_packets: list[int]
+) -> None:
+    with open_video(clips.path("h264_b")) as video:
+        assert isinstance(video, PyAvReader)
+        place = int(np.flatnonzero(video._index.table.pts == video._index.ticks[31])[0])
+        fed_packets[0] = 0
+        assert [read_number(frame) for frame in video.read([0, 31]).frames] == [0, 31]
+        assert fed_packets[0] == 1 + (place - 24 + 1)  # of each group of pictures: up to the frame
+
+
+@pytest.mark.parametrize("name", [*SEEKABLE, "mpegts_h264"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_frames_are_the_same_however_few_are_asked_for(
+    name: str, threads: int, clips: ClipFolder
+) -> None:
+    with PyAvReader(clips.path(name).absolute(), threads=threads) as video:
+        whole = [frame.rgb for frame in video.frames()]
+        last = len(whole) - 1
+        for asked in ([0], [last], [0, last], [3, last // 2, last - 1], range(1, last, 6)):
+            for index, frame in zip(asked, video.read(asked).frames, strict=True):
+                assert np.array_equal(frame, whole[index])
 
 
 def test_sequences_do_not_decode_anything_twice(clips: ClipFolder, fed_packets: list[int]) -> None:
