@@ -6,8 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from tam_video.errors import VideoDecodeError, VideoOpenError
 from tam_video.types import ByteArray, FrameBatch, IntArray, VideoInfo
 from tam_video.video.reader import (
     DEFAULT_LIMITS,
+    ClosedOnExit,
     DecodedFrame,
     ReadLimits,
     Timeline,
@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 _STRETCH_FRAMES = 8  # looked at where no window is given
 
 
-class DicomReader:
+class DicomReader(ClosedOnExit):
     """The reader of DICOM files; see `VideoReader` for what it promises."""
 
     def __init__(self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> None:
@@ -115,28 +115,6 @@ class DicomReader:
         self._check_open()
         wanted = checked_range(start, stop, num_frames=self._header.num_frames)
         return self._sequence(wanted)
-
-    def close(self) -> None:
-        """Nothing is held open; nothing can be read afterwards."""
-        self._is_closed = True
-
-    def __enter__(self) -> Self:
-        """The reader itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        """Close."""
-        self.close()
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ValueError("the reader is closed")
 
     def _sequence(self, wanted: range) -> Iterator[DecodedFrame]:
         for index, rgb in self._walk(wanted):

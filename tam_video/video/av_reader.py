@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import islice, pairwise, zip_longest
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -33,6 +32,7 @@ from tam_video.video.pixels import PixelRecipe, pixel_recipe, to_rgb
 from tam_video.video.planes import Planes, planes_of_frame
 from tam_video.video.reader import (
     DEFAULT_LIMITS,
+    ClosedOnExit,
     DecodedFrame,
     DecodedPlanes,
     ReadLimits,
@@ -53,7 +53,7 @@ _logger = logging.getLogger(__name__)
 _OPENING_FRAMES = 8  # decoded at opening, to see whether the packets tell the truth
 
 
-class PyAvReader:
+class PyAvReader(ClosedOnExit):
     """The default reader; see `VideoReader` for what it promises."""
 
     def __init__(
@@ -73,7 +73,6 @@ class PyAvReader:
         """
         self._path, self._limits, self._threads = path, limits, threads
         self._warnings: list[str] = []
-        self._is_closed = False
         with open_stream(path, limits=limits, threads=1) as (container, stream):
             table = list_packets(container, stream, path=path, limits=limits)
         with open_stream(path, limits=limits, threads=1) as opened, av_errors(path):
@@ -148,27 +147,6 @@ class PyAvReader:
             DecodedPlanes(index, float(self._timeline.pts_seconds[index]), planes)
             for index, planes in self._sequence(range(len(self._index)), convert)
         )
-
-    def close(self) -> None:
-        """Let the file go; nothing can be read afterwards."""
-        self._is_closed = True
-
-    def __enter__(self) -> Self:
-        """The reader itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ValueError("the reader is closed")
 
     def _warn(self, words: str) -> None:
         if words not in self._warnings:

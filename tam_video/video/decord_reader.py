@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from tam_video.types import ByteArray, FrameBatch, IntArray, VideoInfo
 from tam_video.video.av_reader import PyAvReader
 from tam_video.video.reader import (
     DEFAULT_LIMITS,
+    ClosedOnExit,
     DecodedFrame,
     ReadLimits,
     Timeline,
@@ -64,7 +64,7 @@ def decord_errors(path: Path, *, frame_index: int | None = None) -> Iterator[Non
         ) from exc
 
 
-class DecordReader:
+class DecordReader(ClosedOnExit):
     """The second reader; see `VideoReader` for what it promises."""
 
     def __init__(self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> None:
@@ -83,7 +83,6 @@ class DecordReader:
         self._path = path
         self._exact = PyAvReader(path, limits=limits)
         self._refuse_known_trouble()
-        self._is_closed = False
         is_image = self.info.is_image
         doubt = "reads no still pictures" if is_image else self._doubt(_open(path))
         self._falls_back = bool(doubt)
@@ -125,25 +124,8 @@ class DecordReader:
 
     def close(self) -> None:
         """Let the file go; nothing can be read afterwards."""
-        self._is_closed = True
+        super().close()
         self._exact.close()
-
-    def __enter__(self) -> Self:
-        """The reader itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ValueError("the reader is closed")
 
     def _sequence(self, wanted: range) -> Iterator[DecodedFrame]:
         for index, rgb in self._forward(wanted):

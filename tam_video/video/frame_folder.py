@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from tam_video.errors import VideoDecodeError, VideoOpenError
 from tam_video.types import ByteArray, FrameBatch, IntArray, VideoInfo
 from tam_video.video.reader import (
     DEFAULT_LIMITS,
+    ClosedOnExit,
     DecodedFrame,
     ReadLimits,
     Timeline,
@@ -27,7 +26,7 @@ from tam_video.video.reader import (
 )
 
 
-class FrameFolder:
+class FrameFolder(ClosedOnExit):
     """Frames from image files; see `VideoReader` for what it promises."""
 
     def __init__(
@@ -98,26 +97,6 @@ class FrameFolder:
         self._check_open()
         for number in checked_range(start, stop, num_frames=len(self._paths)):
             yield DecodedFrame(number, float(self._timeline.pts_seconds[number]), self._rgb(number))
-
-    def close(self) -> None:
-        """Nothing is held open; nothing can be read afterwards."""
-        self._is_closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        self.close()
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ValueError("the reader is closed")
 
     def _picture(self, number: int) -> FrameBatch:
         with open_video(self._paths[number], limits=self._limits) as reader:

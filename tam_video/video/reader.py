@@ -161,6 +161,34 @@ class VideoReader(Protocol):
         """Close."""
 
 
+class ClosedOnExit:
+    """What readers share that hold no file open between two calls."""
+
+    _is_closed = False
+
+    def close(self) -> None:
+        """Let the file go; nothing can be read afterwards."""
+        self._is_closed = True
+
+    def __enter__(self) -> Self:
+        """The reader itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ValueError("the reader is closed")
+
+
 @runtime_checkable
 class PlanarReader(Protocol):
     """A reader that also hands out pictures as they are stored, which saves a way through RGB."""
