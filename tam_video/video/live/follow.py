@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
 _JUMP_FORWARD_SECONDS = 10.0
 _JUMP_BACK_SECONDS = 1.0
+_WAIT_SHARE = 0.1  # of the silence so far: an outage is made a tenth longer at most
 _LONGEST_SEGMENTS = 10  # a stream with no keyframe for so many segments is cut all the same
 _STOPPED = "stopped"
 
@@ -84,7 +85,6 @@ class StreamFollower:
         self._prepare()
         began = last_heard = time.monotonic()
         self._ends_at = began + (options.duration_seconds or float("inf"))
-        wait = options.first_wait_seconds
         while not self.is_over():
             num_before = self.statistics.num_frames
             try:
@@ -92,7 +92,7 @@ class StreamFollower:
             except (VideoOpenError, EncodeError) as exc:
                 reason = exc.message
             if self.statistics.num_frames > num_before:
-                last_heard, wait = time.monotonic(), options.first_wait_seconds
+                last_heard = time.monotonic()
             if self.is_over():
                 break
             self._lost_because = self._lost_because or reason
@@ -102,9 +102,10 @@ class StreamFollower:
                     f"nothing came from {self.address.shown} for {silence:.0f} seconds: {reason}",
                     hint="check the camera and its address",
                 )
+            wait = max(options.first_wait_seconds, _WAIT_SHARE * silence)
+            wait = min(wait, options.longest_wait_seconds)
             logger.warning("camera %s: %s; next try in %.1f s", self.camera, reason, wait)
             self.stop.wait(min(wait, max(0.0, self._ends_at - time.monotonic())))
-            wait = min(2 * wait, options.longest_wait_seconds)
         return self.statistics
 
     def _prepare(self) -> None:

@@ -14,7 +14,7 @@ class FollowOptions:
         duration_seconds: stop after this; None for never.
         open_seconds: longest time for a connection.
         read_seconds: longest silence before the connection is given up.
-        first_wait_seconds: wait before the first new try; doubled at each.
+        first_wait_seconds: shortest wait before a new try; it grows to a tenth of the silence.
         longest_wait_seconds: longest wait between two tries.
         give_up_seconds: end when nothing has come for so long; None for never.
         buffer_bytes: packets that may wait for the disk.
