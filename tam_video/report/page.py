@@ -42,6 +42,7 @@ _REPORT_SCRIPTS = (
     "report",
 )
 _SHARED = ("page",)
+_HERE = "tam_video.report"
 GENERATOR = 'name="generator" content="tam-video '
 
 
@@ -120,6 +121,25 @@ def long_page(timeline: Mapping[str, Any]) -> Page:
     )
 
 
+def plain_page(
+    template: str, *, package: str, style: str, plays_media: bool = False, **values: Any
+) -> Page:
+    """A page without scripts whose template and style lie in another package's `assets`.
+
+    Args:
+        template: file name; it may include `head.html`, and has `style`, `policy` and `version`.
+        package: the package, such as "tam_video.pipelines.medical".
+        style: file name of what is added to the shared style.
+        plays_media: whether it shows videos of its own folder.
+        values: what the template tells, `title` among them; all of it is escaped.
+    """
+    text = "\n".join((_asset("page.css"), _asset(style, package)))
+    parts = ["default-src 'none'", f"style-src '{_hash(text)}'", "img-src 'self' data:"]
+    parts += ["media-src 'self'"] if plays_media else []
+    policy = "; ".join((*parts, "base-uri 'none'", "form-action 'none'"))
+    return _rendered(template, package, style=text, policy=policy, **values)
+
+
 def _clock(seconds: float) -> str:
     """A time as players show it: "3:05", "1:02:03"."""
     minutes, rest = divmod(int(seconds + 1e-6), 60)
@@ -128,15 +148,21 @@ def _clock(seconds: float) -> str:
 
 
 def _page(name: str, *, scripts: Sequence[str], **values: Any) -> Page:
-    from markupsafe import Markup
-
     style = "\n".join(_asset(f"{each}.css") for each in (*_SHARED, name))
     body = "\n".join(_asset(f"{each}.js") for each in scripts)
     script = f'"use strict";\n(() => {{\n{body}\n}})();\n'
     policy = _policy(script, style)
+    return _rendered(f"{name}.html", _HERE, script=script, style=style, policy=policy, **values)
+
+
+def _rendered(
+    template: str, package: str, *, style: str, policy: str, script: str = "", **values: Any
+) -> Page:
+    from markupsafe import Markup
+
     html = (
-        _environment()
-        .get_template(f"{name}.html")
+        _environment(package)
+        .get_template(template)
         .render(
             script=Markup(script),  # noqa: S704  # our own files, the only text that is not escaped
             style=Markup(style),  # noqa: S704
@@ -167,16 +193,16 @@ def _hash(text: str) -> str:
 
 
 @cache
-def _asset(name: str) -> str:
-    return (files("tam_video.report") / "assets" / name).read_text(encoding="utf-8")
+def _asset(name: str, package: str = _HERE) -> str:
+    return (files(package) / "assets" / name).read_text(encoding="utf-8")
 
 
 @cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def _environment(package: str) -> Environment:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader("tam_video.report", "assets"),
+        loader=ChoiceLoader([PackageLoader(each, "assets") for each in (package, _HERE)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from functools import cache
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tam_video.export.durable import write_whole
 from tam_video.pipelines.medical.studies import Failure, Study
 from tam_video.pipelines.medical.work import NOTICE
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from tam_video.report.page import plain_page
 
 INDEX = "index.html"
 STUDIES = "studies"
@@ -47,39 +40,11 @@ def write_pages(
 
 
 def _page(template: str, **values: Any) -> str:
-    from markupsafe import Markup
-
-    style = _style()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:"
-    return (
-        _environment()
-        .get_template(template)
-        .render(
-            style=Markup(style),  # noqa: S704  # our own files, the only text that is not escaped
-            policy=f"{policy}; base-uri 'none'; form-action 'none'",
-            version=version("tam-video"),
-            notice=NOTICE.removeprefix("Not a medical device. "),
-            **values,
-        )
+    page = plain_page(
+        template,
+        package="tam_video.pipelines.medical",
+        style="study.css",
+        notice=NOTICE.removeprefix("Not a medical device. "),
+        **values,
     )
-
-
-@cache
-def _style() -> str:
-    shared = files("tam_video.report") / "assets" / "page.css"
-    own = files("tam_video.pipelines.medical") / "assets" / "study.css"
-    return "\n".join(each.read_text(encoding="utf-8") for each in (shared, own))
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("tam_video.pipelines.medical", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return page.html

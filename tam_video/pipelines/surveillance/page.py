@@ -6,23 +6,16 @@ runs.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from tam_video.export.durable import write_whole
 from tam_video.pipelines.surveillance.alerts import ALERTS, read_alerts
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from tam_video.report.page import plain_page
 
 INDEX = "index.html"
 SHOWN_ALERTS = 500
@@ -41,24 +34,18 @@ def write_page(folder: Path) -> Path:
         last.append(alert)
         total += 1
     rows = [_row(alert, folder) for alert in reversed(last)]
-    style = _asset("index.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    page = (
-        _environment()
-        .get_template("index.html")
-        .render(
-            title=folder.resolve().name or "Alerts",
-            rows=rows,
-            total=total,
-            style=_markup(style),
-            policy=(
-                f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; "
-                "media-src 'self'; base-uri 'none'; form-action 'none'"
-            ),
-            version=version("tam-video"),
-        )
+    heading = folder.resolve().name or "Alerts"
+    page = plain_page(
+        "index.html",
+        package="tam_video.pipelines.surveillance",
+        style="index.css",
+        plays_media=True,
+        title=f"{heading}: alerts",
+        heading=heading,
+        rows=rows,
+        total=total,
     )
-    return write_whole(folder / INDEX, page.encode("utf-8", errors="replace"))
+    return write_whole(folder / INDEX, page.encoded())
 
 
 def _row(alert: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -105,29 +92,3 @@ def _time_of_day(text: str) -> str:
         return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S %Z")
     except ValueError:
         return text
-
-
-def _markup(text: str) -> str:
-    from markupsafe import Markup
-
-    return Markup(text)  # noqa: S704  # our own file, the only text that is not escaped
-
-
-@cache
-def _asset(name: str) -> str:
-    shared = files("tam_video.report") / "assets" / "page.css"
-    own = files("tam_video.pipelines.surveillance") / "assets" / name
-    return shared.read_text(encoding="utf-8") + own.read_text(encoding="utf-8")
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("tam_video.pipelines.surveillance", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
