@@ -123,7 +123,7 @@ def all_pictures(
     Raises:
         InputError: the file can't be read, or is refused.
     """
-    with open_stream(path, limits=limits) as (container, stream), av_errors(path):
+    with open_stream(path, limits=limits, threads=0) as (container, stream), av_errors(path):
         stream.codec_context.skip_frame = "NONREF"
         if start_seconds is not None:
             container.seek(round(start_seconds / float(stream.time_base or 1)), stream=stream)

@@ -57,14 +57,15 @@ class PyAvReader(ClosedOnExit):
     """The default reader; see `VideoReader` for what it promises."""
 
     def __init__(
-        self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS, threads: int = 0
+        self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS, threads: int = 1
     ) -> None:
         """Open `path`, list its packets and decode its first frames.
 
         Args:
             path: an absolute path, as `checked_path` gives it.
             limits: what the file may declare.
-            threads: decoding threads; 0 leaves it to FFmpeg. The frames are the same.
+            threads: decoding threads; 0 leaves it to FFmpeg. The frames of a sound file are the
+                same; with more than one, a damaged frame may pass for a sound one.
 
         Raises:
             VideoOpenError: not a video, refused or too large.

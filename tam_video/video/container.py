@@ -94,14 +94,15 @@ def av_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
 
 @contextmanager
 def open_stream(
-    path: Path, *, limits: ReadLimits, threads: int = 0
+    path: Path, *, limits: ReadLimits, threads: int = 1
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The file and its best picture stream, ready to demux.
 
     Args:
         path: an absolute path, as `checked_path` gives it.
         limits: what the stream may declare.
-        threads: decoding threads; 0 leaves it to FFmpeg.
+        threads: decoding threads; 0 leaves it to FFmpeg. Only one tells of all damage: with more, a
+            frame may be handed out before its thread has met the damaged part.
 
     Raises:
         VideoOpenError: not a video, refused, or too large.

@@ -7,6 +7,7 @@ Ray. Actors that find no room wait, which is what makes an autoscaler add nodes.
 from __future__ import annotations
 
 import logging
+import os
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
@@ -33,7 +34,8 @@ class RayEngine:
 
         Args:
             factory: makes a worker in an actor's process.
-            address: of a running cluster ("auto", "ray://host:10001"); None starts a local one.
+            address: of a running cluster ("auto", "ray://host:10001"); None for the one that Ray's
+                RAY_ADDRESS names, else a local one is started.
             num_cpus: CPUs that an actor claims.
             num_gpus: GPUs that it claims; None for one where the cluster has any.
 
@@ -112,12 +114,14 @@ class RayEngine:
     def _connect(self, address: str | None) -> bool:
         if self._ray.is_initialized():
             return False
+        address = address or os.environ.get("RAY_ADDRESS")
+        # Without "local", Ray would look for what some other program once started here.
+        local = {"address": "local", "include_dashboard": False}
         try:
             self._ray.init(
-                address=address,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                **({} if address else {"include_dashboard": False}),
+                **({"address": address} if address else local),
             )
         except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
             raise ConfigError(
