@@ -64,6 +64,7 @@ class RunConfig(BaseModel):
         font: path or name of a font for the caption; None for the packaged one.
         crf: quality of the H.264 encoder, 0 (best) to 51.
         preset: speed preset of the H.264 encoder.
+        encoder: "x264", "auto" for a graphics card's where one works, "nvenc", "qsv" or "amf".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -109,6 +110,7 @@ class RunConfig(BaseModel):
     font: str | None = None
     crf: int = Field(default=18, ge=0, le=51)
     preset: str = "veryfast"
+    encoder: Literal["auto", "x264", "nvenc", "qsv", "amf"] = "x264"
 
     @model_validator(mode="after")
     def _options_agree(self) -> RunConfig:

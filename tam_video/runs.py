@@ -31,6 +31,7 @@ from tam_video.render.options import RenderOptions
 from tam_video.render.sheet import check_libraries
 from tam_video.stages import Progress, Stages
 from tam_video.types import Explanation, Message
+from tam_video.video.encoders import choose_encoder
 from tam_video.video.reader import open_video
 
 _DRAWN_FILES = {
@@ -94,6 +95,8 @@ def explain_to_folder(
     settings, target = config or RunConfig(), Path(run_dir)
     refuse_existing(target, force=force)
     render_options(settings)  # a wrong name is told before the model runs
+    if settings.render:
+        choose_encoder(settings.encoder)
     explanation = explain(
         video,
         question,
@@ -315,6 +318,7 @@ def render_options(settings: RunConfig) -> RenderOptions:
         stills=settings.stills,
         crf=settings.crf,
         preset=settings.preset,
+        encoder=settings.encoder,
         font=settings.font,
         reader=settings.reader,
     )

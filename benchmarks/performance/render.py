@@ -156,6 +156,7 @@ def bare(source: Path, target: Path) -> None:
         made = written.add_stream("libx264", rate=rate)
         made.width, made.height, made.pix_fmt = stream.width, stream.height, "yuv420p"
         made.options = {"crf": str(CRF), "preset": PRESET, "bf": "0"}
+        made.codec_context.thread_type = "FRAME"
         made.codec_context.gop_size = max(12, min(250, round(2 * rate)))
         for frame in read.decode(stream):
             frame.pict_type = av.video.frame.PictureType.NONE

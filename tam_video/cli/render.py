@@ -44,6 +44,11 @@ _LOOK = (
     click.option("--font", metavar="FILE", help="Font of the caption."),
     click.option("--crf", type=int, help="H.264 quality, 0 to 51  [default: 18]"),
     click.option("--preset", metavar="NAME", help="x264 speed preset  [default: veryfast]"),
+    click.option(
+        "--encoder",
+        type=click.Choice(["auto", "x264", "nvenc", "qsv", "amf"]),
+        help="auto: a graphics card's where one works  [default: x264]",
+    ),
 )
 
 

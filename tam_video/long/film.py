@@ -145,6 +145,7 @@ class Film:
             chapters=chapters,
             crf=self._look.crf,
             preset=self._look.preset,
+            encoder=self._look.encoder,
         )
         write_vtt(vtt, cues)
 

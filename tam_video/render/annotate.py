@@ -184,6 +184,7 @@ def encode(
         chapters=chapters if look.layout == "words" else (),
         crf=look.crf,
         preset=look.preset,
+        encoder=look.encoder,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from tam_video.errors import ConfigError, UnknownNameError
 from tam_video.render.overlay import COLORMAPS
-from tam_video.video.writer import PRESETS
+from tam_video.video.encoders import ENCODER_NAMES, PRESETS
 
 Layout: TypeAlias = Literal["overlay", "side", "grid", "words", "compare"]
 
@@ -36,6 +36,8 @@ class RenderOptions:
         word: show this word (index or text) for the whole clip.
         crf: x264 quality, 0 to 51.
         preset: x264 speed preset.
+        encoder: "x264", "auto" for a graphics card's where one works, or a card's: "nvenc", "qsv",
+            "amf".
         font: font file or name that comes before the shipped ones.
         reader: name of the video reader.
         caption: whether the bar under the picture is drawn, in layouts of one picture.
@@ -54,6 +56,7 @@ class RenderOptions:
     word: int | str | None = None
     crf: int = 18
     preset: str = "veryfast"
+    encoder: str = "x264"
     font: str | None = None
     reader: str = "pyav"
     caption: bool = True
@@ -65,6 +68,7 @@ class RenderOptions:
         _check_name("tiles", self.tiles, TILES)
         _check_name("colormap", self.colormap, COLORMAPS)
         _check_name("preset", self.preset, PRESETS)
+        _check_name("encoder", self.encoder, ENCODER_NAMES)
         for name in self.previews:
             _check_name("preview", name, PREVIEWS)
         for name in self.stills:

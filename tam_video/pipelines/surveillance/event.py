@@ -185,6 +185,7 @@ def _cut(
         tags=read_picture_tags(info.path, rotation_degrees=info.rotation_degrees),
         crf=settings.crf,
         preset=settings.preset,
+        encoder=settings.encoder,
     )
 
 

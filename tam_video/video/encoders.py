@@ -1,0 +1,140 @@
+"""H.264 encoders: which there are, how quality and speed are said to each, which ones work here.
+
+All make 4:2:0 without B-frames, so that packets come in display order. Graphics cards are quick and
+need more bytes for the same quality; what they write differs from card to card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from tam_video.errors import EncodeError, UnknownNameError
+
+if TYPE_CHECKING:
+    from av import CodecContext, Packet
+
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
+AUTO = "auto"
+_TRIAL_FRAMES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """An encoder of FFmpeg.
+
+    Attributes:
+        name: what users call it.
+        codec: what FFmpeg calls it.
+        pixel_format: what it takes, 4:2:0 of 8 bits.
+        options: FFmpeg's options for (crf, preset): crf 0 to 51 as x264 has it, one of `PRESETS`.
+    """
+
+    name: str
+    codec: str
+    pixel_format: str
+    options: Callable[[int, str], dict[str, str]]
+
+
+def _x264(crf: int, preset: str) -> dict[str, str]:
+    return {"crf": str(crf), "preset": preset, "bf": "0"}
+
+
+def _nvenc(crf: int, preset: str) -> dict[str, str]:
+    """A quality of 0 would leave it to the encoder."""
+    speed = ("p1", "p1", "p2", "p3", "p4", "p5", "p6", "p7")[PRESETS.index(preset)]
+    return {"rc": "vbr", "cq": str(max(1, crf)), "b": "0", "preset": speed, "bf": "0"}
+
+
+def _qsv(crf: int, preset: str) -> dict[str, str]:
+    speed = preset if PRESETS.index(preset) >= PRESETS.index("veryfast") else "veryfast"
+    return {"global_quality": str(max(1, crf)), "preset": speed, "bf": "0"}
+
+
+def _amf(crf: int, preset: str) -> dict[str, str]:
+    place = PRESETS.index(preset)
+    speed = "speed" if place < 3 else "balanced" if place < 6 else "quality"
+    return {"rc": "cqp", "qp_i": str(crf), "qp_p": str(crf), "quality": speed, "bf": "0"}
+
+
+X264 = Encoder("x264", "libx264", "yuv420p", _x264)
+# On graphics cards, in the order in which they are tried. Source of the options: `ffmpeg -h
+# encoder=NAME` of FFmpeg 7 and 8.
+HARDWARE = (
+    Encoder("nvenc", "h264_nvenc", "yuv420p", _nvenc),
+    Encoder("qsv", "h264_qsv", "nv12", _qsv),
+    Encoder("amf", "h264_amf", "yuv420p", _amf),
+)
+ENCODER_NAMES = (AUTO, X264.name, *(each.name for each in HARDWARE))
+
+
+def choose_encoder(name: str, *, width: int = 640, height: int = 360) -> Encoder:
+    """The encoder to use.
+
+    Args:
+        name: one of `ENCODER_NAMES`; "auto" for a graphics card's where one encodes pictures of
+            this size on this machine, else x264.
+        width: of the pictures in pixels, even.
+        height: of the pictures in pixels, even.
+
+    Raises:
+        UnknownNameError: there is no such encoder.
+        EncodeError: it does not work here, in FFmpeg's words.
+    """
+    if name == X264.name:
+        return X264
+    if name == AUTO:
+        working = (each for each in HARDWARE if not why_not(each, width, height))
+        return next(working, X264)
+    found = next((each for each in HARDWARE if each.name == name), None)
+    if found is None:
+        raise UnknownNameError("encoder", name, ENCODER_NAMES)
+    reason = why_not(found, width, height)
+    if reason:
+        raise EncodeError(
+            f"the encoder {name} can't encode {width}x{height} on this machine: {reason}",
+            hint="--encoder auto takes the first one that works, --encoder x264 works everywhere",
+        )
+    return found
+
+
+@lru_cache(maxsize=32)
+def why_not(encoder: Encoder, width: int, height: int) -> str:
+    """Why an encoder can't be used, found by encoding two pictures; "" where it can.
+
+    FFmpeg lists encoders that it was built with, whether the machine has such a card or not, and a
+    card has a least and a largest size.
+    """
+    import av
+
+    try:
+        context = av.CodecContext.create(encoder.codec, "w")
+    except av.codec.codec.UnknownCodecError:
+        return f"this FFmpeg has no {encoder.codec}"
+    try:
+        if not _encodes(context, encoder, width, height):
+            return "it gave no picture"
+    except av.FFmpegError as error:
+        return str(error.strerror)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _encodes(context: CodecContext, encoder: Encoder, width: int, height: int) -> bool:
+    from av import VideoFrame
+
+    context.width, context.height = width, height  # type: ignore[attr-defined]
+    context.pix_fmt = encoder.pixel_format  # type: ignore[attr-defined]
+    context.time_base = Fraction(1, 25)
+    context.options = encoder.options(18, "veryfast")
+    packets: list[Packet[Any]] = []
+    for number in range(_TRIAL_FRAMES):
+        frame = VideoFrame(width, height, encoder.pixel_format)
+        frame.pts = number
+        packets += context.encode(frame)  # type: ignore[attr-defined]
+    packets += context.encode(None)  # type: ignore[attr-defined]
+    return sum(packet.size > 0 for packet in packets) == _TRIAL_FRAMES
