@@ -11,6 +11,7 @@ RATIOS = {
     "tam_stage_speedup": "tam_stage:speedup",
     "tam_stage_memory": "tam_stage:memory",
     "explain_over_generate": "explaining:over_generate",
+    "explain_over_long_generate": "explaining:over_long_generate",
     "explain_memory": "explaining:memory",
     "explain_linearity": "stages:growth",
     "render_vs_transcode": "render:over_transcode",

@@ -57,6 +57,7 @@ def class_scores(
     *,
     class_ids: IntArray,
     transform: LogitTransform = NO_TRANSFORM,
+    rows_per_step: int = ROWS_PER_STEP,
 ) -> FloatArray:
     """Logits of a few vocabulary entries at every position.
 
@@ -70,6 +71,8 @@ def class_scores(
         head: the output embedding (`lm_head`), weight [vocabulary, d].
         class_ids: int64 [M], vocabulary ids.
         transform: what the model does to the output of its head.
+        rows_per_step: positions at a time, which bounds the memory beside states and result:
+            `rows_per_step` * (d + M) float32.
 
     Returns:
         float32 [S, M].
@@ -83,7 +86,7 @@ def class_scores(
     # Tokens first: the product runs faster so, and maps are read row by row.
     found = torch.empty(len(ids), len(hidden), dtype=torch.float32, device=weight.device)
     start = 0
-    for part in hidden.split(ROWS_PER_STEP):
+    for part in hidden.split(rows_per_step):
         logits = columns @ part.to(weight.device).float().T
         logits = logits if offset is None else logits + offset
         found[:, start : start + len(part)] = transformed(logits, transform)

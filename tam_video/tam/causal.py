@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tam_video.types import Float64Array, FloatArray
 
 _EPSILON = 1e-8
-_CELLS_PER_BLOCK = 4096
+CELLS_PER_BLOCK = 4096
 
 
 def context_mask(token_strings: Sequence[str]) -> NDArray[np.bool_]:
@@ -34,7 +34,11 @@ def context_mask(token_strings: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def causal_inference(
-    raw: FloatArray, relevance: FloatArray, *, context: NDArray[np.bool_]
+    raw: FloatArray,
+    relevance: FloatArray,
+    *,
+    context: NDArray[np.bool_],
+    cells_per_block: int = CELLS_PER_BLOCK,
 ) -> Float64Array:
     """Subtract from each map the part that its context explains, for all tokens at once.
 
@@ -47,24 +51,26 @@ def causal_inference(
         raw: float32 [M, V], raw maps, >= 0.
         relevance: float32 [M, M], >= 0, entry [m, k] the relevance of text token k to m.
         context: bool [M, M], entry [m, k] true where k is context of m.
+        cells_per_block: cells at a time, which bounds the memory beside the maps and [M, M]
+            matrices: 3 * M * `cells_per_block` float64.
 
     Returns:
         float64 [M, V], >= 0. A token without context, or whose context explains nothing, keeps its
         raw map.
     """
-    weights = _scaled_weights(raw, np.where(context, relevance, 0).astype(np.float64))
+    kept = np.where(context, relevance, 0).astype(np.float64)
+    weights = _scaled_weights(kept, _gram(raw, cells_per_block))
     corrected = np.empty(raw.shape)
-    for start in range(0, raw.shape[1], _CELLS_PER_BLOCK):
-        cells = slice(start, start + _CELLS_PER_BLOCK)
+    for start in range(0, raw.shape[1], cells_per_block):
+        cells = slice(start, start + cells_per_block)
         block = raw[:, cells].astype(np.float64)
         corrected[:, cells] = np.maximum(block - weights @ block, 0)
     return corrected
 
 
-def _scaled_weights(raw: FloatArray, relevance: Float64Array) -> Float64Array:
-    """float64 [M, M]: s_m w_k, 0 outside the context."""
+def _scaled_weights(relevance: Float64Array, gram: Float64Array) -> Float64Array:
+    """float64 [M, M]: s_m w_k, 0 outside the context, from inner products of the raw maps."""
     weights = relevance / (relevance.sum(axis=1, keepdims=True) + _EPSILON)
-    gram = _gram(raw)
     overlap = (weights * gram).sum(axis=1)
     energy = ((weights @ gram) * weights).sum(axis=1)
     scale = np.divide(overlap, energy, out=np.zeros_like(energy), where=energy > 0)
@@ -72,10 +78,10 @@ def _scaled_weights(raw: FloatArray, relevance: Float64Array) -> Float64Array:
     return scaled
 
 
-def _gram(raw: FloatArray) -> Float64Array:
+def _gram(raw: FloatArray, cells_per_block: int) -> Float64Array:
     """float64 [M, M]: inner products of the raw maps."""
     gram = np.zeros((len(raw), len(raw)))
-    for start in range(0, raw.shape[1], _CELLS_PER_BLOCK):
-        block = raw[:, start : start + _CELLS_PER_BLOCK].astype(np.float64)
+    for start in range(0, raw.shape[1], cells_per_block):
+        block = raw[:, start : start + cells_per_block].astype(np.float64)
         gram += block @ block.T
     return gram

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tam_video.tam.causal import CELLS_PER_BLOCK
 from tam_video.tam.motion import BoolArray
 from tam_video.tam.temporal import CausalScale, OverlapMeasure, TemporalOptions
 from tam_video.types import Float64Array, FloatArray, IntArray
 
 _EPSILON = 1e-8
-_CELLS_PER_BLOCK = 4096
 
 
 def corrected_maps(
@@ -89,6 +89,7 @@ def slot_causal_inference(
     cap: float | Float64Array | None = None,
     floor: float = 0.0,
     relevance_power: float = 1.0,
+    cells_per_block: int = CELLS_PER_BLOCK,
 ) -> FloatArray:
     """Subtract from each map the part that its context explains, with a factor that may vary.
 
@@ -116,6 +117,7 @@ def slot_causal_inference(
         cap: upper bound of the factor, > 0, for all tokens or float64 [M]; None for none.
         floor: share of the raw map that is left in each cell, in [0, 1].
         relevance_power: p, >= 0; 1 as published, 0 weighs all context alike.
+        cells_per_block: cells at a time, as in `causal_inference`.
 
     Returns:
         float32 [M, V], between floor * `raw` and `raw`. A token without context, or whose context
@@ -136,11 +138,12 @@ def slot_causal_inference(
             f"{shrinkage} and {relevance_power}"
         )
     weights = _weights(relevance, context, relevance_power)
-    overlap, energy = _products(raw, weights, slot_cells)
+    blocks = _blocks(slot_cells, cells_per_block)
+    overlap, energy = _products(raw, weights, blocks, num_slots=len(slot_cells))
     factor = _factors(overlap, energy, scale=scale, shrinkage=shrinkage)
     factor = np.minimum(factor, caps[:, None])
     corrected = np.empty(raw.shape, dtype=np.float32)
-    for slot, cells in _blocks(slot_cells):
+    for slot, cells in blocks:
         block = raw[:, cells].astype(np.float64)
         left = block - factor[:, slot, None] * (weights @ block)
         corrected[:, cells] = np.maximum(left, floor * block)
@@ -239,12 +242,12 @@ def _weights(relevance: FloatArray, context: BoolArray, power: float) -> Float64
 
 
 def _products(
-    raw: FloatArray, weights: Float64Array, slot_cells: Sequence[int]
+    raw: FloatArray, weights: Float64Array, blocks: Sequence[tuple[int, slice]], *, num_slots: int
 ) -> tuple[Float64Array, Float64Array]:
     """float64 [M, t] each: <A, E> and <E, E> over each slot; E itself is never stored."""
-    overlap = np.zeros((len(raw), len(slot_cells)))
+    overlap = np.zeros((len(raw), num_slots))
     energy = np.zeros_like(overlap)
-    for slot, cells in _blocks(slot_cells):
+    for slot, cells in blocks:
         block = raw[:, cells].astype(np.float64)
         interference = weights @ block
         overlap[:, slot] += (block * interference).sum(axis=1)
@@ -289,12 +292,12 @@ def _top_iou(maps: FloatArray, share: float) -> Float64Array:
     return _ratio(shared, sizes[:, None] + sizes - shared)
 
 
-def _blocks(slot_cells: Sequence[int]) -> list[tuple[int, slice]]:
+def _blocks(slot_cells: Sequence[int], cells_per_block: int) -> list[tuple[int, slice]]:
     """Each slot's cells, cut into blocks of bounded size."""
     found, first = [], 0
     for slot, count in enumerate(slot_cells):
-        for start in range(0, count, _CELLS_PER_BLOCK):
-            end = min(start + _CELLS_PER_BLOCK, count)
+        for start in range(0, count, cells_per_block):
+            end = min(start + cells_per_block, count)
             found.append((slot, slice(first + start, first + end)))
         first += count
     return found

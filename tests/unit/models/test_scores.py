@@ -96,6 +96,14 @@ def test_columns_equal_loops(transform: LogitTransform, bias: bool, num_position
             )
 
 
+@pytest.mark.parametrize("rows_per_step", [1, 3, 100])
+def test_steps_change_no_score(rows_per_step: int) -> None:
+    head, hidden, ids = make_head(bias=True), torch.randn(7, 6), np.array([4, 0])
+    whole = class_scores(hidden, head, class_ids=ids)
+    found = class_scores(hidden, head, class_ids=ids, rows_per_step=rows_per_step)
+    np.testing.assert_allclose(found, whole, atol=1e-6)
+
+
 def test_half_precision_states_are_read_in_full() -> None:
     head, hidden = make_head(bias=False).to(torch.bfloat16), torch.randn(4, 6).to(torch.bfloat16)
     found = class_scores(hidden, head, class_ids=np.arange(11))

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tam_video.tam import interference
 from tam_video.tam.causal import causal_inference, context_mask
 from tam_video.tam.interference import (
     corrected_maps,
@@ -320,14 +319,14 @@ def test_constant_maps_lie_on_no_object():
     assert not same_object(raw, threshold=0, measure="iou").any()
 
 
-def test_blocks_leave_no_seam(monkeypatch):
+def test_blocks_leave_no_seam():
     raw, relevance, context, slot_cells = random_case(0)
     arguments = {"context": context, "slot_cells": slot_cells, "scale": "mixture"}
     whole = slot_causal_inference(raw, relevance, **arguments)
 
-    monkeypatch.setattr(interference, "_CELLS_PER_BLOCK", 3)
+    got = slot_causal_inference(raw, relevance, **arguments, cells_per_block=3)
 
-    np.testing.assert_allclose(slot_causal_inference(raw, relevance, **arguments), whole, atol=1e-6)
+    np.testing.assert_allclose(got, whole, atol=1e-6)
 
 
 def test_no_tokens_give_no_maps():
