@@ -125,7 +125,7 @@ class RunConfig(BaseModel):
         asked = [
             name
             for name, given in (
-                ("num_frames", self.num_frames is not None and self.fps is None),
+                ("num_frames", self.num_frames is not None),
                 ("fps", self.fps is not None),
                 ("timestamps", bool(self.timestamps)),
             )

@@ -33,6 +33,7 @@ def test_sampler_follows_the_other_options(values, sampler):
         ({"start_seconds": 3.0, "end_seconds": 2.0}, "end must lie after"),
         ({"show_token": 1, "show_word": "a"}, "not both"),
         ({"fps": 2.0, "timestamps": (1.0,)}, "exclude each other"),
+        ({"fps": 2.0, "num_frames": 8}, "num_frames and fps exclude each other"),
         ({"method": "logit", "profile": "reference"}, "profiles are of the method tam"),
     ],
 )
