@@ -18,6 +18,7 @@ from tam_video.errors import ConfigError, OutputExistsError, RunFolderError
 from tam_video.export.durable import (
     append_lines,
     sync,
+    take_lock,
     whole_lines,
     write_whole,
     writing,
@@ -155,16 +156,9 @@ class FolderStorage:
 
     def lock(self, label: str) -> None:
         """Hold the ledger's lock as long as this process lives."""
-        import fcntl
-
-        with writing(self.folder):
-            work = self.folder / _WORK
-            work.mkdir(exist_ok=True)
-            self._lock = os.open(work / f"{label}.lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.release()
+            self._lock = take_lock(self.folder / _WORK / f"{label}.lock")
+        except BlockingIOError:
             raise ConfigError(
                 f"another process works in {self.address}",
                 hint="wait for it, or share the items with --shard",

@@ -52,6 +52,29 @@ def write_whole(path: Path, content: str | bytes) -> Path:
             temporary.unlink(missing_ok=True)
 
 
+def take_lock(path: Path) -> int:
+    """Hold a file as the sign that one process works beside it; made where it is missing.
+
+    Returns:
+        A handle that holds it until it is closed or this process ends, however it ends.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        ExportError: the file can't be made.
+    """
+    import fcntl
+
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | NEVER_FOLLOW_LINKS, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        os.close(handle)
+        raise BlockingIOError(str(path)) from exc
+    return handle
+
+
 def append_lines(path: Path, lines: Sequence[bytes]) -> int:
     """Add lines to a file and wait until the disk has them: all of them, or none.
 

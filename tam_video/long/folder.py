@@ -7,20 +7,23 @@ on with the rest. What was asked is written first, so that other settings are re
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tam_video.errors import OutputExistsError, RunFolderError
-from tam_video.export.durable import write_whole, writing
+from tam_video.errors import ConfigError, OutputExistsError, RunFolderError
+from tam_video.export.durable import take_lock, write_whole, writing
 from tam_video.export.manifest import MANIFEST
 from tam_video.long.windows import VideoWindow
 
 ASKED, SEEN, TIMELINE, WINDOWS = "long.json", "seen.json", "timeline.json", "windows"
 FILM, CAPTIONS, ANSWERS, REPORT = "annotated.mp4", "captions.vtt", "answers.vtt", "report.html"
 _OWN_FILES = (SEEN, TIMELINE, FILM, CAPTIONS, ANSWERS, REPORT)
+_LOCK = ".lock"
 _VERSION = 1
 
 
@@ -31,8 +34,9 @@ class LongFolder:
     path: Path
 
     @classmethod
-    def opened(cls, path: Path, asked: Mapping[str, Any], *, force: bool) -> LongFolder:
-        """A new folder, or that of the same video asked the same with the same settings.
+    @contextmanager
+    def opened(cls, path: Path, asked: Mapping[str, Any], *, force: bool) -> Iterator[LongFolder]:
+        """A new folder, or that of the same video asked the same with the same settings; locked.
 
         Args:
             path: the folder.
@@ -42,22 +46,37 @@ class LongFolder:
         Raises:
             OutputExistsError: it holds something else, or another job and `force` is not set.
             RunFolderError: what it holds can't be told.
+            ConfigError: another process works there.
             ExportError: it can't be written.
         """
         folder = cls(path)
+        folder._asked_before()  # refuses what is none of ours before anything is written there
+        try:
+            lock = take_lock(path / _LOCK)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another process works in {path}", hint="wait for it, or choose another -o DIR"
+            ) from None
+        try:
+            folder._prepare(asked, force=force)
+            yield folder
+        finally:
+            os.close(lock)
+
+    def _prepare(self, asked: Mapping[str, Any], *, force: bool) -> None:
+        """Note what is asked; refuse another job, or remove it."""
         told = json.loads(json.dumps({"long_version": _VERSION, **asked}))
-        before = folder._asked_before()
+        before = self._asked_before()
         if before is not None:
             if not force and before != told:
                 names = ", ".join(sorted(k for k in told if told[k] != before.get(k)))
                 raise OutputExistsError(
-                    f"{path} holds a long video asked otherwise: {names}",
+                    f"{self.path} holds a long video asked otherwise: {names}",
                     hint="choose another -o DIR, or pass --force to begin again",
                 )
             if force:
-                folder._clear()
-        write_whole(path / ASKED, json.dumps(told, indent=1, sort_keys=True) + "\n")
-        return folder
+                self._clear()
+        write_whole(self.path / ASKED, json.dumps(told, indent=1, sort_keys=True) + "\n")
 
     def window_dir(self, window: VideoWindow) -> Path:
         """The run folder of a window, named by its place and its begin."""
@@ -108,7 +127,7 @@ class LongFolder:
 
     def _asked_before(self) -> dict[str, Any] | None:
         path = self.path
-        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        if not path.exists() or (path.is_dir() and all(p.name == _LOCK for p in path.iterdir())):
             return None
         if not (path / ASKED).is_file():
             raise OutputExistsError(

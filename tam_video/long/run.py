@@ -68,17 +68,14 @@ def explain_long(
     turns = asked_turns(question, conversation, num_inputs=1)
     path, stages = checked_path(video), Stages(progress)
     named = model.name if model is not None and not isinstance(model, str) else settings.model
-    place = LongFolder.opened(
-        Path(folder),
-        {
-            "video": video_fingerprint(path),
-            "settings": {**settings.model_dump(mode="json"), "model": named},
-            "options": asdict(chosen),
-            "turns": [asdict(turn) for turn in turns],
-        },
-        force=force,
-    )
+    asked = {
+        "video": video_fingerprint(path),
+        "settings": {**settings.model_dump(mode="json"), "model": named},
+        "options": asdict(chosen),
+        "turns": [asdict(turn) for turn in turns],
+    }
     with ExitStack() as stack:
+        place = stack.enter_context(LongFolder.opened(Path(folder), asked, force=force))
         with stages.stage("open"):
             opened = open_video(path, reader=settings.reader, limits=limits)
             reader = stack.enter_context(opened)

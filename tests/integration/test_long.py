@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -24,6 +25,7 @@ from tam_video.errors import (
     VideoOpenError,
 )
 from tam_video.export.document import read_explanation
+from tam_video.export.durable import take_lock
 from tam_video.long import LongOptions, explain_long
 from tam_video.long.gate import active_spans, looks
 from tam_video.long.scenes import scene_borders
@@ -150,7 +152,15 @@ def test_other_settings_or_another_folder_are_refused(finished, camera, model, t
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(OutputExistsError):
         explain_long(camera, tmp_path, QUESTION, model=model)
-    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_has_one_process_at_a_time(empty, tmp_path):
+    lock = take_lock(tmp_path / "out" / ".lock")
+    with pytest.raises(ConfigError, match="another process works in"):
+        explain_long(empty, tmp_path / "out", QUESTION, config=CONFIG)
+    os.close(lock)
+    assert explain_long(empty, tmp_path / "out", QUESTION, config=CONFIG).windows == ()
 
 
 def test_nothing_moved_is_a_result_without_a_model(empty, tmp_path):
