@@ -100,9 +100,12 @@ def interleaved(
     return found
 
 
-def median_ratio(above: list[Clock], below: list[Clock]) -> float:
-    """The median over rounds of CPU time over CPU time of the same round."""
-    return statistics.median(a.cpu / b.cpu for a, b in zip(above, below, strict=True))
+def median_ratio(
+    above: list[Clock], below: list[Clock], *, by: Literal["cpu", "wall"] = "cpu"
+) -> float:
+    """The median over rounds of time over time of the same round."""
+    pairs = zip(above, below, strict=True)
+    return statistics.median(getattr(a, by) / getattr(b, by) for a, b in pairs)
 
 
 def best_seconds(clocks: dict[str, list[Clock]]) -> dict[str, float]:
