@@ -31,6 +31,9 @@ class RunConfig(BaseModel):
             the depth apart, for "default", and the last one for the others.
         logits: "model": scores are the model's own logits; "head": before its softcap and scale.
         reader: name of the video reader.
+        frame_size: "source": frames are read as they are, and the processor resizes them;
+            "processor": they are read in the size that it would make of them, which takes far less
+            memory and changes pixel values a little.
         sampler: name of the frame sampler; "auto" follows the other options (`native` without any).
         num_frames: frames to sample, for samplers that take a number.
         fps: frames per second to sample.
@@ -79,6 +82,7 @@ class RunConfig(BaseModel):
     layer: int | float | Literal["auto", "input"] = "auto"
     logits: Literal["model", "head"] = "model"
     reader: str = "pyav"
+    frame_size: Literal["source", "processor"] = "source"
     sampler: str = "auto"
     num_frames: int | None = Field(default=None, ge=1)
     fps: float | None = Field(default=None, gt=0)

@@ -43,7 +43,13 @@ from tam_video.types import (
     IntArray,
     Message,
 )
-from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, VideoReader, open_video
+from tam_video.video.reader import (
+    DEFAULT_LIMITS,
+    ReadLimits,
+    VideoReader,
+    open_video,
+    read_scaled,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -275,14 +281,18 @@ def _read(
     Raises:
         ConfigError: more frames than `max_frames`, which would not fit a model or the memory.
     """
+    warnings: list[str] = []
     with stages.stage("read"):
-        batches = _read_batches(readers, settings, model)
-    warnings = tuple(said for reader in readers for said in reader.warnings)
-    return SampledFrames(batches, warnings, stages.seconds)
+        batches = _read_batches(readers, settings, model, warnings)
+    warnings += [said for reader in readers for said in reader.warnings]
+    return SampledFrames(batches, tuple(warnings), stages.seconds)
 
 
 def _read_batches(
-    readers: Sequence[VideoReader], settings: RunConfig, model: VideoModel
+    readers: Sequence[VideoReader],
+    settings: RunConfig,
+    model: VideoModel,
+    warnings: list[str],
 ) -> tuple[FrameBatch, ...]:
     chosen = [_sample(reader, settings, model) for reader in readers]
     total = sum(map(len, chosen))
@@ -291,7 +301,30 @@ def _read_batches(
             f"{total} frames were sampled, the limit is {settings.max_frames}",
             hint="use --num-frames, choose a part (--start/--end), or raise --max-frames",
         )
-    return tuple(reader.read(indices) for reader, indices in zip(readers, chosen, strict=True))
+    return tuple(
+        _read_batch(reader, indices, settings, model, warnings)
+        for reader, indices in zip(readers, chosen, strict=True)
+    )
+
+
+def _read_batch(
+    reader: VideoReader,
+    indices: IntArray,
+    settings: RunConfig,
+    model: VideoModel,
+    warnings: list[str],
+) -> FrameBatch:
+    """The frames of one input, in the source's size or in the processor's."""
+    if settings.frame_size == "source" or reader.info.is_image:
+        return reader.read(indices)
+    size = model.frame_size(reader.info, len(indices))
+    if size is None:
+        warnings.append(
+            f"frames of {reader.info.path.name} are read in their own size: {model.family} does not"
+            " only make whole frames smaller"
+        )
+        return reader.read(indices)
+    return read_scaled(reader, indices, height=size[0], width=size[1])
 
 
 def _sample(reader: VideoReader, settings: RunConfig, model: VideoModel) -> IntArray:

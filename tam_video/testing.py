@@ -248,6 +248,24 @@ class ModelContract:
         for shape in self.clips:
             assert_cells_are_localised(model, [make_batch(*shape)])
 
+    def test_frames_of_the_told_size_are_not_resized_again(self, model: Any) -> None:
+        """They make as many cells as frames of the source, and pass the processor as they are."""
+        processor, least = model.checkpoint.processor.video_processor, model.adapter.least_frames
+        how = {"do_sample_frames": False, "return_tensors": "pt"}
+        for num_frames in self.short_clips:
+            large = make_batch(max(num_frames, least), 512, 896)
+            size = model.frame_size(large.info, num_frames)
+            if size is None:
+                continue
+            small = make_batch(max(num_frames, least), *size).frames
+            with quiet():
+                whole = processor(videos=[large.frames], **how)
+                found = processor(videos=[small], **how)
+                kept = processor(videos=[small], do_resize=False, **how)
+            for name, value in found.items():
+                assert value.shape == whole[name].shape
+                assert torch.equal(value, kept[name])
+
     def test_every_frame_feeds_the_slot_the_layout_says(self, model: Any) -> None:
         """An odd and an even number of frames."""
         for num_frames, height, width in self.clips:

@@ -60,6 +60,12 @@ _SETTINGS = (
         help="Load weights that are stored as pickles, where there are no others.",
     ),
     click.option("--reader", metavar="NAME", help="pyav or decord  [default: pyav]"),
+    click.option(
+        "--frame-size",
+        type=click.Choice(["source", "processor"]),
+        help="processor: read frames as small as the model's processor makes them; saves memory  "
+        "[default: source]",
+    ),
     click.option("--max-new-tokens", type=int, help="Longest answer  [default: 128]"),
     click.option(
         "--sample", "do_sample", is_flag=True, default=None, help="Draw tokens at random."

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from tam_video.errors import TokenAlignmentError
+from tam_video.models.sizing import Size, unknown_size
 from tam_video.types import (
     Float64Array,
     FrameBatch,
@@ -120,6 +121,19 @@ class VideoModel(Protocol):
 
         Returns:
             int64 [k], ascending positions into the n frames.
+        """
+        ...
+
+    def frame_size(self, info: VideoInfo, num_frames: int) -> tuple[int, int] | None:
+        """The size that frames may be read in because the model would make them so small itself.
+
+        Args:
+            info: the video.
+            num_frames: how many frames of it the model will be given.
+
+        Returns:
+            (height, width) in pixels, neither above the source's; None where the model does
+            something else to frames than resize them whole, or makes them larger.
         """
         ...
 
@@ -268,6 +282,8 @@ class Family:
         processor_options: further `processor_kwargs` for given frames.
         answer_fill: value of an answer position in the inputs that have one value per position.
         logit_transform: what the model does after its `lm_head`, from the config.
+        frame_size: (height, width) that the processor makes of `num_frames` whole frames of a
+            source's (height, width); None where it does something else.
         model_class: the transformers class that loads it.
         decoder_norm: name of the decoder's final norm.
     """
@@ -287,5 +303,6 @@ class Family:
         default_factory=lambda: {"attention_mask": 1, "mm_token_type_ids": 0}
     )
     logit_transform: Callable[[Any], LogitTransform] = plain_logits
+    frame_size: Callable[[Any, int, Size], Size | None] = unknown_size
     model_class: str = "AutoModelForImageTextToText"
     decoder_norm: str = "norm"

@@ -148,6 +148,16 @@ class TransformersModel:
             chosen = processor.sample_frames(metadata, **rule)
         return np.unique(np.clip(np.asarray(chosen, dtype=np.int64), 0, num_frames - 1))
 
+    def frame_size(self, info: VideoInfo, num_frames: int) -> tuple[int, int] | None:
+        """The size that the processor makes of frames; see `VideoModel.frame_size`."""
+        count = max(num_frames, self.adapter.least_frames)
+        source = (info.height, info.width)
+        with library_errors("run", name=self.name), quiet():
+            size = self.adapter.frame_size(self.checkpoint.processor, count, source)
+        if size is None or size[0] > source[0] or size[1] > source[1]:
+            return None
+        return size
+
     def generate(
         self,
         inputs: FrameBatch | Sequence[FrameBatch],

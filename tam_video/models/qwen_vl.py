@@ -21,6 +21,7 @@ from tam_video.models.placing import (
     split_counts,
     thw_layouts,
 )
+from tam_video.models.sizing import size_by_rule
 from tam_video.types import FrameBatch
 
 Runs = Literal["one", "per_slot"]
@@ -62,8 +63,14 @@ def _place_kind(
     return list(map(PlacedLayout, layouts, parts))
 
 
-QWEN2_VL = Family("qwen2_vl", partial(place_by_thw, runs="one"), "2", WHOLE, token_types=True)
-QWEN2_5_VL = Family("qwen2_5_vl", partial(place_by_thw, runs="one"), "2", WHOLE, token_types=True)
+def _in_one_run(model_type: str) -> Family:
+    """A family that takes its input from Qwen2-VL's processor."""
+    place = partial(place_by_thw, runs="one")
+    return Family(model_type, place, "2", WHOLE, token_types=True, frame_size=size_by_rule)
+
+
+QWEN2_VL = _in_one_run("qwen2_vl")
+QWEN2_5_VL = _in_one_run("qwen2_5_vl")
 
 
 def _behind_times(model_type: str) -> Family:
@@ -75,6 +82,7 @@ def _behind_times(model_type: str) -> Family:
         WHOLE,
         least_frames=2,
         token_types=True,
+        frame_size=size_by_rule,
     )
 
 

@@ -119,10 +119,23 @@ class PyAvReader(ClosedOnExit):
 
     def read(self, indices: IntArray | Sequence[int]) -> FrameBatch:
         """The asked frames, in the asked order; see `VideoReader.read`."""
+        return self._batch(indices, None)
+
+    def read_scaled(
+        self, indices: IntArray | Sequence[int], *, height: int, width: int
+    ) -> FrameBatch:
+        """The asked frames in another size; see `ScalingReader.read_scaled`."""
+        return self._batch(indices, (height, width))
+
+    def _batch(self, indices: IntArray | Sequence[int], size: tuple[int, int] | None) -> FrameBatch:
         self._check_open()
         asked = checked_indices(indices, num_frames=len(self._index))
-        frames = np.empty((len(asked), *self._recipe.shape), np.uint8)
-        for index, rgb in self._walk(np.unique(asked).tolist(), self._rgb):
+        frames = np.empty((len(asked), *(size or self._recipe.shape[:2]), 3), np.uint8)
+
+        def convert(picture: VideoFrame) -> ByteArray:
+            return to_rgb(picture, self._recipe, size)
+
+        for index, rgb in self._walk(np.unique(asked).tolist(), convert):
             for place in np.flatnonzero(asked == index):
                 frames[place] = rgb
         pts_seconds = self._timeline.pts_seconds[asked]

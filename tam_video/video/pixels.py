@@ -125,16 +125,24 @@ def _orientation(matrix: Matrix) -> tuple[bool, bool, bool, int, bool]:
     return transposed, rows, columns, degrees, mirrored
 
 
-def to_rgb(frame: VideoFrame, recipe: PixelRecipe) -> ByteArray:
+def to_rgb(
+    frame: VideoFrame, recipe: PixelRecipe, size: tuple[int, int] | None = None
+) -> ByteArray:
     """uint8 [H, W, 3]: the picture as a player shows it, except that pixels keep their aspect.
 
     Args:
         frame: a decoded picture; one of another size is scaled to the recipe's.
         recipe: what `pixel_recipe` read from the first frame.
+        size: (height, width) to scale the upright picture to, by a bicubic filter; None for its
+            own.
     """
+    height, width = recipe.height, recipe.width
+    if size is not None:
+        height, width = size[::-1] if recipe.is_transposed else size
     picture = frame.reformat(
-        width=recipe.width,
-        height=recipe.height,
+        width=width,
+        height=height,
+        interpolation=None if size is None else "BICUBIC",
         format="rgb24",
         dst_color_range=_FULL,
         threads=1,

@@ -190,6 +190,20 @@ class ClosedOnExit:
 
 
 @runtime_checkable
+class ScalingReader(Protocol):
+    """A reader that scales pictures on their way to RGB, so that none is held in full size."""
+
+    def read_scaled(
+        self, indices: IntArray | Sequence[int], *, height: int, width: int
+    ) -> FrameBatch:
+        """As `read`, frames of uint8 [T, height, width, 3], made by a bicubic filter.
+
+        Raises:
+            As `read`.
+        """
+
+
+@runtime_checkable
 class PlanarReader(Protocol):
     """A reader that also hands out pictures as they are stored, which saves a way through RGB."""
 
@@ -203,6 +217,26 @@ class PlanarReader(Protocol):
             ValueError: the reader is closed.
             VideoDecodeError: a frame can't be decoded.
         """
+
+
+def read_scaled(
+    reader: VideoReader, indices: IntArray | Sequence[int], *, height: int, width: int
+) -> FrameBatch:
+    """Frames of any reader in another size; see `ScalingReader.read_scaled`.
+
+    Frames of a reader that can't scale are read one by one.
+    """
+    if isinstance(reader, ScalingReader):
+        return reader.read_scaled(indices, height=height, width=width)
+    import cv2
+
+    asked = checked_indices(indices, num_frames=len(reader.timeline))
+    frames = np.empty((len(asked), height, width, 3), dtype=np.uint8)
+    for place, index in enumerate(asked.tolist()):
+        picture = reader.read([index]).frames[0]
+        cv2.resize(picture, (width, height), dst=frames[place], interpolation=cv2.INTER_AREA)
+    seconds = reader.timeline.pts_seconds[asked]
+    return FrameBatch(frames=frames, indices=asked, pts_seconds=seconds, info=reader.info)
 
 
 def read_planes(reader: VideoReader, *, matrix: int) -> Iterator[DecodedPlanes]:
