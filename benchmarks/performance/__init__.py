@@ -19,6 +19,7 @@ RATIOS = {
     "render_memory_growth": "render:memory",
     "sampling_gop30": "decode:sampling_gop30",
     "sampling_gop250": "decode:sampling_gop250",
+    "frame_size_memory": "decode:frame_size_memory",
     "cold_explain": "startup:cold_explain",
     "help_seconds": "startup:help_seconds",
     "batch_two_workers": "batch:two_workers",

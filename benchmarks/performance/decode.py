@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.performance.clips import FPS, numbered_clip, read_number
-from benchmarks.performance.measurement import Measurement, cpu_seconds, in_child
+from benchmarks.performance.measurement import (
+    Measurement,
+    cpu_seconds,
+    extra_peak,
+    in_child,
+    one_thread,
+)
 
 _FRAMES = 32
 _RIVALS = ("decord", "torchcodec", "opencv", "pyav")
@@ -54,6 +61,55 @@ def _sampling(gop: int, *, quick: bool) -> Measurement:
             "not installed": sorted({"ours", *_RIVALS} - set(names)),
         },
     )
+
+
+def frame_size_memory(quick: bool) -> Measurement:
+    """Reading and processing frames in the source's size and in the processor's."""
+    frames = 4 if quick else 64
+    path = numbered_clip(seconds=4 if quick else 20, gop=30)
+    sizes = ("source", "processor")
+    found = {
+        size: in_child("decode:prepare", path=str(path), size=size, frames=frames) for size in sizes
+    }
+    source, small = found.values()
+    return Measurement(
+        ratio=source["extra_bytes"] / small["extra_bytes"],
+        target=None,
+        sense="at least",
+        seconds={f"{size} cpu": each["cpu"] for size, each in found.items()},
+        how=f"{frames} frames of {path.stem} at 1280x720 to the pixels of a Qwen2-VL, 14 x 26 cells"
+        " a slot; peak beyond the model, a process for each",
+        figures={
+            "extra_bytes": {size: each["extra_bytes"] for size, each in found.items()},
+            "frame_bytes": {size: each["frame_bytes"] for size, each in found.items()},
+        },
+    )
+
+
+def prepare(path: str, size: str, frames: int) -> dict[str, Any]:
+    """Read a clip's frames and give them to the processor: bytes and seconds."""
+    from benchmarks.performance.explaining import QUICK, shown
+    from benchmarks.performance.random_qwen import random_model
+    from tam_video.config import RunConfig
+    from tam_video.models.prompt import encode_prompt
+    from tam_video.pipeline import read_frames
+
+    one_thread()
+    shape = replace(QUICK, slots=frames // 2, rows=14, columns=26)
+    model = random_model(shape)
+    told: dict[str, Any] = {}
+
+    def call(count: int = frames) -> None:
+        settings = RunConfig(num_frames=count, frame_size=size)
+        batches = read_frames(path, model=model, settings=settings).batches
+        how = {"checkpoint": model.checkpoint, "family": model.adapter}
+        encode_prompt(batches, shown(), **how)
+        told["frame_bytes"] = batches[0].frames.nbytes
+
+    call(2)
+    start = cpu_seconds()
+    extra = extra_peak(call)
+    return {"extra_bytes": extra, "cpu": cpu_seconds() - start, **told}
 
 
 def sample(reader: str, path: str) -> dict[str, Any]:
