@@ -19,8 +19,8 @@ from tam_video.errors import VideoDecodeError, VideoOpenError
 from tam_video.types import ByteArray, FrameBatch, IntArray, VideoInfo
 from tam_video.video.reader import (
     DEFAULT_LIMITS,
-    ClosedOnExit,
     DecodedFrame,
+    ReaderBase,
     ReadLimits,
     Timeline,
     checked_indices,
@@ -31,8 +31,11 @@ _logger = logging.getLogger(__name__)
 _STRETCH_FRAMES = 8  # looked at where no window is given
 
 
-class DicomReader(ClosedOnExit):
-    """The reader of DICOM files; see `VideoReader` for what it promises."""
+class DicomReader(ReaderBase):
+    """The reader of DICOM files; see `VideoReader` for what it promises.
+
+    Nothing of `info` is a patient's but maybe the file's name.
+    """
 
     def __init__(self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> None:
         """Read the technical tags and decode the first frame.
@@ -60,7 +63,7 @@ class DicomReader(ClosedOnExit):
                 f"{path.name} lasts {float(self._times.duration_seconds):.0f} seconds",
                 hint=f"the limit is {limits.max_seconds:g} seconds; cut it first",
             )
-        self._warnings = list(self._times.warnings)
+        self._warnings: list[str] = list(self._times.warnings)
         self._colours = self._make_colours()
         self._info = _info(path, self._header, self._times)
         self._timeline = Timeline(
@@ -70,21 +73,6 @@ class DicomReader(ClosedOnExit):
         self.read([0])
         for words in self._warnings:
             _logger.warning("%s: %s", path.name, words)
-
-    @property
-    def info(self) -> VideoInfo:
-        """What is known of the file; nothing of it is a patient's but maybe its name."""
-        return self._info
-
-    @property
-    def timeline(self) -> Timeline:
-        """When each frame is shown."""
-        return self._timeline
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """The fallbacks taken so far, in words."""
-        return tuple(self._warnings)
 
     @property
     def header(self) -> Header:

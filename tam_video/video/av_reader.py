@@ -32,11 +32,10 @@ from tam_video.video.pixels import PixelRecipe, pixel_recipe, to_rgb
 from tam_video.video.planes import Planes, planes_of_frame
 from tam_video.video.reader import (
     DEFAULT_LIMITS,
-    ClosedOnExit,
     DecodedFrame,
     DecodedPlanes,
+    ReaderBase,
     ReadLimits,
-    Timeline,
     checked_indices,
     checked_range,
 )
@@ -53,7 +52,7 @@ _logger = logging.getLogger(__name__)
 _OPENING_FRAMES = 8  # decoded at opening, to see whether the packets tell the truth
 
 
-class PyAvReader(ClosedOnExit):
+class PyAvReader(ReaderBase):
     """The default reader; see `VideoReader` for what it promises."""
 
     def __init__(
@@ -86,21 +85,6 @@ class PyAvReader(ClosedOnExit):
         pages = count_pages(path) if self._info.codec == "tiff" else 1
         if pages > 1:
             self._warn(f"the file holds {pages} pictures: the first is read")
-
-    @property
-    def info(self) -> VideoInfo:
-        """What is known of the file."""
-        return self._info
-
-    @property
-    def timeline(self) -> Timeline:
-        """When each frame is shown."""
-        return self._timeline
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """The fallbacks taken so far, in words."""
-        return tuple(self._warnings)
 
     @property
     def is_counted(self) -> bool:

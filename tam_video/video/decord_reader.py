@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from tam_video.errors import MissingDependencyError, VideoDecodeError, VideoOpenError
-from tam_video.types import ByteArray, FrameBatch, IntArray, VideoInfo
+from tam_video.types import ByteArray, FrameBatch, IntArray
 from tam_video.video.av_reader import PyAvReader
 from tam_video.video.reader import (
     DEFAULT_LIMITS,
-    ClosedOnExit,
     DecodedFrame,
+    ReaderBase,
     ReadLimits,
-    Timeline,
     checked_indices,
     checked_range,
 )
@@ -64,7 +63,7 @@ def decord_errors(path: Path, *, frame_index: int | None = None) -> Iterator[Non
         ) from exc
 
 
-class DecordReader(ClosedOnExit):
+class DecordReader(ReaderBase):
     """The second reader; see `VideoReader` for what it promises."""
 
     def __init__(self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> None:
@@ -82,21 +81,12 @@ class DecordReader(ClosedOnExit):
         """
         self._path = path
         self._exact = PyAvReader(path, limits=limits)
+        self._info, self._timeline = self._exact.info, self._exact.timeline
         self._refuse_known_trouble()
         is_image = self.info.is_image
         doubt = "reads no still pictures" if is_image else self._doubt(_open(path))
         self._falls_back = bool(doubt)
         self._warnings = (f"decord {doubt}: PyAV reads the file instead",) if doubt else ()
-
-    @property
-    def info(self) -> VideoInfo:
-        """What is known of the file."""
-        return self._exact.info
-
-    @property
-    def timeline(self) -> Timeline:
-        """When each frame is shown."""
-        return self._exact.timeline
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ from tam_video.errors import VideoDecodeError, VideoOpenError
 from tam_video.types import ByteArray, FrameBatch, IntArray, VideoInfo
 from tam_video.video.reader import (
     DEFAULT_LIMITS,
-    ClosedOnExit,
     DecodedFrame,
+    ReaderBase,
     ReadLimits,
     Timeline,
     checked_indices,
@@ -26,8 +26,11 @@ from tam_video.video.reader import (
 )
 
 
-class FrameFolder(ClosedOnExit):
-    """Frames from image files; see `VideoReader` for what it promises."""
+class FrameFolder(ReaderBase):
+    """Frames from image files; see `VideoReader` for what it promises.
+
+    Frame k is shown at k / fps; `info.path` is the folder of the first. Nothing is worked around.
+    """
 
     def __init__(
         self, paths: Sequence[Path], *, fps: float, limits: ReadLimits = DEFAULT_LIMITS
@@ -68,21 +71,6 @@ class FrameFolder(ClosedOnExit):
             pts_seconds=np.array([float(number / rate) for number in range(len(self._paths))]),
             is_keyframe=np.ones(len(self._paths), np.bool_),
         )
-
-    @property
-    def info(self) -> VideoInfo:
-        """What is known of the frames; `path` is the folder of the first."""
-        return self._info
-
-    @property
-    def timeline(self) -> Timeline:
-        """When each frame is shown: frame k at k / fps."""
-        return self._timeline
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """None: nothing is worked around."""
-        return ()
 
     def read(self, indices: IntArray | Sequence[int]) -> FrameBatch:
         """The asked frames, in the asked order; see `VideoReader.read`."""

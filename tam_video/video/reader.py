@@ -161,10 +161,28 @@ class VideoReader(Protocol):
         """Close."""
 
 
-class ClosedOnExit:
-    """What readers share that hold no file open between two calls."""
+class ReaderBase:
+    """What readers share that hold no file open between two calls: what was found at opening."""
 
+    _info: VideoInfo
+    _timeline: Timeline
+    _warnings: Sequence[str] = ()
     _is_closed = False
+
+    @property
+    def info(self) -> VideoInfo:
+        """What is known of the file."""
+        return self._info
+
+    @property
+    def timeline(self) -> Timeline:
+        """When each frame is shown."""
+        return self._timeline
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The fallbacks taken so far, in words."""
+        return tuple(self._warnings)
 
     def close(self) -> None:
         """Let the file go; nothing can be read afterwards."""
