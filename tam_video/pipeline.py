@@ -42,6 +42,7 @@ from tam_video.types import (
     Generation,
     IntArray,
     Message,
+    VideoInfo,
 )
 from tam_video.video.reader import (
     DEFAULT_LIMITS,
@@ -281,19 +282,31 @@ def _read(
     Raises:
         ConfigError: more frames than `max_frames`, which would not fit a model or the memory.
     """
-    warnings: list[str] = []
     with stages.stage("read"):
-        batches = _read_batches(readers, settings, model, warnings)
-    warnings += [said for reader in readers for said in reader.warnings]
+        chosen = _chosen_frames(readers, settings, model)
+        sizes = [
+            _frame_size(reader.info, len(indices), settings, model)
+            for reader, indices in zip(readers, chosen, strict=True)
+        ]
+        batches = tuple(
+            reader.read(indices)
+            if size is None
+            else read_scaled(reader, indices, height=size[0], width=size[1])
+            for reader, indices, size in zip(readers, chosen, sizes, strict=True)
+        )
+    warnings = [said for reader in readers for said in reader.warnings]
+    videos = [size for reader, size in zip(readers, sizes, strict=True) if not reader.info.is_image]
+    if settings.frame_size == "processor" and None in videos:
+        warnings.append(
+            f"frames are read in the source's size: {model.family} does not make whole frames"
+            " smaller, or by a rule that is not known"
+        )
     return SampledFrames(batches, tuple(warnings), stages.seconds)
 
 
-def _read_batches(
-    readers: Sequence[VideoReader],
-    settings: RunConfig,
-    model: VideoModel,
-    warnings: list[str],
-) -> tuple[FrameBatch, ...]:
+def _chosen_frames(
+    readers: Sequence[VideoReader], settings: RunConfig, model: VideoModel
+) -> list[IntArray]:
     chosen = [_sample(reader, settings, model) for reader in readers]
     total = sum(map(len, chosen))
     if total > settings.max_frames:
@@ -301,30 +314,16 @@ def _read_batches(
             f"{total} frames were sampled, the limit is {settings.max_frames}",
             hint="use --num-frames, choose a part (--start/--end), or raise --max-frames",
         )
-    return tuple(
-        _read_batch(reader, indices, settings, model, warnings)
-        for reader, indices in zip(readers, chosen, strict=True)
-    )
+    return chosen
 
 
-def _read_batch(
-    reader: VideoReader,
-    indices: IntArray,
-    settings: RunConfig,
-    model: VideoModel,
-    warnings: list[str],
-) -> FrameBatch:
-    """The frames of one input, in the source's size or in the processor's."""
-    if settings.frame_size == "source" or reader.info.is_image:
-        return reader.read(indices)
-    size = model.frame_size(reader.info, len(indices))
-    if size is None:
-        warnings.append(
-            f"frames of {reader.info.path.name} are read in their own size: {model.family} does not"
-            " only make whole frames smaller"
-        )
-        return reader.read(indices)
-    return read_scaled(reader, indices, height=size[0], width=size[1])
+def _frame_size(
+    info: VideoInfo, num_frames: int, settings: RunConfig, model: VideoModel
+) -> tuple[int, int] | None:
+    """(height, width) to read an input's frames in; None for the source's."""
+    if settings.frame_size == "source" or info.is_image:
+        return None
+    return model.frame_size(info, num_frames)
 
 
 def _sample(reader: VideoReader, settings: RunConfig, model: VideoModel) -> IntArray:

@@ -78,7 +78,7 @@ def test_a_model_that_does_otherwise_is_given_whole_frames_and_says_so(clip, tmp
         clip, model=model, settings=RunConfig(num_frames=4, frame_size="processor")
     )
     assert frames.batches[0].frames.shape[1:3] == BIG
-    assert any("read in their own size" in words for words in frames.warnings)
+    assert any("read in the source's size" in words for words in frames.warnings)
 
 
 def test_frames_are_never_made_larger(tmp_path):
