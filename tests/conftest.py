@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,14 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipFolder:
 def lookalikes(tmp_path_factory: pytest.TempPathFactory) -> Lookalikes:
     """Small folders in the layouts of public sets: `lookalikes.folder("davis")`."""
     return Lookalikes(tmp_path_factory.mktemp("lookalikes"))
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """As workers run: sums of several threads differ in the last bit."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

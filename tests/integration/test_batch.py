@@ -116,6 +116,7 @@ def test_the_tables_and_the_page_are_there_and_safe(finished):
     assert rows["one#1"]["run"] in (out / "index.html").read_text()
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_a_run_folder_is_what_explain_writes(finished, folder, model, tmp_path):
     out, _ = finished
     line = next(line for line in ledger_lines(out) if line["id"] == "two")

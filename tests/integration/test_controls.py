@@ -28,8 +28,7 @@ JOB = ClipJob("base", 3, 3)
 
 
 @pytest.fixture(scope="module")
-def model():
-    torch.set_num_threads(1)
+def model(one_thread):
     return load_model("tiny")
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 
 from tam_video.cli import cli
@@ -27,8 +26,7 @@ JOB = ClipJob("base", 3, 3)
 
 
 @pytest.fixture(scope="module")
-def model():
-    torch.set_num_threads(1)
+def model(one_thread):
     return load_model("tiny")
 
 
