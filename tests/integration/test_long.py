@@ -153,6 +153,7 @@ def test_other_settings_or_another_folder_are_refused(finished, camera, model, t
     with pytest.raises(OutputExistsError):
         explain_long(camera, tmp_path, QUESTION, model=model)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_a_folder_has_one_process_at_a_time(empty, tmp_path):

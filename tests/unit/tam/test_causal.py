@@ -77,9 +77,12 @@ def test_token_without_relevant_context_keeps_its_raw_map(strings):
     np.testing.assert_array_equal(got, raw)
 
 
-@pytest.mark.parametrize("cells_per_block", [1, 7, 300, 4096])
-def test_blocks_of_cells_leave_no_seam(cells_per_block):
-    raw = np.random.default_rng(1).random((4, 600), dtype=np.float32)
+@pytest.mark.parametrize(
+    ("num_cells", "cells_per_block"),
+    [(4095, 4096), (4096, 4096), (9001, 4096), (600, 1), (600, 7), (600, 300)],
+)
+def test_blocks_of_cells_leave_no_seam(num_cells, cells_per_block):
+    raw = np.random.default_rng(1).random((4, num_cells), dtype=np.float32)
     relevance = np.random.default_rng(2).random((4, 4), dtype=np.float32)
     context = context_mask(list("abca"))
 
