@@ -22,7 +22,7 @@ from tam_video.errors import ConfigError, OutputExistsError
 from tam_video.export.durable import writing
 from tam_video.pipelines.asking import (
     NamedClip,
-    Question,
+    QuestionText,
     ask_in_batch,
     failure,
     named_clips,
@@ -54,7 +54,7 @@ class AnnotatedClipOptions(PipelineOptions):
         workers: processes that work side by side on several clips; None for one a GPU, or one.
     """
 
-    question: Question
+    question: QuestionText
     keep_runs: bool = False
     workers: int | None = Field(default=None, ge=1)
 

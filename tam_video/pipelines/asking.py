@@ -21,7 +21,7 @@ from tam_video.errors import ConfigError, OutputExistsError
 from tam_video.export.durable import writing
 from tam_video.stages import Progress
 
-Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 """What a preset asks."""
 
 _BATCH_NAMES = (BATCH_FILE, RUNS, ".", LEDGER, "summary.", "failed.jsonl", "index.html")

@@ -25,7 +25,7 @@ from tam_video.long import LongOptions, explain_long
 from tam_video.long.windows import WindowOptions
 from tam_video.pipelines.asking import (
     NamedClip,
-    Question,
+    QuestionText,
     ask_in_batch,
     failure,
     named_clips,
@@ -50,7 +50,7 @@ class VideoQaOptions(PipelineOptions):
         stride_seconds: from window to window; None for their length.
     """
 
-    questions: tuple[Question, ...] = Field(min_length=1)
+    questions: tuple[QuestionText, ...] = Field(min_length=1)
     workers: int | None = Field(default=None, ge=1)
     keep: tuple[Literal["maps", "mp4", "vtt", "html"], ...] = ("maps", "mp4", "vtt", "html")
     formats: tuple[str, ...] = ()

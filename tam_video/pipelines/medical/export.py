@@ -8,11 +8,13 @@ from tam_video.dicom.header import MODALITIES
 from tam_video.dicom.secondary_capture import CaptureTags, write_secondary_capture
 from tam_video.export.durable import writing
 from tam_video.pipelines.medical.identity import Salt
-from tam_video.pipelines.medical.intake import Clip
+from tam_video.pipelines.medical.intake import MedicalClip
 from tam_video.video.reader import open_video
 
 
-def export_run(run_dir: Path, clip: Clip, clip_file: Path, target: Path, *, salt: Salt) -> Path:
+def export_run(
+    run_dir: Path, clip: MedicalClip, clip_file: Path, target: Path, *, salt: Salt
+) -> Path:
     """Write the annotated frames of a run as a Secondary Capture object, unless it is there.
 
     Args:

@@ -32,7 +32,7 @@ _KEPT_SUFFIXES = SUFFIXES | {".dcm"}
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class MedicalClip:
     """A de-identified clip and all that may be told of its source.
 
     Attributes:
@@ -75,7 +75,7 @@ class Clip:
         return self.num_frames == 1
 
     @classmethod
-    def read(cls, path: Path) -> Clip | None:
+    def read(cls, path: Path) -> MedicalClip | None:
         """What an earlier run wrote down; None if there is nothing, or no clip beside it."""
         try:
             row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -85,7 +85,9 @@ class Clip:
             return None
 
 
-def take_in(source: Path, folder: Path, *, name: str, options: MedicalOptions, salt: Salt) -> Clip:
+def take_in(
+    source: Path, folder: Path, *, name: str, options: MedicalOptions, salt: Salt
+) -> MedicalClip:
     """Make the de-identified clip of a file, or find the one that an earlier run made.
 
     Args:
@@ -103,7 +105,7 @@ def take_in(source: Path, folder: Path, *, name: str, options: MedicalOptions, s
     with nameless(source, name) as link:
         ids = pseudonyms_of(link, salt, is_dicom=is_dicom(link))
         facts = folder / f"{ids.clip}.json"
-        found = Clip.read(facts)
+        found = MedicalClip.read(facts)
         if found is not None:
             return found
         with open_video(link) as reader:
@@ -175,10 +177,10 @@ def _write_clip(path: Path, reader: VideoReader, masking: Masking) -> None:
     )
 
 
-def _described(reader: VideoReader, masking: Masking, ids: Pseudonyms, file: str) -> Clip:
+def _described(reader: VideoReader, masking: Masking, ids: Pseudonyms, file: str) -> MedicalClip:
     info, crop = reader.info, masking.crop
     dicom = reader if isinstance(reader, DicomReader) else None
-    return Clip(
+    return MedicalClip(
         clip=ids.clip,
         study=ids.study,
         patient=ids.patient,

@@ -22,7 +22,7 @@ from tam_video.models import check_conversation
 from tam_video.pipelines.base import PipelineOptions, PipelineResult
 from tam_video.pipelines.medical.export import export_run
 from tam_video.pipelines.medical.identity import Salt, read_salt
-from tam_video.pipelines.medical.intake import Clip, take_in
+from tam_video.pipelines.medical.intake import MedicalClip, take_in
 from tam_video.pipelines.medical.options import MedicalOptions
 from tam_video.pipelines.medical.pages import INDEX, STUDIES, write_pages
 from tam_video.pipelines.medical.sources import Source, find_sources
@@ -43,7 +43,7 @@ _VERSION = 1
 class _Taken:
     """What became of the sources."""
 
-    clips: dict[str, Clip] = field(default_factory=dict)
+    clips: dict[str, MedicalClip] = field(default_factory=dict)
     failed: list[Failure] = field(default_factory=list)
     skipped: int = 0
 
@@ -157,7 +157,7 @@ class Medical:
         return taken
 
     def _ask(
-        self, clips: Sequence[Clip], salt: Salt, progress: Progress | None
+        self, clips: Sequence[MedicalClip], salt: Salt, progress: Progress | None
     ) -> Iterator[Answer]:
         """Ask each clip the questions meant for it, under the rules of a batch."""
         options, place = self._options, self._output / _BATCH
@@ -179,7 +179,7 @@ class Medical:
                     progress("ask", number, len(items))
                 yield self._answer(result, by_id[str(result.item.extra["clip"])], salt)
 
-    def _items(self, clips: Sequence[Clip]) -> Iterator[batch.Item]:
+    def _items(self, clips: Sequence[MedicalClip]) -> Iterator[batch.Item]:
         folder = self._output.absolute() / _CLIPS
         for clip in clips:
             for question in self._options.questions:
@@ -197,7 +197,7 @@ class Medical:
                     },
                 )
 
-    def _answer(self, result: ItemResult, clip: Clip, salt: Salt) -> Answer:
+    def _answer(self, result: ItemResult, clip: MedicalClip, salt: Salt) -> Answer:
         name = str(result.item.extra["question_id"])
         question = result.item.turns[-1].text
         if result.error is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tam_video.pipelines.medical.intake import Clip
+from tam_video.pipelines.medical.intake import MedicalClip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class ShownAnswer:
 class ShownClip:
     """A clip with its answers; `thumb` is relative to the page of a study, or empty."""
 
-    facts: Clip
+    facts: MedicalClip
     thumb: str
     answers: tuple[ShownAnswer, ...]
 
@@ -90,7 +90,7 @@ class Study:
 
 
 def group_by_study(
-    clips: Iterable[Clip], answers: Sequence[Answer], *, output: Path, runs: str, dicom: str
+    clips: Iterable[MedicalClip], answers: Sequence[Answer], *, output: Path, runs: str, dicom: str
 ) -> list[Study]:
     """Studies in the order of their first clip.
 
@@ -101,7 +101,7 @@ def group_by_study(
         runs: folder of the run folders, relative to it.
         dicom: folder of the DICOM objects, relative to it.
     """
-    groups: dict[str, list[Clip]] = {}
+    groups: dict[str, list[MedicalClip]] = {}
     for clip in clips:
         groups.setdefault(clip.study, []).append(clip)
     return [
@@ -110,7 +110,7 @@ def group_by_study(
 
 
 def _study(
-    clips: Sequence[Clip], answers: Sequence[Answer], *, output: Path, runs: str, dicom: str
+    clips: Sequence[MedicalClip], answers: Sequence[Answer], *, output: Path, runs: str, dicom: str
 ) -> Study:
     shown, thumbs = [], []
     for clip in clips:

@@ -49,7 +49,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class AlertEvent:
     """Something that is to be shown.
 
     Attributes:
@@ -70,7 +70,7 @@ class Event:
 
 
 def write_event(
-    event: Event,
+    event: AlertEvent,
     run_dir: Path,
     *,
     settings: RunConfig,
@@ -99,7 +99,7 @@ def write_event(
     return run_dir
 
 
-def clip_parts(event: Event, *, needs_track: bool = True) -> tuple[Part, ...]:
+def clip_parts(event: AlertEvent, *, needs_track: bool = True) -> tuple[Part, ...]:
     """The frames of the clip: all that were explained among them.
 
     Raises:
@@ -138,7 +138,7 @@ def _part_before(path: Path, info: VideoInfo, seconds: float) -> Part | None:
 
 
 def moved_explanation(
-    event: Event, parts: Sequence[Part], clip: Path, *, told_path: Path
+    event: AlertEvent, parts: Sequence[Part], clip: Path, *, told_path: Path
 ) -> Explanation:
     """The explanation on the clip in place of the footage.
 

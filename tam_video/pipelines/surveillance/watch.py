@@ -24,7 +24,7 @@ from tam_video.long.windows import VideoWindow, WindowOptions, plan_windows
 from tam_video.models import VideoModel
 from tam_video.pipeline import SampledFrames, asked_turns, explain_frames, read_frames
 from tam_video.pipelines.surveillance.alerts import AlertBook, Sighting, alert_line, moving
-from tam_video.pipelines.surveillance.event import CLIP, Event, write_event
+from tam_video.pipelines.surveillance.event import CLIP, AlertEvent, write_event
 from tam_video.pipelines.surveillance.footage import Footage
 from tam_video.pipelines.surveillance.options import QuestionOptions, SurveillanceOptions
 from tam_video.pipelines.surveillance.redaction import MotionTrack, redact_frames
@@ -58,7 +58,7 @@ class WatchCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Clip:
+class _WatchedFile:
     """A file that is being watched; times by its own clock."""
 
     footage: Footage
@@ -112,7 +112,7 @@ class Watcher:
         if info.is_image:
             raise VideoOpenError(f"{footage.path.name} is a picture", hint="give videos")
         track, spans = self._look(footage.path)
-        clip = _Clip(footage, print_, info, track)
+        clip = _WatchedFile(footage, print_, info, track)
         num_alerts = 0
         for window in self._windows(footage, info, spans):
             if self.is_stopped():
@@ -159,7 +159,7 @@ class Watcher:
             spans=spans,
         )
 
-    def _window(self, clip: _Clip, window: VideoWindow) -> int:
+    def _window(self, clip: _WatchedFile, window: VideoWindow) -> int:
         """Ask what was not asked yet; how many alerts the window has."""
         start = max(0.0, window.start_seconds - clip.info.start_seconds)
         place = (round(start, 6), round(window.end_seconds - clip.info.start_seconds, 6))
@@ -190,7 +190,9 @@ class Watcher:
     def _questions(self) -> tuple[QuestionOptions, ...]:
         return self.options.questions
 
-    def _seen(self, clip: _Clip, model: VideoModel, place: tuple[float, float]) -> SampledFrames:
+    def _seen(
+        self, clip: _WatchedFile, model: VideoModel, place: tuple[float, float]
+    ) -> SampledFrames:
         frames = read_frames(clip.footage.path, model=model, settings=self._settings(place))
         redact = self.options.redact
         if not (redact.is_on and redact.before_model):
@@ -208,7 +210,7 @@ class Watcher:
 
     def _alert(
         self,
-        clip: _Clip,
+        clip: _WatchedFile,
         place: tuple[float, float],
         question: QuestionOptions,
         said: Explanation,
@@ -238,15 +240,17 @@ class Watcher:
         self.counts.num_alerts += 1
         return name
 
-    def _moved(self, clip: _Clip, place: tuple[float, float]) -> tuple[Motion, ...]:
+    def _moved(self, clip: _WatchedFile, place: tuple[float, float]) -> tuple[Motion, ...]:
         """The looks of a window that saw enough to begin a span."""
         start = clip.info.start_seconds
         inside = clip.track.between(start + place[0], start + place[1])
         return tuple(each for each in inside if each.share >= self.options.motion.on_share)
 
-    def _write(self, clip: _Clip, place: tuple[float, float], said: Explanation, name: str) -> None:
+    def _write(
+        self, clip: _WatchedFile, place: tuple[float, float], said: Explanation, name: str
+    ) -> None:
         alerts, start = self.options.alerts, clip.info.start_seconds
-        event = Event(
+        event = AlertEvent(
             footage=clip.footage,
             explanation=said,
             start_seconds=start + place[0] - alerts.before_seconds,

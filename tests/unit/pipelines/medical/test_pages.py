@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tam_video.pipelines.medical.intake import Clip
+from tam_video.pipelines.medical.intake import MedicalClip
 from tam_video.pipelines.medical.pages import write_pages
 from tam_video.pipelines.medical.studies import Answer, Failure, group_by_study
 
@@ -28,7 +28,7 @@ def clip(name, study, **given):
         "has_burned_in": False,
         "warnings": (),
     }
-    return Clip(**{**facts, **given})
+    return MedicalClip(**{**facts, **given})
 
 
 @pytest.fixture
