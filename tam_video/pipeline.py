@@ -27,7 +27,7 @@ from tam_video.models import (
     load_model,
     read_layers,
 )
-from tam_video.models.conversation import share_out
+from tam_video.models.conversation import assign_inputs
 from tam_video.samplers import SAMPLERS, FrameSampler, Window, window
 from tam_video.stages import Progress, Stages
 from tam_video.tam import join_words
@@ -232,7 +232,7 @@ def asked_turns(
     if not num_inputs:
         raise ConfigError("there is no video or image to explain", hint="give one file or several")
     turns = check_conversation(conversation or (Message("user", question or ""),))
-    return share_out(turns, num_inputs=num_inputs)
+    return assign_inputs(turns, num_inputs=num_inputs)
 
 
 def load_asked_model(settings: RunConfig) -> VideoModel:

@@ -32,7 +32,7 @@ from tam_video.errors import TokenAlignmentError
 from tam_video.models.base import GenerationOptions, PlacedLayout
 from tam_video.models.boundary import quiet
 from tam_video.models.capture import find_decoder, resolve_layer
-from tam_video.models.conversation import share_out
+from tam_video.models.conversation import assign_inputs
 from tam_video.models.inference import with_answer
 from tam_video.models.prompt import encode_prompt
 from tam_video.types import ByteArray, FrameBatch, Generation, Message, VideoInfo, VisualLayout
@@ -117,7 +117,7 @@ def visual_features(
         raise _SeenError
 
     with quiet():
-        conversation = share_out(turns, num_inputs=len(inputs))
+        conversation = assign_inputs(turns, num_inputs=len(inputs))
         tensors, prompt = encode_prompt(inputs, conversation, checkpoint=checkpoint, family=family)
         placed = family.place(prompt, checkpoint)
         handle = find_decoder(checkpoint.model).register_forward_pre_hook(grab, with_kwargs=True)
@@ -446,7 +446,7 @@ def _encode(
     with quiet():
         return encode_prompt(
             [batch],
-            share_out(turns, num_inputs=1),
+            assign_inputs(turns, num_inputs=1),
             checkpoint=model.checkpoint,
             family=model.adapter,
         )

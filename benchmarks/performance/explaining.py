@@ -135,6 +135,6 @@ def answer(model: TransformersModel, frames: FrameBatch, shape: Shape) -> list[i
 
 def shown() -> tuple[Any, ...]:
     """The question, which shows the one clip."""
-    from tam_video.models.conversation import share_out
+    from tam_video.models.conversation import assign_inputs
 
-    return share_out(QUESTION, num_inputs=1)
+    return assign_inputs(QUESTION, num_inputs=1)

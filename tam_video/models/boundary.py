@@ -12,18 +12,18 @@ from typing import Any, Literal
 
 from tam_video.errors import MissingDependencyError, ModelError, ModelLoadError, TamVideoError
 
-Stage = Literal["load", "run"]
+ModelPhase = Literal["load", "run"]
 FEWER_FRAMES = (
     "give the model fewer or smaller frames, a shorter answer, or another device or dtype"
 )
 
 
 @contextmanager
-def library_errors(stage: Stage, *, name: str, revision: str | None = None) -> Iterator[None]:
+def library_errors(phase: ModelPhase, *, name: str, revision: str | None = None) -> Iterator[None]:
     """Turn errors of torch, safetensors, huggingface_hub and transformers into `ModelError`.
 
     Args:
-        stage: "load" gives `ModelLoadError` and how to get the files, "run" gives `ModelError`.
+        phase: "load" gives `ModelLoadError` and how to get the files, "run" gives `ModelError`.
         name: the model as the user named it.
         revision: hub revision, if one was asked for.
     """
@@ -47,7 +47,7 @@ def library_errors(stage: Stage, *, name: str, revision: str | None = None) -> I
     ) as exc:
         if isinstance(exc, RuntimeError) and "can't allocate memory" in str(exc):
             raise ModelError(f"{name} ran out of memory", hint=FEWER_FRAMES) from exc
-        if stage == "run":
+        if phase == "run":
             raise ModelError(
                 f"{name} failed: {type(exc).__name__}: {_first_line(exc)}",
                 hint="try fewer frames, another frame size or another dtype",

@@ -137,7 +137,7 @@ def refuse_broken_text(text: str) -> None:
         raise ConfigError("a text is not valid Unicode", hint="give it as UTF-8") from exc
 
 
-def share_out(conversation: Sequence[Message], *, num_inputs: int) -> tuple[Message, ...]:
+def assign_inputs(conversation: Sequence[Message], *, num_inputs: int) -> tuple[Message, ...]:
     """Give every vision input its place in the turns.
 
     Args:

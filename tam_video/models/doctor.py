@@ -13,7 +13,7 @@ import numpy as np
 from tam_video.errors import ModelLoadError
 from tam_video.models.base import Checkpoint, Family, Status
 from tam_video.models.boundary import library_errors, quiet
-from tam_video.models.conversation import share_out
+from tam_video.models.conversation import assign_inputs
 from tam_video.models.families import FAMILIES
 from tam_video.models.loading import check_config, find_family, load_processor, locate, read_config
 from tam_video.models.prompt import encode_prompt
@@ -108,7 +108,7 @@ def check_layout(
         model = SimpleNamespace(config=_config(files, family), device=_cpu(), dtype=_float32())
     checkpoint = Checkpoint(name_or_path, revision, model, processor)
     batch = _clip(num_frames, width, height)
-    turns = share_out([Message("user", QUESTION)], num_inputs=1)
+    turns = assign_inputs([Message("user", QUESTION)], num_inputs=1)
     with library_errors("run", name=name_or_path), quiet():
         _tensors, prompt = encode_prompt([batch], turns, checkpoint=checkpoint, family=family)
         placed = family.place(prompt, checkpoint)

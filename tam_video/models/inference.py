@@ -33,7 +33,7 @@ from tam_video.models.capture import (
     record_states,
     resolve_layer,
 )
-from tam_video.models.conversation import check_conversation, refuse_broken_text, share_out
+from tam_video.models.conversation import assign_inputs, check_conversation, refuse_broken_text
 from tam_video.models.prompt import control_ids, encode_prompt, refuse_control_tokens
 from tam_video.models.scores import (
     NextTokens,
@@ -170,7 +170,7 @@ class TransformersModel:
         import torch
 
         batches = (inputs,) if isinstance(inputs, FrameBatch) else tuple(inputs)
-        turns = share_out(check_conversation(conversation), num_inputs=len(batches))
+        turns = assign_inputs(check_conversation(conversation), num_inputs=len(batches))
         with library_errors("run", name=self.name), quiet(), torch.no_grad():
             tensors, prompt = encode_prompt(
                 batches, turns, checkpoint=self.checkpoint, family=self.adapter

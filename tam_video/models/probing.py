@@ -22,7 +22,7 @@ from tam_video.models.attention import AttentionRows, Rollout, Visit, watch_atte
 from tam_video.models.base import DEFAULT_OPTIONS, GenerationOptions, LogitTransform
 from tam_video.models.boundary import library_errors, quiet
 from tam_video.models.capture import find_decoder, resolve_layer
-from tam_video.models.conversation import check_conversation, share_out
+from tam_video.models.conversation import assign_inputs, check_conversation
 from tam_video.models.graph import frozen_weights, last_states, leaf_states
 from tam_video.models.inference import TransformersModel, with_answer
 from tam_video.models.masking import Blank, blank_frames, hide_cells
@@ -427,7 +427,7 @@ class Probe:
     def _asked(self, conversation: Sequence[Message] | None) -> _Forced:
         if conversation is None:
             return self._forced
-        turns = share_out(check_conversation(conversation), num_inputs=len(self.batches))
+        turns = assign_inputs(check_conversation(conversation), num_inputs=len(self.batches))
         return self._with_answer(*self._encode(self.batches, turns))
 
     def _watch(self, forced: _Forced, visit: Visit) -> None:

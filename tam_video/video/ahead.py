@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
+def ahead(items: Iterable[T]) -> Iterator[T]:
     """The same items, each made in a thread while the one before it is used.
 
     Pays where making an item leaves the interpreter to others, as decoding does. At most one item

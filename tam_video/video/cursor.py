@@ -1,7 +1,7 @@
-"""Going forward through a stream: seek, decode, and know which frame is which.
+"""Seek and decode forward in a stream, and give every decoded frame its number.
 
-Owns: where a seek must land, which packets may be decoded after it, which pictures damage may have
-spoilt. Does not open files and does not make RGB.
+Owns: the keyframe to seek to, the packets that may be decoded after it, the frames that damaged
+data may have corrupted. Does not open files and does not convert to RGB.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-_STEPS_BACK = (0, 1, 2, 4, 8)  # keyframes to go back when a seek lands late, as in MPEG-TS
-_WORTH_A_SEEK = 4  # frames: decoding that many costs about as much as a seek
+_STEPS_BACK = (0, 1, 2, 4, 8)  # keyframes to go back if a seek lands too late, as in MPEG-TS
+_SEEK_COST = 4  # frames: decoding that many takes about as long as a seek
 
 
 @dataclass(slots=True)
-class Aim:
-    """The picture looked for, which tells what need not be decoded.
+class SeekTarget:
+    """The frame to decode next, which decides which packets need not be decoded.
 
     Attributes:
-        ticks: its time; None where packets' times can't be trusted, or all pictures are wanted.
-        is_last: nothing is read on from there: the next picture is sought, or there is none.
+        ticks: its pts; None if the packets' times are unreliable, or if all frames are decoded.
+        is_last: decoding stops there: the next frame is reached by a seek, or there is none.
     """
 
     ticks: int | None = None
     is_last: bool = False
 
     def passes(self, packet: Packet[VideoStream]) -> bool:
-        """Whether a packet's picture comes before the one looked for."""
+        """Return whether a packet's frame comes before the target."""
         return self.ticks is not None and packet.pts is not None and packet.pts < self.ticks
 
     def ends_at(self, packet: Packet[VideoStream]) -> bool:
-        """Whether no packet after this one matters: pictures lean on earlier packets only."""
+        """Return whether this packet is the last one needed: frames reference earlier packets."""
         return self.is_last and self.ticks is not None and packet.pts == self.ticks
 
 
 class Cursor:
-    """A freshly opened stream and how far it was decoded; goes forward only."""
+    """Decode frames of a freshly opened stream in ascending order."""
 
     def __init__(
         self,
@@ -59,47 +59,47 @@ class Cursor:
         seeks: bool = True,
     ) -> None:
         self._container, self._stream, self._index, self._seeks = container, stream, index, seeks
-        self._pictures: Iterator[VideoFrame] | None = None
+        self._frames: Iterator[VideoFrame] | None = None
         self._at = -1
         self._steps_back = 0
-        self._aim = Aim()
+        self._target = SeekTarget()
 
     def find(self, index: int, *, following: int | None = None) -> VideoFrame | None:
-        """Decode up to a frame.
+        """Decode up to a frame and return it.
 
         Args:
-            index: its number, later than the last.
-            following: the frame that will be asked for after it; None for none.
+            index: its number, greater than that of the previous call.
+            following: the number that the next call will request; None if this is the last call.
 
         Returns:
-            The picture; None if it is not where it should be.
+            The decoded frame; None if it was not found at its position.
         """
         if self._seeks and not self._index.is_counted:
-            self._aim.ticks = int(self._index.ticks[index])
-            self._aim.is_last = following is None or self._is_sought(following, after=index)
-        if self._pictures is None:
-            self._pictures = self._sound_frames(seek_to=None)
-        if self._is_sought(index, after=self._at):
+            self._target.ticks = int(self._index.ticks[index])
+            self._target.is_last = following is None or self._needs_seek(following, after=index)
+        if self._frames is None:
+            self._frames = self._sound_frames(seek_to=None)
+        if self._needs_seek(index, after=self._at):
             return self._find_by_seek(index)
         return self._forward(index)
 
-    def _is_sought(self, index: int, *, after: int) -> bool:
-        return self._seeks and self._index.has_entry_between(after + _WORTH_A_SEEK, index)
+    def _needs_seek(self, index: int, *, after: int) -> bool:
+        return self._seeks and self._index.has_keyframe_between(after + _SEEK_COST, index)
 
     def _find_by_seek(self, index: int) -> VideoFrame | None:
         for steps in _STEPS_BACK[_STEPS_BACK.index(self._steps_back) :]:
-            place = self._index.entry_place(index, steps_back=steps)
-            self._pictures = self._from(place)
+            position = self._index.keyframe_index(index, steps_back=steps)
+            self._frames = self._from(position)
             self._at, self._steps_back = -1, steps
-            picture = self._forward(index)
-            if picture is not None or not place:
-                return picture
+            frame = self._forward(index)
+            if frame is not None or not position:
+                return frame
         return None
 
-    def _from(self, place: int) -> Iterator[VideoFrame]:
-        ticks = int(self._index.table.pts[place])
+    def _from(self, position: int) -> Iterator[VideoFrame]:
+        ticks = int(self._index.table.pts[position])
         self._container.seek(ticks, stream=self._stream)
-        return self._sound_frames(seek_to=place)
+        return self._sound_frames(seek_to=position)
 
     def _sound_frames(self, *, seek_to: int | None) -> Iterator[VideoFrame]:
         return sound_frames(
@@ -107,17 +107,17 @@ class Cursor:
             self._stream,
             table=self._index.table,
             seek_to=seek_to,
-            aim=self._aim,
+            target=self._target,
         )
 
     def _forward(self, index: int) -> VideoFrame | None:
-        for picture in self._pictures or ():
-            number = self._at + 1 if self._index.is_counted else self._index.number_at(picture.pts)
+        for frame in self._frames or ():
+            number = self._at + 1 if self._index.is_counted else self._index.number_at(frame.pts)
             if number is None:
                 continue
             self._at = number
             if number >= index:
-                return picture if number == index else None
+                return frame if number == index else None
         return None
 
 
@@ -127,20 +127,20 @@ def sound_frames(
     *,
     table: PacketTable,
     seek_to: int | None = None,
-    aim: Aim | None = None,
+    target: SeekTarget | None = None,
 ) -> Iterator[VideoFrame]:
-    """Decoded pictures in display order, without those that damaged data may have spoilt.
+    """Decode frames in display order, leaving out those that damaged data may have corrupted.
 
     Args:
         container: open, at its start or just after a seek.
         stream: the stream to decode.
         table: its packets.
-        seek_to: place of the keyframe that a seek asked for; None at the start of the file.
-        aim: the picture looked for, which may change on the way: one before it is left out where
-            no other picture is made from it, as most B-frames are. None for all pictures.
+        seek_to: packet index of the keyframe of the seek; None at the start of the file.
+        target: the frame to decode next, which may change during iteration: non-reference frames
+            before it (most B-frames) are skipped. None decodes all frames.
 
     Yields:
-        Pictures; none at all if the packets after the seek are not those of the table.
+        Frames; none if the packets after the seek do not match the table.
     """
     from av.error import InvalidDataError
 
@@ -149,36 +149,36 @@ def sound_frames(
         packets = islice(packets, len(table.pts))
     else:
         packets = _expected_packets(packets, table, seek_to)
-    restarts: set[int | None] | None = None  # times of keyframes met since the damage
-    aim = aim or Aim()
-    for packet in _then_flush(packets, aim):
+    restarts: set[int | None] | None = None  # pts of the keyframes since the damage
+    target = target or SeekTarget()
+    for packet in _then_flush(packets, target):
         if restarts is not None and packet is not None and packet.is_keyframe:
             restarts.add(packet.pts)
-        is_idle = packet is not None and aim.passes(packet)
+        is_idle = packet is not None and target.passes(packet)
         stream.codec_context.skip_frame = "NONREF" if is_idle else "DEFAULT"
         try:
-            pictures = stream.decode(packet)
+            frames = stream.decode(packet)
         except InvalidDataError:
             restarts = set()
             continue
-        for picture in pictures:
-            if picture.is_corrupt:
+        for frame in frames:
+            if frame.is_corrupt:
                 restarts = set() if restarts is None else restarts
-            elif restarts is None or picture.pts in restarts:
+            elif restarts is None or frame.pts in restarts:
                 restarts = None
-                yield picture
+                yield frame
 
 
 def _then_flush(
-    packets: Iterable[Packet[VideoStream]], aim: Aim
+    packets: Iterable[Packet[VideoStream]], target: SeekTarget
 ) -> Iterator[Packet[VideoStream] | None]:
-    """Packets as far as they matter, then the sign that the decoder shall hand out what it holds.
+    """Yield the packets up to the target, then None, which flushes the decoder.
 
-    Without that sign a decoder keeps a picture back until it has met a few more packets.
+    Without the flush, a decoder holds a frame back until it has received a few more packets.
     """
     for packet in packets:
         yield packet
-        if aim.ends_at(packet):
+        if target.ends_at(packet):
             break
     yield None
 
@@ -186,23 +186,23 @@ def _then_flush(
 def _expected_packets(
     packets: Iterable[Packet[VideoStream]], table: PacketTable, seek_to: int
 ) -> Iterator[Packet[VideoStream]]:
-    """Packets from a keyframe at or before `seek_to` on, as long as they are those of the table."""
+    """Yield packets from a keyframe at or before `seek_to`, while they match the table."""
     keyframe_pts = np.where(table.is_keyframe, table.pts, NEVER)[: seek_to + 1]
-    place: int | None = None
+    position: int | None = None
     for packet in packets:
-        if place is None:
+        if position is None:
             if packet.pts is None or not packet.is_keyframe:
                 continue
             if packet.pts > table.pts[seek_to]:
                 return
-            places = np.flatnonzero(keyframe_pts == packet.pts)
-            if not places.size:
+            candidates = np.flatnonzero(keyframe_pts == packet.pts)
+            if not candidates.size:
                 continue
-            place = int(places[-1])
-        if place >= len(table.pts) or (packet.pts, packet.size) != (
-            table.pts[place],
-            table.sizes[place],
+            position = int(candidates[-1])
+        if position >= len(table.pts) or (packet.pts, packet.size) != (
+            table.pts[position],
+            table.sizes[position],
         ):
             return
         yield packet
-        place += 1
+        position += 1

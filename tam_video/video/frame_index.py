@@ -1,6 +1,6 @@
-"""Which packet shows which frame, and when.
+"""Map frame numbers to packets and presentation times.
 
-Owns: display order, frame numbers, the place where decoding must start for a frame. No decoding.
+Owns: display order, frame numbers, the keyframe from which a frame is decoded. No decoding.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tam_video.video.reader import Timeline
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameIndex:
-    """N shown frames in display order.
+    """N displayed frames in display order.
 
     Attributes:
-        ticks: int64 [N], presentation times, increasing.
+        ticks: int64 [N], pts in units of the stream's time base, increasing.
         is_keyframe: bool [N].
-        table: the packets behind the frames.
-        is_counted: the packets' times can't be trusted: the frames were counted by decoding the
-            file, and can only be found by counting again.
+        table: the packets of the stream.
+        is_counted: the packets' times are unreliable: the frames were counted by decoding the
+            whole file, and can only be reached by decoding and counting again.
     """
 
     ticks: IntArray
@@ -37,46 +37,46 @@ class FrameIndex:
         return len(self.ticks)
 
     def timeline(self, time_base: Fraction) -> Timeline:
-        """The same in seconds."""
+        """Return the times in seconds and the keyframes."""
         seconds = self.ticks * time_base.numerator / time_base.denominator
         return Timeline(pts_seconds=seconds, is_keyframe=self.is_keyframe)
 
     def number_at(self, ticks: int | None) -> int | None:
-        """The frame shown from exactly `ticks` on, if there is one."""
+        """Return the number of the frame whose pts is exactly `ticks`, None if there is none."""
         if ticks is None:
             return None
         number = int(np.searchsorted(self.ticks, ticks))
         return number if number < len(self) and self.ticks[number] == ticks else None
 
-    def entry_place(self, index: int, *, steps_back: int = 0) -> int:
-        """Where in the packets decoding must start to reach frame `index`.
+    def keyframe_index(self, index: int, *, steps_back: int = 0) -> int:
+        """Return the packet from which decoding must start to reach frame `index`.
 
         Args:
             index: frame number.
-            steps_back: how many more keyframes to go back.
+            steps_back: number of additional keyframes to go back.
 
         Returns:
-            The place of the keyframe packet; 0 if there is none earlier.
+            Packet index of the keyframe; 0 if there is none earlier.
         """
         keys = np.flatnonzero(self.table.is_keyframe)
         keys = keys[np.argsort(self.table.pts[keys], kind="stable")]
         rank = int(np.searchsorted(self.table.pts[keys], self.ticks[index], side="right")) - 1
         return int(keys[rank - steps_back]) if rank >= steps_back else 0
 
-    def has_entry_between(self, after: int, index: int) -> bool:
-        """Whether a keyframe lies in frames `after + 1` to `index`, so that a seek saves work."""
+    def has_keyframe_between(self, after: int, index: int) -> bool:
+        """Return whether a keyframe lies in frames `after + 1` to `index`: a seek saves work."""
         return bool(self.is_keyframe[after + 1 : index + 1].any())
 
 
 def index_of_packets(table: PacketTable) -> FrameIndex:
-    """Frames in display order from packets that have times."""
+    """Build the index from packets that have times."""
     shown = np.flatnonzero(table.is_shown)
     order = shown[np.argsort(table.pts[shown], kind="stable")]
     return FrameIndex(ticks=table.pts[order], is_keyframe=table.is_keyframe[order], table=table)
 
 
 def last_duration(index: FrameIndex, *, frame_ticks: int) -> int:
-    """Ticks that the last frame stays: as stored, else as its neighbours, else `frame_ticks`."""
+    """Return the last frame's duration in ticks: stored, else the median, else `frame_ticks`."""
     table = index.table
     if not index.is_counted:
         stored = table.durations[table.is_shown & (table.pts == index.ticks[-1])]

@@ -23,7 +23,7 @@ from tam_video.errors import (
 )
 from tam_video.models import GenerationOptions, load_model
 from tam_video.models.boundary import quiet
-from tam_video.models.conversation import share_out
+from tam_video.models.conversation import assign_inputs
 from tam_video.models.prompt import encode_prompt, video_metadata
 from tam_video.types import Message
 
@@ -58,7 +58,7 @@ def folder(saved: dict[str, Path], tmp_path: Path) -> Path:
 
 def prompt_of(model: Any, batch: Any) -> tuple[dict[str, Any], str]:
     with quiet():
-        turns = share_out(QUESTION, num_inputs=1)
+        turns = assign_inputs(QUESTION, num_inputs=1)
         inputs, prompt = encode_prompt(
             [batch], turns, checkpoint=model.checkpoint, family=model.adapter
         )

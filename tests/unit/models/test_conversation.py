@@ -8,7 +8,7 @@ import pytest
 
 from tam_video.errors import ConfigError
 from tam_video.models import check_conversation, read_conversation
-from tam_video.models.conversation import share_out
+from tam_video.models.conversation import assign_inputs
 from tam_video.types import Message
 
 USER = {"role": "user", "text": "What moves?"}
@@ -116,7 +116,7 @@ def test_only_the_user_shows_something(tmp_path: Path) -> None:
 
 def test_inputs_nobody_names_belong_to_the_first_user_turn() -> None:
     turns = (Message("system", "x"), Message("user", "a"), Message("user", "b"))
-    shared = share_out(turns, num_inputs=2)
+    shared = assign_inputs(turns, num_inputs=2)
     assert [turn.inputs for turn in shared] == [(), (0, 1), ()]
 
 
@@ -124,7 +124,7 @@ def test_inputs_nobody_names_belong_to_the_first_user_turn() -> None:
 def test_inputs_are_shown_once_each_in_order(named: Any) -> None:
     turns = [Message("user", "x", numbers) for numbers in named]
     with pytest.raises(ConfigError, match="2 are given"):
-        share_out(turns, num_inputs=2)
+        assign_inputs(turns, num_inputs=2)
 
 
 @pytest.mark.parametrize(

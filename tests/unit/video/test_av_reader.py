@@ -25,8 +25,8 @@ def fed_packets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     count = [0]
     real = cursor._then_flush
 
-    def counting(packets: Any, aim: cursor.Aim) -> Iterator[Any]:
-        for packet in real(packets, aim):
+    def counting(packets: Any, target: cursor.SeekTarget) -> Iterator[Any]:
+        for packet in real(packets, target):
             count[0] += packet is not None
             yield packet
 

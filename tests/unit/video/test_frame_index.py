@@ -37,11 +37,11 @@ def test_frames_are_numbered_in_display_order() -> None:
 def test_hidden_packets_have_no_number_but_decoding_starts_there() -> None:
     index = index_of_packets(make_table([-4, -2, 0, 2, 4, 6], keys=[0, 4], hidden=2))
     assert index.ticks.tolist() == [0, 2, 4, 6]
-    assert index.entry_place(0) == 0
-    assert index.entry_place(1) == 0
-    assert index.entry_place(2) == 4
-    assert index.entry_place(2, steps_back=1) == 0
-    assert index.entry_place(2, steps_back=9) == 0
+    assert index.keyframe_index(0) == 0
+    assert index.keyframe_index(1) == 0
+    assert index.keyframe_index(2) == 4
+    assert index.keyframe_index(2, steps_back=1) == 0
+    assert index.keyframe_index(2, steps_back=9) == 0
 
 
 def test_only_exact_times_have_a_number() -> None:
@@ -54,10 +54,10 @@ def test_only_exact_times_have_a_number() -> None:
 
 def test_a_seek_pays_only_across_a_keyframe() -> None:
     index = index_of_packets(make_table(list(range(10)), keys=[0, 5]))
-    assert index.has_entry_between(2, 5)
-    assert index.has_entry_between(2, 9)
-    assert not index.has_entry_between(2, 4)
-    assert not index.has_entry_between(5, 9)
+    assert index.has_keyframe_between(2, 5)
+    assert index.has_keyframe_between(2, 9)
+    assert not index.has_keyframe_between(2, 4)
+    assert not index.has_keyframe_between(5, 9)
 
 
 def test_last_duration_is_stored_or_that_of_the_neighbours_or_the_rate() -> None:
@@ -75,4 +75,4 @@ def test_the_entry_is_the_last_keyframe_shown_no_later(count: int, seed: int) ->
     keys = [0, *np.flatnonzero(rng.random(count) < 0.2).tolist()]
     index: FrameIndex = index_of_packets(make_table(list(range(count)), keys=keys))
     for frame in range(count):
-        assert index.entry_place(frame) == max(key for key in keys if key <= frame)
+        assert index.keyframe_index(frame) == max(key for key in keys if key <= frame)

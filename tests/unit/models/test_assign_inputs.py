@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tam_video.errors import ConfigError
-from tam_video.models.conversation import share_out
+from tam_video.models.conversation import assign_inputs
 from tam_video.types import Message
 
 
@@ -21,7 +21,7 @@ def shown(*inputs: tuple[int, ...], system: bool = False) -> list[Message]:
 @pytest.mark.parametrize("system", [False, True])
 def test_the_first_user_turn_shows_inputs_that_no_turn_names(num_inputs: int, system: bool) -> None:
     turns = shown((), (), (), system=system)
-    found = share_out(turns, num_inputs=num_inputs)
+    found = assign_inputs(turns, num_inputs=num_inputs)
     assert [turn.inputs for turn in found] == [
         *[()] * system,
         tuple(range(num_inputs)),
@@ -34,7 +34,7 @@ def test_the_first_user_turn_shows_inputs_that_no_turn_names(num_inputs: int, sy
 
 def test_named_inputs_stay_where_they_are() -> None:
     turns = shown((0, 1), (), (), (), (2,), system=True)
-    assert share_out(turns, num_inputs=3) == tuple(turns)
+    assert assign_inputs(turns, num_inputs=3) == tuple(turns)
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_named_inputs_stay_where_they_are() -> None:
 )
 def test_each_input_is_shown_once_in_order(inputs: list[tuple[int, ...]], num_inputs: int) -> None:
     with pytest.raises(ConfigError, match="shows the inputs") as caught:
-        share_out(shown(*inputs), num_inputs=num_inputs)
+        assign_inputs(shown(*inputs), num_inputs=num_inputs)
     assert caught.value.hint
 
 
 def test_only_the_user_shows_inputs() -> None:
     with pytest.raises(ConfigError, match="only a user turn"):
-        share_out(shown((0,), (1,), ()), num_inputs=2)
+        assign_inputs(shown((0,), (1,), ()), num_inputs=2)
