@@ -20,8 +20,8 @@ from tam_video.long.windows import Stretch
 from tam_video.render.annotate import clip_clock, source_tags
 from tam_video.render.compositor import draw, moment_of
 from tam_video.render.options import RenderOptions
-from tam_video.render.schedule import ClipClock, plan, segments
-from tam_video.render.screens import Screen, Stage, build_screen
+from tam_video.render.schedule import ClipClock, list_turns, plan_passes
+from tam_video.render.screens import RenderContext, Screen, build_screen
 from tam_video.render.subtitles import Cue, write_vtt
 from tam_video.render.text_layout import one_line
 from tam_video.render.timeline import clock_text
@@ -177,28 +177,28 @@ class Film:
             at = clock_text(shot.clip.start_seconds - self._clock.start_seconds)
             title = one_line(f"{at} {explanation.answer}")
             chapters.append(Chapter(shot.film_seconds, shot.end_seconds, title))
-            passes = plan(explanation, self._look, shot.clip)
-            found = segments(passes, shot.clip, shift_seconds=shot.shift_seconds)
+            passes = plan_passes(explanation, self._look, shot.clip)
+            found = list_turns(passes, shot.clip, shift_seconds=shot.shift_seconds)
             cues += [Cue(each.start_seconds, each.end_seconds, each.text) for each in found]
         return chapters, cues, (width, height)
 
     def _screen(self, shot: Shot, explanation: Explanation, least: tuple[int, int]) -> Screen:
-        stage = Stage(
+        context = RenderContext(
             explanation.info,
             shot.clip,
             self._look,
             self._tags.matrix,
             least=least,
-            told=self._clock,
+            shown_clock=self._clock,
         )
-        return build_screen(explanation, stage)
+        return build_screen(explanation, context)
 
     def _frames(self, size: tuple[int, int], progress: Progress | None) -> Iterator[TimedPlanes]:
         done, total = 0, sum(len(shot.clip.pts_seconds) for shot in self._shots)
         for shot in self._shots:
             explanation = shot.explanation()
             screen = self._screen(shot, explanation, size)
-            [one_pass] = plan(explanation, self._look, shot.clip)
+            [one_pass] = plan_passes(explanation, self._look, shot.clip)
             stop = shot.first + len(shot.clip.pts_seconds)
             for frame in self._reader.frames(shot.first, stop):
                 picture = planes_of_rgb(frame.rgb, matrix=self._tags.matrix)

@@ -17,14 +17,14 @@ from tam_video.render.preview import write_preview
 from tam_video.render.schedule import (
     ClipClock,
     Pass,
-    Segment,
+    Turn,
     chosen_subject,
-    plan,
-    segments,
+    list_turns,
+    plan_passes,
     turn_warnings,
     whole,
 )
-from tam_video.render.screens import Screen, Stage, build_screen
+from tam_video.render.screens import RenderContext, Screen, build_screen
 from tam_video.render.stills import write_stills
 from tam_video.render.subtitles import Cue, write_vtt
 from tam_video.render.text_layout import one_line
@@ -40,7 +40,7 @@ from tam_video.video.writer import (
     write_video,
 )
 
-__all__ = ["RenderOptions", "RenderedFiles", "Segment", "render_annotated"]
+__all__ = ["RenderOptions", "RenderedFiles", "Turn", "render_annotated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class RenderedFiles:
     Attributes:
         mp4: the annotated clip.
         vtt: its captions.
-        segments: what is shown when.
+        turns: what is shown when.
         warnings: fallbacks that were taken, in words.
         png: the annotated still of a picture; None for a clip.
         previews: short animations, as they were asked for.
@@ -59,7 +59,7 @@ class RenderedFiles:
 
     mp4: Path
     vtt: Path
-    segments: tuple[Segment, ...]
+    turns: tuple[Turn, ...]
     warnings: tuple[str, ...] = ()
     png: Path | None = None
     previews: tuple[Path, ...] = ()
@@ -102,11 +102,11 @@ def render_annotated(
         info = reader.info
         clip = clip_clock(reader)
         tags = source_tags(video_path, info)
-        passes = plan(explanation, look, clip, is_image=info.is_image)
-        screen = build_screen(explanation, Stage(info, clip, look, tags.matrix))
-        still_stage = Stage(info, clip, look, tags.matrix, step=1)
+        passes = plan_passes(explanation, look, clip, is_image=info.is_image)
+        screen = build_screen(explanation, RenderContext(info, clip, look, tags.matrix))
+        still_context = RenderContext(info, clip, look, tags.matrix, step=1)
         # Before the long part: a missing library is told at once.
-        stills = write_stills(explanation, reader, out_dir, still_stage)
+        stills = write_stills(explanation, reader, out_dir, still_context)
         written = encode(
             out_dir / "annotated.mp4",
             reader,
@@ -119,9 +119,9 @@ def render_annotated(
         )
         png = None
         if info.is_image:
-            still = _annotated_still(explanation, reader, still_stage)
+            still = _annotated_still(explanation, reader, still_context)
             png = _write_png(out_dir / "annotated.png", still)
-    found = segments(passes, clip, shift_seconds=written.shift_seconds)
+    found = list_turns(passes, clip, shift_seconds=written.shift_seconds)
     cues = (Cue(each.start_seconds, each.end_seconds, each.text) for each in found)
     vtt = write_vtt(out_dir / "captions.vtt", cues)
     previews = tuple(
@@ -170,7 +170,7 @@ def encode(
         tags = replace(tags, sample_aspect_ratio=Fraction(1))
     chapters = [
         Chapter(each.start_seconds, each.end_seconds, one_line(each.text) or "-")
-        for each in segments(passes, clip, shift_seconds=clip.start_seconds)
+        for each in list_turns(passes, clip, shift_seconds=clip.start_seconds)
     ]
     return write_video(
         path,
@@ -188,15 +188,17 @@ def encode(
     )
 
 
-def _annotated_still(explanation: Explanation, reader: VideoReader, stage: Stage) -> ByteArray:
+def _annotated_still(
+    explanation: Explanation, reader: VideoReader, context: RenderContext
+) -> ByteArray:
     """uint8 [H, W, 3]: the first frame with the chosen word or token, else all content words."""
     words = shown_words(explanation)
     together = words_subject(explanation, words) if words else Subject(text="", maps=None)
-    track = whole(chosen_subject(explanation, stage.look) or together, stage.clip)
+    schedule = whole(chosen_subject(explanation, context.look) or together, context.clip)
     rgb = next(iter(reader.frames())).rgb
-    picture = planes_of_rgb(rgb, matrix=stage.matrix, step=stage.step)
-    screen = build_screen(explanation, stage)
-    return drawn_picture(screen, moment_of(Pass((track,)), stage.clip, picture, 0))
+    picture = planes_of_rgb(rgb, matrix=context.matrix, step=context.step)
+    screen = build_screen(explanation, context)
+    return drawn_picture(screen, moment_of(Pass((schedule,)), context.clip, picture, 0))
 
 
 def _title(explanation: Explanation) -> str:

@@ -12,11 +12,11 @@ from tam_video.render.options import RenderOptions
 from tam_video.render.preview import write_preview
 from tam_video.render.schedule import (
     Pass,
-    segments,
-    take_turns_if_said,
+    list_turns,
+    schedule_turns_if_present,
     turn_warnings,
 )
-from tam_video.render.screens import Stage, compare_screen
+from tam_video.render.screens import RenderContext, compare_screen
 from tam_video.render.subtitles import Cue, write_vtt
 from tam_video.types import Explanation
 from tam_video.video.reader import open_video
@@ -58,13 +58,15 @@ def render_comparison(
         )
     with open_video(video_path, reader=look.reader) as reader:
         clip, tags = clip_clock(reader), source_tags(video_path, reader.info)
-        tracks = tuple(take_turns_if_said(each, look, clip) for each in explanations)
-        if look.word is not None and not any(track.subjects[0].spans for track in tracks):
+        schedules = tuple(schedule_turns_if_present(each, look, clip) for each in explanations)
+        if look.word is not None and not any(schedule.subjects[0].spans for schedule in schedules):
             raise ConfigError(f"no run says {look.word!r}", hint="choose a word of the answers")
-        passes = (Pass(tracks),)
-        screen = compare_screen(explanations, names, Stage(reader.info, clip, look, tags.matrix))
+        passes = (Pass(schedules),)
+        screen = compare_screen(
+            explanations, names, RenderContext(reader.info, clip, look, tags.matrix)
+        )
         written = encode(mp4, reader, screen, passes, clip, tags=tags, look=look, progress=progress)
-    found = segments(passes, clip, shift_seconds=written.shift_seconds)
+    found = list_turns(passes, clip, shift_seconds=written.shift_seconds)
     cues = (Cue(each.start_seconds, each.end_seconds, each.text) for each in found)
     vtt = write_vtt(mp4.with_suffix(".vtt"), cues)
     previews = tuple(

@@ -52,15 +52,15 @@ def compose(
 
 def moment_of(each: Pass, clip: ClipClock, picture: Planes, frame: int) -> Moment:
     """A frame of a pass, with what every run shows of it."""
-    turns = [(track, track.turn(frame)) for track in each.tracks]
+    turns = [(schedule, schedule.turn_index(frame)) for schedule in each.schedules]
     return Moment(
         picture,
         frame,
         float(clip.pts_seconds[frame]),
-        subjects=tuple(track.subjects[turn] for track, turn in turns),
+        subjects=tuple(schedule.subjects[turn] for schedule, turn in turns),
         shown=tuple(
-            (clip.edge_seconds(track.bounds[turn]), clip.edge_seconds(track.bounds[turn + 1]))
-            for track, turn in turns
+            (clip.edge_seconds(schedule.bounds[turn]), clip.edge_seconds(schedule.bounds[turn + 1]))
+            for schedule, turn in turns
         ),
     )
 

@@ -55,16 +55,16 @@ class Moment:
 
 _FIGURES, _SIGNS = "0123456789", ":."
 
-Choose: TypeAlias = Callable[[Moment], Subject | None]
+SubjectSelector: TypeAlias = Callable[[Moment], Subject | None]
 Boxes: TypeAlias = Callable[[Subject, int], list[tuple[int, int, int, int]]]
 
 
-def of_run(run: int) -> Choose:
+def of_run(run: int) -> SubjectSelector:
     """What run number `run` shows."""
     return lambda moment: moment.subjects[run]
 
 
-def always(subject: Subject | None) -> Choose:
+def always(subject: Subject | None) -> SubjectSelector:
     """The same at all times."""
     return lambda _: subject
 
@@ -77,7 +77,7 @@ class Element(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sight:
+class ViewGeometry:
     """What one run's model saw of the clip.
 
     Attributes:
@@ -99,9 +99,15 @@ class PicturePane:
     """The clip with heat, and the lines that were asked for."""
 
     def __init__(
-        self, place: Rect, sight: Sight, choose: Choose, look: RenderOptions, *, canvas: Canvas
+        self,
+        place: Rect,
+        geometry: ViewGeometry,
+        select: SubjectSelector,
+        look: RenderOptions,
+        *,
+        canvas: Canvas,
     ) -> None:
-        self._place, self._sight, self._choose, self._look = place, sight, choose, look
+        self._place, self._geometry, self._select, self._look = place, geometry, select, look
         tables = heat_tables(look.colormap, look.opacity, look.threshold, canvas.matrix)
         self._blender = HeatBlender(tables, step=canvas.step)
         self._subject: Subject | None = None
@@ -111,8 +117,8 @@ class PicturePane:
         """Picture, heat over the part that the model saw while it saw it, lines."""
         place, look = self._place, self._look
         region = canvas.region(place)
-        picture = mark_unseen_planes(moment.scaled(place.width, place.height), self._sight.view)
-        subject = self._choose(moment)
+        picture = mark_unseen_planes(moment.scaled(place.width, place.height), self._geometry.view)
+        subject = self._select(moment)
         field_ = self._field_of(subject)
         heat = None if field_ is None else field_.at(moment.seconds)
         if heat is None:
@@ -122,20 +128,20 @@ class PicturePane:
         if look.contours:
             draw_contours(region, heat, level=look.contour_level, matrix=canvas.matrix)
         if look.boxes and subject is not None:
-            across = place.width / (self._sight.size[0] + self._sight.size[0] % 2)
-            down = place.height / (self._sight.size[1] + self._sight.size[1] % 2)
-            for left, top, right, bottom in self._sight.boxes(subject, moment.frame):
+            across = place.width / (self._geometry.size[0] + self._geometry.size[0] % 2)
+            down = place.height / (self._geometry.size[1] + self._geometry.size[1] % 2)
+            for left, top, right, bottom in self._geometry.boxes(subject, moment.frame):
                 box = (left * across, top * down, right * across, bottom * down)
                 draw_box(region, box, matrix=canvas.matrix)
 
     def _field_of(self, subject: Subject | None) -> HeatField | None:
         if subject is not self._subject or self._field is None:
-            self._subject, sight = subject, self._sight
+            self._subject, geometry = subject, self._geometry
             self._field = None
             if subject is not None and subject.maps is not None:
                 size = (self._place.width, self._place.height)
                 self._field = HeatField(
-                    subject.maps, sight.slot_seconds, sight.window, sight.view, *size
+                    subject.maps, geometry.slot_seconds, geometry.window, geometry.view, *size
                 )
         return self._field
 
@@ -155,13 +161,13 @@ class PlainPane:
 class Caption:
     """A caption bar at a place."""
 
-    def __init__(self, x: int, y: int, bar: CaptionBar, choose: Choose) -> None:
-        self._x, self._y, self._bar, self._choose = x, y, bar, choose
+    def __init__(self, x: int, y: int, bar: CaptionBar, select: SubjectSelector) -> None:
+        self._x, self._y, self._bar, self._select = x, y, bar, select
         self._shown: ByteArray | None = None
 
     def draw(self, canvas: Canvas, moment: Moment) -> None:
         """Draw the bar of the present subject."""
-        subject = self._choose(moment) or Subject(text="", maps=None)
+        subject = self._select(moment) or Subject(text="", maps=None)
         image = self._bar.image(subject)
         if image is not self._shown:
             self._shown = image
@@ -171,23 +177,25 @@ class Caption:
 class TimeStrip:
     """Slot ticks and energy from left to right, with the present moment."""
 
-    def __init__(self, place: Rect, axis: TimeAxis, choose: Choose, *, run: int | None) -> None:
+    def __init__(
+        self, place: Rect, axis: TimeAxis, select: SubjectSelector, *, run: int | None
+    ) -> None:
         """Lay it out.
 
         Args:
             place: where it stands.
             axis: the clip's time.
-            choose: whose energy it shows.
+            select: whose energy it shows.
             run: the run whose turns it marks; None for no marks.
         """
-        self._place, self._axis, self._choose, self._run = place, axis, choose, run
+        self._place, self._axis, self._select, self._run = place, axis, select, run
         self._key: tuple[object, object] = (None, None)
         self._strips: tuple[Planes, Planes] | None = None
         self._at = 0
 
     def draw(self, canvas: Canvas, moment: Moment) -> None:
         """What has passed bright, what is to come dim, and a line between them."""
-        subject = self._choose(moment)
+        subject = self._select(moment)
         has_turn = self._run is not None and subject is not None and subject.maps is not None
         shown = moment.shown[self._run or 0] if has_turn else None
         at = 2 * int(self._axis.share(moment.seconds) * (self._place.width - 2) / 2)

@@ -50,8 +50,8 @@ class ClipClock:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Track:
-    """What one run shows over one pass.
+class TurnSchedule:
+    """The turns of one run over one pass.
 
     Attributes:
         subjects: one turn after the other, one at least.
@@ -61,8 +61,8 @@ class Track:
     subjects: tuple[Subject, ...]
     bounds: tuple[int, ...]
 
-    def turn(self, frame: int) -> int:
-        """The turn that a frame belongs to."""
+    def turn_index(self, frame: int) -> int:
+        """Return the index of the turn that a frame belongs to."""
         return min(len(self.subjects), bisect_right(self.bounds, frame)) - 1
 
 
@@ -70,13 +70,13 @@ class Track:
 class Pass:
     """The whole clip once, `offset_seconds` later than in the source."""
 
-    tracks: tuple[Track, ...]
+    schedules: tuple[TurnSchedule, ...]
     offset_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of the annotated clip.
+class Turn:
+    """A stretch of the annotated clip that shows one subject.
 
     Attributes:
         start_seconds: start in the annotated clip.
@@ -93,7 +93,7 @@ class Segment:
     token_index: int | None = None
 
 
-def plan(
+def plan_passes(
     explanation: Explanation, options: RenderOptions, clip: ClipClock, *, is_image: bool = False
 ) -> tuple[Pass, ...]:
     """Who is shown on which frames of which pass.
@@ -117,15 +117,17 @@ def plan(
         )
     if options.layout == "grid":
         return (Pass((whole(Subject(text=explanation.answer, maps=None), clip),)),)
-    return (Pass((take_turns(explanation, options, clip),)),)
+    return (Pass((schedule_turns(explanation, options, clip),)),)
 
 
-def whole(subject: Subject, clip: ClipClock) -> Track:
+def whole(subject: Subject, clip: ClipClock) -> TurnSchedule:
     """One subject for the whole clip."""
-    return Track((subject,), (0, len(clip.pts_seconds)))
+    return TurnSchedule((subject,), (0, len(clip.pts_seconds)))
 
 
-def take_turns(explanation: Explanation, options: RenderOptions, clip: ClipClock) -> Track:
+def schedule_turns(
+    explanation: Explanation, options: RenderOptions, clip: ClipClock
+) -> TurnSchedule:
     """The chosen word or token for the whole clip, else the content words in equal parts of it.
 
     Raises:
@@ -137,13 +139,15 @@ def take_turns(explanation: Explanation, options: RenderOptions, clip: ClipClock
         return whole(chosen or Subject(text="", maps=None), clip)
     groups = group_words(words, len(clip.pts_seconds))
     bounds = share_frames(clip.pts_seconds, end_seconds=clip.end_seconds, parts=len(groups))
-    return Track(tuple(words_subject(explanation, group) for group in groups), tuple(bounds))
+    return TurnSchedule(tuple(words_subject(explanation, group) for group in groups), tuple(bounds))
 
 
-def take_turns_if_said(explanation: Explanation, options: RenderOptions, clip: ClipClock) -> Track:
+def schedule_turns_if_present(
+    explanation: Explanation, options: RenderOptions, clip: ClipClock
+) -> TurnSchedule:
     """The same, but an answer without the chosen word shows nothing."""
     try:
-        return take_turns(explanation, options, clip)
+        return schedule_turns(explanation, options, clip)
     except ConfigError:
         if options.word is None:
             raise
@@ -163,9 +167,9 @@ def chosen_subject(explanation: Explanation, options: RenderOptions) -> Subject 
     return None
 
 
-def segments(
+def list_turns(
     passes: Sequence[Pass], clip: ClipClock, *, shift_seconds: float
-) -> tuple[Segment, ...]:
+) -> tuple[Turn, ...]:
     """What the first run shows when, in seconds of the annotated clip.
 
     Args:
@@ -174,7 +178,7 @@ def segments(
         shift_seconds: time of the source, or of the first pass, that is 0 in the annotated clip.
     """
     return tuple(
-        Segment(
+        Turn(
             start_seconds=clip.edge_seconds(start) + each.offset_seconds - shift_seconds,
             end_seconds=clip.edge_seconds(stop) + each.offset_seconds - shift_seconds,
             text=subject.text,
@@ -183,15 +187,15 @@ def segments(
         )
         for each in passes
         for subject, start, stop in zip(
-            each.tracks[0].subjects,
-            each.tracks[0].bounds,
-            each.tracks[0].bounds[1:],
+            each.schedules[0].subjects,
+            each.schedules[0].bounds,
+            each.schedules[0].bounds[1:],
             strict=False,
         )
     )
 
 
-def turn_warnings(found: Sequence[Segment]) -> tuple[str, ...]:
+def turn_warnings(found: Sequence[Turn]) -> tuple[str, ...]:
     """What a viewer would miss."""
     if len(found) == 1:
         return ()

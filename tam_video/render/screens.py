@@ -21,13 +21,13 @@ from tam_video.render.captions import (
 from tam_video.render.elements import (
     Boxes,
     Caption,
-    Choose,
     Clock,
     Element,
     PicturePane,
     PlainPane,
-    Sight,
+    SubjectSelector,
     TimeStrip,
+    ViewGeometry,
     always,
     of_run,
 )
@@ -82,7 +82,7 @@ class Screen:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stage:
+class RenderContext:
     """What every layout is made from.
 
     Attributes:
@@ -92,7 +92,7 @@ class Stage:
         matrix: number of ITU-T H.273 of the canvas's colours.
         step: 2 for clips (4:2:0), 1 for still pictures (4:4:4).
         least: (width, height) in pixels, even, that the canvas has at least.
-        told: the clock that is shown, where the clip is a part of a longer one; None for its own.
+        shown_clock: the clock that is drawn, for a clip that is part of a longer one; None: `clip`.
     """
 
     info: VideoInfo
@@ -101,21 +101,21 @@ class Stage:
     matrix: int
     step: int = 2
     least: tuple[int, int] = (0, 0)
-    told: ClipClock | None = None
+    shown_clock: ClipClock | None = None
 
     def canvas(self, width: int, height: int) -> Canvas:
         """An empty canvas."""
         wide, high = max(width, self.least[0]), max(height, self.least[1])
         return Canvas(wide, high, matrix=self.matrix, step=self.step)
 
-    def sight(self, explanation: Explanation) -> Sight:
+    def geometry(self, explanation: Explanation) -> ViewGeometry:
         """What a run's model saw."""
         window = explained_window(
             explanation,
             clip_start_seconds=self.clip.start_seconds,
             clip_end_seconds=self.clip.end_seconds,
         )
-        return Sight(
+        return ViewGeometry(
             explanation.layout.slot_seconds(explanation.pts_seconds),
             window,
             explanation.layout.view,
@@ -124,18 +124,18 @@ class Stage:
         )
 
     @property
-    def told_axis(self) -> TimeAxis:
+    def shown_axis(self) -> TimeAxis:
         """The time that the clock tells."""
-        told = self.told or self.clip
-        start, end = told.start_seconds, told.end_seconds
+        clock = self.shown_clock or self.clip
+        start, end = clock.start_seconds, clock.end_seconds
         return TimeAxis(start, end, np.empty(0), TimeWindow(start, end))
 
-    def axis(self, sight: Sight | None) -> TimeAxis:
+    def axis(self, geometry: ViewGeometry | None) -> TimeAxis:
         """The clip's time, with a run's slots."""
-        if sight is None:
-            return self.told_axis
+        if geometry is None:
+            return self.shown_axis
         start, end = self.clip.start_seconds, self.clip.end_seconds
-        return TimeAxis(start, end, sight.slot_seconds, sight.window)
+        return TimeAxis(start, end, geometry.slot_seconds, geometry.window)
 
 
 def subject_boxes(explanation: Explanation, frame_seconds: Float64Array) -> Boxes:
@@ -159,88 +159,88 @@ def subject_boxes(explanation: Explanation, frame_seconds: Float64Array) -> Boxe
     return boxes
 
 
-def build_screen(explanation: Explanation, stage: Stage) -> Screen:
+def build_screen(explanation: Explanation, context: RenderContext) -> Screen:
     """The screen of one run in its layout."""
-    builders: dict[str, Callable[[Explanation, Stage], Screen]] = {
+    builders: dict[str, Callable[[Explanation, RenderContext], Screen]] = {
         "overlay": overlay_screen,
         "words": overlay_screen,
         "side": side_screen,
         "grid": grid_screen,
     }
-    if stage.look.layout not in builders:
+    if context.look.layout not in builders:
         raise ConfigError(
             "layout 'compare' is for several runs", hint="tam-video render RUN RUN --layout compare"
         )
-    return builders[stage.look.layout](explanation, stage)
+    return builders[context.look.layout](explanation, context)
 
 
-def overlay_screen(explanation: Explanation, stage: Stage) -> Screen:
+def overlay_screen(explanation: Explanation, context: RenderContext) -> Screen:
     """Heat on the picture in its own size, the bar below."""
-    info, look = stage.info, stage.look
+    info, look = context.info, context.look
     width, height = info.width + info.width % 2, info.height + info.height % 2
-    sight = stage.sight(explanation)
+    geometry = context.geometry(explanation)
     if not look.caption:
-        canvas = stage.canvas(width, height)
-        pane = PicturePane(Rect(0, 0, width, height), sight, of_run(0), look, canvas=canvas)
+        canvas = context.canvas(width, height)
+        pane = PicturePane(Rect(0, 0, width, height), geometry, of_run(0), look, canvas=canvas)
         return Screen(canvas, (pane,), square_pixels=False)
     full = max(width, MIN_CANVAS_WIDTH_PX)
-    foot = _Foot.of(explanation, stage, width=full, room=_BAR_SHARE * height)
-    canvas = stage.canvas(full, height + foot.height)
+    foot = _Foot.of(explanation, context, width=full, room=_BAR_SHARE * height)
+    canvas = context.canvas(full, height + foot.height)
     canvas.fill(Rect(0, 0, full, height), (0, 0, 0))
     place = Rect(2 * ((full - width) // 4), 0, width, height)
-    pane = PicturePane(place, sight, of_run(0), look, canvas=canvas)
-    elements = foot.elements(height, sight, stage, of_run(0), run=0, canvas=canvas)
+    pane = PicturePane(place, geometry, of_run(0), look, canvas=canvas)
+    elements = foot.elements(height, geometry, context, of_run(0), run=0, canvas=canvas)
     return Screen(canvas, (pane, *elements), square_pixels=False)
 
 
-def side_screen(explanation: Explanation, stage: Stage) -> Screen:
+def side_screen(explanation: Explanation, context: RenderContext) -> Screen:
     """The picture, and the same with heat."""
     room = (MAX_WIDTH_PX, MAX_HEIGHT_PX)
     least = MIN_CANVAS_WIDTH_PX // 2
-    tiling = best_tiling(2, stage.info, extra_px=0, room_px=room, columns=2, min_width_px=least)
+    tiling = best_tiling(2, context.info, extra_px=0, room_px=room, columns=2, min_width_px=least)
     width, height = tiling.size(2, above_px=0, below_px=0)
-    sight = stage.sight(explanation)
-    foot = _Foot.of(explanation, stage, width=width, room=_BAR_SHARE * height)
-    canvas = stage.canvas(width, height + foot.height)
+    geometry = context.geometry(explanation)
+    foot = _Foot.of(explanation, context, width=width, room=_BAR_SHARE * height)
+    canvas = context.canvas(width, height + foot.height)
     left, right = (tiling.place(number, above_px=0, below_px=0) for number in range(2))
     panes = (
         PlainPane(left),
-        PicturePane(right, sight, of_run(0), stage.look, canvas=canvas),
+        PicturePane(right, geometry, of_run(0), context.look, canvas=canvas),
     )
     return Screen(
-        canvas, (*panes, *foot.elements(height, sight, stage, of_run(0), run=0, canvas=canvas))
+        canvas, (*panes, *foot.elements(height, geometry, context, of_run(0), run=0, canvas=canvas))
     )
 
 
-def grid_screen(explanation: Explanation, stage: Stage) -> Screen:
+def grid_screen(explanation: Explanation, context: RenderContext) -> Screen:
     """One labelled tile for each content word or token, all at once."""
-    subjects, warnings = _tile_subjects(explanation, stage.look)
+    subjects, warnings = _tile_subjects(explanation, context.look)
     head = _head_px(len(subjects))
     room = (MAX_WIDTH_PX, MAX_HEIGHT_PX - _GRID_BAR_PX)
-    tiling = best_tiling(len(subjects), stage.info, extra_px=head, room_px=room)
+    tiling = best_tiling(len(subjects), context.info, extra_px=head, room_px=room)
     size = tiling.size(len(subjects), above_px=head, below_px=0)
     width = max(size[0], MIN_CANVAS_WIDTH_PX)
-    sight = stage.sight(explanation)
-    foot = _Foot.of(explanation, stage, width=width, room=_GRID_BAR_PX, has_choices=False)
-    canvas = stage.canvas(width, size[1] + foot.height)
+    geometry = context.geometry(explanation)
+    foot = _Foot.of(explanation, context, width=width, room=_GRID_BAR_PX, has_choices=False)
+    canvas = context.canvas(width, size[1] + foot.height)
     elements: list[Element] = []
     for number, subject in enumerate(subjects):
         place = tiling.place(number, above_px=head, below_px=0)
-        elements += _tile(subject, place, head, sight, stage, canvas)
+        elements += _tile(subject, place, head, geometry, context, canvas)
     none = Subject(text=explanation.answer, maps=None)
-    elements += foot.elements(size[1], sight, stage, always(none), run=None, canvas=canvas)
+    elements += foot.elements(size[1], geometry, context, always(none), run=None, canvas=canvas)
     return Screen(canvas, tuple(elements), warnings=warnings)
 
 
 def compare_screen(
-    explanations: Sequence[Explanation], names: Sequence[str], stage: Stage
+    explanations: Sequence[Explanation], names: Sequence[str], context: RenderContext
 ) -> Screen:
     """Several runs side by side: each with its name, its heat and its answer, on one clock."""
-    count, font = len(explanations), stage.look.font
+    count, font = len(explanations), context.look.font
     head, strip = _head_px(count), even(0.8 * _head_px(count))
     tiling = best_tiling(
         count,
-        stage.info,
+        context.info,
         extra_px=head + strip + _COMPARED_BAR_PX,
         room_px=(MAX_WIDTH_PX, MAX_HEIGHT_PX - _COMPARED_ROW_PX),
         min_width_px=MIN_CANVAS_WIDTH_PX,
@@ -250,21 +250,25 @@ def compare_screen(
     width, height = tiling.size(count, above_px=head, below_px=below)
     size_px = font_size(width, _COMPARED_BAR_PX)
     row = _row_px(size_px)
-    canvas = stage.canvas(width, height + row)
+    canvas = context.canvas(width, height + row)
     elements: list[Element] = []
     for number, (explanation, name) in enumerate(zip(explanations, names, strict=True)):
         place = tiling.place(number, above_px=head, below_px=below)
         label = draw_label(name, width=place.width, height=head, font=font)
         canvas.paste(canvas.sprite(label), place.x, place.y - head)
-        sight, choose, end = stage.sight(explanation), of_run(number), place.y + place.height
+        geometry, select, end = (
+            context.geometry(explanation),
+            of_run(number),
+            place.y + place.height,
+        )
         elements += [
-            PicturePane(place, sight, choose, stage.look, canvas=canvas),
+            PicturePane(place, geometry, select, context.look, canvas=canvas),
             TimeStrip(
-                Rect(place.x, end, place.width, strip), stage.axis(sight), choose, run=number
+                Rect(place.x, end, place.width, strip), context.axis(geometry), select, run=number
             ),
-            Caption(place.x, end + strip, bars[number], choose),
+            Caption(place.x, end + strip, bars[number], select),
         ]
-    place, no_ticks = Rect(0, height, width, row), stage.axis(None)
+    place, no_ticks = Rect(0, height, width, row), context.axis(None)
     elements += _time_row(
         place,
         no_ticks,
@@ -303,19 +307,24 @@ def _tile_subjects(
 
 
 def _tile(
-    subject: Subject, place: Rect, head: int, sight: Sight, stage: Stage, canvas: Canvas
+    subject: Subject,
+    place: Rect,
+    head: int,
+    geometry: ViewGeometry,
+    context: RenderContext,
+    canvas: Canvas,
 ) -> list[Element]:
     """A picture with its word above it, and the word's energy over time beside the word."""
     strip = 2 * int(_TILE_STRIP_SHARE * place.width / 2)
     width = place.width - strip
-    label = draw_label(subject.text, width=width, height=head, font=stage.look.font)
+    label = draw_label(subject.text, width=width, height=head, font=context.look.font)
     canvas.paste(canvas.sprite(label), place.x, place.y - head)
-    choose = always(subject)
+    select = always(subject)
     inset = even(head / 8)
     strip_place = Rect(place.x + width, place.y - head + inset, strip, head - 2 * inset)
     return [
-        TimeStrip(strip_place, stage.axis(sight), choose, run=None),
-        PicturePane(place, sight, choose, stage.look, canvas=canvas),
+        TimeStrip(strip_place, context.axis(geometry), select, run=None),
+        PicturePane(place, geometry, select, context.look, canvas=canvas),
     ]
 
 
@@ -330,14 +339,14 @@ class _Foot:
     def of(
         cls,
         explanation: Explanation,
-        stage: Stage,
+        context: RenderContext,
         *,
         width: int,
         room: float,
         has_choices: bool = True,
     ) -> _Foot:
         asked = [turn.text for turn in explanation.conversation if turn.role == "user"]
-        look, size_px = stage.look, font_size(width, room)
+        look, size_px = context.look, font_size(width, room)
         row = _row_px(size_px)
         bar = caption_bar(
             explanation.answer,
@@ -359,9 +368,9 @@ class _Foot:
     def elements(
         self,
         y: int,
-        sight: Sight,
-        stage: Stage,
-        choose: Choose,
+        geometry: ViewGeometry,
+        context: RenderContext,
+        select: SubjectSelector,
         *,
         run: int | None,
         canvas: Canvas,
@@ -371,22 +380,22 @@ class _Foot:
         place = Rect(0, y + layout.height_px, layout.width_px, self.row_px)
         row = _time_row(
             place,
-            stage.axis(sight),
-            stage.told_axis,
-            choose,
+            context.axis(geometry),
+            context.shown_axis,
+            select,
             size_px=self.bar.fonts.size_px,
-            font=stage.look.font,
+            font=context.look.font,
             run=run,
             canvas=canvas,
         )
-        return [Caption(0, y, self.bar, choose), *row]
+        return [Caption(0, y, self.bar, select), *row]
 
 
 def _time_row(
     place: Rect,
     axis: TimeAxis,
-    told: TimeAxis,
-    choose: Choose,
+    shown: TimeAxis,
+    select: SubjectSelector,
     *,
     size_px: int,
     font: str | None,
@@ -395,15 +404,15 @@ def _time_row(
 ) -> list[Element]:
     """The strip, and the clock at its right end."""
     pad, fonts = even(size_px / 2), FontStack(max(11, round(0.82 * size_px)), font)
-    end = clock_text(told.end_seconds - told.start_seconds)
+    end = clock_text(shown.end_seconds - shown.start_seconds)
     wide, narrow = even(1.2 * fonts.length(f"{end} / {end}")), even(1.2 * fonts.length(end))
     clock = wide if wide < _CLOCK_SHARE * place.width else narrow
     height = place.height - pad
     strip = Rect(place.x + pad, place.y, place.width - 3 * pad - clock, height)
     right = Rect(strip.x + strip.width + pad, place.y, clock, height)
     return [
-        TimeStrip(strip, axis, choose, run=run),
-        Clock(right, told, fonts, canvas=canvas),
+        TimeStrip(strip, axis, select, run=run),
+        Clock(right, shown, fonts, canvas=canvas),
     ]
 
 

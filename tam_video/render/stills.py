@@ -18,7 +18,7 @@ from tam_video.render.options import RenderOptions
 from tam_video.render.overlay import color_table
 from tam_video.render.panes import display_aspect
 from tam_video.render.schedule import chosen_subject
-from tam_video.render.screens import Stage
+from tam_video.render.screens import RenderContext
 from tam_video.render.sheet import (
     Sheet,
     SheetFrame,
@@ -90,7 +90,7 @@ class _Grid:
 
 
 def write_stills(
-    explanation: Explanation, reader: VideoReader, out_dir: Path, stage: Stage
+    explanation: Explanation, reader: VideoReader, out_dir: Path, context: RenderContext
 ) -> WrittenStills:
     """Write `stills.png`, `stills.pdf`, `stills.svg`, as far as they are asked for.
 
@@ -98,7 +98,7 @@ def write_stills(
         explanation: what was seen.
         reader: its source, open.
         out_dir: an existing folder.
-        stage: source, clock, colours and options.
+        context: source, clock, colours and options.
 
     Raises:
         ConfigError: the chosen word, token or font does not exist.
@@ -106,36 +106,36 @@ def write_stills(
         ExportError: a file can't be written.
         MissingDependencyError: PDF or SVG without matplotlib.
     """
-    kinds = stage.look.stills
+    kinds = context.look.stills
     if not kinds:
         return WrittenStills()
     check_libraries(kinds)
-    sheet = contact_sheet(explanation, reader, stage)
+    sheet = contact_sheet(explanation, reader, context)
     paths = tuple(out_dir / f"stills.{kind}" for kind in kinds)
     write_sheets(sheet, paths)
-    left_out = len(_subjects(explanation, stage.look)) - MAX_ROWS
+    left_out = len(_subjects(explanation, context.look)) - MAX_ROWS
     warnings = (f"the stills leave out {left_out} of the words",) if left_out > 0 else ()
     return WrittenStills(paths, warnings)
 
 
-def contact_sheet(explanation: Explanation, reader: VideoReader, stage: Stage) -> Sheet:
+def contact_sheet(explanation: Explanation, reader: VideoReader, context: RenderContext) -> Sheet:
     """Lay out and draw the sheet; see `write_stills`."""
-    fonts = FontStack(_TEXT_PX, stage.look.font)
-    small = FontStack(_SMALL_PX, stage.look.font)
-    grid = _grid(explanation, stage, fonts)
+    fonts = FontStack(_TEXT_PX, context.look.font)
+    small = FontStack(_SMALL_PX, context.look.font)
+    grid = _grid(explanation, context, fonts)
     width, height = grid.size
     items: list[SheetItem] = _heading(explanation, fonts, small, width)
-    sight = stage.sight(explanation)
+    geometry = context.geometry(explanation)
     for column, slot in enumerate(grid.slots.tolist()):
         x, y = grid.place(0, column)
-        time = clock_text(sight.slot_seconds[slot] - stage.clip.start_seconds)
+        time = clock_text(geometry.slot_seconds[slot] - context.clip.start_seconds)
         middle = x + grid.tile[0] / 2
         items.append(SheetText(middle, y - _GAP_PX, time, small, _GRAY, "middle"))
-    items += _pictures(explanation, reader, stage, grid)
+    items += _pictures(explanation, reader, context, grid)
     for row, subject in enumerate(grid.rows):
         x, y = grid.place(row, 0)
         items += _row_label(subject, x - 2 * _GAP_PX, y + grid.tile[1] / 2, fonts, small)
-    items += _scale(stage.look, small, width - _MARGIN_PX, height - _MARGIN_PX // 2)
+    items += _scale(context.look, small, width - _MARGIN_PX, height - _MARGIN_PX // 2)
     return Sheet(width, height, tuple(items))
 
 
@@ -147,14 +147,14 @@ def _subjects(explanation: Explanation, look: RenderOptions) -> list[Subject]:
     return [words_subject(explanation, [word]) for word in words]
 
 
-def _grid(explanation: Explanation, stage: Stage, fonts: FontStack) -> _Grid:
-    rows = _subjects(explanation, stage.look)[:MAX_ROWS] or [Subject(text="", maps=None)]
+def _grid(explanation: Explanation, context: RenderContext, fonts: FontStack) -> _Grid:
+    rows = _subjects(explanation, context.look)[:MAX_ROWS] or [Subject(text="", maps=None)]
     t = explanation.layout.t
     slots = np.unique(np.linspace(0, t - 1, min(t, MAX_COLUMNS)).round().astype(np.int64))
     by_width = _PICTURES_WIDTH_PX / len(slots) - _GAP_PX
-    by_height = (_PICTURES_HEIGHT_PX / len(rows) - _GAP_PX) * display_aspect(stage.info)
+    by_height = (_PICTURES_HEIGHT_PX / len(rows) - _GAP_PX) * display_aspect(context.info)
     width = even(min(_MAX_TILE_PX, max(_MIN_TILE_PX, min(by_width, by_height))))
-    tile = (width, even(width / display_aspect(stage.info)))
+    tile = (width, even(width / display_aspect(context.info)))
     lengths = [fonts.length(subject.text) for subject in rows]
     label = int(min(_MAX_LABEL_PX, max(lengths, default=0.0))) + 2 * _GAP_PX + _TEXT_PX
     sheet_width = 2 * _MARGIN_PX + label + len(slots) * (width + _GAP_PX) - _GAP_PX
@@ -189,16 +189,18 @@ def _heading(
 
 
 def _pictures(
-    explanation: Explanation, reader: VideoReader, stage: Stage, grid: _Grid
+    explanation: Explanation, reader: VideoReader, context: RenderContext, grid: _Grid
 ) -> list[SheetItem]:
     """All tiles, and a frame around each row's hottest one."""
     width, height = grid.tile
-    canvas, sight = stage.canvas(width, height), stage.sight(explanation)
-    moments = [_moment(explanation, reader, stage, slot, grid.tile) for slot in grid.slots.tolist()]
+    canvas, geometry = context.canvas(width, height), context.geometry(explanation)
+    moments = [
+        _moment(explanation, reader, context, slot, grid.tile) for slot in grid.slots.tolist()
+    ]
     items: list[SheetItem] = []
     for row, subject in enumerate(grid.rows):
         place = Rect(0, 0, width, height)
-        pane = PicturePane(place, sight, always(subject), stage.look, canvas=canvas)
+        pane = PicturePane(place, geometry, always(subject), context.look, canvas=canvas)
         for column, moment in enumerate(moments):
             pane.draw(canvas, moment)
             rgb = rgb_of_planes(canvas.drawn.planes, matrix=canvas.matrix)
@@ -213,7 +215,7 @@ def _pictures(
 def _moment(
     explanation: Explanation,
     reader: VideoReader,
-    stage: Stage,
+    context: RenderContext,
     slot: int,
     tile: tuple[int, int],
 ) -> Moment:
@@ -225,7 +227,7 @@ def _moment(
     small: ByteArray = np.asarray(
         cv2.resize(batch.frames[0], tile, interpolation=cv2.INTER_AREA), dtype=np.uint8
     )
-    picture = planes_of_rgb(small, matrix=stage.matrix, step=stage.step)
+    picture = planes_of_rgb(small, matrix=context.matrix, step=context.step)
     seconds = float(explanation.layout.slot_seconds(explanation.pts_seconds)[slot])
     return Moment(picture, int(batch.indices[0]), seconds, subjects=(), shown=())
 

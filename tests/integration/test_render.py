@@ -79,12 +79,12 @@ def test_words_take_turns_and_each_shows_its_own_heat(clips, tmp_path):
     source = clips.path("gray")
     seen = explain(source, hot=[0, 1, 2, 3])
     rendered = render(source, tmp_path, explanation=seen, opacity=1.0)
-    assert [segment.word_indices for segment in rendered.segments] == [(1,), (2,), (3,)]
-    assert all(a.end_seconds == b.start_seconds for a, b in pairwise(rendered.segments))
+    assert [turn.word_indices for turn in rendered.turns] == [(1,), (2,), (3,)]
+    assert all(a.end_seconds == b.start_seconds for a, b in pairwise(rendered.turns))
     _, pts, frames = frames_of(rendered.mp4)
     hot = color_table("turbo")[255].astype(int)
-    for segment, (y, x) in zip(rendered.segments, [(10, 150), (110, 10), (110, 150)], strict=True):
-        inside = (pts >= segment.start_seconds - 1e-6) & (pts < segment.end_seconds - 1e-6)
+    for turn, (y, x) in zip(rendered.turns, [(10, 150), (110, 10), (110, 150)], strict=True):
+        inside = (pts >= turn.start_seconds - 1e-6) & (pts < turn.end_seconds - 1e-6)
         for place in np.flatnonzero(inside):
             picture = picture_of(frames[place], ODD_CLIPS["gray"])
             assert np.abs(picture[y, x].astype(int) - hot).max() <= 12
@@ -106,7 +106,7 @@ def test_a_chosen_word_is_shown_all_the_time(clips, tmp_path):
     assert frames[0].shape == (120, 160, 3)
     hot = color_table("turbo")[255].astype(int)
     assert all(np.abs(frame[110, 150].astype(int) - hot).max() <= 12 for frame in frames)
-    assert [segment.text for segment in rendered.segments] == ["circle"]
+    assert [turn.text for turn in rendered.turns] == ["circle"]
 
 
 def test_layout_words_gives_each_content_word_a_pass_without_sound(clips, tmp_path):
@@ -117,14 +117,12 @@ def test_layout_words_gives_each_content_word_a_pass_without_sound(clips, tmp_pa
     assert info.duration_seconds == pytest.approx(3 * 1.92, abs=1e-3)
     assert np.diff(pts).min() > 0.03
     assert not info.has_audio
-    assert [segment.start_seconds for segment in rendered.segments] == pytest.approx(
-        [0, 1.92, 3.84]
-    )
+    assert [turn.start_seconds for turn in rendered.turns] == pytest.approx([0, 1.92, 3.84])
 
 
 def test_more_words_than_frames_lose_no_word(clips, tmp_path):
     rendered = render(clips.path("two_frames"), tmp_path)
-    assert [segment.word_indices for segment in rendered.segments] == [(1,), (2, 3)]
+    assert [turn.word_indices for turn in rendered.turns] == [(1,), (2, 3)]
     assert "share a frame" in rendered.warnings[0]
 
 
