@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from tam_video.datasets.questions import Question, caption_facts, make_questions
+from tam_video.datasets.questions import ShapeQuestion, caption_facts, make_questions
 from tam_video.datasets.shapes import Split, make_clip, write_clip
 from tam_video.metrics import bootstrap
 from tam_video.types import FrameBatch, Message
@@ -54,7 +54,7 @@ def read_clip(seed: int, split: Split, num_objects: int | None) -> tuple[Any, Fr
             return clip, reader.read(taken)
 
 
-def turns(question: Question) -> list[Message]:
+def turns(question: ShapeQuestion) -> list[Message]:
     """The conversation of a question."""
     told = [
         Message(role, text)
@@ -64,7 +64,7 @@ def turns(question: Question) -> list[Message]:
     return [*told, Message("user", question.text)]
 
 
-def is_right(question: Question, answer: str) -> bool:
+def is_right(question: ShapeQuestion, answer: str) -> bool:
     """Exact, but for the order of objects in a caption."""
     if question.kind == "caption":
         return caption_facts(answer) == caption_facts(question.answer)

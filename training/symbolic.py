@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tam_video.datasets.questions import Question, make_questions
+from tam_video.datasets.questions import ShapeQuestion, make_questions
 from tam_video.datasets.shapes import COLORS, FPS, MOTIONS, SHAPES, ShapeClip, object_mask
 
 GRID = 14
@@ -127,7 +127,7 @@ class Prompts:
         text([self.end])
         return Prefix(np.array(ids), np.concatenate(positions, 1), np.array(cells), at)
 
-    def branch(self, question: Question) -> tuple[list[int], list[int]]:
+    def branch(self, question: ShapeQuestion) -> tuple[list[int], list[int]]:
         """Ids behind the prefix and labels (IGNORE but for the last answer and its end)."""
         ids: list[int] = []
         labels: list[int] = []
@@ -141,7 +141,7 @@ class Prompts:
             labels += [IGNORE] * len(prompt) + (answer if last else [IGNORE] * len(answer))
         return ids, labels
 
-    def subject(self, question: Question) -> list[int]:
+    def subject(self, question: ShapeQuestion) -> list[int]:
         """For each id of `branch`, the colour (index into `COLORS`) of the object it speaks of.
 
         Only for tokens of the last answer whose object was named before them; IGNORE elsewhere.
@@ -224,14 +224,14 @@ def keep_cells(
     return rng.random(cells.item.size) < share
 
 
-def label(question: Question) -> str:
+def label(question: ShapeQuestion) -> str:
     """The kind of a question, baits apart."""
     return f"{question.kind}:bait" if question.is_bait else question.kind
 
 
 def choose_questions(
     clip: ShapeClip, rng: np.random.Generator, *, count: int, need: Mapping[str, float]
-) -> list[Question]:
+) -> list[ShapeQuestion]:
     """Draw questions, those of the kinds that are not mastered yet more often.
 
     `need` is the share of wrong answers by kind; a kind that is always right keeps a weight of 0.1.
@@ -247,7 +247,7 @@ def make_batch(
     clips: list[ShapeClip],
     frames: list[np.ndarray],
     keeps: list[np.ndarray],
-    questions: list[list[Question]],
+    questions: list[list[ShapeQuestion]],
     *,
     prompts: Prompts,
 ) -> Batch:
@@ -292,7 +292,7 @@ def _traits(clip: ShapeClip) -> np.ndarray:
     return found
 
 
-def _join(prefix: Prefix, questions: list[Question], prompts: Prompts) -> tuple[Any, ...]:
+def _join(prefix: Prefix, questions: list[ShapeQuestion], prompts: Prompts) -> tuple[Any, ...]:
     ids, positions = [prefix.ids], [prefix.positions]
     labels, branches = [np.full(len(prefix.ids), IGNORE)], [np.zeros(len(prefix.ids), int)]
     subjects = [np.full(len(prefix.ids), IGNORE)]

@@ -1,4 +1,4 @@
-"""From hidden states to maps: the package's stage against the slow twin."""
+"""From hidden states to maps: the package's stage against the reference implementation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.performance.measurement import (
     interleaved,
     one_thread,
 )
-from benchmarks.performance.slow_twin import full_logits, slow_maps
+from benchmarks.performance.reference_implementation import full_logits, slow_maps
 from tam_video.models.scores import class_scores
 from tam_video.tam.activation import token_activation_maps
 from tam_video.types import FloatArray, IntArray, PublishedProfile
@@ -88,14 +88,14 @@ def our_stage(given: Answered, *, profile: PublishedProfile = "reference") -> Fl
     return token_activation_maps(scores, **given.layout, profile=profile).maps
 
 
-def twin_stage(given: Answered) -> FloatArray:
-    """float32 [M, t, h, w]: the slow twin."""
+def reference_stage(given: Answered) -> FloatArray:
+    """float32 [M, t, h, w]: the reference implementation."""
     logits = full_logits(given.hidden, given.head.weight)
     return slow_maps(logits, class_ids=given.class_ids, **given.layout)
 
 
 def speedup(quick: bool) -> Measurement:
-    """Slow twin over package, CPU seconds of one thread; the maps have to be equal."""
+    """Compare CPU seconds of the reference and the package on one thread; maps must be equal."""
     one_thread()
     sizes = QUICK if quick else FULL
     given = answered(sizes)
@@ -104,39 +104,39 @@ def speedup(quick: bool) -> Measurement:
     def ours() -> None:
         found["ours"] = our_stage(given)
 
-    def twin() -> None:
-        found["twin"] = twin_stage(given)
+    def reference() -> None:
+        found["reference"] = reference_stage(given)
 
-    # Once before and once after the twin, which takes long enough for the machine to change.
+    # Once before and once after the reference, which takes long enough for the machine to change.
     before = interleaved({"ours": ours}, repeats=5)
-    clocks = interleaved({"twin": twin}, repeats=1, warm_ups=0)
+    clocks = interleaved({"reference": reference}, repeats=1, warm_ups=0)
     clocks["ours"] = before["ours"] + interleaved({"ours": ours}, repeats=5)["ours"]
-    difference = float(np.abs(found["ours"] - found["twin"]).max())
+    difference = float(np.abs(found["ours"] - found["reference"]).max())
     if difference > TOLERANCE:
         raise RuntimeError(f"the maps differ by {difference:g}, more than {TOLERANCE:g}")
     seconds = best_seconds(clocks)
     return Measurement(
-        ratio=seconds["twin cpu"] / median(clock.cpu for clock in clocks["ours"]),
+        ratio=seconds["reference cpu"] / median(clock.cpu for clock in clocks["ours"]),
         target=1000,
         sense="at least",
         seconds=seconds,
-        how=f"{sizes}; twin's CPU seconds over the median of ours, one thread, reference profile",
+        how=f"{sizes}; reference over the median of ours, CPU seconds of one thread, same profile",
         figures={"largest_difference": difference, **_parts(given)},
     )
 
 
 def memory(quick: bool) -> Measurement:
-    """Extra peak memory of the package over that of the slow twin, each in its own process."""
+    """Compare the extra peak memory of package and reference, each in its own process."""
     peaks = {
         name: in_child("tam_stage:stage_peak", name=name, quick=quick)["extra_bytes"]
-        for name in ("ours", "twin")
+        for name in ("ours", "reference")
     }
     return Measurement(
-        ratio=peaks["ours"] / peaks["twin"],
+        ratio=peaks["ours"] / peaks["reference"],
         target=0.01,
         sense="at most",
         seconds={},
-        how="resident memory above what states and weights take; the twin without other layers",
+        how="resident memory above states and weights; the reference without other layers",
         figures={f"{name}_extra_bytes": value for name, value in peaks.items()},
     )
 
@@ -144,7 +144,7 @@ def memory(quick: bool) -> Measurement:
 def stage_peak(*, name: str, quick: bool) -> dict[str, int]:
     """Bytes that one of the two stages needs beyond its inputs."""
     one_thread()
-    stage = {"ours": our_stage, "twin": twin_stage}[name]
+    stage = {"ours": our_stage, "reference": reference_stage}[name]
     stage(answered(QUICK))  # loads code and makes the libraries' own buffers
     given = answered(QUICK if quick else FULL)
     return {"extra_bytes": extra_peak(lambda: stage(given))}

@@ -11,16 +11,16 @@ from dataclasses import replace
 import numpy as np
 
 from tam_video.datasets.placing import (
+    Bounds,
     Moving,
-    Stage,
     draw_motion,
     draw_names,
     draw_texture,
-    draw_track,
+    draw_trajectory,
     named_object,
     place_apart,
 )
-from tam_video.datasets.scene import SceneClip, SceneObject, Shot, Track, with_visible
+from tam_video.datasets.scene import SceneClip, SceneObject, Shot, Trajectory, with_visible
 from tam_video.datasets.shapes import MOTIONS, NUM_FRAMES, SIDE_PX, Generator, Motion
 
 _PAN_PX = (50, 84)
@@ -40,11 +40,11 @@ def stage_pan(rng: Generator) -> SceneClip | None:
     direction = draw_motion(rng, {"left": 0.25, "right": 0.25, "up": 0.25, "down": 0.25})
     dx, dy = MOTIONS[direction]
     pan = int(rng.integers(*_PAN_PX, endpoint=True))
-    stage = Stage(width=SIDE_PX + abs(dx) * pan, height=SIDE_PX + abs(dy) * pan)
+    bounds = Bounds(width=SIDE_PX + abs(dx) * pan, height=SIDE_PX + abs(dy) * pan)
     shot = Shot(
         draw_texture(rng),
-        width=stage.width,
-        height=stage.height,
+        width=bounds.width,
+        height=bounds.height,
         camera_px=(float(pan * (dx < 0)), float(pan * (dy < 0))),
         pan_px=(dx * pan / (NUM_FRAMES - 1), dy * pan / (NUM_FRAMES - 1)),
     )
@@ -52,8 +52,10 @@ def stage_pan(rng: Generator) -> SceneClip | None:
 
     def draw() -> Moving | None:
         motion = draw_motion(rng, _PAN_MOTIONS["across" if dx else "along"])
-        track = draw_track(rng, motion, stage)
-        return (motion, track) if _frames_in_view(track, shot) >= _IN_VIEW_FRAMES else None
+        trajectory = draw_trajectory(rng, motion, bounds)
+        return (
+            (motion, trajectory) if _frames_in_view(trajectory, shot) >= _IN_VIEW_FRAMES else None
+        )
 
     moving = place_apart([draw] * len(names))
     if moving is None:
@@ -70,11 +72,11 @@ def stage_pan(rng: Generator) -> SceneClip | None:
     return replace(clip, objects=worded)
 
 
-def _frames_in_view(track: Track, shot: Shot) -> int:
+def _frames_in_view(trajectory: Trajectory, shot: Shot) -> int:
     """In how many frames the picture holds the whole bounding box."""
-    count, room = 0, track.size_px / 2
-    for frame in range(track.first_frame, track.last_frame + 1):
-        places = zip(track.center(frame), shot.camera(frame), strict=True)
+    count, room = 0, trajectory.size_px / 2
+    for frame in range(trajectory.first_frame, trajectory.last_frame + 1):
+        places = zip(trajectory.center(frame), shot.camera(frame), strict=True)
         count += all(room <= place - edge <= SIDE_PX - room for place, edge in places)
     return count
 
@@ -86,9 +88,10 @@ def _is_clear(item: SceneObject, motion: Motion, shot: Shot) -> bool:
     as sideways. What stands still on the background moves in the picture, and is never clear.
     """
     frames = item.visible_frames
-    (track,), (dx, dy) = item.tracks, MOTIONS[motion]
+    (trajectory,), (dx, dy) = item.trajectories, MOTIONS[motion]
     ways = [
-        np.subtract(track.center(frame), shot.camera(frame)) for frame in (frames[0], frames[-1])
+        np.subtract(trajectory.center(frame), shot.camera(frame))
+        for frame in (frames[0], frames[-1])
     ]
     right, down = ways[1] - ways[0]
     forward, sideways = dx * right + dy * down, dy * right + dx * down

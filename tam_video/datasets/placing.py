@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tam_video.datasets.scene import Interval, Rgb, SceneObject, Track
+from tam_video.datasets.scene import Interval, Rgb, SceneObject, Trajectory
 from tam_video.datasets.shapes import (
     COLORS,
     MOTIONS,
@@ -26,7 +26,7 @@ from tam_video.datasets.shapes import (
 )
 
 Name: TypeAlias = tuple[str, str]  # (colour, shape)
-Moving: TypeAlias = tuple[Motion, Track]
+Moving: TypeAlias = tuple[Motion, Trajectory]
 
 BASE_MOTIONS: Mapping[Motion, float] = {
     "left": 0.18,
@@ -44,11 +44,11 @@ _TRIES = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """The room and time that a track has to stay in.
+class Bounds:
+    """The room and time that a trajectory has to stay in.
 
     Attributes:
-        frames: first and last frame of the track.
+        frames: first and last frame of the trajectory.
         width: pixels of the background.
         height: the same, downwards.
     """
@@ -92,27 +92,27 @@ def draw_presence(rng: Generator, frames: Interval = (0, NUM_FRAMES - 1)) -> Int
     return last - round(part), last
 
 
-def draw_track(
+def draw_trajectory(
     rng: Generator,
     motion: Motion,
-    stage: Stage,
+    bounds: Bounds,
     *,
     step_px: tuple[float, float] = STEP_PX,
-) -> Track:
-    """A way that stays inside its stage from the first frame to the last.
+) -> Trajectory:
+    """A way that stays inside its bounds from the first frame to the last.
 
     Args:
         rng: where randomness comes from.
-        motion: direction; a still object is clearly in one quarter of the stage.
-        stage: room and time.
+        motion: direction; a still object is clearly in one quarter of the bounds.
+        bounds: room and time.
         step_px: least and greatest pixels per frame of a moving object.
     """
     size = float(rng.uniform(*SIZE_PX))
-    first, last = stage.frames
+    first, last = bounds.frames
     speed = 0.0 if motion == "still" else float(rng.uniform(*step_px))
     steps = tuple(direction * speed for direction in MOTIONS[motion])
     starts = []
-    for step, side in zip(steps, (stage.width, stage.height), strict=True):
+    for step, side in zip(steps, (bounds.width, bounds.height), strict=True):
         low, high = size / 2 + _EDGE_PX, side - size / 2 - _EDGE_PX
         path = step * (last - first)
         if motion == "still":
@@ -122,7 +122,7 @@ def draw_track(
                 else (side / 2 + _MIDDLE_PX, high)
             )
         starts.append(float(rng.uniform(low - min(path, 0), high - max(path, 0))))
-    return Track(
+    return Trajectory(
         x_px=starts[0] - steps[0] * first,
         y_px=starts[1] - steps[1] * first,
         step_px=(steps[0], steps[1]),
@@ -132,16 +132,16 @@ def draw_track(
     )
 
 
-def is_inside(track: Track, stage: Stage) -> bool:
-    """Whether a track stays inside a stage all the time it is there."""
-    room = track.size_px / 2 + _EDGE_PX
-    ends = [track.center(frame) for frame in (track.first_frame, track.last_frame)]
+def is_inside(trajectory: Trajectory, bounds: Bounds) -> bool:
+    """Whether a trajectory stays inside a bounds all the time it is there."""
+    room = trajectory.size_px / 2 + _EDGE_PX
+    ends = [trajectory.center(frame) for frame in (trajectory.first_frame, trajectory.last_frame)]
     return all(
-        room <= x <= stage.width - room and room <= y <= stage.height - room for x, y in ends
+        room <= x <= bounds.width - room and room <= y <= bounds.height - room for x, y in ends
     )
 
 
-def keep_apart(one: Track, other: Track) -> bool:
+def keep_apart(one: Trajectory, other: Trajectory) -> bool:
     """Whether the bounding boxes stay apart in every frame that has both."""
     gap = (one.size_px + other.size_px) / 2 + _MARGIN_PX
     first = max(one.first_frame, other.first_frame)
@@ -152,13 +152,13 @@ def keep_apart(one: Track, other: Track) -> bool:
 
 
 def place_apart(
-    draws: Sequence[Callable[[], Moving | None]], *, beside: Sequence[Track] = ()
+    draws: Sequence[Callable[[], Moving | None]], *, beside: Sequence[Trajectory] = ()
 ) -> list[Moving] | None:
-    """Draw one track after the other so that none comes close to another.
+    """Draw one trajectory after the other so that none comes close to another.
 
     Args:
-        draws: one per object: a motion and a track, or None for a try that did not fit.
-        beside: tracks that are there already.
+        draws: one per object: a motion and a trajectory, or None for a try that did not fit.
+        beside: trajectories that are there already.
 
     Returns:
         What was drawn, in order; None when one did not fit after 60 tries.
@@ -167,8 +167,8 @@ def place_apart(
     for draw in draws:
         for _ in range(_TRIES):
             found = draw()
-            there = [*beside, *(track for _, track in placed)]
-            if found is not None and all(keep_apart(found[1], track) for track in there):
+            there = [*beside, *(trajectory for _, trajectory in placed)]
+            if found is not None and all(keep_apart(found[1], trajectory) for trajectory in there):
                 placed.append(found)
                 break
         else:
@@ -182,15 +182,15 @@ def draw_texture(rng: Generator) -> int:
 
 
 def named_object(rng: Generator, name: Name, moving: Moving, *, layer: int) -> SceneObject:
-    """An object of one track, with its motion as the word."""
-    motion, track = moving
-    return SceneObject(*name, motion, draw_rgb(rng, name[0]), layer, tracks=(track,))
+    """An object of one trajectory, with its motion as the word."""
+    motion, trajectory = moving
+    return SceneObject(*name, motion, draw_rgb(rng, name[0]), layer, trajectories=(trajectory,))
 
 
 def draw_present(rng: Generator, weights: Mapping[Motion, float] = BASE_MOTIONS) -> Moving:
     """As in the base world: any motion, the whole time or about half of it."""
     motion = draw_motion(rng, weights)
-    return motion, draw_track(rng, motion, Stage(draw_presence(rng)))
+    return motion, draw_trajectory(rng, motion, Bounds(draw_presence(rng)))
 
 
 def place_named(rng: Generator, names: Sequence[Name]) -> tuple[SceneObject, ...] | None:

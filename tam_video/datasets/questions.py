@@ -29,7 +29,7 @@ _WHEN = {"whole": "the whole time", "start": "only at the start", "end": "only a
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ShapeQuestion:
     """A question with its exact answer.
 
     Attributes:
@@ -77,17 +77,17 @@ def caption_facts(text: str) -> frozenset[str]:
     return frozenset(part.strip() for chunk in body.split(",") for part in chunk.split(" and "))
 
 
-def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[Question]:
+def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[ShapeQuestion]:
     """One question of every kind that the clip allows; for "presence" a true one and a bait."""
     pick = clip.objects[int(rng.integers(len(clip.objects)))]
     questions = [
-        Question(
+        ShapeQuestion(
             "shape",
             f"What shape is the {pick.color} object?",
             f"The {pick.color} object is a {pick.shape}.",
         ),
-        Question("count", "How many objects are there?", _COUNTS[len(clip.objects)]),
-        Question("caption", "Describe the video.", caption(clip)),
+        ShapeQuestion("count", "How many objects are there?", _COUNTS[len(clip.objects)]),
+        ShapeQuestion("caption", "Describe the video.", caption(clip)),
         _motion(clip, rng),
         _when(clip, rng),
         presence_question(clip, rng, bait=False),
@@ -98,7 +98,7 @@ def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[Question]:
     if unique:
         item = unique[int(rng.integers(len(unique)))]
         questions.append(
-            Question(
+            ShapeQuestion(
                 "color", f"What color is the {item.shape}?", f"The {item.shape} is {item.color}."
             )
         )
@@ -107,12 +107,14 @@ def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[Question]:
         item = still[int(rng.integers(len(still)))]
         name = f"{item.color} {item.shape}"
         questions.append(
-            Question("location", f"Where is the {name}?", f"The {name} is {location_words(item)}.")
+            ShapeQuestion(
+                "location", f"Where is the {name}?", f"The {name} is {location_words(item)}."
+            )
         )
     return questions
 
 
-def presence_question(clip: ShapeClip, rng: np.random.Generator, *, bait: bool) -> Question:
+def presence_question(clip: ShapeClip, rng: np.random.Generator, *, bait: bool) -> ShapeQuestion:
     """Ask for an object that is there, or (bait) for one that is not.
 
     Three baits of four share a colour or a shape with an object of the clip.
@@ -121,7 +123,9 @@ def presence_question(clip: ShapeClip, rng: np.random.Generator, *, bait: bool) 
     if not bait:
         item = clip.objects[int(rng.integers(len(clip.objects)))]
         name = f"{item.color} {item.shape}"
-        return Question("presence", f"Is there {named(name)}?", f"Yes, there is {named(name)}.")
+        return ShapeQuestion(
+            "presence", f"Is there {named(name)}?", f"Yes, there is {named(name)}."
+        )
     while True:
         item = clip.objects[int(rng.integers(len(clip.objects)))]
         color = str(rng.choice(list(COLORS)))
@@ -131,7 +135,7 @@ def presence_question(clip: ShapeClip, rng: np.random.Generator, *, bait: bool) 
         shape = item.shape if 0.375 <= draw < 0.75 else shape
         if (color, shape) not in real:
             name = f"{color} {shape}"
-            return Question(
+            return ShapeQuestion(
                 "presence", f"Is there {named(name)}?", f"No, there is no {name}.", is_bait=True
             )
 
@@ -140,21 +144,23 @@ def _count_shape(clip: ShapeClip, shape: str) -> int:
     return sum(o.shape == shape for o in clip.objects)
 
 
-def _motion(clip: ShapeClip, rng: np.random.Generator) -> Question:
+def _motion(clip: ShapeClip, rng: np.random.Generator) -> ShapeQuestion:
     item = clip.objects[int(rng.integers(len(clip.objects)))]
     name = f"{item.color} {item.shape}"
-    return Question("motion", f"How does the {name} move?", f"The {name} {motion_words(item)}.")
+    return ShapeQuestion(
+        "motion", f"How does the {name} move?", f"The {name} {motion_words(item)}."
+    )
 
 
-def _when(clip: ShapeClip, rng: np.random.Generator) -> Question:
+def _when(clip: ShapeClip, rng: np.random.Generator) -> ShapeQuestion:
     item = clip.objects[int(rng.integers(len(clip.objects)))]
     name = f"{item.color} {item.shape}"
-    return Question(
+    return ShapeQuestion(
         "when", f"When is the {name} visible?", f"The {name} is visible {_WHEN[item.presence]}."
     )
 
 
-def _multi_turn(clip: ShapeClip, rng: np.random.Generator) -> Question:
+def _multi_turn(clip: ShapeClip, rng: np.random.Generator) -> ShapeQuestion:
     """A first turn that names an object by its colour, a second that says only "it"."""
     item = clip.objects[int(rng.integers(len(clip.objects)))]
     first = (
@@ -162,10 +168,10 @@ def _multi_turn(clip: ShapeClip, rng: np.random.Generator) -> Question:
         f"The {item.color} object is a {item.shape}.",
     )
     if rng.random() < 0.5:
-        return Question(
+        return ShapeQuestion(
             "multi_turn", "How does it move?", f"It {motion_words(item)}.", history=(first,)
         )
-    return Question(
+    return ShapeQuestion(
         "multi_turn",
         "When is it visible?",
         f"It is visible {_WHEN[item.presence]}.",

@@ -37,7 +37,7 @@ BASE_CRF = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class Trajectory:
     """One appearance of an object: a straight way over some frames.
 
     Attributes:
@@ -76,7 +76,7 @@ class SceneObject:
             picture; None where there is no such word.
         rgb: its colour in this clip.
         layer: objects of a higher layer are painted over those of a lower one.
-        tracks: its appearances, in order, no two at the same frame.
+        trajectories: its appearances, in order, no two at the same frame.
         visible: the intervals of frames in which a pixel of it is seen, by `with_visible`.
     """
 
@@ -85,7 +85,7 @@ class SceneObject:
     motion: Motion | None
     rgb: Rgb
     layer: int
-    tracks: tuple[Track, ...]
+    trajectories: tuple[Trajectory, ...]
     visible: tuple[Interval, ...] = ()
 
     @property
@@ -102,9 +102,11 @@ class SceneObject:
         """Whether a pixel of it is seen at `frame`."""
         return any(first <= frame <= last for first, last in self.visible)
 
-    def track_at(self, frame: int) -> Track | None:
+    def trajectory_at(self, frame: int) -> Trajectory | None:
         """The appearance at `frame`, None between and outside of them."""
-        return next((track for track in self.tracks if track.is_there(frame)), None)
+        return next(
+            (trajectory for trajectory in self.trajectories if trajectory.is_there(frame)), None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +188,14 @@ class SceneClip:
 
 def still_of(clip: SceneClip, item: SceneObject, frame: int) -> ShapeObject | None:
     """An object of one frame, centred in pixels of the picture; None when it is not there."""
-    track = item.track_at(frame)
-    if track is None:
+    trajectory = item.trajectory_at(frame)
+    if trajectory is None:
         return None
-    (x, y), (left, top) = track.center(frame), clip.shot_at(frame).camera(frame)
+    (x, y), (left, top) = trajectory.center(frame), clip.shot_at(frame).camera(frame)
     return ShapeObject(
         color=item.color,
         shape=item.shape,
-        size_px=track.size_px,
+        size_px=trajectory.size_px,
         motion="still",
         presence="whole",
         x_px=x - left,
@@ -222,7 +224,7 @@ def visible_shares(clip: SceneClip, frame: int) -> FloatArray:
     left_over = np.ones((clip.height, clip.width), np.float32)
     for number in reversed(_paint_order(clip)):
         item = clip.objects[number]
-        if item.track_at(frame) is not None:
+        if item.trajectory_at(frame) is not None:
             cover = coverage(clip, item, frame).astype(np.float32) / 255
             shares[number] = cover * left_over
             left_over *= 1 - cover
@@ -269,7 +271,7 @@ def render_frame(clip: SceneClip, frame: int, *, behind: ByteArray | None = None
     canvas = (backdrop(clip, frame) if behind is None else behind).astype(np.float32)
     for number in _paint_order(clip):
         item = clip.objects[number]
-        if item.track_at(frame) is not None:
+        if item.trajectory_at(frame) is not None:
             cover = coverage(clip, item, frame)[..., None].astype(np.float32) / 255
             canvas += cover * (np.array(item.rgb, np.float32) - canvas)
     rng = np.random.default_rng([clip.shot_at(frame).texture_seed, frame])

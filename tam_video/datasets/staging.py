@@ -14,14 +14,14 @@ from functools import partial
 import numpy as np
 
 from tam_video.datasets.placing import (
+    Bounds,
     Moving,
-    Stage,
     draw_motion,
     draw_names,
     draw_present,
     draw_rgb,
     draw_texture,
-    draw_track,
+    draw_trajectory,
     is_inside,
     name_order,
     named_object,
@@ -34,7 +34,7 @@ from tam_video.datasets.scene import (
     SceneClip,
     SceneObject,
     Shot,
-    Track,
+    Trajectory,
     backdrop,
     coverage,
     visible_shares,
@@ -75,10 +75,10 @@ def stage_occlusion(rng: Generator) -> SceneClip | None:
     """
     names = draw_names(rng, int(rng.integers(2, 4)))
     behind_motion = draw_motion(rng)
-    behind = draw_track(rng, behind_motion, Stage())
+    behind = draw_trajectory(rng, behind_motion, Bounds())
     front_motion = draw_motion(rng, {"left": 0.25, "right": 0.25, "up": 0.25, "down": 0.25})
     front = _crossing(rng, behind, front_motion)
-    if not is_inside(front, Stage()):
+    if not is_inside(front, Bounds()):
         return None
     third = place_apart([lambda: draw_present(rng)] * (len(names) - 2), beside=(behind, front))
     if third is None:
@@ -94,13 +94,13 @@ def stage_occlusion(rng: Generator) -> SceneClip | None:
     return with_visible(clip) if _passes(clip, list(order).index(0)) else None
 
 
-def _crossing(rng: Generator, behind: Track, motion: Motion) -> Track:
-    """A track over the whole clip that meets another one somewhere near the middle."""
+def _crossing(rng: Generator, behind: Trajectory, motion: Motion) -> Trajectory:
+    """A trajectory over the whole clip that meets another one somewhere near the middle."""
     speed, size = float(rng.uniform(*_CROSSING_STEP_PX)), float(rng.uniform(*SIZE_PX))
     meeting, aside = int(rng.integers(*_MEETING)), rng.uniform(-0.25, 0.25, 2) * size
     step = (MOTIONS[motion][0] * speed, MOTIONS[motion][1] * speed)
     x, y = behind.center(meeting)
-    return Track(
+    return Trajectory(
         x_px=x + float(aside[0]) - step[0] * meeting,
         y_px=y + float(aside[1]) - step[1] * meeting,
         step_px=step,
@@ -147,15 +147,15 @@ def stage_cut(rng: Generator) -> SceneClip | None:
     if rng.random() < 0.5:
         where[int(rng.integers(2))] = "both"
     where = [where[int(place)] for place in rng.permutation(len(names))]
-    tracks: list[list[Moving]] = [[] for _ in names]
+    trajectories: list[list[Moving]] = [[] for _ in names]
     for shown, frames in (("before", (0, cut - 1)), ("after", (cut, NUM_FRAMES - 1))):
         those = [number for number, part in enumerate(where) if part in (shown, "both")]
         placed = place_apart([partial(_moving, rng, frames)] * len(those))
         if placed is None:
             return None
         for number, each in zip(those, placed, strict=True):
-            tracks[number].append(each)
-    if not all(_elsewhere(each, cut) for each in tracks):
+            trajectories[number].append(each)
+    if not all(_elsewhere(each, cut) for each in trajectories):
         return None
     objects = tuple(
         SceneObject(
@@ -163,9 +163,9 @@ def stage_cut(rng: Generator) -> SceneClip | None:
             each[0][0] if len({motion for motion, _ in each}) == 1 else None,
             draw_rgb(rng, name[0]),
             layer,
-            tracks=tuple(track for _, track in each),
+            trajectories=tuple(trajectory for _, trajectory in each),
         )
-        for layer, (name, each) in enumerate(zip(names, tracks, strict=True))
+        for layer, (name, each) in enumerate(zip(names, trajectories, strict=True))
     )
     shots = (Shot(draw_texture(rng)), Shot(draw_texture(rng), first_frame=cut))
     return with_visible(SceneClip(objects, shots))
@@ -173,11 +173,11 @@ def stage_cut(rng: Generator) -> SceneClip | None:
 
 def _moving(rng: Generator, frames: Interval) -> Moving:
     motion = draw_motion(rng)
-    return motion, draw_track(rng, motion, Stage(frames))
+    return motion, draw_trajectory(rng, motion, Bounds(frames))
 
 
 def _elsewhere(each: Sequence[Moving], cut: int) -> bool:
-    """Whether an object of two tracks jumps by its size at the cut, at least."""
+    """Whether an object of two trajectories jumps by its size at the cut, at least."""
     if len(each) == 1:
         return True
     (_, before), (_, after) = each
@@ -200,7 +200,7 @@ def stage_long(rng: Generator) -> SceneClip | None:
         return _moving(rng, (first, first + length - 1))
 
     def stay() -> Moving:
-        return "still", draw_track(rng, "still", Stage((0, LONG_FRAMES - 1)))
+        return "still", draw_trajectory(rng, "still", Bounds((0, LONG_FRAMES - 1)))
 
     moving = place_apart([stay if number == stays else draw for number in range(len(names))])
     if moving is None:

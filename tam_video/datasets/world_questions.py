@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tam_video.datasets.questions import Question, location_words, named, presence_question
+from tam_video.datasets.questions import ShapeQuestion, location_words, named, presence_question
 from tam_video.datasets.scene import SceneClip, SceneObject, still_of
 from tam_video.datasets.shapes import ShapeClip
 
@@ -59,8 +59,8 @@ def location_phrase(clip: SceneClip, item: SceneObject) -> str | None:
         return None
     found = {
         location_words(still)
-        for track in item.tracks
-        for frame in (track.first_frame, track.last_frame)
+        for trajectory in item.trajectories
+        for frame in (trajectory.first_frame, trajectory.last_frame)
         if (still := still_of(clip, item, frame)) is not None
     }
     return found.pop() if len(found) == 1 else None
@@ -75,42 +75,44 @@ def scene_caption(clip: SceneClip) -> str:
     return f"{joined[0].upper()}{joined[1:]}."
 
 
-def make_scene_questions(clip: SceneClip, rng: np.random.Generator) -> list[Question]:
+def make_scene_questions(clip: SceneClip, rng: np.random.Generator) -> list[ShapeQuestion]:
     """One question of every kind that the clip allows; for "presence" a true one and a bait."""
     colors, shapes = _alone(clip, lambda item: item.color), _alone(clip, lambda item: item.shape)
     told = [item for item in clip.objects if item.motion is not None]
     timed = [item for item in clip.objects if when_phrase(clip, item)]
     placed = [item for item in clip.objects if location_phrase(clip, item)]
-    found: list[Question] = []
+    found: list[ShapeQuestion] = []
     if item := _pick(colors, rng):
-        found.append(Question("shape", *_shape_turn(item)))
+        found.append(ShapeQuestion("shape", *_shape_turn(item)))
     if item := _pick(shapes, rng):
         text = f"What color is the {item.shape}?"
-        found.append(Question("color", text, f"The {item.shape} is {item.color}."))
-    if len(clip.objects) in _COUNTS and all(len(each.tracks) == 1 for each in clip.objects):
-        found.append(Question("count", "How many objects are there?", _COUNTS[len(clip.objects)]))
+        found.append(ShapeQuestion("color", text, f"The {item.shape} is {item.color}."))
+    if len(clip.objects) in _COUNTS and all(len(each.trajectories) == 1 for each in clip.objects):
+        found.append(
+            ShapeQuestion("count", "How many objects are there?", _COUNTS[len(clip.objects)])
+        )
     if len(told) == len(clip.objects):
-        found.append(Question("caption", "Describe the video.", scene_caption(clip)))
+        found.append(ShapeQuestion("caption", "Describe the video.", scene_caption(clip)))
     if item := _pick(told, rng):
         text = f"How does the {item.name} move?"
-        found.append(Question("motion", text, f"The {item.name} {motion_phrase(item)}."))
+        found.append(ShapeQuestion("motion", text, f"The {item.name} {motion_phrase(item)}."))
     if item := _pick(timed, rng):
         text = f"When is the {item.name} visible?"
         answer = f"The {item.name} is visible {when_phrase(clip, item)}."
-        found.append(Question("when", text, answer))
+        found.append(ShapeQuestion("when", text, answer))
     if item := _pick(placed, rng):
         answer = f"The {item.name} is {location_phrase(clip, item)}."
-        found.append(Question("location", f"Where is the {item.name}?", answer))
+        found.append(ShapeQuestion("location", f"Where is the {item.name}?", answer))
     found += [presence_question(_named_alike(clip), rng, bait=bait) for bait in (False, True)]
     return found + _multi_turn(clip, colors, rng)
 
 
 def _multi_turn(
     clip: SceneClip, colors: Sequence[SceneObject], rng: np.random.Generator
-) -> list[Question]:
+) -> list[ShapeQuestion]:
     """A first turn that names an object by its colour, a second that says only "it"."""
     choices = [
-        Question("multi_turn", text, f"It {verb}{phrase}.", history=(_shape_turn(item),))
+        ShapeQuestion("multi_turn", text, f"It {verb}{phrase}.", history=(_shape_turn(item),))
         for item in colors
         for text, verb, phrase in (
             ("How does it move?", "", motion_phrase(item)),
@@ -140,5 +142,5 @@ def _pick(items: Sequence[SceneObject], rng: np.random.Generator) -> SceneObject
 
 def _named_alike(clip: SceneClip) -> ShapeClip:
     """A clip of `shapes` whose objects have the same names: all that presence is about."""
-    stills = (still_of(clip, item, item.tracks[0].first_frame) for item in clip.objects)
+    stills = (still_of(clip, item, item.trajectories[0].first_frame) for item in clip.objects)
     return ShapeClip(0, "test", tuple(still for still in stills if still is not None), 0)

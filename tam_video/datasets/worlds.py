@@ -18,7 +18,7 @@ from typing import get_args
 import numpy as np
 
 from tam_video.datasets.panning import stage_pan
-from tam_video.datasets.scene import SceneClip, SceneObject, Shot, Track, with_visible
+from tam_video.datasets.scene import SceneClip, SceneObject, Shot, Trajectory, with_visible
 from tam_video.datasets.shapes import MOTIONS, Generator, ShapeClip, Split, make_clip
 from tam_video.datasets.staging import (
     stage_cut,
@@ -66,7 +66,7 @@ def from_shapes(clip: ShapeClip) -> SceneClip:
     objects = []
     for layer, item in enumerate(clip.objects):
         dx, dy = MOTIONS[item.motion]
-        track = Track(
+        trajectory = Trajectory(
             item.x_px,
             item.y_px,
             (dx * item.step_px, dy * item.step_px),
@@ -75,7 +75,9 @@ def from_shapes(clip: ShapeClip) -> SceneClip:
             item.last_frame,
         )
         objects.append(
-            SceneObject(item.color, item.shape, item.motion, item.rgb, layer, tracks=(track,))
+            SceneObject(
+                item.color, item.shape, item.motion, item.rgb, layer, trajectories=(trajectory,)
+            )
         )
     scene = SceneClip(
         tuple(objects),

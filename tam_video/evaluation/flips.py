@@ -17,7 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tam_video.datasets.questions import Question
+from tam_video.datasets.questions import ShapeQuestion
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.world_questions import make_scene_questions
 from tam_video.evaluation.clip import MaskedScorer
@@ -116,7 +116,7 @@ def measure_flips(
             yield name, group, first_flip(heat, turns, steps=steps)
 
 
-def group_of(question: Question, answer: str) -> str | None:
+def group_of(question: ShapeQuestion, answer: str) -> str | None:
     """Which of `GROUPS` an answer to a presence question belongs to.
 
     Args:

@@ -14,7 +14,7 @@ from tam_video.metrics.grids import BoolArray, checked_map, checked_mask, finite
 from tam_video.metrics.plausibility import otsu_threshold
 from tam_video.types import Float64Array, FloatArray
 
-Span: TypeAlias = tuple[float, float]
+TimeSpan: TypeAlias = tuple[float, float]
 
 
 def slot_energy(activation_map: FloatArray) -> Float64Array:
@@ -57,7 +57,7 @@ def otsu_span(energy: Float64Array) -> tuple[int, int]:
     return (int(starts[longest]), int(ends[longest]))
 
 
-def temporal_iou(predicted: Span, true: Span) -> float:
+def temporal_iou(predicted: TimeSpan, true: TimeSpan) -> float:
     """Intersection over union of two spans, in [0, 1]; 1 where both are empty.
 
     Args:
@@ -72,7 +72,7 @@ def temporal_iou(predicted: Span, true: Span) -> float:
     return min(1.0, _overlap(predicted, true) / union) if union else 1.0
 
 
-def intersection_over_prediction(predicted: Span, true: Span) -> float:
+def intersection_over_prediction(predicted: TimeSpan, true: TimeSpan) -> float:
     """Share of the predicted span that lies in the true one, in [0, 1].
 
     An empty prediction scores 0, unless the true span is empty too: then 1.
@@ -152,16 +152,16 @@ def temporal_auc(activation_map: FloatArray, mask: BoolArray) -> float:
     return float(won.sum() / pairs)
 
 
-def _checked(span: Span) -> Span:
+def _checked(span: TimeSpan) -> TimeSpan:
     start, end = span
     if not (np.isfinite(start) and np.isfinite(end) and start <= end):
         raise ValueError(f"a span is (start, end) with start <= end, not {span}")
     return float(start), float(end)
 
 
-def _length(span: Span) -> float:
+def _length(span: TimeSpan) -> float:
     return span[1] - span[0]
 
 
-def _overlap(first: Span, second: Span) -> float:
+def _overlap(first: TimeSpan, second: TimeSpan) -> float:
     return max(0.0, min(first[1], second[1]) - max(first[0], second[0]))

@@ -1,4 +1,4 @@
-"""Token activation maps of a whole text, the only door to the method.
+"""Token activation maps of a whole text: the public entry point of the method.
 
 Owns: checking that tokens and cells add up, and the order of the steps. There is no entry for one
 token: without the tokens before it a map can't be corrected.

@@ -51,7 +51,7 @@ _SEGMENT = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class ScriptRun:
     """A stretch of text that is a word of its own.
 
     Attributes:
@@ -65,7 +65,7 @@ class Segment:
     is_content: bool
 
 
-def segments(text: str, *, borders: Collection[int]) -> Iterator[Segment]:
+def script_runs(text: str, *, borders: Collection[int]) -> Iterator[ScriptRun]:
     """Cut text into words, left to right; white space belongs to none.
 
     Letters, digits and their marks make a word, with inner apostrophes, hyphens and (in numbers)
@@ -85,7 +85,7 @@ def segments(text: str, *, borders: Collection[int]) -> Iterator[Segment]:
             yield from _cut(text, start, end, borders)
         else:
             is_content = match.lastgroup == "emoji" or is_content_word(text[start:end])
-            yield Segment(start, end, is_content)
+            yield ScriptRun(start, end, is_content)
 
 
 def is_content_word(word: str) -> bool:
@@ -98,12 +98,12 @@ def is_content_word(word: str) -> bool:
     return any(map(str.isalnum, plain)) and plain not in FUNCTION_WORDS
 
 
-def _cut(text: str, start: int, end: int, borders: Collection[int]) -> Iterator[Segment]:
+def _cut(text: str, start: int, end: int, borders: Collection[int]) -> Iterator[ScriptRun]:
     """Words of an unspaced stretch; a mark is never torn from its base."""
     inner = (i for i in range(start + 1, end) if i in borders and not _is_mark(text[i]))
     edges = [start, *inner, end]
     for left, right in pairwise(edges):
-        yield Segment(left, right, is_content_word(text[left:right]))
+        yield ScriptRun(left, right, is_content_word(text[left:right]))
 
 
 def _is_mark(character: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tam_video.tam.script import Segment, segments
+from tam_video.tam.script import ScriptRun, script_runs
 from tam_video.types import FloatArray, Token, Word
 
 Aggregate: TypeAlias = Literal["mean", "max", "first"]
@@ -39,7 +39,7 @@ def join_words(tokens: Sequence[Token]) -> tuple[Word, ...]:
     answer = [token for token in tokens if token.role == "answer" and not token.is_special]
     text = _answer_text(answer)
     borders = {token.char_start for token in answer} | {token.char_end for token in answer}
-    found = list(segments(text, borders=borders))
+    found = list(script_runs(text, borders=borders))
     shares = _shares(answer, found, len(text))
     chosen = [max(share, key=lambda k: (share[k], -k)) if share else None for share in shares]
     groups = _group(shares, chosen, len(found))
@@ -119,7 +119,7 @@ def _answer_text(tokens: Sequence[Token]) -> str:
     return "".join(characters)
 
 
-def _shares(tokens: Sequence[Token], found: Sequence[Segment], length: int) -> list[Counter[int]]:
+def _shares(tokens: Sequence[Token], found: Sequence[ScriptRun], length: int) -> list[Counter[int]]:
     """For each token: how many characters it shares with which segment."""
     owner: list[int | None] = [None] * length
     for number, segment in enumerate(found):
@@ -149,7 +149,7 @@ def _group(
 
 def _words(
     text: str,
-    found: Sequence[Segment],
+    found: Sequence[ScriptRun],
     *,
     groups: Sequence[int],
     members: dict[int, list[int]],

@@ -1,4 +1,4 @@
-"""Attention, gradients, masked answers and random weights, against slow twins on real classes."""
+"""Attention, gradients, masked answers and random weights, checked on real model classes."""
 
 from __future__ import annotations
 

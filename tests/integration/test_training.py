@@ -13,7 +13,7 @@ from transformers.video_utils import VideoMetadata
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tam_video.datasets.questions import Question, make_questions
+from tam_video.datasets.questions import ShapeQuestion, make_questions
 from tam_video.datasets.shapes import COLORS, make_clip, object_masks, render_frames
 from training.align import patchify
 from training.language import SubjectCoach, answer_logits, symbolic_batch
@@ -105,8 +105,8 @@ def test_questions_of_a_batch_do_not_see_each_other(processor, model):
     keep = np.zeros(4 * 14 * 14, bool)
     keep[::9] = True
     features = [torch.randn(int(keep.sum()), symbols.empty.shape[0])]
-    one = Question("shape", "What shape is the red object?", "The red object is a ring.")
-    two = Question("count", "How many objects are there?", "There are two objects.")
+    one = ShapeQuestion("shape", "What shape is the red object?", "The red object is a ring.")
+    two = ShapeQuestion("count", "How many objects are there?", "There are two objects.")
 
     def logits(asked):
         batch = make_batch([clip], [frames], [keep], [asked], prompts=prompts)
@@ -135,7 +135,7 @@ def test_the_subject_of_a_token_is_the_object_named_before_it(processor):
     prompts = Prompts(processor.tokenizer)
     colors = list(COLORS)
     text = "A red star moves left and an orange ring stays still."
-    question = Question("caption", "Describe the video.", text)
+    question = ShapeQuestion("caption", "Describe the video.", text)
     ids, found = prompts.branch(question)[0], prompts.subject(question)
     assert len(ids) == len(found)
     said = [
@@ -145,10 +145,10 @@ def test_the_subject_of_a_token_is_the_object_named_before_it(processor):
     ]
     assert said[:3] == [(" star", "red"), (" moves", "red"), (" left", "red")]
     assert said[-3:] == [(" stays", "orange"), (" still", "orange"), (".", "orange")]
-    named = Question("motion", "How does the blue ring move?", "The blue ring moves up.")
+    named = ShapeQuestion("motion", "How does the blue ring move?", "The blue ring moves up.")
     subjects = {s for s in prompts.subject(named) if s != IGNORE}
     assert subjects == {colors.index("blue")}
-    unnamed = Question("count", "How many objects are there?", "There is one object.")
+    unnamed = ShapeQuestion("count", "How many objects are there?", "There is one object.")
     assert set(prompts.subject(unnamed)) == {IGNORE}
 
 

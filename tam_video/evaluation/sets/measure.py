@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from tam_video.datasets.questions import Question
+from tam_video.datasets.questions import ShapeQuestion
 from tam_video.evaluation.clip import (
     ClipJob,
     MaskedScorer,
@@ -98,7 +98,7 @@ def _with_flips(said: Said, model: TransformersModel, settings: SetSettings, ite
     if not isinstance(item.truth, YesNoTruth) or not FLIP_METRICS.intersection(settings.metrics):
         return said
     answer, probe = said.probe.generation.answer, said.probe
-    asked = Question("presence", item.question, "", is_bait=not item.truth.is_there)
+    asked = ShapeQuestion("presence", item.question, "", is_bait=not item.truth.is_there)
     opposite = opposite_of(answer)
     if group_of(asked, answer) not in WRONG or opposite is None:
         return said

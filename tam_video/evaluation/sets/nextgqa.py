@@ -23,7 +23,7 @@ from tam_video.evaluation.sets.files import (
     reading,
 )
 from tam_video.evaluation.sets.truths import SpanTruth
-from tam_video.metrics.spans import Span
+from tam_video.metrics.spans import TimeSpan
 
 
 def read_nextgqa(query: SetQuery) -> list[SetItem]:
@@ -79,7 +79,7 @@ def _answer(row: Mapping[str, str], name: str) -> str:
     return chosen or told
 
 
-def _span(value: Any, where: str) -> Span:
+def _span(value: Any, where: str) -> TimeSpan:
     if isinstance(value, list) and len(value) == 2:
         start, end = value
         if all(isinstance(side, int | float) and math.isfinite(side) for side in value):

@@ -37,7 +37,7 @@ from tam_video.metrics import (
     temporal_iou,
 )
 from tam_video.metrics.grids import BoolArray
-from tam_video.metrics.spans import Span
+from tam_video.metrics.spans import TimeSpan
 from tam_video.tam import join_words
 from tam_video.types import (
     Float64Array,
@@ -99,7 +99,7 @@ class SpanTruth:
         spans: (start, end) in seconds from the first frame, one or several.
     """
 
-    spans: tuple[Span, ...]
+    spans: tuple[TimeSpan, ...]
 
     def of(self, batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
         """The answer's content words against the spans."""
@@ -160,7 +160,7 @@ def slot_edges(layout: VisualLayout, seconds: Float64Array, *, end_seconds: floa
     return np.maximum.accumulate(np.array([0.0, *inner, max(end_seconds, float(times[-1]))]))
 
 
-def span_slots(layout: VisualLayout, seconds: Float64Array, spans: Iterable[Span]) -> BoolArray:
+def span_slots(layout: VisualLayout, seconds: Float64Array, spans: Iterable[TimeSpan]) -> BoolArray:
     """The slots fed by a frame within a span; where there is none, those nearest to a span.
 
     Args:
@@ -185,7 +185,7 @@ def _score_spans(
     metrics: Iterable[str],
     /,
     *,
-    spans: tuple[Span, ...],
+    spans: tuple[TimeSpan, ...],
     edges: Float64Array,
     slots: BoolArray,
 ) -> WordValues:

@@ -35,7 +35,7 @@ def slow_weights(places, start, end, num_cells):
     st.integers(1, 6),
 )
 @settings(deadline=None, max_examples=60)
-def test_weights_of_an_axis_equal_slow_twin(places, start, end, num_cells):
+def test_weights_of_an_axis_equals_reference_implementation(places, start, end, num_cells):
     found = axis_weights(np.array(places), start, end, num_cells)
     np.testing.assert_allclose(found, slow_weights(places, start, end, num_cells), atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 1)

@@ -169,7 +169,7 @@ def test_a_doubtful_question_is_not_asked():
     twice = next(
         clip
         for clip in (clip_of("cut", seed) for seed in range(20))
-        if any(len(item.tracks) == 2 for item in clip.objects)
+        if any(len(item.trajectories) == 2 for item in clip.objects)
     )
     kinds = {q.kind for q in make_scene_questions(twice, np.random.default_rng(0))}
     assert "count" not in kinds

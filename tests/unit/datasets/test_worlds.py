@@ -98,7 +98,9 @@ def test_objects_are_named_in_order_and_seen(world, seed):
         assert len(item.visible_frames) >= 12
         assert all(item.is_visible(frame) for frame in item.visible_frames)
         assert set(item.visible_frames) <= {
-            f for track in item.tracks for f in range(track.first_frame, track.last_frame + 1)
+            f
+            for trajectory in item.trajectories
+            for f in range(trajectory.first_frame, trajectory.last_frame + 1)
         }
 
 
@@ -169,7 +171,9 @@ def test_the_pan_moves_background_and_objects_alike(seed, axis):
     ys, xs = slice(max(dy, 0), 224 + min(dy, 0)), slice(max(dx, 0), 224 + min(dx, 0))
     ys2, xs2 = slice(max(-dy, 0), 224 + min(-dy, 0)), slice(max(-dx, 0), 224 + min(-dx, 0))
     assert np.array_equal(first[ys, xs], last[ys2, xs2])
-    still = replace(clip.objects[0], tracks=(replace(clip.objects[0].tracks[0], step_px=(0, 0)),))
+    still = replace(
+        clip.objects[0], trajectories=(replace(clip.objects[0].trajectories[0], step_px=(0, 0)),)
+    )
     one, two = (replace(clip, objects=(still,)).masks(frame)[0] for frame in (0, 47))
     assert one[ys, xs].any()
     # Antialiasing of a shape that the picture cuts off differs in a few pixels of the border.
@@ -208,7 +212,7 @@ def test_a_cut_changes_the_background_and_moves_the_objects(seed):
         if one.any() and other.any():
             places = [np.argwhere(mask).mean(0) for mask in (one, other)]
             assert np.hypot(*(places[1] - places[0])) > 50
-            assert len(item.tracks) == 2
+            assert len(item.trajectories) == 2
 
 
 def test_events_of_a_long_clip_are_short():

@@ -88,7 +88,7 @@ def test_strangers_take_the_tokens_of_true_words_and_the_masks_of_other_clips():
         np.testing.assert_array_equal(ours.cells, theirs.cells)
 
 
-def test_foretold_is_the_mean_over_words_of_a_slow_twin():
+def test_foretold_is_the_mean_over_words_of_a_reference_implementation():
     words, maps = (a_word(5), a_word(6, 7)), some_maps(8)
     rng = np.random.default_rng(3)
     keep, measured = rng.random((9, *SHAPE)) < 0.5, rng.normal(size=(9, 3))

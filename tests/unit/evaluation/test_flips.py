@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tam_video.datasets.questions import Question
+from tam_video.datasets.questions import ShapeQuestion
 from tam_video.evaluation.flips import Opposite, first_flip, group_of, named_map, opposite_of
 from tam_video.types import Generation, Message, Token, VisualLayout
 
@@ -13,7 +13,7 @@ MAPS = hnp.arrays(np.float32, SHAPES, elements=st.integers(0, 4).map(float))
 
 
 def presence(*, is_bait):
-    return Question("presence", "Is there a red star?", "", is_bait=is_bait)
+    return ShapeQuestion("presence", "Is there a red star?", "", is_bait=is_bait)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def slow_flip(heat, turns, steps):
 
 @given(MAPS, st.integers(1, 7), st.integers(0, 27))
 @settings(deadline=None, max_examples=60)
-def test_first_flip_equals_slow_twin(heat, steps, needed):
+def test_first_flip_equals_reference_implementation(heat, steps, needed):
     def turns(keep):
         return (~keep).sum(axis=(1, 2, 3)) > needed
 

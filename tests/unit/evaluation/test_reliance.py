@@ -79,7 +79,7 @@ VALUES = st.lists(st.integers(0, 4).map(lambda k: k / 4), min_size=1, max_size=6
 
 @given(VALUES, VALUES)
 @settings(deadline=None, max_examples=40)
-def test_auc_of_false_names_equals_slow_twin(low, high):
+def test_auc_of_false_names_equals_reference_implementation(low, high):
     table = [list(word(value, false=1.0).values()) for value in low]
     table += [list(word(value, false=0.0).values()) for value in high]
     words = np.array([[math.nan if v is None else v for v in line] for line in table])
@@ -88,7 +88,7 @@ def test_auc_of_false_names_equals_slow_twin(low, high):
 
 @given(VALUES, VALUES, st.sampled_from([0.1, 0.25, 0.6, 1.0]))
 @settings(deadline=None, max_examples=30)
-def test_flags_equal_slow_twin(low, high, threshold):
+def test_flags_equals_reference_implementation(low, high, threshold):
     row = ClipRow("base", 0, 0, "", {}, {})
     named = [(value, 1.0) for value in low] + [(value, 0.0) for value in high]
     for number, (value, false) in enumerate(named):

@@ -21,7 +21,7 @@ def slow_runs(mask):
 
 
 @given(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6)))
-def test_runs_are_those_of_a_slow_twin_and_come_back(mask):
+def test_runs_are_those_of_a_reference_implementation_and_come_back(mask):
     runs = row_runs(mask)
     assert runs == slow_runs(mask)
     assert sum(runs) == mask.size

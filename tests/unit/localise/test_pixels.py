@@ -35,7 +35,7 @@ def slow_mask(placement: Placement, cells, margin):
     data=st.data(),
 )
 @settings(max_examples=60, deadline=None)
-def test_masks_and_boxes_are_those_of_a_slow_twin(view, grid, size, data):
+def test_masks_and_boxes_are_those_of_a_reference_implementation(view, grid, size, data):
     placement = Placement(*grid, *size, view)
     cells = np.array(data.draw(st.lists(st.booleans(), min_size=25, max_size=25)))
     cells = cells.reshape(5, 5)[: grid[0], : grid[1]]

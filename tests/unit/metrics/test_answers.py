@@ -102,7 +102,7 @@ def parts(scores, pick):
 
 @given(answers(), st.sampled_from(["first", "mean", "best"]))
 @settings(deadline=None, max_examples=30)
-def test_answer_equals_slow_twin(words, pick):
+def test_answer_equals_reference_implementation(words, pick):
     got = score(words)
 
     objects, functions = slow_answer(words, pick)

@@ -84,7 +84,7 @@ class Additive:
 
 @given(SCORES)
 @settings(deadline=None, max_examples=30)
-def test_curve_area_equals_slow_twin_and_scikit_learn(scores):
+def test_curve_area_equals_reference_implementation_and_scikit_learn(scores):
     steps = len(scores) - 1
 
     got = curve_auc(scores)
@@ -104,7 +104,7 @@ def test_curve_area_of_known_curves():
 
 @given(MAPS, KINDS)
 @settings(deadline=None, max_examples=40)
-def test_order_equals_slow_twin(cells, kind):
+def test_order_equals_reference_implementation(cells, kind):
     got = cell_order(cells, kind=kind)
 
     assert got.dtype == np.int64
@@ -120,7 +120,7 @@ def test_order_of_a_constant_map_is_row_major(kind):
 
 @given(MAPS, KINDS, MODES, st.integers(1, 30))
 @settings(deadline=None, max_examples=40)
-def test_masks_equal_slow_twin(cells, kind, mode, steps):
+def test_masks_equals_reference_implementation(cells, kind, mode, steps):
     order = cell_order(cells, kind=kind)
 
     got = masked_steps(order, cells.shape, steps=steps, mode=mode)
@@ -179,7 +179,7 @@ def test_random_masks_keep_every_cell_about_as_often():
     st.integers(1, 12).flatmap(lambda n: st.tuples(*[hnp.arrays(float, n, elements=LEVELS)] * 2))
 )
 @settings(deadline=None, max_examples=40)
-def test_rank_correlation_equals_slow_twin_and_scipy(pair):
+def test_rank_correlation_equals_reference_implementation_and_scipy(pair):
     got = rank_correlation(*pair)
 
     np.testing.assert_allclose(got, slow_spearman(*pair), atol=1e-12)
@@ -197,7 +197,7 @@ def test_rank_correlation_of_same_reversed_and_constant():
 
 @given(st.data(), MAPS, st.integers(2, 10))
 @settings(deadline=None, max_examples=30)
-def test_datamodeling_score_equals_slow_twin(data, cells, num_masks):
+def test_datamodeling_score_equals_reference_implementation(data, cells, num_masks):
     keep = data.draw(hnp.arrays(bool, (num_masks, *cells.shape)))
     measured = data.draw(hnp.arrays(float, num_masks, elements=LEVELS))
 
@@ -234,7 +234,7 @@ def test_cascade_compares_every_stage_with_the_original():
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=10))
 @settings(deadline=None, max_examples=30)
-def test_flip_area_equals_slow_twin(steps):
+def test_flip_area_equals_reference_implementation(steps):
     flipped, areas = zip(*steps, strict=True)
 
     got = flip_area(np.array(flipped), np.array(areas))
@@ -244,7 +244,7 @@ def test_flip_area_equals_slow_twin(steps):
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10), st.floats(0, 0.99))
 @settings(deadline=None, max_examples=30)
-def test_correction_figures_equal_slow_twins(areas, budget):
+def test_correction_figures_equals_reference_implementation(areas, budget):
     measured = np.array(areas)
 
     assert average_minimal_correction(measured) == pytest.approx(sum(areas) / len(areas))
@@ -262,7 +262,9 @@ def test_answers_that_never_flip_stay_in_every_denominator():
 
 @given(st.data(), MAPS, KINDS, st.integers(1, 8), st.integers(1, 5))
 @settings(deadline=None, max_examples=30)
-def test_insertion_and_deletion_equal_slow_twin(data, cells, kind, steps, batch_size):
+def test_insertion_and_deletion_equals_reference_implementation(
+    data, cells, kind, steps, batch_size
+):
     worth = data.draw(hnp.arrays(np.float64, cells.shape, elements=LEVELS))
     blank, blurred = Additive(worth), Additive(worth, floor=0.25)
 

@@ -30,7 +30,7 @@ def slow_resize(plane, height, width):
 
 @given(st.data(), SHAPES, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 @settings(deadline=None, max_examples=30)
-def test_resize_equals_slow_twin(data, shape, size):
+def test_resize_equals_reference_implementation(data, shape, size):
     cells = data.draw(hnp.arrays(np.float32, shape, elements=UNIT))
 
     got = resize_map(cells, (shape[0], *size))

@@ -95,7 +95,7 @@ SLOW = {
 
 @given(st.sampled_from(MASKED), cases())
 @settings(deadline=None, max_examples=60)
-def test_metric_equals_slow_twin(metric, case):
+def test_metric_equals_reference_implementation(metric, case):
     np.testing.assert_allclose(metric(*case), SLOW[metric](*case), rtol=1e-12)
 
 
@@ -121,7 +121,7 @@ def test_otsu_parts_as_well_as_any_cut(values):
 
 @given(hnp.arrays(np.uint8, st.integers(2, 40), elements=st.integers(0, 40)))
 @settings(deadline=None, max_examples=30)
-def test_otsu_equals_slow_twin_on_whole_numbers(values):
+def test_otsu_equals_reference_implementation_on_whole_numbers(values):
     assert otsu_threshold(values) == slow_otsu(values)
 
 
@@ -271,7 +271,7 @@ def test_first_of_equal_largest_cells_is_pointed_at():
 
 @given(cases(), st.data())
 @settings(deadline=None, max_examples=15)
-def test_temporal_energy_equals_slow_twin(case, data):
+def test_temporal_energy_equals_reference_implementation(case, data):
     cells, _ = case
     slots = data.draw(hnp.arrays(bool, len(cells)))
 
@@ -282,7 +282,7 @@ def test_temporal_energy_equals_slow_twin(case, data):
 
 @given(st.data(), SHAPES, st.integers(1, 3))
 @settings(deadline=None, max_examples=20)
-def test_words_equal_slow_twin(data, shape, count):
+def test_words_equals_reference_implementation(data, shape, count):
     maps = data.draw(hnp.arrays(np.float32, (count, *shape), elements=LEVELS))
     mask = data.draw(hnp.arrays(bool, shape))
     threshold = data.draw(LEVELS)

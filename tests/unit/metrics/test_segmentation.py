@@ -85,7 +85,7 @@ def skimage_boundary_f(prediction, mask, *, radius):
 
 @given(mask_pairs())
 @settings(deadline=None, max_examples=30)
-def test_region_similarity_equals_slow_twin(pair):
+def test_region_similarity_equals_reference_implementation(pair):
     got = region_similarity(*pair)
 
     expected = [slow_region(ours, true) for ours, true in zip(*pair, strict=True)]
@@ -104,7 +104,7 @@ def test_region_similarity_equals_scikit_learn(pair):
 
 @given(mask_pairs())
 @settings(deadline=None, max_examples=20)
-def test_boundary_similarity_equals_slow_twin(pair):
+def test_boundary_similarity_equals_reference_implementation(pair):
     got = boundary_similarity(*pair)
 
     expected = [slow_boundary_f(ours, true) for ours, true in zip(*pair, strict=True)]

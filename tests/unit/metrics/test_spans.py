@@ -57,7 +57,7 @@ def slow_coherence(cells):
 
 @given(MAPS)
 @settings(deadline=None, max_examples=15)
-def test_energy_equals_slow_twin(cells):
+def test_energy_equals_reference_implementation(cells):
     expected = [sum(float(value) for value in plane.ravel()) for plane in cells]
 
     np.testing.assert_allclose(slot_energy(cells), expected, rtol=1e-12)
@@ -65,7 +65,7 @@ def test_energy_equals_slow_twin(cells):
 
 @given(CURVES)
 @settings(deadline=None, max_examples=30)
-def test_span_equals_slow_twin(curve):
+def test_span_equals_reference_implementation(curve):
     assert otsu_span(curve) == slow_span(curve)
 
 
@@ -93,7 +93,7 @@ def test_constant_curve_names_no_moment(value):
 
 @given(SPANS, SPANS)
 @settings(deadline=None, max_examples=40)
-def test_overlaps_equal_slow_twin(predicted, true):
+def test_overlaps_equals_reference_implementation(predicted, true):
     iou, share = slow_overlap(predicted, true)
 
     np.testing.assert_allclose(temporal_iou(predicted, true), iou, rtol=1e-12)
@@ -119,7 +119,7 @@ def test_empty_spans():
 
 @given(MAPS)
 @settings(deadline=None, max_examples=20)
-def test_coherence_equals_slow_twin(cells):
+def test_coherence_equals_reference_implementation(cells):
     # Coarse steps: the twin squares values that would vanish if they were tiny.
     coarse = np.round(cells * 8) / 8
 

@@ -26,7 +26,7 @@ def slow_bootstrap(values, resamples, seed):
 
 @given(st.lists(NUMBERS, min_size=1, max_size=12), st.integers(0, 5))
 @settings(deadline=None, max_examples=20)
-def test_interval_equals_slow_twin(values, seed):
+def test_interval_equals_reference_implementation(values, seed):
     got = bootstrap(values, resamples=50, seed=seed)
 
     expected = slow_bootstrap(values, 50, seed)
@@ -36,7 +36,7 @@ def test_interval_equals_slow_twin(values, seed):
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=12))
 @settings(deadline=None, max_examples=20)
-def test_paired_interval_equals_slow_twin(pairs):
+def test_paired_interval_equals_reference_implementation(pairs):
     first, second = zip(*pairs, strict=True)
 
     got = paired_bootstrap(first, second, resamples=50)
@@ -130,7 +130,7 @@ def slow_clusters(rows, resamples, seed):
     )
 )
 @settings(deadline=None, max_examples=40)
-def test_clusters_and_weights_equal_slow_twin(rows):
+def test_clusters_and_weights_equals_reference_implementation(rows):
     names, values, weights = zip(*rows, strict=True)
 
     got = bootstrap(values, resamples=50, weights=weights, clusters=names)

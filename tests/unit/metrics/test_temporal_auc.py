@@ -19,7 +19,7 @@ def maps_and_masks(draw):
     return draw(hnp.arrays(np.float32, shape, elements=values)), draw(hnp.arrays(bool, shape))
 
 
-def slow_twin(cells, mask):
+def reference_implementation(cells, mask):
     """Every pair of slots of every cell, one with the object and one without."""
     won = pairs = 0.0
     slots, rows, columns = cells.shape
@@ -36,9 +36,11 @@ def slow_twin(cells, mask):
 
 @given(maps_and_masks())
 @settings(deadline=None, max_examples=60)
-def test_equals_slow_twin(drawn):
+def test_equals_reference_implementation(drawn):
     cells, mask = drawn
-    np.testing.assert_allclose(temporal_auc(cells, mask), slow_twin(cells, mask), rtol=1e-12)
+    np.testing.assert_allclose(
+        temporal_auc(cells, mask), reference_implementation(cells, mask), rtol=1e-12
+    )
 
 
 def test_agrees_with_scikit_learn_on_one_cell():

@@ -57,7 +57,7 @@ def slow_blend(planes, heat, colormap, opacity, threshold, matrix):
     st.sampled_from([1, 6, 9]),
     st.sampled_from([1, 2]),
 )
-def test_blending_planes_equals_the_slow_twin(
+def test_blending_planes_equals_the_reference_implementation(
     seed, heat, colormap, opacity, threshold, matrix, step
 ):
     source = picture(seed, step=step)

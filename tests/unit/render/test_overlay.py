@@ -102,7 +102,7 @@ def slow_blend(frame, heat, table, opacity):
     st.lists(st.integers(0, 90), min_size=4, max_size=4, unique=True).map(sorted),
     st.floats(-20, 120),
 )
-def test_interpolation_equals_the_slow_twin(maps, slots, seconds):
+def test_interpolation_equals_the_reference_implementation(maps, slots, seconds):
     got = map_at(maps, np.array(slots), seconds)
     np.testing.assert_allclose(got, slow_map_at(maps, slots, seconds), atol=1e-5)
 
@@ -120,7 +120,7 @@ def test_interpolation_hits_the_slots_and_their_middle():
     st.integers(5, 23),
     st.integers(4, 19),
 )
-def test_upsampling_equals_the_slow_twin(cells, width, height):
+def test_upsampling_equals_the_reference_implementation(cells, width, height):
     got = upsample(cells, width=width, height=height)
     assert got.shape == (height, width)
     np.testing.assert_allclose(got, slow_upsample(cells, width, height), atol=0.8)
@@ -142,7 +142,7 @@ def views(draw):
     st.integers(5, 23),
     st.integers(4, 19),
 )
-def test_placing_by_view_equals_the_slow_twin(cells, view, width, height):
+def test_placing_by_view_equals_the_reference_implementation(cells, view, width, height):
     edges = [view.left * width - 0.5, view.right * width - 0.5]
     edges += [view.top * height - 0.5, view.bottom * height - 0.5]
     assume(all(abs(edge - round(edge)) > 1e-6 for edge in edges))
@@ -220,7 +220,7 @@ def test_values_outside_0_to_1_and_nan_do_no_harm():
     st.sampled_from(COLORMAPS),
     st.sampled_from([0.0, 0.3, 0.6, 1.0]),
 )
-def test_blending_equals_the_slow_twin(frame, heat, colormap, opacity):
+def test_blending_equals_the_reference_implementation(frame, heat, colormap, opacity):
     got = blend(frame, heat, colormap=colormap, opacity=opacity)
     wanted = slow_blend(frame, heat, color_table(colormap), opacity)
     np.testing.assert_allclose(got, wanted, atol=2.0)

@@ -1,4 +1,4 @@
-"""Puts the slow twins of this folder within reach of its tests."""
+"""Make the reference implementations of this folder importable."""
 
 from __future__ import annotations
 

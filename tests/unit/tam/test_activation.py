@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-import slow_twins
+import reference_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ def explain(case, *, profile="published"):
 
 @st.composite
 def cases(draw, min_prompt=0):
-    case = slow_twins.random_case(
+    case = reference_steps.random_case(
         draw(st.integers(0, 10_000)),
         grid=draw(GRIDS),
         num_prompt=draw(st.integers(min_prompt, 3)),
@@ -38,10 +38,10 @@ def cases(draw, min_prompt=0):
 
 @given(cases())
 @settings(deadline=None, max_examples=25)
-def test_default_profile_equals_slow_twin(case):
+def test_default_profile_equals_reference_implementation(case):
     got = explain(case)
 
-    raw, corrected, maps = slow_twins.slow_maps(case)
+    raw, corrected, maps = reference_steps.slow_maps(case)
     np.testing.assert_array_equal(got.raw, raw.astype(np.float32))
     np.testing.assert_allclose(got.corrected, corrected, atol=1e-5)
     # Where a context equals its map, what is left is noise: its windows may take either end.
@@ -91,7 +91,7 @@ def test_later_tokens_never_change_an_earlier_answer_token(case, data):
 
 
 def test_context_takes_what_it_explains_out_of_a_map():
-    case = slow_twins.random_case(5, grid=(1, 6, 6), num_prompt=1, num_answer=1, words=1)
+    case = reference_steps.random_case(5, grid=(1, 6, 6), num_prompt=1, num_answer=1, words=1)
     plane = np.zeros((6, 6), np.float32)
     plane[:3, :3] = 4
     both = plane.copy()
@@ -108,7 +108,7 @@ def test_context_takes_what_it_explains_out_of_a_map():
 
 
 def test_profiles_differ_in_constant_windows_alone():
-    case = slow_twins.random_case(8)
+    case = reference_steps.random_case(8)
     case.scores[case.visual_positions, 0] = 3
     case.scores[case.text_positions, 0] = 0
 
@@ -120,21 +120,21 @@ def test_profiles_differ_in_constant_windows_alone():
 
 
 def test_equal_scores_give_zeros():
-    case = slow_twins.random_case(8)
+    case = reference_steps.random_case(8)
     case.scores[...] = 7
 
     assert not explain(case).maps.any()
 
 
 def test_text_scores_cover_earlier_tokens_only():
-    got = explain(slow_twins.random_case(2))
+    got = explain(reference_steps.random_case(2))
 
     assert not np.triu(got.text_scores).any()
     assert got.text_scores[-1].any()
 
 
 def test_grid_may_be_a_layout():
-    case = slow_twins.random_case(4)
+    case = reference_steps.random_case(4)
     grid = VisualLayout(*case.grid, frame_slots=((0, 1), (2, 3)))
 
     got = explain(dataclasses.replace(case, grid=grid))
@@ -148,7 +148,7 @@ def explain_inputs(case, grids):
 
 
 def test_inputs_are_corrected_together_and_cut_apart():
-    case = slow_twins.random_case(6, grid=(3, 4, 5))
+    case = reference_steps.random_case(6, grid=(3, 4, 5))
 
     first, second = explain_inputs(case, [(1, 4, 5), (2, 4, 5)])
 
@@ -159,7 +159,7 @@ def test_inputs_are_corrected_together_and_cut_apart():
 
 
 def test_inputs_may_differ_in_shape():
-    case = slow_twins.random_case(6, grid=(1, 1, 41))
+    case = reference_steps.random_case(6, grid=(1, 1, 41))
 
     found = explain_inputs(case, [(2, 3, 4), (1, 2, 5), VisualLayout(1, 1, 7, ((0,),))])
 
@@ -167,7 +167,7 @@ def test_inputs_may_differ_in_shape():
 
 
 def test_borrowed_cells_may_repeat_a_position():
-    case = slow_twins.random_case(4)
+    case = reference_steps.random_case(4)
     case.visual_positions[25] = case.visual_positions[5]
     layout = VisualLayout(*case.grid, frame_slots=((0,), (1,)), borrowed=(25,))
 
@@ -177,7 +177,7 @@ def test_borrowed_cells_may_repeat_a_position():
 
 
 def test_visual_positions_need_not_be_contiguous():
-    case = slow_twins.random_case(4)
+    case = reference_steps.random_case(4)
     order = np.random.default_rng(0).permutation(len(case.scores))
     moved = dataclasses.replace(
         case,
@@ -190,13 +190,13 @@ def test_visual_positions_need_not_be_contiguous():
 
 
 def test_no_text_gives_no_maps():
-    case = slow_twins.random_case(4, num_prompt=0, num_answer=0)
+    case = reference_steps.random_case(4, num_prompt=0, num_answer=0)
 
     assert explain(case).maps.shape == (0, *case.grid)
 
 
 def test_masked_logit_is_no_evidence():
-    case = slow_twins.random_case(4)
+    case = reference_steps.random_case(4)
     case.scores[case.visual_positions[0], 3] = -np.inf
 
     assert explain(case).raw[3, 0] == 0
@@ -205,7 +205,7 @@ def test_masked_logit_is_no_evidence():
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("where", ["visual_positions", "text_positions"])
 def test_score_that_is_not_finite_is_refused(bad, where):
-    case = slow_twins.random_case(4)
+    case = reference_steps.random_case(4)
     case.scores[getattr(case, where)[1], 2] = bad
 
     with pytest.raises(ValueError, match="finite"):
@@ -213,7 +213,7 @@ def test_score_that_is_not_finite_is_refused(bad, where):
 
 
 def test_score_that_nobody_reads_may_be_anything():
-    case = slow_twins.random_case(4)
+    case = reference_steps.random_case(4)
     case.scores[0] = np.nan
 
     assert np.isfinite(explain(case).maps).all()
@@ -240,12 +240,12 @@ def test_score_that_nobody_reads_may_be_anything():
 )
 def test_arguments_that_do_not_fit_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        explain(dataclasses.replace(slow_twins.random_case(1), **change))
+        explain(dataclasses.replace(reference_steps.random_case(1), **change))
 
 
 def test_unknown_profile_is_refused():
     with pytest.raises(ValueError, match="profile"):
-        explain(slow_twins.random_case(1), profile="paper")
+        explain(reference_steps.random_case(1), profile="paper")
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_unknown_profile_is_refused():
 )
 def test_cells_that_do_not_add_up_are_refused(change, message):
     with pytest.raises(TokenAlignmentError, match=message) as caught:
-        explain(dataclasses.replace(slow_twins.random_case(1), **change))
+        explain(dataclasses.replace(reference_steps.random_case(1), **change))
 
     assert caught.value.hint
 
@@ -274,7 +274,7 @@ def test_no_public_entry_takes_a_single_token():
 
 @pytest.mark.parametrize("profile", ["published", "reference"])
 def test_long_video_answer_takes_under_a_second(profile):
-    case = slow_twins.random_case(0, grid=(8, 14, 26), num_prompt=12, num_answer=32, words=30)
+    case = reference_steps.random_case(0, grid=(8, 14, 26), num_prompt=12, num_answer=32, words=30)
     assert math.prod(case.grid) == 2912
     explain(case, profile=profile)
 

@@ -11,7 +11,7 @@ from tam_video.tam.alignment import aligned_neighbours
     st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 4), st.integers(1, 4), st.booleans()
 )
 @settings(deadline=None, max_examples=40)
-def test_neighbours_equal_slow_twin(seed, slots, height, width, is_checked):
+def test_neighbours_equals_reference_implementation(seed, slots, height, width, is_checked):
     rng = np.random.default_rng(seed)
     maps = rng.random((2, slots, height, width), dtype=np.float32)
     shape = (slots - 1, height, width, 2)

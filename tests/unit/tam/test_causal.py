@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-import slow_twins
+import reference_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -37,19 +37,19 @@ def test_context_of_no_tokens_is_empty():
 
 @given(problems())
 @settings(deadline=None, max_examples=50)
-def test_correction_equals_slow_twin(problem):
+def test_correction_equals_reference_implementation(problem):
     raw, relevance, strings = problem
 
     got = causal_inference(raw, relevance, context=context_mask(strings))
 
-    expected = slow_twins.slow_correction(raw.tolist(), relevance.tolist(), strings)
+    expected = reference_steps.slow_correction(raw.tolist(), relevance.tolist(), strings)
     assert np.isfinite(got).all()
     assert (got >= 0).all()
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6 * raw.max())
 
 
 def test_closed_form_equals_search():
-    case = slow_twins.random_case(3, num_prompt=1, num_answer=1)
+    case = reference_steps.random_case(3, num_prompt=1, num_answer=1)
     raw = np.maximum(case.scores[case.visual_positions].T, 0)
     relevance = np.ones((2, 2), dtype=np.float32)
 
@@ -88,5 +88,5 @@ def test_blocks_of_cells_leave_no_seam(num_cells, cells_per_block):
 
     got = causal_inference(raw, relevance, context=context, cells_per_block=cells_per_block)
 
-    expected = slow_twins.slow_correction(raw.tolist(), relevance.tolist(), list("abca"))
+    expected = reference_steps.slow_correction(raw.tolist(), relevance.tolist(), list("abca"))
     np.testing.assert_allclose(got, expected, atol=1e-6)

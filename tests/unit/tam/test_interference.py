@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import slow_twins
+import reference_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -81,7 +81,9 @@ def slow_correction(
     st.sampled_from([0.0, 0.5, 1.0, 2.0]),
 )
 @settings(deadline=None, max_examples=60)
-def test_correction_equals_slow_twin(case, scale, shrinkage, cap, floor, relevance_power):
+def test_correction_equals_reference_implementation(
+    case, scale, shrinkage, cap, floor, relevance_power
+):
     raw, relevance, context, slot_cells = case
     options = {
         "scale": scale,
@@ -130,7 +132,9 @@ def test_the_published_correction_by_hand():
         raw, relevance, context=context_mask(strings), slot_cells=slot_cells
     )
 
-    np.testing.assert_allclose(got, slow_twins.slow_correction(raw, relevance, strings), atol=1e-5)
+    np.testing.assert_allclose(
+        got, reference_steps.slow_correction(raw, relevance, strings), atol=1e-5
+    )
 
 
 def test_mixture_goes_from_the_slots_factor_to_the_clips():
@@ -278,7 +282,7 @@ def slow_iou(first, second, share):
     st.sampled_from([0.0, 0.3, 0.9]),
 )
 @settings(deadline=None, max_examples=40)
-def test_overlap_of_top_cells_equals_slow_twin(raw, share, threshold):
+def test_overlap_of_top_cells_equals_reference_implementation(raw, share, threshold):
     got = same_object(raw, measure="iou", top_share=share, threshold=threshold)
 
     # Ties are between equal values: both sides see the maps at maximum 1.
@@ -289,7 +293,7 @@ def test_overlap_of_top_cells_equals_slow_twin(raw, share, threshold):
 
 @given(hnp.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(2, 8)), elements=UNIT))
 @settings(deadline=None, max_examples=40)
-def test_correlation_equals_slow_twin(raw):
+def test_correlation_equals_reference_implementation(raw):
     got = same_object(raw, threshold=0.4)
 
     for m, k in np.ndindex(got.shape):

@@ -26,7 +26,7 @@ def slow_mixture(raw, weights, unit):
     st.sampled_from(["layer", "token"]),
 )
 @settings(deadline=None, max_examples=40)
-def test_mixture_equals_slow_twin(raw, data, unit):
+def test_mixture_equals_reference_implementation(raw, data, unit):
     count = len(raw)
     weights = data.draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))
     weights[0] += 1

@@ -1,9 +1,9 @@
 import numpy as np
-import slow_twins
+import reference_steps
 
 from tam_video.tam.logits import raw_maps, text_relevance
 
-CASE = slow_twins.random_case(0)
+CASE = reference_steps.random_case(0)
 
 
 def test_raw_maps_are_clipped_scores_by_token():
@@ -12,7 +12,7 @@ def test_raw_maps_are_clipped_scores_by_token():
     assert got.dtype == np.float32
     assert got.flags.c_contiguous
     np.testing.assert_array_equal(
-        got, slow_twins.slow_relevance(CASE.scores, CASE.visual_positions)
+        got, reference_steps.slow_relevance(CASE.scores, CASE.visual_positions)
     )
 
 
@@ -20,4 +20,6 @@ def test_text_relevance_has_explained_token_in_rows():
     got = text_relevance(CASE.scores, CASE.text_positions)
 
     assert got[4, 1] == max(0, CASE.scores[CASE.text_positions[1], 4])
-    np.testing.assert_array_equal(got, slow_twins.slow_relevance(CASE.scores, CASE.text_positions))
+    np.testing.assert_array_equal(
+        got, reference_steps.slow_relevance(CASE.scores, CASE.text_positions)
+    )

@@ -1,5 +1,5 @@
 import numpy as np
-import slow_twins
+import reference_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -20,7 +20,7 @@ def test_prompt_tokens_share_the_whole_prompt_and_answer_tokens_what_came_before
 
 @given(st.data(), st.integers(1, 5), st.integers(1, 6))
 @settings(deadline=None, max_examples=30)
-def test_scale_equals_slow_twin(data, num_tokens, num_cells):
+def test_scale_equals_reference_implementation(data, num_tokens, num_cells):
     maps = data.draw(hnp.arrays(np.float32, (num_tokens, num_cells), elements=VALUES))
     relevance = data.draw(hnp.arrays(np.float32, (num_tokens, num_tokens), elements=VALUES))
     num_prompt = data.draw(st.integers(0, num_tokens))
@@ -31,8 +31,8 @@ def test_scale_equals_slow_twin(data, num_tokens, num_cells):
     assert texts.min() >= 0
     assert texts.max() <= 1
     for m, cells in enumerate(maps.tolist()):
-        shared = slow_twins.slow_shared_text(m, relevance.tolist(), num_prompt)
-        np.testing.assert_allclose(got[m], slow_twins.slow_scale(cells, shared), atol=1e-6)
+        shared = reference_steps.slow_shared_text(m, relevance.tolist(), num_prompt)
+        np.testing.assert_allclose(got[m], reference_steps.slow_scale(cells, shared), atol=1e-6)
 
 
 def test_equal_scores_give_zeros():

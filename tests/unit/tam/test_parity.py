@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import slow_twins
+import reference_steps
 
 from tam_video.tam import token_activation_maps
 
 SHARED = Path(__file__).parents[3] / "../shared/golden"
 CASES = [
-    *(pytest.param(path, id=path.stem) for path in sorted(slow_twins.GOLDEN.glob("tam_*.npz"))),
+    *(
+        pytest.param(path, id=path.stem)
+        for path in sorted(reference_steps.GOLDEN.glob("tam_*.npz"))
+    ),
     *(
         pytest.param(path, id=path.stem, marks=pytest.mark.shared)
         for path in sorted(SHARED.glob("*.npz"))
@@ -56,7 +59,7 @@ def test_reference_profile_truncates_to_published_bytes(path, explain):
 
 
 def test_golden_files_hold_the_hard_cases():
-    with np.load(slow_twins.GOLDEN / "tam_video.npz") as file:
+    with np.load(reference_steps.GOLDEN / "tam_video.npz") as file:
         assert not file["maps_u8"][2, 1].any()
         assert file["corrected"][2].any()
         assert not file["raw"][5].any()

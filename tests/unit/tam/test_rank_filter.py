@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-import slow_twins
+import reference_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -15,12 +15,12 @@ SIZES = st.sampled_from([1, 3, 5, 9])
 
 @given(st.data(), SHAPES, SIZES)
 @settings(deadline=None, max_examples=30)
-def test_filter_equals_slow_twin(data, shape, size):
+def test_filter_equals_reference_implementation(data, shape, size):
     maps = data.draw(hnp.arrays(np.float32, shape, elements=UNIT))
 
     got = rank_gaussian_filter(maps, size=size)
 
-    expected = [slow_twins.slow_filter(plane, size=size) for plane in maps]
+    expected = [reference_steps.slow_filter(plane, size=size) for plane in maps]
     np.testing.assert_allclose(got, expected, atol=2e-6)
 
 
@@ -31,8 +31,8 @@ def test_reference_equals_published_order_to_the_bit(data, shape):
 
     got = rank_gaussian_filter(maps, profile="reference")
 
-    published = slow_twins.published_weighted_mean
-    expected = [slow_twins.slow_filter(plane, weighted_mean=published) for plane in maps]
+    published = reference_steps.published_weighted_mean
+    expected = [reference_steps.slow_filter(plane, weighted_mean=published) for plane in maps]
     np.testing.assert_allclose(got, np.nan_to_num(expected), rtol=1e-6, atol=0)
 
 
@@ -42,7 +42,9 @@ def test_reference_agrees_on_which_constant_windows_vanish(value):
 
     got = rank_gaussian_filter(plane, profile="reference")
 
-    expected = slow_twins.slow_filter(plane, weighted_mean=slow_twins.published_weighted_mean)
+    expected = reference_steps.slow_filter(
+        plane, weighted_mean=reference_steps.published_weighted_mean
+    )
     np.testing.assert_array_equal(got, np.nan_to_num(expected))
 
 

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-import slow_twins
+import reference_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -52,8 +52,8 @@ def slow_volume_filter(planes, *, slots, size, slot_weight=1.0, flow=None, cuts=
             for dy in range(-border, border + 1):
                 for dx in range(-border, border + 1):
                     cell = (
-                        slow_twins.reflected(row + dy, height),
-                        slow_twins.reflected(column + dx, width),
+                        reference_steps.reflected(row + dy, height),
+                        reference_steps.reflected(column + dx, width),
                     )
                     value = (
                         planes[(slot, *cell)]
@@ -75,7 +75,7 @@ def slow_volume_filter(planes, *, slots, size, slot_weight=1.0, flow=None, cuts=
 
 @given(st.data(), SHAPES, SIDES, st.sampled_from([1, 3]), st.sampled_from([1.0, 0.5]))
 @settings(deadline=None, max_examples=30)
-def test_filter_equals_slow_twin(data, shape, slots, size, slot_weight):
+def test_filter_equals_reference_implementation(data, shape, slots, size, slot_weight):
     maps = data.draw(hnp.arrays(np.float32, shape, elements=UNIT))
     cuts = data.draw(hnp.arrays(np.bool_, shape[1] - 1))
 
@@ -88,7 +88,7 @@ def test_filter_equals_slow_twin(data, shape, slots, size, slot_weight):
 
 @given(st.integers(0, 10**6), SHAPES, st.sampled_from([1, 3]), st.sampled_from([1.0, 0.7]))
 @settings(deadline=None, max_examples=15)
-def test_aligned_filter_equals_slow_twin(seed, shape, size, slot_weight):
+def test_aligned_filter_equals_reference_implementation(seed, shape, size, slot_weight):
     rng = np.random.default_rng(seed)
     maps = rng.random(shape, dtype=np.float32)
     forward, backward = rng.integers(-9, 10, (2, shape[1] - 1, *shape[2:], 2)) / 8

@@ -23,7 +23,7 @@ def slow_reliance(raw, relevance, context):
 
 @given(st.data(), st.integers(1, 4), st.integers(0, 5))
 @settings(deadline=None, max_examples=60)
-def test_reliance_equals_slow_twin(data, num_tokens, num_cells):
+def test_reliance_equals_reference_implementation(data, num_tokens, num_cells):
     raw, relevance = (
         np.maximum(data.draw(hnp.arrays(np.float32, (num_tokens, width), elements=SCORES)), 0)
         for width in (num_cells, num_tokens)

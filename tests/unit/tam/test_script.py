@@ -1,6 +1,6 @@
 import pytest
 
-from tam_video.tam.script import is_content_word, segments
+from tam_video.tam.script import is_content_word, script_runs
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,11 @@ def test_function_words_and_punctuation_are_not_content(word):
 
 
 def test_emoji_are_content():
-    assert [segment.is_content for segment in segments("🔴 ❤️ .", borders=())] == [True, True, False]
+    assert [run.is_content for run in script_runs("🔴 ❤️ .", borders=())] == [True, True, False]
 
 
 def test_unspaced_text_is_cut_at_borders_but_never_before_a_mark():
-    found = [(part.start, part.end) for part in segments("ที่นี่", borders={1, 3, 5})]
+    found = [(part.start, part.end) for part in script_runs("ที่นี่", borders={1, 3, 5})]
 
     assert found == [(0, 3), (3, 6)]
 
@@ -34,4 +34,4 @@ def test_unspaced_text_is_cut_at_borders_but_never_before_a_mark():
 def test_long_odd_text_is_cut_in_linear_time():
     text = "a" + "\u200d-" * 20_000 + "b" * 20_000
 
-    assert len(list(segments(text, borders=()))) > 1
+    assert len(list(script_runs(text, borders=()))) > 1

@@ -113,7 +113,7 @@ def test_a_cut_found_in_the_frames_keeps_two_scenes_apart():
 
 @given(st.data(), SHAPES, st.floats(0.1, 4), st.booleans())
 @settings(deadline=None, max_examples=30)
-def test_gaussian_equals_slow_twin(data, shape, sigma, in_seconds):
+def test_gaussian_equals_reference_implementation(data, shape, sigma, in_seconds):
     maps = data.draw(hnp.arrays(np.float32, shape, elements=UNIT))
     cuts = data.draw(hnp.arrays(np.bool_, shape[1] - 1))
     steps = data.draw(hnp.arrays(np.int64, shape[1], elements=st.integers(0, 3)))

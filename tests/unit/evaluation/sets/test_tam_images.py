@@ -1,4 +1,4 @@
-"""The public rules of the TAM evaluation, against a twin written from their description."""
+"""The public rules of the TAM evaluation, against a reference written from their description."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def a_word(index, tokens):
     return Word(index, f"w{index}", 10 * index, 10 * index + 2, tuple(tokens), is_content=True)
 
 
-def twin(maps, labels, nouns, functions):
+def reference(maps, labels, nouns, functions):
     """Otsu of OpenCV on resized uint8 maps; best sub-token; mean of the largest thresholds."""
     whole = (maps[:, 0] * 255).astype(np.uint8)
     objects, tops, before = [], [], None
@@ -62,7 +62,7 @@ def test_scores_equal_the_public_rules(seed):
     nouns += [(a_word(4, [5]), 2), (a_word(5, [6]), 9)]
     functions = [a_word(2, [7]), a_word(6, [1, 7])]
     found = published_scores(maps, labels, nouns=nouns, functions=functions)
-    expected = twin(maps, labels, nouns, functions)
+    expected = reference(maps, labels, nouns, functions)
     np.testing.assert_allclose(found[0], expected[0], atol=1e-12)
     np.testing.assert_allclose(found[1], expected[1], atol=1e-12)
 

@@ -141,7 +141,7 @@ def test_slots_tile_the_video():
         max_size=3,
     )
 )
-def test_slots_of_spans_equal_slow_twin(spans):
+def test_slots_of_spans_equals_reference_implementation(spans):
     seconds = np.arange(8) / 2
     found = span_slots(LAYOUT, seconds, spans)
     away = [

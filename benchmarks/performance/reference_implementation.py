@@ -1,4 +1,4 @@
-"""The method as the public code goes about it, written from its description: the slow twin.
+"""Reference implementation of the method, written from the description of the public code.
 
 Logits of the whole vocabulary at every position, one token after the other, an iterative search for
 the factor of the causal correction, and a filter that walks over pixels. Precision and order are
