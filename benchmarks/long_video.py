@@ -129,7 +129,7 @@ def _write_unit(path: Path, clip: ShapeClip, item: ShapeObject | None) -> None:
         end_seconds=UNIT_SECONDS,
         average_fps=Fraction(125),  # only sets the key frame distance: 10 seconds, the longest
         crf=22,
-        preset="ultrafast",
+        speed_preset="ultrafast",
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tam_video.errors import ConfigError
 from tam_video.types import Profile
@@ -66,11 +66,13 @@ class RunConfig(BaseModel):
         stills: contact sheets to write: "png", "pdf", "svg".
         font: path or name of a font for the caption; None for the packaged one.
         crf: quality of the H.264 encoder, 0 (best) to 51.
-        preset: speed preset of the H.264 encoder.
+        speed_preset: x264 speed preset, "ultrafast" to "slower"; recorded as `preset`.
         encoder: "x264", "auto" for a graphics card's where one works, "nvenc", "qsv" or "amf".
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True
+    )
 
     model: str = "tiny"
     revision: str | None = None
@@ -113,7 +115,11 @@ class RunConfig(BaseModel):
     stills: tuple[Literal["png", "pdf", "svg"], ...] = ()
     font: str | None = None
     crf: int = Field(default=18, ge=0, le=51)
-    preset: str = "veryfast"
+    speed_preset: str = Field(
+        default="veryfast",
+        validation_alias=AliasChoices("speed_preset", "preset"),
+        serialization_alias="preset",
+    )
     encoder: Literal["auto", "x264", "nvenc", "qsv", "amf"] = "x264"
 
     @model_validator(mode="after")

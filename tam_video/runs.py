@@ -317,7 +317,7 @@ def render_options(settings: RunConfig) -> RenderOptions:
         previews=settings.previews,
         stills=settings.stills,
         crf=settings.crf,
-        preset=settings.preset,
+        speed_preset=settings.speed_preset,
         encoder=settings.encoder,
         font=settings.font,
         reader=settings.reader,

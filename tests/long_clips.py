@@ -48,6 +48,11 @@ def write_still_camera(
             yield TimedFrame(at, np.clip(picture + noise, 0, 255).astype(np.uint8))
 
     write_video(
-        path, frames(), width=WIDTH, height=HEIGHT, average_fps=Fraction(FPS), preset="ultrafast"
+        path,
+        frames(),
+        width=WIDTH,
+        height=HEIGHT,
+        average_fps=Fraction(FPS),
+        speed_preset="ultrafast",
     )
     return path

@@ -222,7 +222,7 @@ def with_moviepy(explanation: Explanation, source: Path, target: Path, *, bar_px
     film.write_videofile(
         str(target),
         codec="libx264",
-        preset=PRESET,
+        speed_preset=PRESET,
         threads=1,
         ffmpeg_params=quality,
         logger=None,
@@ -235,4 +235,4 @@ def _clip(quick: bool) -> Path:
 
 
 def _look(*, caption: bool = True) -> RenderOptions:
-    return RenderOptions(crf=CRF, preset=PRESET, caption=caption)
+    return RenderOptions(crf=CRF, speed_preset=PRESET, caption=caption)

@@ -57,13 +57,13 @@ def explain_command(
     timeline; the same command goes on where it was ended.
     """
     with rare_collections(), session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.cli.settings import asked_from_options, config_from_options
+        from tam_video.cli.settings import config_from_options, parse_inputs
         from tam_video.report import write_report
         from tam_video.runs import default_run_dir, explain_to_folder
 
         long = take_long_options(options, report=not no_report)
         config = config_from_options(options)
-        turns, paths = asked_from_options(videos, question, conversation)
+        turns, paths = parse_inputs(videos, question, conversation)
         if long is not None:
             if answer is not None:
                 raise ConfigError(

@@ -10,6 +10,20 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
+class RenamedOption(click.Option):
+    """An option whose former flags are still read, without being listed in help and docs."""
+
+    def __init__(self, *args: Any, former: Sequence[str] = (), **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.former = former
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Register the flags and the former ones."""
+        super().add_to_parser(parser, ctx)
+        parser.add_option(obj=self, opts=self.former, dest=self.name, nargs=self.nargs)
+
+
 MODEL_OPTIONS = (
     click.option("-m", "--model", metavar="ID_OR_DIR", help="Hub id or folder  [default: tiny]"),
     click.option("--revision", metavar="REV", help="Revision of a hub model."),

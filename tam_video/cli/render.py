@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from tam_video.cli.console import Console, common_options, session
-from tam_video.cli.options import add_options, moved_video_option
+from tam_video.cli.options import RenamedOption, add_options, moved_video_option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -43,7 +43,13 @@ _LOOK = (
     ),
     click.option("--font", metavar="FILE", help="Font of the caption."),
     click.option("--crf", type=int, help="H.264 quality, 0 to 51  [default: 18]"),
-    click.option("--preset", metavar="NAME", help="x264 speed preset  [default: veryfast]"),
+    click.option(
+        "--speed-preset",
+        cls=RenamedOption,
+        former=("--preset",),
+        metavar="NAME",
+        help="x264 speed preset, ultrafast to slower  [default: veryfast]",
+    ),
     click.option(
         "--encoder",
         type=click.Choice(["auto", "x264", "nvenc", "qsv", "amf"]),

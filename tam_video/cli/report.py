@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tam_video.cli.console import Console, common_options, session
-from tam_video.cli.options import moved_video_option
+from tam_video.cli.options import RenamedOption, moved_video_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,13 +96,19 @@ def _write_many(
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--port", type=click.IntRange(0, 65535), help="0 for a free one  [default: 8642]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--token", metavar="TEXT", help="What visitors must show; auto makes one up.")
+@click.option(
+    "--access-token",
+    cls=RenamedOption,
+    former=("--token",),
+    metavar="TEXT",
+    help="Access token that visitors must send; auto generates one.",
+)
 @common_options
 def serve_command(
     directory: Path,
     port: int | None,
     host: str,
-    token: str | None,
+    access_token: str | None,
     as_json: bool,
     verbose: int,
     quiet: bool,
@@ -110,7 +116,7 @@ def serve_command(
     """Show the runs in DIR in a browser, on this machine only. Stop with Ctrl-C.
 
     Needs `pip install 'tam-video[serve]'`. Nothing is written. An address that others can reach
-    (--host) needs a --token.
+    (--host) needs an --access-token.
     """
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.report.server import DEFAULT_PORT, serve
@@ -119,6 +125,6 @@ def serve_command(
             directory,
             host=host,
             port=DEFAULT_PORT if port is None else port,
-            token=token,
+            token=access_token,
             on_start=lambda address: console.result({"address": address}, address),
         )

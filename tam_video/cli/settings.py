@@ -37,7 +37,7 @@ def config_from_options(options: Mapping[str, Any]) -> RunConfig:
     return make_config(given)
 
 
-def asked_from_options(
+def parse_inputs(
     videos: Sequence[Path], question: str | None, conversation: Path | None
 ) -> tuple[tuple[Message, ...], tuple[Path, ...]]:
     """The turns to ask and the files that they are about.

@@ -144,7 +144,7 @@ class Film:
             tags=tags,
             chapters=chapters,
             crf=self._look.crf,
-            preset=self._look.preset,
+            speed_preset=self._look.speed_preset,
             encoder=self._look.encoder,
         )
         write_vtt(vtt, cues)

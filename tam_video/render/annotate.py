@@ -183,7 +183,7 @@ def encode(
         audio_from=info.path if info.has_audio and len(passes) == 1 else None,
         chapters=chapters if look.layout == "words" else (),
         crf=look.crf,
-        preset=look.preset,
+        speed_preset=look.speed_preset,
         encoder=look.encoder,
     )
 

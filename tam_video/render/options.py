@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from tam_video.errors import ConfigError, UnknownNameError
 from tam_video.render.overlay import COLORMAPS
-from tam_video.video.encoders import ENCODER_NAMES, PRESETS
+from tam_video.video.encoders import ENCODER_NAMES, SPEED_PRESETS
 
 Layout: TypeAlias = Literal["overlay", "side", "grid", "words", "compare"]
 
@@ -35,7 +35,7 @@ class RenderOptions:
         token: show this one of the M text tokens for the whole clip.
         word: show this word (index or text) for the whole clip.
         crf: x264 quality, 0 to 51.
-        preset: x264 speed preset.
+        speed_preset: x264 speed preset, "ultrafast" to "slower".
         encoder: "x264", "auto" for a graphics card's where one works, or a card's: "nvenc", "qsv",
             "amf".
         font: font file or name that comes before the shipped ones.
@@ -55,7 +55,7 @@ class RenderOptions:
     token: int | None = None
     word: int | str | None = None
     crf: int = 18
-    preset: str = "veryfast"
+    speed_preset: str = "veryfast"
     encoder: str = "x264"
     font: str | None = None
     reader: str = "pyav"
@@ -67,7 +67,7 @@ class RenderOptions:
         _check_name("layout", self.layout, LAYOUTS)
         _check_name("tiles", self.tiles, TILES)
         _check_name("colormap", self.colormap, COLORMAPS)
-        _check_name("preset", self.preset, PRESETS)
+        _check_name("speed preset", self.speed_preset, SPEED_PRESETS)
         _check_name("encoder", self.encoder, ENCODER_NAMES)
         for name in self.previews:
             _check_name("preview", name, PREVIEWS)

@@ -114,7 +114,7 @@ def serve(
     """
     if host not in LOOPBACK and not token:
         raise ConfigError(
-            f"{host} can be reached by others", hint="add --token auto, or leave --host out"
+            f"{host} can be reached by others", hint="add --access-token auto, or leave --host out"
         )
     try:
         import uvicorn
@@ -125,7 +125,8 @@ def serve(
     secret = secrets.token_urlsafe(18) if token == "auto" else token  # noqa: S105  # a word
     if secret is not None and not _TOKEN.fullmatch(secret):
         raise ConfigError(
-            "a token has 8 letters, digits or -._~ at least", hint="--token auto makes one up"
+            "a token has 8 letters, digits or -._~ at least",
+            hint="--access-token auto generates one",
         )
     hosts = LOOPBACK if host in LOOPBACK else ()
     app = make_app(directory, token=secret, hosts=hosts)

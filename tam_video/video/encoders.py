@@ -17,7 +17,7 @@ from tam_video.errors import EncodeError, UnknownNameError
 if TYPE_CHECKING:
     from av import CodecContext, Packet
 
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
+SPEED_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
 AUTO = "auto"
 _TRIAL_FRAMES = 2
 
@@ -30,7 +30,7 @@ class Encoder:
         name: what users call it.
         codec: what FFmpeg calls it.
         pixel_format: what it takes, 4:2:0 of 8 bits.
-        options: FFmpeg's options for (crf, preset): crf 0 to 51 as x264 has it, one of `PRESETS`.
+        options: FFmpeg's options for an x264 quality (crf, 0 to 51) and one of `SPEED_PRESETS`.
     """
 
     name: str
@@ -45,17 +45,17 @@ def _x264(crf: int, preset: str) -> dict[str, str]:
 
 def _nvenc(crf: int, preset: str) -> dict[str, str]:
     """A quality of 0 would leave it to the encoder."""
-    speed = ("p1", "p1", "p2", "p3", "p4", "p5", "p6", "p7")[PRESETS.index(preset)]
+    speed = ("p1", "p1", "p2", "p3", "p4", "p5", "p6", "p7")[SPEED_PRESETS.index(preset)]
     return {"rc": "vbr", "cq": str(max(1, crf)), "b": "0", "preset": speed, "bf": "0"}
 
 
 def _qsv(crf: int, preset: str) -> dict[str, str]:
-    speed = preset if PRESETS.index(preset) >= PRESETS.index("veryfast") else "veryfast"
+    speed = preset if SPEED_PRESETS.index(preset) >= SPEED_PRESETS.index("veryfast") else "veryfast"
     return {"global_quality": str(max(1, crf)), "preset": speed, "bf": "0"}
 
 
 def _amf(crf: int, preset: str) -> dict[str, str]:
-    place = PRESETS.index(preset)
+    place = SPEED_PRESETS.index(preset)
     speed = "speed" if place < 3 else "balanced" if place < 6 else "quality"
     return {"rc": "cqp", "qp_i": str(crf), "qp_p": str(crf), "quality": speed, "bf": "0"}
 

@@ -371,7 +371,7 @@ def write_video(
     audio_from: Path | None = None,
     chapters: Sequence[Chapter] = (),
     crf: int = 18,
-    preset: str = "veryfast",
+    speed_preset: str = "veryfast",
     encoder: str = "x264",
 ) -> WrittenVideo:
     """Encode frames as H.264 (yuv420p, faststart) at their own times, with the source's sound.
@@ -394,7 +394,7 @@ def write_video(
         audio_from: file whose audio streams are copied; None for a silent clip.
         chapters: named stretches that players list.
         crf: x264 quality, 0 (lossless) to 51.
-        preset: x264 speed preset.
+        speed_preset: x264 speed preset, "ultrafast" to "slower".
         encoder: one of `ENCODER_NAMES`; quality and speed as near as the encoder has them.
 
     Returns:
@@ -415,7 +415,7 @@ def write_video(
             tags=tags or PictureTags(),
             average_fps=average_fps,
             encoder=chosen,
-            options={**chosen.options(crf, preset)},
+            options={**chosen.options(crf, speed_preset)},
         )
         audio = _open_audio(audio_from, output, stack) if audio_from else None
         _set_chapters(output, chapters)

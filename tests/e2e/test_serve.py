@@ -169,7 +169,7 @@ def test_wrong_settings_are_told(tmp_path):
 def test_the_command_prints_its_address_and_ends_on_interrupt(reported):
     command = [sys.executable, "-m", "tam_video", "serve", str(reported), "--port", "0"]
     process = subprocess.Popen(
-        [*command, "--token", "auto"],
+        [*command, "--access-token", "auto"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -81,7 +81,7 @@ def test_each_input_is_localised(model: Any, inputs: list[Any], number: int) -> 
 
 
 def test_a_run_folder_holds_all_inputs(model: Any, paths: list[Path], tmp_path: Path) -> None:
-    config = RunConfig(sampler="all", max_new_tokens=4, preset="ultrafast")
+    config = RunConfig(sampler="all", max_new_tokens=4, speed_preset="ultrafast")
     run = explain_to_folder(
         paths, tmp_path / "run", conversation=TURNS, model=model, config=config, answer="red square"
     )

@@ -48,7 +48,7 @@ def is_hot(frame, y, x, tolerance=14):
 @pytest.mark.parametrize("name", ["vfr_mp4", "rot90", "odd_444", "one_frame"])
 def test_every_layout_keeps_frames_and_times(clips, tmp_path, layout, name):
     source = clips.path(name)
-    rendered = render(source, tmp_path, layout=layout, preset="ultrafast")
+    rendered = render(source, tmp_path, layout=layout, speed_preset="ultrafast")
     with open_video(source) as before, open_video(rendered.mp4) as after:
         wanted, got = before.timeline.pts_seconds, after.timeline.pts_seconds
         passes = 3 if layout == "words" else 1
@@ -62,7 +62,7 @@ def test_every_layout_keeps_frames_and_times(clips, tmp_path, layout, name):
 
 @pytest.mark.parametrize("layout", ["overlay", "side", "grid"])
 def test_layouts_of_one_pass_keep_the_sound(clips, tmp_path, layout):
-    rendered = render(clips.path("audio"), tmp_path, layout=layout, preset="ultrafast")
+    rendered = render(clips.path("audio"), tmp_path, layout=layout, speed_preset="ultrafast")
     with av.open(str(clips.path("audio"))) as before, av.open(str(rendered.mp4)) as after:
         packets = [
             [bytes(packet) for packet in each.demux(each.streams.audio[0]) if packet.size]
@@ -120,7 +120,7 @@ def test_a_grid_of_very_many_words_says_what_it_leaves_out(clips, tmp_path):
 
 def test_words_are_chapters(clips, tmp_path):
     source = clips.path("audio")
-    rendered = render(source, tmp_path, layout="words", preset="ultrafast")
+    rendered = render(source, tmp_path, layout="words", speed_preset="ultrafast")
     with av.open(str(rendered.mp4)) as container:
         chapters = [
             (
@@ -189,7 +189,7 @@ def test_tiny_and_long_sides_can_be_drawn(tmp_path, layout, size):
 def test_hostile_and_long_answers_can_be_drawn_in_every_layout(clips, tmp_path, layout, answer):
     source = clips.path("one_frame")
     seen = explain(source, answer=answer)
-    rendered = render(source, tmp_path, seen, layout=layout, preset="ultrafast")
+    rendered = render(source, tmp_path, seen, layout=layout, speed_preset="ultrafast")
     info, _, frames = frames_of(rendered.mp4)
     assert max(info.width, info.height) <= 1920
     assert len(frames) == info.num_frames
@@ -303,7 +303,9 @@ def test_a_still_picture_of_every_layout_is_drawn(tmp_path, view):
 
 def test_the_numbers_of_odd_clips_are_read_from_the_left_half(clips, tmp_path):
     for name in ("rot270", "mirrored_rot90", "hevc_10bit"):
-        rendered = render(clips.path(name), tmp_path / name, layout="side", preset="ultrafast")
+        rendered = render(
+            clips.path(name), tmp_path / name, layout="side", speed_preset="ultrafast"
+        )
         info, _, frames = frames_of(rendered.mp4)
         pane = (info.width - GAP_PX) // 2
         height = round(pane * ODD_CLIPS[name].height / ODD_CLIPS[name].width)

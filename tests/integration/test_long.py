@@ -34,7 +34,7 @@ from tam_video.video.reader import ReadLimits, open_video
 
 QUESTION = "Describe the video."
 EVENTS = ((10.0, 14.0), (30.0, 37.0))
-CONFIG = RunConfig(num_frames=4, preset="ultrafast")
+CONFIG = RunConfig(num_frames=4, speed_preset="ultrafast")
 OVERLAPPING = LongOptions(WindowOptions(4, 2))
 
 
@@ -177,7 +177,7 @@ def test_nothing_moved_is_a_result_without_a_model(empty, tmp_path):
 def test_whole_film_shows_what_was_not_explained_too(camera, model, tmp_path):
     options = replace(OVERLAPPING, film="whole", report=False, windows=WindowOptions(30))
     config = RunConfig(
-        num_frames=2, preset="ultrafast", boxes=True, start_seconds=5, end_seconds=20
+        num_frames=2, speed_preset="ultrafast", boxes=True, start_seconds=5, end_seconds=20
     )
     result = explain_long(
         camera, tmp_path / "out", QUESTION, model=model, config=config, options=options

@@ -66,7 +66,7 @@ def test_odd_clips_keep_frames_times_and_uprightness(clips, tmp_path, name):
 @pytest.mark.shared
 @pytest.mark.parametrize("source", REAL_CLIPS, ids=lambda path: path.stem)
 def test_real_clips_keep_frames_duration_and_sound(tmp_path, source):
-    rendered = render(source, tmp_path, preset="ultrafast")
+    rendered = render(source, tmp_path, speed_preset="ultrafast")
     with open_video(rendered.mp4) as got, open_video(source) as wanted:
         assert got.info.num_frames == wanted.info.num_frames
         frame_seconds = wanted.info.duration_seconds / wanted.info.num_frames

@@ -28,7 +28,7 @@ CHECKOUT = Path(__file__).parents[2]
 SHARED_MEDIA = CHECKOUT / "../shared/media"
 ALWAYS = {"name": "any", "ask": "What happens?", "always": True}
 QUICK = {
-    "run": {"num_frames": 4, "max_new_tokens": 8, "preset": "ultrafast"},
+    "run": {"num_frames": 4, "max_new_tokens": 8, "speed_preset": "ultrafast"},
     "alerts": {"cooldown_seconds": 0, "before_seconds": 1, "after_seconds": 1, "report": False},
 }
 
@@ -57,7 +57,7 @@ def yard(tmp_path_factory):
                 rgb[30:54, left : left + 24] = (230, 40, 40)
             yield TimedFrame(number / 10, rgb)
 
-    write_video(path, frames(), width=160, height=96, preset="ultrafast")
+    write_video(path, frames(), width=160, height=96, speed_preset="ultrafast")
     return path
 
 

@@ -49,3 +49,15 @@ def test_settings_survive_json():
         again = RunConfig.model_validate_json(config.model_dump_json())
         assert again == config
         assert type(again.layer) is type(layer)
+
+
+def test_recorded_settings_with_the_former_name_of_the_speed_preset_are_read():
+    config = make_config({"preset": "fast"})
+    assert config.speed_preset == "fast"
+    assert config.model_dump(mode="json")["preset"] == "fast"
+    assert make_config(config.model_dump(mode="json")) == config
+
+
+def test_both_names_of_the_speed_preset_are_refused():
+    with pytest.raises(ConfigError, match="preset"):
+        make_config({"preset": "fast", "speed_preset": "fast"})

@@ -184,7 +184,7 @@ def _cut(
         average_fps=info.average_fps,
         tags=read_picture_tags(info.path, rotation_degrees=info.rotation_degrees),
         crf=settings.crf,
-        preset=settings.preset,
+        speed_preset=settings.speed_preset,
         encoder=settings.encoder,
     )
 

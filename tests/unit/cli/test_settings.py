@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from tam_video.cli.settings import (
-    asked_from_options,
     checked_runs,
     config_from_options,
     layer,
+    parse_inputs,
     seconds,
 )
 from tam_video.errors import ConfigError
@@ -29,30 +29,30 @@ TEXT = {"type": "text", "text": "What?"}
 
 
 def test_a_question_is_about_all_files():
-    turns, paths = asked_from_options([Path("a.mp4"), Path("b.png")], "What?", None)
+    turns, paths = parse_inputs([Path("a.mp4"), Path("b.png")], "What?", None)
     assert turns == (Message("user", "What?"),)
     assert paths == (Path("a.mp4"), Path("b.png"))
 
 
 def test_a_conversation_may_name_its_files(chat, tmp_path):
-    turns, paths = asked_from_options([], None, chat(VIDEO, TEXT))
+    turns, paths = parse_inputs([], None, chat(VIDEO, TEXT))
     assert turns == (Message("user", "What?", (0,)),)
     assert paths == (tmp_path / "a.mp4",)
 
 
 def test_a_conversation_of_text_is_about_the_given_files(chat):
-    assert asked_from_options([Path("b.mp4")], None, chat(TEXT))[1] == (Path("b.mp4"),)
+    assert parse_inputs([Path("b.mp4")], None, chat(TEXT))[1] == (Path("b.mp4"),)
 
 
 def test_what_is_asked_of_nothing_or_twice_is_refused(chat):
     with pytest.raises(ConfigError, match="is given as well"):
-        asked_from_options([Path("b.mp4")], None, chat(VIDEO, TEXT))
+        parse_inputs([Path("b.mp4")], None, chat(VIDEO, TEXT))
     with pytest.raises(ConfigError, match="no video or image"):
-        asked_from_options([], None, chat(TEXT))
+        parse_inputs([], None, chat(TEXT))
     with pytest.raises(ConfigError, match="no video or image"):
-        asked_from_options([], "What?", None)
+        parse_inputs([], "What?", None)
     with pytest.raises(ConfigError, match="a question or a conversation"):
-        asked_from_options([Path("b.mp4")], "What?", chat(TEXT))
+        parse_inputs([Path("b.mp4")], "What?", chat(TEXT))
 
 
 @pytest.mark.parametrize(

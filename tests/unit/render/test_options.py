@@ -28,7 +28,7 @@ def test_options_that_make_no_sense_are_refused_with_a_hint(options):
 
 
 @pytest.mark.parametrize(
-    "options", [{"colormap": "turbor"}, {"preset": "veryfst"}, {"layout": "overlays"}]
+    "options", [{"colormap": "turbor"}, {"speed_preset": "veryfst"}, {"layout": "overlays"}]
 )
 def test_unknown_names_list_the_close_ones(options):
     with pytest.raises(UnknownNameError) as caught:

@@ -13,7 +13,14 @@ import pytest
 
 from tam_video.errors import EncodeError, UnknownNameError
 from tam_video.video import encoders
-from tam_video.video.encoders import ENCODER_NAMES, HARDWARE, PRESETS, X264, Encoder, choose_encoder
+from tam_video.video.encoders import (
+    ENCODER_NAMES,
+    HARDWARE,
+    SPEED_PRESETS,
+    X264,
+    Encoder,
+    choose_encoder,
+)
 from tam_video.video.writer import TimedFrame, write_video
 
 CARD = Encoder("card", "libx264", "nv12", X264.options)
@@ -106,7 +113,7 @@ def test_options_are_known_to_ffmpeg(encoder):
     Of the others only that all values are texts.
     """
     help_text = _ffmpeg_help(encoder.codec)
-    for preset in PRESETS:
+    for preset in SPEED_PRESETS:
         for crf in (0, 18, 51):
             options = encoder.options(crf, preset)
             assert all(isinstance(value, str) for value in options.values())

@@ -258,7 +258,7 @@ def test_a_missing_audio_source_is_an_input_error(tmp_path):
 
 def test_an_unknown_preset_is_an_encode_error(tmp_path):
     with pytest.raises(EncodeError):
-        write(tmp_path / "out.mp4", [0.0], preset="warp")
+        write(tmp_path / "out.mp4", [0.0], speed_preset="warp")
     assert list(tmp_path.iterdir()) == []
 
 
