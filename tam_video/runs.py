@@ -15,7 +15,6 @@ from tam_video.config import RunConfig
 from tam_video.errors import ConfigError, OutputExistsError, RunFolderError, VideoOpenError
 from tam_video.export.arrays import write_arrays
 from tam_video.export.document import read_explanation, write_document
-from tam_video.export.durable import writing
 from tam_video.export.manifest import (
     new_run_folder,
     read_manifest,
@@ -33,6 +32,7 @@ from tam_video.stages import Progress, Stages
 from tam_video.types import Explanation, Message
 from tam_video.video.encoders import choose_encoder
 from tam_video.video.reader import open_video
+from tam_video.workspace.files import wrap_os_errors
 
 _DRAWN_FILES = {
     "video": "annotated.mp4",
@@ -257,7 +257,7 @@ def render_compared(
     for explanation in explanations[1:]:
         _source(explanation, source)
     stages = Stages(progress)
-    with writing(target):
+    with wrap_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".compare.", dir=target.parent) as aside:
             with stages.stage("render"):

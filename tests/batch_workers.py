@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tam_video.batch.jobs import Job, Outcome, Question, is_out_of_memory
+from tam_video.batch.jobs import ItemRequest, Job, Outcome, is_out_of_memory
 from tam_video.batch.storage import open_storage
 from tam_video.batch.work import outcome_of
 from tam_video.errors import ModelError, VideoDecodeError
-from tam_video.export.durable import writing
 from tam_video.export.manifest import new_run_folder
+from tam_video.workspace.files import wrap_os_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class ScriptedWorker:
         self._storage = open_storage(work.out)
         self._folder = self._storage.work_folder(work.label)
 
-    def find(self, question: Question) -> Outcome | None:
+    def find(self, question: ItemRequest) -> Outcome | None:
         folder = self._storage.fetch_run(question.run)
         return None if folder is None else outcome_of(folder, question)
 
@@ -56,11 +56,11 @@ class ScriptedWorker:
             self._act("read", question)
         return job.videos[0]
 
-    def answer(self, job: Job, question: Question, clip: str) -> str:
+    def answer(self, job: Job, question: ItemRequest, clip: str) -> str:
         self._act("answer", question)
         return f"{question.turns[-1].text} of {Path(clip).name}"
 
-    def write(self, job: Job, question: Question, clip: str, answered: str) -> Outcome:
+    def write(self, job: Job, question: ItemRequest, clip: str, answered: str) -> Outcome:
         self._act("write", question)
         made = self._folder / question.run
         with new_run_folder(made) as folder:
@@ -79,7 +79,7 @@ class ScriptedWorker:
     def close(self) -> None:
         self._trace("close")
 
-    def _act(self, stage: str, question: Question) -> None:
+    def _act(self, stage: str, question: ItemRequest) -> None:
         text = question.turns[-1].text
         self._trace(f"{stage} {text} {os.getpid()} {os.environ.get('CUDA_VISIBLE_DEVICES')}")
         time.sleep(self._work.seconds)
@@ -96,12 +96,12 @@ class ScriptedWorker:
         if what == "hang":
             time.sleep(600)
         if what == "full":
-            with writing(Path("out")):
+            with wrap_os_errors(Path("out")):
                 raise OSError(28, "No space left on device")
         if what == "die" and self._is_early(question, int(times) if times.isdigit() else 99):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def _is_early(self, question: Question, times: int) -> bool:
+    def _is_early(self, question: ItemRequest, times: int) -> bool:
         """Whether this happened fewer times than `times`."""
         path = Path(self._work.traces).with_suffix(f".{question.key[:12]}")
         before = path.stat().st_size if path.exists() else 0

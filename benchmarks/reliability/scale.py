@@ -18,7 +18,16 @@ from typing import Any
 
 from tam_video import batch
 from tam_video.batch.engines.base import ENGINES
-from tam_video.batch.jobs import Began, Ended, Event, Finished, Job, Outcome, Question, Ready
+from tam_video.batch.jobs import (
+    Began,
+    Ended,
+    Finished,
+    ItemRequest,
+    Job,
+    Outcome,
+    Ready,
+    WorkerEvent,
+)
 from tam_video.batch.runner import run
 
 WORKERS = 64
@@ -31,7 +40,7 @@ class SimulatedEngine:
 
     def __init__(self, factory: Any) -> None:
         del factory
-        self._said: deque[tuple[int, Event]] = deque()
+        self._said: deque[tuple[int, WorkerEvent]] = deque()
 
     def start(self, number: int) -> None:
         """Ready at once."""
@@ -39,7 +48,7 @@ class SimulatedEngine:
 
     def send(self, number: int, job: Job) -> None:
         """Tell all that a worker tells of a job."""
-        events: list[Event] = [Began("read", job.number), Ended("read", job.number)]
+        events: list[WorkerEvent] = [Began("read", job.number), Ended("read", job.number)]
         for question in job.questions:
             for stage in ("answer", "write"):
                 events += [
@@ -49,7 +58,7 @@ class SimulatedEngine:
             events.append(Finished(job.number, _outcome(question)))
         self._said += [(number, event) for event in events]
 
-    def events(self, timeout_seconds: float) -> list[tuple[int, Event]]:
+    def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
         """All of it."""
         del timeout_seconds
         found, self._said = list(self._said), deque()
@@ -62,7 +71,7 @@ class SimulatedEngine:
         """Nothing to close."""
 
 
-def _outcome(question: Question) -> Outcome:
+def _outcome(question: ItemRequest) -> Outcome:
     answer = "A red circle moves left, a blue square stays still and a green star moves up."
     return Outcome(question.key, run=question.run, answer=answer, maps=question.key)
 

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tam_video.batch.storage import is_whole
+from tam_video.batch.storage import verify_run
 
 
 def ledger_lines(out: Path) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def check_batch(out: Path, *, count: int, calm: Path | None = None) -> dict[str,
     if len(lines) != count or set(keys.values()) != {1}:
         problems.append(f"{len(lines)} lines for {count} items, {keys.most_common(1)}")
     problems += [f"{line['id']}: {line['status']}" for line in lines if line["status"] != "done"]
-    problems += [f"{run.name} is not whole" for run in runs if not is_whole(run)]
+    problems += [f"{run.name} is not whole" for run in runs if not verify_run(run)]
     if {run.name for run in runs} != {line.get("run") for line in lines}:
         problems.append("run folders and lines differ")
     if calm is not None:

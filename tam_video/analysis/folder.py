@@ -12,12 +12,12 @@ import numpy as np
 
 from tam_video.analysis.comparison import Comparison, compare
 from tam_video.errors import ConfigError, OutputExistsError
-from tam_video.export.durable import write_whole, writing
 from tam_video.export.manifest import new_run_folder, refuse_existing
 from tam_video.export.run_folder import load_explanation
 from tam_video.render.compare import render_comparison, run_names
 from tam_video.render.options import RenderOptions
 from tam_video.report.media import explained_source
+from tam_video.workspace.files import atomic_write, wrap_os_errors
 
 COMPARISON = "comparison.json"
 DIFFERENCES = "differences.npz"
@@ -102,8 +102,8 @@ def write_comparison(
     warnings: tuple[str, ...] = ()
     with new_run_folder(target, force=force) as temporary:
         text = json.dumps(comparison.as_dict(), ensure_ascii=False, indent=1, allow_nan=False)
-        write_whole(temporary / COMPARISON, text + "\n")
-        with writing(target):
+        atomic_write(temporary / COMPARISON, text + "\n")
+        with wrap_os_errors(target):
             np.savez_compressed(temporary / DIFFERENCES, allow_pickle=False, **arrays(comparison))
         if source is not None:
             rendered = render_comparison(

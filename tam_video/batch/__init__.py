@@ -9,8 +9,8 @@ if __name__ == "__main__":
 ```
 """
 
-from tam_video.batch.items import Item, read_items
+from tam_video.batch.items import BatchItem, read_items
 from tam_video.batch.runner import BatchOptions, ItemResult, run
 from tam_video.batch.sources import SourcePolicy
 
-__all__ = ["BatchOptions", "Item", "ItemResult", "SourcePolicy", "read_items", "run"]
+__all__ = ["BatchItem", "BatchOptions", "ItemResult", "SourcePolicy", "read_items", "run"]

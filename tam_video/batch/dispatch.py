@@ -19,12 +19,12 @@ from tam_video.batch.jobs import (
     Broken,
     Died,
     Ended,
-    Event,
     Finished,
     Job,
+    JobPhase,
     Outcome,
     Ready,
-    Stage,
+    WorkerEvent,
     as_exception,
     item_error,
 )
@@ -53,7 +53,7 @@ class _Slot:
     is_ready: bool = False
     is_alone: bool = False
     jobs: dict[int, Job] = field(default_factory=dict)
-    active: dict[Stage, tuple[int, str | None, float]] = field(default_factory=dict)
+    active: dict[JobPhase, tuple[int, str | None, float]] = field(default_factory=dict)
     spent: defaultdict[tuple[int, str | None], float] = field(
         default_factory=lambda: defaultdict(float)
     )
@@ -104,8 +104,8 @@ class Dispatcher:
                 return
             for number, event in self._engine.events(self._patience() if is_patient else 0.0):
                 if number in self._slots:
-                    self._hear(number, event)
-            self._kill_the_late()
+                    self.on_event(number, event)
+            self._enforce_timeouts()
             settled, self._settled = self._settled, []
             yield settled
             if self._broken is not None:
@@ -162,7 +162,8 @@ class Dispatcher:
         self._engine.stop(number)
         return self._slots.pop(number)
 
-    def _hear(self, number: int, event: Event) -> None:
+    def on_event(self, number: int, event: WorkerEvent) -> None:
+        """Update the state of a worker from one of its events."""
         slot = self._slots[number]
         match event:
             case Ready():
@@ -178,7 +179,7 @@ class Dispatcher:
             case Broken(error):
                 self._broken = as_exception(error)
             case Died(reason):
-                self._lost(number, reason)
+                self.on_worker_died(number, reason)
 
     def _finish(self, slot: _Slot, number: int, outcome: Outcome) -> None:
         job = slot.jobs.get(number)
@@ -195,7 +196,7 @@ class Dispatcher:
         slot.spent.pop((number, None), None)
         slot.is_alone = False
 
-    def _lost(self, number: int, reason: str) -> None:
+    def on_worker_died(self, number: int, reason: str) -> None:
         """Run the items of a dead worker again; those that it was at work on alone."""
         slot = self._stop(number)
         if not slot.is_ready:
@@ -237,7 +238,7 @@ class Dispatcher:
         if left:
             self._waiting.appendleft(replace(job, questions=left))
 
-    def _kill_the_late(self) -> None:
+    def _enforce_timeouts(self) -> None:
         if self._timeout is None:
             return
         now = self._clock()

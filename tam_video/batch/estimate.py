@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tam_video.batch.items import Item
+from tam_video.batch.items import BatchItem
 from tam_video.batch.jobs import item_error
 from tam_video.batch.keys import batch_identity
-from tam_video.batch.ledger import LEDGER, Ledger
+from tam_video.batch.ledger import LEDGER, ResultLog
 from tam_video.batch.plan import KeyedItem, keyed_items
 from tam_video.batch.runner import BatchOptions, asked_items, check_names, is_same_batch
 from tam_video.batch.sources import is_remote
@@ -53,7 +53,7 @@ class Estimate:
 
 
 def estimate(
-    items: str | Path | Iterable[Item | Mapping[str, Any]],
+    items: str | Path | Iterable[BatchItem | Mapping[str, Any]],
     out: str | Path,
     *,
     question: str | None = None,
@@ -80,7 +80,7 @@ def estimate(
     try:
         identity = batch_identity(config, options.keep)
         is_same_batch(storage, identity)
-        ledger = Ledger(storage.other_books(f"{LEDGER}.none"))
+        ledger = ResultLog(storage.other_books(f"{LEDGER}.none"))
         ledger.load()
         found, clips = Estimate(), set[str]()
         asked = asked_items(items, question, options)
@@ -95,7 +95,7 @@ def estimate(
 
 
 def _count(
-    found: Estimate, keyed: KeyedItem, ledger: Ledger, clips: set[str], options: BatchOptions
+    found: Estimate, keyed: KeyedItem, ledger: ResultLog, clips: set[str], options: BatchOptions
 ) -> None:
     found.num_items += 1
     status = ledger.status(keyed.key)

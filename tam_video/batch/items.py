@@ -26,7 +26,7 @@ _OWN = frozenset({"id", "video", "videos", *_ASKED, "answer", "start", "end"})
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class BatchItem:
     """One question, or one conversation, on one clip or several.
 
     Attributes:
@@ -52,7 +52,7 @@ class Item:
 
 def read_items(
     source: str | Path, *, question: str | None = None, policy: SourcePolicy | None = None
-) -> Iterator[Item]:
+) -> Iterator[BatchItem]:
     """Items of a manifest (JSONL, CSV, parquet), a folder of clips, a glob, or of one clip.
 
     Args:
@@ -90,7 +90,7 @@ def items_of_rows(
     question: str | None = None,
     policy: SourcePolicy | None = None,
     base: str | None = None,
-) -> Iterator[Item]:
+) -> Iterator[BatchItem]:
     """Items of plain rows, as a manifest holds them.
 
     Args:
@@ -112,7 +112,7 @@ def items_of_rows(
         except (ConfigError, VideoOpenError) as exc:
             told = type(exc)(f"row {number}: {exc.message}", hint=exc.hint)
             extra = {} if isinstance(row, ConfigError) else _extra(row)
-            yield Item(name, extra=extra, problem=told)
+            yield BatchItem(name, extra=extra, problem=told)
 
 
 def _items_of_row(
@@ -122,7 +122,7 @@ def _items_of_row(
     question: str | None,
     policy: SourcePolicy,
     base: str | None,
-) -> list[Item]:
+) -> list[BatchItem]:
     """One item for each of a row's questions."""
     asked, shown = _asked(row, question)
     named = [text for key in ("video", "videos") for text in _texts(row, key)]
@@ -136,7 +136,7 @@ def _items_of_row(
         raise ConfigError("the end must lie after the start")
     names = [name] if len(asked) == 1 else [f"{name}#{n}" for n in range(1, len(asked) + 1)]
     return [
-        Item(each, videos, turns, _text(row, "answer"), start, end, _extra(row))
+        BatchItem(each, videos, turns, _text(row, "answer"), start, end, _extra(row))
         for each, turns in zip(names, asked, strict=True)
     ]
 

@@ -11,7 +11,7 @@ from tam_video import errors
 from tam_video.errors import OutputError, TamVideoError
 from tam_video.types import Message
 
-Stage: TypeAlias = Literal["read", "answer", "write"]
+JobPhase: TypeAlias = Literal["read", "answer", "write"]
 
 # Where these stop an item, they would stop the next one too.
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -21,7 +21,7 @@ _NOT_WRITABLE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ItemRequest:
     """One item of a batch, as a worker sees it.
 
     Attributes:
@@ -53,7 +53,7 @@ class Job:
 
     number: int
     videos: tuple[str, ...]
-    questions: tuple[Question, ...]
+    questions: tuple[ItemRequest, ...]
     start_seconds: float | None = None
     end_seconds: float | None = None
 
@@ -105,7 +105,7 @@ class Ready:
 class Began:
     """A worker began a stage of a job; `key` names the item, None where all of the job wait."""
 
-    stage: Stage
+    stage: JobPhase
     job: int
     key: str | None = None
 
@@ -114,7 +114,7 @@ class Began:
 class Ended:
     """A worker ended the stage that it had begun."""
 
-    stage: Stage
+    stage: JobPhase
     job: int
     key: str | None = None
 
@@ -141,7 +141,7 @@ class Died:
     reason: str
 
 
-Event: TypeAlias = Ready | Began | Ended | Finished | Broken | Died
+WorkerEvent: TypeAlias = Ready | Began | Ended | Finished | Broken | Died
 
 
 def item_error(exc: BaseException) -> ItemError:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tam_video.batch.items import Item
+from tam_video.batch.items import BatchItem
 from tam_video.config import RunConfig
 from tam_video.export.checkpoint import weights_digest
 
@@ -28,7 +28,7 @@ def batch_identity(config: RunConfig, keep: Collection[str]) -> dict[str, Any]:
     }
 
 
-def item_key(item: Item, prints: Sequence[str], identity: Mapping[str, Any]) -> str:
+def item_key(item: BatchItem, prints: Sequence[str], identity: Mapping[str, Any]) -> str:
     """SHA-256 over the clips' bytes (size and ends), what is asked of which part, and the settings.
 
     Args:
@@ -48,7 +48,7 @@ def item_key(item: Item, prints: Sequence[str], identity: Mapping[str, Any]) -> 
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def run_name(item: Item, key: str) -> str:
+def run_name(item: BatchItem, key: str) -> str:
     """Name of an item's run folder: the first clip's stem made harmless, and part of the key."""
     stem = PurePosixPath(item.videos[0]).stem if item.videos else ""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in stem)

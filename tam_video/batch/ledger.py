@@ -27,7 +27,7 @@ _ENTRY = struct.Struct("<?IQ")  # whether it is done, the number of the book, th
 
 
 @dataclass(slots=True)
-class Ledger:
+class ResultLog:
     """What has ended; where each key's line is.
 
     Attributes:
@@ -120,13 +120,13 @@ def _encoded(told: dict[str, Any]) -> bytes:
     return json.dumps(told, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
-def open_ledger(storage: Storage, label: str) -> Ledger:
+def open_ledger(storage: Storage, label: str) -> ResultLog:
     """Read what has ended, in this process's ledger and those beside it.
 
     Raises:
         ExportError: a ledger can't be read or mended.
     """
-    ledger = Ledger([storage.book(label), *storage.other_books(label)])
+    ledger = ResultLog([storage.book(label), *storage.other_books(label)])
     ledger.load()
     if ledger.num_damaged:
         logger.warning(

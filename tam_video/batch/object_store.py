@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tam_video.batch.sources import file_system
-from tam_video.batch.storage import BATCH_FILE, RUNS, LineBook, LineFile, is_whole
+from tam_video.batch.storage import BATCH_FILE, RUNS, LineBook, LineFile, verify_run
 from tam_video.errors import ExportError, OutputExistsError
-from tam_video.export.durable import append_lines, whole_lines, writing
 from tam_video.export.manifest import MANIFEST
+from tam_video.workspace.files import append_lines, whole_lines, wrap_os_errors
 
 _SEGMENT_LINES = 256
 
@@ -95,7 +95,7 @@ class StoreStorage:
     def work_folder(self, label: str) -> Path:
         """A folder for temporary files of this machine."""
         del label
-        with writing(self._local):
+        with wrap_os_errors(self._local):
             return Path(tempfile.mkdtemp(dir=self._local))
 
     def publish(self, folder: Path, name: str) -> None:
@@ -116,7 +116,7 @@ class StoreStorage:
             folder = Path(tempfile.mkdtemp(dir=self._local))
             for path in self._system.ls(place, detail=False):
                 self._system.get_file(path, str(folder / path.rpartition("/")[2]))
-        return folder if is_whole(folder) else None
+        return folder if verify_run(folder) else None
 
     def _exists(self, name: str) -> bool:
         return bool(self._system.exists(f"{self._base}/{name}".rstrip("/")))

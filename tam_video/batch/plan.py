@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from tam_video.batch.disk_map import DiskMap
-from tam_video.batch.items import Item
-from tam_video.batch.jobs import ItemError, Job, Outcome, Question, item_error
+from tam_video.batch.items import BatchItem
+from tam_video.batch.jobs import ItemError, ItemRequest, Job, Outcome, item_error
 from tam_video.batch.keys import item_key, run_name
-from tam_video.batch.ledger import Ledger
+from tam_video.batch.ledger import ResultLog
 from tam_video.batch.sources import fingerprint
 from tam_video.errors import ConfigError, TamVideoError
 
@@ -38,19 +38,19 @@ class KeyedItem:
         error: why it can't be run, if that is known already.
     """
 
-    item: Item
+    item: BatchItem
     key: str
     error: ItemError | None = None
 
 
-def keyed_items(items: Iterable[Item], identity: Mapping[str, Any]) -> Iterator[KeyedItem]:
+def keyed_items(items: Iterable[BatchItem], identity: Mapping[str, Any]) -> Iterator[KeyedItem]:
     """Name items by content; clips are looked at in some threads, a little ahead.
 
     An item whose clip can't be read is named by what it is called, and so gets another name once
     the clip is there. A second item of an id that asks for something else fails.
     """
     seen = DiskMap()
-    ahead: deque[tuple[Item, Future[tuple[list[str], ItemError | None]]]] = deque()
+    ahead: deque[tuple[BatchItem, Future[tuple[list[str], ItemError | None]]]] = deque()
     source = iter(items)
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
@@ -66,7 +66,7 @@ def keyed_items(items: Iterable[Item], identity: Mapping[str, Any]) -> Iterator[
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _prints(item: Item) -> tuple[list[str], ItemError | None]:
+def _prints(item: BatchItem) -> tuple[list[str], ItemError | None]:
     if item.problem is not None:
         return [item.problem.message], item_error(item.problem)
     try:
@@ -75,7 +75,7 @@ def _prints(item: Item) -> tuple[list[str], ItemError | None]:
         return [f"unreadable {video}" for video in item.videos], item_error(exc)
 
 
-def _named(item: Item, key: str, error: ItemError | None, seen: DiskMap) -> KeyedItem:
+def _named(item: BatchItem, key: str, error: ItemError | None, seen: DiskMap) -> KeyedItem:
     digest = bytes.fromhex(key)[:16]
     first = seen.get(item.id)
     if first is None:
@@ -91,16 +91,16 @@ class Plan:
     """The jobs of a batch, and what is settled without any.
 
     Attributes:
-        settled: items with an outcome that no worker has to find, to be taken by the caller: the
+        completed: items with an outcome that no worker has to find, to be taken by the caller: the
             outcome, and whether it is written down already.
-        out: key -> the items that are out with the workers; several if they ask for the same.
+        in_flight: key -> the items that are out with the workers; several if they ask for the same.
         num_items: items met so far.
     """
 
     def __init__(
         self,
-        items: Iterable[Item],
-        ledger: Ledger,
+        items: Iterable[BatchItem],
+        ledger: ResultLog,
         *,
         identity: Mapping[str, Any],
         published: Iterable[str],
@@ -125,8 +125,8 @@ class Plan:
             self._published.put(name)
         self._retry_failed, self._shard = retry_failed, shard
         self._num_jobs = 0
-        self.settled: deque[tuple[KeyedItem, Outcome, bool]] = deque()
-        self.out: dict[str, list[Item]] = {}
+        self.completed: deque[tuple[KeyedItem, Outcome, bool]] = deque()
+        self.in_flight: dict[str, list[BatchItem]] = {}
         self.num_items = 0
 
     def jobs(self) -> Generator[Job | None, None, None]:
@@ -146,7 +146,7 @@ class Plan:
             if group:
                 yield self._job(group)
 
-    def _is_mine(self, item: Item) -> bool:
+    def _is_mine(self, item: BatchItem) -> bool:
         """By the clips' names, so that all questions on a clip are one machine's."""
         if self._shard is None:
             return True
@@ -158,12 +158,12 @@ class Plan:
         for keyed in items:
             self.num_items += 1
             rows.write(json.dumps(_row(keyed), ensure_ascii=True, default=str) + "\n")
-            if keyed.key in self.out:
-                self.out[keyed.key].append(keyed.item)
+            if keyed.key in self.in_flight:
+                self.in_flight[keyed.key].append(keyed.item)
             elif not self._settle(keyed):
-                self.out[keyed.key] = [keyed.item]
+                self.in_flight[keyed.key] = [keyed.item]
                 yield keyed
-            elif len(self.settled) >= _LOOKAHEAD:
+            elif len(self.completed) >= _LOOKAHEAD:
                 yield None
 
     def _settle(self, keyed: KeyedItem) -> bool:
@@ -173,21 +173,21 @@ class Plan:
         if status == "done":
             outcome = self._ledger.outcome(key)
             if self._ledger.is_fresh(key) or self._is_published(outcome.run):
-                self.settled.append((keyed, outcome, True))
+                self.completed.append((keyed, outcome, True))
                 return True
             self._ledger.lose(key)
         elif status == "failed" and not (self._retry_failed and not self._ledger.is_fresh(key)):
-            self.settled.append((keyed, self._ledger.outcome(key), True))
+            self.completed.append((keyed, self._ledger.outcome(key), True))
             return True
         if keyed.error is not None:
-            self.settled.append((keyed, Outcome(key, error=keyed.error), False))
+            self.completed.append((keyed, Outcome(key, error=keyed.error), False))
             return True
         return False
 
-    def _question(self, keyed: KeyedItem) -> Question:
+    def _question(self, keyed: KeyedItem) -> ItemRequest:
         name = run_name(keyed.item, keyed.key)
         item = keyed.item
-        return Question(keyed.key, name, item.turns, item.answer, self._is_published(name))
+        return ItemRequest(keyed.key, name, item.turns, item.answer, self._is_published(name))
 
     def _is_published(self, name: str) -> bool:
         return self._published.get(name) is not None
@@ -199,7 +199,7 @@ class Plan:
         return Job(self._num_jobs, first.videos, questions, first.start_seconds, first.end_seconds)
 
 
-def _clip_of(item: Item) -> tuple[object, ...]:
+def _clip_of(item: BatchItem) -> tuple[object, ...]:
     """What questions must share to be asked of the same frames."""
     return (item.videos, item.start_seconds, item.end_seconds)
 

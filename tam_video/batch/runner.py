@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 from tam_video.batch.dispatch import Dispatcher
 from tam_video.batch.engines.base import ENGINES, make_engine
-from tam_video.batch.items import Item, items_of_rows, read_items
+from tam_video.batch.items import BatchItem, items_of_rows, read_items
 from tam_video.batch.jobs import ItemError, Job, Outcome
 from tam_video.batch.keys import batch_identity
-from tam_video.batch.ledger import LEDGER, Ledger, open_ledger, shard_label
+from tam_video.batch.ledger import LEDGER, ResultLog, open_ledger, shard_label
 from tam_video.batch.plan import Plan
 from tam_video.batch.sources import FILES_ONLY, SourcePolicy
 from tam_video.batch.storage import BATCH_FILE, RUNS, Storage, open_storage
@@ -92,7 +92,7 @@ class ItemResult:
         seconds: stage -> seconds; empty for what an earlier run did.
     """
 
-    item: Item
+    item: BatchItem
     status: Literal["done", "failed"]
     run_dir: str = ""
     answer: str = ""
@@ -102,7 +102,7 @@ class ItemResult:
 
 
 def run(
-    items: str | Path | Iterable[Item | Mapping[str, Any]],
+    items: str | Path | Iterable[BatchItem | Mapping[str, Any]],
     out: str | Path,
     *,
     question: str | None = None,
@@ -117,7 +117,7 @@ def run(
     are spawned: a script that calls this does so under `if __name__ == "__main__":`.
 
     Args:
-        items: a manifest, a folder, a glob; or rows, or `Item`s.
+        items: a manifest, a folder, a glob; or rows, or `BatchItem`s.
         out: a folder or an address: new, empty, or that of this batch.
         question: what is asked where an item asks nothing.
         config: settings of all items.
@@ -163,10 +163,10 @@ def run(
 
 
 def asked_items(
-    items: str | Path | Iterable[Item | Mapping[str, Any]],
+    items: str | Path | Iterable[BatchItem | Mapping[str, Any]],
     question: str | None,
     options: BatchOptions,
-) -> Iterator[Item]:
+) -> Iterator[BatchItem]:
     """The items, wherever they are told.
 
     Raises:
@@ -176,7 +176,7 @@ def asked_items(
         yield from read_items(items, question=question, policy=options.policy)
         return
     for number, given in enumerate(items, start=1):
-        if isinstance(given, Item):
+        if isinstance(given, BatchItem):
             yield given
         else:
             named = {"id": f"{number:06d}", **given}
@@ -198,9 +198,9 @@ def check_names(config: RunConfig, options: BatchOptions) -> None:
 
 
 def _results(
-    plan: Plan, ledger: Ledger, storage: Storage, work: WorkerFactory, options: BatchOptions
+    plan: Plan, ledger: ResultLog, storage: Storage, work: WorkerFactory, options: BatchOptions
 ) -> Iterator[ItemResult]:
-    book = _Bookkeeper(plan, ledger, storage, options.max_failures)
+    book = ResultRecorder(plan, ledger, storage, options.max_failures)
     with closing(plan.jobs()) as jobs:
         first: Job | None = None
         for first in jobs:  # nothing is started for a batch that is done
@@ -222,19 +222,19 @@ def _results(
         yield from book.settle()
 
 
-class _Bookkeeper:
+class ResultRecorder:
     """Writes down how items ended, and tells."""
 
     def __init__(
-        self, plan: Plan, ledger: Ledger, storage: Storage, max_failures: int | None
+        self, plan: Plan, ledger: ResultLog, storage: Storage, max_failures: int | None
     ) -> None:
         self._plan, self._ledger, self._storage = plan, ledger, storage
         self._left = float("inf") if max_failures is None else max_failures
 
     def settle(self) -> Iterator[ItemResult]:
         """Items that needed no worker."""
-        settled = list(self._plan.settled)
-        self._plan.settled.clear()
+        settled = list(self._plan.completed)
+        self._plan.completed.clear()
         new = [(keyed, outcome) for keyed, outcome, is_old in settled if not is_old]
         self._write([outcome for _, outcome in new], [keyed.item.id for keyed, _ in new])
         for keyed, outcome, is_old in settled:
@@ -243,7 +243,7 @@ class _Bookkeeper:
 
     def record(self, outcomes: Sequence[Outcome]) -> Iterator[ItemResult]:
         """Items that came from a worker."""
-        items = [self._plan.out.pop(outcome.key) for outcome in outcomes]
+        items = [self._plan.in_flight.pop(outcome.key) for outcome in outcomes]
         self._write(outcomes, [same[0].id for same in items])
         for outcome, same in zip(outcomes, items, strict=True):
             for item in same:
@@ -262,7 +262,7 @@ class _Bookkeeper:
                 hint="what was done is kept: the same command goes on, --retry-failed tries again",
             )
 
-    def _result(self, item: Item, outcome: Outcome, *, is_old: bool) -> ItemResult:
+    def _result(self, item: BatchItem, outcome: Outcome, *, is_old: bool) -> ItemResult:
         run_dir = f"{self._storage.address}/{RUNS}/{outcome.run}" if outcome.run else ""
         return ItemResult(
             item,
@@ -277,7 +277,7 @@ class _Bookkeeper:
 
 @contextmanager
 def _summed_up(
-    storage: Storage, ledger: Ledger, rows: Path, options: BatchOptions
+    storage: Storage, ledger: ResultLog, rows: Path, options: BatchOptions
 ) -> Iterator[None]:
     """Write the tables, however the batch ends; not where nothing can be written."""
     try:

@@ -15,15 +15,15 @@ from typing import Protocol
 
 from tam_video.batch.sources import is_remote
 from tam_video.errors import ConfigError, OutputExistsError, RunFolderError
-from tam_video.export.durable import (
+from tam_video.export.manifest import read_manifest, sha256
+from tam_video.workspace.files import (
     append_lines,
+    atomic_write,
     sync,
     take_lock,
     whole_lines,
-    write_whole,
-    writing,
+    wrap_os_errors,
 )
-from tam_video.export.manifest import read_manifest, sha256
 
 RUNS = "runs"
 BATCH_FILE = "batch.json"
@@ -119,7 +119,7 @@ def open_storage(address: str | Path) -> Storage:
     return StoreStorage(text)
 
 
-def is_whole(folder: Path) -> bool:
+def verify_run(folder: Path) -> bool:
     """Whether every file of a run folder has the size and the hash that its manifest tells."""
     try:
         return all(
@@ -151,7 +151,7 @@ class FolderStorage:
                 raise OutputExistsError(
                     f"{self.address} is not empty and holds no batch", hint="choose another -o DIR"
                 )
-        with writing(self.folder):
+        with wrap_os_errors(self.folder):
             (self.folder / RUNS).mkdir(parents=True, exist_ok=True)
 
     def lock(self, label: str) -> None:
@@ -185,27 +185,27 @@ class FolderStorage:
     def read_file(self, name: str) -> bytes | None:
         """A file of the batch."""
         path = self.folder / name
-        with writing(path):
+        with wrap_os_errors(path):
             return path.read_bytes() if path.is_file() else None
 
     def write_file(self, name: str, content: bytes) -> str:
         """Write a file aside and rename it."""
-        return str(write_whole(self.folder / name, content))
+        return str(atomic_write(self.folder / name, content))
 
     def place_file(self, made: Path, name: str) -> str:
         """Sync and rename."""
-        with writing(self.folder / name):
+        with wrap_os_errors(self.folder / name):
             sync(made)
             return str(made.replace(self.folder / name))
 
     def published(self) -> Iterator[str]:
         """The folders in `runs`: a rename made each of them."""
-        with writing(self.folder), os.scandir(self.folder / RUNS) as found:
+        with wrap_os_errors(self.folder), os.scandir(self.folder / RUNS) as found:
             yield from (entry.name for entry in found if entry.is_dir(follow_symlinks=False))
 
     def work_folder(self, label: str) -> Path:
         """A folder on the same file system, so that a rename publishes."""
-        with writing(self.folder):
+        with wrap_os_errors(self.folder):
             folder = self.folder / _WORK / label / uuid.uuid4().hex[:12]
             folder.mkdir(parents=True)
             return folder
@@ -213,7 +213,7 @@ class FolderStorage:
     def publish(self, folder: Path, name: str) -> None:
         """Sync the files, then rename."""
         target = self.folder / RUNS / name
-        with writing(target):
+        with wrap_os_errors(target):
             for path in (*folder.iterdir(), folder):
                 sync(path)
             if os.path.lexists(target):
@@ -227,7 +227,7 @@ class FolderStorage:
     def fetch_run(self, name: str) -> Path | None:
         """The folder itself, if it is whole and no link."""
         folder = self.folder / RUNS / name
-        return folder if not folder.is_symlink() and is_whole(folder) else None
+        return folder if not folder.is_symlink() and verify_run(folder) else None
 
 
 class LineFile:
@@ -246,6 +246,6 @@ class LineFile:
 
     def read(self, start: int) -> bytes:
         """One line."""
-        with writing(self._path), self._path.open("rb") as file:
+        with wrap_os_errors(self._path), self._path.open("rb") as file:
             file.seek(start)
             return file.readline().rstrip(b"\n")

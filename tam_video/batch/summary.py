@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tam_video.batch.ledger import Ledger, shard_label
+from tam_video.batch.ledger import ResultLog, shard_label
 from tam_video.batch.storage import RUNS, FolderStorage, Storage
 from tam_video.errors import RunFolderError
-from tam_video.export.durable import writing
 from tam_video.export.plain_text import writable
+from tam_video.workspace.files import wrap_os_errors
 
 COLUMNS = (
     *("id", "status", "video", "question", "answer", "run", "num_warnings"),
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _FORMULA = re.compile(r"\s*[=+\-@|%＝＋－＠]|[\t\r\n]")
 
 
-def summary_rows(rows: Path, ledger: Ledger) -> Iterator[dict[str, Any]]:
+def summary_rows(rows: Path, ledger: ResultLog) -> Iterator[dict[str, Any]]:
     """One row for each item, in the order of the items.
 
     Args:
@@ -45,7 +45,7 @@ def summary_rows(rows: Path, ledger: Ledger) -> Iterator[dict[str, Any]]:
             yield {**dict.fromkeys(COLUMNS), **given, **_ending(told["key"], ledger), **extra}
 
 
-def _ending(key: str, ledger: Ledger) -> dict[str, Any]:
+def _ending(key: str, ledger: ResultLog) -> dict[str, Any]:
     status = ledger.status(key)
     if status is None:
         return {"status": "missing"}
@@ -70,7 +70,7 @@ def _extra_name(key: str) -> str:
     return f"item_{key}" if key in COLUMNS else key
 
 
-def write_csv(path: Path, rows: Path, ledger: Ledger) -> None:
+def write_csv(path: Path, rows: Path, ledger: ResultLog) -> None:
     """Write the table as CSV, safe to open in a spreadsheet."""
     names = _all_columns(rows)
     with path.open("w", encoding="utf-8", errors=_LONE, newline="") as file:
@@ -93,7 +93,7 @@ def safe_cell(value: Any) -> Any:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def write_parquet(path: Path, rows: Path, ledger: Ledger) -> bool:
+def write_parquet(path: Path, rows: Path, ledger: ResultLog) -> bool:
     """Write the table as parquet; whether pyarrow is there to do so."""
     try:
         import pyarrow as arrow
@@ -113,7 +113,7 @@ def write_parquet(path: Path, rows: Path, ledger: Ledger) -> bool:
     return True
 
 
-def write_failed(path: Path, rows: Path, ledger: Ledger) -> None:
+def write_failed(path: Path, rows: Path, ledger: ResultLog) -> None:
     """Write the rows of failed items as JSON lines."""
     with path.open("w", encoding="utf-8", errors=_LONE) as file:
         for row in summary_rows(rows, ledger):
@@ -122,7 +122,7 @@ def write_failed(path: Path, rows: Path, ledger: Ledger) -> None:
 
 
 def write_summary(
-    storage: Storage, ledger: Ledger, rows: Path, *, shard: tuple[int, int] | None = None
+    storage: Storage, ledger: ResultLog, rows: Path, *, shard: tuple[int, int] | None = None
 ) -> dict[str, str]:
     """Write the tables, the list of failed items and the page; their addresses by what they are.
 
@@ -141,7 +141,7 @@ def write_summary(
         "failed": rows.with_name(f"{shard_label('failed', shard)}.jsonl"),
         "parquet": rows.with_name(f"{stem}.parquet"),
     }
-    with writing(rows.parent):
+    with wrap_os_errors(rows.parent):
         write_csv(paths["csv"], rows, ledger)
         write_failed(paths["failed"], rows, ledger)
         if not write_parquet(paths["parquet"], rows, ledger):
@@ -152,7 +152,9 @@ def write_summary(
     return files
 
 
-def _write_page(storage: FolderStorage, ledger: Ledger, rows: Path, stem: str) -> Mapping[str, str]:
+def _write_page(
+    storage: FolderStorage, ledger: ResultLog, rows: Path, stem: str
+) -> Mapping[str, str]:
     """`index.html` with the first runs; a page of a whole large batch would be no use."""
     from tam_video.report.index import index_row, write_index
 

@@ -11,12 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tam_video.batch.jobs import Job, Outcome, Question, is_out_of_memory
+from tam_video.batch.jobs import ItemRequest, Job, Outcome, is_out_of_memory
 from tam_video.batch.sources import fetch, is_remote
 from tam_video.batch.storage import open_storage
 from tam_video.config import RunConfig
 from tam_video.errors import ModelError
-from tam_video.export.durable import writing
 from tam_video.export.manifest import new_run_folder, read_manifest, seal
 from tam_video.models import VideoModel
 from tam_video.pipeline import (
@@ -29,6 +28,7 @@ from tam_video.report import write_report
 from tam_video.runs import write_run_files
 from tam_video.types import Explanation
 from tam_video.video.reader import ReadLimits
+from tam_video.workspace.files import wrap_os_errors
 
 KEEP = {
     "maps": ("maps.npz",),
@@ -66,7 +66,7 @@ class ExplainWork:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Clip:
+class LoadedClip:
     """The inputs of a job.
 
     Attributes:
@@ -92,14 +92,14 @@ class ExplainWorker:
         self._open = ExitStack()
         self._forget_vision = self._open.enter_context(model.shared_vision())
 
-    def find(self, question: Question) -> Outcome | None:
+    def find(self, question: ItemRequest) -> Outcome | None:
         """The outcome of a run folder that is there and whole."""
         folder = self._storage.fetch_run(question.run)
         return None if folder is None else outcome_of(folder, question)
 
-    def read(self, job: Job) -> Clip:
+    def read(self, job: Job) -> LoadedClip:
         """Fetch and decode, once for all questions."""
-        with writing(self._folder):
+        with wrap_os_errors(self._folder):
             folder = Path(tempfile.mkdtemp(dir=self._folder, prefix="clip."))
         try:
             paths = []
@@ -111,12 +111,12 @@ class ExplainWorker:
             frames = read_frames(
                 paths, model=self._model, settings=self._settings(job), limits=self._work.limits
             )
-            return Clip(job.videos, tuple(paths), frames, folder)
+            return LoadedClip(job.videos, tuple(paths), frames, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def answer(self, job: Job, question: Question, clip: Clip) -> Explanation:
+    def answer(self, job: Job, question: ItemRequest, clip: LoadedClip) -> Explanation:
         """Ask; after a failed allocation once more, with what can be freed freed."""
         try:
             return self._answer(job, question, clip)
@@ -127,7 +127,9 @@ class ExplainWorker:
         free_memory()
         return self._answer(job, question, clip)
 
-    def write(self, job: Job, question: Question, clip: Clip, answered: Explanation) -> Outcome:
+    def write(
+        self, job: Job, question: ItemRequest, clip: LoadedClip, answered: Explanation
+    ) -> Outcome:
         """Make the run folder and publish it."""
         made = self._folder / question.run
         shutil.rmtree(made, ignore_errors=True)
@@ -140,7 +142,7 @@ class ExplainWorker:
         self._storage.publish(made, question.run)
         return outcome
 
-    def forget(self, clip: Clip) -> None:
+    def forget(self, clip: LoadedClip) -> None:
         """Remove the copies."""
         shutil.rmtree(clip.folder, ignore_errors=True)
 
@@ -149,7 +151,7 @@ class ExplainWorker:
         self._open.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _answer(self, job: Job, question: Question, clip: Clip) -> Explanation:
+    def _answer(self, job: Job, question: ItemRequest, clip: LoadedClip) -> Explanation:
         said = explain_frames(
             clip.frames,
             question.turns,
@@ -178,13 +180,13 @@ def drop_unkept(run_dir: Path, keep: frozenset[str]) -> None:
     unkept = [pattern for name in KEEP.keys() - keep for pattern in KEEP[name]]
     paths = [path for pattern in unkept for path in run_dir.glob(pattern)]
     if paths:
-        with writing(run_dir):
+        with wrap_os_errors(run_dir):
             for path in paths:
                 path.unlink()
             seal(run_dir)
 
 
-def outcome_of(folder: Path, question: Question) -> Outcome:
+def outcome_of(folder: Path, question: ItemRequest) -> Outcome:
     """What a sealed run folder says of itself: the same, whoever wrote it."""
     document = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
     maps = read_manifest(folder).get("maps.npz")

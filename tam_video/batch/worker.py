@@ -19,13 +19,13 @@ from tam_video.batch.jobs import (
     Began,
     Broken,
     Ended,
-    Event,
     Finished,
+    ItemRequest,
     Job,
+    JobPhase,
     Outcome,
-    Question,
     Ready,
-    Stage,
+    WorkerEvent,
     is_broken_output,
     item_error,
 )
@@ -34,14 +34,14 @@ logger = logging.getLogger(__name__)
 
 Inbox: TypeAlias = Callable[[], Job | None]
 """Waits for the next job; None when there will be no more."""
-Say: TypeAlias = Callable[[Event], None]
+Say: TypeAlias = Callable[[WorkerEvent], None]
 """Tells the process that runs the batch; called from several threads."""
 
 
 class Worker(Protocol):
     """What is done with a job, stage by stage; each stage is called from a thread of its own."""
 
-    def find(self, question: Question) -> Outcome | None:
+    def find(self, question: ItemRequest) -> Outcome | None:
         """The outcome of a question that an earlier worker had answered before it was lost."""
         ...
 
@@ -49,11 +49,11 @@ class Worker(Protocol):
         """What the questions of a job share: the clip, decoded."""
         ...
 
-    def answer(self, job: Job, question: Question, clip: Any) -> Any:
+    def answer(self, job: Job, question: ItemRequest, clip: Any) -> Any:
         """What the model says of a clip."""
         ...
 
-    def write(self, job: Job, question: Question, clip: Any, answered: Any) -> Outcome:
+    def write(self, job: Job, question: ItemRequest, clip: Any, answered: Any) -> Outcome:
         """Store the result of a question."""
         ...
 
@@ -100,7 +100,7 @@ class _OpenJob:
     """A job whose clip is in memory until its last question has ended."""
 
     job: Job
-    questions: list[Question]
+    questions: list[ItemRequest]
     clip: Any
     lock: Lock = field(default_factory=Lock)
     num_left: int = 0
@@ -119,7 +119,7 @@ class _Line:
     def __init__(self, worker: Worker, inbox: Inbox, say: Say) -> None:
         self._worker, self._inbox, self._say = worker, inbox, say
         self._read: Queue[_OpenJob | None] = Queue(maxsize=1)
-        self._answered: Queue[tuple[_OpenJob, Question, Any] | None] = Queue(maxsize=2)
+        self._answered: Queue[tuple[_OpenJob, ItemRequest, Any] | None] = Queue(maxsize=2)
 
     def read_jobs(self) -> None:
         while (job := self._inbox()) is not None:
@@ -165,7 +165,9 @@ class _Line:
             self._forget(opened)
 
     @contextmanager
-    def _stage(self, stage: Stage, job: Job, question: Question | None = None) -> Iterator[None]:
+    def _stage(
+        self, stage: JobPhase, job: Job, question: ItemRequest | None = None
+    ) -> Iterator[None]:
         key = question.key if question is not None else None
         self._say(Began(stage, job.number, key))
         try:
@@ -173,7 +175,7 @@ class _Line:
         finally:
             self._say(Ended(stage, job.number, key))
 
-    def _failed(self, job: Job, question: Question, exc: Exception) -> None:
+    def _failed(self, job: Job, question: ItemRequest, exc: Exception) -> None:
         logger.debug("%s failed", question.run, exc_info=exc)
         if is_broken_output(exc):
             self._say(Broken(item_error(exc)))

@@ -18,7 +18,7 @@ from tam_video.cli.options import setting_options
 from tam_video.cli.render import look_options
 
 if TYPE_CHECKING:
-    from tam_video.batch import BatchOptions, Item
+    from tam_video.batch import BatchItem, BatchOptions
     from tam_video.config import RunConfig
 
 SOME_FAILED = 3
@@ -80,7 +80,7 @@ def batch_command(
 
 def _run(
     console: Console,
-    items: str | Iterator[Item],
+    items: str | Iterator[BatchItem],
     output: str,
     question: str | None,
     config: RunConfig,
@@ -122,7 +122,7 @@ def _run(
 
 def _tell_estimate(
     console: Console,
-    items: str | Iterator[Item],
+    items: str | Iterator[BatchItem],
     output: str,
     question: str | None,
     config: RunConfig,
@@ -146,7 +146,7 @@ def _tell_estimate(
     console.result(asdict(found), "\n".join(lines))
 
 
-def _first(items: str, question: str | None, how: BatchOptions, limit: int) -> Iterator[Item]:
+def _first(items: str, question: str | None, how: BatchOptions, limit: int) -> Iterator[BatchItem]:
     from tam_video.batch import read_items
 
     return islice(read_items(items, question=question, policy=how.policy), limit)

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from tam_video.errors import OutputExistsError, RunFolderError
 from tam_video.evaluation.settings import Identity, identity_hash
-from tam_video.export.durable import append_lines, whole_lines, write_whole, writing
+from tam_video.workspace.files import append_lines, atomic_write, whole_lines, wrap_os_errors
 
 SETTINGS_FILE = "settings.json"
 LEDGER_FILE = "clips.jsonl"
@@ -113,10 +113,10 @@ def open_ledger(folder: Path, identity: Identity, *, force: bool = False) -> Led
             f"{folder} holds an evaluation with other settings: {', '.join(differ)}",
             hint="choose another -o DIR, or pass --force to start over",
         )
-    with writing(folder):
+    with wrap_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if before is None:
-        write_whole(folder / SETTINGS_FILE, json.dumps(identity, indent=1, sort_keys=True) + "\n")
+        atomic_write(folder / SETTINGS_FILE, json.dumps(identity, indent=1, sort_keys=True) + "\n")
     rows = _read_rows(folder / LEDGER_FILE, digest)
     return Ledger(folder, digest, {row.key: row for row in rows})
 
@@ -136,7 +136,7 @@ def _refuse_foreign(folder: Path) -> None:
 def _remove_results(folder: Path) -> None:
     """Remove the files of an evaluation, those that say what it was last."""
     known = [folder / name for name in (*RESULT_FILES, LEDGER_FILE, SETTINGS_FILE)]
-    with writing(folder):
+    with wrap_os_errors(folder):
         for path in [*(folder / PLOTS_FOLDER).glob("*.svg"), *known]:
             path.unlink(missing_ok=True)
 

@@ -26,8 +26,8 @@ from tam_video.evaluation.ledger import LEDGER_FILE, PLOTS_FOLDER, ClipRow, open
 from tam_video.evaluation.plots import make_plots
 from tam_video.evaluation.report import Report, make_report, to_csv, to_json
 from tam_video.evaluation.settings import EvaluationSettings, Settings
-from tam_video.export.durable import write_whole
 from tam_video.models.inference import TransformersModel
+from tam_video.workspace.files import atomic_write
 
 ClipProgress: TypeAlias = Callable[[int, int], None]
 """Called with the clips that are finished and those there are."""
@@ -186,11 +186,11 @@ def write_results(folder: Path, document: str, *, table: str, plots: Mapping[str
     Raises:
         ExportError: one can't be written.
     """
-    drawn = [write_whole(folder / PLOTS_FOLDER / name, text) for name, text in plots.items()]
+    drawn = [atomic_write(folder / PLOTS_FOLDER / name, text) for name, text in plots.items()]
     return {
         "clips": folder / LEDGER_FILE,
-        "csv": write_whole(folder / "results.csv", table),
-        "results": write_whole(folder / "results.json", document),
+        "csv": atomic_write(folder / "results.csv", table),
+        "results": atomic_write(folder / "results.json", document),
         "plots": drawn,
     }
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tam_video.errors import ConfigError, OutputExistsError
-from tam_video.export.durable import writing
 from tam_video.export.text_files import write_json
+from tam_video.workspace.files import wrap_os_errors
 
 INDEX_FILE = "exports.json"
 INDEX_VERSION = 1
@@ -76,7 +76,7 @@ def export_folder(target: Path, files: Mapping[str, Sequence[Path]]) -> Iterator
         ExportError: it can't be written; `target` is as it was.
     """
     is_new = not target.exists()
-    with writing(target):
+    with wrap_os_errors(target):
         target.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".export.", dir=target))
         new, old = temporary / "new", temporary / "old"
@@ -85,7 +85,7 @@ def export_folder(target: Path, files: Mapping[str, Sequence[Path]]) -> Iterator
     is_done = False
     try:
         yield new
-        with writing(target):
+        with wrap_os_errors(target):
             index = _read_index(target)
             index |= {name: [path.name for path in paths] for name, paths in files.items()}
             told = {"index_version": INDEX_VERSION, "formats": dict(sorted(index.items()))}

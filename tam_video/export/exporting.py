@@ -16,7 +16,6 @@ import numpy as np
 from tam_video.errors import ConfigError, ExportError, RunFolderError
 from tam_video.export import EXPORTERS
 from tam_video.export.document import read_explanation
-from tam_video.export.durable import writing
 from tam_video.export.export_folder import export_folder, refuse_existing_exports
 from tam_video.export.exporter import Exporter, TrackedInput
 from tam_video.export.manifest import read_manifest
@@ -24,6 +23,7 @@ from tam_video.export.source_times import source_frame_seconds
 from tam_video.localise import Keep, slot_timeline, word_tracks
 from tam_video.render.turns import find_word, shown_words
 from tam_video.types import Explanation, Float64Array, IntArray
+from tam_video.workspace.files import wrap_os_errors
 
 Frames: TypeAlias = Literal["all", "seen"]
 """Which frames of the source formats with one entry a frame list: all, or those the model saw."""
@@ -255,7 +255,7 @@ def _numbered(name: str, number: int) -> str:
 def _write(exporter: Exporter, tracked: TrackedInput, folder: Path, number: int) -> None:
     """Let an exporter write into an empty folder, and take what it said it would write."""
     place = folder / "at_work"
-    with writing(folder):
+    with wrap_os_errors(folder):
         place.mkdir()
         exporter.write(tracked, place)
         made = {path.name for path in place.iterdir()}

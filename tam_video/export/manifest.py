@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tam_video.errors import OutputExistsError, RunFolderError
-from tam_video.export.durable import writing
+from tam_video.workspace.files import wrap_os_errors
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
@@ -36,13 +36,13 @@ def new_run_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
         ExportError: the folder can't be written.
     """
     refuse_existing(target, force=force)
-    with writing(target):
+    with wrap_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}.", dir=target.parent))
         folder.chmod(0o777 & ~_umask())
     try:
         yield folder
-        with writing(target):
+        with wrap_os_errors(target):
             seal(folder)
             _put_in_place(folder, target)
     finally:
@@ -58,11 +58,11 @@ def replace_files(folder: Path) -> Iterator[Path]:
     Raises:
         ExportError: the folder can't be written.
     """
-    with writing(folder):
+    with wrap_os_errors(folder):
         temporary = Path(tempfile.mkdtemp(prefix=".render.", dir=folder))
     try:
         yield temporary
-        with writing(folder):
+        with wrap_os_errors(folder):
             (folder / MANIFEST).unlink(missing_ok=True)
             for path in temporary.iterdir():
                 path.replace(folder / path.name)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tam_video.errors import ConfigError, OutputExistsError, RunFolderError
-from tam_video.export.durable import take_lock, write_whole, writing
 from tam_video.export.manifest import MANIFEST
 from tam_video.long.windows import VideoWindow
+from tam_video.workspace.files import atomic_write, take_lock, wrap_os_errors
 
 ASKED, SEEN, TIMELINE, WINDOWS = "long.json", "seen.json", "timeline.json", "windows"
 FILM, CAPTIONS, ANSWERS, REPORT = "annotated.mp4", "captions.vtt", "answers.vtt", "report.html"
@@ -76,7 +76,7 @@ class LongFolder:
                 )
             if force:
                 self._clear()
-        write_whole(self.path / ASKED, json.dumps(told, indent=1, sort_keys=True) + "\n")
+        atomic_write(self.path / ASKED, json.dumps(told, indent=1, sort_keys=True) + "\n")
 
     def window_dir(self, window: VideoWindow) -> Path:
         """The run folder of a window, named by its place and its begin."""
@@ -123,7 +123,7 @@ class LongFolder:
             ExportError: it can't be written.
         """
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-        return write_whole(self.path / name, text)
+        return atomic_write(self.path / name, text)
 
     def _asked_before(self) -> dict[str, Any] | None:
         path = self.path
@@ -137,7 +137,7 @@ class LongFolder:
 
     def _clear(self) -> None:
         """Remove what an earlier job wrote, and nothing else."""
-        with writing(self.path):
+        with wrap_os_errors(self.path):
             for name in _OWN_FILES:
                 (self.path / name).unlink(missing_ok=True)
             for run_dir in (self.path / WINDOWS).glob("[0-9]*-*h*m*s"):

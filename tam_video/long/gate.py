@@ -98,7 +98,7 @@ class Motion:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ActiveSpan:
     """A stretch of time where something moves.
 
     Attributes:
@@ -207,12 +207,16 @@ def looks(
         yield gate.look(pts_seconds, luma)
 
 
-def active_spans(motions: Iterable[Motion], options: GateOptions | None = None) -> tuple[Span, ...]:
+def active_spans(
+    motions: Iterable[Motion], options: GateOptions | None = None
+) -> tuple[ActiveSpan, ...]:
     """The spans where something moves; see `stream_spans`."""
     return tuple(stream_spans(motions, options))
 
 
-def stream_spans(motions: Iterable[Motion], options: GateOptions | None = None) -> Iterator[Span]:
+def stream_spans(
+    motions: Iterable[Motion], options: GateOptions | None = None
+) -> Iterator[ActiveSpan]:
     """The spans where something moves, each one handed out once it can't grow any more.
 
     A span begins at `on_share` and goes on down to `off_share`; a whole picture that changed for
@@ -226,7 +230,7 @@ def stream_spans(motions: Iterable[Motion], options: GateOptions | None = None) 
     held = chosen.hold_before_seconds + chosen.slot_seconds + chosen.hold_after_seconds
     reach = held + chosen.merge_seconds
     first: float | None = None
-    open_span: Span | None = None  # from the first look that moved to the last, nothing added
+    open_span: ActiveSpan | None = None  # from the first look that moved to the last, nothing added
     for motion in _without_flashes(motions):
         now = motion.pts_seconds
         first = now if first is None else first
@@ -238,16 +242,16 @@ def stream_spans(motions: Iterable[Motion], options: GateOptions | None = None) 
             continue
         start = open_span.start_seconds if open_span else now
         peak = max(motion.share, open_span.peak_share if open_span else 0.0)
-        open_span = Span(start, now, peak)
+        open_span = ActiveSpan(start, now, peak)
     if open_span is not None and first is not None:
         yield _padded(open_span, chosen, first)
 
 
-def _padded(span: Span, options: GateOptions, first: float) -> Span:
+def _padded(span: ActiveSpan, options: GateOptions, first: float) -> ActiveSpan:
     """What is kept before and after; the look before the first moved one saw nothing yet."""
     start = span.start_seconds - options.hold_before_seconds
     end = span.end_seconds + options.slot_seconds + options.hold_after_seconds
-    return Span(max(start, first), end, span.peak_share)
+    return ActiveSpan(max(start, first), end, span.peak_share)
 
 
 def _without_flashes(motions: Iterable[Motion]) -> Iterator[Motion]:

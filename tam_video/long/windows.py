@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 
 from tam_video.config import seconds
 from tam_video.errors import ConfigError
-from tam_video.long.gate import Span
+from tam_video.long.gate import ActiveSpan
 
 _SHORTEST_SHARE = 0.25  # of a window: a shorter rest belongs to the window before it
 _SAME_SECONDS = 1e-6
@@ -86,7 +86,7 @@ def plan_windows(
     end_seconds: float,
     *,
     options: WindowOptions,
-    spans: Sequence[Span] | None = None,
+    spans: Sequence[ActiveSpan] | None = None,
     borders: Sequence[float] = (),
 ) -> tuple[VideoWindow, ...]:
     """The windows of a video, in order of time.
@@ -103,7 +103,7 @@ def plan_windows(
     Returns:
         None at all where nothing moves.
     """
-    whole = (Span(start_seconds, end_seconds),)
+    whole = (ActiveSpan(start_seconds, end_seconds),)
     pieces = [
         piece
         for span in (whole if spans is None else spans)

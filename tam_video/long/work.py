@@ -19,7 +19,6 @@ import numpy as np
 from tam_video.config import RunConfig
 from tam_video.errors import ConfigError, InputError, ModelError
 from tam_video.export.document import read_explanation
-from tam_video.export.durable import write_whole
 from tam_video.export.manifest import new_run_folder
 from tam_video.long.curve import MotionCurve
 from tam_video.long.document import (
@@ -30,7 +29,7 @@ from tam_video.long.document import (
 )
 from tam_video.long.film import Film
 from tam_video.long.folder import ANSWERS, CAPTIONS, FILM, REPORT, SEEN, TIMELINE, LongFolder
-from tam_video.long.gate import GateOptions, Motion, Span, looks, stream_spans
+from tam_video.long.gate import ActiveSpan, GateOptions, Motion, looks, stream_spans
 from tam_video.long.scenes import scene_borders
 from tam_video.long.windows import VideoWindow, WindowOptions, plan_windows, stretches
 from tam_video.models import VideoModel
@@ -42,6 +41,7 @@ from tam_video.runs import render_options, write_run_files
 from tam_video.stages import Stages
 from tam_video.types import Message
 from tam_video.video.reader import ReadLimits, VideoReader
+from tam_video.workspace.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
@@ -212,7 +212,9 @@ class LongWork:
         """The windows that hold a frame."""
         spans, gate = None, seen["gate"]
         if gate is not None:
-            spans = [Span(each["start_seconds"], each["end_seconds"]) for each in gate["spans"]]
+            spans = [
+                ActiveSpan(each["start_seconds"], each["end_seconds"]) for each in gate["spans"]
+            ]
         planned = plan_windows(
             self._start,
             self._end,
@@ -320,7 +322,7 @@ class LongWork:
             self._stages.report("report", number, len(run_dirs))
             if not (run_dir / REPORT).is_file():
                 write_report(run_dir, reader=self._reader, index_url=f"../../{REPORT}")
-        write_whole(self._folder.path / REPORT, long_page(document).encoded())
+        atomic_write(self._folder.path / REPORT, long_page(document).encoded())
 
     def _result_of(self, row: Mapping[str, Any]) -> WindowResult:
         window = VideoWindow(row["index"], row["start_seconds"], row["end_seconds"])

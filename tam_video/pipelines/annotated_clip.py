@@ -19,7 +19,6 @@ from pydantic import Field
 from tam_video.batch.sources import is_remote
 from tam_video.batch.storage import BATCH_FILE
 from tam_video.errors import ConfigError, OutputExistsError
-from tam_video.export.durable import writing
 from tam_video.pipelines.asking import (
     NamedClip,
     QuestionText,
@@ -31,6 +30,7 @@ from tam_video.pipelines.asking import (
 from tam_video.pipelines.base import PipelineOptions, PipelineResult
 from tam_video.runs import explain_to_folder
 from tam_video.stages import Progress
+from tam_video.workspace.files import wrap_os_errors
 
 _NAMES = {
     "annotated.png": "{}.png",  # of a picture
@@ -94,7 +94,7 @@ class AnnotatedClip:
     def _one(self, clip: NamedClip, *, force: bool, progress: Progress | None) -> PipelineResult:
         out = self.options.output
         _check_free([clip], out, may_exist=force)
-        with writing(out):
+        with wrap_os_errors(out):
             out.parent.mkdir(parents=True, exist_ok=True)
             aside = tempfile.TemporaryDirectory(prefix=f".{out.name[:60]}.", dir=out.parent)
         with aside:
@@ -159,7 +159,7 @@ def _check_free(clips: Sequence[NamedClip], out: Path, *, may_exist: bool) -> No
 def _taken_out(run_dir: Path, clip_name: str, out: Path) -> list[Path]:
     """Copy what was drawn to where it is looked for; each file is whole or not there."""
     made = []
-    with writing(out):
+    with wrap_os_errors(out):
         out.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".copy.", dir=out) as aside:
             for drawn, name in _NAMES.items():

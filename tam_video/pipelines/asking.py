@@ -18,8 +18,8 @@ from tam_video.batch.sources import protocol
 from tam_video.batch.storage import BATCH_FILE, RUNS, FolderStorage
 from tam_video.config import RunConfig
 from tam_video.errors import ConfigError, OutputExistsError
-from tam_video.export.durable import writing
 from tam_video.stages import Progress
+from tam_video.workspace.files import wrap_os_errors
 
 QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 """What a preset asks."""
@@ -128,7 +128,7 @@ def remove_batch(folder: Path) -> None:
     storage = FolderStorage(folder)
     storage.lock(LEDGER)
     try:
-        with writing(folder):
+        with wrap_os_errors(folder):
             shutil.rmtree(folder)
     finally:
         storage.release()

@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from tam_video.errors import OutputExistsError, RunFolderError
-from tam_video.export.durable import write_whole
 from tam_video.export.manifest import MANIFEST
 from tam_video.report.content import last_name
 from tam_video.report.page import GENERATOR, Page, index_page
 from tam_video.report.writing import REPORT, THUMB
+from tam_video.workspace.files import atomic_write
 
 INDEX = "index.html"
 MAX_DEPTH = 4
@@ -71,7 +71,7 @@ def write_index(
     target = Path(output)
     refuse_foreign(target, force=force)
     page = render_index([Path(each) for each in run_dirs], target.parent, title=title)
-    return write_whole(target, page.encoded())
+    return atomic_write(target, page.encoded())
 
 
 def refuse_foreign(target: Path, *, force: bool = False) -> None:

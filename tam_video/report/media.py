@@ -16,13 +16,13 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from tam_video.export.durable import write_whole
 from tam_video.export.source_times import source_frame_seconds
 from tam_video.localise import slot_timeline, word_tracks
 from tam_video.render.overlay import map_at, render_still
 from tam_video.types import ByteArray, Explanation
 from tam_video.video.reader import DecodedFrame, VideoReader, open_video
 from tam_video.video.writer import TimedFrame, read_picture_tags, write_video
+from tam_video.workspace.files import atomic_write
 
 Progress = Callable[[int, int], None]
 Source: TypeAlias = Path | VideoReader
@@ -116,7 +116,7 @@ def write_media(
     path = folder / f"still{ending}.jpg"
     with _reading(source) as reader:
         picture = scaled(reader.read([0]).frames[0], PICTURE_SIDE_PX)
-    write_whole(path, jpeg(picture))
+    atomic_write(path, jpeg(picture))
     return Media("stills", (path.name,))
 
 
@@ -208,7 +208,7 @@ def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
         slots = explanation.layout.slot_seconds(explanation.pts_seconds)
         cells = map_at(explanation.word_maps[best[1]], slots, float(slots[slot]))
         picture = render_still(picture, cells, view=explanation.layout.view)
-    return write_whole(path, jpeg(picture))
+    return atomic_write(path, jpeg(picture))
 
 
 def explained_source(explanation: Explanation, moved: Path | None = None) -> Path:

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from tam_video.errors import ConfigError, OutputExistsError, VideoOpenError
 from tam_video.export.document import read_explanation
-from tam_video.export.durable import write_whole, writing
 from tam_video.export.manifest import read_manifest, replace_files
 from tam_video.report.media import Media, Source, explained_source, write_media, write_thumb
 from tam_video.report.page import Page, report_page
 from tam_video.types import Explanation
 from tam_video.video.reader import VideoReader
+from tam_video.workspace.files import atomic_write, wrap_os_errors
 
 REPORT, SINGLE_FILE, MEDIA_LIST, THUMB = (
     "report.html",
@@ -77,12 +77,12 @@ def write_report(
     if clip:
         sources = _sources(explanation, video) if reader is None else (reader,)
     if output is None:
-        with replace_files(folder) as temporary, writing(folder):
+        with replace_files(folder) as temporary, wrap_os_errors(folder):
             _write(explanation, sources, temporary, target.name, is_single, progress, index_url)
         return target
-    with tempfile.TemporaryDirectory(prefix="tam-video-") as name, writing(target):
+    with tempfile.TemporaryDirectory(prefix="tam-video-") as name, wrap_os_errors(target):
         _write(explanation, sources, Path(name), target.name, is_single, progress, index_url)
-        return write_whole(target, (Path(name) / target.name).read_bytes())
+        return atomic_write(target, (Path(name) / target.name).read_bytes())
 
 
 def read_media(folder: Path, explanation: Explanation) -> tuple[Media, ...]:

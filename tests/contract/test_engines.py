@@ -16,8 +16,8 @@ from batch_workers import ScriptedWork, finished_once, ledger_lines
 
 from tam_video import batch
 from tam_video.batch.engines.base import make_engine
-from tam_video.batch.jobs import Broken, Died, Finished, Job, Question, Ready
-from tam_video.batch.storage import is_whole
+from tam_video.batch.jobs import Broken, Died, Finished, ItemRequest, Job, Ready
+from tam_video.batch.storage import verify_run
 from tam_video.errors import BatchError, ExportError, ModelError
 from tam_video.types import Message
 
@@ -91,12 +91,12 @@ def run(place, engine, asked, *, out="out", **options):
     lines = ledger_lines(place / out)
     assert finished_once(lines)
     for line in lines:
-        assert line["status"] == "failed" or is_whole(place / out / "runs" / line["run"])
+        assert line["status"] == "failed" or verify_run(place / out / "runs" / line["run"])
     return results
 
 
 def a_job(place, text="ok"):
-    question = Question("0" * 64, "clip0-0", (Message("user", text),))
+    question = ItemRequest("0" * 64, "clip0-0", (Message("user", text),))
     return Job(1, (str(place / "clip0.mp4"),), (question,))
 
 

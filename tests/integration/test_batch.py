@@ -17,7 +17,7 @@ from batch_workers import OnceOutOfMemory, ledger_lines
 
 from tam_video import batch
 from tam_video.batch.estimate import estimate
-from tam_video.batch.storage import FolderStorage, is_whole
+from tam_video.batch.storage import FolderStorage, verify_run
 from tam_video.batch.work import KEEP, ExplainWork, ExplainWorker
 from tam_video.config import RunConfig
 from tam_video.datasets.shapes import make_clip, write_clip
@@ -101,7 +101,7 @@ def test_good_items_are_done_bad_ones_told_and_the_exit_code_is_three(finished):
     for line in lines.values():
         if line["status"] == "done":
             run = out / "runs" / line["run"]
-            assert is_whole(run)
+            assert verify_run(run)
             assert {path.name for path in run.iterdir()} >= {"maps.npz", "annotated.mp4"}
 
 
@@ -209,7 +209,7 @@ def test_a_report_is_kept_without_the_maps_that_it_was_made_from(worker, folder)
     clip = worker.read(job)
     outcome = worker.write(job, job.questions[0], clip, worker.answer(job, job.questions[0], clip))
     run = worker._storage.folder / "runs" / outcome.run
-    assert is_whole(run)
+    assert verify_run(run)
     assert {"report.html", "thumb.jpg"} <= {path.name for path in run.iterdir()}
     assert not (run / "maps.npz").exists()
     assert outcome.maps is None

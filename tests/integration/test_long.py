@@ -25,12 +25,12 @@ from tam_video.errors import (
     VideoOpenError,
 )
 from tam_video.export.document import read_explanation
-from tam_video.export.durable import take_lock
 from tam_video.long import LongOptions, explain_long
 from tam_video.long.gate import active_spans, looks
 from tam_video.long.scenes import scene_borders
 from tam_video.long.windows import WindowOptions
 from tam_video.video.reader import ReadLimits, open_video
+from tam_video.workspace.files import take_lock
 
 QUESTION = "Describe the video."
 EVENTS = ((10.0, 14.0), (30.0, 37.0))

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import pytest
 
-from tam_video.batch.storage import is_whole
+from tam_video.batch.storage import verify_run
 from tam_video.datasets.shapes import make_clip, write_clip
 from tam_video.errors import (
     ConfigError,
@@ -56,7 +56,7 @@ def test_one_question_on_one_clip_makes_a_run_folder(folder, tmp_path):
     result = pipeline.run(progress=lambda stage, done, total: told.append(stage))
     assert result.opens == tmp_path / "out" / "report.html"
     assert result.opens.is_file()
-    assert is_whole(tmp_path / "out")
+    assert verify_run(tmp_path / "out")
     assert {"annotated.mp4", "maps.npz", "export"} <= names(tmp_path / "out")
     assert result.summary["answer"]
     assert {"generate", "render", "report", "export"} <= set(told)
@@ -68,7 +68,7 @@ def test_what_is_not_kept_of_a_run_is_not_there(folder, tmp_path):
     out, clip = tmp_path / "out", str(folder / "clip0.mp4")
     result = made("video_qa", inputs=[clip], output=str(out), keep=[]).run()
     assert names(out) == {"explanation.json", "manifest.json"}
-    assert is_whole(out)
+    assert verify_run(out)
     assert result.opens == out
     again = made("video_qa", inputs=[clip], output=str(out), keep=["mp4"]).run(force=True)
     assert names(out) == {"explanation.json", "manifest.json", "annotated.mp4"}
@@ -175,7 +175,7 @@ def test_a_picture_and_extras_have_the_names_of_their_sources(tmp_path):
     assert result.opens.name == "plan.png"
     drawn = {"plan.png", "plan.mp4", "plan.vtt", "plan-stills.png"}
     assert names(tmp_path / "out") == drawn | {"runs"}
-    assert is_whole(tmp_path / "out" / "runs" / "plan")
+    assert verify_run(tmp_path / "out" / "runs" / "plan")
 
 
 def test_several_clips_are_annotated_and_the_failed_ones_run_again_alone(folder, tmp_path):

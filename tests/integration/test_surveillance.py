@@ -164,7 +164,7 @@ def test_a_kill_at_any_step_is_gone_on_with(yard, tmp_path, monkeypatch, place):
         if place == "append":
             patch.setattr(watch.AlertBook, "append", kill)
         elif place == "ledger":
-            patch.setattr(watch.Ledger, "append", kill)
+            patch.setattr(watch.ResultLog, "append", kill)
         else:
             patch.setattr(watch, place, kill)
         with pytest.raises(Killed):

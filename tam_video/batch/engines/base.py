@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
-from tam_video.batch.jobs import Event, Job
+from tam_video.batch.jobs import Job, WorkerEvent
 from tam_video.batch.worker import WorkerFactory
 from tam_video.registry import Registry
 
@@ -41,7 +41,7 @@ class Engine(Protocol):
         """Put a job into the inbox of a worker. Sending to a lost worker does nothing."""
         ...
 
-    def events(self, timeout_seconds: float) -> list[tuple[int, Event]]:
+    def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
         """What workers have said, each one's in its order; waits until there is something.
 
         `Died` is the last that is heard of a worker that was not stopped.

@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import cast
 
-from tam_video.batch.jobs import Died, Event, Job
+from tam_video.batch.jobs import Died, Job, WorkerEvent
 from tam_video.batch.worker import WorkerFactory, serve
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -57,10 +57,10 @@ class LocalEngine:
             with suppress(OSError):  # its death is told as an event
                 self._processes[number].connection.send(job)
 
-    def events(self, timeout_seconds: float) -> list[tuple[int, Event]]:
+    def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
         """Wait for all pipes at once; an end of a pipe is the end of its process."""
         numbers = {each.connection: number for number, each in self._processes.items()}
-        found: list[tuple[int, Event]] = []
+        found: list[tuple[int, WorkerEvent]] = []
         for ready in wait(list(numbers), timeout_seconds):
             number = numbers[cast("Connection", ready)]
             connection = self._processes[number].connection
@@ -113,7 +113,7 @@ def _work(factory: WorkerFactory, connection: Connection, gpu: str | None) -> No
         os.environ[_VISIBLE] = gpu
     lock = threading.Lock()
 
-    def say(event: Event) -> None:
+    def say(event: WorkerEvent) -> None:
         with lock:
             connection.send(event)
 

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from tam_video.batch.jobs import Died, Event, Job
+from tam_video.batch.jobs import Died, Job, WorkerEvent
 from tam_video.batch.worker import WorkerFactory, serve
 from tam_video.errors import ConfigError, MissingDependencyError
 
@@ -73,7 +73,7 @@ class RayEngine:
         if number in self._actors:
             self._actors[number].give.remote(job)
 
-    def events(self, timeout_seconds: float) -> list[tuple[int, Event]]:
+    def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
         """Wait for the first actor that has something to say, then hear all that have."""
         if not self._polls:
             return []
@@ -81,11 +81,11 @@ class RayEngine:
         if ready:
             refs = list(self._polls)
             ready, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
-        found: list[tuple[int, Event]] = []
+        found: list[tuple[int, WorkerEvent]] = []
         for ref in ready:
             number = self._polls.pop(ref)
             try:
-                told: list[Event] = self._ray.get(ref)
+                told: list[WorkerEvent] = self._ray.get(ref)
             except self._ray.exceptions.RayError as exc:
                 found.append((number, Died(_reason(exc))))
                 self._actors.pop(number, None)
@@ -136,15 +136,15 @@ class _Actor:
 
     def __init__(self, factory: WorkerFactory) -> None:
         self._jobs: SimpleQueue[Job] = SimpleQueue()
-        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._events: SimpleQueue[WorkerEvent] = SimpleQueue()
         line = (factory, self._jobs.get, self._events.put)
         Thread(target=serve, args=line, daemon=True).start()
 
     def give(self, job: Job) -> None:
         self._jobs.put(job)
 
-    def poll(self, wait_seconds: float) -> list[Event]:
-        found: list[Event] = []
+    def poll(self, wait_seconds: float) -> list[WorkerEvent]:
+        found: list[WorkerEvent] = []
         try:
             found.append(self._events.get(timeout=wait_seconds))
             while True:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tam_video.dicom.header import MODALITIES
 from tam_video.dicom.secondary_capture import CaptureTags, write_secondary_capture
-from tam_video.export.durable import writing
 from tam_video.pipelines.medical.identity import Salt
 from tam_video.pipelines.medical.intake import MedicalClip
 from tam_video.video.reader import open_video
+from tam_video.workspace.files import wrap_os_errors
 
 
 def export_run(
@@ -31,7 +31,7 @@ def export_run(
     """
     if target.is_file():
         return target
-    with writing(target):
+    with wrap_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     drawn = run_dir / ("annotated.png" if clip.is_image else "annotated.mp4")
     with open_video(drawn) as reader, open_video(clip_file) as source:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tam_video.dicom.header import dicom_errors, require_pydicom
 from tam_video.errors import ConfigError
-from tam_video.export.durable import NEVER_FOLLOW_LINKS, writing
+from tam_video.workspace.files import NEVER_FOLLOW_LINKS, wrap_os_errors
 
 SALT_VARIABLE = "TAM_VIDEO_SALT"
 _SALT_BYTES = 32
@@ -133,7 +133,7 @@ def read_salt(path: Path, *, outside: Path) -> tuple[Salt, bool]:
         )
     if not place.exists():
         value = secrets.token_hex(_SALT_BYTES).encode()
-        with writing(Path("the salt file")):
+        with wrap_os_errors(Path("the salt file")):
             place.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NEVER_FOLLOW_LINKS
             with os.fdopen(os.open(place, flags, 0o600), "wb") as file:

@@ -19,13 +19,13 @@ from typing import Any
 from tam_video.batch.clips import SUFFIXES
 from tam_video.dicom.reader import DicomReader
 from tam_video.errors import VideoOpenError
-from tam_video.export.durable import write_whole, writing
 from tam_video.pipelines.medical.identity import Pseudonyms, Salt, pseudonyms_of
 from tam_video.pipelines.medical.masking import Masking, plan_masking
 from tam_video.pipelines.medical.options import MedicalOptions
 from tam_video.video.lossless import write_lossless
 from tam_video.video.reader import VideoReader, is_dicom, open_video
 from tam_video.video.writer import TimedFrame
+from tam_video.workspace.files import atomic_write, wrap_os_errors
 
 PLAIN_VIDEO = "video"
 _KEPT_SUFFIXES = SUFFIXES | {".dcm"}
@@ -111,11 +111,11 @@ def take_in(
         with open_video(link) as reader:
             masking = _masking(reader, options, name)
             file = folder / f"{ids.clip}.{'png' if reader.info.is_image else 'mp4'}"
-            with writing(folder):
+            with wrap_os_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
             _write_clip(file, reader, masking)
             clip = _described(reader, masking, ids, file.name)
-    write_whole(facts, json.dumps(asdict(clip), indent=1, sort_keys=True) + "\n")
+    atomic_write(facts, json.dumps(asdict(clip), indent=1, sort_keys=True) + "\n")
     return clip
 
 
@@ -163,7 +163,7 @@ def _write_clip(path: Path, reader: VideoReader, masking: Masking) -> None:
 
         file = BytesIO()
         Image.fromarray(masking.applied(reader.read([0]).frames[0])).save(file, "PNG")
-        write_whole(path, file.getvalue())
+        atomic_write(path, file.getvalue())
         return
     crop, info = masking.crop, reader.info
     write_lossless(

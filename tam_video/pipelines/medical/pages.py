@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tam_video.export.durable import write_whole
 from tam_video.pipelines.medical.studies import Failure, Study
 from tam_video.pipelines.medical.work import NOTICE
 from tam_video.report.page import plain_page
+from tam_video.workspace.files import atomic_write
 
 INDEX = "index.html"
 STUDIES = "studies"
@@ -34,9 +34,9 @@ def write_pages(
     """
     for study in studies:
         page = _page("study.html", title=f"Study {study.study}", study=study)
-        write_whole(output / STUDIES / f"{study.study}.html", page)
+        atomic_write(output / STUDIES / f"{study.study}.html", page)
     page = _page(INDEX, title="Studies", studies=studies, failed=failed, skipped=skipped)
-    return write_whole(output / INDEX, page)
+    return atomic_write(output / INDEX, page)
 
 
 def _page(template: str, **values: Any) -> str:

@@ -17,7 +17,6 @@ from tam_video.batch.ledger import LEDGER
 from tam_video.batch.runner import ItemResult
 from tam_video.batch.storage import RUNS
 from tam_video.errors import NoVideoStreamError, OutputExistsError, TamVideoError
-from tam_video.export.durable import write_whole, writing
 from tam_video.models import check_conversation
 from tam_video.pipelines.base import PipelineOptions, PipelineResult
 from tam_video.pipelines.medical.export import export_run
@@ -30,6 +29,7 @@ from tam_video.pipelines.medical.studies import Answer, Failure, group_by_study
 from tam_video.pipelines.medical.work import NOTICE, MedicalWork
 from tam_video.stages import Progress
 from tam_video.types import Message
+from tam_video.workspace.files import atomic_write, wrap_os_errors
 
 logger = logging.getLogger(__name__)
 
@@ -123,11 +123,11 @@ class Medical:
             raise OutputExistsError(
                 "the output exists and is not of this pipeline", hint="choose another output"
             )
-        write_whole(mark, text)
+        atomic_write(mark, text)
 
     def _clear(self) -> None:
         """Remove what this pipeline wrote, the mark last."""
-        with writing(self._output):
+        with wrap_os_errors(self._output):
             for name in (_BATCH, _CLIPS, _DICOM, STUDIES):
                 shutil.rmtree(self._output / name, ignore_errors=True)
             for name in (INDEX, TABLE, MARK):
@@ -179,13 +179,13 @@ class Medical:
                     progress("ask", number, len(items))
                 yield self._answer(result, by_id[str(result.item.extra["clip"])], salt)
 
-    def _items(self, clips: Sequence[MedicalClip]) -> Iterator[batch.Item]:
+    def _items(self, clips: Sequence[MedicalClip]) -> Iterator[batch.BatchItem]:
         folder = self._output.absolute() / _CLIPS
         for clip in clips:
             for question in self._options.questions:
                 if question.modality and clip.modality not in question.modality:
                     continue
-                yield batch.Item(
+                yield batch.BatchItem(
                     id=f"{clip.clip}.{question.id}",
                     videos=(str(folder / clip.file),),
                     turns=check_conversation([Message("user", question.text)]),
@@ -226,7 +226,7 @@ class Medical:
             "studies": [asdict(study) for study in studies],
             "failed_inputs": [asdict(each) for each in taken.failed],
         }
-        write_whole(self._output / TABLE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
+        atomic_write(self._output / TABLE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
         return write_pages(self._output, studies, taken.failed, skipped=taken.skipped)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tam_video.batch.jobs import Job, Question
-from tam_video.batch.work import Clip, ExplainWork, ExplainWorker
+from tam_video.batch.jobs import ItemRequest, Job
+from tam_video.batch.work import ExplainWork, ExplainWorker, LoadedClip
 from tam_video.pipeline import load_asked_model
 from tam_video.types import Explanation
 
@@ -29,7 +29,7 @@ class MedicalWork(ExplainWork):
 class MedicalWorker(ExplainWorker):
     """An `ExplainWorker` whose runs carry the notice."""
 
-    def answer(self, job: Job, question: Question, clip: Clip) -> Explanation:
+    def answer(self, job: Job, question: ItemRequest, clip: LoadedClip) -> Explanation:
         """Ask, and put the notice before all other warnings, which report and document show."""
         said = super().answer(job, question, clip)
         return replace(said, warnings=(NOTICE, *said.warnings))

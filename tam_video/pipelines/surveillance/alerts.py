@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tam_video.export.durable import append_lines, whole_lines
 from tam_video.localise import WordTrack, word_tracks
 from tam_video.long.gate import Motion
 from tam_video.types import Explanation, VideoInfo
+from tam_video.workspace.files import append_lines, whole_lines
 
 ALERTS = "alerts.jsonl"
 _ALERT_VERSION = 1

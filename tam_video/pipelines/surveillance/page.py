@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tam_video.export.durable import write_whole
 from tam_video.pipelines.surveillance.alerts import ALERTS, read_alerts
 from tam_video.report.page import plain_page
+from tam_video.workspace.files import atomic_write
 
 INDEX = "index.html"
 SHOWN_ALERTS = 500
@@ -45,7 +45,7 @@ def write_page(folder: Path) -> Path:
         rows=rows,
         total=total,
     )
-    return write_whole(folder / INDEX, page.encoded())
+    return atomic_write(folder / INDEX, page.encoded())
 
 
 def _row(alert: Mapping[str, Any], folder: Path) -> dict[str, Any]:

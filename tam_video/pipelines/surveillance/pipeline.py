@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tam_video.batch.items import Item
+from tam_video.batch.items import BatchItem
 from tam_video.batch.jobs import Outcome, is_broken_output, item_error
 from tam_video.batch.keys import batch_identity, item_key
 from tam_video.batch.ledger import LEDGER, open_ledger
@@ -23,7 +23,6 @@ from tam_video.batch.runner import is_same_batch
 from tam_video.batch.sources import fingerprint
 from tam_video.batch.storage import BATCH_FILE, RUNS, FolderStorage
 from tam_video.errors import ModelError, OutputExistsError, TamVideoError
-from tam_video.export.durable import writing
 from tam_video.models import VideoModel
 from tam_video.pipeline import load_asked_model
 from tam_video.pipelines.base import PipelineOptions, PipelineResult
@@ -37,6 +36,7 @@ from tam_video.runs import render_options
 from tam_video.stages import Progress
 from tam_video.video.live import Segment
 from tam_video.video.live.segments import remove_segment
+from tam_video.workspace.files import wrap_os_errors
 
 SEGMENTS = "segments"
 _OWN = (BATCH_FILE, RUNS, ".", LEDGER, ALERTS, "index.html", SEGMENTS)
@@ -167,7 +167,7 @@ class Surveillance:
             if is_broken_output(exc):
                 raise
             tally.add(str(footage.path), exc)
-            key = item_key(Item(str(footage.path)), [str(footage.path)], watcher.identity)
+            key = item_key(BatchItem(str(footage.path)), [str(footage.path)], watcher.identity)
             watcher.ledger.append([Outcome(key, error=item_error(exc))], ids=[footage.path.name])
             return True
         if watcher.counts.num_alerts > before:
@@ -180,7 +180,7 @@ class Surveillance:
             return
         segment, has_alert = watched
         if not has_alert or self.options.redact.is_on:
-            with writing(segment.path):
+            with wrap_os_errors(segment.path):
                 remove_segment(segment)
 
     def _identity(self) -> dict[str, Any]:
@@ -223,7 +223,7 @@ def _forget(folder: Path) -> None:
         raise OutputExistsError(
             f"{folder} holds more than alerts: {min(strange)}", hint="choose another -o DIR"
         )
-    with writing(folder):
+    with wrap_os_errors(folder):
         for name in (ALERTS, f"{LEDGER}.jsonl", "index.html"):
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / RUNS, ignore_errors=True)

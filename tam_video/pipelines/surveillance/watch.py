@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from tam_video.batch.items import Item
+from tam_video.batch.items import BatchItem
 from tam_video.batch.jobs import Outcome
 from tam_video.batch.keys import item_key
-from tam_video.batch.ledger import Ledger
+from tam_video.batch.ledger import ResultLog
 from tam_video.batch.storage import RUNS
 from tam_video.errors import VideoOpenError
-from tam_video.long.gate import Motion, Span, active_spans, looks
+from tam_video.long.gate import ActiveSpan, Motion, active_spans, looks
 from tam_video.long.windows import VideoWindow, WindowOptions, plan_windows
 from tam_video.models import VideoModel
 from tam_video.pipeline import SampledFrames, asked_turns, explain_frames, read_frames
@@ -85,7 +85,7 @@ class Watcher:
 
     options: SurveillanceOptions
     output: Path
-    ledger: Ledger
+    ledger: ResultLog
     book: AlertBook
     identity: Mapping[str, Any]
     load: Callable[[], VideoModel]
@@ -126,7 +126,7 @@ class Watcher:
         self.ledger.append([Outcome(key, answer=str(num_alerts))], ids=[footage.path.name])
         return num_alerts
 
-    def _look(self, path: Path) -> tuple[MotionTrack, tuple[Span, ...] | None]:
+    def _look(self, path: Path) -> tuple[MotionTrack, tuple[ActiveSpan, ...] | None]:
         """What moves, and the spans to ask about; None for all of the file."""
         motion, redact = self.options.motion, self.options.redact
         if not motion.enabled and not redact.motion:
@@ -145,7 +145,7 @@ class Watcher:
         return track, spans if motion.enabled else None
 
     def _windows(
-        self, footage: Footage, info: VideoInfo, spans: Sequence[Span] | None
+        self, footage: Footage, info: VideoInfo, spans: Sequence[ActiveSpan] | None
     ) -> tuple[VideoWindow, ...]:
         """What is asked about; of files that were given, the part that the settings name."""
         start, end = 0.0, info.duration_seconds
@@ -295,5 +295,5 @@ class Watcher:
         turns = tuple(t for q in questions for t in asked_turns(q.ask, None, num_inputs=1))
         start, end = place or (None, None)
         names = {"camera": footage.camera, "questions": [q.name for q in questions]}
-        item = Item("", turns=turns, start_seconds=start, end_seconds=end)
+        item = BatchItem("", turns=turns, start_seconds=start, end_seconds=end)
         return item_key(item, [print_], {**self.identity, **names})

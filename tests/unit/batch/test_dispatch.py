@@ -21,9 +21,9 @@ from tam_video.batch.jobs import (
     Ended,
     Finished,
     ItemError,
+    ItemRequest,
     Job,
     Outcome,
-    Question,
     Ready,
 )
 from tam_video.errors import ExportError, ModelError
@@ -34,7 +34,7 @@ ASKED = (Message("user", "What?"),)
 
 def a_job(number, *keys):
     keys = keys or (f"k{number}",)
-    return Job(number, (f"clip{number}",), tuple(Question(key, key, ASKED) for key in keys))
+    return Job(number, (f"clip{number}",), tuple(ItemRequest(key, key, ASKED) for key in keys))
 
 
 class Toy:

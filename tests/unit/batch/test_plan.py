@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tam_video.batch.items import Item, items_of_rows
+from tam_video.batch.items import BatchItem, items_of_rows
 from tam_video.batch.jobs import Outcome
 from tam_video.batch.keys import batch_identity, item_key, run_name
 from tam_video.batch.ledger import open_ledger
@@ -48,14 +48,14 @@ def key_of(item, prints=("p",), identity=IDENTITY):
 
 
 def test_a_key_changes_with_all_that_a_result_depends_on_and_with_nothing_else():
-    base = Item("a", ("x.mp4",), (Message("user", "?"),))
-    assert key_of(base) == key_of(Item("b", ("other/y.mp4",), base.turns, extra={"k": 1}))
+    base = BatchItem("a", ("x.mp4",), (Message("user", "?"),))
+    assert key_of(base) == key_of(BatchItem("b", ("other/y.mp4",), base.turns, extra={"k": 1}))
     others = [
-        Item("a", base.videos, (Message("user", "??"),)),
-        Item("a", base.videos, (Message("user", "?", (0,)),)),
-        Item("a", base.videos, base.turns, answer="x"),
-        Item("a", base.videos, base.turns, start_seconds=1.0),
-        Item("a", base.videos, base.turns, end_seconds=1.0),
+        BatchItem("a", base.videos, (Message("user", "??"),)),
+        BatchItem("a", base.videos, (Message("user", "?", (0,)),)),
+        BatchItem("a", base.videos, base.turns, answer="x"),
+        BatchItem("a", base.videos, base.turns, start_seconds=1.0),
+        BatchItem("a", base.videos, base.turns, end_seconds=1.0),
     ]
     keys = {key_of(base), key_of(base, ("q",)), key_of(base, identity={}), *map(key_of, others)}
     assert len(keys) == 3 + len(others)
@@ -73,7 +73,7 @@ def test_the_identity_knows_settings_and_weights():
     "video", ["../../etc/passwd", "/a/..", "a/\u202egpj.exe", "x" * 300, "", "CON", "a\nb", "-rf"]
 )
 def test_a_run_folder_has_a_plain_short_name_whatever_the_clip_is_called(video):
-    name = run_name(Item("../../x", (video,)), "0123456789abcdef" * 4)
+    name = run_name(BatchItem("../../x", (video,)), "0123456789abcdef" * 4)
     assert name.endswith("-0123456789abcdef")
     assert len(name) <= 77
     assert all(c.isascii() and (c.isalnum() or c in "-_") for c in name)
@@ -99,12 +99,12 @@ def test_what_is_done_makes_no_job_and_what_failed_only_on_request(place):
     plan, ledger = a_plan(place, told)
     keys = [job.questions[0].key for job in jobs_of(plan)]
     name = next(job.questions[0].run for job in jobs_of(a_plan(place, told)[0]))
-    error = next(keyed_items([Item("x", ("none",))], IDENTITY)).error
+    error = next(keyed_items([BatchItem("x", ("none",))], IDENTITY)).error
     ledger.append([Outcome(keys[0], run=name), Outcome(keys[1], error=error)], ids=["a", "b"])
     (place / "out" / "runs" / name).mkdir()
     plan, _ = a_plan(place, told)
     assert [job.questions[0].key for job in jobs_of(plan)] == [keys[2]]
-    assert [(o.key, old) for _, o, old in plan.settled] == [(keys[0], True), (keys[1], True)]
+    assert [(o.key, old) for _, o, old in plan.completed] == [(keys[0], True), (keys[1], True)]
     plan, _ = a_plan(place, told, retry_failed=True)
     assert [job.questions[0].key for job in jobs_of(plan)] == [keys[1], keys[2]]
 
@@ -131,7 +131,7 @@ def test_items_that_can_not_be_run_are_settled_without_a_worker(place):
     told = [*rows(place, (0, "a")), {"id": "gone", "video": "/none.mp4", "question": "?"}, {}]
     plan, _ = a_plan(place, told)
     assert len(jobs_of(plan)) == 1
-    errors = {keyed.item.id: o.error.type for keyed, o, _ in plan.settled}
+    errors = {keyed.item.id: o.error.type for keyed, o, _ in plan.completed}
     assert errors == {"gone": "VideoOpenError", "000003": "ConfigError"}
 
 
@@ -141,8 +141,8 @@ def test_an_id_given_twice_fails_the_second_and_twice_the_same_is_one(place):
     told[2]["id"] = "i0"
     plan, _ = a_plan(place, told)
     (job,) = jobs_of(plan)
-    assert [item.id for item in plan.out[job.questions[0].key]] == ["i0", "i0"]
-    ((keyed, outcome, _),) = plan.settled
+    assert [item.id for item in plan.in_flight[job.questions[0].key]] == ["i0", "i0"]
+    ((keyed, outcome, _),) = plan.completed
     assert keyed.item.turns[0].text == "b"
     assert outcome.error.type == "ConfigError"
 
@@ -153,10 +153,10 @@ def test_the_same_again_after_it_ended_is_told_and_not_written_again(place):
     for job in jobs_of(plan)[:1]:
         (question,) = job.questions
         ledger.append([Outcome(question.key, run=question.run)], ids=["i0"])
-        plan.out.pop(question.key)
+        plan.in_flight.pop(question.key)
     plan._items = iter(items_of_rows(told[2:]))
     assert jobs_of(plan) == []
-    ((keyed, outcome, is_written),) = plan.settled
+    ((keyed, outcome, is_written),) = plan.completed
     assert (keyed.item.id, outcome.run, is_written) == ("i2", question.run, True)
 
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tam_video.batch.storage import FolderStorage, is_whole
+from tam_video.batch.storage import FolderStorage, verify_run
 from tam_video.errors import ExportError
 from tam_video.export.manifest import new_run_folder
 
@@ -28,7 +28,7 @@ def a_run(storage, text="x"):
 def test_a_published_run_is_whole_and_found(storage):
     storage.publish(a_run(storage), "a-1")
     assert set(storage.published()) == {"a-1"}
-    assert is_whole(storage.fetch_run("a-1"))
+    assert verify_run(storage.fetch_run("a-1"))
     assert storage.fetch_run("a-2") is None
 
 

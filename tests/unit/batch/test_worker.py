@@ -9,9 +9,9 @@ from queue import Queue
 from tam_video.batch.jobs import (
     Broken,
     Finished,
+    ItemRequest,
     Job,
     Outcome,
-    Question,
     Ready,
     as_exception,
     is_broken_output,
@@ -74,7 +74,7 @@ class Recorder:
 
 
 def a_job(number, *keys, may_exist=False):
-    questions = tuple(Question(key, key, ASKED, may_exist=may_exist) for key in keys)
+    questions = tuple(ItemRequest(key, key, ASKED, may_exist=may_exist) for key in keys)
     return Job(number, ("clip",), questions)
 
 

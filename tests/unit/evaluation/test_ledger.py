@@ -4,7 +4,7 @@ import pytest
 
 from tam_video.errors import ExportError, OutputExistsError, RunFolderError
 from tam_video.evaluation.ledger import ClipRow, open_ledger
-from tam_video.export.durable import write_whole
+from tam_video.workspace.files import atomic_write
 
 SETTINGS = {"seed": 0, "methods": ["tam"]}
 
@@ -70,5 +70,5 @@ def test_damaged_ledger_is_told(tmp_path, line):
 def test_failed_write_leaves_nothing(tmp_path):
     (tmp_path / "results.json").mkdir()
     with pytest.raises(ExportError):
-        write_whole(tmp_path / "results.json", "{}")
+        atomic_write(tmp_path / "results.json", "{}")
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]

@@ -11,10 +11,10 @@ from hypothesis.extra.numpy import arrays
 from benchmarks.long_video import join_units
 from tam_video.errors import ConfigError, VideoOpenError
 from tam_video.long.gate import (
+    ActiveSpan,
     GateOptions,
     Motion,
     MotionGate,
-    Span,
     active_spans,
     looks,
     stream_spans,
@@ -138,7 +138,7 @@ def test_spans_are_padded_merged_and_end_late() -> None:
     options = GateOptions(looks_per_second=1, merge_seconds=0.5)
     shares = dict.fromkeys(range(30), 0.0) | {10: 0.01, 11: 0.0007, 12: 0.002, 15: 0.01, 25: 0.01}
     motions = [Motion(at, share) for at, share in shares.items()]
-    assert active_spans(motions, options) == (Span(9, 17, 0.01), Span(24, 27, 0.01))
+    assert active_spans(motions, options) == (ActiveSpan(9, 17, 0.01), ActiveSpan(24, 27, 0.01))
 
 
 def test_weak_motion_goes_on_with_a_span_but_begins_none() -> None:

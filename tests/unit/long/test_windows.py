@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tam_video.errors import ConfigError
-from tam_video.long.gate import Span
+from tam_video.long.gate import ActiveSpan
 from tam_video.long.windows import (
     VideoWindow,
     WindowOptions,
@@ -38,7 +38,7 @@ def test_stride_longer_than_the_window_leaves_gaps() -> None:
 
 
 def test_windows_are_clipped_to_spans_and_begin_with_them() -> None:
-    spans = (Span(8, 20), Span(50, 100))
+    spans = (ActiveSpan(8, 20), ActiveSpan(50, 100))
     found = plan_windows(10, 90, options=WindowOptions(30), spans=spans)
     assert places(found) == [(10, 20), (50, 80), (80, 90)]
     assert [each.index for each in found] == [0, 1, 2]

@@ -18,7 +18,7 @@ NEVER_FOLLOW_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def wrap_os_errors(path: Path) -> Iterator[None]:
     """Turn errors of the operating system into `ExportError`."""
     try:
         yield
@@ -28,7 +28,7 @@ def writing(path: Path) -> Iterator[None]:
         ) from exc
 
 
-def write_whole(path: Path, content: str | bytes) -> Path:
+def atomic_write(path: Path, content: str | bytes) -> Path:
     """Write a file aside and rename it: it is whole or not there.
 
     Text is written as UTF-8; a lone surrogate becomes the escape that JSON has for it.
@@ -37,7 +37,7 @@ def write_whole(path: Path, content: str | bytes) -> Path:
         ExportError: it can't be written.
     """
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-    with writing(path):
+    with wrap_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)
@@ -64,7 +64,7 @@ def take_lock(path: Path) -> int:
     """
     import fcntl
 
-    with writing(path):
+    with wrap_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | NEVER_FOLLOW_LINKS, 0o644)
     try:
@@ -90,7 +90,7 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> int:
     """
     data = b"".join(line + b"\n" for line in lines)
     flags = os.O_WRONLY | os.O_CREAT | NEVER_FOLLOW_LINKS
-    with writing(path):
+    with wrap_os_errors(path):
         is_new = not path.exists()
         handle = os.open(path, flags, 0o644)
         try:
@@ -118,7 +118,7 @@ def whole_lines(path: Path, *, repair: bool = False) -> Iterator[tuple[int, byte
     Raises:
         ExportError: it can't be read or repaired.
     """
-    with writing(path):
+    with wrap_os_errors(path):
         if not os.path.lexists(path):
             return
         handle = os.open(path, (os.O_RDWR if repair else os.O_RDONLY) | NEVER_FOLLOW_LINKS)

@@ -1,0 +1,1 @@
+"""Files and folders of work that can be resumed: atomic files, append-only logs, locks."""
