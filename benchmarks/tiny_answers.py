@@ -77,7 +77,7 @@ def ask(job: tuple[int, Split, int | None, tuple[str, ...]]) -> list[dict[str, A
     clip, batch = read_clip(seed, split, num_objects)
     rows = []
     for question in make_questions(clip, np.random.default_rng([3, seed])):
-        kind = f"{question.kind}, bait" if question.is_bait else question.kind
+        kind = f"{question.kind}, negative" if question.is_negative else question.kind
         if kind in kinds:
             said = MODEL["model"].generate(batch, turns(question)).answer
             rows.append(
@@ -97,12 +97,12 @@ def ask(job: tuple[int, Split, int | None, tuple[str, ...]]) -> list[dict[str, A
 def jobs(clips: int, split: Split) -> Iterator[tuple[int, Split, int | None, tuple[str, ...]]]:
     """Clips until every kind has its number, then the two-object captions on seeds of their own."""
     seen: dict[str, int] = defaultdict(int)
-    kinds = ("color", "shape", "motion", "location", "presence", "presence, bait", "when")
+    kinds = ("color", "shape", "motion", "location", "presence", "presence, negative", "when")
     kinds += ("count", "caption", "multi_turn")
     seed = 0
     while min((seen[kind] for kind in kinds), default=0) < clips:
         asked = make_questions(make_clip(seed, split=split), np.random.default_rng([3, seed]))
-        has = {f"{q.kind}, bait" if q.is_bait else q.kind for q in asked}
+        has = {f"{q.kind}, negative" if q.is_negative else q.kind for q in asked}
         wanted = tuple(kind for kind in kinds if kind in has and seen[kind] < clips)
         for kind in wanted:
             seen[kind] += 1

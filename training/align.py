@@ -47,7 +47,7 @@ def patchify(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(order).reshape(-1, 3 * 2 * PATCH * PATCH))
 
 
-def worn(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def augmented(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A frame as a lossy codec gives it back (JPEG stands in; about half of the frames)."""
     if rng.random() < 0.5:
         return frame
@@ -165,7 +165,7 @@ def slot_batch(seeds: range, *, close: bool) -> tuple[Tensor, list[Cells], Tenso
         pair = random_pair(clip, rng)
         clip = close_up(clip, pair, rng) if close else clip
         backdrop = background(clip)
-        frames = [worn(render_frame(clip, int(f), backdrop=backdrop), rng) for f in pair]
+        frames = [augmented(render_frame(clip, int(f), backdrop=backdrop), rng) for f in pair]
         patches.append(patchify(np.stack(frames)))
         cells.append(clip_cells(clip, pair))
         covers.append(fine_cover(clip, pair))

@@ -225,8 +225,8 @@ def keep_cells(
 
 
 def label(question: ShapeQuestion) -> str:
-    """The kind of a question, baits apart."""
-    return f"{question.kind}:bait" if question.is_bait else question.kind
+    """The kind of a question, negative ones apart."""
+    return f"{question.kind}:negative" if question.is_negative else question.kind
 
 
 def choose_questions(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from tam_video.datasets.shapes import background, make_clip, render_frame
-from training.align import patchify, tower, worn
+from training.align import augmented, patchify, tower
 from training.export import load_stages
 from training.journal import Journal, Tally, learning_rate
 from training.language import SubjectCoach, answer_logits, tally_answers
@@ -52,7 +52,7 @@ def pixel_batch(
         clip = with_look_alikes(clip, rng, share=0.3)
         taken = sample_frames(clip, 12)
         backdrop = background(clip)
-        pixels = [worn(render_frame(clip, int(f), backdrop=backdrop), rng) for f in taken]
+        pixels = [augmented(render_frame(clip, int(f), backdrop=backdrop), rng) for f in taken]
         seen = tower(model, patchify(np.stack(pixels)), len(taken) // 2)
         keep = keep_cells(clip_cells(clip, taken), rng, shares=shares)
         asked.append(choose_questions(clip, rng, count=8, need=need))

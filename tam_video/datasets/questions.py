@@ -37,14 +37,14 @@ class ShapeQuestion:
         text: the question of the last turn.
         answer: the exact answer.
         history: earlier turns as (question, answer) pairs; empty but for "multi_turn".
-        is_bait: a presence question about an object that is not there.
+        is_negative: a presence question about an object that is not there.
     """
 
     kind: str
     text: str
     answer: str
     history: tuple[tuple[str, str], ...] = ()
-    is_bait: bool = False
+    is_negative: bool = False
 
 
 def named(noun: str) -> str:
@@ -78,7 +78,7 @@ def caption_facts(text: str) -> frozenset[str]:
 
 
 def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[ShapeQuestion]:
-    """One question of every kind that the clip allows; for "presence" a true one and a bait."""
+    """One question of every kind that the clip allows; for "presence" also a negative one."""
     pick = clip.objects[int(rng.integers(len(clip.objects)))]
     questions = [
         ShapeQuestion(
@@ -90,8 +90,8 @@ def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[ShapeQuest
         ShapeQuestion("caption", "Describe the video.", caption(clip)),
         _motion(clip, rng),
         _when(clip, rng),
-        presence_question(clip, rng, bait=False),
-        presence_question(clip, rng, bait=True),
+        presence_question(clip, rng, negative=False),
+        presence_question(clip, rng, negative=True),
         _multi_turn(clip, rng),
     ]
     unique = [o for o in clip.objects if _count_shape(clip, o.shape) == 1]
@@ -114,13 +114,15 @@ def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[ShapeQuest
     return questions
 
 
-def presence_question(clip: ShapeClip, rng: np.random.Generator, *, bait: bool) -> ShapeQuestion:
-    """Ask for an object that is there, or (bait) for one that is not.
+def presence_question(
+    clip: ShapeClip, rng: np.random.Generator, *, negative: bool
+) -> ShapeQuestion:
+    """Ask for an object that is there, or (a negative question) for one that is not.
 
-    Three baits of four share a colour or a shape with an object of the clip.
+    Three negative questions of four share a colour or a shape with an object of the clip.
     """
     real = {(o.color, o.shape) for o in clip.objects}
-    if not bait:
+    if not negative:
         item = clip.objects[int(rng.integers(len(clip.objects)))]
         name = f"{item.color} {item.shape}"
         return ShapeQuestion(
@@ -136,7 +138,7 @@ def presence_question(clip: ShapeClip, rng: np.random.Generator, *, bait: bool) 
         if (color, shape) not in real:
             name = f"{color} {shape}"
             return ShapeQuestion(
-                "presence", f"Is there {named(name)}?", f"No, there is no {name}.", is_bait=True
+                "presence", f"Is there {named(name)}?", f"No, there is no {name}.", is_negative=True
             )
 
 

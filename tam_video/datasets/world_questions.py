@@ -76,7 +76,7 @@ def scene_caption(clip: SceneClip) -> str:
 
 
 def make_scene_questions(clip: SceneClip, rng: np.random.Generator) -> list[ShapeQuestion]:
-    """One question of every kind that the clip allows; for "presence" a true one and a bait."""
+    """One question of every kind that the clip allows; for "presence" also a negative one."""
     colors, shapes = _alone(clip, lambda item: item.color), _alone(clip, lambda item: item.shape)
     told = [item for item in clip.objects if item.motion is not None]
     timed = [item for item in clip.objects if when_phrase(clip, item)]
@@ -103,7 +103,9 @@ def make_scene_questions(clip: SceneClip, rng: np.random.Generator) -> list[Shap
     if item := _pick(placed, rng):
         answer = f"The {item.name} is {location_phrase(clip, item)}."
         found.append(ShapeQuestion("location", f"Where is the {item.name}?", answer))
-    found += [presence_question(_named_alike(clip), rng, bait=bait) for bait in (False, True)]
+    found += [
+        presence_question(_named_alike(clip), rng, negative=negative) for negative in (False, True)
+    ]
     return found + _multi_turn(clip, colors, rng)
 
 

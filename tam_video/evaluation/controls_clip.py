@@ -18,15 +18,15 @@ from tam_video.datasets.shapes import Split
 from tam_video.datasets.worlds import make_world
 from tam_video.evaluation.clip import CAPTION_QUESTION, ClipJob, read_back
 from tam_video.evaluation.controls_score import (
-    foretold,
+    mismatched_ground_truth,
+    predicted_scores,
     smoothed,
     source_values,
-    stranger_truth,
 )
 from tam_video.evaluation.controls_settings import (
     CASCADE,
     NO_WEIGHTS,
-    NUM_STRANGERS,
+    NUM_OTHER_CLIPS,
     TRUE,
     ControlSettings,
     chance_of,
@@ -166,11 +166,11 @@ def _chance(truth: AnswerTruth, true: Probe, row: ClipRow, *, split: Split) -> A
     """The truth of chance: of clips that no control shows."""
     (batch,), (layout,) = true.batches, true.generation.layouts
     first = row.seed + 2
-    strangers = [
+    others = [
         described(make_world(row.world, seed, split=split), batch, layout)
-        for seed in range(first, first + NUM_STRANGERS)
+        for seed in range(first, first + NUM_OTHER_CLIPS)
     ]
-    return stranger_truth(truth, strangers, seed=row.seed)
+    return mismatched_ground_truth(truth, others, seed=row.seed)
 
 
 def _score_sources(case: _Case) -> None:
@@ -213,7 +213,7 @@ def _score_masks(case: _Case) -> None:
     )
     measured = case.true.score_masked(keep)
     for name, maps in case.maps.items():
-        case.row.values[name] |= foretold(
+        case.row.values[name] |= predicted_scores(
             maps, case.truth, keep, measured, first_token=generation.num_prompt_tokens, source=TRUE
         )
 

@@ -1,4 +1,4 @@
-"""Maps of a control to values: the metrics, what is left of the true map, foretold answers. Pure.
+"""Values of the maps of a control: metrics, correlation with the true map, predicted answers.
 
 Only words that are true of an object count, each by the mean map of its sub-tokens.
 """
@@ -55,14 +55,14 @@ def source_values(
     return _named(found, names, source=source)
 
 
-def stranger_truth(
-    truth: AnswerTruth, strangers: Sequence[Sequence[ObjectWord]], *, seed: int
+def mismatched_ground_truth(
+    truth: AnswerTruth, others: Sequence[Sequence[ObjectWord]], *, seed: int
 ) -> AnswerTruth:
     """A truth that has nothing to do with the clip, to tell what maps score by chance.
 
     Args:
         truth: the clip's own.
-        strangers: for each other clip, what words for its objects point at on the same grid.
+        others: for each other clip, what words for its objects point at on the same grid.
         seed: of the draw.
 
     Returns:
@@ -72,8 +72,8 @@ def stranger_truth(
     rng = np.random.default_rng(seed)
     drawn = []
     for word in _true_words(truth):
-        for others in strangers:
-            seen = [other for other in others if other.cells.any()]
+        for words in others:
+            seen = [other for other in words if other.cells.any()]
             if seen:
                 other = seen[int(rng.integers(len(seen)))]
                 drawn.append(replace(other, token_indices=word.token_indices, words=word.words))
@@ -85,7 +85,7 @@ def smoothed(maps: FloatArray) -> FloatArray:
     return np.broadcast_to(maps.mean(axis=1, keepdims=True), maps.shape)
 
 
-def foretold(
+def predicted_scores(
     maps: FloatArray,
     truth: AnswerTruth,
     keep: BoolArray,

@@ -34,7 +34,7 @@ CHANCE: tuple[str, ...] = ("random", "centre")
 """Methods that know nothing of the clip."""
 LEVELS: Mapping[str, float] = {"auc": 0.5, "temporal_auc": 0.5}
 """What noise scores on average, where that is the same for every clip."""
-NUM_STRANGERS = 4
+NUM_OTHER_CLIPS = 4
 """Other clips whose objects each word is scored against by chance."""
 SPEARMAN = "spearman"
 CONTROL_METRICS: tuple[str, ...] = (
@@ -69,7 +69,7 @@ class ControlSettings(EvaluationSettings):
     Attributes:
         metrics: names of `CONTROL_METRICS`.
         clips: number of clips of each world.
-        steps: steps in which a yes or no is worn down.
+        steps: steps of progressive deletion under a yes or no.
         parts: what is measured: "controls", "cascade" (of weight randomisation), "lds", "flips".
         masks: random masks of a clip for the linear datamodeling score.
         keep_share: share of the cells that such a mask keeps.

@@ -1,11 +1,11 @@
-"""Yes and no worn down: the smallest part of a video whose deletion turns the answer.
+"""Progressive deletion until a yes or a no flips: the smallest deleted part that flips it.
 
 Asked is whether an object is there that is, and one that is not. Cells are deleted in the order of
 a method's map of the words that name the object in the answer. A "no" that is right is left out:
 nothing is there whose deletion could turn it.
 
 Source: Chen et al., EAGLE, arXiv:2509.22496 (minimal correction of hallucinated answers). Differs:
-a right "yes" is worn down as well, for a good model gives few wrong answers.
+a right "yes" is progressively deleted as well, for a good model gives few wrong answers.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def measure_flips(
     steps: int,
     seed: int,
 ) -> Iterator[tuple[str, str, float]]:
-    """Wear down the answers about a clip.
+    """Progressively delete the video under each answer about a clip.
 
     Args:
         model: who answers.
@@ -120,7 +120,7 @@ def group_of(question: ShapeQuestion, answer: str) -> str | None:
     """Which of `GROUPS` an answer to a presence question belongs to.
 
     Args:
-        question: whether something is there; a bait where it is not.
+        question: whether something is there; negative where it is not.
         answer: what the model said.
 
     Returns:
@@ -129,7 +129,7 @@ def group_of(question: ShapeQuestion, answer: str) -> str | None:
     is_yes = says_yes(answer)
     if is_yes is None:
         return None
-    if question.is_bait:
+    if question.is_negative:
         return "hallucinated" if is_yes else None
     return "seen" if is_yes else "missed"
 

@@ -71,7 +71,7 @@ def measure_reliance(model: TransformersModel, settings: RelianceSettings, job: 
     return row
 
 
-def planted_caption(clip: SceneClip, rng: np.random.Generator) -> str:
+def injected_error_caption(clip: SceneClip, rng: np.random.Generator) -> str:
     """The true caption with the colour or the shape of one object exchanged for one not there."""
     item = clip.objects[int(rng.integers(len(clip.objects)))]
     colors = [color for color in COLORS if all(color != each.color for each in clip.objects)]
@@ -101,8 +101,8 @@ def _questions(clip: SceneClip, seed: int) -> Iterator[_Question]:
     yield _Question("caption", CAPTION_QUESTION)
     for question in make_scene_questions(clip, rng):
         if question.kind == "presence":
-            yield _Question("bait" if question.is_bait else "presence", question.text)
-    yield _Question("planted", CAPTION_QUESTION, planted_caption(clip, rng))
+            yield _Question("bait" if question.is_negative else "presence", question.text)
+    yield _Question("planted", CAPTION_QUESTION, injected_error_caption(clip, rng))
 
 
 def _words(

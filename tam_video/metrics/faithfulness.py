@@ -170,7 +170,7 @@ def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
 def linear_datamodeling_score(
     keep: BoolArray, attribution: FloatArray, log_probabilities: Float64Array
 ) -> float:
-    """LDS: whether the summed attribution of what is kept foretells the answer's probability.
+    """LDS: whether the summed attribution of what is kept predicts the answer's probability.
 
     Args:
         keep: bool [m, t, h, w], random keep-masks.
@@ -186,8 +186,8 @@ def linear_datamodeling_score(
     cells = checked_map(attribution, "attribution").astype(np.float64)
     measured = finite_values(log_probabilities, "log_probabilities")
     kept = checked_mask(keep, (*measured.shape, *cells.shape))
-    foretold = np.where(kept, cells, 0).sum(axis=(1, 2, 3))
-    return rank_correlation(foretold, measured)
+    predicted = np.where(kept, cells, 0).sum(axis=(1, 2, 3))
+    return rank_correlation(predicted, measured)
 
 
 def randomisation_cascade(original: FloatArray, randomised: Sequence[FloatArray]) -> Float64Array:

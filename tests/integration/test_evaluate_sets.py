@@ -89,7 +89,7 @@ def test_set_is_measured_item_by_item(name, lookalikes, tmp_path, in_process):
         assert figures["opposite"]["tiou"]["mean"] < 0.3
 
 
-def test_wrong_answers_alone_are_worn_down(lookalikes, tmp_path, in_process):
+def test_only_wrong_answers_are_progressively_deleted(lookalikes, tmp_path, in_process):
     output = tmp_path / "out"
     data = lookalikes.folder("repope")
     done = invoke("repope", data, output, *EXTRA["repope"], "--metrics=amcr,csr")

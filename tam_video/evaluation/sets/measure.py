@@ -94,11 +94,11 @@ def open_visual(visual: Visual) -> VideoReader:
 
 
 def _with_flips(said: Said, model: TransformersModel, settings: SetSettings, item: SetItem) -> Said:
-    """The answer, a wrong yes or no also to be worn down until it flips."""
+    """The answer, a wrong yes or no also with progressive deletion until it flips."""
     if not isinstance(item.truth, YesNoTruth) or not FLIP_METRICS.intersection(settings.metrics):
         return said
     answer, probe = said.probe.generation.answer, said.probe
-    asked = ShapeQuestion("presence", item.question, "", is_bait=not item.truth.is_there)
+    asked = ShapeQuestion("presence", item.question, "", is_negative=not item.truth.is_there)
     opposite = opposite_of(answer)
     if group_of(asked, answer) not in WRONG or opposite is None:
         return said

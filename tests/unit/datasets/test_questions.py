@@ -17,15 +17,15 @@ def test_questions_follow_from_the_seed():
     assert ask(5)[1] == ask(5)[1]
 
 
-def test_baits_are_never_there_and_true_ones_always():
+def test_negative_questions_name_what_is_not_there():
     for seed in range(100):
         clip, questions = ask(seed)
         there = {f"{o.color} {o.shape}" for o in clip.objects}
         for question in questions:
             if question.kind == "presence":
                 name = " ".join(question.text.rstrip("?").split()[-2:])
-                assert (name in there) is not question.is_bait
-                assert question.answer.startswith("No" if question.is_bait else "Yes")
+                assert (name in there) is not question.is_negative
+                assert question.answer.startswith("No" if question.is_negative else "Yes")
 
 
 def test_color_is_asked_of_unique_shapes_only():

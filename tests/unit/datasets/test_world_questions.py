@@ -98,7 +98,9 @@ def check(world, seed, question):
         assert NUMBERS[question.answer.split()[2]] == len(names)
     elif question.kind == "presence":
         color, shape = question.text.rstrip("?").split()[-2:]
-        assert ((color, shape) in names) == question.answer.startswith("Yes") != question.is_bait
+        assert (
+            ((color, shape) in names) == question.answer.startswith("Yes") != question.is_negative
+        )
         assert f"{color} {shape}." in question.answer
     elif question.kind == "caption":
         parts = re.split(r", | and ", question.answer.rstrip("."))
@@ -124,7 +126,7 @@ def test_every_answer_is_true_of_the_masks(world, seed):
     clip = clip_of(world, seed)
     for draw in range(3):
         questions = make_scene_questions(clip, np.random.default_rng([seed, draw]))
-        assert {question.is_bait for question in questions} == {True, False}
+        assert {question.is_negative for question in questions} == {True, False}
         for question in questions:
             assert question.kind in KINDS
             assert "None" not in question.text + question.answer

@@ -8,7 +8,12 @@ from scipy.stats import spearmanr
 from tam_video.datasets.cells import cell_masks
 from tam_video.datasets.worlds import WORLDS, make_world
 from tam_video.evaluation.controls_clip import described, other_frames
-from tam_video.evaluation.controls_score import foretold, smoothed, source_values, stranger_truth
+from tam_video.evaluation.controls_score import (
+    mismatched_ground_truth,
+    predicted_scores,
+    smoothed,
+    source_values,
+)
 from tam_video.evaluation.controls_settings import ControlSettings
 from tam_video.evaluation.score import AnswerTruth, ObjectWord, clip_values, score_answer
 from tam_video.types import FrameBatch, VideoInfo, VisualLayout
@@ -71,19 +76,19 @@ def test_map_that_is_only_smoothed_is_steady_and_knows_no_time():
     assert found["smoothed:auc"] < 1
 
 
-def test_strangers_take_the_tokens_of_true_words_and_the_masks_of_other_clips():
+def test_mismatched_ground_truth_takes_the_tokens_of_true_words_and_the_masks_of_other_clips():
     truth = truth_of(a_word(1), a_word(), a_word(2, 3))
     clips = [
         [a_word(9, corner=(2, 2)), a_word(9, corner=(3, 3))],
         [a_word(9, corner=(0, 4))],
         [a_word()],
     ]
-    found = stranger_truth(truth, clips, seed=0)
+    found = mismatched_ground_truth(truth, clips, seed=0)
     assert [word.token_indices for word in found.objects] == [(1,), (1,), (2, 3), (2, 3)]
     allowed = [{word.cells.tobytes() for word in words} for words in clips]
     for word, masks in zip(found.objects, [*allowed[:2], *allowed[:2]], strict=True):
         assert word.cells.tobytes() in masks
-    again = stranger_truth(truth, clips, seed=0)
+    again = mismatched_ground_truth(truth, clips, seed=0)
     for ours, theirs in zip(found.objects, again.objects, strict=True):
         np.testing.assert_array_equal(ours.cells, theirs.cells)
 
@@ -92,7 +97,9 @@ def test_foretold_is_the_mean_over_words_of_a_reference_implementation():
     words, maps = (a_word(5), a_word(6, 7)), some_maps(8)
     rng = np.random.default_rng(3)
     keep, measured = rng.random((9, *SHAPE)) < 0.5, rng.normal(size=(9, 3))
-    found = foretold(maps, truth_of(*words, a_word()), keep, measured, first_token=5, source="true")
+    found = predicted_scores(
+        maps, truth_of(*words, a_word()), keep, measured, first_token=5, source="true"
+    )
     expected = []
     for tokens in ([0], [1, 2]):
         heat = np.mean([maps[5 + token] for token in tokens], axis=0, dtype=np.float64)
@@ -116,7 +123,7 @@ def test_other_frames_are_those_of_the_clip_in_another_order_or_none():
     )
 
 
-def test_strangers_of_a_clip_are_its_colour_and_shape_words():
+def test_described_objects_of_a_clip_are_its_colour_and_shape_words():
     clip = make_world("base", 3)
     indices = np.linspace(0, clip.num_frames - 1, 6).round().astype(np.int64)
     info = VideoInfo(Path("clip.mp4"), clip.num_frames, 8, 8, Fraction(12), 4.0)

@@ -12,12 +12,12 @@ SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
 MAPS = hnp.arrays(np.float32, SHAPES, elements=st.integers(0, 4).map(float))
 
 
-def presence(*, is_bait):
-    return ShapeQuestion("presence", "Is there a red star?", "", is_bait=is_bait)
+def presence(*, is_negative):
+    return ShapeQuestion("presence", "Is there a red star?", "", is_negative=is_negative)
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_bait", "group"),
+    ("answer", "is_negative", "group"),
     [
         ("Yes, there is a red star.", False, "seen"),
         ("Yes, there is a red star.", True, "hallucinated"),
@@ -29,8 +29,8 @@ def presence(*, is_bait):
         ("", True, None),
     ],
 )
-def test_answers_are_grouped(answer, is_bait, group):
-    assert group_of(presence(is_bait=is_bait), answer) == group
+def test_answers_are_grouped(answer, is_negative, group):
+    assert group_of(presence(is_negative=is_negative), answer) == group
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tam_video.datasets.worlds import make_world
 from tam_video.evaluation import reliance_report
 from tam_video.evaluation.ledger import ClipRow
 from tam_video.evaluation.reliance import reliance_csv, reliance_plots
-from tam_video.evaluation.reliance_clip import lost_share, planted_caption
+from tam_video.evaluation.reliance_clip import injected_error_caption, lost_share
 from tam_video.evaluation.reliance_report import (
     COLUMNS,
     calibration,
@@ -187,9 +187,9 @@ def test_tables_tell_all_worlds_and_each(report):
 
 @given(st.integers(0, 300), st.sampled_from(["base", "distractors", "pan"]))
 @settings(deadline=None, max_examples=15)
-def test_planted_caption_has_one_name_that_is_true_of_nothing(seed, world):
+def test_injected_error_caption_has_one_name_that_is_true_of_nothing(seed, world):
     clip = make_world(world, seed, split="dev")
-    text = planted_caption(clip, np.random.default_rng(seed))
+    text = injected_error_caption(clip, np.random.default_rng(seed))
     words = text.casefold().replace(",", "").replace(".", "").split()
     names = [each for each in words if each in COLORS or each in SHAPES]
     true = {name for item in clip.objects for name in (item.color, item.shape)}

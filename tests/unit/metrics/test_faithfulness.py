@@ -216,7 +216,7 @@ def test_datamodeling_score_knows_right_wrong_and_constant_maps():
     assert linear_datamodeling_score(keep, -worth, measured) == pytest.approx(-1)
     flipped = worth[::-1, ::-1, ::-1]
     assert abs(linear_datamodeling_score(keep, flipped, measured)) < 0.6
-    # Every mask keeps as many cells: a constant map foretells the same for all of them.
+    # Every mask keeps as many cells: a constant map predicts the same for all of them.
     assert math.isnan(linear_datamodeling_score(keep, np.full_like(worth, 0.25), measured))
 
 
