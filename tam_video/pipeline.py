@@ -29,7 +29,7 @@ from tam_video.models import (
 )
 from tam_video.models.conversation import assign_inputs
 from tam_video.samplers import SAMPLERS, FrameSampler, Window, window
-from tam_video.stages import Progress, Stages
+from tam_video.stages import StageProgress, StageTimer
 from tam_video.tam import join_words
 from tam_video.tam.activation import profile_options
 from tam_video.tam.phrases import subtoken_maps
@@ -82,7 +82,7 @@ def explain(
     answer: str | None = None,
     model: str | VideoModel | None = None,
     config: RunConfig | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> Explanation:
     """Ask a model about a video and map every token of its answer onto the video.
 
@@ -107,14 +107,16 @@ def explain(
     if isinstance(model, str):
         settings = settings.model_copy(update={"model": model})
     paths = video_paths(video)
-    turns = asked_turns(question, conversation, num_inputs=len(paths))
+    turns = build_conversation(question, conversation, num_inputs=len(paths))
     METHODS.load(settings.method)  # a wrong name is told before the model is loaded
-    stages = Stages(progress)
+    stages = StageTimer(progress)
     with ExitStack() as stack:
         readers = _opened(paths, settings, stack, stages)
         with stages.stage("load model"):
             loaded = (
-                load_asked_model(settings) if model is None or isinstance(model, str) else model
+                load_model_from_config(settings)
+                if model is None or isinstance(model, str)
+                else model
             )
         frames = _read(readers, settings, loaded, stages)
     return explain_frames(
@@ -128,7 +130,7 @@ def read_frames(
     model: VideoModel,
     settings: RunConfig,
     limits: ReadLimits = DEFAULT_LIMITS,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> SampledFrames:
     """The first half of `explain`: the frames that the model will see.
 
@@ -143,7 +145,7 @@ def read_frames(
         ConfigError: settings that make no sense, or more frames than `settings.max_frames`.
         InputError: a file can't be read, or is refused.
     """
-    stages = Stages(progress)
+    stages = StageTimer(progress)
     with ExitStack() as stack:
         readers = _opened(video_paths(video), settings, stack, stages, limits=limits)
         return _read(readers, settings, model, stages)
@@ -154,7 +156,7 @@ def frames_of(
     *,
     model: VideoModel,
     settings: RunConfig,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> SampledFrames:
     """What `read_frames` gives, of files that are open already and stay so.
 
@@ -168,7 +170,7 @@ def frames_of(
         ConfigError: settings that make no sense, or more frames than `settings.max_frames`.
         InputError: a file can't be read.
     """
-    return _read(readers, settings, model, Stages(progress))
+    return _read(readers, settings, model, StageTimer(progress))
 
 
 def explain_frames(
@@ -178,13 +180,13 @@ def explain_frames(
     model: VideoModel,
     settings: RunConfig,
     answer: str | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> Explanation:
     """The second half of `explain`: ask about frames, and map every token of the answer onto them.
 
     Args:
         frames: what `read_frames` gave; may be asked about again.
-        turns: the conversation; see `asked_turns`.
+        turns: the conversation; see `build_conversation`.
         model: the model.
         settings: how the answer is made and read.
         answer: explain this answer instead of generating one.
@@ -194,7 +196,7 @@ def explain_frames(
         ConfigError: the conversation or the answer can't be asked.
         ModelError: the model fails.
     """
-    stages = Stages(progress, dict(frames.timings))
+    stages = StageTimer(progress, dict(frames.timings))
     with stages.stage("generate"):
         generation = model.generate(
             frames.batches, turns, options=_options(settings), answer=answer
@@ -219,7 +221,7 @@ def explain_frames(
     )
 
 
-def asked_turns(
+def build_conversation(
     question: str | None, conversation: Sequence[Message] | None, *, num_inputs: int
 ) -> tuple[Message, ...]:
     """One question or a conversation as checked turns that show every input once.
@@ -235,7 +237,7 @@ def asked_turns(
     return assign_inputs(turns, num_inputs=num_inputs)
 
 
-def load_asked_model(settings: RunConfig) -> VideoModel:
+def load_model_from_config(settings: RunConfig) -> VideoModel:
     """Load the model that the settings name.
 
     Raises:
@@ -263,7 +265,7 @@ def _opened(
     paths: Sequence[Path],
     settings: RunConfig,
     stack: ExitStack,
-    stages: Stages,
+    stages: StageTimer,
     *,
     limits: ReadLimits = DEFAULT_LIMITS,
 ) -> list[VideoReader]:
@@ -275,7 +277,7 @@ def _opened(
 
 
 def _read(
-    readers: Sequence[VideoReader], settings: RunConfig, model: VideoModel, stages: Stages
+    readers: Sequence[VideoReader], settings: RunConfig, model: VideoModel, stages: StageTimer
 ) -> SampledFrames:
     """The frames of each input that the model sees.
 

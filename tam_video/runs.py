@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from tam_video.render.annotate import render_annotated
 from tam_video.render.compare import render_comparison, run_names
 from tam_video.render.options import RenderOptions
 from tam_video.render.sheet import check_libraries
-from tam_video.stages import Progress, Stages
+from tam_video.stages import StageProgress, StageTimer, StepProgress
 from tam_video.types import Explanation, Message
 from tam_video.video.encoders import choose_encoder
 from tam_video.video.reader import open_video
@@ -82,7 +82,7 @@ def explain_to_folder(
     model: str | VideoModel | None = None,
     config: RunConfig | None = None,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> RunFiles:
     """`explain`, then write the run folder: JSON, arrays, annotated videos, captions, manifest.
 
@@ -116,7 +116,7 @@ def write_run(
     *,
     settings: RunConfig,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> RunFiles:
     """Write the run folder of an explanation: JSON, arrays, annotated videos, captions, manifest.
 
@@ -144,7 +144,7 @@ def write_run_files(
     folder: Path,
     *,
     settings: RunConfig,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> Explanation:
     """Write the files of a run folder but its manifest, as `write_run` does.
 
@@ -154,7 +154,7 @@ def write_run_files(
     Raises:
         TamVideoError: a source can't be read, or a file can't be written.
     """
-    stages = Stages(progress, dict(explanation.timings))
+    stages = StageTimer(progress, dict(explanation.timings))
     write_arrays(explanation, folder / "maps.npz")
     if settings.render:
         with stages.stage("render"):
@@ -179,7 +179,7 @@ def render_run(
     *,
     options: RenderOptions | None = None,
     video: PathLike | Sequence[PathLike] | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> RunFiles:
     """Draw the annotated video of a run folder again, without a model.
 
@@ -203,7 +203,7 @@ def render_run(
         _source(explanation.of_input(number), moved[number] if moved else None)
         for number in range(len(explanation.inputs))
     ]
-    stages = Stages(progress)
+    stages = StageTimer(progress)
     with replace_files(folder) as temporary, stages.stage("render"):
         warnings = _render_inputs(
             explanation,
@@ -222,7 +222,7 @@ def render_compared(
     options: RenderOptions | None = None,
     video: PathLike | None = None,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> tuple[Path, ...]:
     """Draw several runs of one clip side by side, without a model.
 
@@ -256,7 +256,7 @@ def render_compared(
     source = _source(explanations[0], None if video is None else Path(video))
     for explanation in explanations[1:]:
         _source(explanation, source)
-    stages = Stages(progress)
+    stages = StageTimer(progress)
     with wrap_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".compare.", dir=target.parent) as aside:
@@ -278,7 +278,7 @@ def _render_inputs(
     folder: Path,
     *,
     options: RenderOptions | None,
-    progress: Callable[[int, int], None],
+    progress: StepProgress,
 ) -> tuple[str, ...]:
     """Annotate every input; `annotated_1.mp4` belongs to the second. Returns what had to give."""
     warnings: list[str] = []

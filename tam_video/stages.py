@@ -1,6 +1,6 @@
-"""The stages of a run: how long each took, and who is told.
+"""Timing and progress of the stages of a run.
 
-Owns: the clock and the call-back. Knows nothing of what the stages do.
+Owns the callback types of the whole package and the timer. Does not know what the stages do.
 """
 
 from __future__ import annotations
@@ -11,26 +11,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with a stage's name, the steps done, and the steps there are (0 when unknown)."""
+StageProgress: TypeAlias = Callable[[str, int, int], None]
+"""Called with a stage's name, the number of steps done, and the total (0 if unknown)."""
+StepProgress: TypeAlias = Callable[[int, int], None]
+"""Called with the number of steps done and the total."""
 
 
 @dataclass(slots=True)
-class Stages:
-    """Times the stages and reports them."""
+class StageTimer:
+    """Measure the duration of named stages and report their progress."""
 
-    progress: Progress | None
+    progress: StageProgress | None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Tell that a stage begins, and add what it takes to its seconds."""
+        """Report the start of a stage and add its duration to `seconds`."""
         self.report(name, 0, 0)
         began = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
 
     def report(self, name: str, done: int, total: int) -> None:
-        """Tell how far a stage is."""
+        """Call the progress callback, if there is one."""
         if self.progress is not None:
             self.progress(name, done, total)

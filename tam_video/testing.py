@@ -167,7 +167,7 @@ def assert_cells_are_localised(
     probed = 0
     for cell in cells.tolist():
         flat = int(np.ravel_multi_index(cell, layout.shape))
-        changed = None if flat in layout.borrowed else flip_cell(frames, layout, tuple(cell))
+        changed = None if flat in layout.deduplicated else flip_cell(frames, layout, tuple(cell))
         if changed is None:
             continue
         moved = [*inputs]
@@ -238,7 +238,7 @@ class ModelContract:
             batch = make_batch(num_frames, *self.clips[0][1:])
             placed, _features = visual_features(model, [batch])
             layout, positions = placed[0].layout, placed[0].positions
-            own = np.delete(positions, layout.borrowed)
+            own = np.delete(positions, layout.deduplicated)
             assert len(np.unique(own)) == len(own)
             fed = [frame for slot in layout.frame_slots for frame in slot]
             assert fed == list(range(num_frames))

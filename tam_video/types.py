@@ -155,8 +155,8 @@ class VisualLayout:
         w: columns.
         frame_slots: for each slot, which of the T sampled frames fed it.
         view: the part of the picture that the h x w cells cover.
-        borrowed: flat numbers of the cells without a token of their own: the model dropped it, for
-            it was like the same cell of the slot before, whose token stands for both.
+        deduplicated: flat indices of the cells without a token of their own. The model dropped it
+            because it resembled the same cell of the previous slot, whose token stands for both.
     """
 
     t: int
@@ -164,15 +164,15 @@ class VisualLayout:
     w: int
     frame_slots: tuple[tuple[int, ...], ...]
     view: View = View()
-    borrowed: tuple[int, ...] = ()
+    deduplicated: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _check(min(self.t, self.h, self.w) >= 1, "a grid has one slot, row and column at least")
         _check(len(self.frame_slots) == self.t, "frame_slots must name the frames of every slot")
         _check(all(self.frame_slots), "every slot is fed by one frame at least")
         _check(
-            all(self.h * self.w <= cell < self.num_cells for cell in self.borrowed),
-            "only cells of the second slot or later are borrowed",
+            all(self.h * self.w <= cell < self.num_cells for cell in self.deduplicated),
+            "only cells of the second or a later slot can be deduplicated",
         )
 
     @property
@@ -298,7 +298,7 @@ class Generation:
         num_prompt_tokens: how many of them are prompt text.
         layouts: where the cells of each vision input lie, in the order of the inputs.
         visual_positions: int64 [V], the sequence position that stands for each cell: the inputs one
-            after the other, row-major (t, h, w) in each; borrowed cells repeat a position.
+            after the other, row-major (t, h, w) in each; deduplicated cells repeat a position.
         text_positions: int64 [M], sequence position that stands for each text token.
         scores: float32 [S, M], logit at position s of text token m's class id.
         layer_scores: float32 [S, M] for each layer that was asked for beside; none by default.

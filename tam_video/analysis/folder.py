@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tam_video.export.run_folder import load_explanation
 from tam_video.render.compare import render_comparison, run_names
 from tam_video.render.options import RenderOptions
 from tam_video.report.media import explained_source
+from tam_video.stages import StepProgress
 from tam_video.workspace.files import atomic_write, wrap_os_errors
 
 COMPARISON = "comparison.json"
@@ -50,7 +51,7 @@ def compare_runs(
     render: bool = True,
     options: RenderOptions | None = None,
     force: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: StepProgress | None = None,
 ) -> ComparisonFiles:
     """Compare run folders of one clip and write what was found.
 
@@ -92,7 +93,7 @@ def write_comparison(
     render: bool = True,
     options: RenderOptions | None = None,
     force: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: StepProgress | None = None,
 ) -> ComparisonFiles:
     """Write the folder of a comparison; arguments and errors as those of `compare_runs`."""
     target, runs = Path(folder), comparison.explanations

@@ -21,7 +21,7 @@ from tam_video.models import VideoModel
 from tam_video.pipeline import (
     SampledFrames,
     explain_frames,
-    load_asked_model,
+    load_model_from_config,
     read_frames,
 )
 from tam_video.report import write_report
@@ -62,7 +62,7 @@ class ExplainWork:
         import torch
 
         torch.set_num_threads(1)  # so that the number of workers changes no value
-        return ExplainWorker(self, load_asked_model(self.config))
+        return ExplainWorker(self, load_model_from_config(self.config))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from tam_video.errors import PresetError, TamVideoError
+from tam_video.stages import StageProgress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -59,7 +60,7 @@ class Console:
             _echo(text)
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[str, int, int], None]]:
+    def progress(self) -> Iterator[StageProgress]:
         """A progress display on stderr: a bar on a terminal, plain lines elsewhere."""
         if self.quiet:
             yield lambda _stage, _done, _total: None
@@ -140,7 +141,7 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _bars() -> Iterator[Callable[[str, int, int], None]]:
+def _bars() -> Iterator[StageProgress]:
     from rich.console import Console as RichConsole
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -163,7 +164,7 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
         yield update
 
 
-def _lines(console: Console) -> Callable[[str, int, int], None]:
+def _lines(console: Console) -> StageProgress:
     shown: set[tuple[str, int]] = set()
 
     def update(stage: str, done: int, total: int) -> None:

@@ -14,7 +14,8 @@ from tam_video.evaluation.controls_clip import measure_controls
 from tam_video.evaluation.controls_output import control_csv, control_json, control_plots
 from tam_video.evaluation.controls_report import ControlReport, make_control_report
 from tam_video.evaluation.controls_settings import ControlSettings
-from tam_video.evaluation.run import ClipProgress, Evaluation, Files, evaluated, write_results
+from tam_video.evaluation.run import Evaluation, Files, evaluated, write_results
+from tam_video.stages import StepProgress
 
 
 def evaluate_controls(
@@ -23,7 +24,7 @@ def evaluate_controls(
     *,
     workers: int = 1,
     force: bool = False,
-    progress: ClipProgress | None = None,
+    progress: StepProgress | None = None,
 ) -> Evaluation[ControlReport]:
     """Measure the clips that are missing in a folder, then write the report of the controls.
 

@@ -22,8 +22,9 @@ from tam_video.evaluation.reliance_report import (
 )
 from tam_video.evaluation.reliance_settings import SCORES, RelianceSettings
 from tam_video.evaluation.report import cell
-from tam_video.evaluation.run import ClipProgress, Evaluation, Files, evaluated, write_results
+from tam_video.evaluation.run import Evaluation, Files, evaluated, write_results
 from tam_video.metrics import Interval
+from tam_video.stages import StepProgress
 
 
 def evaluate_reliance(
@@ -32,7 +33,7 @@ def evaluate_reliance(
     *,
     workers: int = 1,
     force: bool = False,
-    progress: ClipProgress | None = None,
+    progress: StepProgress | None = None,
 ) -> Evaluation[RelianceReport]:
     """Measure the clips that are missing in a folder, then write the report.
 

@@ -27,10 +27,9 @@ from tam_video.evaluation.plots import make_plots
 from tam_video.evaluation.report import Report, make_report, to_csv, to_json
 from tam_video.evaluation.settings import EvaluationSettings, Settings
 from tam_video.models.inference import TransformersModel
+from tam_video.stages import StepProgress
 from tam_video.workspace.files import atomic_write
 
-ClipProgress: TypeAlias = Callable[[int, int], None]
-"""Called with the clips that are finished and those there are."""
 Measure: TypeAlias = Callable[[TransformersModel, Settings, ClipJob], ClipRow]
 """What is done with a clip; a function of a module, for it goes to other processes by name."""
 Files: TypeAlias = dict[str, Path | list[Path]]
@@ -61,7 +60,7 @@ def evaluate(
     measure: Measure[Settings] = measure_clip,
     workers: int = 1,
     force: bool = False,
-    progress: ClipProgress | None = None,
+    progress: StepProgress | None = None,
 ) -> Evaluation[Report]:
     """Measure the clips that are missing in a folder, then write its report.
 
@@ -102,7 +101,7 @@ def evaluated(
     *,
     workers: int,
     force: bool,
-    progress: ClipProgress | None,
+    progress: StepProgress | None,
 ) -> Evaluation[ReportT]:
     """`evaluate` with a report of any kind.
 
@@ -134,7 +133,7 @@ def _finished_clips(
     *,
     workers: int,
     force: bool,
-    progress: ClipProgress | None,
+    progress: StepProgress | None,
 ) -> tuple[list[ClipRow], int]:
     """All clips in the order of `clip_jobs`, and how many an earlier run had measured."""
     if workers < 1:

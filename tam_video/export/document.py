@@ -122,7 +122,7 @@ def _place(given: ExplainedInput) -> dict[str, Any]:
             "w": layout.w,
             "frame_slots": layout.frame_slots,
             "view": [view.left, view.top, view.right, view.bottom],
-            "borrowed": layout.borrowed,
+            "borrowed": layout.deduplicated,
         },
         "frames": {
             "indices": given.indices.tolist(),

@@ -6,7 +6,7 @@ Owns: which words and frames are exported. How a format looks is its own module'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -22,6 +22,7 @@ from tam_video.export.manifest import read_manifest
 from tam_video.export.source_times import source_frame_seconds
 from tam_video.localise import Keep, slot_timeline, word_tracks
 from tam_video.render.turns import find_word, shown_words
+from tam_video.stages import StageProgress
 from tam_video.types import Explanation, Float64Array, IntArray
 from tam_video.workspace.files import wrap_os_errors
 
@@ -29,7 +30,6 @@ Frames: TypeAlias = Literal["all", "seen"]
 """Which frames of the source formats with one entry a frame list: all, or those the model saw."""
 Words: TypeAlias = Literal["content", "all"] | Sequence[int | str]
 """Which words are exported: the content words, all, or some by index or text."""
-Progress: TypeAlias = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def export_run(
     keep: Keep = "peak",
     video: str | Path | Sequence[str | Path] | None = None,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> ExportedFiles:
     """Write a run folder's tracks in the formats of other tools; needs no model.
 
@@ -120,7 +120,7 @@ def export_explanation(
     keep: Keep = "peak",
     frame_seconds: Sequence[Float64Array] | None = None,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     warnings: Sequence[str] = (),
 ) -> ExportedFiles:
     """Write an explanation's tracks in the formats of other tools; see `export_run`.

@@ -5,7 +5,7 @@ Owns: which frames are drawn by which window, and the clocks. The pictures are t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,12 +25,11 @@ from tam_video.render.screens import RenderContext, Screen, build_screen
 from tam_video.render.subtitles import Cue, write_vtt
 from tam_video.render.text_layout import one_line
 from tam_video.render.timeline import clock_text
+from tam_video.stages import StepProgress
 from tam_video.types import Explanation
 from tam_video.video.planes import planes_of_rgb
 from tam_video.video.reader import VideoReader
 from tam_video.video.writer import Chapter, TimedPlanes, write_video
-
-Progress = Callable[[int, int], None]
 
 _HALF_TICK = 5e-7  # seconds: a frame is not missed by the rounding of its time
 
@@ -123,7 +122,7 @@ class Film:
             for each in self._shots
         ]
 
-    def write(self, mp4: Path, vtt: Path, *, progress: Progress | None = None) -> None:
+    def write(self, mp4: Path, vtt: Path, *, progress: StepProgress | None = None) -> None:
         """Encode it, with a chapter for each shot, and the captions of its words.
 
         Raises:
@@ -193,7 +192,9 @@ class Film:
         )
         return build_screen(explanation, context)
 
-    def _frames(self, size: tuple[int, int], progress: Progress | None) -> Iterator[TimedPlanes]:
+    def _frames(
+        self, size: tuple[int, int], progress: StepProgress | None
+    ) -> Iterator[TimedPlanes]:
         done, total = 0, sum(len(shot.clip.pts_seconds) for shot in self._shots)
         for shot in self._shots:
             explanation = shot.explanation()

@@ -17,10 +17,10 @@ from tam_video.long.scenes import check_scene_library
 from tam_video.long.work import LongOptions, LongResult, LongWork
 from tam_video.methods import METHODS
 from tam_video.models import VideoModel
-from tam_video.pipeline import asked_turns
+from tam_video.pipeline import build_conversation
 from tam_video.runs import default_run_dir, render_options
 from tam_video.samplers import SAMPLERS
-from tam_video.stages import Progress, Stages
+from tam_video.stages import StageProgress, StageTimer
 from tam_video.types import Message
 from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, checked_path, open_video
 
@@ -36,7 +36,7 @@ def explain_long(
     options: LongOptions | None = None,
     limits: ReadLimits = DEFAULT_LIMITS,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> LongResult:
     """Ask about every window of a long video where something moves, and write one timeline.
 
@@ -65,8 +65,8 @@ def explain_long(
     if chosen.windows.by_scene:
         check_scene_library()
     settings = _checked(config or RunConfig(), model)
-    turns = asked_turns(question, conversation, num_inputs=1)
-    path, stages = checked_path(video), Stages(progress)
+    turns = build_conversation(question, conversation, num_inputs=1)
+    path, stages = checked_path(video), StageTimer(progress)
     named = model.name if model is not None and not isinstance(model, str) else settings.model
     asked = {
         "video": video_fingerprint(path),

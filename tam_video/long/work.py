@@ -33,12 +33,12 @@ from tam_video.long.gate import ActiveSpan, GateOptions, Motion, looks, stream_s
 from tam_video.long.scenes import scene_borders
 from tam_video.long.windows import VideoWindow, WindowOptions, plan_windows, stretches
 from tam_video.models import VideoModel
-from tam_video.pipeline import explain_frames, frames_of, load_asked_model
+from tam_video.pipeline import explain_frames, frames_of, load_model_from_config
 from tam_video.render.subtitles import write_vtt
 from tam_video.report import write_report
 from tam_video.report.page import long_page
 from tam_video.runs import render_options, write_run_files
-from tam_video.stages import Stages
+from tam_video.stages import StageTimer
 from tam_video.types import Message
 from tam_video.video.reader import ReadLimits, VideoReader
 from tam_video.workspace.files import atomic_write
@@ -101,7 +101,7 @@ class LongWork:
         options: LongOptions,
         turns: Sequence[Message],
         limits: ReadLimits,
-        stages: Stages,
+        stages: StageTimer,
     ) -> None:
         """Make it ready.
 
@@ -242,7 +242,7 @@ class LongWork:
             else:
                 if loaded is None:
                     with self._stages.stage("load model"):
-                        loaded = load_asked_model(self._settings)
+                        loaded = load_model_from_config(self._settings)
                 yield self._asked(window, run_dir, loaded)
             self._stages.report("window", number + 1, len(windows))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from typing import ClassVar
@@ -13,6 +13,7 @@ from tam_video.errors import ConfigError
 from tam_video.methods.base import Cost, Evidence, MethodMaps, probe_of, scaled_maps
 from tam_video.models.masking import Blank
 from tam_video.models.probing import Probe
+from tam_video.stages import StepProgress
 from tam_video.types import Float64Array
 
 BLOCKS_PER_CALL = 64
@@ -35,7 +36,7 @@ class Occlusion:
     block: tuple[int, int, int] = (1, 2, 2)
     blank: Blank = "mean"
     batch_size: int = 8
-    progress: Callable[[int, int], None] | None = field(default=None, compare=False)
+    progress: StepProgress | None = field(default=None, compare=False)
     name: ClassVar[str] = "occlusion"
     cost: ClassVar[Cost] = "N passes"
 

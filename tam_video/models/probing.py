@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -34,6 +34,7 @@ from tam_video.models.scores import (
     token_odds,
     transformed,
 )
+from tam_video.stages import StepProgress
 from tam_video.types import Float64Array, FloatArray, FrameBatch, Generation, IntArray, Message
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Target: TypeAlias = Literal["logit", "log_probability"]
-MaskProgress: TypeAlias = Callable[[int, int], None]
-"""Called with the masked videos scored and those there are."""
 
 # A stack of videos is trusted if its last one scores as it does alone, up to the kernels' rounding.
 STACK_TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
@@ -266,7 +265,7 @@ class Probe:
         number: int = 0,
         blank: Blank = "mean",
         batch_size: int = 8,
-        progress: MaskProgress | None = None,
+        progress: StepProgress | None = None,
     ) -> Float64Array:
         """Log-probability of the answer's tokens when cells of the video are hidden.
 

@@ -2,7 +2,7 @@
 
 A slot is one frame: `Time 0.5s:` and a run of `video_token_id`, row-major after merging. With token
 compression, a token whose pixels hardly differ from those of the frame before is left out
-(`video_compression_mask`): its cell borrows the token of the same cell one slot earlier. An image
+(`video_compression_mask`): its cell shares the token of the same cell one slot earlier. An image
 is one run of `image_token_id`. Pictures are resized whole. Source: transformers 5,
 `models/video_llama_3`.
 """
@@ -118,7 +118,7 @@ def place_kept(
         layout.h,
         layout.w,
         layout.frame_slots,
-        borrowed=tuple(np.flatnonzero(~kept).tolist()),
+        deduplicated=tuple(np.flatnonzero(~kept).tolist()),
     )
     return PlacedLayout(whole, places.ravel())
 

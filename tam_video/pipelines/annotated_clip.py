@@ -29,7 +29,7 @@ from tam_video.pipelines.asking import (
 )
 from tam_video.pipelines.base import PipelineOptions, PipelineResult
 from tam_video.runs import explain_to_folder
-from tam_video.stages import Progress
+from tam_video.stages import StageProgress
 from tam_video.workspace.files import wrap_os_errors
 
 _NAMES = {
@@ -78,7 +78,7 @@ class AnnotatedClip:
             raise ConfigError("an annotated clip is drawn", hint="leave run.render out")
         return cls(asked)
 
-    def run(self, *, force: bool = False, progress: Progress | None = None) -> PipelineResult:
+    def run(self, *, force: bool = False, progress: StageProgress | None = None) -> PipelineResult:
         """Annotate every clip.
 
         Raises:
@@ -91,7 +91,9 @@ class AnnotatedClip:
             return self._one(clips[0], force=force, progress=progress)
         return self._many(clips, force=force, progress=progress)
 
-    def _one(self, clip: NamedClip, *, force: bool, progress: Progress | None) -> PipelineResult:
+    def _one(
+        self, clip: NamedClip, *, force: bool, progress: StageProgress | None
+    ) -> PipelineResult:
         out = self.options.output
         _check_free([clip], out, may_exist=force)
         with wrap_os_errors(out):
@@ -112,7 +114,7 @@ class AnnotatedClip:
         return PipelineResult(made[0], summary, warnings=run.explanation.warnings)
 
     def _many(
-        self, clips: Sequence[NamedClip], *, force: bool, progress: Progress | None
+        self, clips: Sequence[NamedClip], *, force: bool, progress: StageProgress | None
     ) -> PipelineResult:
         out, keeps = self.options.output, self.options.keep_runs
         runs = out / ("runs" if keeps else ".runs")

@@ -18,7 +18,7 @@ from tam_video.batch.sources import protocol
 from tam_video.batch.storage import BATCH_FILE, RUNS, FolderStorage
 from tam_video.config import RunConfig
 from tam_video.errors import ConfigError, OutputExistsError
-from tam_video.stages import Progress
+from tam_video.stages import StageProgress
 from tam_video.workspace.files import wrap_os_errors
 
 QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -72,7 +72,7 @@ def ask_in_batch(
     settings: RunConfig,
     keep: Sequence[str],
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> Iterator[batch.ItemResult]:
     """Ask every question of every clip; what an earlier run has done is only told.
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tam_video.config import RunConfig
 from tam_video.registry import Registry
-from tam_video.stages import Progress
+from tam_video.stages import StageProgress
 
 PIPELINES = Registry(
     kind="pipeline",
@@ -73,7 +73,7 @@ class Pipeline(Protocol):
             ConfigError: options that make no sense together.
         """
 
-    def run(self, *, force: bool = False, progress: Progress | None = None) -> PipelineResult:
+    def run(self, *, force: bool = False, progress: StageProgress | None = None) -> PipelineResult:
         """Do it.
 
         Args:

@@ -34,7 +34,7 @@ from tam_video.pipelines.asking import (
 from tam_video.pipelines.base import PipelineOptions, PipelineResult
 from tam_video.report import write_report
 from tam_video.runs import explain_to_folder
-from tam_video.stages import Progress
+from tam_video.stages import StageProgress
 
 
 class VideoQaOptions(PipelineOptions):
@@ -84,7 +84,7 @@ class VideoQa:
             EXPORTERS.load(name).check_package()
         return cls(asked)
 
-    def run(self, *, force: bool = False, progress: Progress | None = None) -> PipelineResult:
+    def run(self, *, force: bool = False, progress: StageProgress | None = None) -> PipelineResult:
         """Ask every question of every clip.
 
         Raises:
@@ -100,7 +100,7 @@ class VideoQa:
         return self._many(clips, questions, force=force, progress=progress)
 
     def _one(
-        self, clip: NamedClip, question: str, *, force: bool, progress: Progress | None
+        self, clip: NamedClip, question: str, *, force: bool, progress: StageProgress | None
     ) -> PipelineResult:
         out, keep = self.options.output, self.options.keep
         settings = self.options.run
@@ -127,7 +127,7 @@ class VideoQa:
         questions: Sequence[str],
         *,
         force: bool,
-        progress: Progress | None,
+        progress: StageProgress | None,
     ) -> PipelineResult:
         out, told = self.options.output, []
         if force:
@@ -157,7 +157,7 @@ class VideoQa:
         questions: Sequence[str],
         *,
         force: bool,
-        progress: Progress | None,
+        progress: StageProgress | None,
     ) -> PipelineResult:
         """Window by window: one timeline for each clip and question, in `NAME/question_N`."""
         windows = WindowOptions(self.options.window_seconds or 0, self.options.stride_seconds)

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from tam_video.errors import ExportError
-from tam_video.render.compositor import Progress, compose, drawn_picture, moment_of
+from tam_video.render.compositor import compose, drawn_picture, moment_of
 from tam_video.render.options import RenderOptions
 from tam_video.render.preview import write_preview
 from tam_video.render.schedule import (
@@ -29,6 +29,7 @@ from tam_video.render.stills import write_stills
 from tam_video.render.subtitles import Cue, write_vtt
 from tam_video.render.text_layout import one_line
 from tam_video.render.turns import Subject, shown_words, words_subject
+from tam_video.stages import StepProgress
 from tam_video.types import ByteArray, Explanation, VideoInfo
 from tam_video.video.planes import SWSCALE_MATRIX, matrix_of, planes_of_rgb
 from tam_video.video.reader import VideoReader, open_video
@@ -72,7 +73,7 @@ def render_annotated(
     out_dir: Path,
     *,
     options: RenderOptions | None = None,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> RenderedFiles:
     """Write `annotated.mp4` and `captions.vtt`, for a still picture `annotated.png`, and extras.
 
@@ -157,7 +158,7 @@ def encode(
     *,
     tags: PictureTags,
     look: RenderOptions,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> WrittenVideo:
     """Draw and encode all passes; several have chapters and no sound.
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tam_video.errors import ConfigError
 from tam_video.render.annotate import RenderedFiles, clip_clock, encode, source_tags
-from tam_video.render.compositor import Progress
 from tam_video.render.options import RenderOptions
 from tam_video.render.preview import write_preview
 from tam_video.render.schedule import (
@@ -18,6 +17,7 @@ from tam_video.render.schedule import (
 )
 from tam_video.render.screens import RenderContext, compare_screen
 from tam_video.render.subtitles import Cue, write_vtt
+from tam_video.stages import StepProgress
 from tam_video.types import Explanation
 from tam_video.video.reader import open_video
 
@@ -31,7 +31,7 @@ def render_comparison(
     mp4: Path,
     *,
     options: RenderOptions | None = None,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> RenderedFiles:
     """Write one clip of several runs, with its captions and previews beside it.
 

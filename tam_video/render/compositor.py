@@ -5,19 +5,17 @@ Knows no layout: a screen says what is drawn where, the passes say what is shown
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
 
 from tam_video.render.elements import Moment
 from tam_video.render.schedule import ClipClock, Pass
 from tam_video.render.screens import Screen
+from tam_video.stages import StepProgress
 from tam_video.types import ByteArray
 from tam_video.video.ahead import ahead
 from tam_video.video.planes import Planes, rgb_of_planes
 from tam_video.video.reader import VideoReader, read_planes
 from tam_video.video.writer import TimedPlanes
-
-Progress: TypeAlias = Callable[[int, int], None]
 
 
 def compose(
@@ -26,7 +24,7 @@ def compose(
     passes: Sequence[Pass],
     clip: ClipClock,
     *,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Iterator[TimedPlanes]:
     """The annotated frames, one at a time on one canvas.
 

@@ -7,7 +7,7 @@ and no more, and none of the source's metadata (place, device, names). Frames ke
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from io import BytesIO
@@ -19,12 +19,12 @@ import numpy as np
 from tam_video.export.source_times import source_frame_seconds
 from tam_video.localise import slot_timeline, word_tracks
 from tam_video.render.overlay import map_at, render_still
+from tam_video.stages import StepProgress
 from tam_video.types import ByteArray, Explanation
 from tam_video.video.reader import DecodedFrame, VideoReader, open_video
 from tam_video.video.writer import TimedFrame, read_picture_tags, write_video
 from tam_video.workspace.files import atomic_write
 
-Progress = Callable[[int, int], None]
 Source: TypeAlias = Path | VideoReader
 """A file to open, or one that is open already and stays so."""
 
@@ -95,7 +95,7 @@ def write_media(
     folder: Path,
     *,
     number: int = 0,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Media:
     """Write `clip.mp4` of a video or `still.jpg` of a picture; `_1`... for the next inputs.
 
@@ -130,7 +130,7 @@ def _reading(source: Source) -> Iterator[VideoReader]:
 
 
 def _write_clip(
-    explanation: Explanation, source: Source, path: Path, *, progress: Progress | None
+    explanation: Explanation, source: Source, path: Path, *, progress: StepProgress | None
 ) -> Media:
     """Encode the frames that a slot speaks for; the sound only where that is the whole clip."""
     with _reading(source) as reader:
@@ -155,7 +155,7 @@ def _write_clip(
 
 
 def _timed(
-    frames: Iterator[DecodedFrame], size: tuple[int, int], total: int, progress: Progress | None
+    frames: Iterator[DecodedFrame], size: tuple[int, int], total: int, progress: StepProgress | None
 ) -> Iterator[TimedFrame]:
     for done, frame in enumerate(frames, 1):
         yield TimedFrame(frame.pts_seconds, _resized(frame.rgb, size))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tam_video.errors import ConfigError, OutputExistsError, VideoOpenError
@@ -18,6 +18,7 @@ from tam_video.export.document import read_explanation
 from tam_video.export.manifest import read_manifest, replace_files
 from tam_video.report.media import Media, Source, explained_source, write_media, write_thumb
 from tam_video.report.page import Page, report_page
+from tam_video.stages import StepProgress
 from tam_video.types import Explanation
 from tam_video.video.reader import VideoReader
 from tam_video.workspace.files import atomic_write, wrap_os_errors
@@ -28,7 +29,6 @@ REPORT, SINGLE_FILE, MEDIA_LIST, THUMB = (
     "report.json",
     "thumb.jpg",
 )
-Progress = Callable[[int, int], None]
 
 
 def write_report(
@@ -39,7 +39,7 @@ def write_report(
     video: str | Path | Sequence[str | Path] | None = None,
     clip: bool = True,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     reader: VideoReader | None = None,
     index_url: str | None = None,
 ) -> Path:
@@ -117,7 +117,7 @@ def _write(
     folder: Path,
     name: str,
     is_single: bool,
-    progress: Progress | None,
+    progress: StepProgress | None,
     index_url: str | None,
 ) -> None:
     media = tuple(

@@ -71,7 +71,7 @@ def token_activation_maps(
             that predicted it.
         token_strings: M token strings, as the vocabulary spells them.
         num_prompt_tokens: how many of the M tokens are prompt text.
-        grid: (t, h, w), or a layout; its borrowed cells may repeat a position.
+        grid: (t, h, w), or a layout; its deduplicated cells may repeat a position.
         profile: "published" or "reference".
 
     Returns:
@@ -142,7 +142,7 @@ def input_activation_maps(
     table = _checked_scores(scores)
     visual = _checked_positions(visual_positions, "visual_positions", len(table))
     text = _checked_positions(text_positions, "text_positions", len(table))
-    _check_cells(visual, shapes, _borrowed(grids))
+    _check_cells(visual, shapes, _deduplicated(grids))
     _check_tokens(table, text, token_strings, num_prompt_tokens)
 
     tables = [_checked_scores(each) for each in layer_scores] or [table]
@@ -268,12 +268,12 @@ def _parts(shapes: Sequence[tuple[int, int, int]]) -> list[slice]:
     return [slice(start, end) for start, end in pairwise(ends)]
 
 
-def _borrowed(grids: Sequence[tuple[int, int, int] | VisualLayout]) -> IntArray:
+def _deduplicated(grids: Sequence[tuple[int, int, int] | VisualLayout]) -> IntArray:
     """Numbers, among the cells of all inputs, of those without a token of their own."""
     found, before = [], 0
     for grid in grids:
         if isinstance(grid, VisualLayout):
-            found += [before + cell for cell in grid.borrowed]
+            found += [before + cell for cell in grid.deduplicated]
         before += grid.num_cells if isinstance(grid, VisualLayout) else prod(grid)
     return np.array(found, dtype=np.int64)
 
@@ -319,7 +319,7 @@ def _checked_positions(positions: IntArray, name: str, length: int) -> IntArray:
 
 
 def _check_cells(
-    visual: IntArray, shapes: Sequence[tuple[int, int, int]], borrowed: IntArray
+    visual: IntArray, shapes: Sequence[tuple[int, int, int]], deduplicated: IntArray
 ) -> None:
     if len(visual) != sum(map(prod, shapes)):
         grids = " and ".join(" x ".join(map(str, shape)) for shape in shapes)
@@ -327,7 +327,7 @@ def _check_cells(
             f"{len(visual)} visual tokens do not fill a grid of {grids}",
             hint="the grid must be counted after the model merged its patches",
         )
-    own = np.delete(visual, borrowed)
+    own = np.delete(visual, deduplicated)
     if len(np.unique(own)) != len(own):
         raise TokenAlignmentError(
             "a visual position comes twice", hint="every cell has a sequence position of its own"

@@ -23,7 +23,7 @@ from pydicom.datadict import dictionary_VR, keyword_dict
 
 from tam_video.config import RunConfig
 from tam_video.errors import OutputExistsError
-from tam_video.pipeline import load_asked_model, read_frames
+from tam_video.pipeline import load_model_from_config, read_frames
 from tam_video.pipelines.medical import Medical, MedicalOptions
 from tam_video.pipelines.medical.identity import SALT_VARIABLE, Salt
 from tam_video.pipelines.medical.intake import take_in
@@ -293,7 +293,7 @@ def test_burnt_in_text_is_black_in_what_the_model_gets_and_in_every_video(run):
     out, clip = place / "work" / "out", us_clip(place)
     settings = RunConfig(num_frames=4)
     source = out / "clips" / clip["facts"]["file"]
-    frames = read_frames(source, model=load_asked_model(settings), settings=settings)
+    frames = read_frames(source, model=load_model_from_config(settings), settings=settings)
     assert not frames.batches[0].frames[:, outside()].any()
     assert frames.batches[0].frames[:, ~outside()].any()
     run_dir = (out / "studies" / clip["answers"][0]["report"]).resolve().parent

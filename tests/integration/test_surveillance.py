@@ -38,7 +38,7 @@ def _one_model():
     """The model is loaded once for all tests of this file."""
     model = load_model("tiny")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "load_asked_model", lambda _: model)
+        patch.setattr(pipeline, "load_model_from_config", lambda _: model)
         yield
 
 

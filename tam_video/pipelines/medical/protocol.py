@@ -27,7 +27,7 @@ from tam_video.pipelines.medical.pages import INDEX, STUDIES, write_pages
 from tam_video.pipelines.medical.sources import Source, find_sources
 from tam_video.pipelines.medical.studies import Answer, Failure, group_by_study
 from tam_video.pipelines.medical.work import NOTICE, MedicalWork
-from tam_video.stages import Progress
+from tam_video.stages import StageProgress
 from tam_video.types import Message
 from tam_video.workspace.files import atomic_write, wrap_os_errors
 
@@ -63,7 +63,7 @@ class Medical:
             raise TypeError("the medical pipeline takes MedicalOptions")
         return cls(options)
 
-    def run(self, *, force: bool = False, progress: Progress | None = None) -> PipelineResult:
+    def run(self, *, force: bool = False, progress: StageProgress | None = None) -> PipelineResult:
         """Take the inputs in, ask the protocol of each clip, and write the pages.
 
         Raises:
@@ -133,7 +133,9 @@ class Medical:
             for name in (INDEX, TABLE, MARK):
                 (self._output / name).unlink(missing_ok=True)
 
-    def _take_in(self, sources: Sequence[Source], salt: Salt, progress: Progress | None) -> _Taken:
+    def _take_in(
+        self, sources: Sequence[Source], salt: Salt, progress: StageProgress | None
+    ) -> _Taken:
         taken = _Taken()
         for number, source in enumerate(sources):
             if progress is not None:
@@ -157,7 +159,7 @@ class Medical:
         return taken
 
     def _ask(
-        self, clips: Sequence[MedicalClip], salt: Salt, progress: Progress | None
+        self, clips: Sequence[MedicalClip], salt: Salt, progress: StageProgress | None
     ) -> Iterator[Answer]:
         """Ask each clip the questions meant for it, under the rules of a batch."""
         options, place = self._options, self._output / _BATCH

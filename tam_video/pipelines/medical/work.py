@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tam_video.batch.jobs import ItemRequest, Job
 from tam_video.batch.work import ExplainWork, ExplainWorker, LoadedClip
-from tam_video.pipeline import load_asked_model
+from tam_video.pipeline import load_model_from_config
 from tam_video.types import Explanation
 
 NOTICE = (
@@ -23,7 +23,7 @@ class MedicalWork(ExplainWork):
         import torch
 
         torch.set_num_threads(1)  # so that the number of workers changes no value
-        return MedicalWorker(self, load_asked_model(self.config))
+        return MedicalWorker(self, load_model_from_config(self.config))
 
 
 class MedicalWorker(ExplainWorker):

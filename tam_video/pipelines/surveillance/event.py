@@ -21,7 +21,7 @@ from tam_video.pipelines.surveillance.options import AlertOptions, RedactOptions
 from tam_video.pipelines.surveillance.redaction import MotionTrack, outlined, redacted
 from tam_video.report import write_report
 from tam_video.runs import write_run_files
-from tam_video.stages import Progress
+from tam_video.stages import StageProgress
 from tam_video.types import ByteArray, Explanation, VideoInfo
 from tam_video.video.reader import open_video
 from tam_video.video.writer import TimedFrame, read_picture_tags, write_video
@@ -76,7 +76,7 @@ def write_event(
     settings: RunConfig,
     alerts: AlertOptions,
     redact: RedactOptions,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> Path:
     """Write the run folder of an alert; one that a killed run left there is replaced.
 

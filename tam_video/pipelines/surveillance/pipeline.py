@@ -24,7 +24,7 @@ from tam_video.batch.sources import fingerprint
 from tam_video.batch.storage import BATCH_FILE, RUNS, FolderStorage
 from tam_video.errors import ModelError, OutputExistsError, TamVideoError
 from tam_video.models import VideoModel
-from tam_video.pipeline import load_asked_model
+from tam_video.pipeline import load_model_from_config
 from tam_video.pipelines.base import PipelineOptions, PipelineResult
 from tam_video.pipelines.surveillance.alerts import ALERTS, AlertBook
 from tam_video.pipelines.surveillance.footage import Camera, Footage, find_cameras
@@ -33,7 +33,7 @@ from tam_video.pipelines.surveillance.page import write_page
 from tam_video.pipelines.surveillance.recording import Recorders, stopping_on_signals
 from tam_video.pipelines.surveillance.watch import Watcher
 from tam_video.runs import render_options
-from tam_video.stages import Progress
+from tam_video.stages import StageProgress
 from tam_video.video.live import Segment
 from tam_video.video.live.segments import remove_segment
 from tam_video.workspace.files import wrap_os_errors
@@ -73,7 +73,7 @@ class Surveillance:
         render_options(asked.run)
         return cls(asked)
 
-    def run(self, *, force: bool = False, progress: Progress | None = None) -> PipelineResult:
+    def run(self, *, force: bool = False, progress: StageProgress | None = None) -> PipelineResult:
         """Watch all files, then the streams for as long as they come.
 
         Ctrl-C or SIGTERM ends the recording in order; the next start goes on with what was not
@@ -235,6 +235,6 @@ def _loader(options: SurveillanceOptions) -> Any:
 
     @cache
     def load() -> VideoModel:
-        return load_asked_model(options.run)
+        return load_model_from_config(options.run)
 
     return load

@@ -22,14 +22,14 @@ from tam_video.errors import VideoOpenError
 from tam_video.long.gate import ActiveSpan, Motion, active_spans, looks
 from tam_video.long.windows import VideoWindow, WindowOptions, plan_windows
 from tam_video.models import VideoModel
-from tam_video.pipeline import SampledFrames, asked_turns, explain_frames, read_frames
+from tam_video.pipeline import SampledFrames, build_conversation, explain_frames, read_frames
 from tam_video.pipelines.surveillance.alerts import AlertBook, Sighting, alert_line, moving
 from tam_video.pipelines.surveillance.event import CLIP, AlertEvent, write_event
 from tam_video.pipelines.surveillance.footage import Footage
 from tam_video.pipelines.surveillance.options import QuestionOptions, SurveillanceOptions
 from tam_video.pipelines.surveillance.redaction import MotionTrack, redact_frames
 from tam_video.pipelines.surveillance.rules import NUM_CANDIDATES, Verdict, judge
-from tam_video.stages import Progress
+from tam_video.stages import StageProgress
 from tam_video.types import Explanation, VideoInfo
 from tam_video.video.reader import open_video
 
@@ -89,7 +89,7 @@ class Watcher:
     book: AlertBook
     identity: Mapping[str, Any]
     load: Callable[[], VideoModel]
-    progress: Progress | None = None
+    progress: StageProgress | None = None
     is_stopped: Callable[[], bool] = lambda: False
     counts: WatchCounts = field(default_factory=WatchCounts)
 
@@ -174,7 +174,7 @@ class Watcher:
         model, settings = self.load(), self._settings(place)
         frames = self._seen(clip, model, place)
         for question in asked:
-            turns = asked_turns(question.ask, None, num_inputs=1)
+            turns = build_conversation(question.ask, None, num_inputs=1)
             said = explain_frames(
                 frames, turns, model=model, settings=settings, progress=self.progress
             )
@@ -292,7 +292,7 @@ class Watcher:
         place: tuple[float, float] | None = None,
     ) -> str:
         """Names what is asked by content: the file, the questions, the window, the settings."""
-        turns = tuple(t for q in questions for t in asked_turns(q.ask, None, num_inputs=1))
+        turns = tuple(t for q in questions for t in build_conversation(q.ask, None, num_inputs=1))
         start, end = place or (None, None)
         names = {"camera": footage.camera, "questions": [q.name for q in questions]}
         item = BatchItem("", turns=turns, start_seconds=start, end_seconds=end)

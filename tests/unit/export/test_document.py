@@ -87,7 +87,7 @@ def test_visual_reliance_reads_back_and_old_runs_have_none(tmp_path):
 
 
 def several_inputs() -> Explanation:
-    """A cropped clip first, then a padded image, then a clip with borrowed cells."""
+    """A cropped clip first, then a padded image, then a clip with deduplicated cells."""
     one, rng = make_explanation(), np.random.default_rng(1)
     layouts = [
         VisualLayout(1, 2, 2, ((0,),), View(0.0, 0.0, 1.5, 1.0)),

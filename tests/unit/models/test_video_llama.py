@@ -49,27 +49,29 @@ def test_still_cells_borrow_the_token_of_the_slot_before(
     (placed,), _features = visual_features(model, [still_batch])
     layout, places = placed.layout, placed.positions.reshape(placed.layout.shape)
     assert layout.shape == (5, 4, 6)
-    borrowed = np.zeros(layout.num_cells, dtype=bool)
-    borrowed[list(layout.borrowed)] = True
-    borrowed = borrowed.reshape(layout.shape)
-    assert not borrowed[0].any()
-    assert borrowed[1:, :, 0].sum() == 4 * 4 - 1  # frame 3 keeps one token, its first
-    assert borrowed[3].sum() == 4 * 6 - 1
-    assert not borrowed[1, :, 2:].any()
+    deduplicated = np.zeros(layout.num_cells, dtype=bool)
+    deduplicated[list(layout.deduplicated)] = True
+    deduplicated = deduplicated.reshape(layout.shape)
+    assert not deduplicated[0].any()
+    assert deduplicated[1:, :, 0].sum() == 4 * 4 - 1  # frame 3 keeps one token, its first
+    assert deduplicated[3].sum() == 4 * 6 - 1
+    assert not deduplicated[1, :, 2:].any()
     for slot in range(1, layout.t):
         np.testing.assert_array_equal(
-            places[slot][borrowed[slot]], places[slot - 1][borrowed[slot]]
+            places[slot][deduplicated[slot]], places[slot - 1][deduplicated[slot]]
         )
-    own = placed.positions[~borrowed.ravel()]
+    own = placed.positions[~deduplicated.ravel()]
     assert (np.diff(own) > 0).all()
 
 
-def test_own_cells_are_localised_beside_borrowed_ones(model: Any, still_batch: FrameBatch) -> None:
+def test_own_cells_are_localised_beside_deduplicated_ones(
+    model: Any, still_batch: FrameBatch
+) -> None:
     assert_cells_are_localised(model, [still_batch], num_probes=12)
     assert_frames_feed_their_slots(model, still_batch)
 
 
-def test_a_borrowed_cell_looks_as_it_would_without_compression(
+def test_a_deduplicated_cell_looks_as_it_would_without_compression(
     model: Any, still_batch: FrameBatch
 ) -> None:
     (placed,), (shared,) = visual_features(model, [still_batch])
@@ -79,13 +81,13 @@ def test_a_borrowed_cell_looks_as_it_would_without_compression(
         (full,), (own,) = visual_features(model, [still_batch])
     finally:
         processor.use_token_compression = True
-    assert full.layout == replace(placed.layout, borrowed=())
-    borrowed = list(placed.layout.borrowed)
-    apart = (shared - own).norm(dim=-1)[borrowed].max()
+    assert full.layout == replace(placed.layout, deduplicated=())
+    deduplicated = list(placed.layout.deduplicated)
+    apart = (shared - own).norm(dim=-1)[deduplicated].max()
     assert apart < 0.5 * (own[None] - own[:, None]).norm(dim=-1).median()
 
 
-def test_an_answer_is_read_with_borrowed_cells_and_an_image(
+def test_an_answer_is_read_with_deduplicated_cells_and_an_image(
     model: Any, still_batch: FrameBatch
 ) -> None:
     turns = (Message("user", "which moves?", (0, 1)), Message("assistant", "it"))
@@ -93,8 +95,8 @@ def test_an_answer_is_read_with_borrowed_cells_and_an_image(
     inputs = [make_image(56, 84), still_batch, make_batch(2, 56, 84)]
     got = model.generate(inputs, turns, options=SHORT)
     assert [layout.t for layout in got.layouts] == [1, 5, 2]
-    assert got.layouts[1].borrowed
-    assert not got.layouts[2].borrowed
+    assert got.layouts[1].deduplicated
+    assert not got.layouts[2].deduplicated
     assert len(got.visual_positions) == sum(layout.num_cells for layout in got.layouts)
 
 
@@ -102,7 +104,7 @@ def test_place_kept_chains_over_several_slots() -> None:
     kept = np.array([1, 1, 0, 1, 0, 1], dtype=bool)
     placed = place_kept(LAYOUT, kept, np.array([4, 5, 8, 11]), kind="video")
     assert placed.positions.tolist() == [4, 5, 4, 8, 4, 11]
-    assert placed.layout.borrowed == (2, 4)
+    assert placed.layout.deduplicated == (2, 4)
 
 
 @pytest.mark.parametrize(

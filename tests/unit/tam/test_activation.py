@@ -166,10 +166,10 @@ def test_inputs_may_differ_in_shape():
     assert [each.maps.shape[1:] for each in found] == [(2, 3, 4), (1, 2, 5), (1, 1, 7)]
 
 
-def test_borrowed_cells_may_repeat_a_position():
+def test_deduplicated_cells_may_repeat_a_position():
     case = reference_steps.random_case(4)
     case.visual_positions[25] = case.visual_positions[5]
-    layout = VisualLayout(*case.grid, frame_slots=((0,), (1,)), borrowed=(25,))
+    layout = VisualLayout(*case.grid, frame_slots=((0,), (1,)), deduplicated=(25,))
 
     got = explain(dataclasses.replace(case, grid=layout))
 
