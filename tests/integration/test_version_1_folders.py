@@ -1,4 +1,4 @@
-"""Folders written by version 0.1.0 are read, rendered and resumed; see tests/golden/v1/README.md."""
+"""Read, render and resume folders of version 0.1.0; see tests/golden/v1/README.md."""
 
 from __future__ import annotations
 
