@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from tam_video.batch.sources import file_system, is_remote, protocol, store_errors
@@ -18,10 +18,21 @@ SUFFIXES = frozenset({
 WILD = frozenset("*?[")
 
 
-def find_clips(text: str) -> Iterator[tuple[str, str]]:
-    """Names and paths of the clips that a folder, a glob or a path stands for, sorted.
+def has_clip_suffix(path: Path) -> bool:
+    """Return whether a file is a video or an image by its suffix."""
+    return path.suffix.lower() in SUFFIXES
 
-    Hidden files are left out, and links that lead out of the folder.
+
+def find_clips(
+    text: str, *, is_clip: Callable[[Path], bool] = has_clip_suffix
+) -> Iterator[tuple[str, str]]:
+    """Yield names and paths of the clips that a folder, a glob or a path refers to, sorted.
+
+    Hidden files and links that lead out of the folder are skipped.
+
+    Args:
+        text: a path, a glob or an address.
+        is_clip: decides about the files of a folder or a glob.
 
     Raises:
         ConfigError: it does not exist.
@@ -43,10 +54,11 @@ def find_clips(text: str) -> Iterator[tuple[str, str]]:
         raise ConfigError(f"{text} does not exist", hint="check the path")
     home = base.resolve()
     for each in found:
-        is_clip = each.suffix.lower() in SUFFIXES or each == path
         hidden = any(part.startswith(".") for part in each.relative_to(base).parts)
         # A link may not lead out of the folder that was named.
-        if is_clip and not hidden and each.is_file() and each.resolve().is_relative_to(home):
+        if hidden or not each.is_file() or not each.resolve().is_relative_to(home):
+            continue
+        if each == path or is_clip(each):
             yield each.relative_to(base).as_posix(), str(each)
 
 

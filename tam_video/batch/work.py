@@ -49,6 +49,7 @@ class ExplainWork:
         label: name of this process's ledger, which names its temporary folders too.
         keep: names of `KEEP`.
         limits: what a file may declare.
+        notices: put before the warnings of every explanation.
     """
 
     config: RunConfig
@@ -56,6 +57,7 @@ class ExplainWork:
     label: str
     keep: frozenset[str]
     limits: ReadLimits
+    notices: tuple[str, ...] = ()
 
     def __call__(self) -> ExplainWorker:
         """Load the model."""
@@ -159,6 +161,7 @@ class ExplainWorker:
             settings=self._settings(job),
             answer=question.answer,
         )
+        said = replace(said, warnings=(*self._work.notices, *said.warnings))
         return _with_sources(said, clip.sources)
 
     def _settings(self, job: Job) -> RunConfig:

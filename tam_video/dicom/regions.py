@@ -1,11 +1,12 @@
-"""Boxes of a picture, and the regions that an ultrasound file marks.
+"""Boxes in a frame, and the regions that an ultrasound file marks.
 
-Source: DICOM PS3.3, C.8.5.5 (US Region Calibration): corners are pixels inside of the region.
+Source: DICOM PS3.3, C.8.5.5 (US Region Calibration): corners are pixels inside the region.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,36 +19,48 @@ _TWO_DIMENSIONAL = 1
 
 @dataclass(frozen=True, slots=True, order=True)
 class Box:
-    """A part of a picture in whole pixels; right and bottom are not part of it."""
+    """A rectangle in integer pixels; right and bottom are exclusive."""
 
     left: int
     top: int
     right: int
     bottom: int
 
+    @classmethod
+    def from_fractions(cls, sides: Sequence[float], *, width: int, height: int) -> Box:
+        """Return a box given in fractions of width and height, rounded outwards to pixels."""
+        left, top, right, bottom = sides
+        return cls(
+            math.floor(left * width),
+            math.floor(top * height),
+            math.ceil(right * width),
+            math.ceil(bottom * height),
+        )
+
     @property
     def area(self) -> int:
-        """Pixels in it."""
+        """Number of pixels."""
         return (self.right - self.left) * (self.bottom - self.top)
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the box in an array of axes H, W."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
     def within(self, width: int, height: int) -> Box | None:
-        """What of it lies in a picture; None where nothing does."""
+        """Return the part inside a frame; None if there is none."""
         left, top = max(0, self.left), max(0, self.top)
         right, bottom = min(width, self.right), min(height, self.bottom)
         return Box(left, top, right, bottom) if left < right and top < bottom else None
 
-    def moved(self, left: int, top: int) -> Box:
-        """The same seen from another corner."""
-        return Box(self.left - left, self.top - top, self.right - left, self.bottom - top)
-
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A marked part of an ultrasound picture.
+    """A marked region of an ultrasound frame.
 
     Attributes:
-        box: where it is.
-        is_two_dimensional: a picture of tissue, no M-mode, spectrum or curve.
+        box: position.
+        is_two_dimensional: whether it is a 2D image of tissue, not M-mode, a spectrum or a curve.
     """
 
     box: Box
@@ -55,14 +68,14 @@ class Region:
 
 
 def ultrasound_regions(dataset: Dataset, *, width: int, height: int) -> tuple[Region, ...]:
-    """The regions of a file, largest first; those of graphics hold text and don't count.
+    """Return the regions of a file, largest first, without those of graphics, which hold text.
 
     Args:
-        dataset: the technical tags.
-        width: picture width in pixels.
-        height: picture height in pixels.
+        dataset: technical tags.
+        width: frame width in pixels.
+        height: frame height in pixels.
     """
-    found = []
+    regions = []
     for item in dataset.get("SequenceOfUltrasoundRegions") or ():
         corners = [
             item.get(f"RegionLocation{name}") for name in ("MinX0", "MinY0", "MaxX1", "MaxY1")
@@ -73,15 +86,15 @@ def ultrasound_regions(dataset: Dataset, *, width: int, height: int) -> tuple[Re
         left, top, right, bottom = (int(each) for each in corners if each is not None)
         box = Box(left, top, right + 1, bottom + 1).within(width, height)
         if box is not None:
-            found.append(Region(box, kind == _TWO_DIMENSIONAL))
-    return tuple(sorted(found, key=lambda region: (-region.box.area, region.box)))
+            regions.append(Region(box, kind == _TWO_DIMENSIONAL))
+    return tuple(sorted(regions, key=lambda region: (-region.box.area, region.box)))
 
 
 def union(boxes: Iterable[Box]) -> Box:
-    """The smallest box around all.
+    """Return the bounding box of all boxes.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there are no boxes.
     """
     lefts, tops, rights, bottoms = zip(
         *((b.left, b.top, b.right, b.bottom) for b in boxes), strict=True

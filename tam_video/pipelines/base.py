@@ -1,4 +1,4 @@
-"""What every ready-made use shares: its options, its result, and the table of names."""
+"""Interface of pipelines: options, result, and the registry of names."""
 
 from __future__ import annotations
 
@@ -25,17 +25,21 @@ PIPELINES = Registry(
 )
 
 
-class PipelineOptions(BaseModel):
-    """What every preset may say; each pipeline adds its own.
-
-    Attributes:
-        pipeline: which one, a name of `PIPELINES`.
-        inputs: videos, folders, globs or addresses; a path counts from the preset's folder.
-        output: the folder that is written; a path counts from where the command is run.
-        run: the settings of an explanation, as the options of `tam-video explain`.
-    """
+class Table(BaseModel):
+    """A table of a preset."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PipelineOptions(Table):
+    """Keys of every preset; each pipeline adds its own.
+
+    Attributes:
+        pipeline: a name of `PIPELINES`.
+        inputs: videos, folders, globs or addresses; a path counts from the preset's folder.
+        output: output folder; a path counts from the working directory.
+        run: settings of an explanation, as the options of `tam-video explain`.
+    """
 
     pipeline: str
     inputs: tuple[str, ...] = Field(min_length=1)
@@ -45,13 +49,13 @@ class PipelineOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class PipelineResult:
-    """What a pipeline has done.
+    """Result of a pipeline.
 
     Attributes:
-        opens: the one path that a person should open.
-        summary: figures and paths as JSON values, for `--json`.
-        num_failed: inputs that failed; the others are finished.
-        warnings: what had to give, in words.
+        opens: path that a user should open.
+        summary: counts and paths as JSON values, for `--json`.
+        num_failed: number of inputs that failed; the others are finished.
+        warnings: fallbacks taken, and why inputs failed.
     """
 
     opens: Path
@@ -61,25 +65,25 @@ class PipelineResult:
 
 
 class Pipeline(Protocol):
-    """A ready-made use. The class is named in `PIPELINES` or by an entry point of its group."""
+    """A pipeline. Its class is registered in `PIPELINES` or by an entry point of that group."""
 
     options_type: ClassVar[type[PipelineOptions]]
 
     @classmethod
     def from_options(cls, options: PipelineOptions) -> Self:
-        """Make it ready; nothing is opened yet.
+        """Create the pipeline; nothing is opened yet.
 
         Raises:
-            ConfigError: options that make no sense together.
+            ConfigError: the options contradict each other.
         """
 
     def run(self, *, force: bool = False, progress: StageProgress | None = None) -> PipelineResult:
-        """Do it.
+        """Run the pipeline.
 
         Args:
-            force: replace what an earlier run wrote; without, finished work is gone on with.
-            progress: called as the work goes on.
+            force: replace the results of an earlier run; without it, an earlier run is resumed.
+            progress: called with stage, done and total.
 
         Raises:
-            TamVideoError: nothing can be done; a single failed input is told in the result.
+            TamVideoError: no input can be processed; a single failed input is part of the result.
         """

@@ -26,7 +26,7 @@ from tam_video.errors import OutputExistsError
 from tam_video.pipeline import load_model_from_config, read_frames
 from tam_video.pipelines.medical import Medical, MedicalOptions
 from tam_video.pipelines.medical.identity import SALT_VARIABLE, Salt
-from tam_video.pipelines.medical.intake import take_in
+from tam_video.pipelines.medical.intake import import_clip
 from tam_video.video.reader import open_video
 
 PLANTED = "QZXJANEVW"
@@ -316,7 +316,7 @@ def test_what_is_masked_leaves_no_trace_in_any_pixel(tmp_path):
     made = []
     for number, text in enumerate(("JANE", "another text")):
         path = cine(tmp_path / f"{number}.dcm", text)
-        clip = take_in(
+        clip = import_clip(
             path, tmp_path / "clips", name="input-1", options=options, salt=Salt(b"x" * 16)
         )
         made.append((tmp_path / "clips" / clip.file).read_bytes())

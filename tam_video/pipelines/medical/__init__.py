@@ -1,4 +1,4 @@
-"""Medical cine and pictures: de-identified, masked, asked a protocol, told study by study.
+"""Medical cine and images: de-identified, masked, and explained by the questions of a protocol.
 
 Not a medical device.
 """

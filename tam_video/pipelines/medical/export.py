@@ -1,4 +1,4 @@
-"""Annotated frames of a run as DICOM, under the pseudonyms."""
+"""Export of annotated frames as DICOM under pseudonyms."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from tam_video.workspace.files import wrap_os_errors
 
 def export_run(
     run_dir: Path, clip: MedicalClip, clip_file: Path, target: Path, *, salt: Salt
-) -> Path:
-    """Write the annotated frames of a run as a Secondary Capture object, unless it is there.
+) -> None:
+    """Write the annotated frames of a run as a Secondary Capture object, unless it exists.
 
     Args:
-        run_dir: the run folder.
-        clip: the explained clip.
-        clip_file: where it is; its times are exact where the annotated video has one frame each.
-        target: the file to write.
-        salt: makes the new UIDs, the same ones for the same run.
+        run_dir: run folder.
+        clip: explained clip.
+        clip_file: file of the clip; its exact times are used if the annotated video has the same
+            number of frames.
+        target: file to write.
+        salt: key for the new UIDs; the same run gets the same UIDs.
 
     Raises:
         InputError: the annotated video can't be read.
@@ -30,13 +31,13 @@ def export_run(
         ExportError: the object can't be written.
     """
     if target.is_file():
-        return target
+        return
     with wrap_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    drawn = run_dir / ("annotated.png" if clip.is_image else "annotated.mp4")
+    drawn = run_dir / ("annotated.png" if clip.num_frames == 1 else "annotated.mp4")
     with open_video(drawn) as reader, open_video(clip_file) as source:
         same = len(reader.timeline) == len(source.timeline)
-        return write_secondary_capture(
+        write_secondary_capture(
             target,
             (frame.rgb for frame in reader.frames()),
             (source if same else reader).timeline.pts_seconds,

@@ -1,8 +1,7 @@
-"""Who a file belongs to, only as pseudonyms: keyed hashes that tell nothing without the salt.
+"""Pseudonyms of patients, studies and clips: keyed hashes of their identifiers.
 
-A pseudonym is HMAC-SHA256 (RFC 2104) of an identifier under a salt that the user keeps. The same
-patient under the same salt has the same pseudonym; without the salt nobody can try names or numbers
-against it.
+A pseudonym is HMAC-SHA256 (RFC 2104) of an identifier with a secret salt. The same patient and salt
+give the same pseudonym; without the salt, a pseudonym can't be tested against names or numbers.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from tam_video.workspace.files import NEVER_FOLLOW_LINKS, wrap_os_errors
 SALT_VARIABLE = "TAM_VIDEO_SALT"
 _SALT_BYTES = 32
 _MIN_SALT_BYTES = 16
-_LENGTH = 20  # hex digits, 80 bits: no two of a million are alike
+_LENGTH = 20  # hex digits, 80 bits: no collision among a million
 _IDENTIFIERS = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate")
 
 
 class Salt:
-    """The key of all pseudonyms; never shown."""
+    """Secret key of all pseudonyms; never shown."""
 
     def __init__(self, value: bytes) -> None:
         self._value = value
@@ -35,32 +34,32 @@ class Salt:
         return "Salt(...)"
 
     def pseudonym(self, kind: str, *parts: str) -> str:
-        """The pseudonym of an identifier.
+        """Return the pseudonym of an identifier.
 
         Args:
-            kind: what it is of ("patient"), so that equal identifiers of two kinds differ.
+            kind: kind of identifier ("patient"): equal identifiers of two kinds differ.
             parts: the identifier.
         """
         return self.digest(kind, *parts).hex()[:_LENGTH]
 
     def uid(self, kind: str, *parts: str) -> str:
-        """A new DICOM UID of 128 bits under 2.25 (PS3.5, B.2), the same for the same identifier."""
+        """Return a DICOM UID of 128 bits under 2.25 (PS3.5, B.2) derived from an identifier."""
         return f"2.25.{int.from_bytes(self.digest(kind, *parts)[:16])}"
 
     def digest(self, kind: str, *parts: str) -> bytes:
-        """The whole keyed hash, 32 bytes."""
+        """Return the keyed hash of 32 bytes."""
         text = "\0".join((kind, *parts)).encode("utf-8", "surrogateescape")
         return hmac.new(self._value, text, hashlib.sha256).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Pseudonyms:
-    """What a file is called by.
+    """Pseudonyms of a file.
 
     Attributes:
-        patient: of the patient; empty where the file names none.
-        study: of the study; a file without one is a study of its own.
-        clip: of the file's bytes.
+        patient: pseudonym of the patient; empty if the file names none.
+        study: pseudonym of the study; a file without a study UID is its own study.
+        clip: pseudonym of the file's bytes.
     """
 
     patient: str
@@ -69,12 +68,12 @@ class Pseudonyms:
 
 
 def pseudonyms_of(path: Path, salt: Salt, *, is_dicom: bool) -> Pseudonyms:
-    """Read whose a file is, and keep the pseudonyms alone.
+    """Compute the pseudonyms of a file.
 
     Args:
         path: the file.
-        salt: the key.
-        is_dicom: whether tags can be asked.
+        salt: secret key.
+        is_dicom: whether the file has DICOM tags.
 
     Raises:
         VideoOpenError: it can't be read.
@@ -94,64 +93,65 @@ def pseudonyms_of(path: Path, salt: Salt, *, is_dicom: bool) -> Pseudonyms:
 
 
 def _identifiers(path: Path) -> tuple[tuple[str, ...], str]:
-    """The patient's number and its issuer, or name and birth date; and the study's UID."""
+    """Return patient ID and issuer, or name and birth date; and the study UID."""
     require_pydicom()
     from pydicom import dcmread
 
     wanted: list[int | str] = [*_IDENTIFIERS, "StudyInstanceUID", "SpecificCharacterSet"]
     with dicom_errors(path.name, opening=True):
         dataset = dcmread(path, specific_tags=wanted, stop_before_pixels=True)  # type: ignore[arg-type]
-        told = {name: str(dataset.get(name) or "").strip() for name in _IDENTIFIERS}
+        values = [str(dataset.get(name) or "").strip() for name in _IDENTIFIERS]
         study = str(dataset.get("StudyInstanceUID") or "").strip()
-    number, issuer, name, born = (told[each] for each in _IDENTIFIERS)
-    if number:
-        return (("id", number, issuer) if issuer else ("id", number)), study
-    return (("name", name, born) if name else ()), study
+    patient_id, issuer, name, birth_date = values
+    if patient_id:
+        return (("id", patient_id, issuer) if issuer else ("id", patient_id)), study
+    return (("name", name, birth_date) if name else ()), study
 
 
 def read_salt(path: Path, *, outside: Path) -> tuple[Salt, bool]:
-    """The salt of the environment, of a file, or a new one that is written there.
+    """Read the salt from the environment or from a file, or create the file with a new salt.
 
     Args:
-        path: the file; made for the user's eyes alone where it is missing.
-        outside: the folder that must not hold it: who gets the results must not get the salt.
+        path: salt file; created with access for the user only if it is missing.
+        outside: output folder, which must not contain the salt file.
 
     Returns:
         The salt, and whether it is new.
 
     Raises:
-        ConfigError: it lies in the output, is too short, or can't be read.
-        ExportError: it can't be written.
+        ConfigError: the file is in the output, is too short, or can't be read.
+        ExportError: the file can't be written.
     """
-    told = os.environ.get(SALT_VARIABLE)
-    if told is not None:
-        return Salt(_long_enough(told.encode(), SALT_VARIABLE)), False
-    place = path.expanduser()
-    if place.resolve().is_relative_to(outside.resolve()):
+    variable = os.environ.get(SALT_VARIABLE)
+    if variable is not None:
+        return Salt(_checked_length(variable.encode(), SALT_VARIABLE)), False
+    path = path.expanduser()
+    if path.resolve().is_relative_to(outside.resolve()):
         raise ConfigError(
-            "the salt would lie in the output", hint="keep it apart: whoever has both can look back"
+            "the salt file would be in the output",
+            hint="keep them apart: with both, pseudonyms can be traced to patients",
         )
-    if not place.exists():
+    if not path.exists():
         value = secrets.token_hex(_SALT_BYTES).encode()
         with wrap_os_errors(Path("the salt file")):
-            place.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NEVER_FOLLOW_LINKS
-            with os.fdopen(os.open(place, flags, 0o600), "wb") as file:
+            with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
                 file.write(value + b"\n")
         return Salt(value), True
     try:
-        with place.open("rb") as file:
+        with path.open("rb") as file:
             value = file.read(4096)
     except OSError as exc:
         raise ConfigError(f"the salt file can't be read: {exc.strerror}") from None
-    return Salt(_long_enough(value, "the salt file")), False
+    return Salt(_checked_length(value, "the salt file")), False
 
 
-def _long_enough(value: bytes, name: str) -> bytes:
-    kept = value.strip()
-    if len(kept) < _MIN_SALT_BYTES:
+def _checked_length(value: bytes, name: str) -> bytes:
+    stripped = value.strip()
+    if len(stripped) < _MIN_SALT_BYTES:
         raise ConfigError(
-            f"{name} holds less than {_MIN_SALT_BYTES} characters",
-            hint="let one be made: name a file that is not there yet",
+            f"{name} contains fewer than {_MIN_SALT_BYTES} characters",
+            hint="name a file that does not exist, and it is created with a new salt",
         )
-    return kept
+    return stripped

@@ -1,8 +1,8 @@
-"""From a file that names a patient to a clip that names nobody.
+"""Import of a file that may name a patient as a de-identified clip.
 
-A clip is new: frames are read, masked, cropped and written again without loss, with a pseudonym for
-a name. It is all that later stages see. The source is opened through a link without its name, so
-that no message, log or temporary file of any reader can hold it.
+Frames are read, masked, cropped and written to a new lossless file that is named by a pseudonym.
+Later stages read that file only. The source is opened through a link with another name, so that no
+message, log or temporary file of a reader can contain its name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from tam_video.batch.clips import SUFFIXES
+from tam_video.batch.clips import has_clip_suffix
 from tam_video.dicom.reader import DicomReader
 from tam_video.errors import VideoOpenError
 from tam_video.pipelines.medical.identity import Pseudonyms, Salt, pseudonyms_of
@@ -28,29 +28,28 @@ from tam_video.video.writer import TimedFrame
 from tam_video.workspace.files import atomic_write, wrap_os_errors
 
 PLAIN_VIDEO = "video"
-_KEPT_SUFFIXES = SUFFIXES | {".dcm"}
 
 
 @dataclass(frozen=True, slots=True)
 class MedicalClip:
-    """A de-identified clip and all that may be told of its source.
+    """A de-identified clip and the technical facts of its source.
 
     Attributes:
         clip: pseudonym of the file.
         study: pseudonym of the study.
-        patient: pseudonym of the patient; empty where the file names none.
-        file: name of the clip's file.
+        patient: pseudonym of the patient; empty if the file names none.
+        file: file name of the clip.
         modality: a defined term of DICOM, or "video".
-        transfer_syntax: how the source's pixels were stored.
-        photometric: how the source's colours were stored; empty for a plain video.
-        num_frames: frames.
+        transfer_syntax: transfer syntax or codec of the source.
+        photometric: photometric interpretation of the source; empty if it is not DICOM.
+        num_frames: number of frames.
         width: pixels, after cropping.
         height: pixels, after cropping.
         duration_seconds: up to the end of the last frame.
-        timing: the tag that the times come from; "container" for a plain video.
-        black_share: share of the source's pixels that were masked or cut off.
-        has_burned_in: whether text that names a patient may still be in the picture.
-        warnings: what had to give, in words.
+        timing: tag that the times come from; "container" if it is not DICOM.
+        black_share: fraction of the source's pixels that were masked or cropped off.
+        has_burned_in: whether text that names a patient may still be visible.
+        warnings: fallbacks taken.
     """
 
     clip: str
@@ -69,68 +68,63 @@ class MedicalClip:
     has_burned_in: bool
     warnings: tuple[str, ...]
 
-    @property
-    def is_image(self) -> bool:
-        """Whether it is one picture."""
-        return self.num_frames == 1
-
     @classmethod
     def read(cls, path: Path) -> MedicalClip | None:
-        """What an earlier run wrote down; None if there is nothing, or no clip beside it."""
+        """Read the JSON file of a clip; None if it or the clip is missing or damaged."""
         try:
-            row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            clip = cls(**{**row, "warnings": tuple(row["warnings"])})
+            document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            clip = cls(**{**document, "warnings": tuple(document["warnings"])})
             return clip if path.with_name(clip.file).is_file() else None
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
 
-def take_in(
+def import_clip(
     source: Path, folder: Path, *, name: str, options: MedicalOptions, salt: Salt
 ) -> MedicalClip:
-    """Make the de-identified clip of a file, or find the one that an earlier run made.
+    """Write the de-identified clip of a file, or return the one that an earlier run wrote.
 
     Args:
         source: the file.
-        folder: where clips are.
-        name: what messages call the file.
-        options: how it is masked and cropped.
-        salt: the key of pseudonyms.
+        folder: folder of the clips.
+        name: name of the file in messages.
+        options: mask and crop.
+        salt: secret key of pseudonyms.
 
     Raises:
-        InputError: it can't be read, or text would stay visible; the message names no one.
+        InputError: the file can't be read, or text would stay visible; the message names no one.
         MissingDependencyError: pydicom or a decoder is not installed.
         OutputError: the clip can't be written.
     """
-    with nameless(source, name) as link:
+    with anonymous_link(source, name) as link:
         ids = pseudonyms_of(link, salt, is_dicom=is_dicom(link))
         facts = folder / f"{ids.clip}.json"
-        found = MedicalClip.read(facts)
-        if found is not None:
-            return found
+        existing = MedicalClip.read(facts)
+        if existing is not None:
+            return existing
         with open_video(link) as reader:
             masking = _masking(reader, options, name)
             file = folder / f"{ids.clip}.{'png' if reader.info.is_image else 'mp4'}"
             with wrap_os_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
             _write_clip(file, reader, masking)
-            clip = _described(reader, masking, ids, file.name)
+            clip = _describe(reader, masking, ids, file.name)
     atomic_write(facts, json.dumps(asdict(clip), indent=1, sort_keys=True) + "\n")
     return clip
 
 
 @contextmanager
-def nameless(source: Path, name: str) -> Iterator[Path]:
-    """A path to a file that does not hold the file's name.
+def anonymous_link(source: Path, name: str) -> Iterator[Path]:
+    """Yield a path to a file that does not contain the file's name.
 
     Args:
         source: the file.
-        name: what the path's last part begins with.
+        name: stem of the yielded path.
 
     Raises:
-        VideoOpenError: it can't be opened.
+        VideoOpenError: the file can't be opened.
     """
-    suffix = source.suffix.lower() if source.suffix.lower() in _KEPT_SUFFIXES else ""
+    suffix = source.suffix.lower() if has_clip_suffix(source) else ""
     try:
         file = source.open("rb")
     except OSError as exc:
@@ -139,9 +133,9 @@ def nameless(source: Path, name: str) -> Iterator[Path]:
         ) from None
     with file, tempfile.TemporaryDirectory(prefix="tam-video-") as folder:
         link, open_files = Path(folder) / f"{name}{suffix}", Path("/proc/self/fd")
-        # Where the system has such links, not even a killed run leaves a name behind.
-        place = open_files / str(file.fileno()) if open_files.is_dir() else source.absolute()
-        link.symlink_to(place)
+        # With /proc, even a killed run leaves no link that contains the name.
+        target = open_files / str(file.fileno()) if open_files.is_dir() else source.absolute()
+        link.symlink_to(target)
         yield link
 
 
@@ -162,13 +156,13 @@ def _write_clip(path: Path, reader: VideoReader, masking: Masking) -> None:
         from PIL import Image
 
         file = BytesIO()
-        Image.fromarray(masking.applied(reader.read([0]).frames[0])).save(file, "PNG")
+        Image.fromarray(masking.apply(reader.read([0]).frames[0])).save(file, "PNG")
         atomic_write(path, file.getvalue())
         return
     crop, info = masking.crop, reader.info
     write_lossless(
         path,
-        (TimedFrame(each.pts_seconds, masking.applied(each.rgb)) for each in reader.frames()),
+        (TimedFrame(each.pts_seconds, masking.apply(each.rgb)) for each in reader.frames()),
         width=crop.right - crop.left,
         height=crop.bottom - crop.top,
         time_base=info.time_base,
@@ -177,7 +171,7 @@ def _write_clip(path: Path, reader: VideoReader, masking: Masking) -> None:
     )
 
 
-def _described(reader: VideoReader, masking: Masking, ids: Pseudonyms, file: str) -> MedicalClip:
+def _describe(reader: VideoReader, masking: Masking, ids: Pseudonyms, file: str) -> MedicalClip:
     info, crop = reader.info, masking.crop
     dicom = reader if isinstance(reader, DicomReader) else None
     return MedicalClip(

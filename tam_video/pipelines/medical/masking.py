@@ -1,8 +1,7 @@
-"""What of a picture is blackened and cut off before anything else sees it."""
+"""Masking and cropping of frames, before any later stage reads them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,18 +13,18 @@ from tam_video.errors import VideoOpenError
 from tam_video.pipelines.medical.options import MaskBox, MedicalOptions, is_in_pixels
 from tam_video.types import ByteArray
 
-_HINT = 'name what to blacken in mask_boxes, or set unmasked = "warn"'
+_HINT = 'list the boxes to blacken in mask_boxes, or set unmasked = "warn"'
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masking:
-    """How the frames of one clip are masked and cropped.
+    """Mask and crop of the frames of one clip.
 
     Attributes:
-        is_black: bool [H, W] of the source picture.
-        crop: the part that stays.
-        has_burned_in: whether text that names a patient may still be there.
-        warnings: what could not be done, or is not known, in words.
+        is_black: bool [H, W] of the source frame.
+        crop: part that is kept.
+        has_burned_in: whether text that names a patient may still be visible.
+        warnings: what could not be masked, or is unknown.
     """
 
     is_black: NDArray[np.bool_]
@@ -35,15 +34,14 @@ class Masking:
 
     @property
     def black_share(self) -> float:
-        """Share of the source's pixels that no later stage sees."""
-        kept = ~self.is_black[self.crop.top : self.crop.bottom, self.crop.left : self.crop.right]
+        """Fraction of the source's pixels that are masked or cropped off."""
+        kept = ~self.is_black[self.crop.slices]
         return 1 - float(kept.sum()) / self.is_black.size
 
-    def applied(self, rgb: ByteArray) -> ByteArray:
-        """uint8 [h, w, 3]: a frame as everything after this sees it; the given one is not kept."""
+    def apply(self, rgb: ByteArray) -> ByteArray:
+        """Return a masked and cropped copy of a frame, uint8 [h, w, 3]."""
         masked = np.where(self.is_black[..., np.newaxis], np.uint8(0), rgb)
-        crop = self.crop
-        return np.ascontiguousarray(masked[crop.top : crop.bottom, crop.left : crop.right])
+        return np.ascontiguousarray(masked[self.crop.slices])
 
 
 def plan_masking(
@@ -55,15 +53,15 @@ def plan_masking(
     height: int,
     burned_in: str,
 ) -> Masking:
-    """Decide what is masked in a clip.
+    """Compute the mask and the crop of a clip.
 
     Args:
-        options: what is asked for.
-        regions: the ultrasound regions, largest first.
-        name: what messages call the clip.
+        options: options of the pipeline.
+        regions: ultrasound regions, largest first.
+        name: name of the clip in messages.
         width: width of the source in pixels.
         height: height of the source in pixels.
-        burned_in: "YES", "NO", or "" where the file does not say.
+        burned_in: "YES", "NO", or "" if the file does not specify it.
 
     Raises:
         VideoOpenError: text would stay visible, and `unmasked` is "refuse".
@@ -72,21 +70,23 @@ def plan_masking(
     if options.mask == "outside-regions" and regions:
         is_black[:] = True
         for region in regions:
-            is_black[_slices(region.box)] = False
+            is_black[region.box.slices] = False
     for box in options.mask_boxes:
-        is_black[_slices(_pixels(box, width=width, height=height))] = True
+        is_black[_pixels(box, width=width, height=height).slices] = True
     crop = _crop(options, regions) or Box(0, 0, width, height)
     is_masked = bool(is_black.any()) or crop.area < width * height
-    asks_regions = options.mask == "outside-regions" or options.crop != "none"
+    needs_regions = options.mask == "outside-regions" or options.crop != "none"
     warnings = []
-    if asks_regions and not regions and not options.mask_boxes:
-        warnings.append("it marks no ultrasound regions, so that nothing is masked")
+    if needs_regions and not regions and not options.mask_boxes:
+        warnings.append("the file marks no ultrasound regions, so nothing is masked")
     elif burned_in == "YES" and not is_masked:
-        warnings.append("it says that text is burnt into the picture, and nothing is masked")
+        warnings.append("the file declares burned-in text, and nothing is masked")
     if warnings and options.unmasked == "refuse":
         raise VideoOpenError(f"{name}: {warnings[0]}", hint=_HINT)
     if not warnings and not burned_in and not is_masked:
-        warnings.append("it does not say whether text is burnt in, and nothing is masked")
+        warnings.append(
+            "the file does not declare whether it has burned-in text; nothing is masked"
+        )
     return Masking(is_black, crop, burned_in != "NO" and not is_masked, tuple(warnings))
 
 
@@ -100,17 +100,7 @@ def _crop(options: MedicalOptions, regions: Sequence[Region]) -> Box | None:
 
 
 def _pixels(box: MaskBox, *, width: int, height: int) -> Box:
-    """A box in pixels; shares are rounded outwards."""
-    left, top, right, bottom = box
+    """Return a box in pixels; fractions are rounded outwards."""
     if is_in_pixels(box):
-        return Box(int(left), int(top), int(right), int(bottom))
-    return Box(
-        math.floor(left * width),
-        math.floor(top * height),
-        math.ceil(right * width),
-        math.ceil(bottom * height),
-    )
-
-
-def _slices(box: Box) -> tuple[slice, slice]:
-    return slice(box.top, box.bottom), slice(box.left, box.right)
+        return Box(*(int(side) for side in box))
+    return Box.from_fractions(box, width=width, height=height)

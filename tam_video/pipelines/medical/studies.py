@@ -1,45 +1,58 @@
-"""Clips and answers, grouped by study: what the pages and `studies.json` tell."""
+"""Clips and answers grouped by study, and the pages that show them.
+
+Pages escape all text, run no script and load nothing from elsewhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tam_video.pipelines.medical.intake import MedicalClip
+from tam_video.report.page import plain_page
+from tam_video.workspace.files import atomic_write
+
+INDEX = "index.html"
+STUDIES = "studies"
+NOTICE = (
+    "Not a medical device. For research only: answers and maps must not be used for diagnosis, "
+    "treatment or triage."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model said to one question of the protocol.
+    """The answer to one question of the protocol about one clip.
+
+    Links are relative to the page of a study.
 
     Attributes:
-        clip: pseudonym of the clip.
         question_id: name of the question.
         question: its text.
-        run: name of the run folder; empty if it failed.
-        answer: what was said.
-        error: why it failed; empty if it did not.
-        dicom: name of the Secondary Capture object; empty if none was written.
+        answer: the model's answer; empty if the question failed.
+        error: why the question failed; empty if it did not.
+        report: link to the report of the run; empty if the question failed.
+        dicom: link to the Secondary Capture object; empty if none was written.
     """
 
-    clip: str
     question_id: str
     question: str
-    run: str = ""
     answer: str = ""
     error: str = ""
+    report: str = ""
     dicom: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An input that could not be taken in.
+    """An input that could not be imported.
 
     Attributes:
-        input: what messages call it.
-        error: kind and message.
-        hint: what to do.
+        input: name of the input in messages.
+        error: error class and message.
+        hint: how to fix it.
     """
 
     input: str
@@ -48,24 +61,12 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownAnswer:
-    """An answer with its addresses, relative to the page of a study."""
-
-    question_id: str
-    question: str
-    answer: str
-    error: str
-    report: str
-    dicom: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShownClip:
+class StudyClip:
     """A clip with its answers; `thumb` is relative to the page of a study, or empty."""
 
     facts: MedicalClip
     thumb: str
-    answers: tuple[ShownAnswer, ...]
+    answers: tuple[Answer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,71 +74,85 @@ class Study:
     """A study under its pseudonym.
 
     Attributes:
-        study: its pseudonym.
-        patient: that of its patient; empty where none is named.
-        clips: in the order of the inputs.
-        thumb: a picture of it, relative to the index; empty if there is none.
-        num_answers: questions that were answered.
-        num_failed: questions that failed.
+        study: pseudonym of the study.
+        patient: pseudonym of the patient; empty if the files name none.
+        clips: clips in the order of the inputs.
+        thumb: thumbnail relative to the index; empty if there is none.
+        num_answers: number of answered questions.
+        num_failed: number of failed questions.
     """
 
     study: str
     patient: str
-    clips: tuple[ShownClip, ...]
+    clips: tuple[StudyClip, ...]
     thumb: str
     num_answers: int
     num_failed: int
 
 
 def group_by_study(
-    clips: Iterable[MedicalClip], answers: Sequence[Answer], *, output: Path, runs: str, dicom: str
+    clips: Iterable[MedicalClip], answers: Mapping[str, Sequence[Answer]], *, output: Path
 ) -> list[Study]:
-    """Studies in the order of their first clip.
+    """Return the studies in the order of their first clip.
 
     Args:
         clips: all clips.
-        answers: all answers.
-        output: the pipeline's folder.
-        runs: folder of the run folders, relative to it.
-        dicom: folder of the DICOM objects, relative to it.
+        answers: pseudonym of a clip -> its answers.
+        output: output folder of the pipeline.
     """
     groups: dict[str, list[MedicalClip]] = {}
     for clip in clips:
         groups.setdefault(clip.study, []).append(clip)
-    return [
-        _study(group, answers, output=output, runs=runs, dicom=dicom) for group in groups.values()
-    ]
+    return [_study(group, answers, output) for group in groups.values()]
 
 
 def _study(
-    clips: Sequence[MedicalClip], answers: Sequence[Answer], *, output: Path, runs: str, dicom: str
+    clips: Sequence[MedicalClip], answers: Mapping[str, Sequence[Answer]], output: Path
 ) -> Study:
-    shown, thumbs = [], []
+    shown = []
     for clip in clips:
-        own = [answer for answer in answers if answer.clip == clip.clip]
-        pictures = [f"{runs}/{each.run}/thumb.jpg" for each in own if each.run]
-        thumb = next((each for each in pictures if (output / each).is_file()), "")
-        thumbs.append(thumb)
-        rows = tuple(_shown(each, runs=runs, dicom=dicom) for each in own)
-        shown.append(ShownClip(clip, f"../{thumb}" if thumb else "", rows))
-    rows = tuple(row for each in shown for row in each.answers)
-    num_failed = sum(bool(row.error) for row in rows)
+        rows = tuple(answers.get(clip.clip, ()))
+        thumbs = [f"{row.report.rpartition('/')[0]}/thumb.jpg" for row in rows if row.report]
+        thumb = next((t for t in thumbs if (output / t.removeprefix("../")).is_file()), "")
+        shown.append(StudyClip(clip, thumb, rows))
+    failed = [bool(row.error) for each in shown for row in each.answers]
     return Study(
         study=clips[0].study,
         patient=next((clip.patient for clip in clips if clip.patient), ""),
         clips=tuple(shown),
-        thumb=next(filter(None, thumbs), ""),
-        num_answers=len(rows) - num_failed,
-        num_failed=num_failed,
+        thumb=next((each.thumb.removeprefix("../") for each in shown if each.thumb), ""),
+        num_answers=len(failed) - sum(failed),
+        num_failed=sum(failed),
     )
 
 
-def _shown(answer: Answer, *, runs: str, dicom: str) -> ShownAnswer:
-    return ShownAnswer(
-        question_id=answer.question_id,
-        question=answer.question,
-        answer=answer.answer,
-        error=answer.error,
-        report=f"../{runs}/{answer.run}/report.html" if answer.run else "",
-        dicom=f"../{dicom}/{answer.dicom}" if answer.dicom else "",
+def write_pages(
+    output: Path, studies: Sequence[Study], failed: Sequence[Failure], *, skipped: int
+) -> Path:
+    """Write one page per study and the index, and return the path of the index.
+
+    Args:
+        output: output folder of the pipeline.
+        studies: studies to show.
+        failed: inputs that could not be imported.
+        skipped: number of files without pixels.
+
+    Raises:
+        ExportError: a page can't be written.
+    """
+    for study in studies:
+        page = _page("study.html", title=f"Study {study.study}", study=study)
+        atomic_write(output / STUDIES / f"{study.study}.html", page)
+    page = _page(INDEX, title="Studies", studies=studies, failed=failed, skipped=skipped)
+    return atomic_write(output / INDEX, page)
+
+
+def _page(template: str, **values: Any) -> str:
+    page = plain_page(
+        template,
+        package="tam_video.pipelines.medical",
+        style="study.css",
+        notice=NOTICE.removeprefix("Not a medical device. "),
+        **values,
     )
+    return page.html

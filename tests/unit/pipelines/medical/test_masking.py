@@ -59,7 +59,7 @@ def test_masking_is_that_of_each_pixel(mask, boxes, has_region):
     regions = [REGION] if has_region else []
     found = plan(*regions, mask=mask, mask_boxes=boxes, unmasked="warn")
     wanted = slow_mask(frame, mask, [each.box for each in regions], boxes)
-    assert np.array_equal(found.applied(frame), wanted)
+    assert np.array_equal(found.apply(frame), wanted)
     assert found.black_share == pytest.approx(float((wanted == 0).all(-1).mean()))
 
 
@@ -71,7 +71,7 @@ def test_a_crop_takes_the_largest_region_of_tissue_or_the_box_around_all():
     assert plan(big, crop="largest-region").crop == big.box
     found = plan(REGION, SPECTRUM, crop="all-regions", mask="outside-regions")
     assert found.crop == Box(0, 0, 20, 11)
-    assert np.array_equal(plan(REGION, crop="largest-region").applied(frame), frame[3:11, 4:14])
+    assert np.array_equal(plan(REGION, crop="largest-region").apply(frame), frame[3:11, 4:14])
 
 
 def test_shares_are_rounded_outwards():
@@ -81,12 +81,12 @@ def test_shares_are_rounded_outwards():
 
 
 def test_text_that_would_stay_is_refused_or_told():
-    with pytest.raises(VideoOpenError, match=r"input-1: .*burnt") as caught:
+    with pytest.raises(VideoOpenError, match=r"input-1: .*burned") as caught:
         plan(burned_in="YES")
     assert "mask_boxes" in caught.value.hint
     told = plan(burned_in="YES", unmasked="warn")
     assert told.has_burned_in
-    assert "burnt" in told.warnings[0]
+    assert "burned" in told.warnings[0]
     masked = plan(burned_in="YES", mask_boxes=[[0, 0, 20, 3]])
     assert not masked.has_burned_in
     assert not masked.warnings
@@ -102,7 +102,7 @@ def test_regions_that_are_asked_for_and_missing_are_refused_or_told(asked):
 
 def test_what_a_file_does_not_say_is_told():
     assert plan(burned_in="").has_burned_in
-    assert "does not say" in plan(burned_in="").warnings[0]
+    assert "does not declare" in plan(burned_in="").warnings[0]
     assert not plan(burned_in="NO").warnings
 
 
@@ -115,7 +115,7 @@ def test_boxes_that_make_no_sense_are_refused(box):
 
 
 def test_two_questions_of_one_name_are_refused():
-    with pytest.raises(ValidationError, match="called q"):
+    with pytest.raises(ValidationError, match="id q"):
         MedicalOptions(
             pipeline="medical",
             inputs=("a",),

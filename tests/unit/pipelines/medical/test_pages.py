@@ -4,8 +4,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tam_video.pipelines.medical.intake import MedicalClip
-from tam_video.pipelines.medical.pages import write_pages
-from tam_video.pipelines.medical.studies import Answer, Failure, group_by_study
+from tam_video.pipelines.medical.studies import Answer, Failure, group_by_study, write_pages
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 
@@ -34,14 +33,15 @@ def clip(name, study, **given):
 @pytest.fixture
 def pages(tmp_path):
     clips = [clip("c1", "s1"), clip("c2", "s2", patient="", has_burned_in=True), clip("c3", "s1")]
-    answers = [
-        Answer("c1", "q1", HOSTILE, run="c1-aa", answer=HOSTILE, dicom="c1.q1.dcm"),
-        Answer("c3", "q1", "What?", error=HOSTILE),
-    ]
+    links = {"report": "../batch/runs/c1-aa/report.html", "dicom": "../dicom/c1.q1.dcm"}
+    answers = {
+        "c1": [Answer("q1", HOSTILE, HOSTILE, **links)],
+        "c3": [Answer("q1", "What?", error=HOSTILE)],
+    }
     thumb = tmp_path / "batch/runs/c1-aa/thumb.jpg"
     thumb.parent.mkdir(parents=True)
     thumb.write_bytes(b"x")
-    studies = group_by_study(clips, answers, output=tmp_path, runs="batch/runs", dicom="dicom")
+    studies = group_by_study(clips, answers, output=tmp_path)
     write_pages(tmp_path, studies, [Failure("input-4", HOSTILE, "mend it")], skipped=2)
     return tmp_path, studies
 

@@ -2,7 +2,7 @@ import pytest
 from dicom_files import dataset_of, pictures, save
 
 from tam_video.errors import ConfigError, VideoOpenError
-from tam_video.pipelines.medical.intake import nameless
+from tam_video.pipelines.medical.intake import anonymous_link
 from tam_video.pipelines.medical.sources import find_sources
 
 
@@ -49,7 +49,7 @@ def test_an_input_that_is_not_there_is_told_by_its_number(folder, missing):
 def test_a_file_is_opened_through_a_link_without_its_name(folder):
     path = folder / "JANE_DOE.mp4"
     path.write_bytes(b"pixels")
-    with nameless(path, "input-1") as link:
+    with anonymous_link(path, "input-1") as link:
         assert link.name == "input-1.mp4"
         assert link.read_bytes() == b"pixels"
         assert "JANE" not in str(link) + str(link.readlink())
@@ -59,14 +59,14 @@ def test_a_file_is_opened_through_a_link_without_its_name(folder):
 def test_an_ending_that_is_none_of_ours_is_not_kept(folder):
     path = folder / "a.JANE_DOE"
     path.write_bytes(b"x")
-    with nameless(path, "input-1") as link:
+    with anonymous_link(path, "input-1") as link:
         assert link.name == "input-1"
 
 
 def test_a_file_that_can_not_be_opened_is_told_by_its_number(folder):
     with (
         pytest.raises(VideoOpenError, match=r"^input-4 can't be opened") as caught,
-        nameless(folder / "JANE_DOE.mp4", "input-4"),
+        anonymous_link(folder / "JANE_DOE.mp4", "input-4"),
     ):
         pass
     assert "JANE" not in caught.value.message
