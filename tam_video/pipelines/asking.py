@@ -1,15 +1,11 @@
-"""Questions on several clips: the clips of a preset's inputs, and a batch of them in a folder."""
+"""Clips of a preset's inputs, and a batch of questions about them."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated
-
-from pydantic import StringConstraints
 
 from tam_video import batch
 from tam_video.batch.clips import find_clips
@@ -21,51 +17,51 @@ from tam_video.errors import ConfigError, OutputExistsError
 from tam_video.stages import StageProgress
 from tam_video.workspace.files import wrap_os_errors
 
-QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-"""What a preset asks."""
-
 _BATCH_NAMES = (BATCH_FILE, RUNS, ".", LEDGER, "summary.", "failed.jsonl", "index.html")
 
 
-@dataclass(frozen=True, slots=True)
-class NamedClip:
-    """A clip.
+def named_clips(inputs: Sequence[str]) -> dict[str, str]:
+    """Return name -> path or address of each clip, without repetition, in the order of the inputs.
 
-    Attributes:
-        name: its file name without the ending; a number is added where two are alike.
-        source: its path or address.
-    """
-
-    name: str
-    source: str
-
-
-def named_clips(inputs: Sequence[str]) -> list[NamedClip]:
-    """Every clip once, in the order of the inputs.
+    A name is the file name without suffix; a number is added to a name that is taken.
 
     Args:
         inputs: files, folders, globs or addresses.
 
     Raises:
-        ConfigError: an input does not exist, or there is no clip in one.
+        ConfigError: an input does not exist, or contains no clip.
         VideoOpenError: a store can't be read.
     """
-    sources = list(dict.fromkeys(source for text in inputs for source in _sources(text)))
+    clips: dict[str, str] = {}
     taken: set[str] = set()
-    named = []
-    for source in sources:
+    for source in dict.fromkeys(source for text in inputs for source in find_sources(text)):
         stem = PurePosixPath(source).stem
         name, number = stem, 1
         while name.casefold() in taken:
             number += 1
             name = f"{stem}-{number}"
         taken.add(name.casefold())
-        named.append(NamedClip(name, source))
-    return named
+        clips[name] = source
+    return clips
+
+
+def find_sources(text: str) -> list[str]:
+    """Return the paths or addresses of the clips that an input refers to.
+
+    Raises:
+        ConfigError: the input does not exist, or contains no clip.
+        VideoOpenError: a store can't be read.
+    """
+    sources = [source for _, source in find_clips(text)]
+    if not sources:
+        raise ConfigError(
+            f"{text} contains no videos or images", hint="give files, folders or globs"
+        )
+    return sources
 
 
 def ask_in_batch(
-    clips: Sequence[NamedClip],
+    clips: Mapping[str, str],
     questions: Sequence[str],
     folder: Path,
     *,
@@ -74,22 +70,25 @@ def ask_in_batch(
     workers: int | None = None,
     progress: StageProgress | None = None,
 ) -> Iterator[batch.ItemResult]:
-    """Ask every question of every clip; what an earlier run has done is only told.
+    """Ask every question about every clip, and yield the results, also those of an earlier run.
 
     Args:
-        clips: whom to ask.
-        questions: each is asked of each clip; the item of a clip's second one is `NAME#2`.
-        folder: the batch's: new, empty, or that of the same batch.
-        settings: of all runs.
-        keep: what stays of a run: names of `tam_video.batch.work.KEEP`.
-        workers: how many at most; None for as many as there is room for.
-        progress: called with the items that have ended, and how many there are.
+        clips: name -> path or address.
+        questions: questions about each clip; the item of a clip's second question is `NAME#2`.
+        folder: folder of the batch: new, empty, or that of the same batch.
+        settings: settings of all runs.
+        keep: files to keep of each run: names of `tam_video.batch.work.KEEP`.
+        workers: maximum number of workers; None for the default of the engine.
+        progress: called with the number of finished items and the total.
 
     Raises:
         TamVideoError: as `tam_video.batch.run`.
     """
-    rows = [{"id": clip.name, "video": clip.source, "questions": list(questions)} for clip in clips]
-    stores = {protocol(clip.source) for clip in clips} - {None, "file"}
+    rows = [
+        {"id": name, "video": source, "questions": list(questions)}
+        for name, source in clips.items()
+    ]
+    stores = {protocol(source) for source in clips.values()} - {None, "file"}
     options = batch.BatchOptions(
         workers=workers,
         retry_failed=True,
@@ -105,25 +104,25 @@ def ask_in_batch(
 
 
 def failure(result: batch.ItemResult) -> str:
-    """How an item failed, in a line; empty where it did not."""
+    """Return one line about why an item failed; empty if it did not fail."""
     error = result.error
     return f"{result.item.id}: {error.type}: {error.message}" if error else ""
 
 
 def remove_batch(folder: Path) -> None:
-    """Remove an earlier batch; a folder that holds none is left as it is.
+    """Remove an earlier batch; a folder without a batch is not changed.
 
     Raises:
-        OutputExistsError: the folder holds files that no batch has written.
+        OutputExistsError: the folder contains files that no batch writes.
         ConfigError: another process works there.
-        ExportError: it can't be removed.
+        ExportError: the folder can't be removed.
     """
     if not (folder / BATCH_FILE).is_file():
         return
-    strange = [path.name for path in folder.iterdir() if not path.name.startswith(_BATCH_NAMES)]
-    if strange:
+    foreign = [path.name for path in folder.iterdir() if not path.name.startswith(_BATCH_NAMES)]
+    if foreign:
         raise OutputExistsError(
-            f"{folder} holds more than a batch: {min(strange)}", hint="choose another -o DIR"
+            f"{folder} contains more than a batch: {min(foreign)}", hint="choose another -o DIR"
         )
     storage = FolderStorage(folder)
     storage.lock(LEDGER)
@@ -132,12 +131,3 @@ def remove_batch(folder: Path) -> None:
             shutil.rmtree(folder)
     finally:
         storage.release()
-
-
-def _sources(text: str) -> Iterator[str]:
-    found = [source for _, source in find_clips(text)]
-    if not found:
-        raise ConfigError(
-            f"{text} holds no videos or pictures", hint="give files, folders or globs"
-        )
-    yield from found

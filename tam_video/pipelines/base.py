@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from tam_video.config import RunConfig
 from tam_video.registry import Registry
@@ -23,6 +23,10 @@ PIPELINES = Registry(
     },
     group="tam_video.pipelines",
 )
+
+
+QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""A question in a preset."""
 
 
 class Table(BaseModel):

@@ -1,4 +1,4 @@
-"""The two everyday pipelines with the embedded model, from presets, on one clip and on several."""
+"""video-qa and annotated-clip with the embedded model, from presets, on one clip and on several."""
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ def names(path):
     return {each.name for each in path.iterdir()}
 
 
-def test_one_question_on_one_clip_makes_a_run_folder(folder, tmp_path):
-    told = []
+def test_one_question_about_one_clip_writes_a_run_folder(folder, tmp_path):
+    stages = []
     pipeline = made(
         "video_qa",
         inputs=[str(folder / "clip0.mp4")],
         output=str(tmp_path / "out"),
         formats=["vtt"],
     )
-    result = pipeline.run(progress=lambda stage, done, total: told.append(stage))
+    result = pipeline.run(progress=lambda stage, done, total: stages.append(stage))
     assert result.opens == tmp_path / "out" / "report.html"
     assert result.opens.is_file()
     assert verify_run(tmp_path / "out")
     assert {"annotated.mp4", "maps.npz", "export"} <= names(tmp_path / "out")
     assert result.summary["answer"]
-    assert {"generate", "render", "report", "export"} <= set(told)
+    assert {"generate", "render", "report", "export"} <= set(stages)
     with pytest.raises(OutputExistsError, match="holds a finished run"):
         pipeline.run()
 
 
-def test_what_is_not_kept_of_a_run_is_not_there(folder, tmp_path):
+def test_files_that_are_not_kept_are_removed(folder, tmp_path):
     out, clip = tmp_path / "out", str(folder / "clip0.mp4")
     result = made("video_qa", inputs=[clip], output=str(out), keep=[]).run()
     assert names(out) == {"explanation.json", "manifest.json"}
@@ -75,7 +75,7 @@ def test_what_is_not_kept_of_a_run_is_not_there(folder, tmp_path):
     assert again.opens == out / "annotated.mp4"
 
 
-def test_several_questions_and_clips_go_on_where_they_were_stopped(folder, tmp_path):
+def test_several_questions_and_clips_are_resumed(folder, tmp_path):
     clips, out = tmp_path / "clips", tmp_path / "out"
     clips.mkdir()
     shutil.copy(folder / "clip0.mp4", clips)
@@ -104,17 +104,21 @@ def test_several_questions_and_clips_go_on_where_they_were_stopped(folder, tmp_p
     ("given", "error", "message"),
     [
         ({"formats": ["cocoo"]}, UnknownNameError, "cocoo"),
-        ({"formats": ["coco"], "keep": ["mp4"]}, ConfigError, "made from the maps"),
-        ({"stride_seconds": 1.0}, ConfigError, "a stride is one of windows"),
-        ({"window_seconds": 1.0, "formats": ["coco"]}, ConfigError, "windows have no formats"),
+        ({"formats": ["coco"], "keep": ["mp4"]}, ConfigError, "formats need the maps"),
+        ({"stride_seconds": 1.0}, ConfigError, "stride_seconds needs windows"),
+        (
+            {"window_seconds": 1.0, "formats": ["coco"]},
+            ConfigError,
+            "window_seconds excludes formats",
+        ),
     ],
 )
-def test_options_are_checked_before_anything_is_asked(given, error, message):
+def test_options_are_checked_before_the_run(given, error, message):
     with pytest.raises(error, match=message):
         made("video_qa", **given)
 
 
-def test_a_long_clip_is_asked_window_by_window(folder, tmp_path):
+def test_a_long_clip_is_explained_window_by_window(folder, tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     inputs = [str(folder / "clip0.mp4"), str(tmp_path / "broken.mp4")]
     given = {"window_seconds": 2.0, "run.render": False, "keep": ["maps"]}
@@ -124,13 +128,13 @@ def test_a_long_clip_is_asked_window_by_window(folder, tmp_path):
     assert result.warnings[0].startswith("broken: VideoOpenError")
 
 
-def test_a_format_whose_package_is_missing_is_told_before_anything_is_asked(monkeypatch):
+def test_a_missing_package_of_a_format_is_reported_before_the_run(monkeypatch):
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(MissingDependencyError):
         made("video_qa", formats=["zarr"])
 
 
-def test_an_annotated_clip_is_named_after_its_source_and_stands_alone(folder, tmp_path):
+def test_an_annotated_clip_is_named_after_its_source_and_written_alone(folder, tmp_path):
     clip, out = folder / "clip0.mp4", tmp_path / "new" / "out"
     pipeline = made("annotated_clip", inputs=[str(clip)], output=str(out))
     result = pipeline.run()
@@ -148,7 +152,7 @@ def test_an_annotated_clip_is_named_after_its_source_and_stands_alone(folder, tm
     assert result.opens.stat().st_mtime_ns != before
 
 
-def test_a_source_is_never_replaced(folder, tmp_path):
+def test_an_input_is_never_replaced(folder, tmp_path):
     clip = tmp_path / "clip.mp4"
     shutil.copy(folder / "clip0.mp4", clip)
     pipeline = made("annotated_clip", inputs=[str(clip)], output=str(tmp_path))
@@ -157,7 +161,7 @@ def test_a_source_is_never_replaced(folder, tmp_path):
     assert clip.read_bytes() == (folder / "clip0.mp4").read_bytes()
 
 
-def test_a_clip_that_cant_be_read_leaves_nothing(tmp_path):
+def test_an_unreadable_clip_leaves_no_files(tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     out = tmp_path / "out"
     pipeline = made("annotated_clip", inputs=[str(tmp_path / "broken.mp4")], output=str(out))
@@ -166,7 +170,7 @@ def test_a_clip_that_cant_be_read_leaves_nothing(tmp_path):
     assert names(tmp_path) == {"broken.mp4"}
 
 
-def test_a_picture_and_extras_have_the_names_of_their_sources(tmp_path):
+def test_an_image_and_extra_files_are_named_after_their_source(tmp_path):
     from PIL import Image
 
     Image.new("RGB", (96, 64), (90, 120, 150)).save(tmp_path / "plan.png")
@@ -178,7 +182,7 @@ def test_a_picture_and_extras_have_the_names_of_their_sources(tmp_path):
     assert verify_run(tmp_path / "out" / "runs" / "plan")
 
 
-def test_several_clips_are_annotated_and_the_failed_ones_run_again_alone(folder, tmp_path):
+def test_several_clips_are_annotated_and_failed_ones_are_retried(folder, tmp_path):
     clips, out = tmp_path / "clips", tmp_path / "out"
     clips.mkdir()
     shutil.copy(folder / "clip0.mp4", clips)
@@ -194,8 +198,8 @@ def test_several_clips_are_annotated_and_the_failed_ones_run_again_alone(folder,
         pipeline.run()
 
 
-def test_an_annotated_clip_that_draws_nothing_is_refused():
-    with pytest.raises(ConfigError, match="is drawn"):
+def test_annotated_clip_without_rendering_is_refused():
+    with pytest.raises(ConfigError, match="needs rendering"):
         made("annotated_clip", **{"run.render": False})
 
 
@@ -206,7 +210,7 @@ def test_options_of_another_pipeline_are_refused():
         AnnotatedClip.from_options(options)
 
 
-def test_the_lines_of_the_readme_run_on_the_samples(tmp_path):
+def test_the_readme_command_runs_on_the_samples(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "tam_video", "run", str(CHECKOUT / "pipelines" / "video_qa.toml")],
         capture_output=True,

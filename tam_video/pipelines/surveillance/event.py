@@ -1,8 +1,7 @@
-"""The run folder of an alert: a clip around the event, cut and redacted, and its explanation.
+"""The run folder of an alert: a clip of the event, cut and redacted, and its explanation.
 
-`event.mp4` is cut from the footage, with what lies before it in the file that it goes on from. The
-explanation is moved onto that clip, so that the folder holds all it needs and no picture that was
-not redacted.
+`event.mp4` is cut from the footage and from the file that the footage continues. The explanation is
+shifted to that clip, so that the folder is complete and contains no frame without redaction.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from tam_video.config import RunConfig
 from tam_video.export.manifest import new_run_folder
 from tam_video.pipelines.surveillance.footage import Footage
 from tam_video.pipelines.surveillance.options import AlertOptions, RedactOptions
-from tam_video.pipelines.surveillance.redaction import MotionTrack, outlined, redacted
+from tam_video.pipelines.surveillance.redaction import MotionTrack, outline, redact
 from tam_video.report import write_report
 from tam_video.runs import write_run_files
 from tam_video.stages import StageProgress
-from tam_video.types import ByteArray, Explanation, VideoInfo
+from tam_video.types import Explanation, VideoInfo
 from tam_video.video.reader import open_video
 from tam_video.video.writer import TimedFrame, read_picture_tags, write_video
 
@@ -31,14 +30,14 @@ CLIP = "event.mp4"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Consecutive frames of one file that become part of a clip.
+    """Consecutive frames of one file in a clip.
 
     Attributes:
         path: the file.
-        start: its first frame.
-        stop: after its last frame.
-        shift_seconds: from the file's own clock to that of the footage of the event.
-        track: what moves in that file, by its own clock.
+        start: first frame.
+        stop: end of the frames, exclusive.
+        shift_seconds: offset from the times of this file to those of the footage of the event.
+        track: motion of this file, in its own times.
     """
 
     path: Path
@@ -50,15 +49,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class AlertEvent:
-    """Something that is to be shown.
+    """An event to show; times are those of the footage.
 
     Attributes:
-        footage: where it was seen.
-        explanation: what was said of it, on the footage.
-        start_seconds: begin of its clip, by the footage's own clock; may lie before it.
-        end_seconds: the end.
-        track: what moves in the footage.
-        previous_track: makes out what moves in the file that the footage goes on from.
+        footage: footage of the event.
+        explanation: explanation of the footage.
+        start_seconds: start of the clip; may be before the footage.
+        end_seconds: end of the clip.
+        track: motion of the footage.
+        previous_track: detects the motion of the file that the footage continues.
     """
 
     footage: Footage
@@ -75,32 +74,33 @@ def write_event(
     *,
     settings: RunConfig,
     alerts: AlertOptions,
-    redact: RedactOptions,
+    redaction: RedactOptions,
     progress: StageProgress | None = None,
 ) -> Path:
-    """Write the run folder of an alert; one that a killed run left there is replaced.
+    """Write the run folder of an alert; a folder that a killed run left there is replaced.
 
     Raises:
         TamVideoError: the footage can't be read, or a file can't be written.
     """
-    parts = clip_parts(event, needs_track=redact.motion or alerts.show_motion)
+    parts = clip_parts(event, needs_track=redaction.motion or alerts.show_motion)
+    info = event.explanation.info
     with new_run_folder(run_dir, force=True) as folder:
         clip = folder / CLIP
-        _cut(clip, parts, event.explanation.info, settings, redact=redact, outlines=False)
-        moved = moved_explanation(event, parts, clip, told_path=run_dir / CLIP)
-        with tempfile.TemporaryDirectory(prefix=".outlined.", dir=run_dir.parent) as aside:
+        _cut(clip, parts, info, settings, redaction=redaction, outlines=False)
+        shifted = shift_explanation(event, parts, clip, final_path=run_dir / CLIP)
+        with tempfile.TemporaryDirectory(prefix=".outlined.", dir=run_dir.parent) as temporary:
             source = clip
             if alerts.show_motion and settings.render:
-                source = Path(aside) / CLIP
-                _cut(source, parts, event.explanation.info, settings, redact=redact, outlines=True)
-            write_run_files(moved, source, folder, settings=settings, progress=progress)
+                source = Path(temporary) / CLIP
+                _cut(source, parts, info, settings, redaction=redaction, outlines=True)
+            write_run_files(shifted, source, folder, settings=settings, progress=progress)
     if alerts.report:
         write_report(run_dir)
     return run_dir
 
 
 def clip_parts(event: AlertEvent, *, needs_track: bool = True) -> tuple[Part, ...]:
-    """The frames of the clip: all that were explained among them.
+    """Return the frames of the clip, which include all explained frames.
 
     Raises:
         InputError: the footage can't be read.
@@ -123,30 +123,30 @@ def clip_parts(event: AlertEvent, *, needs_track: bool = True) -> tuple[Part, ..
 
 
 def _part_before(path: Path, info: VideoInfo, seconds: float) -> Part | None:
-    """The last seconds of the file before, if it is there and of the same size."""
-    if not path.is_file():  # removed meanwhile, to make room
+    """Return the last seconds of the previous file; None if it is gone or of another size."""
+    if not path.is_file():  # removed to free disk space
         return None
     with open_video(path) as reader:
-        pts, other = reader.timeline.pts_seconds, reader.info
-    if (other.width, other.height) != (info.width, info.height):
+        pts, previous = reader.timeline.pts_seconds, reader.info
+    if (previous.width, previous.height) != (info.width, info.height):
         return None
-    end = other.start_seconds + other.duration_seconds
+    end = previous.start_seconds + previous.duration_seconds
     start = int(np.searchsorted(pts, end - seconds - 1e-6))
     if start >= len(pts):
         return None
     return Part(path, start, len(pts), info.start_seconds - end, MotionTrack())
 
 
-def moved_explanation(
-    event: AlertEvent, parts: Sequence[Part], clip: Path, *, told_path: Path
+def shift_explanation(
+    event: AlertEvent, parts: Sequence[Part], clip: Path, *, final_path: Path
 ) -> Explanation:
-    """The explanation on the clip in place of the footage.
+    """Return the explanation of the footage with the frame indices and times of the clip.
 
     Args:
-        event: what was explained.
-        parts: what the clip was cut from; the last one is of the footage.
-        clip: the file.
-        told_path: where it will lie.
+        event: explained event.
+        parts: parts of the clip; the last one is of the footage.
+        clip: file of the clip.
+        final_path: path of the clip in the explanation.
 
     Raises:
         InputError: the clip can't be read.
@@ -156,13 +156,17 @@ def moved_explanation(
     with open_video(clip) as reader:
         info, pts = reader.info, reader.timeline.pts_seconds
     indices = event.explanation.indices + shift
-    told = {**event.explanation.settings, "start_seconds": None, "end_seconds": None}
     return replace(
         event.explanation,
-        info=replace(info, path=told_path),
+        info=replace(info, path=final_path),
         indices=indices,
         pts_seconds=pts[indices],
-        settings={**told, "footage": event.footage.path.name},
+        settings={
+            **event.explanation.settings,
+            "start_seconds": None,
+            "end_seconds": None,
+            "footage": event.footage.path.name,
+        },
     )
 
 
@@ -172,13 +176,13 @@ def _cut(
     info: VideoInfo,
     settings: RunConfig,
     *,
-    redact: RedactOptions,
+    redaction: RedactOptions,
     outlines: bool,
 ) -> None:
-    """Encode the frames of a clip, each at its own time, without sound."""
+    """Encode the frames of a clip with their own times, without sound."""
     write_video(
         path,
-        _pictures(parts, settings.reader, redact=redact, outlines=outlines),
+        _frames(parts, settings.reader, redaction=redaction, outlines=outlines),
         width=info.width,
         height=info.height,
         average_fps=info.average_fps,
@@ -189,14 +193,14 @@ def _cut(
     )
 
 
-def _pictures(
-    parts: Sequence[Part], reader_name: str, *, redact: RedactOptions, outlines: bool
+def _frames(
+    parts: Sequence[Part], reader_name: str, *, redaction: RedactOptions, outlines: bool
 ) -> Iterator[TimedFrame]:
     for part in parts:
         with open_video(part.path, reader=reader_name) as reader:
             for frame in reader.frames(part.start, part.stop):
                 seconds = frame.pts_seconds
-                rgb: ByteArray = redacted(frame.rgb, seconds, options=redact, track=part.track)
+                rgb = redact(frame.rgb, seconds, options=redaction, track=part.track)
                 if outlines:
-                    rgb = outlined(rgb, part.track.nearest(seconds))
+                    rgb = outline(rgb, part.track.nearest(seconds))
                 yield TimedFrame(seconds + part.shift_seconds, rgb)

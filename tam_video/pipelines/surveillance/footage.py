@@ -1,4 +1,4 @@
-"""What is watched: files that were given, and segments of cameras as they are recorded."""
+"""Video files to watch: input files, and segments of cameras as they are recorded."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tam_video.batch.clips import find_clips
 from tam_video.batch.sources import is_remote
 from tam_video.errors import ConfigError, TamVideoError
+from tam_video.pipelines.asking import find_sources
 from tam_video.video.live import Segment, StreamAddress, is_stream, read_segment, stream_address
 
 _NAME_LENGTH = 48
@@ -21,10 +21,10 @@ class Footage:
 
     Attributes:
         path: the file.
-        camera: the name of its camera.
-        started: when its first frame was taken, where that is known.
-        segment: what the recorder told of it; None for a file that was given.
-        previous: the file that it goes on from, for what is shown before an event.
+        camera: name of its camera.
+        started: time of day of its first frame, if known.
+        segment: segment of the recorder; None for an input file.
+        previous: file that the footage continues, for the clip before an event.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Footage:
     previous: Path | None = None
 
     def moment(self, seconds: float) -> datetime | None:
-        """The time of day at some seconds after its first frame, where that is known."""
+        """Return the time of day some seconds after the first frame, if known."""
         return None if self.started is None else self.started + timedelta(seconds=seconds)
 
 
@@ -43,8 +43,8 @@ class Camera:
     """A camera that is an address.
 
     Attributes:
-        name: for folders and lists.
-        address: where it is.
+        name: name for folders and lists.
+        address: address of the stream.
     """
 
     name: str
@@ -53,12 +53,12 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Cameras:
-    """The inputs of a preset.
+    """Inputs of a preset.
 
     Attributes:
-        files: what is there already, in the order of the inputs.
-        streams: what is followed.
-        failed: inputs that are not there: name -> error.
+        files: existing files, in the order of the inputs.
+        streams: cameras to follow.
+        failed: input that does not exist -> error.
     """
 
     files: tuple[Footage, ...]
@@ -74,17 +74,20 @@ def find_cameras(inputs: Sequence[str], *, rtsp_transport: str = "tcp") -> Camer
         rtsp_transport: "tcp" or "udp".
 
     Raises:
-        ConfigError: an address that is none, or no input is there at all.
+        ConfigError: an address is not valid, or no input exists.
     """
     files: dict[str, Footage] = {}
-    streams: list[Camera] = []
+    streams: dict[str, Camera] = {}
     failed: dict[str, TamVideoError] = {}
     for text in dict.fromkeys(inputs):
         if is_stream(text):
             address = stream_address(text, rtsp_transport=rtsp_transport)
-            taken = {camera.name for camera in streams}
-            name = _free_name(plain_name(address.shown.partition("://")[2]), taken)
-            streams.append(Camera(name, address))
+            stem = name = plain_name(address.shown.partition("://")[2])
+            number = 1
+            while name in streams:
+                number += 1
+                name = f"{stem}-{number}"
+            streams[name] = Camera(name, address)
             continue
         try:
             for each in _files(text):
@@ -93,25 +96,26 @@ def find_cameras(inputs: Sequence[str], *, rtsp_transport: str = "tcp") -> Camer
             failed[text] = exc
     if not files and not streams:
         raise next(iter(failed.values()))
-    return Cameras(tuple(files.values()), tuple(streams), failed)
+    return Cameras(tuple(files.values()), tuple(streams.values()), failed)
 
 
 def plain_name(text: str) -> str:
-    """Letters, digits, dot, dash and underscore; never empty, never a hidden name."""
+    """Return a file name of letters, digits, dots, dashes and underscores; never a hidden one."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in text)
     return plain.strip("._")[:_NAME_LENGTH] or "camera"
 
 
 def footage_of(segment: Segment, previous: Segment | None) -> Footage:
-    """A recorded segment, and the one it goes on from."""
-    goes_on = segment.follows and previous is not None and previous.path.is_file()
-    return Footage(
-        segment.path,
-        segment.camera,
-        segment.started,
-        segment,
-        previous.path if goes_on and previous is not None else None,
-    )
+    """Return the footage of a recorded segment.
+
+    Args:
+        segment: the segment.
+        previous: the segment before it.
+    """
+    before = previous.path if segment.follows and previous is not None else None
+    if before is not None and not before.is_file():
+        before = None
+    return Footage(segment.path, segment.camera, segment.started, segment, before)
 
 
 def _files(text: str) -> list[Footage]:
@@ -120,21 +124,11 @@ def _files(text: str) -> list[Footage]:
             f"{text} is neither a file nor the address of a camera",
             hint="files, folders, globs, rtsp://, rtsps://, http://, https://, udp://",
         )
-    found = [Path(path).absolute() for _, path in find_clips(text)]
-    if not found:
-        raise ConfigError(f"{text} holds no videos", hint="give files, folders or globs")
-    whole = Path(text.removeprefix("file://"))
+    folder = Path(text.removeprefix("file://"))
     footage = []
-    for path in found:
-        told = read_segment(path)
-        name = told.camera if told else (whole.name if whole.is_dir() else path.stem)
-        footage.append(Footage(path, plain_name(name), told.started if told else None))
+    for path in (Path(source).absolute() for source in find_sources(text)):
+        segment = read_segment(path)
+        stem = folder.name if folder.is_dir() else path.stem
+        name = segment.camera if segment else stem
+        footage.append(Footage(path, plain_name(name), segment.started if segment else None))
     return footage
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    free, number = name, 1
-    while free in taken:
-        number += 1
-        free = f"{name}-{number}"
-    return free

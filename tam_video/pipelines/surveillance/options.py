@@ -1,47 +1,42 @@
-"""What a preset of `surveillance` may say."""
+"""Preset options of the surveillance pipeline."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from tam_video.long.gate import GateOptions
-from tam_video.pipelines.base import PipelineOptions
+from tam_video.pipelines.base import PipelineOptions, QuestionText, Table
 from tam_video.video.live import FollowOptions
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
-_REDACTING_LOOKS = 8.0  # a second: a mover must not leave its box between two looks
+_REDACTION_LOOKS_PER_SECOND = 8.0  # a moving object must not leave its box between two looks
 _GIB, _MIB = 1 << 30, 1 << 20
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class QuestionOptions(_Table):
-    """A question, and which answers to it are an alert.
+class QuestionOptions(Table):
+    """A question and its alert rule.
 
     Attributes:
-        name: short name, for folders and lists.
+        name: short name for folders and lists.
         ask: the question.
-        pattern: alert where this regular expression is found in the answer, in any case.
-        yes_probability: alert where the first token of the answer says yes with this probability.
-        yes_words: what counts as yes, in any case; each is one token of the model.
-        match: whether "all" of the given conditions must hold, or "any".
-        always: alert whatever the answer is.
+        pattern: alert if this regular expression matches in the answer, ignoring case.
+        yes_probability: alert if the first token of the answer is a yes with this probability.
+        yes_words: words that count as yes, ignoring case; each is one token of the model.
+        match: whether "all" or "any" of the given conditions must hold.
+        always: alert for every answer.
     """
 
     name: Name
-    ask: Text
+    ask: QuestionText
     pattern: str | None = None
     yes_probability: Share | None = None
-    yes_words: tuple[Text, ...] = ("yes",)
+    yes_words: tuple[QuestionText, ...] = ("yes",)
     match: Literal["all", "any"] = "all"
     always: bool = False
 
@@ -53,28 +48,17 @@ class QuestionOptions(_Table):
             try:
                 re.compile(self.pattern)
             except re.error as exc:
-                raise ValueError(f"the pattern is no regular expression: {exc}") from exc
+                raise ValueError(f"pattern is not a valid regular expression: {exc}") from exc
         return self
 
 
-class MotionOptions(_Table):
-    """The motion gate: where nothing moves, nothing is asked; see `tam_video.long.gate`.
+class MotionOptions(Table):
+    """The motion gate: no question is asked where nothing moves.
+
+    All fields but `enabled` are those of `tam_video.long.gate.GateOptions`.
 
     Attributes:
-        enabled: without, every window of every clip is asked about.
-        looks_per_second: pictures that are looked at, a second.
-        side: pixels of the longer side they are looked at in.
-        deviations: standard deviations of a pixel's own noise that count as another thing.
-        min_levels: grey levels (of 255) that never count.
-        min_area: share of the picture that a moved thing covers at least.
-        on_share: moved share of the picture that begins a span.
-        off_share: moved share that goes on with one.
-        global_share: from this share on the whole picture has changed: light, or a cut.
-        relearn_seconds: the background is learned anew after so much of a changed picture.
-        absorb_seconds: how long a thing must stand still to become background.
-        hold_before_seconds: what is kept before a span.
-        hold_after_seconds: what is kept after it.
-        merge_seconds: spans closer than this are one.
+        enabled: False to ask about every window of every file.
     """
 
     enabled: bool = True
@@ -93,25 +77,25 @@ class MotionOptions(_Table):
     merge_seconds: Seconds = 2.0
 
     def gate(self, *, redacts: bool) -> GateOptions:
-        """The options of the gate; more looks where what moves is redacted.
+        """Return the options of the gate, with more looks per second for redaction.
 
         Raises:
-            ConfigError: options that make no sense together.
+            ConfigError: the options contradict each other.
         """
-        given = self.model_dump(exclude={"enabled"})
+        values = self.model_dump(exclude={"enabled"})
         if redacts:
-            given["looks_per_second"] = max(self.looks_per_second, _REDACTING_LOOKS)
-        return GateOptions(**given)
+            values["looks_per_second"] = max(self.looks_per_second, _REDACTION_LOOKS_PER_SECOND)
+        return GateOptions(**values)
 
 
-class AlertOptions(_Table):
-    """What an alert brings.
+class AlertOptions(Table):
+    """Clip and files of an alert.
 
     Attributes:
-        before_seconds: of the clip before what moved.
-        after_seconds: of the clip after it.
-        cooldown_seconds: no second alert of a camera and a question within this.
-        show_motion: draw a box around what moves in the annotated clip.
+        before_seconds: length of the clip before the window.
+        after_seconds: length of the clip after the window.
+        cooldown_seconds: minimum time between two alerts of a camera and a question.
+        show_motion: draw boxes around moving objects in the annotated clip.
         report: write `report.html` into the folder of an alert.
     """
 
@@ -122,16 +106,16 @@ class AlertOptions(_Table):
     report: bool = True
 
 
-class RedactOptions(_Table):
-    """What is made unrecognisable in every picture that is written.
+class RedactOptions(Table):
+    """Redaction of every frame that is written.
 
     Attributes:
-        boxes: (left, top, right, bottom) in shares of the picture, 0 to 1.
-        motion: what moves, as the gate sees it.
+        boxes: (left, top, right, bottom) in fractions of the frame, 0 to 1.
+        motion: redact moving objects, as the gate detects them.
         style: "pixelate", "blur" or "black".
-        margin: added on each side of a moving thing, as a share of its size.
-        hold_seconds: a place stays hidden for so long before and after something moved there.
-        before_model: the model sees the redacted pictures too.
+        margin: margin on each side of a moving object, as a fraction of its size.
+        hold_seconds: how long before and after motion its box is redacted.
+        before_model: redact the frames of the model too.
     """
 
     boxes: tuple[tuple[Share, Share, Share, Share], ...] = ()
@@ -142,7 +126,7 @@ class RedactOptions(_Table):
     before_model: bool = False
 
     @model_validator(mode="after")
-    def _boxes_have_a_size(self) -> Self:
+    def _boxes_are_not_empty(self) -> Self:
         if any(left >= right or top >= bottom for left, top, right, bottom in self.boxes):
             raise ValueError("a box is (left, top, right, bottom), with left < right, top < bottom")
         return self
@@ -153,20 +137,16 @@ class RedactOptions(_Table):
         return self.motion or bool(self.boxes)
 
 
-class RecordOptions(_Table):
-    """How cameras that are addresses are followed; files need none of this.
+class RecordOptions(Table):
+    """Recording of cameras that are addresses; not used for files.
+
+    The fields that are not listed are those of `tam_video.video.live.FollowOptions`.
 
     Attributes:
-        segment_seconds: a recorded file ends at the first keyframe after this.
-        duration_seconds: stop after this; unset for never.
         rtsp_transport: "tcp" or "udp".
-        open_seconds: longest time for a connection.
-        read_seconds: longest silence before the connection is given up.
-        longest_wait_seconds: longest wait between two tries.
-        give_up_seconds: a camera has failed when nothing has come for so long; unset for never.
-        buffer_mebibytes: packets that may wait for the disk; more are dropped and counted.
-        max_gibibytes: of a camera's recorded files, the oldest go first; unset for any number.
-        min_free_gibibytes: that stay free on the disk, in the same way.
+        buffer_mebibytes: packets that may wait for the disk; others are dropped and counted.
+        max_gibibytes: size of a camera's recorded files; the oldest are removed. None for no limit.
+        min_free_gibibytes: free disk space to keep, in the same way.
     """
 
     segment_seconds: float = Field(default=60.0, ge=1, le=3600)
@@ -181,14 +161,10 @@ class RecordOptions(_Table):
     min_free_gibibytes: float = Field(default=1.0, ge=0)
 
     def follow(self) -> FollowOptions:
-        """The options of a follower."""
+        """Return the options of a stream follower."""
+        own = {"rtsp_transport", "buffer_mebibytes", "max_gibibytes", "min_free_gibibytes"}
         return FollowOptions(
-            segment_seconds=self.segment_seconds,
-            duration_seconds=self.duration_seconds,
-            open_seconds=self.open_seconds,
-            read_seconds=self.read_seconds,
-            longest_wait_seconds=self.longest_wait_seconds,
-            give_up_seconds=self.give_up_seconds,
+            **self.model_dump(exclude=own),
             buffer_bytes=self.buffer_mebibytes * _MIB,
             max_bytes=None if self.max_gibibytes is None else round(self.max_gibibytes * _GIB),
             min_free_bytes=round(self.min_free_gibibytes * _GIB),
@@ -196,17 +172,17 @@ class RecordOptions(_Table):
 
 
 class SurveillanceOptions(PipelineOptions):
-    """What a preset of `surveillance` may say.
+    """Preset options of the surveillance pipeline.
 
     Attributes:
-        questions: each is asked of each window where something moves.
-        window_seconds: longest stretch that is asked about at once.
+        questions: questions about each window where something moves.
+        window_seconds: maximum length of a window.
         motion: the motion gate.
-        alerts: what an alert brings.
-        redact: what is made unrecognisable.
-        record: how cameras that are addresses are followed.
-        keep: recorded files that stay: "alerts" those with an alert, "all". Files that were given
-            as inputs are never removed.
+        alerts: clip and files of an alert.
+        redact: redaction.
+        record: recording of cameras that are addresses.
+        keep: recorded files to keep: "alerts" for those with an alert, or "all". Input files are
+            never removed.
     """
 
     questions: tuple[QuestionOptions, ...] = Field(min_length=1)
@@ -223,5 +199,5 @@ class SurveillanceOptions(PipelineOptions):
         if len(set(names)) < len(names):
             raise ValueError("two questions have the same name")
         if self.redact.is_on and self.keep == "all":
-            raise ValueError('keep = "all" would keep the pictures that redact is to hide')
+            raise ValueError('keep = "all" would keep the frames that redact is meant to hide')
         return self

@@ -1,7 +1,7 @@
-"""Parts of a picture made unrecognisable, and boxes drawn around what moves.
+"""Redaction of boxes and moving objects, and outlines around moving objects.
 
-What the gate does not see as moving (a person who stands still for long, a thing too small) is not
-redacted by `motion`: fixed boxes are for what must never be seen.
+Objects that the gate does not detect (a person who stands still for long, a small object) are not
+redacted by `motion`. Use fixed boxes for areas that must never be visible.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tam_video.dicom import Box
 from tam_video.long.gate import Motion
 from tam_video.pipeline import SampledFrames
 from tam_video.pipelines.surveillance.options import RedactOptions
 from tam_video.types import ByteArray, FrameBatch
 
-Box = tuple[float, float, float, float]
-PixelBox = tuple[int, int, int, int]
+Sides = tuple[float, float, float, float]
 
 _CELLS = 5  # of the longer side of a pixelated box
 _LINE = (255, 178, 36)
@@ -26,102 +26,99 @@ _LINE = (255, 178, 36)
 
 @dataclass(frozen=True, slots=True)
 class MotionTrack:
-    """What moved when, of one file.
+    """Motion of a file over time.
 
     Attributes:
-        motions: looks that saw something, in order of time.
-        slot_seconds: from one look to the next.
+        motions: looks of the gate with motion, in order of time.
+        slot_seconds: time between two looks.
     """
 
     motions: tuple[Motion, ...] = ()
     slot_seconds: float = 0.5
 
     def between(self, start_seconds: float, end_seconds: float) -> tuple[Motion, ...]:
-        """The looks of a stretch, both ends included."""
+        """Return the looks of a time span, both ends included."""
         first = bisect_left(self.motions, start_seconds, key=lambda each: each.pts_seconds)
         last = bisect_right(self.motions, end_seconds, key=lambda each: each.pts_seconds)
         return self.motions[first:last]
 
-    def boxes_around(self, pts_seconds: float, hold_seconds: float) -> list[Box]:
-        """What moved around a moment: as the looks before and after it saw it, at least."""
+    def boxes_around(self, pts_seconds: float, hold_seconds: float) -> list[Sides]:
+        """Return the boxes within `hold_seconds`, at least those of the looks before and after."""
         reach = max(hold_seconds, 1.01 * self.slot_seconds)
         near = self.between(pts_seconds - reach, pts_seconds + reach)
         return [box for motion in near for box in motion.boxes]
 
-    def nearest(self, pts_seconds: float) -> tuple[Box, ...]:
-        """What the look closest to a moment saw, if that was less than a look's time away."""
+    def nearest(self, pts_seconds: float) -> tuple[Sides, ...]:
+        """Return the boxes of the nearest look, if it is less than `slot_seconds` away."""
         near = self.between(pts_seconds - self.slot_seconds, pts_seconds + self.slot_seconds)
         closest = min(near, key=lambda each: abs(each.pts_seconds - pts_seconds), default=None)
         return closest.boxes if closest else ()
 
 
-def redacted(
+def redact(
     rgb: ByteArray, pts_seconds: float, *, options: RedactOptions, track: MotionTrack
 ) -> ByteArray:
-    """A copy of a picture without what is to be hidden.
+    """Return a redacted copy of a frame.
 
     Args:
         rgb: uint8 [H, W, 3].
-        pts_seconds: when it is shown.
-        options: what is hidden.
-        track: what moved.
+        pts_seconds: time of the frame.
+        options: what to redact.
+        track: motion of the file.
     """
     if not options.is_on:
         return rgb
-    picture = rgb.copy()
+    redacted = rgb.copy()
     moving = track.boxes_around(pts_seconds, options.hold_seconds) if options.motion else []
-    grown = [_grown(box, options.margin) for box in moving]
-    for left, top, right, bottom in _in_pixels([*options.boxes, *grown], rgb.shape):
-        area = picture[top:bottom, left:right]
-        area[:] = _hidden(area, options.style)
-    return picture
+    grown = [_grow(box, options.margin) for box in moving]
+    for box in _in_pixels([*options.boxes, *grown], rgb.shape):
+        redacted[box.slices] = _hide(redacted[box.slices], options.style)
+    return redacted
 
 
 def redact_frames(
     frames: SampledFrames, *, options: RedactOptions, track: MotionTrack
 ) -> SampledFrames:
-    """The frames that a model sees, redacted."""
+    """Return redacted copies of the frames for a model."""
 
-    def hidden(batch: FrameBatch) -> FrameBatch:
-        pictures = [
-            redacted(rgb, float(seconds), options=options, track=track)
+    def redact_batch(batch: FrameBatch) -> FrameBatch:
+        redacted = [
+            redact(rgb, float(seconds), options=options, track=track)
             for rgb, seconds in zip(batch.frames, batch.pts_seconds, strict=True)
         ]
-        return replace(batch, frames=np.stack(pictures))
+        return replace(batch, frames=np.stack(redacted))
 
-    return replace(frames, batches=tuple(map(hidden, frames.batches)))
+    return replace(frames, batches=tuple(map(redact_batch, frames.batches)))
 
 
-def outlined(rgb: ByteArray, boxes: Sequence[Box]) -> ByteArray:
-    """A copy of a picture with a thin line around boxes."""
+def outline(rgb: ByteArray, boxes: Sequence[Sides]) -> ByteArray:
+    """Return a copy of a frame with thin lines around boxes."""
     if not boxes:
         return rgb
-    picture = rgb.copy()
+    outlined = rgb.copy()
     width = max(1, round(max(rgb.shape) / 480))
-    for left, top, right, bottom in _in_pixels(boxes, rgb.shape):
-        area = picture[top:bottom, left:right]
+    for box in _in_pixels(boxes, rgb.shape):
+        area = outlined[box.slices]
         area[:width] = area[-width:] = _LINE
         area[:, :width] = area[:, -width:] = _LINE
-    return picture
+    return outlined
 
 
-def _in_pixels(boxes: Sequence[Box], shape: tuple[int, ...]) -> Iterator[PixelBox]:
-    """Whole pixels that a box touches, within the picture."""
+def _in_pixels(boxes: Sequence[Sides], shape: tuple[int, ...]) -> Iterator[Box]:
     height, width = shape[:2]
-    for left, top, right, bottom in boxes:
-        x0, x1 = max(0, int(left * width)), min(width, int(np.ceil(right * width)))
-        y0, y1 = max(0, int(top * height)), min(height, int(np.ceil(bottom * height)))
-        if x0 < x1 and y0 < y1:
-            yield x0, y0, x1, y1
+    for sides in boxes:
+        box = Box.from_fractions(sides, width=width, height=height).within(width, height)
+        if box is not None:
+            yield box
 
 
-def _grown(box: Box, margin: float) -> Box:
+def _grow(box: Sides, margin: float) -> Sides:
     left, top, right, bottom = box
     wide, high = margin * (right - left), margin * (bottom - top)
     return left - wide, top - high, right + wide, bottom + high
 
 
-def _hidden(area: ByteArray, style: str) -> ByteArray:
+def _hide(area: ByteArray, style: str) -> ByteArray:
     import cv2
 
     height, width = area.shape[:2]

@@ -1,4 +1,4 @@
-"""Whether an answer is an alert."""
+"""Alert rules."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from tam_video.pipelines.surveillance.options import QuestionOptions
 from tam_video.types import Explanation, Token
 
 NUM_CANDIDATES = 20
-"""Candidates of a token that are kept where a rule asks for a probability."""
+"""Number of stored candidates per token if a rule uses a probability."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a rule says of an answer.
+    """Result of an alert rule.
 
     Attributes:
-        is_alert: whether it is one.
-        yes_probability: that the answer begins with yes; None where no rule asks for it.
-        reason: which conditions held, in words.
+        is_alert: whether the answer is an alert.
+        yes_probability: probability that the answer begins with yes; None if the rule has no
+            `yes_probability`.
+        reason: names of the conditions that hold.
     """
 
     is_alert: bool
@@ -28,45 +29,45 @@ class Verdict:
     reason: str
 
 
-def judge(explanation: Explanation, question: QuestionOptions) -> Verdict:
-    """Hold an answer against the rule of its question."""
+def evaluate_rule(explanation: Explanation, question: QuestionOptions) -> Verdict:
+    """Evaluate the alert rule of a question for an answer."""
     yes = None
-    held: dict[str, bool] = {}
+    conditions: dict[str, bool] = {}
     if question.pattern is not None:
-        found = re.search(question.pattern, explanation.answer, re.IGNORECASE) is not None
-        held["pattern"] = found
+        match = re.search(question.pattern, explanation.answer, re.IGNORECASE)
+        conditions["pattern"] = match is not None
     if question.yes_probability is not None:
         yes = yes_probability(explanation.tokens, question.yes_words)
-        held["yes_probability"] = yes >= question.yes_probability
+        conditions["yes_probability"] = yes >= question.yes_probability
     if question.always:
         return Verdict(True, yes, "always")
     combine = all if question.match == "all" else any
-    is_alert = combine(held.values())
-    return Verdict(is_alert, yes, " and ".join(name for name, holds in held.items() if holds))
+    reason = " and ".join(name for name, holds in conditions.items() if holds)
+    return Verdict(combine(conditions.values()), yes, reason)
 
 
 def yes_probability(tokens: Sequence[Token], yes_words: Sequence[str]) -> float:
-    """The probability that the first token of the answer is a yes.
+    """Return the probability that the first token of the answer is a yes.
 
-    The sum over those of its candidates that are a yes, whatever their case and the spaces around
-    them. Less probable tokens than the kept candidates count as none: the sum is a lower bound.
+    This is the sum over its candidates that are a yes, ignoring case and surrounding spaces. Tokens
+    beyond the stored candidates count as zero, so the sum is a lower bound.
 
     Args:
-        tokens: of an explanation.
-        yes_words: what counts as yes.
+        tokens: tokens of an explanation.
+        yes_words: words that count as yes.
 
     Returns:
-        In 0..1; 0 where there is no answer.
+        In 0..1; 0 if there is no answer.
     """
     wanted = {word.strip().casefold() for word in yes_words}
     first = next((t for t in tokens if t.role == "answer" and not t.is_special), None)
     if first is None:
         return 0.0
-    shares = {each.id: each.probability for each in first.candidates if _is_one(each.text, wanted)}
-    if first.id not in shares and first.probability is not None and _is_one(first.text, wanted):
+    shares = {each.id: each.probability for each in first.candidates if _is_yes(each.text, wanted)}
+    if first.id not in shares and first.probability is not None and _is_yes(first.text, wanted):
         shares[first.id] = first.probability
     return min(1.0, sum(shares.values()))
 
 
-def _is_one(text: str, wanted: set[str]) -> bool:
+def _is_yes(text: str, wanted: set[str]) -> bool:
     return text.strip().strip(".,!").casefold() in wanted

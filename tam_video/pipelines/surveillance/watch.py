@@ -28,7 +28,7 @@ from tam_video.pipelines.surveillance.event import CLIP, AlertEvent, write_event
 from tam_video.pipelines.surveillance.footage import Footage
 from tam_video.pipelines.surveillance.options import QuestionOptions, SurveillanceOptions
 from tam_video.pipelines.surveillance.redaction import MotionTrack, redact_frames
-from tam_video.pipelines.surveillance.rules import NUM_CANDIDATES, Verdict, judge
+from tam_video.pipelines.surveillance.rules import NUM_CANDIDATES, Verdict, evaluate_rule
 from tam_video.stages import StageProgress
 from tam_video.types import Explanation, VideoInfo
 from tam_video.video.reader import open_video
@@ -217,7 +217,7 @@ class Watcher:
         key: str,
     ) -> str:
         """Write an alert if the answer is one; the name of its run folder, else nothing."""
-        verdict = judge(said, question)
+        verdict = evaluate_rule(said, question)
         if not verdict.is_alert:
             return ""
         moved = self._moved(clip, place)
@@ -263,7 +263,7 @@ class Watcher:
             self.output / RUNS / name,
             settings=self.options.run,
             alerts=alerts,
-            redact=self.options.redact,
+            redaction=self.options.redact,
             progress=self.progress,
         )
 

@@ -13,24 +13,26 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_clips_of_folders_globs_and_files_have_names_of_their_own(folder):
-    given = [str(folder / "a"), str(folder / "b" / "*.mp4"), str(folder / "b"), str(folder)]
-    assert [(clip.name, clip.source.removeprefix(f"{folder}/")) for clip in named_clips(given)] == [
-        ("one", "a/one.mp4"),
-        ("One-2", "b/One.mp4"),
-        ("two", "b/two.mkv"),
+def test_clips_of_folders_globs_and_files_get_unique_names(folder):
+    inputs = [str(folder / "a"), str(folder / "b" / "*.mp4"), str(folder / "b"), str(folder)]
+    clips = named_clips(inputs)
+    assert list(clips) == ["one", "One-2", "two"]
+    assert [source.removeprefix(f"{folder}/") for source in clips.values()] == [
+        "a/one.mp4",
+        "b/One.mp4",
+        "b/two.mkv",
     ]
 
 
-def test_an_input_that_is_not_there_or_holds_nothing_is_refused(folder):
+def test_a_missing_or_empty_input_is_refused(folder):
     with pytest.raises(ConfigError, match="does not exist"):
         named_clips([str(folder / "none.mp4")])
     (folder / "empty").mkdir()
-    with pytest.raises(ConfigError, match="holds no videos"):
+    with pytest.raises(ConfigError, match="contains no videos"):
         named_clips([str(folder / "a"), str(folder / "empty")])
 
 
-def test_an_earlier_batch_is_removed_and_nothing_else(folder):
+def test_remove_batch_removes_a_batch_and_nothing_else(folder):
     remove_batch(folder / "none")
     remove_batch(folder / "a")
     assert (folder / "a" / "one.mp4").exists()
@@ -45,7 +47,7 @@ def test_an_earlier_batch_is_removed_and_nothing_else(folder):
     assert not batch.exists()
 
 
-def test_a_batch_that_another_process_works_in_is_not_removed(folder):
+def test_remove_batch_refuses_a_locked_batch(folder):
     batch = folder / "batch"
     other = FolderStorage(batch)
     other.open_new()

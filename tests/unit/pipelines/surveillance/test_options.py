@@ -1,4 +1,4 @@
-"""What a preset may say, and what makes no sense."""
+"""Preset options of the surveillance pipeline."""
 
 from pathlib import Path
 
@@ -17,37 +17,37 @@ def options(**given):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"questions": []}, "at least 1"),
         ({"questions": [{"name": "a", "ask": "What?"}]}, "no alert rule"),
-        ({"questions": [{**QUESTION, "pattern": "("}]}, "no regular expression"),
+        ({"questions": [{**QUESTION, "pattern": "("}]}, "not a valid regular expression"),
         ({"questions": [{**QUESTION, "name": "../x"}]}, "pattern"),
         ({"questions": [QUESTION, QUESTION]}, "same name"),
         ({"questions": [{**QUESTION, "yes_probability": 1.5}]}, "less than or equal to 1"),
         ({"redact": {"boxes": [[0.5, 0, 0.2, 1]]}}, "left < right"),
-        ({"redact": {"motion": True}, "keep": "all"}, "redact is to hide"),
+        ({"redact": {"motion": True}, "keep": "all"}, "redact is meant to hide"),
         ({"record": {"nonsense": 1}}, "Extra inputs"),
         ({"window_seconds": 0}, "greater than 0"),
     ],
 )
-def test_what_makes_no_sense_is_refused(given, told):
-    with pytest.raises(ValidationError, match=told):
+def test_contradicting_options_are_refused(given, message):
+    with pytest.raises(ValidationError, match=message):
         options(**given)
 
 
-def test_a_gate_that_contradicts_itself_is_refused_before_anything_is_opened():
+def test_contradicting_gate_options_are_refused_before_the_run():
     with pytest.raises(ConfigError, match="off_share"):
         Surveillance.from_options(options(motion={"on_share": 0.1, "off_share": 0.2}))
 
 
-def test_more_is_looked_at_where_motion_is_redacted():
+def test_redaction_of_motion_raises_the_looks_per_second():
     motion = options().motion
     assert motion.gate(redacts=False).looks_per_second == 2
     assert motion.gate(redacts=True).looks_per_second == 8
 
 
-def test_sizes_of_a_recording_are_in_bytes():
+def test_follow_options_are_in_bytes():
     follow = options(record={"max_gibibytes": 0.5, "buffer_mebibytes": 2}).record.follow()
     assert follow.max_bytes == 1 << 29
     assert follow.buffer_bytes == 2 << 20

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tam_video.long.gate import Motion
 from tam_video.pipelines.surveillance.options import RedactOptions
-from tam_video.pipelines.surveillance.redaction import MotionTrack, outlined, redacted
+from tam_video.pipelines.surveillance.redaction import MotionTrack, outline, redact
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
 TRACK = MotionTrack(
@@ -16,7 +16,7 @@ TRACK = MotionTrack(
 
 
 def hidden(seconds=0.0, track=TRACK, **given):
-    return redacted(PICTURE, seconds, options=RedactOptions(**given), track=track)
+    return redact(PICTURE, seconds, options=RedactOptions(**given), track=track)
 
 
 def changed(picture):
@@ -60,21 +60,21 @@ def test_nothing_asked_for_is_the_same_picture():
     st.tuples(*[st.floats(-0.5, 1.5) for _ in range(4)]),
     st.sampled_from(["pixelate", "blur", "black"]),
 )
-def test_any_box_of_a_gate_can_be_hidden_and_outlined(box, style):
+def test_any_box_of_a_gate_can_be_hidden_and_outline(box, style):
     left, top, right, bottom = box
     track = MotionTrack((Motion(0.0, 0.1, (box,)),), 0.5)
     found = changed(hidden(0.0, track, motion=True, margin=0, style=style))
     rows = (np.arange(60) + 1 > top * 60) & (np.arange(60) < bottom * 60)
     columns = (np.arange(80) + 1 > left * 80) & (np.arange(80) < right * 80)
     assert not found[~(rows[:, None] & columns)].any()
-    assert not changed(outlined(PICTURE, [box]))[~(rows[:, None] & columns)].any()
+    assert not changed(outline(PICTURE, [box]))[~(rows[:, None] & columns)].any()
 
 
 def test_an_outline_leaves_the_inside():
-    picture = outlined(PICTURE, [(0.25, 0.25, 0.75, 0.75)])
+    picture = outline(PICTURE, [(0.25, 0.25, 0.75, 0.75)])
     assert not changed(picture)[17:43, 22:58].any()
     assert changed(picture)[15, 20:60].all()
-    assert outlined(PICTURE, []) is PICTURE
+    assert outline(PICTURE, []) is PICTURE
 
 
 def test_the_nearest_look_tells_the_outline():

@@ -7,7 +7,7 @@ import pytest
 from constructed import make_explanation
 
 from tam_video.pipelines.surveillance.options import QuestionOptions
-from tam_video.pipelines.surveillance.rules import judge, yes_probability
+from tam_video.pipelines.surveillance.rules import evaluate_rule, yes_probability
 from tam_video.types import Candidate
 
 
@@ -51,11 +51,13 @@ def test_other_words_and_no_answer_are_no_yes():
     ],
 )
 def test_rules(rule, is_alert):
-    verdict = judge(said("There", "is", "fire", candidates=YES), question(**rule))
+    verdict = evaluate_rule(said("There", "is", "fire", candidates=YES), question(**rule))
     assert verdict.is_alert == is_alert
     assert (verdict.yes_probability is None) == ("yes_probability" not in rule)
 
 
 def test_the_reason_names_what_held():
-    both = judge(said("fire", candidates=YES), question(pattern="fire", yes_probability=0.6))
+    both = evaluate_rule(
+        said("fire", candidates=YES), question(pattern="fire", yes_probability=0.6)
+    )
     assert both.reason == "pattern and yes_probability"
