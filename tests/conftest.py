@@ -1,17 +1,74 @@
-"""What every suite may use: this folder is importable, and odd clips are made on demand."""
+"""Fixtures of every suite, and the tests that this machine can run.
+
+Tests that need something that is not here (the marks `shared` and `browser`) are deselected, and
+their number is printed. With REQUIRE_ALL_TESTS=1 they run, and fail.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+SHARED = Path(__file__).parents[2] / "shared"
 
 from lookalikes import Lookalikes
 from odd_clips import ClipFolder
+
+NEEDS = {
+    "shared": ("files beside the checkout (../shared)", SHARED.is_dir()),
+    "browser": ("Chromium", bool(shutil.which("chromium") or shutil.which("chromium-browser"))),
+}
+"""Mark -> what its tests need, and whether it is here."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let tests call the FFmpeg that comes with imageio-ffmpeg as `ffmpeg`."""
+    folder = tempfile.mkdtemp(prefix="ffmpeg.")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    (Path(folder) / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests that need what is not here."""
+    if os.environ.get("REQUIRE_ALL_TESTS") == "1":
+        return
+    missing = {mark for mark, (_, is_here) in NEEDS.items() if not is_here}
+    kept, deselected = [], []
+    for item in items:
+        needed = {mark for mark in missing if needs(item, mark)}
+        (deselected if needed else kept).append(item)
+    if deselected:
+        items[:] = kept
+        config.hook.pytest_deselected(items=deselected)
+    config.stash[COUNTS] = {
+        mark: sum(needs(item, mark) for item in deselected) for mark in sorted(missing)
+    }
+
+
+def needs(item: pytest.Item, mark: str) -> bool:
+    """Whether a test has a mark, or uses the fixture of that name."""
+    return item.get_closest_marker(mark) is not None or mark in getattr(item, "fixturenames", ())
+
+
+COUNTS: pytest.StashKey[dict[str, int]] = pytest.StashKey()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print how many tests were deselected for want of what."""
+    for mark, count in config.stash.get(COUNTS, {}).items():
+        if count:
+            terminalreporter.write_line(f"{count} tests not run: they need {NEEDS[mark][0]}")
 
 
 @pytest.fixture(scope="session")

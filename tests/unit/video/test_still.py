@@ -130,7 +130,6 @@ def test_further_pages_are_told(tmp_path: Path) -> None:
 
 
 def test_pyav_reads_pictures_for_decord(tmp_path: Path) -> None:
-    pytest.importorskip("decord")
     with open_video(save(tmp_path / "a.png"), reader="decord") as video:
         assert video.info.is_image
         assert "PyAV reads" in video.warnings[0]
