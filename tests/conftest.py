@@ -15,13 +15,19 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
-SHARED = Path(__file__).parents[2] / "shared"
 
 from lookalikes import Lookalikes
 from odd_clips import ClipFolder
 
+# No deadlines: how long an example takes depends on the machine, and says nothing about the code.
+settings.register_profile("random", deadline=None)
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "random"))
+
+SHARED = Path(__file__).parents[2] / "shared"
 NEEDS = {
     "shared": ("files beside the checkout (../shared)", SHARED.is_dir()),
     "browser": ("Chromium", bool(shutil.which("chromium") or shutil.which("chromium-browser"))),

@@ -1,0 +1,276 @@
+"""Run the tests against mutants of the code: small faults that a test has to notice.
+
+    python -m benchmarks.mutation --sample 200 --seed 0 --workers 2 --out docs/results/mutation.json
+
+Mutants come from cosmic-ray. Each is applied in a copy of the checkout, where the tests of its
+module run first, then those of its package. A run continues where it stopped: mutants that stand in
+the output file are not tried again. Left out are mutants that no test can notice: in annotations,
+which are never evaluated; arguments of class decorators (`slots=True`); `is` in place of `==`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Literal, TypeAlias
+
+from scipy.stats import binomtest
+
+ROOT = Path(__file__).parents[1]
+# Package -> its tests beyond tests/unit/<package>, the quick ones first.
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "tam": ("tests/integration/test_tiny.py",),
+    "video": ("tests/contract/test_readers.py",),
+    "render": ("tests/integration/test_render.py", "tests/integration/test_layouts.py"),
+    "batch": ("tests/contract/test_engines.py", "tests/integration/test_batch.py"),
+    "export": ("tests/contract/test_exporters.py", "tests/integration/test_export.py"),
+}
+TIMEOUT_SECONDS = 300
+Outcome: TypeAlias = Literal["killed", "survived"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One small fault.
+
+    Attributes:
+        module: path of the file from the root of the checkout.
+        operator: name of cosmic-ray's operator.
+        occurrence: which of the places where the operator applies, from 0.
+        line: line of the place, from 1.
+        definition: the function or class that it is in.
+    """
+
+    module: str
+    operator: str
+    occurrence: int
+    line: int
+    definition: str
+
+
+def all_mutants(module: Path) -> Iterator[Mutant]:
+    """Yield every mutant of a file that a test could notice."""
+    from cosmic_ray.ast import ast_nodes, get_ast_from_path
+    from cosmic_ray.ast.ast_query import ASTQuery
+    from cosmic_ray.plugins import get_operator, operator_names
+
+    tree = get_ast_from_path(module)
+    ignored = set(annotation_positions(module.read_text(encoding="utf-8")))
+    for name in operator_names():
+        operator_type = get_operator(name)
+        if operator_type.arguments() or name.endswith(("_Is", "_IsNot")):
+            continue
+        operator = operator_type()
+        places = [
+            (node, start)
+            for node in ast_nodes(tree)
+            for start, _ in operator.mutation_positions(node)
+        ]
+        for occurrence, (node, start) in enumerate(places):
+            if start not in ignored:
+                definition = ASTQuery(node).get_definition_name() or ""
+                path = module.relative_to(ROOT).as_posix()
+                yield Mutant(path, name, occurrence, start[0], definition)
+
+
+def annotation_positions(source: str) -> Iterator[tuple[int, int]]:
+    """Yield (line, column) of every character in annotations and arguments of class decorators."""
+    for node in ast.walk(ast.parse(source)):
+        parts = [getattr(node, "annotation", None), getattr(node, "returns", None)]
+        if isinstance(node, ast.ClassDef):
+            parts += [k for d in node.decorator_list if isinstance(d, ast.Call) for k in d.keywords]
+        for part in parts:
+            if isinstance(part, ast.expr | ast.keyword):
+                yield from positions(part, source.splitlines())
+
+
+def positions(node: ast.expr | ast.keyword, lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield (line, column) of every character of a node."""
+    last_line = node.end_lineno or node.lineno
+    for line in range(node.lineno, last_line + 1):
+        first = node.col_offset if line == node.lineno else 0
+        last = (node.end_col_offset or 0) if line == last_line else len(lines[line - 1])
+        yield from ((line, column) for column in range(first, last))
+
+
+def sample_mutants(number: int, seed: int, packages: Sequence[str]) -> list[Mutant]:
+    """Draw mutants: a module by its number of lines, then one of its operators, then a place.
+
+    Operators that apply in many ways (each of 11 replacements of `+`) weigh as one.
+    """
+    rng = random.Random(seed)
+    modules = sorted(
+        path
+        for package in packages
+        for path in (ROOT / "tam_video" / package).rglob("*.py")
+        if path.name != "__init__.py"
+    )
+    weights = [len(path.read_text(encoding="utf-8").splitlines()) for path in modules]
+    mutants: dict[Path, list[Mutant]] = {}
+    chosen: dict[Mutant, None] = {}
+    while len(chosen) < number:
+        [path] = rng.choices(modules, weights)
+        if path not in mutants:
+            mutants[path] = list(all_mutants(path))
+        kinds = sorted({kind(each.operator) for each in mutants[path]})
+        if not kinds:
+            continue
+        wanted = rng.choice(kinds)
+        chosen[rng.choice([m for m in mutants[path] if kind(m.operator) == wanted])] = None
+    return list(chosen)
+
+
+def kind(operator: str) -> str:
+    """Name an operator without what it replaces by what."""
+    return operator.split("_")[0]
+
+
+def copy_checkout(target: Path) -> None:
+    """Copy the files that git knows."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+
+
+def test_steps(mutant: Mutant) -> list[list[str]]:
+    """List what is run for a mutant, the tests nearest to it first."""
+    module = Path(mutant.module)
+    package = module.parts[1]
+    near = Path("tests/unit", *module.parts[1:-1], f"test_{module.name}")
+    folder = f"tests/unit/{package}"
+    steps = [[str(near)]] if (ROOT / near).is_file() else []
+    return [*steps, [folder], *([path] for path in PACKAGES.get(package, ()))]
+
+
+def try_mutant(mutant: Mutant, checkout: Path) -> Outcome:
+    """Apply a mutant in a copy of the checkout, and run the tests until one fails."""
+    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.plugins import get_operator
+
+    path = checkout / mutant.module
+    source = path.read_text(encoding="utf-8")
+    mutated = mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence)
+    assert mutated is not None, mutant
+    path.write_text(mutated, encoding="utf-8")
+    try:
+        return (
+            "survived" if all(passes(step, checkout) for step in test_steps(mutant)) else "killed"
+        )
+    finally:
+        path.write_text(source, encoding="utf-8")
+
+
+def passes(targets: Sequence[str], checkout: Path) -> bool:
+    """Whether tests pass; running out of time counts as a failure."""
+    options = ("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--no-header")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(checkout),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HYPOTHESIS_PROFILE": "repeatable",
+    }
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *targets],
+            cwd=checkout,
+            env=environment,
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def run(mutants: Sequence[Mutant], out: Path, *, workers: int) -> dict[str, Outcome]:
+    """Try the mutants that are not in the output file yet, and write it after each."""
+    outcomes: dict[str, Outcome] = {}
+    if out.is_file():
+        for record in json.loads(out.read_text(encoding="utf-8"))["mutants"]:
+            outcome = record.pop("outcome")
+            outcomes[json.dumps(record, sort_keys=True)] = outcome
+    rest = [mutant for mutant in mutants if key(mutant) not in outcomes]
+    with tempfile.TemporaryDirectory(prefix="mutants.") as folder:
+        free: SimpleQueue[Path] = SimpleQueue()
+        for index in range(workers):
+            checkout = Path(folder) / str(index)
+            copy_checkout(checkout)
+            free.put(checkout)
+
+        def try_one(mutant: Mutant) -> tuple[Mutant, Outcome]:
+            checkout = free.get()
+            try:
+                return mutant, try_mutant(mutant, checkout)
+            finally:
+                free.put(checkout)
+
+        with ThreadPoolExecutor(workers) as pool:
+            for mutant, outcome in pool.map(try_one, rest):
+                outcomes[key(mutant)] = outcome
+                print(outcome, mutant.module, mutant.line, mutant.operator, flush=True)
+                write(mutants, outcomes, out)
+    write(mutants, outcomes, out)
+    return outcomes
+
+
+def key(mutant: Mutant) -> str:
+    """A mutant as one string."""
+    return json.dumps(asdict(mutant), sort_keys=True)
+
+
+def write(mutants: Sequence[Mutant], outcomes: dict[str, Outcome], out: Path) -> None:
+    """Write score, interval (Wilson), the score of each package, and every mutant."""
+    done = [mutant for mutant in mutants if key(mutant) in outcomes]
+    killed = [mutant for mutant in done if outcomes[key(mutant)] == "killed"]
+    tried, caught = (Counter(Path(m.module).parts[1] for m in each) for each in (done, killed))
+    interval = binomtest(len(killed), max(len(done), 1)).proportion_ci(method="wilson")
+    document = {
+        "killed": len(killed),
+        "tried": len(done),
+        "score": round(len(killed) / max(len(done), 1), 3),
+        "interval": [round(float(interval.low), 3), round(float(interval.high), 3)],
+        "packages": {name: f"{caught[name]} of {tried[name]}" for name in sorted(tried)},
+        "mutants": [{**asdict(each), "outcome": outcomes[key(each)]} for each in done],
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> int:
+    """Draw mutants, try them, print the score."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sample", type=int, default=200, help="number of mutants")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--packages", default=",".join(PACKAGES), help="A,B,...")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True, help="JSON file")
+    options = parser.parse_args()
+    mutants = sample_mutants(options.sample, options.seed, options.packages.split(","))
+    outcomes = run(mutants, options.out, workers=options.workers)
+    killed = sum(outcomes[key(mutant)] == "killed" for mutant in mutants)
+    print(f"{killed} of {len(mutants)} mutants killed ({killed / len(mutants):.1%})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
