@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
-from tam_video.errors import TokenAlignmentError
+from tam_video.errors import TokenAlignmentError, UnsupportedModelError
 from tam_video.models.sizing import Size, unknown_size
 from tam_video.types import (
     Float64Array,
@@ -306,3 +306,14 @@ class Family:
     frame_size: Callable[[Any, int, Size], Size | None] = unknown_size
     model_class: str = "AutoModelForImageTextToText"
     decoder_norm: str = "norm"
+
+
+def broken_family(model_type: str, frames_per_slot: str, geometry: str, problem: str) -> Family:
+    """Return a family that transformers fails on; `load_model` refuses it with `problem`."""
+
+    def refuse(_prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
+        raise UnsupportedModelError(f"{checkpoint.name}: {problem}")
+
+    return Family(
+        model_type, refuse, frames_per_slot, geometry, status="broken-upstream", problem=problem
+    )

@@ -1,16 +1,12 @@
-"""Cosmos 3 Edge: where its visual tokens sit.
+"""Cosmos 3 Edge: positions of its visual tokens.
 
-As in Qwen3-VL, each slot of a video is a run of h*w tokens behind its time, `<0.5 seconds>`, but a
+As in Qwen3-VL, each slot of a video is a run of h*w tokens after its time, `<0.5 seconds>`, but a
 slot is one frame. Source: transformers 5, `models/cosmos3_edge`.
 """
 
 from __future__ import annotations
 
-from functools import partial
-
 from tam_video.models.base import Family
-from tam_video.models.qwen_vl import WHOLE, place_by_thw
+from tam_video.models.placing import WHOLE, place_grids
 
-COSMOS3_EDGE = Family(
-    "cosmos3_edge", partial(place_by_thw, runs="per_slot"), "1", WHOLE, token_types=True
-)
+COSMOS3_EDGE = Family("cosmos3_edge", place_grids, "1", WHOLE, token_types=True)

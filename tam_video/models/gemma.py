@@ -1,85 +1,52 @@
-"""Gemma 4: where its visual tokens sit, and its softcap.
+"""Gemma 4: positions of its visual tokens, and its softcap.
 
-A video's tokens are `video_token_id`: a run of h*w for each frame behind its time, `00:01`; an
-image's are `image_token_id`, one run. The grid of a picture is read from the (x, y) of its patches,
-which are padded with -1 and pooled. Pictures are resized whole. Larger models let all tokens of a
-run see each other, by `mm_token_type_ids`. Source: transformers 5, `models/gemma4`.
+A video's tokens are `video_token_id`: a run of h*w for each frame after its time, `00:01`; an
+image's are `image_token_id`, one run. The grid of a frame is read from the (x, y) of its patches,
+which are padded with -1 and pooled. Frames are resized whole. In larger models all tokens of a run
+attend to each other, by `mm_token_type_ids`. Source: transformers 5, `models/gemma4`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-import numpy as np
-
 from tam_video.errors import TokenAlignmentError
-from tam_video.models.base import (
-    Checkpoint,
-    EncodedPrompt,
-    Family,
-    LogitTransform,
-    PlacedLayout,
-)
-from tam_video.models.placing import (
-    FOREIGN,
-    Kind,
-    check_runs,
-    place_videos_and_images,
-    slot_frames,
-    split_counts,
-)
-from tam_video.types import FrameBatch, IntArray, VisualLayout
+from tam_video.models.base import Checkpoint, EncodedPrompt, Family, LogitTransform
+from tam_video.models.placing import FOREIGN, WHOLE, Batches, Kind, frame_layout, place_grids
+from tam_video.types import IntArray, VisualLayout
 
 
-def place_by_patch_positions(
-    prompt: EncodedPrompt, checkpoint: Checkpoint
-) -> tuple[PlacedLayout, ...]:
-    """Place videos and images of Gemma 4.
+def pooled_layouts(
+    prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
+) -> list[VisualLayout]:
+    """Return layouts from the positions of patches; see `placing.MakeLayouts`.
 
     Raises:
-        TokenAlignmentError: placeholders and patches don't add up.
+        TokenAlignmentError: frames and patches don't add up.
     """
-
-    def place(kind: Kind, batches: tuple[FrameBatch, ...]) -> list[PlacedLayout]:
-        layouts = list(_layouts(prompt, checkpoint, batches, kind=kind))
-        token = getattr(checkpoint.model.config, f"{kind}_token_id")
-        positions = np.flatnonzero(prompt.input_ids == token)
-        parts = split_counts(positions, [each.num_cells for each in layouts], kind=kind)
-        for layout, part in zip(layouts, parts, strict=True):
-            check_runs(part, [layout.h * layout.w] * layout.t, kind=kind)
-        return list(map(PlacedLayout, layouts, parts))
-
-    return place_videos_and_images(prompt, place)
-
-
-def _layouts(
-    prompt: EncodedPrompt, checkpoint: Checkpoint, batches: tuple[FrameBatch, ...], *, kind: Kind
-) -> Iterator[VisualLayout]:
-    if not batches:
-        return
     pooling = int(getattr(checkpoint.processor, f"{kind}_processor").pooling_kernel_size)
-    pictures = prompt.fields[f"{kind}_position_ids"].cpu().numpy()
+    patches = prompt.fields[f"{kind}_position_ids"].cpu().numpy()
     counts = [len(batch.frames) for batch in batches]
     given = prompt.fields["num_frames_per_video"].tolist() if kind == "video" else [1] * len(counts)
-    if given != counts or len(pictures) != sum(counts):
+    if given != counts or len(patches) != sum(counts):
         raise TokenAlignmentError(
-            f"{kind}s of {counts} frames became {len(pictures)} pictures", hint=FOREIGN
+            f"{kind}s of {counts} frames became {len(patches)} frames", hint=FOREIGN
         )
-    first = 0
+    layouts, first = [], 0
     for count in counts:
-        sizes = {_pooled_size(picture, pooling) for picture in pictures[first : first + count]}
+        sizes = {_pooled_size(each, pooling) for each in patches[first : first + count]}
         if len(sizes) != 1:
             raise TokenAlignmentError(f"frames of one {kind} differ in size", hint=FOREIGN)
-        h, w = sizes.pop()
-        yield VisualLayout(count, h, w, slot_frames(count, temporal_patch_size=1))
+        layouts.append(frame_layout(count, sizes.pop()))
         first += count
+    return layouts
 
 
-def _pooled_size(picture: IntArray, pooling: int) -> tuple[int, int]:
-    """Rows and columns of tokens, from the (x, y) of patches int64 [p, 2], -1 where padded."""
-    w, h = (picture.max(axis=0) + 1).tolist()
-    if h % pooling or w % pooling or int((picture >= 0).all(axis=1).sum()) != h * w:
+def _pooled_size(patches: IntArray, pooling: int) -> tuple[int, int]:
+    """Return rows and columns of tokens, from the (x, y) of patches int64 [p, 2], -1 if padded."""
+    w, h = (patches.max(axis=0) + 1).tolist()
+    if h % pooling or w % pooling or int((patches >= 0).all(axis=1).sum()) != h * w:
         raise TokenAlignmentError(
             f"{h} x {w} patches can't be pooled {pooling} x {pooling}", hint=FOREIGN
         )
@@ -87,15 +54,15 @@ def _pooled_size(picture: IntArray, pooling: int) -> tuple[int, int]:
 
 
 def softcapped(config: Any) -> LogitTransform:
-    """Gemma bounds its logits where `final_logit_softcapping` is set."""
+    """Return the config's `final_logit_softcapping`, which may be None."""
     return LogitTransform(softcap=config.get_text_config().final_logit_softcapping)
 
 
 GEMMA4 = Family(
     "gemma4",
-    place_by_patch_positions,
+    partial(place_grids, layouts_of=pooled_layouts),
     "1",
-    "whole picture, resized",
+    WHOLE,
     token_types=True,
     logit_transform=softcapped,
 )

@@ -1,8 +1,8 @@
-"""InternVL: where its visual tokens sit.
+"""InternVL: positions of its visual tokens.
 
-Videos and images share `image_token_id`. A frame is one square tile, resized whole, behind its
-number: `Frame1: <img>...</img>`. An image is one run: its tiles, then, where there are several, a
-thumbnail of the whole picture, which is what its layout stands for. Source: transformers 5,
+Videos and images share `image_token_id`. A frame is one square tile, resized whole, after its
+number: `Frame1: <img>...</img>`. An image is one run: its tiles, then, if there are several, a
+thumbnail of the whole picture, which the layout describes. Source: transformers 5,
 `models/internvl`, `models/got_ocr2`.
 """
 
@@ -14,28 +14,28 @@ from tam_video.errors import TokenAlignmentError
 from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
 from tam_video.models.placing import (
     FOREIGN,
-    frame_layout,
+    patch_layout,
+    pixel_size,
     resized_and_cropped,
     split_runs,
-    whole_patches,
 )
 from tam_video.types import FrameBatch, IntArray, View
 
 
 def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos by one run a frame, images by one run that ends with the whole picture.
+    """Place videos by one run per frame, images by one run that ends with the whole picture.
 
     Raises:
         TokenAlignmentError: runs, frames and the size of a tile don't add up.
     """
     config, processor = checkpoint.model.config, checkpoint.processor
     patch_size = tuple(config.vision_config.patch_size)
-    pixels = tuple(prompt.fields["pixel_values"].shape[-2:])
+    pixels = pixel_size(prompt, "image")
     h, w = (
         int(side // patch * config.downsample_ratio)
         for side, patch in zip(pixels, patch_size, strict=True)
     )
-    # The model takes the root of the number of patches for both sides.
+    # The model uses the square root of the number of patches for both sides.
     if h != w or h * w != processor.image_seq_length:
         raise TokenAlignmentError(
             f"tiles of {h} x {w} tokens, the processor writes {processor.image_seq_length}",
@@ -49,23 +49,22 @@ def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLa
         )
     placed = []
     for batch, start in zip(prompt.inputs, np.cumsum([0, *wanted]).tolist(), strict=False):
-        whole = View()
+        view = View()
         if not batch.info.is_image:
-            whole = resized_and_cropped(processor.video_processor, batch)
-        view = whole_patches(whole, pixels, patch_size)
+            view = resized_and_cropped(processor.video_processor, batch)
         tiles = [
             _whole_picture(run, batch, h * w) for run in runs[start : start + len(batch.frames)]
         ]
-        layout = frame_layout(len(batch.frames), (h, w), view)
+        layout = patch_layout(len(batch.frames), pixels, patch_size, grid=(h, w), view=view)
         placed.append(PlacedLayout(layout, np.concatenate(tiles)))
     return tuple(placed)
 
 
 def _whole_picture(run: IntArray, batch: FrameBatch, tile: int) -> IntArray:
-    """The tokens of a run that show the whole picture: all of a frame, the last tile of an image.
+    """Return the tokens of the whole picture: all of a frame, the last tile of an image.
 
     Raises:
-        TokenAlignmentError: the run is no tile, or not so many whole ones.
+        TokenAlignmentError: the run is not a whole number of tiles, or not one for a frame.
     """
     fits = len(run) % tile == 0 if batch.info.is_image else len(run) == tile
     if not fits:

@@ -1,22 +1,13 @@
-"""LFM3-VL: where its visual tokens sit.
+"""LFM3-VL: positions of its visual tokens.
 
-As in Qwen3-VL, each slot of a video is a run of h*w tokens behind its time, `<0.5 seconds>`; the
-decoder counts positions in one dimension, and names its final norm `embedding_norm`. Source:
+As in Qwen3-VL, each slot of a video is a run of h*w tokens after its time, `<0.5 seconds>`; the
+decoder's position ids have one dimension, and its final norm is called `embedding_norm`. Source:
 transformers 5, `models/lfm3_vl`, `models/lfm3`.
 """
 
 from __future__ import annotations
 
-from functools import partial
-
 from tam_video.models.base import Family
-from tam_video.models.qwen_vl import WHOLE, place_by_thw
+from tam_video.models.placing import WHOLE, place_grids
 
-LFM3_VL = Family(
-    "lfm3_vl",
-    partial(place_by_thw, runs="per_slot"),
-    "2",
-    WHOLE,
-    least_frames=2,
-    decoder_norm="embedding_norm",
-)
+LFM3_VL = Family("lfm3_vl", place_grids, "2", WHOLE, least_frames=2, decoder_norm="embedding_norm")

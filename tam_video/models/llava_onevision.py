@@ -1,28 +1,27 @@
-"""LLaVA-OneVision: where its visual tokens sit.
+"""LLaVA-OneVision: positions of its visual tokens.
 
 A video's tokens are `video_token_id`, one run: frames resized whole to a square, their patches
-pooled 2 x 2, row-major, and one newline token behind the last. An image's are `image_token_id`: a
-base view of the whole picture first, which is what its layout stands for, then crops with newlines.
+pooled 2 x 2, row-major, and one newline token after the last. An image's are `image_token_id`:
+first a base view of the whole picture, which the layout describes, then crops with newlines.
 Several images in one prompt have the base view only, padded to a square, and a newline. Source:
 transformers 5, `models/llava_onevision`.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
 from tam_video.errors import TokenAlignmentError
 from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
 from tam_video.models.placing import (
     FOREIGN,
+    Batches,
     Kind,
     check_runs,
-    frame_layout,
-    place_videos_and_images,
+    patch_layout,
+    pixel_size,
+    place_by_kind,
     resized_and_cropped,
     split_counts,
     split_runs,
-    whole_patches,
 )
 from tam_video.types import FrameBatch, IntArray, View
 
@@ -31,15 +30,12 @@ def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[
     """Place videos by their pooled frames, images by their base view.
 
     Raises:
-        TokenAlignmentError: placeholders and grids don't add up.
+        TokenAlignmentError: visual tokens and grids don't add up.
     """
-    config = checkpoint.model.config
-    patch = config.vision_config.patch_size
-    side = config.vision_config.image_size // patch
+    patch = checkpoint.model.config.vision_config.patch_size
+    side = checkpoint.model.config.vision_config.image_size // patch
 
-    def place(kind: Kind, batches: tuple[FrameBatch, ...]) -> list[PlacedLayout]:
-        token = config.video_token_id if kind == "video" else config.image_token_id
-        positions = np.flatnonzero(prompt.input_ids == token)
+    def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:
         if kind == "video":
             grid = (-(-side // 2), -(-side // 2))
             counts = [len(batch.frames) * grid[0] * grid[1] + 1 for batch in batches]
@@ -54,35 +50,31 @@ def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[
                 view = resized_and_cropped(checkpoint.processor.video_processor, batch)
             else:
                 view = _padded_to_square(batch) if _are_padded(prompt) else View()
-            pixels = prompt.fields[PIXELS[kind]].shape[-2:]
-            view = whole_patches(view, tuple(pixels), (patch, patch))
-            layout = frame_layout(len(batch.frames), grid, view)
+            pixels = pixel_size(prompt, kind)
+            layout = patch_layout(len(batch.frames), pixels, (patch, patch), grid=grid, view=view)
             placed.append(PlacedLayout(layout, part[: layout.num_cells]))
         return placed
 
-    return place_videos_and_images(prompt, place)
-
-
-PIXELS = {"video": "pixel_values_videos", "image": "pixel_values"}
+    return place_by_kind(prompt, checkpoint, place)
 
 
 def _are_padded(prompt: EncodedPrompt) -> bool:
-    """Whether the images were not cut into crops: so it is where a prompt has several."""
+    """Return whether the images are padded and not cut into crops: a prompt with several images."""
     counts = prompt.fields.get("batch_num_images")
     return counts is not None and int(counts[0]) != 1
 
 
 def _image_parts(
-    prompt: EncodedPrompt, positions: IntArray, batches: tuple[FrameBatch, ...], *, base: int
+    prompt: EncodedPrompt, positions: IntArray, batches: Batches, *, base: int
 ) -> list[IntArray]:
-    """Share out the image tokens; crops make their number depend on the picture.
+    """Split the image tokens by image; the number of crops depends on the picture.
 
-    How many tokens the crops have is left to the model, which compares them with its features.
+    The number of tokens of the crops is checked by the model, which compares it with its features.
 
     Raises:
-        TokenAlignmentError: the tokens of several images can't be told apart, or are too few.
+        TokenAlignmentError: the tokens of several images are one run, or are too few.
     """
-    if batches and _are_padded(prompt):
+    if _are_padded(prompt):
         return split_counts(positions, [base + 1] * len(batches), kind="image")
     runs = split_runs(positions)
     if len(runs) != len(batches) or any(len(run) <= base for run in runs):

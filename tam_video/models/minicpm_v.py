@@ -1,10 +1,10 @@
-"""MiniCPM-V 4.6: where its visual tokens sit.
+"""MiniCPM-V 4.6: positions of its visual tokens.
 
-Every frame is an overview, `<image>` with a run of h*w tokens, and maybe slices of it at a higher
-resolution, each a run behind `<slice>`. The map is made of the overviews; the tokens of slices are
-left out, though the model sees them. An image is a video of one frame with `image_token_id`. An
-overview is the whole picture, resized. Frames are never stacked into composites: their cells would
-stand for several moments. Source: transformers 5, `models/minicpmv4_6`.
+Every frame is an overview, `<image>` with a run of h*w tokens, and optionally slices of it at a
+higher resolution, each a run after `<slice>`. The map is made of the overviews; the tokens of
+slices are left out, though the model uses them. An image is a video of one frame with
+`image_token_id`. An overview is the whole picture, resized. Frames are not stacked into composites,
+whose cells would belong to several times. Source: transformers 5, `models/minicpmv4_6`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from tam_video.errors import TokenAlignmentError
 from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
 from tam_video.models.placing import (
     FOREIGN,
+    Batches,
     Kind,
     check_runs,
-    place_videos_and_images,
-    slot_frames,
+    frame_layout,
+    place_by_kind,
     split_counts,
 )
-from tam_video.types import FrameBatch, IntArray, VisualLayout
+from tam_video.types import FrameBatch, IntArray
 
 SIZES = {"video": "target_sizes_videos", "image": "target_sizes"}
 PATCHES_PER_TOKEN = {"4x": 2, "16x": 4}  # along each side
@@ -34,43 +35,37 @@ def place_overviews(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[Plac
     """Place videos and images of MiniCPM-V by their overviews.
 
     Raises:
-        TokenAlignmentError: placeholders and sizes don't add up.
+        TokenAlignmentError: visual tokens and sizes don't add up.
     """
 
-    def place(kind: Kind, batches: tuple[FrameBatch, ...]) -> list[PlacedLayout]:
-        overviews = _overviews(prompt, checkpoint, batches, kind=kind)
-        if len(overviews) != sum(len(batch.frames) for batch in batches):
+    def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:
+        overviews = _overviews(prompt, checkpoint, positions, kind=kind)
+        counts = [len(batch.frames) for batch in batches]
+        if len(overviews) != sum(counts):
             raise TokenAlignmentError(
-                f"{len(overviews)} overviews for {kind}s of "
-                f"{[len(batch.frames) for batch in batches]} frames",
-                hint=FOREIGN,
+                f"{len(overviews)} overviews for {kind}s of {counts} frames", hint=FOREIGN
             )
         placed, first = [], 0
-        for batch in batches:
-            count = len(batch.frames)
+        for count in counts:
             own = overviews[first : first + count]
             sizes = {size for size, _run in own}
             if len(sizes) != 1:
                 raise TokenAlignmentError(f"frames of one {kind} differ in size", hint=FOREIGN)
-            h, w = sizes.pop()
-            layout = VisualLayout(count, h, w, slot_frames(count, temporal_patch_size=1))
+            layout = frame_layout(count, sizes.pop())
             placed.append(PlacedLayout(layout, np.concatenate([run for _size, run in own])))
             first += count
         return placed
 
-    return place_videos_and_images(prompt, place)
+    return place_by_kind(prompt, checkpoint, place)
 
 
 def _overviews(
-    prompt: EncodedPrompt, checkpoint: Checkpoint, batches: Sequence[FrameBatch], *, kind: Kind
+    prompt: EncodedPrompt, checkpoint: Checkpoint, positions: IntArray, *, kind: Kind
 ) -> list[tuple[tuple[int, int], IntArray]]:
-    """(rows, columns) and positions of every overview, in the order of the prompt."""
+    """Return (rows, columns) and positions of every overview, in the order of the prompt."""
     processor = checkpoint.processor
     merged = PATCHES_PER_TOKEN[getattr(processor, f"{kind}_processor").downsample_mode]
-    patches = prompt.fields[SIZES[kind]].tolist() if batches else []
-    sizes = [(h // merged, w // merged) for h, w in patches]
-    token = getattr(checkpoint.model.config, f"{kind}_token_id")
-    positions = np.flatnonzero(prompt.input_ids == token)
+    sizes = [(h // merged, w // merged) for h, w in prompt.fields[SIZES[kind]].tolist()]
     counts = [h * w for h, w in sizes]
     runs = split_counts(positions, counts, kind=kind)
     check_runs(positions, counts, kind=kind)
@@ -83,7 +78,7 @@ def _overviews(
 
 
 def unstacked(batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
-    """Every frame on its own, also where a checkpoint joins the frames of a second."""
+    """Return the option that keeps every frame separate, if there is a video."""
     return {} if all(batch.info.is_image for batch in batches) else {"stack_frames": 1}
 
 

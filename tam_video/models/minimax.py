@@ -1,10 +1,11 @@
-"""MiniMax-M3: where its visual tokens sit.
+"""MiniMax-M3: positions of its visual tokens.
 
-A slot is one run of h*w `video_token_id` between the markers of an image, behind its time; an image
+A slot is one run of h*w `video_token_id` between the markers of an image, after its time; an image
 is one run of `image_token_id`. `video_grid_thw` has one row for every segment of a few slots that
-attend to each other in the vision tower: the rows of a video follow one another. Pictures are
-resized whole, which the processor has to be told for videos: it takes them for resized already and
-fails on sides that are no multiple of a token. Source: transformers 5, `models/minimax_m3_vl`.
+attend to each other in the vision tower: the rows of a video follow one another. Frames are
+resized whole. For videos this needs `do_resize`: by default the processor expects resized frames
+and fails on sides that are not a multiple of a token. Source: transformers 5,
+`models/minimax_m3_vl`.
 """
 
 from __future__ import annotations
@@ -13,69 +14,51 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from tam_video.errors import TokenAlignmentError
-from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
+from tam_video.models.base import Checkpoint, EncodedPrompt, Family
 from tam_video.models.placing import (
     FOREIGN,
+    WHOLE,
+    Batches,
     Kind,
-    check_runs,
-    grid_layout,
-    place_videos_and_images,
+    grid_layouts,
+    place_grids,
     slot_frames,
-    split_counts,
 )
-from tam_video.types import FrameBatch
+from tam_video.types import FrameBatch, VisualLayout
 
 
-def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos and images by their grids.
-
-    Args:
-        prompt: the encoded prompt.
-        checkpoint: the model and processor that made it.
+def segment_layouts(
+    prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
+) -> list[VisualLayout]:
+    """Return layouts from the grids of segments; see `placing.MakeLayouts`.
 
     Raises:
-        TokenAlignmentError: placeholders and grids don't add up.
+        TokenAlignmentError: the segments do not add up to the inputs.
     """
-    return place_videos_and_images(prompt, partial(_place_kind, prompt, checkpoint))
-
-
-def _place_kind(
-    prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: tuple[FrameBatch, ...]
-) -> list[PlacedLayout]:
     processor = getattr(checkpoint.processor, f"{kind}_processor")
     frames_per_slot = int(processor.temporal_patch_size)
-    segments = prompt.fields[f"{kind}_grid_thw"].tolist() if batches else []
     num_slots = [
         len(slot_frames(len(batch.frames), temporal_patch_size=frames_per_slot))
         for batch in batches
     ]
-    layouts = [
-        grid_layout(
-            grid,
-            len(batch.frames),
-            merge_size=int(processor.merge_size),
-            temporal_patch_size=frames_per_slot,
-        )
-        for grid, batch in zip(join_segments(segments, num_slots, kind=kind), batches, strict=True)
-    ]
-    token_id = getattr(checkpoint.model.config, f"{kind}_token_id")
-    positions = np.flatnonzero(prompt.input_ids == token_id)
-    parts = split_counts(positions, [layout.num_cells for layout in layouts], kind=kind)
-    for layout, part in zip(layouts, parts, strict=True):
-        check_runs(part, [layout.h * layout.w] * layout.t, kind=kind)
-    return list(map(PlacedLayout, layouts, parts))
+    segments = prompt.fields[f"{kind}_grid_thw"].tolist()
+    return grid_layouts(
+        list(join_segments(segments, num_slots, kind=kind)),
+        batches,
+        kind=kind,
+        merge_sizes=[int(processor.merge_size)] * len(batches),
+        temporal_patch_size=frames_per_slot,
+    )
 
 
 def join_segments(
     segments: Sequence[Sequence[int]], num_slots: Sequence[int], *, kind: Kind
 ) -> Iterator[tuple[int, int, int]]:
-    """Add segments up to the grids of whole videos.
+    """Join segments to the grids of whole videos.
 
     Args:
-        segments: (t, h, w) of each segment, those of a video one after the other.
+        segments: (t, h, w) of each segment, those of a video in a row.
         num_slots: slots of each video.
         kind: what they are, for the message.
 
@@ -94,7 +77,7 @@ def join_segments(
             sizes.add(tuple(size))
         if t != wanted or len(sizes) != 1:
             raise TokenAlignmentError(
-                f"the segments {list(segments)} are not those of {kind}s of {list(num_slots)} "
+                f"the segments {list(segments)} do not add up to {kind}s of {list(num_slots)} "
                 "slots",
                 hint=FOREIGN,
             )
@@ -105,10 +88,14 @@ def join_segments(
 
 
 def resize_videos(_batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
-    """Processor options: let it resize videos, which its own default leaves to the caller."""
+    """Return the processor option that makes it resize videos."""
     return {"do_resize": True}
 
 
 MINIMAX_M3_VL = Family(
-    "minimax_m3_vl", place, "2", "whole picture, resized", processor_options=resize_videos
+    "minimax_m3_vl",
+    partial(place_grids, layouts_of=segment_layouts),
+    "2",
+    WHOLE,
+    processor_options=resize_videos,
 )

@@ -1,10 +1,11 @@
-"""Molmo 2: where its visual tokens sit.
+"""Molmo 2: positions of its visual tokens.
 
-The tokens of videos and images are the same `image_patch_id`: for a video h*w of each frame behind
+The tokens of videos and images are the same `image_patch_id`: for a video h*w of each frame after
 its time, `0.5`; for an image those of the whole picture at low resolution, then those of a finer
 grid of overlapping crops, which the map leaves out. Rows may end in a column token. A frame is
-resized to a square of patches and pooled; where the patches don't divide, the grid is padded on
-both sides. A prompt shows one video or images, not both. Source: transformers 5, `models/molmo2`.
+resized to a square of patches and pooled; if the patches are not divisible by the pooling size, the
+grid is padded on both sides. A prompt has one video or images, not both. Source: transformers 5,
+`models/molmo2`.
 """
 
 from __future__ import annotations
@@ -15,13 +16,8 @@ import numpy as np
 
 from tam_video.errors import ConfigError, TokenAlignmentError
 from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
-from tam_video.models.placing import (
-    FOREIGN,
-    check_runs,
-    slot_frames,
-    split_counts,
-)
-from tam_video.types import View, VisualLayout
+from tam_video.models.placing import FOREIGN, check_runs, frame_layout, split_counts
+from tam_video.types import View
 
 
 def place_by_pooled_grids(
@@ -31,19 +27,20 @@ def place_by_pooled_grids(
 
     Raises:
         ConfigError: a video and an image in one prompt.
-        TokenAlignmentError: placeholders and grids don't add up.
+        TokenAlignmentError: visual tokens and grids don't add up.
     """
     processor = checkpoint.processor
     kinds = {"image" if batch.info.is_image else "video" for batch in prompt.inputs}
     if len(kinds) > 1:
         raise ConfigError(
-            "Molmo 2 takes a video or images, not both", hint="ask about them one by one"
+            "Molmo 2 takes a video or images, not both",
+            hint="ask about them in separate conversations",
         )
     kind = kinds.pop()
     grids = prompt.fields[f"{kind}_grids"].tolist()
     shapes = grids if kind == "video" else [[1, h, w] for h, w, _rows, _columns in grids]
     if [t for t, _h, _w in shapes] != [len(batch.frames) for batch in prompt.inputs]:
-        raise TokenAlignmentError(f"the grids {grids} are not of these {kind}s", hint=FOREIGN)
+        raise TokenAlignmentError(f"the grids {grids} do not fit the {kind}s", hint=FOREIGN)
     fine = [0 if kind == "video" else grid[2] * grid[3] for grid in grids]
     counts = [t * h * w + more for (t, h, w), more in zip(shapes, fine, strict=True)]
     positions = np.flatnonzero(prompt.input_ids == checkpoint.model.config.image_patch_id)
@@ -53,13 +50,12 @@ def place_by_pooled_grids(
         lengths = [w] * (t * h) if _has_row_ends(processor, kind) else [h * w] * t
         check_runs(own, lengths, kind=kind)
         view = pooled_view(getattr(processor, f"{kind}_processor"), rows=h, columns=w)
-        layout = VisualLayout(t, h, w, slot_frames(t, temporal_patch_size=1), view=view)
-        placed.append(PlacedLayout(layout, own))
+        placed.append(PlacedLayout(frame_layout(t, (h, w), view), own))
     return tuple(placed)
 
 
 def _has_row_ends(processor: Any, kind: str) -> bool:
-    """Whether a column token stands behind each row of a frame or of a low-resolution picture."""
+    """Return whether each row of a frame or a low-resolution picture ends in a column token."""
     if kind == "video":
         return bool(processor.video_use_col_tokens)
     own = processor.use_single_crop_col_tokens
@@ -67,7 +63,7 @@ def _has_row_ends(processor: Any, kind: str) -> bool:
 
 
 def pooled_view(processor: Any, *, rows: int, columns: int) -> View:
-    """What a pooled grid covers: missing patches are added on both sides, the odd one behind.
+    """Return the view of a pooled grid: missing patches are added on both sides, an odd one last.
 
     Args:
         processor: video or image processor.
@@ -75,7 +71,7 @@ def pooled_view(processor: Any, *, rows: int, columns: int) -> View:
         columns: of the pooled grid.
 
     Raises:
-        TokenAlignmentError: the grid is not that of the processor's square.
+        TokenAlignmentError: the grid does not fit the processor's size.
     """
     sides = []
     for edge, pooling, cells in zip(

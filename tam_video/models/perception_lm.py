@@ -1,61 +1,53 @@
-"""PerceptionLM: where its visual tokens sit.
+"""PerceptionLM: positions of its visual tokens.
 
 A video's tokens are `video_token_id`, one run: frames resized whole to a square, their patches
-pooled, row-major, no class token. An image's are `image_token_id`, one run: a thumbnail of the
-whole picture first, which is what its layout stands for, then its tiles. Source: transformers 5,
+pooled, row-major, no class token. An image's are `image_token_id`, one run: first a thumbnail of
+the whole picture, which the layout describes, then its tiles. Source: transformers 5,
 `models/perception_lm`.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
 from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
 from tam_video.models.placing import (
+    Batches,
     Kind,
     check_runs,
-    frame_layout,
-    place_videos_and_images,
+    patch_layout,
+    pixel_size,
+    place_by_kind,
     resized_and_cropped,
     split_counts,
-    whole_patches,
 )
-from tam_video.types import FrameBatch, View
+from tam_video.types import IntArray, View
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
     """Place videos by their pooled frames, images by their thumbnail.
 
     Raises:
-        TokenAlignmentError: placeholders and grids don't add up.
+        TokenAlignmentError: visual tokens and grids don't add up.
     """
-    config, processor = checkpoint.model.config, checkpoint.processor
+    processor = checkpoint.processor
 
-    def place(kind: Kind, batches: tuple[FrameBatch, ...]) -> list[PlacedLayout]:
-        token = config.video_token_id if kind == "video" else config.image_token_id
-        positions = np.flatnonzero(prompt.input_ids == token)
-        if not batches:
-            split_counts(positions, [], kind=kind)
-            return []
-        pixels = prompt.fields["pixel_values_videos" if kind == "video" else "pixel_values"]
-        height, width = pixels[0].shape[-2:]
-        h, w = (side // processor.patch_size // processor.pooling_ratio for side in (height, width))
-        # Along the first axis of an input: the frames of a video, thumbnail and tiles of an image.
-        placed, counts = [], [len(each) * h * w for each in pixels]
+    def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:
+        is_video = kind == "video"
+        size = pixel_size(prompt, kind)
+        h, w = (side // processor.patch_size // processor.pooling_ratio for side in size)
+        # The first axis of an input: the frames of a video, thumbnail and tiles of an image.
+        pixels = prompt.fields["pixel_values_videos" if is_video else "pixel_values"]
+        counts = [len(each) * h * w for each in pixels]
+        placed = []
         for batch, part in zip(batches, split_counts(positions, counts, kind=kind), strict=True):
             check_runs(part, [len(part)], kind=kind)
-            whole = View()
-            if kind == "video":
-                whole = resized_and_cropped(processor.video_processor, batch)
-            # Pooling is adaptive: its cells share the patches evenly, whole ones or not.
+            view = resized_and_cropped(processor.video_processor, batch) if is_video else View()
+            # Pooling is adaptive: its cells divide the patches evenly, also across patch borders.
             patch = (processor.patch_size, processor.patch_size)
-            view = whole_patches(whole, (height, width), patch)
-            layout = frame_layout(len(batch.frames), (h, w), view)
-            own = part if kind == "video" else part[: h * w]
-            placed.append(PlacedLayout(layout, own))
+            layout = patch_layout(len(batch.frames), size, patch, grid=(h, w), view=view)
+            placed.append(PlacedLayout(layout, part if is_video else part[: h * w]))
         return placed
 
-    return place_videos_and_images(prompt, place)
+    return place_by_kind(prompt, checkpoint, place)
 
 
 PERCEPTION_LM = Family(

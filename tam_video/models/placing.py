@@ -1,6 +1,6 @@
-"""What family files share when they place visual tokens: runs, counts, slots and views.
+"""Shared parts of the family files: token runs, counts, slots, views, and grid layouts.
 
-Pure functions over positions and sizes. Knows nothing of any family.
+Functions of positions and sizes. No family is named here.
 """
 
 from __future__ import annotations
@@ -12,35 +12,41 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from tam_video.errors import TokenAlignmentError
-from tam_video.models.base import EncodedPrompt, PlacedLayout
+from tam_video.models.base import Checkpoint, EncodedPrompt, PlacedLayout
 from tam_video.types import FrameBatch, IntArray, View, VisualLayout
 
 Kind: TypeAlias = Literal["video", "image"]
+Batches: TypeAlias = tuple[FrameBatch, ...]
+FindPositions: TypeAlias = Callable[[EncodedPrompt, Checkpoint, Kind], IntArray]
+MakeLayouts: TypeAlias = Callable[[EncodedPrompt, Checkpoint, Kind, Batches], list[VisualLayout]]
+PlaceInputs: TypeAlias = Callable[[Kind, Batches, IntArray], Sequence[PlacedLayout]]
+"""Takes the inputs of one kind and the int64 [n] positions of their visual tokens."""
 
 FOREIGN = "the chat template or the processor is not the family's own"
+WHOLE = "whole picture, resized"
 
 
 def split_runs(positions: IntArray) -> list[IntArray]:
-    """Cut ascending positions int64 [n] where they are not neighbours."""
+    """Split ascending positions int64 [n] into runs of consecutive ones."""
     if len(positions) == 0:
         return []
     return np.split(positions, np.flatnonzero(np.diff(positions) != 1) + 1)
 
 
 def split_counts(positions: IntArray, counts: Sequence[int], *, kind: str) -> list[IntArray]:
-    """Share out ascending positions int64 [n] among inputs that want so many each, in order.
+    """Split ascending positions int64 [n] by the number of visual tokens of each input.
 
     Args:
         positions: int64 [n].
-        counts: visual tokens of each input.
-        kind: what they are ("video"), for the message.
+        counts: visual tokens of each input, in the order of the prompt.
+        kind: what the inputs are ("video"), for the message.
 
     Raises:
-        TokenAlignmentError: there are more or fewer positions than wanted.
+        TokenAlignmentError: the counts do not add up to n.
     """
     if len(positions) != sum(counts):
         raise TokenAlignmentError(
-            f"{len(positions)} {kind} tokens in the prompt, the grids want {sum(counts)}",
+            f"{len(positions)} {kind} tokens in the prompt, the grids need {sum(counts)}",
             hint=FOREIGN,
         )
     bounds = np.cumsum([0, *counts]).tolist()
@@ -48,40 +54,84 @@ def split_counts(positions: IntArray, counts: Sequence[int], *, kind: str) -> li
 
 
 def check_runs(positions: IntArray, lengths: Sequence[int], *, kind: str) -> None:
-    """Check that positions int64 [n] are neighbours in runs of the given lengths.
+    """Check that positions int64 [n] form consecutive runs of the given lengths.
 
     Raises:
-        TokenAlignmentError: they are not; the grid is not what the prompt was made with.
+        TokenAlignmentError: they do not; the prompt was made with another grid.
     """
-    found = [len(run) for run in split_runs(positions)]
-    if found != list(lengths):
+    actual = [len(run) for run in split_runs(positions)]
+    if actual != list(lengths):
         raise TokenAlignmentError(
-            f"the {kind} tokens come in {len(found)} runs of {sorted(set(found))}, expected "
+            f"the {kind} tokens come in {len(actual)} runs of {sorted(set(actual))}, expected "
             f"{len(lengths)} of {sorted(set(lengths))}",
             hint=FOREIGN,
         )
 
 
-def place_videos_and_images(
+def token_positions(prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind) -> IntArray:
+    """Return the int64 [n] positions of the config's `video_token_id` or `image_token_id`."""
+    return np.flatnonzero(prompt.input_ids == getattr(checkpoint.model.config, f"{kind}_token_id"))
+
+
+def place_by_kind(
     prompt: EncodedPrompt,
-    place: Callable[[Kind, tuple[FrameBatch, ...]], Sequence[PlacedLayout]],
+    checkpoint: Checkpoint,
+    place: PlaceInputs,
+    *,
+    positions_of: FindPositions = token_positions,
 ) -> tuple[PlacedLayout, ...]:
-    """Place videos and images apart and give them back in the order of the prompt.
+    """Place videos and images separately and return them in the order of the prompt.
 
     Args:
         prompt: the encoded prompt.
-        place: places the inputs of one kind; it is asked for kinds without inputs too, so that
-            placeholders nobody wants are seen.
+        checkpoint: the model and processor that made it.
+        place: places the inputs of one kind; called only for kinds that have inputs.
+        positions_of: finds the visual tokens of one kind.
 
     Raises:
-        TokenAlignmentError: `place` does.
+        TokenAlignmentError: `place` raises it, or a kind without inputs has visual tokens.
     """
     kinds: tuple[Kind, Kind] = ("video", "image")
-    placed = {
-        kind: iter(place(kind, tuple(batch for batch in prompt.inputs if _kind(batch) == kind)))
-        for kind in kinds
-    }
+    placed = {}
+    for kind in kinds:
+        batches = tuple(batch for batch in prompt.inputs if _kind(batch) == kind)
+        positions = positions_of(prompt, checkpoint, kind)
+        if not batches:
+            split_counts(positions, [], kind=kind)
+        placed[kind] = iter(place(kind, batches, positions) if batches else ())
     return tuple(next(placed[_kind(batch)]) for batch in prompt.inputs)
+
+
+def place_grids(
+    prompt: EncodedPrompt,
+    checkpoint: Checkpoint,
+    *,
+    runs: Literal["one", "per_slot"] = "per_slot",
+    layouts_of: MakeLayouts | None = None,
+    positions_of: FindPositions = token_positions,
+) -> tuple[PlacedLayout, ...]:
+    """Place the inputs of a family whose every cell is one visual token, in row-major order.
+
+    Args:
+        prompt: the encoded prompt.
+        checkpoint: the model and processor that made it.
+        runs: whether the tokens of an input are one run, or one run per slot.
+        layouts_of: makes the layouts of the inputs of one kind; by default `thw_layouts`.
+        positions_of: finds the visual tokens of one kind.
+
+    Raises:
+        TokenAlignmentError: visual tokens and grids don't add up.
+    """
+
+    def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:
+        layouts = (layouts_of or thw_layouts)(prompt, checkpoint, kind, batches)
+        parts = split_counts(positions, [layout.num_cells for layout in layouts], kind=kind)
+        for layout, part in zip(layouts, parts, strict=True):
+            per_slot = [layout.h * layout.w] * layout.t
+            check_runs(part, per_slot if runs == "per_slot" else [layout.num_cells], kind=kind)
+        return list(map(PlacedLayout, layouts, parts))
+
+    return place_by_kind(prompt, checkpoint, place, positions_of=positions_of)
 
 
 def _kind(batch: FrameBatch) -> Kind:
@@ -89,7 +139,7 @@ def _kind(batch: FrameBatch) -> Kind:
 
 
 def slot_frames(num_frames: int, *, temporal_patch_size: int) -> tuple[tuple[int, ...], ...]:
-    """Say which of T frames feed each slot; a last slot that is not full repeats its last frame."""
+    """Return the frame indices of each slot; the last slot may have fewer."""
     starts = range(0, num_frames, temporal_patch_size)
     return tuple(
         tuple(range(start, min(start + temporal_patch_size, num_frames))) for start in starts
@@ -99,7 +149,7 @@ def slot_frames(num_frames: int, *, temporal_patch_size: int) -> tuple[tuple[int
 def grid_layout(
     grid: Sequence[int], num_frames: int, *, merge_size: int, temporal_patch_size: int
 ) -> VisualLayout:
-    """Layout of pictures that are resized whole, from a processor's (t, h, w) of patches.
+    """Return the layout of frames that are resized whole, from a processor's (t, h, w) of patches.
 
     Args:
         grid: temporal patches, rows and columns of patches before merging.
@@ -108,7 +158,7 @@ def grid_layout(
         temporal_patch_size: frames of a temporal patch.
 
     Raises:
-        TokenAlignmentError: the grid does not divide, or is not that of so many frames.
+        TokenAlignmentError: the grid is not divisible, or does not fit the number of frames.
     """
     t, h, w = (int(size) for size in grid)
     slots = slot_frames(num_frames, temporal_patch_size=temporal_patch_size)
@@ -121,60 +171,84 @@ def grid_layout(
     return VisualLayout(t, h // merge_size, w // merge_size, slots)
 
 
-def thw_layouts(
-    prompt: EncodedPrompt, processor: Any, batches: Sequence[FrameBatch], *, kind: Kind
+def grid_layouts(
+    grids: Sequence[Sequence[int]],
+    batches: Batches,
+    *,
+    kind: Kind,
+    merge_sizes: Sequence[int],
+    temporal_patch_size: int,
 ) -> list[VisualLayout]:
-    """Layouts from a processor's `video_grid_thw` or `image_grid_thw`, patches before merging.
+    """Return a `grid_layout` for each input.
 
     Args:
-        prompt: the encoded prompt.
-        processor: the checkpoint's processor.
-        batches: the inputs of that kind.
-        kind: which of the two grids is read.
+        grids: (t, h, w) of each input, patches before merging.
+        batches: the inputs.
+        kind: what they are, for the message.
+        merge_sizes: patches merged along each side, for each input.
+        temporal_patch_size: frames of a temporal patch.
 
     Raises:
         TokenAlignmentError: there are more or fewer grids than inputs, or one does not fit.
     """
-    sizes = getattr(processor, f"{kind}_processor")
-    grids = prompt.fields[f"{kind}_grid_thw"].tolist() if batches else []
-    if len(grids) != len(batches):
-        raise TokenAlignmentError(f"{len(grids)} grids for {len(batches)} {kind}s", hint=FOREIGN)
+    if not len(grids) == len(merge_sizes) == len(batches):
+        raise TokenAlignmentError(
+            f"{len(grids)} grids and {len(merge_sizes)} merge sizes for {len(batches)} {kind}s",
+            hint=FOREIGN,
+        )
     return [
         grid_layout(
-            grid,
-            len(batch.frames),
-            merge_size=int(sizes.merge_size),
-            temporal_patch_size=int(sizes.temporal_patch_size),
+            grid, len(batch.frames), merge_size=merge, temporal_patch_size=temporal_patch_size
         )
-        for grid, batch in zip(grids, batches, strict=True)
+        for grid, merge, batch in zip(grids, merge_sizes, batches, strict=True)
     ]
 
 
-def centre_crop(width: int, height: int, *, shortest_edge: int, crop: tuple[int, int]) -> View:
-    """View of a picture resized to a shortest edge and cropped around its centre.
+def thw_layouts(
+    prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
+) -> list[VisualLayout]:
+    """Return layouts from a processor's `video_grid_thw` or `image_grid_thw`.
 
     Args:
-        width: of the source picture in pixels.
-        height: of the source picture in pixels.
+        prompt: the encoded prompt.
+        checkpoint: the model and processor that made it.
+        kind: which of the two grids is read.
+        batches: the inputs of that kind.
+
+    Raises:
+        TokenAlignmentError: there are more or fewer grids than inputs, or one does not fit.
+    """
+    processor = getattr(checkpoint.processor, f"{kind}_processor")
+    grids = prompt.fields[f"{kind}_grid_thw"].tolist()
+    return grid_layouts(
+        grids,
+        batches,
+        kind=kind,
+        merge_sizes=[int(processor.merge_size)] * len(grids),
+        temporal_patch_size=int(processor.temporal_patch_size),
+    )
+
+
+def centre_crop(width: int, height: int, *, shortest_edge: int, crop: tuple[int, int]) -> View:
+    """Return the view of a frame resized to a shortest edge and cropped around its centre.
+
+    Args:
+        width: of the source frame in pixels.
+        height: of the source frame in pixels.
         shortest_edge: length that the shorter side is resized to, in pixels.
-        crop: (width, height) of the crop in pixels of the resized picture.
+        crop: (width, height) of the crop in pixels of the resized frame.
     """
     scale = shortest_edge / min(width, height)
     share_x, share_y = crop[0] / (width * scale), crop[1] / (height * scale)
     return View((1 - share_x) / 2, (1 - share_y) / 2, (1 + share_x) / 2, (1 + share_y) / 2)
 
 
-def padded(content: tuple[int, int], canvas: tuple[int, int]) -> View:
-    """View of a picture that fills the top left (width, height) of a larger canvas."""
-    return View(right=canvas[0] / content[0], bottom=canvas[1] / content[1])
-
-
 def resized_and_cropped(processor: Any, batch: FrameBatch) -> View:
-    """View of what the resize and the centre crop of a picture processor leave.
+    """Return the view that remains after an image processor's resize and centre crop.
 
     Args:
         processor: an image or video processor, with `size`, `crop_size` and their switches.
-        batch: the pictures.
+        batch: the frames.
     """
     if not getattr(processor, "do_center_crop", False):
         return View()
@@ -188,7 +262,7 @@ def resized_and_cropped(processor: Any, batch: FrameBatch) -> View:
 
 
 def whole_patches(view: View, pixels: tuple[int, int], patch_size: tuple[int, int]) -> View:
-    """Cut off what a patch embedding never reads: the rest at the right and the bottom.
+    """Cut off the right and bottom pixels that a patch embedding leaves out.
 
     Args:
         view: what the (height, width) of the tower's input cover.
@@ -206,7 +280,35 @@ def whole_patches(view: View, pixels: tuple[int, int], patch_size: tuple[int, in
     )
 
 
-def frame_layout(num_frames: int, grid: tuple[int, int], view: View) -> VisualLayout:
-    """Layout of a family where each frame is a slot of (rows, columns)."""
+def frame_layout(num_frames: int, grid: tuple[int, int], view: View | None = None) -> VisualLayout:
+    """Return the layout of a family where each frame is a slot of (rows, columns)."""
     slots = slot_frames(num_frames, temporal_patch_size=1)
-    return VisualLayout(num_frames, grid[0], grid[1], slots, view)
+    return VisualLayout(num_frames, grid[0], grid[1], slots, view or View())
+
+
+def patch_layout(
+    num_frames: int,
+    pixels: tuple[int, int],
+    patch_size: tuple[int, int],
+    *,
+    grid: tuple[int, int] | None = None,
+    view: View | None = None,
+) -> VisualLayout:
+    """Return the layout of frames that a tower reads in whole patches, each frame a slot.
+
+    Args:
+        num_frames: sampled frames.
+        pixels: height and width of the tower's input.
+        patch_size: height and width of a patch, or of the patches pooled into one token.
+        grid: (rows, columns) of tokens; by default one token for each whole patch.
+        view: what the tower's input covers; None for the whole frame.
+    """
+    cells = grid or (pixels[0] // patch_size[0], pixels[1] // patch_size[1])
+    return frame_layout(num_frames, cells, whole_patches(view or View(), pixels, patch_size))
+
+
+def pixel_size(prompt: EncodedPrompt, kind: Kind) -> tuple[int, int]:
+    """Return height and width of the vision tower's input."""
+    name = "pixel_values_videos" if kind == "video" else "pixel_values"
+    height, width = prompt.fields[name][0].shape[-2:]
+    return int(height), int(width)

@@ -1,7 +1,7 @@
-"""Qwen2.5-Omni and Qwen3-Omni: where the visual tokens of their thinkers sit.
+"""Qwen2.5-Omni and Qwen3-Omni: positions of the visual tokens of their thinkers.
 
-The thinker is the part that sees and answers; talker and vocoder are not loaded, and sound is not
-given. Its tokens lie as in Qwen2.5-VL: a video's are one run, row-major (t, h, w) after merging.
+The thinker takes the inputs and answers in text; talker and vocoder are not loaded, and no audio is
+passed. Its tokens lie as in Qwen2.5-VL: a video's are one run, row-major (t, h, w) after merging.
 Source: transformers 5, `models/qwen2_5_omni`, `models/qwen3_omni_moe`.
 """
 
@@ -12,21 +12,21 @@ from functools import partial
 from typing import Any
 
 from tam_video.models.base import Family
-from tam_video.models.qwen_vl import WHOLE, place_by_thw
+from tam_video.models.placing import WHOLE, place_grids
 from tam_video.types import FrameBatch
 
 
 def true_frame_rate(batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
-    """Tell the processor how many frames a second it is given.
+    """Return the frame rate of the sampled frames as a processor option.
 
-    It counts the slots' places in time (M-RoPE) from one rate for all videos of a prompt, and
-    assumes 2 (Qwen2.5) or 1 (Qwen3) where none is named. Several videos share their mean distance.
+    The processor computes the slots' times (M-RoPE) from one rate for all videos of a prompt, by
+    default 2 (Qwen2.5) or 1 (Qwen3). The mean over several videos is passed.
 
     Args:
         batches: the frames of each vision input.
 
     Returns:
-        `fps`, where any video has two frames.
+        `fps`, if any video has two frames.
     """
     videos = [each for each in batches if not each.info.is_image and len(each.frames) > 1]
     steps = sum(len(video.frames) - 1 for video in videos)
@@ -37,7 +37,7 @@ def true_frame_rate(batches: Sequence[FrameBatch], _processor: Any) -> dict[str,
 def _thinker(model_type: str, class_name: str) -> Family:
     return Family(
         model_type,
-        partial(place_by_thw, runs="one"),
+        partial(place_grids, runs="one"),
         "2",
         WHOLE,
         processor_options=true_frame_rate,

@@ -1,8 +1,8 @@
-"""SmolVLM: where its visual tokens sit.
+"""SmolVLM: positions of its visual tokens.
 
 Videos and images share `image_token_id`. Every frame, and the global view that ends every image, is
-one run behind a token of its own, `<global-img>`; the tiles of an image before it are not used.
-Pictures are resized whole, in two steps that end in a square. Source: transformers 5,
+one run after the token `<global-img>`; the tiles of an image before it are not used. Frames are
+resized whole, in two steps that end in a square. Source: transformers 5,
 `models/smolvlm`.
 """
 
@@ -12,8 +12,7 @@ import numpy as np
 
 from tam_video.errors import TokenAlignmentError
 from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
-from tam_video.models.placing import FOREIGN, frame_layout, split_runs, whole_patches
-from tam_video.types import View
+from tam_video.models.placing import FOREIGN, patch_layout, pixel_size, split_runs
 
 
 def place_global_views(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
@@ -24,7 +23,7 @@ def place_global_views(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[P
     """
     config, processor = checkpoint.model.config, checkpoint.processor
     patch = config.vision_config.patch_size
-    pixels = tuple(prompt.fields["pixel_values"].shape[-2:])
+    pixels = pixel_size(prompt, "image")
     h, w = (side // patch // config.scale_factor for side in pixels)
     if h != w or h * w != processor.image_seq_len:
         raise TokenAlignmentError(
@@ -41,11 +40,10 @@ def place_global_views(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[P
             f"{h * w} visual tokens",
             hint=FOREIGN,
         )
-    view = whole_patches(View(), pixels, (patch, patch))
     placed, start = [], 0
     for batch in prompt.inputs:
         end = start + len(batch.frames)
-        layout = frame_layout(len(batch.frames), (h, w), view)
+        layout = patch_layout(len(batch.frames), pixels, (patch, patch), grid=(h, w))
         placed.append(PlacedLayout(layout, np.concatenate(views[start:end])))
         start = end
     return tuple(placed)

@@ -1,9 +1,9 @@
-"""VideoLLaMA3: where its visual tokens sit, also when it drops still ones.
+"""VideoLLaMA3: positions of its visual tokens, with and without token compression.
 
 A slot is one frame: `Time 0.5s:` and a run of `video_token_id`, row-major after merging. With token
-compression, a token whose pixels hardly differ from those of the frame before is left out
-(`video_compression_mask`): its cell shares the token of the same cell one slot earlier. An image
-is one run of `image_token_id`. Pictures are resized whole. Source: transformers 5,
+compression, a token whose pixels hardly differ from those of the previous frame is dropped
+(`video_compression_mask`): its cell uses the token of the same cell one slot earlier. An image
+is one run of `image_token_id`. Frames are resized whole. Source: transformers 5,
 `models/video_llama_3`.
 """
 
@@ -20,13 +20,14 @@ from tam_video.errors import TokenAlignmentError
 from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
 from tam_video.models.placing import (
     FOREIGN,
+    Batches,
     Kind,
     check_runs,
-    grid_layout,
-    place_videos_and_images,
+    grid_layouts,
+    place_by_kind,
     split_counts,
 )
-from tam_video.types import FrameBatch, IntArray, VisualLayout
+from tam_video.types import IntArray, VisualLayout
 
 BoolArray: TypeAlias = NDArray[np.bool_]
 
@@ -39,34 +40,23 @@ def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, 
         checkpoint: the model and processor that made it.
 
     Raises:
-        TokenAlignmentError: placeholders, mask and grids don't add up.
+        TokenAlignmentError: visual tokens, mask and grids don't add up.
     """
-    return place_videos_and_images(prompt, partial(_place_kind, prompt, checkpoint))
+    return place_by_kind(prompt, checkpoint, partial(_place_kind, prompt, checkpoint))
 
 
 def _place_kind(
-    prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: tuple[FrameBatch, ...]
+    prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches, positions: IntArray
 ) -> list[PlacedLayout]:
     processor = getattr(checkpoint.processor, f"{kind}_processor")
-    token_id = getattr(checkpoint.model.config, f"{kind}_token_id")
-    grids = prompt.fields[f"{kind}_grid_thw"].tolist() if batches else []
-    merges = prompt.fields[f"{kind}_merge_sizes"].tolist() if batches else []
-    if not len(grids) == len(merges) == len(batches):
-        raise TokenAlignmentError(
-            f"{len(grids)} grids and {len(merges)} merge sizes for {len(batches)} {kind}s",
-            hint=FOREIGN,
-        )
-    layouts = [
-        grid_layout(
-            grid,
-            len(batch.frames),
-            merge_size=merge,
-            temporal_patch_size=int(getattr(processor, "temporal_patch_size", None) or 1),
-        )
-        for grid, merge, batch in zip(grids, merges, batches, strict=True)
-    ]
+    layouts = grid_layouts(
+        prompt.fields[f"{kind}_grid_thw"].tolist(),
+        batches,
+        kind=kind,
+        merge_sizes=prompt.fields[f"{kind}_merge_sizes"].tolist(),
+        temporal_patch_size=int(getattr(processor, "temporal_patch_size", None) or 1),
+    )
     masks = _kept(prompt.fields, layouts, kind=kind)
-    positions = np.flatnonzero(prompt.input_ids == token_id)
     parts = split_counts(positions, [int(mask.sum()) for mask in masks], kind=kind)
     return [
         place_kept(layout, mask, part, kind=kind)
@@ -77,7 +67,7 @@ def _place_kind(
 def _kept(
     fields: Mapping[str, Any], layouts: Sequence[VisualLayout], *, kind: Kind
 ) -> list[BoolArray]:
-    """Which cells of each input have a token: bool [t*h*w]."""
+    """Return which cells of each input have a token: bool [t*h*w]."""
     counts = [layout.num_cells for layout in layouts]
     mask = fields.get("video_compression_mask")
     if kind == "image" or mask is None:
@@ -94,7 +84,7 @@ def _kept(
 def place_kept(
     layout: VisualLayout, kept: BoolArray, positions: IntArray, *, kind: Kind
 ) -> PlacedLayout:
-    """Give every cell the position of its own token or, where it was dropped, of the slot before.
+    """Give every cell the position of its own token or, if that was dropped, of the previous slot.
 
     Args:
         layout: the full grid.
@@ -103,16 +93,16 @@ def place_kept(
         kind: what it is, for messages.
 
     Raises:
-        TokenAlignmentError: a slot's tokens are not neighbours, or the first slot lacks some.
+        TokenAlignmentError: a slot's tokens are not consecutive, or the first slot lacks some.
     """
     by_slot = kept.reshape(layout.t, -1)
     check_runs(positions, [count for count in by_slot.sum(axis=1).tolist() if count], kind=kind)
     if not by_slot[0].all():
         raise TokenAlignmentError(f"the first slot of a {kind} has dropped tokens", hint=FOREIGN)
-    places = np.full(by_slot.shape, -1, dtype=np.int64)
-    places[by_slot] = positions
+    indices = np.full(by_slot.shape, -1, dtype=np.int64)
+    indices[by_slot] = positions
     for slot in range(1, layout.t):
-        places[slot] = np.where(by_slot[slot], places[slot], places[slot - 1])
+        indices[slot] = np.where(by_slot[slot], indices[slot], indices[slot - 1])
     whole = VisualLayout(
         layout.t,
         layout.h,
@@ -120,7 +110,7 @@ def place_kept(
         layout.frame_slots,
         deduplicated=tuple(np.flatnonzero(~kept).tolist()),
     )
-    return PlacedLayout(whole, places.ravel())
+    return PlacedLayout(whole, indices.ravel())
 
 
 VIDEO_LLAMA_3 = Family(

@@ -1,8 +1,8 @@
-"""Video-LLaVA: where its visual tokens sit.
+"""Video-LLaVA: positions of its visual tokens.
 
 A video's tokens are `video_token_id`, one run: for each frame its class token, then its patches,
 row-major. An image's are `image_token_id`; its class token is dropped by the default feature
-selection. Pictures are resized to a shortest edge and cropped around their centre. Source:
+selection. Frames are resized to a shortest edge and cropped around their centre. Source:
 transformers 5, `models/video_llava`.
 """
 
@@ -11,60 +11,56 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
 from tam_video.models.placing import (
+    Batches,
     Kind,
     check_runs,
-    frame_layout,
-    place_videos_and_images,
+    patch_layout,
+    pixel_size,
+    place_by_kind,
     resized_and_cropped,
     split_counts,
-    whole_patches,
 )
-from tam_video.types import FrameBatch
+from tam_video.types import FrameBatch, IntArray
 
 
 def place_cropped_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
     """Place frames and images without their class tokens.
 
     Raises:
-        TokenAlignmentError: placeholders and grids don't add up.
+        TokenAlignmentError: visual tokens and grids don't add up.
     """
-    config, processor = checkpoint.model.config, checkpoint.processor
-    patch = config.vision_config.patch_size
+    processor = checkpoint.processor
+    patch = checkpoint.model.config.vision_config.patch_size
 
-    def place(kind: Kind, batches: tuple[FrameBatch, ...]) -> list[PlacedLayout]:
-        token = config.video_token_id if kind == "video" else config.image_token_id
-        positions = np.flatnonzero(prompt.input_ids == token)
-        if not batches:
-            split_counts(positions, [], kind=kind)
-            return []
-        pixels = "pixel_values_videos" if kind == "video" else "pixel_values"
-        height, width = prompt.fields[pixels].shape[-2:]
-        grid = (height // patch, width // patch)
+    def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:
         extra = processor.num_additional_image_tokens
         # The selection of features is for images only: videos keep their class tokens.
         if kind == "image" and processor.vision_feature_select_strategy == "default":
             extra -= 1
-        tokens = extra + grid[0] * grid[1]
-        counts = [len(batch.frames) * tokens for batch in batches]
+        layouts = [
+            patch_layout(
+                len(batch.frames),
+                pixel_size(prompt, kind),
+                (patch, patch),
+                view=resized_and_cropped(getattr(processor, f"{kind}_processor"), batch),
+            )
+            for batch in batches
+        ]
+        counts = [layout.t * (extra + layout.h * layout.w) for layout in layouts]
         placed = []
-        for batch, part in zip(batches, split_counts(positions, counts, kind=kind), strict=True):
+        for layout, part in zip(layouts, split_counts(positions, counts, kind=kind), strict=True):
             check_runs(part, [len(part)], kind=kind)
-            view = resized_and_cropped(getattr(processor, f"{kind}_processor"), batch)
-            view = whole_patches(view, (height, width), (patch, patch))
-            layout = frame_layout(len(batch.frames), grid, view)
-            own = part.reshape(layout.t, tokens)[:, extra:]
+            own = part.reshape(layout.t, -1)[:, extra:]
             placed.append(PlacedLayout(layout, own.ravel()))
         return placed
 
-    return place_videos_and_images(prompt, place)
+    return place_by_kind(prompt, checkpoint, place)
 
 
 def name_pixels(batches: Sequence[FrameBatch], processor: Any) -> dict[str, Any]:
-    """Have an image's pixels called `pixel_values`: the model no longer takes the old name."""
+    """Return the option that names an image's pixels `pixel_values`, as the model expects."""
     has_image = any(batch.info.is_image for batch in batches)
     known = getattr(processor.image_processor.valid_kwargs, "__annotations__", {})
     if has_image and "return_legacy_image_output" in known:

@@ -12,15 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tam_video.errors import TokenAlignmentError
-from tam_video.models.base import EncodedPrompt, PlacedLayout
+from tam_video.models.base import Checkpoint, EncodedPrompt, PlacedLayout
 from tam_video.models.placing import (
     Kind,
     centre_crop,
     check_runs,
     frame_layout,
     grid_layout,
-    padded,
-    place_videos_and_images,
+    place_by_kind,
     resized_and_cropped,
     slot_frames,
     split_counts,
@@ -28,7 +27,7 @@ from tam_video.models.placing import (
     whole_patches,
 )
 from tam_video.testing import make_batch, make_image
-from tam_video.types import FrameBatch, View
+from tam_video.types import FrameBatch, IntArray, View
 
 ascending = st.sets(st.integers(0, 60)).map(lambda found: np.array(sorted(found), dtype=np.int64))
 sides = st.integers(8, 400)
@@ -58,7 +57,7 @@ def test_counts_share_out_positions_in_order(counts: list[int]) -> None:
 
 @pytest.mark.parametrize("number", [0, 5, 7])
 def test_too_many_or_too_few_positions_are_refused(number: int) -> None:
-    with pytest.raises(TokenAlignmentError, match=f"{number} image tokens .* want 6"):
+    with pytest.raises(TokenAlignmentError, match=f"{number} image tokens .* need 6"):
         split_counts(np.arange(number), [2, 4], kind="image")
 
 
@@ -113,11 +112,6 @@ def test_the_crop_of_a_square_at_its_own_size_is_the_picture() -> None:
     assert centre_crop(448, 224, shortest_edge=112, crop=(112, 112)) == View(left=0.25, right=0.75)
 
 
-def test_a_padded_canvas_reaches_beyond_the_picture() -> None:
-    assert padded((100, 60), (100, 60)).is_whole
-    assert padded((80, 60), (100, 90)) == View(right=1.25, bottom=1.5)
-
-
 def processor(**settings: Any) -> SimpleNamespace:
     given = {
         "do_center_crop": True,
@@ -152,6 +146,13 @@ def test_patches_that_do_not_divide_leave_a_rest_out() -> None:
     assert inner == View(0.25, 0.0, 0.75, 0.8)
 
 
+def test_visual_tokens_without_inputs_are_refused() -> None:
+    config = SimpleNamespace(video_token_id=7, image_token_id=-2)
+    checkpoint = Checkpoint("any", None, SimpleNamespace(config=config), None)
+    with pytest.raises(TokenAlignmentError, match="1 video tokens in the prompt, the grids need 0"):
+        place_by_kind(EncodedPrompt(np.arange(9), {}, ()), checkpoint, lambda *_: [])
+
+
 def test_each_frame_is_a_slot_of_its_own() -> None:
     layout = frame_layout(3, (2, 5), View(right=1.25))
     assert (layout.shape, layout.frame_slots) == ((3, 2, 5), ((0,), (1,), (2,)))
@@ -163,10 +164,12 @@ def test_each_frame_is_a_slot_of_its_own() -> None:
 def test_videos_and_images_come_back_in_the_order_of_the_prompt(kinds: list[Kind]) -> None:
     clip, picture = make_batch(1, 8, 8), make_image(8, 8)
     inputs = tuple(replace(clip if kind == "video" else picture) for kind in kinds)
-    asked: list[Kind] = []
+    called: list[Kind] = []
 
-    def place(kind: Kind, batches: tuple[FrameBatch, ...]) -> list[PlacedLayout]:
-        asked.append(kind)
+    def place(
+        kind: Kind, batches: tuple[FrameBatch, ...], _positions: IntArray
+    ) -> list[PlacedLayout]:
+        called.append(kind)
         return [
             PlacedLayout(frame_layout(1, (1, 1), View()), np.array([_index(batch)]))
             for batch in batches
@@ -175,6 +178,8 @@ def test_videos_and_images_come_back_in_the_order_of_the_prompt(kinds: list[Kind
     def _index(batch: FrameBatch) -> int:
         return next(number for number, other in enumerate(inputs) if other is batch)
 
-    placed = place_videos_and_images(EncodedPrompt(np.arange(9), {}, inputs), place)
+    config = SimpleNamespace(video_token_id=-1, image_token_id=-2)
+    checkpoint = Checkpoint("any", None, SimpleNamespace(config=config), None)
+    placed = place_by_kind(EncodedPrompt(np.arange(9), {}, inputs), checkpoint, place)
     assert [int(each.positions[0]) for each in placed] == list(range(len(inputs)))
-    assert asked == ["video", "image"]
+    assert called == [kind for kind in ("video", "image") if kind in kinds]
