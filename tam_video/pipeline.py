@@ -51,7 +51,6 @@ from tam_video.video.reader import (
     ReadLimits,
     VideoReader,
     open_video,
-    read_scaled,
 )
 
 logger = logging.getLogger(__name__)
@@ -296,7 +295,7 @@ def _read(
         batches = tuple(
             reader.read(indices)
             if size is None
-            else read_scaled(reader, indices, height=size[0], width=size[1])
+            else reader.read_scaled(indices, height=size[0], width=size[1])
             for reader, indices, size in zip(readers, chosen, sizes, strict=True)
         )
     warnings = [said for reader in readers for said in reader.warnings]

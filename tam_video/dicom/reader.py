@@ -16,22 +16,14 @@ from tam_video.dicom.regions import Region, ultrasound_regions
 from tam_video.dicom.streams import check_streams
 from tam_video.dicom.timing import FrameTimes, TimingSource, frame_times
 from tam_video.errors import VideoDecodeError, VideoOpenError
-from tam_video.types import ByteArray, FrameBatch, IntArray, VideoInfo
-from tam_video.video.reader import (
-    DEFAULT_LIMITS,
-    DecodedFrame,
-    ReaderBase,
-    ReadLimits,
-    Timeline,
-    checked_indices,
-    checked_range,
-)
+from tam_video.types import ByteArray, VideoInfo
+from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, Timeline, VideoReader
 
 _logger = logging.getLogger(__name__)
 _STRETCH_FRAMES = 8  # looked at where no window is given
 
 
-class DicomReader(ReaderBase):
+class DicomReader(VideoReader):
     """The reader of DICOM files; see `VideoReader` for what it promises.
 
     Nothing of `info` is a patient's but maybe the file's name.
@@ -50,7 +42,7 @@ class DicomReader(ReaderBase):
             NoVideoStreamError: it holds no pixels.
             VideoDecodeError: the first frame can't be decoded.
         """
-        self._path, self._is_closed = path, False
+        self._path = path
         self._header = read_header(path, limits=limits)
         check_streams(path, self._header)
         with dicom_errors(path.name, opening=True):
@@ -89,27 +81,7 @@ class DicomReader(ReaderBase):
         """The tag that the times come from."""
         return self._times.source
 
-    def read(self, indices: IntArray | Sequence[int]) -> FrameBatch:
-        """The asked frames, in the asked order; see `VideoReader.read`."""
-        self._check_open()
-        asked = checked_indices(indices, num_frames=self._header.num_frames)
-        frames = np.empty((len(asked), self._header.height, self._header.width, 3), np.uint8)
-        for index, rgb in self._walk(np.unique(asked).tolist()):
-            frames[asked == index] = rgb
-        return FrameBatch(frames, asked, self._timeline.pts_seconds[asked], self._info)
-
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[DecodedFrame]:
-        """Frames `start` to `stop - 1`; see `VideoReader.frames`."""
-        self._check_open()
-        wanted = checked_range(start, stop, num_frames=self._header.num_frames)
-        return self._sequence(wanted)
-
-    def _sequence(self, wanted: range) -> Iterator[DecodedFrame]:
-        for index, rgb in self._walk(wanted):
-            self._check_open()
-            yield DecodedFrame(index, float(self._timeline.pts_seconds[index]), rgb)
-
-    def _walk(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
+    def _decode(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
         for index, samples in self._samples(wanted):
             with dicom_errors(self._path.name, frame_index=index):
                 rgb = self._colours.rgb(samples, index)

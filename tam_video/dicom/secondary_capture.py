@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tam_video.dicom.header import require_pydicom
 from tam_video.errors import ExportError
 from tam_video.types import ByteArray, Float64Array
-from tam_video.video.writer import replacing
+from tam_video.video.muxing import replacing
 
 if TYPE_CHECKING:
     from pydicom import Dataset

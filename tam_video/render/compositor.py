@@ -14,7 +14,7 @@ from tam_video.stages import StepProgress
 from tam_video.types import ByteArray
 from tam_video.video.ahead import ahead
 from tam_video.video.planes import Planes, rgb_of_planes
-from tam_video.video.reader import VideoReader, read_planes
+from tam_video.video.reader import VideoReader
 from tam_video.video.writer import TimedPlanes
 
 
@@ -40,7 +40,7 @@ def compose(
     """
     total, done = len(passes) * len(clip.pts_seconds), 0
     for each in passes:
-        for frame in ahead(read_planes(reader, matrix=screen.canvas.matrix)):
+        for frame in ahead(reader.planes(matrix=screen.canvas.matrix)):
             draw(screen, moment_of(each, clip, frame.planes, frame.index))
             yield TimedPlanes(frame.pts_seconds + each.offset_seconds, screen.canvas.drawn)
             done += 1

@@ -16,8 +16,8 @@ from tam_video.render.text_drawing import write_line
 from tam_video.render.text_layout import wrap
 from tam_video.render.theme import BACKGROUND, TEXT
 from tam_video.types import ByteArray
+from tam_video.video.muxing import replacing
 from tam_video.video.reader import open_video
-from tam_video.video.writer import replacing
 
 if TYPE_CHECKING:
     from PIL.Image import Image

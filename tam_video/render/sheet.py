@@ -17,7 +17,7 @@ from tam_video.render.text_drawing import place_pieces
 from tam_video.render.text_layout import Piece, direction_of, one_line, split_pieces
 from tam_video.render.theme import WHITE, Color
 from tam_video.types import ByteArray
-from tam_video.video.writer import replacing
+from tam_video.video.muxing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties

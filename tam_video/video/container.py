@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -163,15 +164,26 @@ def _best_stream(container: InputContainer, path: Path) -> VideoStream:
     )
 
 
-def list_packets(
-    container: InputContainer, stream: VideoStream, *, path: Path, limits: ReadLimits
-) -> PacketTable:
-    """Read the file once without decoding.
+def list_packets(path: Path, *, limits: ReadLimits) -> PacketTable:
+    """List the packets of the video stream without decoding; the last files' lists are cached.
 
     Raises:
-        VideoOpenError: more frames than the limits allow.
+        VideoOpenError: the file can't be opened, or has more frames than the limits allow.
         NoVideoStreamError: the stream has no packets.
     """
+    state = path.stat()
+    return _packets(path, limits, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
+
+
+@lru_cache(maxsize=4)
+def _packets(path: Path, limits: ReadLimits, _state: tuple[int, ...]) -> PacketTable:
+    with open_stream(path, limits=limits) as (container, stream):
+        return _read_packets(container, stream, path=path, limits=limits)
+
+
+def _read_packets(
+    container: InputContainer, stream: VideoStream, *, path: Path, limits: ReadLimits
+) -> PacketTable:
     rows: list[_Row] = []
     is_cut = False
     codec = stream.codec_context.name

@@ -1,7 +1,7 @@
-"""Image files as the frames of a video at a steady rate, as data sets publish them.
+"""Image files as the frames of a video with a constant frame rate, as in public data sets.
 
-Every file is decoded by the reader of still pictures, so that a frame has the pixels it would have
-alone. Nothing in the files says when they were taken: the rate is the caller's.
+Every file is decoded as a still image, so that a frame has the same pixels as the image. The files
+have no times: the caller gives the frame rate.
 """
 
 from __future__ import annotations
@@ -13,47 +13,38 @@ from pathlib import Path
 import numpy as np
 
 from tam_video.errors import VideoDecodeError, VideoOpenError
-from tam_video.types import ByteArray, FrameBatch, IntArray, VideoInfo
-from tam_video.video.reader import (
-    DEFAULT_LIMITS,
-    DecodedFrame,
-    ReaderBase,
-    ReadLimits,
-    Timeline,
-    checked_indices,
-    checked_range,
-    open_video,
-)
+from tam_video.types import ByteArray, FrameBatch, VideoInfo
+from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, Timeline, VideoReader, open_video
 
 
-class FrameFolder(ReaderBase):
-    """Frames from image files; see `VideoReader` for what it promises.
+class FrameFolder(VideoReader):
+    """A reader of image files; see `VideoReader`.
 
-    Frame k is shown at k / fps; `info.path` is the folder of the first. Nothing is worked around.
+    Frame k is shown at k / fps; `info.path` is the folder of the first.
     """
 
     def __init__(
         self, paths: Sequence[Path], *, fps: float, limits: ReadLimits = DEFAULT_LIMITS
     ) -> None:
-        """Decode the first file, which tells the size of all.
+        """Decode the first file, which sets the frame size.
 
         Args:
             paths: one image per frame, in display order.
             fps: frames per second, above 0.
-            limits: what the files may declare.
+            limits: limits on what the files may declare.
 
         Raises:
             ValueError: `fps` is not above 0.
-            VideoOpenError: there is no file, there are too many, or the first is no image.
+            VideoOpenError: there are no files or too many, or the first is not an image.
             VideoDecodeError: the first can't be decoded.
         """
         if not fps > 0:
             raise ValueError(f"fps must be above 0, not {fps}")
         if not paths:
-            raise VideoOpenError("a folder of frames holds no frame", hint="check the path")
+            raise VideoOpenError("the folder of frames has no frames", hint="check the path")
         if len(paths) > limits.max_frames:
-            raise VideoOpenError(f"{len(paths)} frames, the limit is {limits.max_frames}")
-        self._paths, self._limits, self._is_closed = tuple(paths), limits, False
+            raise VideoOpenError(f"{len(paths)} frames; the limit is {limits.max_frames}")
+        self._paths, self._limits = tuple(paths), limits
         first = self._picture(0)
         rate = Fraction(fps).limit_denominator(1_000_000)
         self._info = VideoInfo(
@@ -72,19 +63,8 @@ class FrameFolder(ReaderBase):
             is_keyframe=np.ones(len(self._paths), np.bool_),
         )
 
-    def read(self, indices: IntArray | Sequence[int]) -> FrameBatch:
-        """The asked frames, in the asked order; see `VideoReader.read`."""
-        self._check_open()
-        asked = checked_indices(indices, num_frames=len(self._paths))
-        numbers, places = np.unique(asked, return_inverse=True)
-        found = np.stack([self._rgb(number) for number in numbers.tolist()])
-        return FrameBatch(found[places], asked, self._timeline.pts_seconds[asked], self._info)
-
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[DecodedFrame]:
-        """Frames `start` to `stop - 1`; see `VideoReader.frames`."""
-        self._check_open()
-        for number in checked_range(start, stop, num_frames=len(self._paths)):
-            yield DecodedFrame(number, float(self._timeline.pts_seconds[number]), self._rgb(number))
+    def _decode(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
+        return ((number, self._rgb(number)) for number in wanted)
 
     def _picture(self, number: int) -> FrameBatch:
         with open_video(self._paths[number], limits=self._limits) as reader:
@@ -96,7 +76,7 @@ class FrameFolder(ReaderBase):
             raise VideoDecodeError(
                 f"{self._paths[number]} is {rgb.shape[1]}x{rgb.shape[0]}, the first frame "
                 f"{self._info.width}x{self._info.height}",
-                hint="all frames of a folder have one size",
+                hint="all frames of a folder must have the same size",
                 frame_index=number,
             )
         return rgb

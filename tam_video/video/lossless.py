@@ -1,7 +1,6 @@
-"""Frames to an MP4 that gives back the very same pixels at the very same times.
+"""Encode frames as an MP4 with exactly the same pixels and times.
 
-H.264 without loss, in RGB. For clips that are made to be read again, not to be watched: few players
-show it.
+Lossless H.264 in RGB. For clips that are read again, not for playback: few players support it.
 """
 
 from __future__ import annotations
@@ -12,15 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tam_video.errors import EncodeError
-from tam_video.video.writer import TimedFrame, replacing
+from tam_video.video.muxing import PacketQueue, open_mp4
+from tam_video.video.writer import TimedFrame
 
 if TYPE_CHECKING:
-    from av import Packet
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
 _FINEST = Fraction(1, 1_000_000)
 _GOP = 12
+# One thread, so that the same frames give the same bytes on every machine; no frame is delayed.
+_OPTIONS = {"qp": "0", "preset": "ultrafast", "tune": "zerolatency", "threads": "1"}
 
 
 def write_lossless(
@@ -37,11 +38,11 @@ def write_lossless(
 
     Args:
         path: the MP4 to write; its folder exists.
-        frames: uint8 RGB pictures in display order; the first becomes time 0.
+        frames: uint8 RGB frames in display order; the first starts at time 0.
         width: frame width in pixels.
         height: frame height in pixels.
-        time_base: a time in seconds that all times are multiples of; where MP4 can't count in it,
-            times are rounded to the microsecond.
+        time_base: a unit in seconds that all times are multiples of; times are rounded to
+            microseconds if MP4 can't use it.
         end_seconds: when the last frame ends, on the frames' clock.
         pixel_aspect: width of a pixel over its height.
 
@@ -49,35 +50,18 @@ def write_lossless(
         The number of frames.
 
     Raises:
-        EncodeError: no frame came, or the encoder or the disk refused.
+        EncodeError: there are no frames, or the encoder or the file system fails.
     """
-    import av
-
-    clock = _clock(time_base)
-    try:
-        with replacing(path) as partial:
-            options = {"movflags": "+faststart", "video_track_timescale": str(clock.denominator)}
-            with av.open(str(partial), "w", format="mp4", options=options) as output:
-                stream = output.add_stream("libx264rgb", rate=Fraction(25))
-                stream.width, stream.height, stream.pix_fmt = width, height, "bgr24"
-                # One thread, so that the same frames make the same bytes on every machine; each
-                # frame comes out as it goes in.
-                stream.options = {
-                    "qp": "0",
-                    "preset": "ultrafast",
-                    "tune": "zerolatency",
-                    "threads": "1",
-                }
-                stream.codec_context.time_base = stream.time_base = clock
-                stream.codec_context.gop_size = _GOP
-                stream.codec_context.sample_aspect_ratio = pixel_aspect
-                count = _encode(output, stream, frames, clock=clock, end_seconds=end_seconds)
-                if not count:
-                    raise EncodeError(f"cannot write {path.name}: there are no frames")
-    except (av.FFmpegError, OSError) as exc:
-        raise EncodeError(
-            f"cannot write {path.name}: {exc.strerror}", hint="check space and permissions"
-        ) from exc
+    tick = max(Fraction(1, time_base.denominator), _FINEST)
+    with open_mp4(path, video_track_timescale=str(tick.denominator)) as output:
+        stream = output.add_stream("libx264rgb", rate=Fraction(25), options=_OPTIONS)
+        stream.width, stream.height, stream.pix_fmt = width, height, "bgr24"
+        stream.codec_context.time_base = stream.time_base = tick
+        stream.codec_context.gop_size = _GOP
+        stream.codec_context.sample_aspect_ratio = pixel_aspect
+        count = _encode(output, stream, frames, tick=tick, end_seconds=end_seconds)
+        if not count:
+            raise EncodeError(f"cannot write {path.name}: there are no frames")
     return count
 
 
@@ -86,34 +70,23 @@ def _encode(
     stream: VideoStream,
     frames: Iterable[TimedFrame],
     *,
-    clock: Fraction,
+    tick: Fraction,
     end_seconds: float,
 ) -> int:
-    """Encode and mux one frame late, so that each packet knows how long it stays."""
     import av
 
-    waiting: Packet[VideoStream] | None = None
-    start, ticks, count = 0.0, -1, 0
-
-    def mux(until: int) -> None:
-        if waiting is not None:
-            waiting.duration = max(1, until - ticks)
-            output.mux(waiting)
-
+    packets = PacketQueue(output)
+    start, pts, count = 0.0, -1, 0
     for frame in frames:
         start = frame.pts_seconds if not count else start
-        now = max(round((frame.pts_seconds - start) / clock), ticks + 1)
+        now = max(round((frame.pts_seconds - start) / tick), pts + 1)
+        if count:
+            packets.set_duration(pts, now - pts)
         picture = av.VideoFrame.from_ndarray(frame.rgb, format="rgb24").reformat(format="bgr24")
-        picture.pts, picture.time_base = now, clock
-        mux(now)
-        (waiting,) = stream.encode(picture)
-        ticks, count = now, count + 1
-    mux(round((end_seconds - start) / clock))
-    for packet in stream.encode(None):
-        output.mux(packet)
+        picture.pts, picture.time_base = now, tick
+        packets.mux(stream.encode(picture))
+        pts, count = now, count + 1
+    if count:
+        packets.set_duration(pts, max(1, round((end_seconds - start) / tick) - pts))
+        packets.mux(stream.encode(None))
     return count
-
-
-def _clock(time_base: Fraction) -> Fraction:
-    """A tick 1/n that MP4 can hold and `time_base` is a multiple of."""
-    return max(Fraction(1, time_base.denominator), _FINEST)

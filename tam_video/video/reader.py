@@ -1,16 +1,15 @@
-"""What a reader of videos promises, and the door to the readers.
+"""The base class of video readers, and `open_video`, which opens a file with one of them.
 
-Owns: the protocol, the timeline, the limits. Knows nothing of any decoding library: the readers are
-looked up by name and imported when asked for.
+Owns: the base class, the timeline, the limits, the checks of paths and frame numbers. Imports no
+decoding library: the readers are looked up by name and imported when they are used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self, cast, runtime_checkable
+from typing import Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,9 @@ from tam_video.errors import VideoOpenError
 from tam_video.registry import Registry
 from tam_video.types import ByteArray, Float64Array, FrameBatch, IntArray, VideoInfo
 from tam_video.video.planes import Planes, planes_of_rgb
+
+T = TypeVar("T")
+Decode: TypeAlias = Callable[[Sequence[int]], Iterator[tuple[int, ByteArray]]]
 
 READERS = Registry(
     kind="reader",
@@ -33,13 +35,13 @@ READERS = Registry(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
-    """The shown frames in display order, as the packets tell it.
+    """Times and keyframes of the displayed frames in display order, from the packets.
 
-    Pixels are decoded for it only where the packets can't be trusted.
+    Frames are decoded for it only if the packets' times are unreliable.
 
     Attributes:
-        pts_seconds: float64 [N], presentation times as the container has them, increasing.
-        is_keyframe: bool [N], frames that decode without any other.
+        pts_seconds: float64 [N], presentation times as stored in the container, increasing.
+        is_keyframe: bool [N], frames that reference no other frame.
     """
 
     pts_seconds: Float64Array
@@ -59,7 +61,7 @@ class DecodedFrame:
 
     Attributes:
         index: 0-based frame number in display order.
-        pts_seconds: presentation time as the container has it.
+        pts_seconds: presentation time as stored in the container.
         rgb: uint8 [H, W, 3], upright.
     """
 
@@ -74,7 +76,7 @@ class DecodedPlanes:
 
     Attributes:
         index: 0-based frame number in display order.
-        pts_seconds: presentation time as the container has it.
+        pts_seconds: presentation time as stored in the container.
         planes: 4:2:0, upright, odd sides padded by a repeated edge.
     """
 
@@ -85,7 +87,7 @@ class DecodedPlanes:
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """What a file may declare before it is refused.
+    """Limits on what a file may declare; a larger one is refused.
 
     Attributes:
         max_pixels: width * height of a frame; the default is twice 8K.
@@ -102,27 +104,36 @@ DEFAULT_LIMITS = ReadLimits()
 _DICOM_PREAMBLE = 128  # bytes
 
 
-class VideoReader(Protocol):
+class VideoReader:
     """Frames of one file, by number or in sequence. A context manager.
 
-    Every frame is checked against the timeline before it is handed out: one that does not decode is
-    an error, never another frame.
+    A reader sets `_info` and `_timeline` when it opens the file and defines `_decode`. It keeps no
+    file open between two calls. Every frame is checked against the timeline before it is returned:
+    one that can't be decoded is an error, never replaced by another frame.
     """
+
+    _info: VideoInfo
+    _timeline: Timeline
+    _warnings: Sequence[str] = ()
+    _is_closed = False
 
     @property
     def info(self) -> VideoInfo:
-        """What is known of the file; `num_frames == len(timeline)`."""
+        """Properties of the file; `num_frames == len(timeline)`."""
+        return self._info
 
     @property
     def timeline(self) -> Timeline:
-        """When each frame is shown."""
+        """Presentation times of all frames."""
+        return self._timeline
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The fallbacks taken so far, in words."""
+        """Messages about the fallbacks taken so far."""
+        return tuple(self._warnings)
 
     def read(self, indices: IntArray | Sequence[int]) -> FrameBatch:
-        """The asked frames, in the asked order; repeats are allowed.
+        """Read frames by number, in the given order; repeats are allowed.
 
         Args:
             indices: 0-based frame numbers, at least one.
@@ -132,139 +143,87 @@ class VideoReader(Protocol):
 
         Raises:
             IndexError: a number is not in 0..N-1.
-            ValueError: no number was given, or the reader is closed.
+            ValueError: `indices` is empty, or the reader is closed.
             VideoDecodeError: a frame can't be decoded.
         """
+        return self._batch(indices, self._decode, height=self._info.height, width=self._info.width)
+
+    def read_scaled(
+        self, indices: IntArray | Sequence[int], *, height: int, width: int
+    ) -> FrameBatch:
+        """Read frames as uint8 [T, height, width, 3], scaled one by one; otherwise as `read`."""
+        import cv2
+
+        def decode(wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
+            for index, rgb in self._decode(wanted):
+                small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+                yield index, cast("ByteArray", small)
+
+        return self._batch(indices, decode, height=height, width=width)
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[DecodedFrame]:
-        """Frames `start` to `stop - 1` in display order; one is held at a time.
+        """Iterate over frames `start` to `stop - 1` in display order, one in memory at a time.
 
         Raises:
             IndexError: not 0 <= start <= stop <= N.
             ValueError: the reader is closed.
             VideoDecodeError: a frame can't be decoded.
         """
-
-    def close(self) -> None:
-        """Let the file go; nothing can be read afterwards."""
-
-    def __enter__(self) -> Self:
-        """The reader itself."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        """Close."""
-
-
-class ReaderBase:
-    """What readers share that hold no file open between two calls: what was found at opening."""
-
-    _info: VideoInfo
-    _timeline: Timeline
-    _warnings: Sequence[str] = ()
-    _is_closed = False
-
-    @property
-    def info(self) -> VideoInfo:
-        """What is known of the file."""
-        return self._info
-
-    @property
-    def timeline(self) -> Timeline:
-        """When each frame is shown."""
-        return self._timeline
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """The fallbacks taken so far, in words."""
-        return tuple(self._warnings)
-
-    def close(self) -> None:
-        """Let the file go; nothing can be read afterwards."""
-        self._is_closed = True
-
-    def __enter__(self) -> Self:
-        """The reader itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        """Close."""
-        self.close()
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ValueError("the reader is closed")
-
-
-@runtime_checkable
-class ScalingReader(Protocol):
-    """A reader that scales pictures on their way to RGB, so that none is held in full size."""
-
-    def read_scaled(
-        self, indices: IntArray | Sequence[int], *, height: int, width: int
-    ) -> FrameBatch:
-        """As `read`, frames of uint8 [T, height, width, 3], made by a bicubic filter.
-
-        Raises:
-            As `read`.
-        """
-
-
-@runtime_checkable
-class PlanarReader(Protocol):
-    """A reader that also hands out pictures as they are stored, which saves a way through RGB."""
+        self._check_open()
+        wanted = checked_range(start, stop, num_frames=self._info.num_frames)
+        return (
+            DecodedFrame(index, float(self._timeline.pts_seconds[index]), rgb)
+            for index, rgb in self._while_open(self._decode(wanted))
+        )
 
     def planes(self, *, matrix: int) -> Iterator[DecodedPlanes]:
-        """All frames in display order.
+        """Iterate over all frames in display order as 4:2:0 YUV.
 
         Args:
-            matrix: number of ITU-T H.273 that the planes shall have.
+            matrix: the planes' colour matrix, a number of ITU-T H.273.
 
         Raises:
             ValueError: the reader is closed.
             VideoDecodeError: a frame can't be decoded.
         """
+        return (
+            DecodedPlanes(each.index, each.pts_seconds, planes_of_rgb(each.rgb, matrix=matrix))
+            for each in self.frames()
+        )
 
+    def close(self) -> None:
+        """Release the file; nothing can be read afterwards."""
+        self._is_closed = True
 
-def read_scaled(
-    reader: VideoReader, indices: IntArray | Sequence[int], *, height: int, width: int
-) -> FrameBatch:
-    """Frames of any reader in another size; see `ScalingReader.read_scaled`.
+    def __enter__(self) -> Self:
+        return self
 
-    Frames of a reader that can't scale are read one by one.
-    """
-    if isinstance(reader, ScalingReader):
-        return reader.read_scaled(indices, height=height, width=width)
-    import cv2
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
-    asked = checked_indices(indices, num_frames=len(reader.timeline))
-    frames = np.empty((len(asked), height, width, 3), dtype=np.uint8)
-    for place, index in enumerate(asked.tolist()):
-        picture = reader.read([index]).frames[0]
-        cv2.resize(picture, (width, height), dst=frames[place], interpolation=cv2.INTER_AREA)
-    seconds = reader.timeline.pts_seconds[asked]
-    return FrameBatch(frames=frames, indices=asked, pts_seconds=seconds, info=reader.info)
+    def _decode(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
+        """Yield number and uint8 [H, W, 3] of the frames `wanted`, which are increasing."""
+        raise NotImplementedError
 
+    def _batch(
+        self, indices: IntArray | Sequence[int], decode: Decode, *, height: int, width: int
+    ) -> FrameBatch:
+        self._check_open()
+        requested = checked_indices(indices, num_frames=self._info.num_frames)
+        frames = np.empty((len(requested), height, width, 3), np.uint8)
+        for index, rgb in decode(np.unique(requested).tolist()):
+            for position in np.flatnonzero(requested == index):
+                frames[position] = rgb
+        return FrameBatch(frames, requested, self._timeline.pts_seconds[requested], self._info)
 
-def read_planes(reader: VideoReader, *, matrix: int) -> Iterator[DecodedPlanes]:
-    """All frames of any reader as YUV, in display order; see `PlanarReader.planes`."""
-    if isinstance(reader, PlanarReader):
-        return reader.planes(matrix=matrix)
-    return (
-        DecodedPlanes(each.index, each.pts_seconds, planes_of_rgb(each.rgb, matrix=matrix))
-        for each in reader.frames()
-    )
+    def _while_open(self, items: Iterable[T]) -> Iterator[T]:
+        for item in items:
+            self._check_open()
+            yield item
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ValueError("the reader is closed")
 
 
 def open_video(
@@ -274,35 +233,35 @@ def open_video(
 
     Args:
         path: a local file. Addresses, pipes, devices and playlists are refused.
-        reader: name of the reader: "pyav" reads everything, "decord" what it can be trusted with. A
-            DICOM file is always read by "dicom".
-        limits: what a file may declare before it is refused.
+        reader: name of the reader: "pyav" reads everything, "decord" the formats that it decodes
+            correctly. A DICOM file is always read by "dicom".
+        limits: limits on what the file may declare.
 
     Raises:
         VideoOpenError: missing, empty, unreadable, not a video, too large, or refused.
-        NoVideoStreamError: there is no picture stream that can be decoded.
+        NoVideoStreamError: there is no video stream that can be decoded.
         VideoDecodeError: the first frame can't be decoded.
         MissingDependencyError: it is DICOM, and pydicom is not installed.
-        UnknownNameError: no reader has this name.
+        UnknownNameError: there is no reader of this name.
     """
     opener = READERS.load(reader)
-    place = checked_path(path)
-    if is_dicom(place):
+    absolute = checked_path(path)
+    if is_dicom(absolute):
         opener = READERS.load("dicom")
-    return cast("VideoReader", opener(place, limits=limits))
+    return cast("VideoReader", opener(absolute, limits=limits))
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file begins like DICOM: the preamble and its mark (PS3.10, 7.1)."""
+    """Return whether a file starts with the DICOM preamble and prefix (PS3.10, 7.1)."""
     try:
         with path.open("rb") as file:
             return file.read(_DICOM_PREAMBLE + 4)[_DICOM_PREAMBLE:] == b"DICM"
     except OSError:
-        return False  # the reader of videos tells why
+        return False  # the video reader reports the error
 
 
 def checked_path(path: str | Path) -> Path:
-    """`path` as an absolute path of a regular, non-empty file: never an option or an address.
+    """Return `path` as the absolute path of a regular, non-empty file; URLs are refused.
 
     Raises:
         VideoOpenError: it is not such a file.
@@ -325,24 +284,24 @@ def checked_path(path: str | Path) -> Path:
 
 
 def checked_indices(indices: IntArray | Sequence[int], *, num_frames: int) -> IntArray:
-    """int64 [T]: `indices` where all of them exist.
+    """Return `indices` as int64 [T] after checking that all of these frames exist.
 
     Raises:
         IndexError: a number is not in 0..N-1.
-        ValueError: none was given, or they are not whole numbers.
+        ValueError: `indices` is empty, or not integers.
     """
-    asked = np.asarray(indices)
-    if asked.ndim != 1 or asked.size == 0:
+    requested = np.asarray(indices)
+    if requested.ndim != 1 or requested.size == 0:
         raise ValueError("indices must be a non-empty list of frame numbers")
-    if not np.issubdtype(asked.dtype, np.integer):
-        raise ValueError("frame numbers must be whole numbers")
-    if asked.min() < 0 or asked.max() >= num_frames:
+    if not np.issubdtype(requested.dtype, np.integer):
+        raise ValueError("frame numbers must be integers")
+    if requested.min() < 0 or requested.max() >= num_frames:
         raise IndexError(f"frame numbers must be in 0..{num_frames - 1}")
-    return asked.astype(np.int64)
+    return requested.astype(np.int64)
 
 
 def checked_range(start: int, stop: int | None, *, num_frames: int) -> range:
-    """`start` to `stop - 1` where all of these frames exist; None stops at the end.
+    """Return the range `start` to `stop - 1` after checking it; None stops at the end.
 
     Raises:
         IndexError: not 0 <= start <= stop <= N.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tam_video.errors import EncodeError
-from tam_video.video.writer import replacing
+from tam_video.video.muxing import replacing
 
 if TYPE_CHECKING:
     from av import Packet

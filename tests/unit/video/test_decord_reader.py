@@ -13,7 +13,7 @@ from tam_video.video.decord_reader import decord_errors
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("edit_list", "counts 48 frames of 38"),
+        ("edit_list", "counts 48 frames instead of 38"),
         ("start5_mp4", "other frame times"),
         ("mirrored_rot90", "mirrored"),
     ],

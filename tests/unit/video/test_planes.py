@@ -16,7 +16,7 @@ from tam_video.video.planes import (
     planes_of_rgb,
     rgb_of_planes,
 )
-from tam_video.video.reader import PlanarReader, open_video, read_planes
+from tam_video.video.reader import open_video
 
 TURNED = ["rot90", "rot180", "rot270", "mirrored", "mirrored_rot90", "odd_444", "odd_vp9"]
 KINDS = ["h264_b", "h264_10bit", "mjpeg_avi", "gray", "gif", "mpegts", "interlaced", "start5_mkv"]
@@ -34,7 +34,7 @@ def test_planes_show_what_the_rgb_frames_show(clips: ClipFolder, name: str) -> N
     clip = ODD_CLIPS[name]
     with open_video(clips.path(name)) as video:
         matrix = matrix_of(video.info.color_space, width=clip.width, height=clip.height)
-        pairs = zip(video.frames(), read_planes(video, matrix=matrix), strict=True)
+        pairs = zip(video.frames(), video.planes(matrix=matrix), strict=True)
         for frame, stored in pairs:
             assert (stored.index, stored.pts_seconds) == (frame.index, frame.pts_seconds)
             wanted = pad_to_even(frame.rgb).astype(int)
@@ -47,8 +47,7 @@ def test_planes_show_what_the_rgb_frames_show(clips: ClipFolder, name: str) -> N
 @pytest.mark.parametrize("reader", ["pyav", "decord"])
 def test_every_reader_gives_planes(clips: ClipFolder, reader: str) -> None:
     with open_video(clips.path("h264_b"), reader=reader) as video:
-        assert isinstance(video, PlanarReader) == (reader == "pyav")
-        stored = list(read_planes(video, matrix=6))
+        stored = list(video.planes(matrix=6))
     assert [each.index for each in stored] == list(range(48))
     assert {each.planes.step for each in stored} == {2}
 

@@ -126,7 +126,7 @@ def test_further_pages_are_told(tmp_path: Path) -> None:
     picture().save(tmp_path / "a.tiff", save_all=True, append_images=[picture(seed=1)])
     with open_video(tmp_path / "a.tiff") as video:
         assert video.info.is_image
-        assert "2 pictures" in video.warnings[0]
+        assert "2 pages" in video.warnings[0]
 
 
 def test_pyav_reads_pictures_for_decord(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tam_video.errors import EncodeError, VideoOpenError
+from tam_video.video.muxing import encode_errors, replacing
 from tam_video.video.planes import DrawnFrame, pad_to_even
 from tam_video.video.writer import (
     Chapter,
@@ -23,7 +24,6 @@ from tam_video.video.writer import (
     TimedPlanes,
     encoding_matrix,
     read_picture_tags,
-    replacing,
     write_video,
 )
 
@@ -269,11 +269,9 @@ def test_a_frame_of_another_size_is_a_programming_mistake(tmp_path):
 
 
 def test_every_ffmpeg_error_class_becomes_an_encode_error(tmp_path):
-    from tam_video.video.writer import _encode_errors
-
     for error_class in {*av.error.classes.values(), av.FFmpegError}:
         error = error_class(1, "message")
-        with pytest.raises(EncodeError) as caught, _encode_errors(tmp_path):
+        with pytest.raises(EncodeError) as caught, encode_errors(tmp_path):
             raise error
         assert caught.value.__cause__ is error
 

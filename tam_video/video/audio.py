@@ -1,0 +1,99 @@
+"""Copy the audio packets of a source into an MP4 without re-encoding.
+
+Owns: which audio streams an MP4 can hold, the order and the shift of the packets. Decodes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from av import Packet
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer, OutputContainer
+
+
+class AudioCopy:
+    """Copy audio packets of a source to an output, in steps of time.
+
+    Attributes:
+        warnings: messages about streams that are left out or end early.
+    """
+
+    def __init__(self, source: InputContainer, output: OutputContainer) -> None:
+        """Add the streams to the output, which must not have started."""
+        self.warnings: list[str] = []
+        self._output = output
+        self._streams = {}
+        for stream in source.streams.audio:
+            if _mp4_holds(stream):
+                self._streams[stream.index] = output.add_stream_from_template(stream)
+            else:
+                codec = stream.codec_context.name if stream.codec_context else "unknown"
+                self.warnings.append(f"audio left out: MP4 can't hold {codec} without re-encoding")
+        wanted = [stream for stream in source.streams.audio if stream.index in self._streams]
+        self._packets = self._demux(source, wanted) if wanted else iter(())
+        self._next = next(self._packets, None)
+
+    @property
+    def start_seconds(self) -> float | None:
+        """Start time of the first packet on the source's clock; None without audio."""
+        packet = self._next
+        if packet is None:
+            return None
+        start = packet.stream.start_time
+        ticks = _packet_ticks(packet) if start is None else start
+        return float(ticks * packet.time_base)
+
+    def _demux(self, source: InputContainer, wanted: list[AudioStream]) -> Iterator[Packet[Any]]:
+        import av
+
+        packets = source.demux(*wanted)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.InvalidDataError as error:
+                self.warnings.append(f"audio ends early: the source is damaged ({error})")
+                return
+            if packet.dts is not None and packet.size:
+                yield packet
+
+    def copy_until(self, seconds: float, *, shift: Fraction) -> None:
+        """Mux the packets up to `seconds` on the source's clock, moved back by `shift` seconds."""
+        while self._next is not None:
+            packet = self._next
+            if float(_packet_ticks(packet) * packet.time_base) > seconds:
+                return
+            ticks = round(shift / packet.time_base)
+            packet.stream = self._streams[packet.stream.index]
+            packet.dts = None if packet.dts is None else packet.dts - ticks
+            packet.pts = None if packet.pts is None else packet.pts - ticks
+            self._output.mux_one(packet)
+            self._next = next(self._packets, None)
+
+
+def _packet_ticks(packet: Packet[Any]) -> int:
+    ticks = packet.dts if packet.pts is None else packet.pts
+    return 0 if ticks is None else ticks
+
+
+def _mp4_holds(stream: AudioStream) -> bool:
+    """Return whether an MP4 accepts the stream's packets unchanged, by writing a header."""
+    import av
+
+    trial = av.open(BytesIO(), "w", format="mp4")
+    try:
+        trial.add_stream_from_template(stream)
+        trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    finally:
+        with suppress(av.FFmpegError):
+            trial.close()
+    return True
