@@ -1,6 +1,6 @@
-"""From a decoded picture to upright RGB.
+"""Convert decoded frames to upright RGB.
 
-Owns: the colour matrix and range, the display matrix. Knows nothing of time.
+Owns: the colour matrices and ranges, the display matrix. Does not handle times.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from av.buffer import Buffer
     from av.video.frame import VideoFrame
 
-# ITU-T H.273 MatrixCoefficients, as FFmpeg's AVColorSpace numbers them.
-_MATRICES = {
+# ITU-T H.273 MatrixCoefficients, which are also the numbers of FFmpeg's AVColorSpace.
+COLOR_SPACES = {
     1: "bt709",
     4: "fcc",
     5: "bt601",
@@ -29,22 +29,27 @@ _MATRICES = {
     9: "bt2020",
     10: "bt2020",
 }
-_SWSCALE = {"bt709": 1, "fcc": 4, "bt601": 5, "smpte240m": 7, "bt2020": 9}
-_LIMITED, _FULL = 1, 2  # AVColorRange
+SWSCALE_COLORSPACE = {"bt709": 1, "fcc": 4, "bt601": 5, "smpte240m": 7, "bt2020": 9}
+LIMITED, FULL = 1, 2  # AVColorRange
 _HD_WIDTH, _HD_HEIGHT = 1280, 720
+
+
+def untagged_space(width: int, height: int) -> str:
+    """Return the colour space that players assume for untagged frames of this size."""
+    return "bt709" if width >= _HD_WIDTH or height >= _HD_HEIGHT else "bt601"
 
 
 @dataclass(frozen=True, slots=True)
 class PixelRecipe:
-    """How stored pictures become RGB frames, the same for all frames of a stream.
+    """The conversion of stored frames to RGB, the same for all frames of a stream.
 
     Attributes:
         width: stored width in pixels.
         height: stored height in pixels.
-        color_space: "bt709", "bt601", "bt2020", "fcc", "smpte240m", or "rgb": nothing is to do.
+        color_space: "bt709", "bt601", "bt2020", "fcc", "smpte240m", or "rgb" (no conversion).
         color_range: "limited" or "full".
-        is_tagged: whether the file itself says which matrix to use.
-        is_transposed: rows and columns change places, before the flips.
+        is_tagged: whether the file specifies the matrix.
+        is_transposed: rows and columns are exchanged, before the flips.
         flips_rows: upside down.
         flips_columns: left to right.
         rotation_degrees: clockwise: 0, 90, 180 or 270.
@@ -72,18 +77,16 @@ class PixelRecipe:
 def pixel_recipe(frame: VideoFrame, *, orientation: Matrix | None = None) -> PixelRecipe:
     """Read colour tags and display matrix from the first frame of a stream.
 
-    Untagged pictures are BT.709 from 1280x720 on and BT.601 below: what encoders of HD material
-    mean by silence, and what players assume.
+    Untagged frames are BT.709 from 1280x720 on and BT.601 below, as players assume.
 
     Args:
         frame: the first frame.
-        orientation: takes the place of the frame's own display matrix.
+        orientation: replaces the frame's own display matrix.
     """
     tag = int(frame.colorspace)
     is_rgb = not frame.format.components or frame.format.is_rgb or frame.format.has_palette
-    is_hd = frame.height >= _HD_HEIGHT or frame.width >= _HD_WIDTH
-    space = "rgb" if is_rgb else _MATRICES.get(tag, "bt709" if is_hd else "bt601")
-    is_full = is_rgb or frame.color_range == _FULL or frame.format.name.startswith("yuvj")
+    space = "rgb" if is_rgb else COLOR_SPACES.get(tag) or untagged_space(frame.width, frame.height)
+    is_full = is_rgb or frame.color_range == FULL or frame.format.name.startswith("yuvj")
     transposed, rows, columns, degrees, mirrored = _orientation(
         orientation or _display_matrix(frame)
     )
@@ -92,7 +95,7 @@ def pixel_recipe(frame: VideoFrame, *, orientation: Matrix | None = None) -> Pix
         height=frame.height,
         color_space=space,
         color_range="full" if is_full else "limited",
-        is_tagged=is_rgb or tag in _MATRICES,
+        is_tagged=is_rgb or tag in COLOR_SPACES,
         is_transposed=transposed,
         flips_rows=rows,
         flips_columns=columns,
@@ -102,10 +105,10 @@ def pixel_recipe(frame: VideoFrame, *, orientation: Matrix | None = None) -> Pix
 
 
 def _display_matrix(frame: VideoFrame) -> Matrix:
-    """The first two rows and columns of ISO 14496-12's matrix in the track header box."""
+    """Return the first two rows and columns of the matrix in the track header (ISO 14496-12)."""
     try:
         data = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # PyAV knows no name for other side data of this frame, such as EXIF
+    except ValueError:  # PyAV fails on side data that it has no name for, such as EXIF
         turns = round(-frame.rotation / 90) % 4
         return ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))[turns]
     if data is None:
@@ -115,7 +118,7 @@ def _display_matrix(frame: VideoFrame) -> Matrix:
 
 
 def _orientation(matrix: Matrix) -> tuple[bool, bool, bool, int, bool]:
-    """(transpose, flip rows, flip columns, clockwise degrees, mirrored), to the nearest quarter."""
+    """Return (transpose, flip rows, flip columns, clockwise degrees, mirrored)."""
     a, b, c, d = matrix
     if abs(b * c) > abs(a * d):
         transposed, rows, columns, mirrored = True, b < 0, c < 0, b * c > 0
@@ -128,13 +131,12 @@ def _orientation(matrix: Matrix) -> tuple[bool, bool, bool, int, bool]:
 def to_rgb(
     frame: VideoFrame, recipe: PixelRecipe, size: tuple[int, int] | None = None
 ) -> ByteArray:
-    """uint8 [H, W, 3]: the picture as a player shows it, except that pixels keep their aspect.
+    """Return a frame as a player shows it, uint8 [H, W, 3], but with its stored pixel aspect.
 
     Args:
-        frame: a decoded picture; one of another size is scaled to the recipe's.
-        recipe: what `pixel_recipe` read from the first frame.
-        size: (height, width) to scale the upright picture to, by a bicubic filter; None for its
-            own.
+        frame: a decoded frame; one of another size is scaled to the recipe's.
+        recipe: from `pixel_recipe` of the first frame.
+        size: (height, width) to scale the upright frame to, by a bicubic filter; None to keep it.
     """
     height, width = recipe.height, recipe.width
     if size is not None:
@@ -144,7 +146,7 @@ def to_rgb(
         height=height,
         interpolation=None if size is None else "BICUBIC",
         format="rgb24",
-        dst_color_range=_FULL,
+        dst_color_range=FULL,
         threads=1,
         **sws_colours(recipe),
     )
@@ -152,16 +154,16 @@ def to_rgb(
 
 
 def sws_colours(recipe: PixelRecipe) -> dict[str, int]:
-    """What swscale must be told of the stored pictures; nothing where they are RGB."""
-    matrix = _SWSCALE.get(recipe.color_space)
+    """Return swscale's options for the stored frames; empty if they are RGB."""
+    matrix = SWSCALE_COLORSPACE.get(recipe.color_space)
     if matrix is None:
         return {}
-    full = _FULL if recipe.color_range == "full" else _LIMITED
+    full = FULL if recipe.color_range == "full" else LIMITED
     return {"src_colorspace": matrix, "src_color_range": full}
 
 
 def upright(stored: ByteArray, recipe: PixelRecipe) -> ByteArray:
-    """uint8 [H, W, 3], contiguous: `stored` turned and flipped as the display matrix says."""
+    """Return `stored` rotated and flipped by the display matrix, uint8 [H, W, 3], contiguous."""
     turned = stored.transpose(1, 0, 2) if recipe.is_transposed else stored
     turned = turned[::-1] if recipe.flips_rows else turned
     turned = turned[:, ::-1] if recipe.flips_columns else turned

@@ -1,7 +1,7 @@
-"""Pictures as 8-bit YUV planes: what decoders give and encoders take, without a way through RGB.
+"""Frames as 8-bit YUV planes, the format of decoders and encoders, without a conversion to RGB.
 
-Owns: the planes and their conversion. Values are of the limited range; the matrix is a number of
-ITU-T H.273 (1 BT.709, 5 and 6 BT.601, ...) and always the caller's to know.
+Owns: the planes and their conversion. Values have the limited range; the matrix is a number of
+ITU-T H.273 (1 BT.709, 5 and 6 BT.601, ...), which the caller passes.
 """
 
 from __future__ import annotations
@@ -12,23 +12,31 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from tam_video.types import ByteArray
-from tam_video.video.pixels import PixelRecipe, sws_colours, to_rgb, upright
+from tam_video.video.pixels import (
+    COLOR_SPACES,
+    FULL,
+    LIMITED,
+    SWSCALE_COLORSPACE,
+    PixelRecipe,
+    sws_colours,
+    to_rgb,
+    untagged_space,
+    upright,
+)
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.video.plane import VideoPlane
 
-# Matrix numbers of H.273 and what swscale calls the same matrix.
-SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
-_MATRIX_NUMBERS = {"bt709": 1, "fcc": 4, "bt601": 6, "smpte240m": 7, "bt2020": 9}
-_BT709, _BT601 = 1, 6
-_MIN_HD_WIDTH, _MIN_HD_HEIGHT = 1280, 720
-_LIMITED, _FULL = 1, 2  # AVColorRange
+# Matrix numbers of H.273 that frames can be encoded with, and swscale's number of each; not the
+# constant luminance of 10, which swscale can't produce.
+SWSCALE_MATRIX = {n: SWSCALE_COLORSPACE[space] for n, space in COLOR_SPACES.items() if n != 10}
+_MATRIX_NUMBERS = {**SWSCALE_COLORSPACE, "bt601": 6}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
-    """A picture with brightness in full size and colour in full or half size.
+    """A frame with luma in full size and chroma in full or half size.
 
     Attributes:
         y: uint8 [H, W], 16 to 235.
@@ -42,7 +50,7 @@ class Planes:
 
     @property
     def step(self) -> int:
-        """Pixels that share a colour sample along each side: 1 (4:4:4) or 2 (4:2:0)."""
+        """Pixels that share a chroma sample along each side: 1 (4:4:4) or 2 (4:2:0)."""
         return int(self.y.shape[0] // self.u.shape[0])
 
     @property
@@ -63,10 +71,10 @@ class Planes:
 
 
 class DrawnFrame:
-    """A picture to draw on that an encoder takes as it is: planes in the encoder's own memory."""
+    """A frame to draw on that an encoder takes without a copy: views of an `av.VideoFrame`."""
 
     def __init__(self, width: int, height: int, *, step: int = 2) -> None:
-        """Make it; its pixels are not set yet.
+        """Allocate the frame; its pixels are not set.
 
         Args:
             width: in pixels, a multiple of `step`.
@@ -80,7 +88,7 @@ class DrawnFrame:
 
 
 def _planes(frame: VideoFrame) -> Planes:
-    """Views of a frame's planes, which keep it alive."""
+    """Return views of a frame's planes, which keep it alive."""
     return Planes(*(_view(plane) for plane in frame.planes))
 
 
@@ -90,28 +98,28 @@ def _view(plane: VideoPlane) -> ByteArray:
 
 
 def matrix_of(color_space: str, *, width: int, height: int) -> int:
-    """The matrix to encode with: the one the source is decoded with.
+    """Return the matrix to encode with: the one that the source is decoded with.
 
     Args:
-        color_space: as `VideoInfo.color_space` has it.
-        width: picture width in pixels.
-        height: picture height in pixels.
+        color_space: see `VideoInfo.color_space`.
+        width: frame width in pixels.
+        height: frame height in pixels.
 
     Returns:
         A number of H.273; for RGB sources BT.709 for HD and BT.601 below.
     """
-    is_hd = width >= _MIN_HD_WIDTH or height >= _MIN_HD_HEIGHT
-    return _MATRIX_NUMBERS.get(color_space, _BT709 if is_hd else _BT601)
+    known = color_space if color_space in _MATRIX_NUMBERS else untagged_space(width, height)
+    return _MATRIX_NUMBERS[known]
 
 
 def pad_to_even(picture: ByteArray) -> ByteArray:
-    """Repeat the last row and column where a side is odd: 4:2:0 chroma needs even sides.
+    """Repeat the last row or column if a side is odd: 4:2:0 chroma needs even sides.
 
     Args:
         picture: uint8 [H, W, 3].
 
     Returns:
-        uint8 [H + H % 2, W + W % 2, 3]; the same array when both sides are even.
+        uint8 [H + H % 2, W + W % 2, 3]; the same array if both sides are even.
     """
     height, width = picture.shape[:2]
     if height % 2 == 0 and width % 2 == 0:
@@ -120,11 +128,11 @@ def pad_to_even(picture: ByteArray) -> ByteArray:
 
 
 def frame_of_rgb(rgb: ByteArray, *, matrix: int, step: int = 2) -> VideoFrame:
-    """A picture for an encoder.
+    """Convert RGB to a frame for an encoder.
 
     Args:
         rgb: uint8 [H, W, 3]; odd sides are padded.
-        matrix: number of H.273 to convert with.
+        matrix: the matrix to convert with.
         step: 1 for 4:4:4, 2 for 4:2:0.
     """
     from av import VideoFrame
@@ -133,26 +141,26 @@ def frame_of_rgb(rgb: ByteArray, *, matrix: int, step: int = 2) -> VideoFrame:
     return frame.reformat(
         format=_format(step),
         dst_colorspace=SWSCALE_MATRIX[matrix],
-        dst_color_range=_LIMITED,
+        dst_color_range=LIMITED,
         threads=1,
     )
 
 
 def planes_of_rgb(rgb: ByteArray, *, matrix: int, step: int = 2) -> Planes:
-    """Planes of an RGB picture; see `frame_of_rgb`."""
+    """Convert RGB to planes; see `frame_of_rgb`."""
     return _planes(frame_of_rgb(rgb, matrix=matrix, step=step))
 
 
 def planes_of_frame(frame: VideoFrame, recipe: PixelRecipe, *, matrix: int) -> Planes:
-    """A decoded picture as upright 4:2:0 planes, with no conversion where it needs none.
+    """Convert a decoded frame to upright 4:2:0 planes; a copy if it already has this format.
 
     Args:
-        frame: a decoded picture.
-        recipe: what `pixel_recipe` read from the first frame.
-        matrix: number of H.273 that the planes shall have.
+        frame: a decoded frame.
+        recipe: from `pixel_recipe` of the first frame.
+        matrix: the planes' matrix.
 
     Returns:
-        Planes with even sides, as `pad_to_even` pads them.
+        Planes with even sides; see `pad_to_even`.
     """
     if recipe.width % 2 or recipe.height % 2:
         return planes_of_rgb(to_rgb(frame, recipe), matrix=matrix)
@@ -161,7 +169,7 @@ def planes_of_frame(frame: VideoFrame, recipe: PixelRecipe, *, matrix: int) -> P
         height=recipe.height,
         format=_format(2),
         dst_colorspace=SWSCALE_MATRIX[matrix],
-        dst_color_range=_LIMITED,
+        dst_color_range=LIMITED,
         threads=1,
         **sws_colours(recipe),
     )
@@ -173,14 +181,14 @@ def planes_of_frame(frame: VideoFrame, recipe: PixelRecipe, *, matrix: int) -> P
 
 
 def rgb_of_planes(planes: Planes, *, matrix: int) -> ByteArray:
-    """uint8 [H, W, 3], RGB of a picture in planes of the given matrix."""
+    """Convert planes of the given matrix to RGB, uint8 [H, W, 3]."""
     drawn = DrawnFrame(planes.width, planes.height, step=planes.step)
     planes.copy_to(drawn.planes)
     picture = drawn.frame.reformat(
         format="rgb24",
         src_colorspace=SWSCALE_MATRIX[matrix],
-        src_color_range=_LIMITED,
-        dst_color_range=_FULL,
+        src_color_range=LIMITED,
+        dst_color_range=FULL,
         threads=1,
     )
     return cast("ByteArray", picture.to_ndarray())

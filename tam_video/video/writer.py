@@ -19,6 +19,7 @@ from tam_video.video.audio import AudioCopy
 from tam_video.video.container import open_stream
 from tam_video.video.encoders import Encoder, choose_encoder
 from tam_video.video.muxing import PacketQueue, open_mp4
+from tam_video.video.pixels import LIMITED
 from tam_video.video.planes import SWSCALE_MATRIX, DrawnFrame, frame_of_rgb, matrix_of
 from tam_video.video.reader import ReadLimits, checked_path, is_dicom, open_video
 
@@ -31,7 +32,6 @@ _log = logging.getLogger(__name__)
 
 TICKS_PER_SECOND = 90_000
 _UNSPECIFIED = 2
-_LIMITED_RANGE = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +171,7 @@ def _add_video_stream(
     context.colorspace = encoding_matrix(tags, width=size[0], height=size[1])
     context.color_primaries = tags.primaries
     context.color_trc = tags.transfer
-    context.color_range = _LIMITED_RANGE
+    context.color_range = LIMITED
     context.sample_aspect_ratio = tags.sample_aspect_ratio
     return stream
 
