@@ -9,14 +9,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeAlias, Unpack
+from typing import TypeAlias
 
 import numpy as np
 
-from tam_video.config import RunConfig, make_config
+from tam_video.config import RunConfig
 from tam_video.errors import ConfigError
 from tam_video.methods import METHODS
 from tam_video.methods.answer_maps import AnswerMaps, answer_maps
@@ -29,14 +28,9 @@ from tam_video.models import (
 )
 from tam_video.models.conversation import assign_inputs
 from tam_video.samplers import SAMPLERS, FrameSampler, Window, window
-from tam_video.settings.keywords import SettingKeywords
-from tam_video.settings.signature import list_settings
 from tam_video.stages import StageProgress, StageTimer
-from tam_video.tam import join_words
-from tam_video.tam.activation import profile_options
-from tam_video.tam.phrases import subtoken_maps
+from tam_video.tam import join_words, word_maps
 from tam_video.tam.reliance import word_reliance
-from tam_video.tam.temporal import SubtokenAggregate
 from tam_video.types import (
     ExplainedInput,
     Explanation,
@@ -75,7 +69,6 @@ class SampledFrames:
     timings: Mapping[str, float]
 
 
-@list_settings
 def explain(
     video: PathLike | Sequence[PathLike],
     question: str | None = None,
@@ -85,7 +78,6 @@ def explain(
     model: str | VideoModel | None = None,
     config: RunConfig | None = None,
     progress: StageProgress | None = None,
-    **settings: Unpack[SettingKeywords],
 ) -> Explanation:
     """Ask a model about a video and map every token of its answer onto the video.
 
@@ -97,7 +89,6 @@ def explain(
         model: a loaded model, or the name that `load_model` takes; overrides `config.model`.
         config: all other settings.
         progress: called as the stages go on.
-        settings: single settings by name, such as `num_frames=4`; they override `config`.
 
     Returns:
         The answer with a map for every token and word.
@@ -107,22 +98,24 @@ def explain(
         InputError: the video can't be read.
         ModelError: the model can't be loaded, is unsupported, or fails.
     """
-    chosen = make_config(settings, base=config)
+    settings = config or RunConfig()
     if isinstance(model, str):
-        chosen = chosen.model_copy(update={"model": model})
+        settings = settings.model_copy(update={"model": model})
     paths = video_paths(video)
     turns = build_conversation(question, conversation, num_inputs=len(paths))
-    METHODS.load(chosen.method)  # a wrong name is told before the model is loaded
+    METHODS.load(settings.method)  # a wrong name is told before the model is loaded
     stages = StageTimer(progress)
     with ExitStack() as stack:
-        readers = _opened(paths, chosen, stack, stages)
+        readers = _opened(paths, settings, stack, stages)
         with stages.stage("load model"):
             loaded = (
-                load_model_from_config(chosen) if model is None or isinstance(model, str) else model
+                load_model_from_config(settings)
+                if model is None or isinstance(model, str)
+                else model
             )
-        frames = _read(readers, chosen, loaded, stages)
+        frames = _read(readers, settings, loaded, stages)
     return explain_frames(
-        frames, turns, model=loaded, settings=chosen, answer=answer, progress=progress
+        frames, turns, model=loaded, settings=settings, answer=answer, progress=progress
     )
 
 
@@ -212,8 +205,7 @@ def explain_frames(
             profile=settings.profile,
             seed=settings.seed,
         )
-        subtokens = profile_options(settings.profile).subtoken_aggregate
-        result = _explanation(frames.batches, generation, found, subtokens=subtokens)
+        result = _explanation(frames.batches, generation, found)
     return replace(
         result,
         settings=_recorded(settings, model, answer=answer),
@@ -389,11 +381,8 @@ def _explanation(
     batches: Sequence[FrameBatch],
     generation: Generation,
     found: AnswerMaps,
-    *,
-    subtokens: SubtokenAggregate,
 ) -> Explanation:
     words = join_words(generation.tokens)
-    joined = partial(subtoken_maps, words=words, aggregate=subtokens, tokens=generation.tokens)
     inputs = [
         ExplainedInput(
             info=batch.info,
@@ -401,7 +390,7 @@ def _explanation(
             pts_seconds=batch.pts_seconds,
             layout=layout,
             maps=maps,
-            word_maps=joined(maps),
+            word_maps=word_maps(maps, words),
         )
         for batch, layout, maps in zip(batches, generation.layouts, found.maps, strict=True)
     ]

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Unpack
 
 import numpy as np
 
-from tam_video.config import RunConfig, make_config
+from tam_video.config import RunConfig
 from tam_video.errors import ConfigError, OutputExistsError, RunFolderError, VideoOpenError
 from tam_video.export.arrays import write_arrays
 from tam_video.export.document import read_explanation, write_document
@@ -29,8 +28,6 @@ from tam_video.render.annotate import render_annotated
 from tam_video.render.compare import render_comparison, run_names
 from tam_video.render.options import RenderOptions
 from tam_video.render.sheet import check_libraries
-from tam_video.settings.keywords import SettingKeywords
-from tam_video.settings.signature import list_settings
 from tam_video.stages import StageProgress, StageTimer, StepProgress
 from tam_video.types import Explanation, Message
 from tam_video.video.encoders import choose_encoder
@@ -75,7 +72,6 @@ class RunFiles:
         return tuple(self.files[key] for key in keys if key in self.files)
 
 
-@list_settings
 def explain_to_folder(
     video: PathLike | Sequence[PathLike],
     run_dir: str | Path,
@@ -87,32 +83,30 @@ def explain_to_folder(
     config: RunConfig | None = None,
     force: bool = False,
     progress: StageProgress | None = None,
-    **settings: Unpack[SettingKeywords],
 ) -> RunFiles:
     """`explain`, then write the run folder: JSON, arrays, annotated videos, captions, manifest.
 
-    The folder is written aside and renamed: it is complete or not there. Single settings can be
-    given by name, such as `layout="grid"`; they override `config`.
+    The folder is written aside and renamed: it is complete or not there.
 
     Raises:
         OutputExistsError: `run_dir` exists and `force` is not set, or it is no run folder.
         TamVideoError: as `explain`; or a file can't be written.
     """
-    chosen, target = make_config(settings, base=config), Path(run_dir)
+    settings, target = config or RunConfig(), Path(run_dir)
     refuse_existing(target, force=force)
-    render_options(chosen)  # a wrong name is told before the model runs
-    if chosen.render:
-        choose_encoder(chosen.encoder)
+    render_options(settings)  # a wrong name is told before the model runs
+    if settings.render:
+        choose_encoder(settings.encoder)
     explanation = explain(
         video,
         question,
         conversation=conversation,
         answer=answer,
         model=model,
-        config=chosen,
+        config=settings,
         progress=progress,
     )
-    return write_run(explanation, video, target, settings=chosen, force=force, progress=progress)
+    return write_run(explanation, video, target, settings=settings, force=force, progress=progress)
 
 
 def write_run(
@@ -252,7 +246,7 @@ def render_compared(
     for folder in folders:
         read_manifest(folder)
     explanations = [read_explanation(folder).of_input(0) for folder in folders]
-    look = replace(options or RenderOptions(), layout="overlay")
+    look = replace(options or RenderOptions(), layout="compare")
     if target.suffix.lower() != ".mp4":
         raise ConfigError(f"{target.name} is no name of an MP4", hint="-o comparison.mp4")
     names = [target.name] + [f"{target.stem}.{kind}" for kind in ("vtt", *look.previews)]
@@ -310,7 +304,24 @@ def render_options(settings: RunConfig) -> RenderOptions:
         MissingDependencyError: a library that draws what is asked for is not installed.
     """
     check_libraries(settings.stills)
-    return RenderOptions.of_run(settings)
+    return RenderOptions(
+        colormap=settings.colormap,
+        opacity=settings.opacity,
+        token=settings.show_token,
+        word=settings.show_word,
+        layout=settings.layout,
+        tiles=settings.tiles,
+        threshold=settings.threshold,
+        contours=settings.contours,
+        boxes=settings.boxes,
+        previews=settings.previews,
+        stills=settings.stills,
+        crf=settings.crf,
+        speed_preset=settings.speed_preset,
+        encoder=settings.encoder,
+        font=settings.font,
+        reader=settings.reader,
+    )
 
 
 def run_files(folder: Path) -> dict[str, Path]:

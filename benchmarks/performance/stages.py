@@ -24,13 +24,14 @@ from tam_video.models.capture import States
 from tam_video.models.prompt import encode_prompt
 from tam_video.models.scores import class_scores
 from tam_video.tam import join_words
-from tam_video.tam.activation import DEFAULT, activate
+from tam_video.tam.activation import activate
 from tam_video.tam.causal import context_mask
 from tam_video.tam.interference import corrected_maps
 from tam_video.tam.layers import layer_factors, mix_layers
 from tam_video.tam.logits import raw_maps, text_relevance
-from tam_video.tam.phrases import join_phrases
-from tam_video.tam.temporal import SlotMotion, input_motions, temporal_filter
+from tam_video.tam.motion import SlotMotion, input_motions
+from tam_video.tam.options import DEFAULT
+from tam_video.tam.temporal import temporal_gaussian
 from tam_video.tam.words import content_tokens
 from tam_video.types import FrameBatch, Generation, IntArray, Token, VisualLayout
 from tam_video.video.reader import open_video
@@ -96,7 +97,7 @@ def project(given: Recorded) -> Generation:
 
 def motions(given: Recorded) -> tuple[SlotMotion, ...]:
     """Optical flow and cuts."""
-    return input_motions((given.frames,), given.generation, DEFAULT)
+    return input_motions((given.frames,), given.generation)
 
 
 def added(given: Recorded) -> object:
@@ -248,10 +249,10 @@ def _stages(shape: Shape) -> dict[str, Callable[[], object]]:
         ],
         "causal correction": correct,
         "flow and cuts": lambda: motions(given),
-        "filter": lambda: temporal_filter(
-            cells, DEFAULT, flow=seen[0].flow, cuts=seen[0].cuts, slot_seconds=seen[0].slot_seconds
+        "filter": lambda: temporal_gaussian(
+            cells, seen[0], sigma_slots=DEFAULT.gaussian_sigma_slots
         ),
-        "words and phrases": lambda: join_phrases(join_words(generation.tokens)),
+        "words": lambda: join_words(generation.tokens),
         "all that is added": lambda: added(given),
     }
 

@@ -13,8 +13,9 @@ from tam_video.methods.base import Evidence
 from tam_video.models.base import VideoModel
 from tam_video.models.inference import TransformersModel
 from tam_video.models.probing import Probe
-from tam_video.tam.activation import activate, profile_options
-from tam_video.tam.temporal import input_motions
+from tam_video.tam.activation import activate
+from tam_video.tam.motion import input_motions
+from tam_video.tam.options import profile_options
 from tam_video.types import FloatArray, FrameBatch, Generation, Profile
 
 TAM = "tam"
@@ -59,7 +60,8 @@ def answer_maps(
         ModelError: the model fails, or lacks what the method reads.
     """
     if method == TAM:
-        motions = input_motions(batches, generation, profile_options(profile))
+        needed = profile_options(profile).needs_motion
+        motions = input_motions(batches, generation) if needed else ()
         found = activate(generation, profile=profile, motions=motions)
         return AnswerMaps(tuple(each.maps for each in found), found[0].text_scores)
     made = make_method(method, seed=seed)

@@ -1,4 +1,4 @@
-"""Where the answer's positions look: raw attention, rollout, and rollout against the background."""
+"""Attention maps: raw attention, rollout, and rollout against the background."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import ClassVar
 import numpy as np
 
 from tam_video.errors import ConfigError
-from tam_video.methods.base import Cost, Evidence, MethodMaps, probe_of, scaled_maps
+from tam_video.methods.base import Cost, ProbeMethod
+from tam_video.models.probing import Probe
 from tam_video.types import Float64Array, FloatArray, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
+class Attention(ProbeMethod):
     """Attention from the position that predicted a token to the cells, heads and layers averaged.
 
     Attributes:
@@ -29,19 +30,16 @@ class Attention:
         if self.num_layers < 1:
             raise ConfigError(f"num_layers must be 1 or more, not {self.num_layers}")
 
-    def explain(self, evidence: Evidence) -> MethodMaps:
-        """Maps of the answer tokens."""
-        probe = probe_of(evidence, self.name)
-        before = probe.cost
-        found = probe.attentions(average_heads=True)
-        rows = np.mean([layer[0] for layer in found.rows[-self.num_layers :]], axis=0)
-        scores = rows[:, found.visual_positions]
-        return MethodMaps(self.name, scaled_maps(scores, probe.generation), probe.cost - before)
+    def cell_scores(self, probe: Probe) -> FloatArray:
+        """Compute float32 [J, V], mean attention from each answer token to the cells."""
+        attentions = probe.attentions(average_heads=True)
+        rows = np.mean([layer[0] for layer in attentions.rows[-self.num_layers :]], axis=0)
+        return np.asarray(rows[:, attentions.visual_positions])
 
 
 @dataclass(frozen=True, slots=True)
-class AttentionRollout:
-    """Attention followed through all layers.
+class AttentionRollout(ProbeMethod):
+    """Attention rollout through all layers.
 
     Source: Abnar & Zuidema, ACL 2020, arXiv:2005.00928: heads averaged, half of the residual, rows
     normalised, product over the layers, visual and text positions alike.
@@ -50,16 +48,13 @@ class AttentionRollout:
     name: ClassVar[str] = "attention-rollout"
     cost: ClassVar[Cost] = "attention"
 
-    def explain(self, evidence: Evidence) -> MethodMaps:
-        """Maps of the answer tokens."""
-        probe = probe_of(evidence, self.name)
-        before = probe.cost
-        maps = scaled_maps(probe.attention_rollout(), probe.generation)
-        return MethodMaps(self.name, maps, probe.cost - before)
+    def cell_scores(self, probe: Probe) -> FloatArray:
+        """Compute float32 [J, V], the rollout from each answer token to the cells."""
+        return probe.attention_rollout()
 
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
+class Contrast(ProbeMethod):
     """Rollout under the question minus rollout under a question about the background.
 
     Source: the contrastive step of DecAF, arXiv:2510.19592. Differs: the same answer is passed
@@ -68,25 +63,22 @@ class Contrast:
     and no segmentation prompt.
 
     Attributes:
-        background: what the last user turn is replaced by.
+        background: text that replaces the last user turn.
     """
 
     background: str = "Describe the background of the scene."
     name: ClassVar[str] = "contrast"
     cost: ClassVar[Cost] = "attention"
 
-    def explain(self, evidence: Evidence) -> MethodMaps:
-        """Maps of the answer tokens."""
-        probe = probe_of(evidence, self.name)
-        before = probe.cost
+    def cell_scores(self, probe: Probe) -> Float64Array:
+        """Compute float64 [J, V], >= 0, the difference of the two rollouts."""
         turns = self.background_turns(probe.generation.conversation)
-        asked = _shares(probe.attention_rollout())
-        behind = _shares(probe.attention_rollout(conversation=turns))
-        maps = scaled_maps(np.maximum(asked - behind, 0), probe.generation)
-        return MethodMaps(self.name, maps, probe.cost - before)
+        question = _shares(probe.attention_rollout())
+        background = _shares(probe.attention_rollout(conversation=turns))
+        return np.maximum(question - background, 0)
 
     def background_turns(self, conversation: tuple[Message, ...]) -> tuple[Message, ...]:
-        """The conversation with another last question; its inputs stay where they are."""
+        """Replace the text of the last turn; its inputs are kept."""
         return (*conversation[:-1], replace(conversation[-1], text=self.background))
 
 

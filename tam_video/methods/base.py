@@ -10,14 +10,14 @@ maps of a token compare over time and between inputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal, Protocol, TypeAlias
+from typing import ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tam_video.errors import ConfigError
 from tam_video.models.probing import Probe, ProbeCost
+from tam_video.tam.activation import split_inputs
 from tam_video.tam.normalise import joint_min_max
 from tam_video.types import FloatArray, Generation, Token
 
@@ -73,6 +73,25 @@ class Method(Protocol):
         ...
 
 
+class ProbeMethod:
+    """A method that scores the cells for each answer token, with further passes of the model."""
+
+    __slots__ = ()
+    name: ClassVar[str]
+    cost: ClassVar[Cost]
+
+    def cell_scores(self, probe: Probe) -> NDArray[np.floating]:
+        """Compute the scores of all cells, float [J, V], one row for each answer token."""
+        raise NotImplementedError
+
+    def explain(self, evidence: Evidence) -> MethodMaps:
+        """Compute the maps of the answer tokens."""
+        probe = probe_of(evidence, self.name)
+        before = probe.cost
+        maps = scaled_maps(self.cell_scores(probe), probe.generation)
+        return MethodMaps(self.name, maps, probe.cost - before)
+
+
 def generation_of(evidence: Evidence) -> Generation:
     """The generation of a probe, or the generation itself."""
     return evidence if isinstance(evidence, Generation) else evidence.generation
@@ -121,14 +140,4 @@ def scaled_maps(scores: NDArray[np.floating], generation: Generation) -> tuple[F
     )
     values = np.zeros((len(generation.tokens), cells.shape[1]), dtype=np.float32)
     values[generation.num_prompt_tokens :] = cells
-    return split_inputs(values, generation)
-
-
-def split_inputs(values: FloatArray, generation: Generation) -> tuple[FloatArray, ...]:
-    """float32 [M, V] as [M, t, h, w] for each input."""
-    shapes = [layout.shape for layout in generation.layouts]
-    ends = np.cumsum([0, *(layout.num_cells for layout in generation.layouts)]).tolist()
-    return tuple(
-        values[:, start:end].reshape(-1, *shape)
-        for (start, end), shape in zip(pairwise(ends), shapes, strict=True)
-    )
+    return split_inputs(values, generation.layouts)

@@ -1,4 +1,4 @@
-"""Occlusion: hide a part of the video, see how much less probable each token becomes. Slow."""
+"""Occlusion: mask a part of the video and measure the fall of each token's probability. Slow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from tam_video.errors import ConfigError
-from tam_video.methods.base import Cost, Evidence, MethodMaps, probe_of, scaled_maps
+from tam_video.methods.base import Cost, ProbeMethod
 from tam_video.models.masking import Blank
 from tam_video.models.probing import Probe
 from tam_video.stages import StepProgress
@@ -20,7 +20,7 @@ BLOCKS_PER_CALL = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Occlusion:
+class Occlusion(ProbeMethod):
     """Fall of a token's log-probability when the pixels of a block of cells are hidden.
 
     Source: Zeiler & Fergus, ECCV 2014, arXiv:1311.2901. Blocks tile the grid and don't overlap; a
@@ -44,10 +44,8 @@ class Occlusion:
         if min(self.block) < 1 or self.batch_size < 1:
             raise ConfigError("the sizes of a block and of a batch are 1 or more")
 
-    def explain(self, evidence: Evidence) -> MethodMaps:
-        """Maps of the answer tokens."""
-        probe = probe_of(evidence, self.name)
-        before = probe.cost
+    def cell_scores(self, probe: Probe) -> Float64Array:
+        """Compute float64 [J, V], >= 0, with one pass a block."""
         layouts = probe.generation.layouts
         blocks = [list(tiles(layout.shape, self.block)) for layout in layouts]
         total = sum(map(len, blocks))
@@ -57,8 +55,7 @@ class Occlusion:
         for number, parts in enumerate(blocks):
             falls.append(self._falls(probe, number, parts, shown=shown, done=done, total=total))
             done += len(parts)
-        scores = np.concatenate(falls, axis=1)
-        return MethodMaps(self.name, scaled_maps(scores, probe.generation), probe.cost - before)
+        return np.concatenate(falls, axis=1)
 
     def _falls(
         self,

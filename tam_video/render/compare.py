@@ -42,7 +42,7 @@ def render_comparison(
         names: what each run is called.
         video_path: the clip.
         mp4: the file to write; captions and previews have its stem.
-        options: the look settings; their layout is not used.
+        options: how it looks; the layout is "compare" whatever they say.
         progress: called with (frames done, frames in all) after each frame.
 
     Raises:
@@ -51,7 +51,7 @@ def render_comparison(
         InputError: the video can't be read.
         OutputError: a file can't be written.
     """
-    look = options or RenderOptions()
+    look = options or RenderOptions(layout="compare")
     if not 2 <= len(explanations) <= MAX_RUNS:
         raise ConfigError(
             f"{len(explanations)} runs can't be compared", hint=f"give 2 to {MAX_RUNS} run folders"
@@ -59,12 +59,8 @@ def render_comparison(
     with open_video(video_path, reader=look.reader) as reader:
         clip, tags = clip_clock(reader), source_tags(video_path, reader.info)
         schedules = tuple(schedule_turns_if_present(each, look, clip) for each in explanations)
-        if look.show_word is not None and not any(
-            schedule.subjects[0].spans for schedule in schedules
-        ):
-            raise ConfigError(
-                f"no run says {look.show_word!r}", hint="choose a word of the answers"
-            )
+        if look.word is not None and not any(schedule.subjects[0].spans for schedule in schedules):
+            raise ConfigError(f"no run says {look.word!r}", hint="choose a word of the answers")
         passes = (Pass(schedules),)
         screen = compare_screen(
             explanations, names, RenderContext(reader.info, clip, look, tags.matrix)

@@ -149,7 +149,7 @@ def schedule_turns_if_present(
     try:
         return schedule_turns(explanation, options, clip)
     except ConfigError:
-        if options.show_word is None:
+        if options.word is None:
             raise
         return whole(Subject(text="", maps=None), clip)
 
@@ -160,10 +160,10 @@ def chosen_subject(explanation: Explanation, options: RenderOptions) -> Subject 
     Raises:
         ConfigError: there is no such word or token.
     """
-    if options.show_token is not None:
-        return token_subject(explanation, options.show_token)
-    if options.show_word is not None:
-        return words_subject(explanation, [find_word(explanation, options.show_word)])
+    if options.token is not None:
+        return token_subject(explanation, options.token)
+    if options.word is not None:
+        return words_subject(explanation, [find_word(explanation, options.word)])
     return None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tam_video.errors import ConfigError
 from tam_video.render.canvas import Canvas, Rect, even
 from tam_video.render.captions import (
     MIN_CANVAS_WIDTH_PX,
@@ -166,6 +167,10 @@ def build_screen(explanation: Explanation, context: RenderContext) -> Screen:
         "side": side_screen,
         "grid": grid_screen,
     }
+    if context.look.layout not in builders:
+        raise ConfigError(
+            "layout 'compare' is for several runs", hint="tam-video render RUN RUN --layout compare"
+        )
     return builders[context.look.layout](explanation, context)
 
 

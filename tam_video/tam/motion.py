@@ -1,32 +1,40 @@
-"""Where the things in a cell go from slot to slot, and where the scene changes.
+"""Optical flow at grid resolution and scene cuts, between neighbouring temporal slots.
 
-Owns: optical flow at grid resolution and cuts between slots. The only module of the method that
-looks at pixels; what is done with the motion is told by `alignment`.
+The only module of the method that reads pixels. `alignment` warps maps along the flow.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tam_video.types import ByteArray, Float64Array, FloatArray, IntArray, View, VisualLayout
+from tam_video.types import (
+    ByteArray,
+    Float64Array,
+    FloatArray,
+    FrameBatch,
+    Generation,
+    IntArray,
+    View,
+    VisualLayout,
+)
 
-FlowMethod: TypeAlias = Literal["dis", "farneback"]
-SlotPicture: TypeAlias = Literal["middle", "mean"]
-CutMeasure: TypeAlias = Literal["histogram", "difference"]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
-# DIS refuses pictures whose sides are both below 12 px, and finds little in those below 32.
+# DIS refuses pictures whose sides are both below 12 px, and finds little motion below 32 px.
 _LEAST_SIDE_PX = 32
+_LONG_SIDE_PX = 256
 _CUT_SIDE_PX = 32
 _BLOCKS = 4
 _BINS = 6
-# For each measure: what is never a cut, and what always is one (both in [0, 1]).
-_CUT_RANGES = {"histogram": (0.2, 0.4), "difference": (0.08, 0.18)}
+# The threshold of a cut lies between these distances, both in [0, 1].
+_CUT_RANGE = (0.2, 0.4)
+_CUT_DEVIATIONS = 6.0
 _MAD_TO_DEVIATION = 1.4826
 
 
@@ -37,8 +45,11 @@ class GridFlow:
     Attributes:
         forward: float32 [t-1, h, w, 2], (rows, columns) by which the content of a cell of slot s
             moves until slot s + 1.
-        backward: float32 [t-1, h, w, 2], the way of the content of slot s + 1 back to slot s.
+        backward: float32 [t-1, h, w, 2], the motion of the content of slot s + 1 back to slot s.
         in_picture: bool [h, w], false for cells that lie on padding as a whole; their flow is 0.
+
+    Raises:
+        ValueError: the shapes do not fit, or the flow is not finite.
     """
 
     forward: FloatArray
@@ -64,84 +75,110 @@ class GridFlow:
         return (pairs + 1, height, width)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SlotMotion:
+    """Motion and scene cuts between the slots of one input.
+
+    Attributes:
+        flow: motion between neighbouring slots.
+        cuts: bool [t-1], true where slot s + 1 shows another scene than slot s.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+
+    flow: GridFlow
+    cuts: BoolArray
+
+    def __post_init__(self) -> None:
+        pairs = self.flow.shape[0] - 1
+        if self.cuts.shape != (pairs,) or self.cuts.dtype != np.bool_:
+            raise ValueError(f"cuts must be bool [{pairs}]")
+
+
+def input_motions(batches: Sequence[FrameBatch], generation: Generation) -> tuple[SlotMotion, ...]:
+    """Compute the motion between the slots of every vision input of a generation.
+
+    Args:
+        batches: the frames of each input.
+        generation: its layouts give the frames of each slot.
+    """
+    return tuple(
+        SlotMotion(grid_flow(batch.frames, layout), scene_cuts(batch.frames, layout))
+        for batch, layout in zip(batches, generation.layouts, strict=True)
+    )
+
+
+def dis_flow(first: ByteArray, second: ByteArray) -> FloatArray:
+    """Compute dense optical flow by dense inverse search.
+
+    Source: Kroeger et al., ECCV 2016, arXiv:1603.03590; OpenCV's medium preset.
+
+    Args:
+        first: uint8 [H, W], grey.
+        second: uint8 [H, W], grey.
+
+    Returns:
+        float32 [H, W, 2], (x, y) in pixels.
+    """
+    import cv2
+
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = dis.calc(first, second, np.zeros((*first.shape, 2), np.float32))
+    return np.asarray(flow, dtype=np.float32)
+
+
 def grid_flow(
     frames: ByteArray,
     layout: VisualLayout,
     *,
-    method: FlowMethod = "dis",
-    picture: SlotPicture = "middle",
-    long_side_px: int = 256,
+    pixel_flow: Callable[[ByteArray, ByteArray], FloatArray] = dis_flow,
 ) -> GridFlow:
-    """Optical flow between neighbouring slots, averaged over each cell.
+    """Compute the optical flow between the middle frames of neighbouring slots, mean of each cell.
 
-    Flow is found on whole pictures, also where the grid covers only a part of them, so that what
-    enters a crop from outside is followed too. A cell partly on padding averages its part of the
-    picture.
-
-    Source: Kroeger et al., ECCV 2016 ("dis", OpenCV's medium preset); Farneback, SCIA 2003.
+    The flow is computed on whole frames, scaled down to a longer side of 256 px, also where the
+    grid covers only a part of them, so that content that enters a crop is followed too. A cell
+    partly on padding averages its part of the picture.
 
     Args:
         frames: uint8 [T, H, W, 3], RGB, the sampled frames.
-        layout: which frames fed which slot, and the part of the picture under the grid.
-        method: "dis" or "farneback".
-        picture: what stands for a slot of several frames: its "middle" frame (the later one of
-            two), or their "mean", which blurs what moves within the slot.
-        long_side_px: the pictures are scaled down to this longer side; at least 32.
+        layout: the frames of each slot, and the part of the picture under the grid.
+        pixel_flow: computes the flow of two grey pictures, as `dis_flow`.
 
     Returns:
-        The flow, in cells per slot. One slot gives no pairs.
+        The flow, in cells per slot. One slot has no pairs.
 
     Raises:
-        ValueError: `frames` is not uint8 [T, H, W, 3], a slot names a frame outside T, or an
-            option is unknown or out of range.
+        ValueError: `frames` is not uint8 [T, H, W, 3], or a slot names a frame outside T.
     """
     _check_frames(frames, layout)
-    if method not in ("dis", "farneback"):
-        raise ValueError(f"method must be 'dis' or 'farneback', not {method!r}")
-    if picture not in ("middle", "mean"):
-        raise ValueError(f"picture must be 'middle' or 'mean', not {picture!r}")
-    if long_side_px < _LEAST_SIDE_PX:
-        raise ValueError(f"long_side_px must be at least {_LEAST_SIDE_PX}, not {long_side_px}")
-    pictures = [
-        _grey_picture(frames, slot, picture=picture, long_side_px=long_side_px)
-        for slot in layout.frame_slots
-    ]
+    pictures = [_grey_picture(frames[_middle(slot)]) for slot in layout.frame_slots]
     flow = np.zeros((2, layout.t - 1, layout.h, layout.w, 2), dtype=np.float32)
     rows, columns = _cell_edges(layout, *pictures[0].shape)
-    for pair in range(layout.t - 1):
-        first, second = pictures[pair], pictures[pair + 1]
-        flow[0, pair] = _cell_flow(_pixel_flow(first, second, method), rows, columns, layout)
-        flow[1, pair] = _cell_flow(_pixel_flow(second, first, method), rows, columns, layout)
+    for pair, (first, second) in enumerate(pairwise(pictures)):
+        for way, pixels in enumerate((pixel_flow(first, second), pixel_flow(second, first))):
+            finite = np.nan_to_num(np.asarray(pixels, dtype=np.float32), posinf=0, neginf=0)
+            flow[way, pair] = _cell_flow(finite, rows, columns, layout)
     inside = np.asarray(np.diff(rows) * np.diff(columns).T > 0, dtype=np.bool_)
     return GridFlow(forward=flow[0], backward=flow[1], in_picture=inside)
 
 
-def scene_cuts(
-    frames: ByteArray,
-    layout: VisualLayout,
-    *,
-    measure: CutMeasure = "histogram",
-    deviations: float = 6.0,
-) -> BoolArray:
-    """Between which neighbouring slots the scene changes.
+def scene_cuts(frames: ByteArray, layout: VisualLayout) -> BoolArray:
+    """Find the neighbouring slots between which the scene changes.
 
     Neighbouring frames are compared, from the middle frame of one slot to that of the next, and the
-    greatest distance counts, so that a cut inside a slot is found as well. The distance is half the
-    L1 distance of colour histograms, one for each of 4 x 4 blocks ("histogram": 6 bins a channel,
-    soft, so that a slight change of light moves little) or the mean absolute difference of small
-    pictures ("difference"); both lie in [0, 1].
+    greatest distance counts, so that a cut inside a slot is detected as well. The distance is half
+    the L1 distance of colour histograms, one for each of 4 x 4 blocks of a small picture, with 6
+    bins a channel and linear interpolation between bins; it is in [0, 1].
 
-    A distance is a cut where it exceeds the clip's median by `deviations` times 1.4826 times the
-    median absolute deviation, but never below 0.2 (histogram) or 0.08 (difference), for a still
-    clip has no spread, and always above 0.4 or 0.18, for a clip of two slots has no median to
-    compare with and one of many cuts has a high one. A fast pan may pass for a cut: then slots are
-    filtered alone, while a cut that is missed would mix two scenes.
+    A distance is a cut where it exceeds the clip's median by 6 times 1.4826 times the median
+    absolute deviation. The threshold is at least 0.2, because a still clip has no deviation, and at
+    most 0.4, because a clip of two slots or of many cuts has a high median. A fast pan may be taken
+    for a cut: then slots are filtered alone, whereas a missed cut would mix two scenes.
 
     Args:
         frames: uint8 [T, H, W, 3], RGB, the sampled frames.
-        layout: which frames fed which slot, and the part of the picture that is compared.
-        measure: "histogram" or "difference".
-        deviations: robust standard deviations above the median, >= 0.
+        layout: the frames of each slot, and the part of the picture that is compared.
 
     Returns:
         bool [t-1], true where slot s + 1 shows another scene than slot s.
@@ -150,56 +187,39 @@ def scene_cuts(
         ValueError: as `grid_flow`.
     """
     _check_frames(frames, layout)
-    if measure not in _CUT_RANGES:
-        raise ValueError(f"measure must be 'histogram' or 'difference', not {measure!r}")
-    if not deviations >= 0:
-        raise ValueError(f"deviations must be at least 0, not {deviations}")
     if layout.t == 1:
         return np.zeros(0, dtype=np.bool_)
-    order = [_middle(slot) for slot in layout.frame_slots]
-    needed = sorted({n for pair in range(layout.t - 1) for n in _between(layout, pair)})
-    small = {n: _small_picture(frames[n], layout.view) for n in needed}
-    if measure == "histogram":
-        small = {n: _soft_histograms(each) for n, each in small.items()}
-    distances = np.zeros(len(order) - 1)
-    for pair in range(len(distances)):
-        path = _between(layout, pair)
-        steps = [np.abs(small[a] - small[b]) for a, b in pairwise(path)]
-        distances[pair] = max((_distance(step, measure) for step in steps), default=0)
-    return _outstanding(distances, _CUT_RANGES[measure], deviations)
+    paths = [_between(layout, pair) for pair in range(layout.t - 1)]
+    histograms = {
+        index: _soft_histograms(_small_picture(frames[index], layout.view))
+        for index in {index for path in paths for index in path}
+    }
+    distances = np.array(
+        [
+            max(
+                (np.abs(histograms[a] - histograms[b]).sum() / 2 for a, b in pairwise(path)),
+                default=0.0,
+            )
+            for path in paths
+        ]
+    )
+    median = np.median(distances)
+    spread = _MAD_TO_DEVIATION * np.median(np.abs(distances - median))
+    threshold = np.clip(median + _CUT_DEVIATIONS * spread, *_CUT_RANGE)
+    return np.asarray(distances > threshold, dtype=np.bool_)
 
 
-def _grey_picture(
-    frames: ByteArray, slot: tuple[int, ...], *, picture: SlotPicture, long_side_px: int
-) -> ByteArray:
-    """uint8 [H', W']: the slot in grey, scaled down, neither side below what flow needs."""
+def _grey_picture(frame: ByteArray) -> ByteArray:
+    """uint8 [H', W']: the frame in grey, scaled down, neither side below 32 px."""
     import cv2
 
-    height, width = frames.shape[1:3]
-    scale = min(1.0, long_side_px / max(height, width))
+    height, width = frame.shape[:2]
+    scale = min(1.0, _LONG_SIDE_PX / max(height, width))
     size = tuple(max(_LEAST_SIDE_PX, round(side * scale)) for side in (width, height))
-    chosen = (_middle(slot),) if picture == "middle" else slot
     smaller = scale < 1 and size == (round(width * scale), round(height * scale))
-    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    greys = [
-        cv2.resize(cv2.cvtColor(frames[n], cv2.COLOR_RGB2GRAY), size, interpolation=way)
-        for n in chosen
-    ]
-    return np.asarray(np.rint(np.mean(greys, axis=0)), dtype=np.uint8)
-
-
-def _pixel_flow(first: ByteArray, second: ByteArray, method: FlowMethod) -> FloatArray:
-    """float32 [H', W', 2], (x, y) in pixels."""
-    import cv2
-
-    if method == "dis":
-        dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        found = dis.calc(first, second, np.zeros((*first.shape, 2), np.float32))
-    else:
-        found = cv2.calcOpticalFlowFarneback(
-            first, second, np.zeros((*first.shape, 2), np.float32), 0.5, 5, 15, 3, 5, 1.2, 0
-        )
-    return np.nan_to_num(np.asarray(found, dtype=np.float32), nan=0, posinf=0, neginf=0)
+    interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.resize(grey, size, interpolation=interpolation), dtype=np.uint8)
 
 
 def _cell_edges(layout: VisualLayout, height: int, width: int) -> tuple[IntArray, IntArray]:
@@ -244,8 +264,8 @@ def _cell_flow(
 
 def _members(edges: IntArray, length: int) -> Float64Array:
     """float64 [n, length]: 1 where a pixel lies in a row or column of cells."""
-    places = np.arange(length)
-    inside = (places >= edges[:, :1]) & (places < edges[:, 1:])
+    pixels = np.arange(length)
+    inside = (pixels >= edges[:, :1]) & (pixels < edges[:, 1:])
     return inside.astype(np.float64)
 
 
@@ -254,7 +274,7 @@ def _middle(slot: tuple[int, ...]) -> int:
 
 
 def _between(layout: VisualLayout, pair: int) -> list[int]:
-    """Numbers of the frames from the middle of slot `pair` to the middle of the next slot."""
+    """Indices of the frames from the middle of slot `pair` to the middle of the next slot."""
     first, second = layout.frame_slots[pair], layout.frame_slots[pair + 1]
     return [*first[len(first) // 2 :], *second[: len(second) // 2 + 1]]
 
@@ -281,27 +301,14 @@ def _soft_histograms(picture: Float64Array) -> Float64Array:
     upper = values - low
     lines = np.arange(_CUT_SIDE_PX) * _BLOCKS // _CUT_SIDE_PX
     block = lines[:, None] * _BLOCKS + lines
-    found = np.zeros(_BLOCKS**2 * _BINS**3)
+    histogram = np.zeros(_BLOCKS**2 * _BINS**3)
     for corner in np.ndindex(2, 2, 2):
         share = np.where(corner, upper, 1 - upper).prod(axis=-1)
-        place = block
+        index = block
         for channel, step in enumerate(corner):
-            place = place * _BINS + low[..., channel] + step
-        found += np.bincount(place.ravel(), weights=share.ravel(), minlength=found.size)
-    return found / block.size
-
-
-def _distance(differences: Float64Array, measure: CutMeasure) -> float:
-    return float(differences.sum() / 2 if measure == "histogram" else differences.mean())
-
-
-def _outstanding(
-    distances: Float64Array, bounds: tuple[float, float], deviations: float
-) -> BoolArray:
-    median = np.median(distances)
-    spread = _MAD_TO_DEVIATION * np.median(np.abs(distances - median))
-    threshold = np.clip(median + deviations * spread, *bounds)
-    return np.asarray(distances > threshold, dtype=np.bool_)
+            index = index * _BINS + low[..., channel] + step
+        histogram += np.bincount(index.ravel(), weights=share.ravel(), minlength=histogram.size)
+    return histogram / block.size
 
 
 def _check_frames(frames: ByteArray, layout: VisualLayout) -> None:
@@ -309,6 +316,6 @@ def _check_frames(frames: ByteArray, layout: VisualLayout) -> None:
         raise ValueError(
             f"frames must be uint8 [T, H, W, 3], not {frames.dtype}{list(frames.shape)}"
         )
-    numbers = [number for slot in layout.frame_slots for number in slot]
-    if min(numbers) < 0 or max(numbers) >= len(frames):
+    indices = [index for slot in layout.frame_slots for index in slot]
+    if min(indices) < 0 or max(indices) >= len(frames):
         raise ValueError(f"the layout names frames outside 0..{len(frames) - 1}")

@@ -10,15 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from tam_video.errors import EncodeError, UnknownNameError
-from tam_video.settings.groups import SpeedPreset
 
 if TYPE_CHECKING:
     from av import CodecContext, Packet
 
-SPEED_PRESETS: tuple[str, ...] = get_args(SpeedPreset)
+SPEED_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
 AUTO = "auto"
 _TRIAL_FRAMES = 2
 

@@ -22,19 +22,19 @@ def test_sampler_follows_the_other_options(values, sampler):
     ("values", "message"),
     [
         ({"num_frames": 0}, "num_frames"),
-        ({"layer": 1.5}, "fraction of the depth"),
-        ({"layer": -0.5}, "fraction of the depth"),
+        ({"layer": 1.5}, "share of the depth"),
+        ({"layer": -0.5}, "share of the depth"),
         ({"layer": "last"}, "layer"),
         ({"logits": "tail"}, "logits"),
         ({"opacity": 1.5}, "opacity"),
         ({"dtype": "int8"}, "dtype"),
         ({"colour": "red"}, "colour"),
         ({"fps": float("inf")}, "finite"),
-        ({"start_seconds": 3.0, "end_seconds": 2.0}, "end must be after"),
+        ({"start_seconds": 3.0, "end_seconds": 2.0}, "end must lie after"),
         ({"show_token": 1, "show_word": "a"}, "not both"),
         ({"fps": 2.0, "timestamps": (1.0,)}, "exclude each other"),
         ({"fps": 2.0, "num_frames": 8}, "num_frames and fps exclude each other"),
-        ({"method": "logit", "profile": "reference"}, "profiles are for the method tam"),
+        ({"method": "logit", "profile": "reference"}, "profiles are of the method tam"),
     ],
 )
 def test_senseless_settings_are_refused_with_their_name(values, message):
@@ -61,15 +61,3 @@ def test_recorded_settings_with_the_former_name_of_the_speed_preset_are_read():
 def test_both_names_of_the_speed_preset_are_refused():
     with pytest.raises(ConfigError, match="preset"):
         make_config({"preset": "fast", "speed_preset": "fast"})
-
-
-def test_settings_by_name_override_a_config():
-    base = RunConfig(num_frames=8, layer=-2)
-    assert make_config({"layer": 0.75}, base=base) == RunConfig(num_frames=8, layer=0.75)
-    assert make_config({}, base=base) is base
-
-
-def test_an_unknown_setting_is_refused_with_the_close_one():
-    with pytest.raises(ConfigError, match="unknown setting 'num_frame'") as caught:
-        make_config({"num_frame": 4})
-    assert "did you mean num_frames" in caught.value.hint

@@ -7,23 +7,12 @@ import numpy as np
 import pytest
 
 from tam_video.methods.activation import Eci, Logit, LogitFiltered, Tam, TamReference
-from tam_video.tam import input_activation_maps, rank_gaussian_filter
-from tam_video.tam.activation import PUBLISHED
+from tam_video.tam import rank_gaussian_filter
+from tam_video.tam.activation import activate
+from tam_video.tam.options import PUBLISHED
 from tam_video.types import Generation
 
-PAPER = Tam(temporal=PUBLISHED)
-
-
-def activate(generation: Generation, profile: Any) -> tuple[Any, ...]:
-    return input_activation_maps(
-        generation.scores,
-        visual_positions=generation.visual_positions,
-        text_positions=generation.text_positions,
-        token_strings=[token.text for token in generation.tokens],
-        num_prompt_tokens=generation.num_prompt_tokens,
-        grids=generation.layouts,
-        profile=profile,
-    )
+PAPER = Tam(options=PUBLISHED)
 
 
 def joint_by_loops(maps: np.ndarray, generation: Generation) -> np.ndarray:
@@ -46,10 +35,10 @@ def flat(maps: tuple[np.ndarray, ...]) -> np.ndarray:
     ("method", "profile"), [(PAPER, "published"), (TamReference(), "reference")]
 )
 def test_the_published_steps_are_what_the_stage_makes(
-    generation: Generation, method: Any, profile: str
+    generation: Generation, method: Any, profile: Any
 ) -> None:
     for part, each in zip(
-        method.explain(generation).maps, activate(generation, profile), strict=True
+        method.explain(generation).maps, activate(generation, profile=profile), strict=True
     ):
         np.testing.assert_array_equal(part, each.maps)
 
@@ -61,7 +50,7 @@ def test_logit_is_the_raw_map_on_the_joint_scale(generation: Generation) -> None
 
 
 def test_eci_is_the_corrected_map_on_the_joint_scale(generation: Generation) -> None:
-    parts = activate(generation, "published")
+    parts = activate(generation, profile="published")
     corrected = np.concatenate([each.corrected for each in parts], axis=1)
     found = flat(Eci().explain(generation).maps)
     np.testing.assert_allclose(found, joint_by_loops(corrected, generation), atol=1e-6)

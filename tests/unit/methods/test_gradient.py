@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tam_video.methods.gradient import GradCam, LayerCam, grad_cam, layer_cam
+from tam_video.methods.gradient import GradCam, LayerCam
 
 STATES = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 SLOPES = np.random.default_rng(1).normal(size=(6, 4)).astype(np.float32)
@@ -18,7 +18,7 @@ def test_grad_cam_weighs_channels_by_their_mean_gradient() -> None:
         for d in range(4):
             total += sum(float(SLOPES[u, d]) for u in range(6)) / 6 * float(STATES[v, d])
         expected.append(max(0.0, total))
-    np.testing.assert_allclose(grad_cam(STATES, SLOPES), expected, atol=1e-6)
+    np.testing.assert_allclose(GradCam.cam(STATES, SLOPES), expected, atol=1e-6)
 
 
 def test_layer_cam_weighs_each_cell_by_its_positive_gradients() -> None:
@@ -26,7 +26,7 @@ def test_layer_cam_weighs_each_cell_by_its_positive_gradients() -> None:
     for v in range(6):
         total = sum(max(0.0, float(SLOPES[v, d])) * float(STATES[v, d]) for d in range(4))
         expected.append(max(0.0, total))
-    np.testing.assert_allclose(layer_cam(STATES, SLOPES), expected, atol=1e-6)
+    np.testing.assert_allclose(LayerCam.cam(STATES, SLOPES), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", [GradCam, LayerCam])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import tam_video.tam
 from tam_video.errors import TokenAlignmentError
 from tam_video.tam import input_activation_maps, token_activation_maps
+from tam_video.tam.activation import SequenceLayout
 from tam_video.types import VisualLayout
 
 GRIDS = st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5))
@@ -142,15 +143,19 @@ def test_grid_may_be_a_layout():
     np.testing.assert_array_equal(got.maps, explain(case).maps)
 
 
-def explain_inputs(case, grids):
+def explain_inputs(case, layouts):
     arguments = {name: value for name, value in case.arguments.items() if name != "grid"}
-    return input_activation_maps(case.scores, grids=grids, **arguments)
+    return input_activation_maps((case.scores,), SequenceLayout(layouts=layouts, **arguments))
+
+
+def layout_of(t, h, w):
+    return VisualLayout(t, h, w, tuple((slot,) for slot in range(t)))
 
 
 def test_inputs_are_corrected_together_and_cut_apart():
     case = reference_steps.random_case(6, grid=(3, 4, 5))
 
-    first, second = explain_inputs(case, [(1, 4, 5), (2, 4, 5)])
+    first, second = explain_inputs(case, [layout_of(1, 4, 5), layout_of(2, 4, 5)])
 
     whole = explain(case)
     np.testing.assert_array_equal(np.concatenate([first.raw, second.raw], axis=1), whole.raw)
@@ -161,7 +166,7 @@ def test_inputs_are_corrected_together_and_cut_apart():
 def test_inputs_may_differ_in_shape():
     case = reference_steps.random_case(6, grid=(1, 1, 41))
 
-    found = explain_inputs(case, [(2, 3, 4), (1, 2, 5), VisualLayout(1, 1, 7, ((0,),))])
+    found = explain_inputs(case, [layout_of(2, 3, 4), layout_of(1, 2, 5), layout_of(1, 1, 7)])
 
     assert [each.maps.shape[1:] for each in found] == [(2, 3, 4), (1, 2, 5), (1, 1, 7)]
 
@@ -222,16 +227,16 @@ def test_score_that_nobody_reads_may_be_anything():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"scores": np.zeros((60, 3), np.float32)}, "3 text tokens"),
+        ({"scores": np.zeros((60, 3), np.float32)}, "3 text tokens, not of 7"),
         ({"scores": np.zeros(60, np.float32)}, "float"),
         ({"scores": np.zeros((60, 7), np.int64)}, "float"),
         ({"text_positions": np.arange(6)}, "6 positions"),
-        ({"text_positions": np.arange(7) - 1}, "text_positions must lie"),
+        ({"text_positions": np.arange(7) - 1}, "text_positions must be at least 0"),
         ({"text_positions": np.arange(7) + 1000}, "text_positions must lie"),
         ({"text_positions": np.arange(7.0)}, "int64"),
         ({"visual_positions": np.arange(40).reshape(2, 20)}, "one axis"),
         ({"visual_positions": np.arange(40) + 50}, "visual_positions must lie"),
-        ({"token_strings": ["a"]}, "1 strings"),
+        ({"token_strings": ["a"]}, "7 positions for 1 token strings"),
         ({"num_prompt_tokens": 8}, "num_prompt_tokens"),
         ({"num_prompt_tokens": -1}, "num_prompt_tokens"),
         ({"grid": (8, 5)}, "grid"),

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from motion_cases import flow_of, slow_neighbour, uniform
+from motion_cases import flow_of, motion_of, slow_neighbour, uniform
 
 from tam_video.tam.alignment import aligned_neighbours
+from tam_video.tam.motion import SlotMotion
 
 
 @given(
@@ -20,7 +21,7 @@ def test_neighbours_equals_reference_implementation(seed, slots, height, width, 
     cuts = rng.random(slots - 1) < 0.2
     limit = 0.93 if is_checked else None
 
-    values, present = aligned_neighbours(maps, flow, cuts, 2, tolerance_cells=limit)
+    values, present = aligned_neighbours(maps, SlotMotion(flow, cuts), 2, tolerance_cells=limit)
 
     for offset in range(-2, 3):
         for slot, *cell in np.ndindex(slots, height, width):
@@ -43,18 +44,8 @@ def test_neighbours_equals_reference_implementation(seed, slots, height, width, 
                     assert values[(offset + 2, m, slot, *cell)] == pytest.approx(expected, abs=1e-5)
 
 
-@given(st.integers(1, 5), st.integers(0, 6), st.integers(0, 31))
-@settings(deadline=None, max_examples=30)
-def test_no_flow_is_flow_of_zero(slots, radius, pattern):
-    rng = np.random.default_rng(slots)
-    maps = rng.random((2, slots, 3, 4), dtype=np.float32)
-    cuts = np.array([bool(pattern >> k & 1) for k in range(slots - 1)], dtype=bool)
-
-    still = aligned_neighbours(maps, None, cuts, radius)
-    moved = aligned_neighbours(maps, uniform((slots, 3, 4), (0, 0)), cuts, radius)
-
-    np.testing.assert_array_equal(still[0], moved[0])
-    np.testing.assert_array_equal(still[1], moved[1])
+def moving(shape, step):
+    return motion_of(shape, uniform(shape, step))
 
 
 def test_a_moving_spot_stands_still_among_its_neighbours():
@@ -62,7 +53,7 @@ def test_a_moving_spot_stands_still_among_its_neighbours():
     for slot in range(4):
         maps[0, slot, 1, 2 * slot] = 1
 
-    values, present = aligned_neighbours(maps, uniform((4, 3, 8), (0, 2)), None, 3)
+    values, present = aligned_neighbours(maps, moving((4, 3, 8), (0, 2)), 3)
 
     for slot in range(4):
         seen = present[:, slot, 1, 2 * slot]
@@ -73,7 +64,7 @@ def test_a_moving_spot_stands_still_among_its_neighbours():
 def test_what_leaves_the_picture_is_missing_and_no_zero_gets_in():
     maps = np.ones((1, 2, 3, 4), np.float32)
 
-    values, present = aligned_neighbours(maps, uniform((2, 3, 4), (0, 1.4)), None, 1)
+    values, present = aligned_neighbours(maps, moving((2, 3, 4), (0, 1.4)), 1)
 
     assert present[2, 0].tolist() == [[True, True, True, False]] * 3
     assert present[0, 1].tolist() == [[False, True, True, True]] * 3
@@ -83,7 +74,9 @@ def test_what_leaves_the_picture_is_missing_and_no_zero_gets_in():
 def test_nothing_crosses_a_cut():
     maps = np.arange(4, dtype=np.float32).reshape(1, 4, 1, 1)
 
-    _, present = aligned_neighbours(maps, None, np.array([False, True, False]), 3)
+    _, present = aligned_neighbours(
+        maps, motion_of((4, 1, 1), cuts=np.array([False, True, False])), 3
+    )
 
     assert present[:, :, 0, 0].T.tolist() == [
         [False, False, False, True, True, False, False],
@@ -99,8 +92,10 @@ def test_what_is_covered_in_the_other_slot_is_missing_when_ways_are_checked():
     backward = np.array([[[[0, 0], [0, -1], [0, 0]]]])
     maps = np.zeros((1, 2, 1, 3), np.float32)
 
-    _, trusted = aligned_neighbours(maps, flow_of(forward, backward), None, 1)
-    _, checked = aligned_neighbours(maps, flow_of(forward, backward), None, 1, tolerance_cells=0.5)
+    motion = motion_of((2, 1, 3), flow_of(forward, backward))
+
+    _, trusted = aligned_neighbours(maps, motion, 1, tolerance_cells=None)
+    _, checked = aligned_neighbours(maps, motion, 1, tolerance_cells=0.5)
 
     assert trusted[2, 0, 0].tolist() == [True, True, True]
     assert checked[2, 0, 0].tolist() == [True, False, True]
@@ -111,7 +106,7 @@ def test_picture_and_padding_do_not_see_each_other():
     maps = np.array([[[[1, 1, 0, 0]], [[1, 1, 0, 0]]]], np.float32)
     flow = flow_of(np.array([[[[0, 0.5], [0, 0.5], [0, 0], [0, 0]]]]), inside=inside)
 
-    values, present = aligned_neighbours(maps, flow, None, 1)
+    values, present = aligned_neighbours(maps, motion_of((2, 1, 4), flow), 1)
 
     assert present[2, 0].all()
     assert values[2, 0, 0, 0].tolist() == [1, 1, 0, 0]
@@ -120,24 +115,24 @@ def test_picture_and_padding_do_not_see_each_other():
 def test_far_flow_is_missing_and_harmless():
     maps = np.ones((1, 2, 2, 2), np.float32)
 
-    values, present = aligned_neighbours(maps, uniform((2, 2, 2), (1e30, -1e30)), None, 1)
+    values, present = aligned_neighbours(
+        maps, moving((2, 2, 2), (1e30, -1e30)), 1, tolerance_cells=None
+    )
 
     assert not present[[0, 2]].any()
     assert np.isfinite(values).all()
 
 
 @pytest.mark.parametrize(
-    ("shape", "flow", "cuts", "radius", "options"),
+    ("shape", "radius", "options"),
     [
-        ((2, 3, 4), None, None, 1, {}),
-        ((1, 2, 3, 0), None, None, 1, {}),
-        ((1, 2, 3, 4), uniform((3, 3, 4), (0, 0)), None, 1, {}),
-        ((1, 2, 3, 4), None, np.zeros(2, bool), 1, {}),
-        ((1, 2, 3, 4), None, np.zeros(1), 1, {}),
-        ((1, 2, 3, 4), None, None, -1, {}),
-        ((1, 2, 3, 4), None, None, 1, {"tolerance_cells": 0.0}),
+        ((2, 3, 4), 1, {}),
+        ((1, 2, 3, 0), 1, {}),
+        ((1, 3, 3, 4), 1, {}),
+        ((1, 2, 3, 4), -1, {}),
+        ((1, 2, 3, 4), 1, {"tolerance_cells": 0.0}),
     ],
 )
-def test_wrong_arguments_are_refused(shape, flow, cuts, radius, options):
-    with pytest.raises(ValueError, match=r"maps|flow|cuts|radius|tolerance"):
-        aligned_neighbours(np.zeros(shape, np.float32), flow, cuts, radius, **options)
+def test_wrong_arguments_are_refused(shape, radius, options):
+    with pytest.raises(ValueError, match=r"maps|radius|tolerance"):
+        aligned_neighbours(np.zeros(shape, np.float32), motion_of((2, 3, 4)), radius, **options)

@@ -10,36 +10,34 @@ ANY = st.floats(0, float(np.finfo(np.float32).max), width=32)
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4))
 
 
-def slow_mixture(raw, weights, unit):
+def slow_mixture(raw, weights):
     mixed = np.zeros(raw.shape[1:])
     for layer, maps in enumerate(raw):
         for m, row in enumerate(maps):
-            peak = float(row.max() if unit == "token" else maps.max())
-            if peak > 0:
-                mixed[m] += weights[layer] / sum(weights) * row.astype(float) / peak
+            if maps.max() > 0:
+                mixed[m] += weights[layer] / sum(weights) * row.astype(float) / float(maps.max())
     return mixed
 
 
 @given(
     hnp.arrays(np.float32, SHAPES, elements=st.floats(0, 64, width=16)),
     st.data(),
-    st.sampled_from(["layer", "token"]),
 )
 @settings(deadline=None, max_examples=40)
-def test_mixture_equals_reference_implementation(raw, data, unit):
+def test_mixture_equals_reference_implementation(raw, data):
     count = len(raw)
     weights = data.draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))
     weights[0] += 1
 
-    got = mix_layers(raw, layer_factors(raw, weights, unit=unit))
+    got = mix_layers(raw, layer_factors(raw, weights))
 
-    np.testing.assert_allclose(got, slow_mixture(raw, weights, unit), atol=1e-6)
+    np.testing.assert_allclose(got, slow_mixture(raw, weights), atol=1e-6)
 
 
-@given(hnp.arrays(np.float32, SHAPES, elements=ANY), st.sampled_from(["layer", "token"]))
+@given(hnp.arrays(np.float32, SHAPES, elements=ANY))
 @settings(deadline=None, max_examples=30)
-def test_any_maps_mix_into_the_unit_interval(raw, unit):
-    got = mix_layers(raw, layer_factors(raw, [1.0] * len(raw), unit=unit))
+def test_any_maps_mix_into_the_unit_interval(raw):
+    got = mix_layers(raw, layer_factors(raw, [1.0] * len(raw)))
 
     assert got.dtype == np.float32
     assert (got >= 0).all()
@@ -54,11 +52,10 @@ def test_a_loud_layer_says_no_more_than_a_quiet_one():
     np.testing.assert_allclose(got, [[0.75, 0.25]])
 
 
-def test_layers_keep_the_tokens_proportions_unless_asked():
+def test_layers_keep_the_proportions_of_the_tokens():
     raw = np.array([[[4.0], [1.0]]], np.float32)
 
     assert mix_layers(raw, layer_factors(raw, [1]))[:, 0].tolist() == [1, 0.25]
-    assert mix_layers(raw, layer_factors(raw, [1], unit="token"))[:, 0].tolist() == [1, 1]
 
 
 def test_relevance_takes_the_factor_of_its_maps():
@@ -70,22 +67,12 @@ def test_relevance_takes_the_factor_of_its_maps():
     np.testing.assert_allclose(got, np.full((2, 2), 0.5 / 4 + 0.5))
 
 
-@pytest.mark.parametrize(
-    ("shape", "weights", "unit", "message"),
-    [
-        ((2, 3), [1, 1], "layer", "raw"),
-        ((2, 3, 4), [1], "layer", "raw"),
-        ((2, 3, 4), [0, 0], "layer", "weights"),
-        ((2, 3, 4), [1, -1], "layer", "weights"),
-        ((2, 3, 4), [1, np.nan], "layer", "weights"),
-        ((2, 3, 4), [1, 1], "cell", "unit"),
-    ],
-)
-def test_wrong_arguments_are_refused(shape, weights, unit, message):
-    with pytest.raises(ValueError, match=message):
-        layer_factors(np.zeros(shape, np.float32), weights, unit=unit)
+@pytest.mark.parametrize(("shape", "weights"), [((2, 3), [1, 1]), ((2, 3, 4), [1])])
+def test_wrong_arguments_are_refused(shape, weights):
+    with pytest.raises(ValueError, match="raw"):
+        layer_factors(np.zeros(shape, np.float32), weights)
 
 
 def test_factors_of_other_layers_are_refused():
-    with pytest.raises(ValueError, match="factors"):
-        mix_layers(np.zeros((2, 3, 4), np.float32), np.zeros((3, 3), np.float32))
+    with pytest.raises(ValueError, match="zip"):
+        mix_layers(np.zeros((2, 3, 4), np.float32), np.zeros(3, np.float32))

@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from tam_video.tam.motion import GridFlow
+from tam_video.tam.motion import GridFlow, SlotMotion
 from tam_video.types import View, VisualLayout
 
 WHOLE = View()
@@ -46,6 +46,12 @@ def flow_of(forward, backward=None, inside=None):
 
 def uniform(shape, step):
     return flow_of(np.broadcast_to(np.float32(step), (shape[0] - 1, *shape[1:], 2)))
+
+
+def motion_of(shape, flow=None, cuts=None):
+    """Motion of a grid (t, h, w): no flow is flow of 0, no cuts are cuts nowhere."""
+    cuts = np.zeros(shape[0] - 1, np.bool_) if cuts is None else cuts
+    return SlotMotion(uniform(shape, (0, 0)) if flow is None else flow, cuts)
 
 
 def slow_read(plane, place, *, inside, home):
@@ -93,3 +99,18 @@ def slow_neighbour(plane_of, flow, cuts, *, slot, cell, distance, limit=None):
         if value is None:
             return None
     return value
+
+
+def moving_square(*, slots=6, step=3, grid=(12, 20), cell=16, side=3):
+    """Frames of a patterned square before a still texture, and its cells as maps [1, t, h, w]."""
+    height, width = grid[0] * cell, grid[1] * cell
+    background, square = texture(1, height, width) // 2, 255 - texture(2, height, width) // 2
+    frames = np.stack([background] * slots)
+    maps = np.zeros((1, slots, *grid), np.float32)
+    for slot in range(slots):
+        row, column = 4, 1 + step * slot
+        rows, columns = slice(row, row + side), slice(column, column + side)
+        pixels = np.s_[row * cell : (row + side) * cell, column * cell : (column + side) * cell]
+        frames[slot][pixels] = square[: side * cell, : side * cell]
+        maps[0, slot, rows, columns] = 1
+    return frames, maps

@@ -1,0 +1,89 @@
+"""Options of the token activation map beyond the published steps, and the named profiles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from tam_video.types import Profile
+
+Correction: TypeAlias = Literal["none", "content", "agreement", "published"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationOptions:
+    """What the method does beyond the published steps; the defaults are the published steps.
+
+    Attributes:
+        correction: which earlier tokens the causal correction subtracts. "published": all with
+            another string; "content": content words of the answer do not correct one another;
+            "agreement": tokens whose top cells agree do not correct one another; "none": no
+            correction.
+        content_cap: upper bound of the correction's factor for tokens of content words, > 0; None
+            for no bound.
+        rank_filter: whether each slot is denoised by the rank Gaussian filter.
+        gaussian_sigma_slots: width of the Gaussian along the optical flow, in slots; 0 for none.
+        layer_weights: weights of the layers whose maps are averaged, each >= 0; empty for equal
+            weights. Not used where the scores of one layer are given.
+        reference_precision: whether to compute in the order and precision of the public code.
+
+    Raises:
+        ValueError: a value is unknown or out of its range.
+    """
+
+    correction: Correction = "published"
+    content_cap: float | None = None
+    rank_filter: bool = True
+    gaussian_sigma_slots: float = 0.0
+    layer_weights: tuple[float, ...] = ()
+    reference_precision: bool = False
+
+    def __post_init__(self) -> None:
+        if self.correction not in get_args(Correction):
+            raise ValueError(
+                f"correction must be one of {get_args(Correction)}, not {self.correction!r}"
+            )
+        if self.content_cap is not None and not self.content_cap > 0:
+            raise ValueError(f"content_cap must be above 0, not {self.content_cap}")
+        if not 0 <= self.gaussian_sigma_slots < math.inf:
+            raise ValueError(
+                f"gaussian_sigma_slots must be at least 0 and finite, not "
+                f"{self.gaussian_sigma_slots}"
+            )
+        weights = self.layer_weights
+        if weights and not (all(0 <= w < math.inf for w in weights) and sum(weights) > 0):
+            raise ValueError(f"layer_weights must be >= 0 and not all 0, not {weights}")
+
+    @property
+    def needs_motion(self) -> bool:
+        """Whether optical flow and cuts between the slots are needed."""
+        return self.gaussian_sigma_slots > 0
+
+    @property
+    def needs_content(self) -> bool:
+        """Whether the correction needs to know the tokens of content words."""
+        return self.correction == "content" or self.content_cap is not None
+
+
+PUBLISHED = ActivationOptions()
+# Chosen on the dev clips of `shapes`; docs/results.md has the effect of each part on test clips.
+DEFAULT = ActivationOptions(
+    correction="content", content_cap=1.5, rank_filter=False, gaussian_sigma_slots=0.5
+)
+_PROFILES: dict[Profile, ActivationOptions] = {
+    "default": DEFAULT,
+    "published": PUBLISHED,
+    "reference": ActivationOptions(reference_precision=True),
+}
+
+
+def profile_options(profile: Profile) -> ActivationOptions:
+    """Return the options of a profile.
+
+    Raises:
+        ValueError: the profile is unknown.
+    """
+    if profile not in _PROFILES:
+        raise ValueError(f"profile must be one of {get_args(Profile)}, not {profile!r}")
+    return _PROFILES[profile]
