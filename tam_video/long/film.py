@@ -18,10 +18,11 @@ from tam_video.export.document import read_explanation
 from tam_video.long.document import told_on
 from tam_video.long.windows import Stretch
 from tam_video.render.annotate import clip_clock, source_tags
-from tam_video.render.compositor import draw, moment_of
+from tam_video.render.compositor import draw, frame_state
+from tam_video.render.context import RenderContext
 from tam_video.render.options import RenderOptions
 from tam_video.render.schedule import ClipClock, list_turns, plan_passes
-from tam_video.render.screens import RenderContext, Screen, build_screen
+from tam_video.render.screens import Screen, build_screen
 from tam_video.render.subtitles import Cue, write_vtt
 from tam_video.render.text_layout import one_line
 from tam_video.render.timeline import clock_text
@@ -129,15 +130,15 @@ class Film:
             InputError: the source can't be read.
             OutputError: a file can't be written, or a run folder can't be read.
         """
-        chapters, cues, least = self._prepared()
+        chapters, cues, min_size = self._prepared()
         tags = self._tags
         if self._look.layout != "overlay":
             tags = replace(tags, sample_aspect_ratio=Fraction(1))
         write_video(
             mp4,
-            self._frames(least, progress),
-            width=least[0],
-            height=least[1],
+            self._frames(min_size, progress),
+            width=min_size[0],
+            height=min_size[1],
             end_seconds=self._shots[-1].end_seconds,
             average_fps=self._reader.info.average_fps,
             tags=tags,
@@ -168,7 +169,9 @@ class Film:
 
     def _prepared(self) -> tuple[list[Chapter], list[Cue], tuple[int, int]]:
         """Chapters, captions, and the (width, height) that has room for every screen."""
-        chapters, cues, width, height = [], [], 0, 0
+        chapters: list[Chapter] = []
+        cues: list[Cue] = []
+        width, height = 0, 0
         for shot in self._shots:
             explanation = shot.explanation()
             canvas = self._screen(shot, explanation, (0, 0)).canvas
@@ -177,17 +180,16 @@ class Film:
             title = one_line(f"{at} {explanation.answer}")
             chapters.append(Chapter(shot.film_seconds, shot.end_seconds, title))
             passes = plan_passes(explanation, self._look, shot.clip)
-            found = list_turns(passes, shot.clip, shift_seconds=shot.shift_seconds)
-            cues += [Cue(each.start_seconds, each.end_seconds, each.text) for each in found]
+            cues += list_turns(passes, shot.clip, shift_seconds=shot.shift_seconds)
         return chapters, cues, (width, height)
 
-    def _screen(self, shot: Shot, explanation: Explanation, least: tuple[int, int]) -> Screen:
+    def _screen(self, shot: Shot, explanation: Explanation, min_size: tuple[int, int]) -> Screen:
         context = RenderContext(
             explanation.info,
             shot.clip,
             self._look,
             self._tags.matrix,
-            least=least,
+            min_size=min_size,
             shown_clock=self._clock,
         )
         return build_screen(explanation, context)
@@ -203,7 +205,7 @@ class Film:
             stop = shot.first + len(shot.clip.pts_seconds)
             for frame in self._reader.frames(shot.first, stop):
                 picture = planes_of_rgb(frame.rgb, matrix=self._tags.matrix)
-                draw(screen, moment_of(one_pass, shot.clip, picture, frame.index - shot.first))
+                draw(screen, frame_state(one_pass, shot.clip, picture, frame.index - shot.first))
                 yield TimedPlanes(frame.pts_seconds - shot.shift_seconds, screen.canvas.drawn)
                 done += 1
                 if progress is not None:

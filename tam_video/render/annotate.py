@@ -1,18 +1,20 @@
-"""The annotated clip or picture of one run: the files, in one pass and with flat memory.
+"""The annotated clip or picture of one run: all files, in one pass and with constant memory.
 
-Owns the order of things. What is shown when is decided in `schedule`, where it stands in `screens`,
-how it looks in the elements.
+Calls the other modules in order: `schedule` decides what is shown when, `screens` its position, the
+elements how it looks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from tam_video.errors import ExportError
-from tam_video.render.compositor import compose, drawn_picture, moment_of
+from tam_video.render.compositor import compose, drawn_picture, frame_state
+from tam_video.render.context import RenderContext
 from tam_video.render.options import RenderOptions
+from tam_video.render.output import replacing_output
 from tam_video.render.preview import write_preview
 from tam_video.render.schedule import (
     ClipClock,
@@ -24,11 +26,11 @@ from tam_video.render.schedule import (
     turn_warnings,
     whole,
 )
-from tam_video.render.screens import RenderContext, Screen, build_screen
+from tam_video.render.screens import Screen, build_screen
 from tam_video.render.stills import write_stills
-from tam_video.render.subtitles import Cue, write_vtt
+from tam_video.render.subtitles import write_vtt
 from tam_video.render.text_layout import one_line
-from tam_video.render.turns import Subject, shown_words, words_subject
+from tam_video.render.turns import NO_SUBJECT, question_of, shown_words, words_subject
 from tam_video.stages import StepProgress
 from tam_video.types import ByteArray, Explanation, VideoInfo
 from tam_video.video.planes import SWSCALE_MATRIX, matrix_of, planes_of_rgb
@@ -46,16 +48,16 @@ __all__ = ["RenderOptions", "RenderedFiles", "Turn", "render_annotated"]
 
 @dataclass(frozen=True, slots=True)
 class RenderedFiles:
-    """What was written.
+    """The paths of the written files.
 
     Attributes:
         mp4: the annotated clip.
         vtt: its captions.
         turns: what is shown when.
-        warnings: fallbacks that were taken, in words.
+        warnings: fallbacks taken, as sentences.
         png: the annotated still of a picture; None for a clip.
-        previews: short animations, as they were asked for.
-        stills: contact sheets, as they were asked for.
+        previews: short animations.
+        stills: contact sheets.
     """
 
     mp4: Path
@@ -79,70 +81,66 @@ def render_annotated(
 
     All layouts but "words" keep the source's frames, times and sound; "overlay" and "words" keep
     its size too and add the bar below. The clip is read frame by frame, so memory does not grow
-    with it.
+    with its length.
 
     Args:
-        explanation: what was seen; its clock is the video's.
+        explanation: the maps; its clock is the video's.
         video_path: the source video.
         out_dir: an existing folder.
         options: how it looks; `RenderOptions()` by default.
-        progress: called with (frames done, frames in all) after each frame.
+        progress: called with (frames done, total frames) after each frame.
 
     Returns:
-        The files and what they show when.
+        The files and the turns.
 
     Raises:
         ConfigError: the chosen word, token or font does not exist, or the layout needs more runs.
         InputError: the video can't be read.
         EncodeError: the MP4 can't be written.
         ExportError: another file can't be written.
-        MissingDependencyError: PDF or SVG is asked for without the library that draws it.
+        MissingDependencyError: PDF or SVG without the library that draws it.
     """
     look = options or RenderOptions()
     with open_video(video_path, reader=look.reader) as reader:
-        info = reader.info
-        clip = clip_clock(reader)
-        tags = source_tags(video_path, info)
-        passes = plan_passes(explanation, look, clip, is_image=info.is_image)
-        screen = build_screen(explanation, RenderContext(info, clip, look, tags.matrix))
-        still_context = RenderContext(info, clip, look, tags.matrix, step=1)
-        # Before the long part: a missing library is told at once.
+        context, tags = open_context(reader, look)
+        passes = plan_passes(explanation, look, context.clip, is_image=reader.info.is_image)
+        screen = build_screen(explanation, context)
+        still_context = replace(context, step=1)
+        # Before the encoding, so that a missing library is reported at once.
         stills = write_stills(explanation, reader, out_dir, still_context)
-        written = encode(
-            out_dir / "annotated.mp4",
-            reader,
-            screen,
-            passes,
-            clip,
-            tags=tags,
-            look=look,
-            progress=progress,
-        )
+        mp4 = out_dir / "annotated.mp4"
+        written = encode(mp4, reader, screen, passes, context, tags=tags, progress=progress)
         png = None
-        if info.is_image:
-            still = _annotated_still(explanation, reader, still_context)
-            png = _write_png(out_dir / "annotated.png", still)
-    found = list_turns(passes, clip, shift_seconds=written.shift_seconds)
-    cues = (Cue(each.start_seconds, each.end_seconds, each.text) for each in found)
-    vtt = write_vtt(out_dir / "captions.vtt", cues)
-    previews = tuple(
-        write_preview(
-            written.path, out_dir / f"preview.{kind}", title=_title(explanation), font=look.font
-        )
-        for kind in look.previews
+        if reader.info.is_image:
+            png = out_dir / "annotated.png"
+            _write_png(png, _annotated_still(explanation, reader, still_context))
+    files = finish_clip(
+        written,
+        passes,
+        context,
+        vtt=out_dir / "captions.vtt",
+        preview=lambda kind: out_dir / f"preview.{kind}",
+        title=question_of(explanation) or explanation.answer,
     )
-    warnings = (*written.warnings, *screen.warnings, *stills.warnings, *turn_warnings(found))
-    return RenderedFiles(written.path, vtt, found, warnings, png, previews, stills.paths)
+    vtt_warnings = files.warnings[len(written.warnings) :]
+    warnings = (*written.warnings, *screen.warnings, *stills.warnings, *vtt_warnings)
+    return replace(files, warnings=warnings, png=png, stills=stills.paths)
+
+
+def open_context(reader: VideoReader, look: RenderOptions) -> tuple[RenderContext, PictureTags]:
+    """Return the context of an open source, and the tags of its picture."""
+    tags = source_tags(reader.info.path, reader.info)
+    return RenderContext(reader.info, clip_clock(reader), look, tags.matrix), tags
 
 
 def clip_clock(reader: VideoReader) -> ClipClock:
-    """The clock of an opened source."""
+    """Return the clock of an open source."""
     pts = reader.timeline.pts_seconds
     return ClipClock(pts, end_seconds=float(pts[0]) + reader.info.duration_seconds)
 
 
 def source_tags(path: Path, info: VideoInfo) -> PictureTags:
-    """The source's tags, with the matrix that it is decoded with where it names none."""
+    """Return the source's tags; a missing matrix is the one that it is decoded with."""
     tags = read_picture_tags(path, rotation_degrees=info.rotation_degrees)
     if tags.matrix in SWSCALE_MATRIX:
         return tags
@@ -154,19 +152,18 @@ def encode(
     reader: VideoReader,
     screen: Screen,
     passes: tuple[Pass, ...],
-    clip: ClipClock,
+    context: RenderContext,
     *,
     tags: PictureTags,
-    look: RenderOptions,
     progress: StepProgress | None = None,
 ) -> WrittenVideo:
-    """Draw and encode all passes; several have chapters and no sound.
+    """Draw and encode all passes; several passes get chapters and no sound.
 
     Raises:
         InputError: the video can't be read.
         EncodeError: the MP4 can't be written.
     """
-    info = reader.info
+    info, clip, look = context.info, context.clip, context.look
     if screen.square_pixels:
         tags = replace(tags, sample_aspect_ratio=Fraction(1))
     chapters = [
@@ -189,29 +186,54 @@ def encode(
     )
 
 
+def finish_clip(
+    written: WrittenVideo,
+    passes: tuple[Pass, ...],
+    context: RenderContext,
+    *,
+    vtt: Path,
+    preview: Callable[[str], Path],
+    title: str,
+) -> RenderedFiles:
+    """Write the captions and previews of an encoded clip.
+
+    Args:
+        written: the clip.
+        passes: of the clip.
+        context: it was drawn with.
+        vtt: the captions file to write.
+        preview: returns the file to write for a kind of preview.
+        title: of the previews.
+
+    Returns:
+        The files; the warnings are the encoder's, then those of the turns.
+    """
+    look = context.look
+    turns = list_turns(passes, context.clip, shift_seconds=written.shift_seconds)
+    write_vtt(vtt, turns)
+    previews = tuple(
+        write_preview(written.path, preview(kind), title=title, font=look.font)
+        for kind in look.previews
+    )
+    warnings = (*written.warnings, *turn_warnings(turns))
+    return RenderedFiles(written.path, vtt, turns, warnings, previews=previews)
+
+
 def _annotated_still(
     explanation: Explanation, reader: VideoReader, context: RenderContext
 ) -> ByteArray:
-    """uint8 [H, W, 3]: the first frame with the chosen word or token, else all content words."""
+    """Return the first frame with the chosen word or token, else all words: uint8 [H, W, 3]."""
     words = shown_words(explanation)
-    together = words_subject(explanation, words) if words else Subject(text="", maps=None)
+    together = words_subject(explanation, words) if words else NO_SUBJECT
     schedule = whole(chosen_subject(explanation, context.look) or together, context.clip)
     rgb = next(iter(reader.frames())).rgb
     picture = planes_of_rgb(rgb, matrix=context.matrix, step=context.step)
     screen = build_screen(explanation, context)
-    return drawn_picture(screen, moment_of(Pass((schedule,)), context.clip, picture, 0))
+    return drawn_picture(screen, frame_state(Pass((schedule,)), context.clip, picture, 0))
 
 
-def _title(explanation: Explanation) -> str:
-    asked = [turn.text for turn in explanation.conversation if turn.role == "user"]
-    return asked[-1] if asked else explanation.answer
-
-
-def _write_png(path: Path, rgb: ByteArray) -> Path:
+def _write_png(path: Path, rgb: ByteArray) -> None:
     from PIL import Image
 
-    try:
-        Image.fromarray(rgb).save(path)
-    except OSError as exc:
-        raise ExportError(f"can't write {path}: {exc}", hint="check space and permissions") from exc
-    return path
+    with replacing_output(path) as partial:
+        Image.fromarray(rgb).save(partial, "PNG")

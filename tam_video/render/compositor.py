@@ -1,13 +1,13 @@
-"""The one way from a source to an annotated clip: decode, draw every element, hand to the encoder.
+"""The frames of an annotated clip: decode the source and draw every element of the screen.
 
-Knows no layout: a screen says what is drawn where, the passes say what is shown when.
+Independent of the layout: the screen has the elements, the passes have the subjects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tam_video.render.elements import Moment
+from tam_video.render.elements import FrameState
 from tam_video.render.schedule import ClipClock, Pass
 from tam_video.render.screens import Screen
 from tam_video.stages import StepProgress
@@ -26,32 +26,32 @@ def compose(
     *,
     progress: StepProgress | None = None,
 ) -> Iterator[TimedPlanes]:
-    """The annotated frames, one at a time on one canvas.
+    """Yield the annotated frames, all drawn on the same canvas.
 
     Args:
         reader: the source; read once for each pass.
-        screen: what is drawn where.
-        passes: what is shown when.
+        screen: the elements.
+        passes: the subjects of each frame.
         clip: the source's clock.
-        progress: called with (frames done, frames in all) after each frame.
+        progress: called with (frames done, total frames) after each frame.
 
     Yields:
-        Frames whose pixels are overwritten by the next one.
+        Frames; the pixels are overwritten by the next one.
     """
     total, done = len(passes) * len(clip.pts_seconds), 0
     for each in passes:
         for frame in ahead(reader.planes(matrix=screen.canvas.matrix)):
-            draw(screen, moment_of(each, clip, frame.planes, frame.index))
+            draw(screen, frame_state(each, clip, frame.planes, frame.index))
             yield TimedPlanes(frame.pts_seconds + each.offset_seconds, screen.canvas.drawn)
             done += 1
             if progress is not None:
                 progress(done, total)
 
 
-def moment_of(each: Pass, clip: ClipClock, picture: Planes, frame: int) -> Moment:
-    """A frame of a pass, with what every run shows of it."""
+def frame_state(each: Pass, clip: ClipClock, picture: Planes, frame: int) -> FrameState:
+    """Return a frame of a pass with the subject of every run."""
     turns = [(schedule, schedule.turn_index(frame)) for schedule in each.schedules]
-    return Moment(
+    return FrameState(
         picture,
         frame,
         float(clip.pts_seconds[frame]),
@@ -63,13 +63,13 @@ def moment_of(each: Pass, clip: ClipClock, picture: Planes, frame: int) -> Momen
     )
 
 
-def draw(screen: Screen, moment: Moment) -> None:
-    """Bring the canvas up to date."""
+def draw(screen: Screen, state: FrameState) -> None:
+    """Draw all elements on the canvas."""
     for element in screen.elements:
-        element.draw(screen.canvas, moment)
+        element.draw(screen.canvas, state)
 
 
-def drawn_picture(screen: Screen, moment: Moment) -> ByteArray:
-    """uint8 [H, W, 3]: the canvas at a moment in RGB, for still pictures."""
-    draw(screen, moment)
+def drawn_picture(screen: Screen, state: FrameState) -> ByteArray:
+    """Return the drawn canvas in RGB, uint8 [H, W, 3], for still pictures."""
+    draw(screen, state)
     return rgb_of_planes(screen.canvas.drawn.planes, matrix=screen.canvas.matrix)

@@ -1,4 +1,4 @@
-"""Where the pictures of a layout stand and how large they are. Pure geometry, in even pixels."""
+"""Positions and sizes of the pictures of a layout, in even pixels. No drawing."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Tiling:
     width: int
     height: int
 
-    def place(self, number: int, *, above_px: int, below_px: int) -> Rect:
-        """Where the picture of a cell stands.
+    def rect(self, index: int, *, above_px: int, below_px: int) -> Rect:
+        """Return the position of a cell's picture.
 
         Args:
-            number: of the cell, from 0.
-            above_px: height of what stands above each picture, even.
-            below_px: height of what stands below each picture, even.
+            index: of the cell.
+            above_px: height above each picture, even.
+            below_px: height below each picture, even.
         """
-        row, column = divmod(number, self.columns)
+        row, column = divmod(index, self.columns)
         return Rect(
             column * (self.width + GAP_PX),
             row * (above_px + self.height + below_px + GAP_PX) + above_px,
@@ -43,14 +43,14 @@ class Tiling:
         )
 
     def size(self, count: int, *, above_px: int, below_px: int) -> tuple[int, int]:
-        """(width, height) in pixels of so many cells."""
+        """Return (width, height) in pixels of a number of cells."""
         columns, rows = min(count, self.columns), -(-count // self.columns)
         cell = above_px + self.height + below_px
         return columns * (self.width + GAP_PX) - GAP_PX, rows * (cell + GAP_PX) - GAP_PX
 
 
 def display_aspect(info: VideoInfo) -> float:
-    """Width over height as a player shows it."""
+    """Return the display aspect ratio."""
     return info.width * float(info.sample_aspect_ratio) / info.height
 
 
@@ -63,43 +63,33 @@ def best_tiling(
     columns: int | None = None,
     min_width_px: int = MIN_PANE_WIDTH_PX // 2,
 ) -> Tiling:
-    """The number of columns that makes the pictures largest.
+    """Return the tiling with the number of columns that makes the pictures largest.
 
-    A picture is not larger than its source, except that it has a width that can be looked at.
+    A picture is not larger than its source, unless the source is very small.
 
     Args:
-        count: how many cells.
+        count: number of cells.
         info: the source.
-        extra_px: height of what stands above and below each picture.
-        room_px: (width, height) that all cells may take.
-        columns: so many, instead of the best number.
-        min_width_px: no picture is narrower, however little room there is.
+        extra_px: height above and below each picture together.
+        room_px: maximum (width, height) of all cells.
+        columns: a fixed number instead of the best one.
+        min_width_px: minimum width of a picture, whatever the room.
     """
     aspect = display_aspect(info)
     own_width = max(aspect * info.height, 2 * MIN_PANE_WIDTH_PX * min(1.0, aspect))
-    best: Tiling | None = None
+    tilings = []
     for number in range(1, count + 1) if columns is None else (columns,):
         rows = -(-count // number)
         by_width = (room_px[0] - (number - 1) * GAP_PX) / number
         by_height = ((room_px[1] - (rows - 1) * GAP_PX) / rows - extra_px) * aspect
         width = max(min_width_px, min(by_width, by_height, own_width))
-        found = Tiling(number, 2 * int(width / 2), even(width / aspect))
-        if best is None or _is_better(found, best, count):
-            best = found
-    if best is None:
-        raise ValueError("a tiling has one cell at least")
-    return best
+        tilings.append(Tiling(number, 2 * int(width / 2), even(width / aspect)))
+    # Larger pictures first, then the shape nearest to a screen's.
+    return max(tilings, key=lambda each: (each.width, -_misfit(each, count)))
 
 
-def _is_better(found: Tiling, best: Tiling, count: int) -> bool:
-    """Larger pictures, else the shape that is nearer to a screen's."""
-    if found.width != best.width:
-        return found.width > best.width
-    return _strangeness(found, count) < _strangeness(best, count)
-
-
-def _strangeness(tiling: Tiling, count: int) -> float:
+def _misfit(tiling: Tiling, count: int) -> float:
+    """Return how far the shape of all cells is from a screen's, with a penalty for empty cells."""
     width, height = tiling.size(count, above_px=0, below_px=0)
     ratio = width / height / (MAX_WIDTH_PX / MAX_HEIGHT_PX)
-    empty = -count % tiling.columns
-    return max(ratio, 1 / ratio) + empty
+    return max(ratio, 1 / ratio) + -count % tiling.columns

@@ -1,6 +1,6 @@
 """A short animation of the annotated clip, for chats and README files: GIF or WebP.
 
-moviepy composes title and clip; the frames are read by our own reader, which loses none.
+moviepy composes the title and the clip; the frames are read by `tam_video.video`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tam_video.errors import ExportError
 from tam_video.render.fonts import FontStack
+from tam_video.render.output import replacing_output
 from tam_video.render.text_drawing import write_line
 from tam_video.render.text_layout import wrap
 from tam_video.render.theme import BACKGROUND, TEXT
 from tam_video.types import ByteArray
-from tam_video.video.muxing import replacing
 from tam_video.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -49,18 +48,13 @@ def write_preview(mp4: Path, path: Path, *, title: str, font: str | None = None)
     """
     pictures = _composed(_sampled_frames(mp4), title, font)
     kind = path.suffix.removeprefix(".").upper()
-    try:
-        with replacing(path) as partial:
-            _save(pictures, partial, kind)
-    except OSError as error:
-        raise ExportError(
-            f"cannot write {path.name}: {error}", hint="check that the folder is writable"
-        ) from error
+    with replacing_output(path) as partial:
+        _save(pictures, partial, kind)
     return path
 
 
 def _sampled_frames(mp4: Path) -> list[ByteArray]:
-    """Frames at equal steps of time over the whole clip, scaled down."""
+    """Return frames at equal time steps over the whole clip, scaled down."""
     import cv2
 
     with open_video(mp4) as reader:
@@ -68,21 +62,21 @@ def _sampled_frames(mp4: Path) -> list[ByteArray]:
         seconds = min(_MAX_SECONDS, info.duration_seconds)
         count = max(1, round(seconds * _FPS))
         times = pts[0] + (np.arange(count) + 0.5) * info.duration_seconds / count
-        places = np.maximum(np.searchsorted(pts, times, side="right") - 1, 0)
+        indices = np.maximum(np.searchsorted(pts, times, side="right") - 1, 0)
         width = min(_WIDTH_PX, info.width)
         size = (width, max(1, round(info.height * width / info.width)))
-        found = []
+        frames = []
         for start in range(0, count, _READ_AT_ONCE):
-            batch = reader.read(places[start : start + _READ_AT_ONCE])
-            found += [
+            batch = reader.read(indices[start : start + _READ_AT_ONCE])
+            frames += [
                 np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
                 for rgb in batch.frames
             ]
-    return found
+    return frames
 
 
 def _composed(frames: list[ByteArray], title: str, font: str | None) -> list[ByteArray]:
-    """The title, and the clip that fades in over it."""
+    """Return the frames of the title and of the clip that fades in over it."""
     from moviepy import CompositeVideoClip, ImageClip, VideoClip
     from moviepy.video.fx import CrossFadeIn
 
@@ -109,9 +103,8 @@ def _title_card(title: str, width: int, height: int, font: str | None) -> ByteAr
     line_px = 1.25 * (ascent + descent)
     baseline = (height - line_px * len(lines)) / 2 + ascent
     for line in lines:
-        text = "".join(piece.text for piece in line).strip()
-        x = (width - fonts.length(text)) / 2
-        write_line(draw, text, (x, baseline), fonts=fonts, fill=TEXT)
+        text = "".join(piece.text for piece in line)
+        write_line(draw, text, (width / 2, baseline), fonts=fonts, fill=TEXT, anchor="middle")
         baseline += line_px
     return np.asarray(picture, dtype=np.uint8)
 
@@ -129,12 +122,12 @@ def _save(pictures: list[ByteArray], path: Path, kind: str) -> None:
 
 
 def _one_palette(images: list[Image]) -> list[Image]:
-    """All pictures in the colours of a few of them: frames that don't change cost nothing."""
+    """Return all images in one palette, so that unchanged frames compress to nothing."""
     from PIL import Image
 
     few = images[:: max(1, len(images) // 6)]
     sheet = Image.new("RGB", (few[0].width, few[0].height * len(few)))
-    for place, image in enumerate(few):
-        sheet.paste(image, (0, place * image.height))
+    for index, image in enumerate(few):
+        sheet.paste(image, (0, index * image.height))
     palette = sheet.quantize(_COLORS)
     return [image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for image in images]

@@ -1,6 +1,6 @@
-"""Which subject is shown on which frames: turns of a pass of the clip, passes one after the other.
+"""The schedule: which subject is shown on which frames of which pass of the clip.
 
-Pure: frames are counted, not touched.
+Works on frame indices and times only, without pixels.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from tam_video.errors import ConfigError
 from tam_video.render.options import RenderOptions
+from tam_video.render.subtitles import Cue
 from tam_video.render.turns import (
+    NO_SUBJECT,
     Subject,
     find_word,
     group_words,
@@ -23,12 +25,12 @@ from tam_video.render.turns import (
 from tam_video.types import Explanation, Float64Array
 
 _MIN_SHARE_SECONDS = 0.25
-_STILL_SECONDS = 2.0  # how long a still picture is shown for each word that has a pass of its own
+_STILL_SECONDS = 2.0  # duration of a still picture in each of several passes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipClock:
-    """The source's clock: N frames from the first pts to the end of the last frame.
+    """The times of the source's N frames, from the first pts to the end of the last frame.
 
     Attributes:
         pts_seconds: float64 [N], increasing.
@@ -40,13 +42,13 @@ class ClipClock:
 
     @property
     def start_seconds(self) -> float:
-        """When the first frame is shown."""
+        """The pts of the first frame."""
         return float(self.pts_seconds[0])
 
     def edge_seconds(self, frame: int) -> float:
-        """When a frame starts; for N, when the clip ends."""
-        ends = frame == len(self.pts_seconds)
-        return self.end_seconds if ends else float(self.pts_seconds[frame])
+        """Return the start of a frame; for N, the end of the clip."""
+        is_end = frame == len(self.pts_seconds)
+        return self.end_seconds if is_end else float(self.pts_seconds[frame])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +56,7 @@ class TurnSchedule:
     """The turns of one run over one pass.
 
     Attributes:
-        subjects: one turn after the other, one at least.
+        subjects: one for each turn, at least one.
         bounds: turn k is frames `bounds[k]` up to `bounds[k + 1]`; from 0 to N.
     """
 
@@ -75,20 +77,14 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """A stretch of the annotated clip that shows one subject.
+class Turn(Cue):
+    """A time range of the annotated clip that shows one subject.
 
     Attributes:
-        start_seconds: start in the annotated clip.
-        end_seconds: end in the annotated clip.
-        text: what is shown.
         word_indices: the words, several only where the clip has fewer frames than the answer words.
         token_index: the token, None for words.
     """
 
-    start_seconds: float
-    end_seconds: float
-    text: str
     word_indices: tuple[int, ...] = ()
     token_index: int | None = None
 
@@ -96,13 +92,13 @@ class Turn:
 def plan_passes(
     explanation: Explanation, options: RenderOptions, clip: ClipClock, *, is_image: bool = False
 ) -> tuple[Pass, ...]:
-    """Who is shown on which frames of which pass.
+    """Return the passes of an annotated clip and the turns of each.
 
     Args:
         explanation: its words or tokens are shown.
-        options: layout, and the word or token that was chosen.
+        options: layout, and the chosen word or token.
         clip: the source's clock.
-        is_image: a still picture is shown longer, where there are several passes.
+        is_image: whether the source is a still picture: it is shown longer in several passes.
 
     Raises:
         ConfigError: there is no such word or token.
@@ -112,8 +108,8 @@ def plan_passes(
         length = max(length, _STILL_SECONDS) if is_image else length
         subjects = [words_subject(explanation, [word]) for word in shown_words(explanation)]
         return tuple(
-            Pass((whole(subject, clip),), place * length)
-            for place, subject in enumerate(subjects or [Subject(text="", maps=None)])
+            Pass((whole(subject, clip),), index * length)
+            for index, subject in enumerate(subjects or [NO_SUBJECT])
         )
     if options.layout == "grid":
         return (Pass((whole(Subject(text=explanation.answer, maps=None), clip),)),)
@@ -121,14 +117,14 @@ def plan_passes(
 
 
 def whole(subject: Subject, clip: ClipClock) -> TurnSchedule:
-    """One subject for the whole clip."""
+    """Return a schedule with one subject for the whole clip."""
     return TurnSchedule((subject,), (0, len(clip.pts_seconds)))
 
 
 def schedule_turns(
     explanation: Explanation, options: RenderOptions, clip: ClipClock
 ) -> TurnSchedule:
-    """The chosen word or token for the whole clip, else the content words in equal parts of it.
+    """Return turns of the content words in equal parts, or the chosen word or token alone.
 
     Raises:
         ConfigError: there is no such word or token.
@@ -136,7 +132,7 @@ def schedule_turns(
     chosen = chosen_subject(explanation, options)
     words = shown_words(explanation)
     if chosen is not None or not words:
-        return whole(chosen or Subject(text="", maps=None), clip)
+        return whole(chosen or NO_SUBJECT, clip)
     groups = group_words(words, len(clip.pts_seconds))
     bounds = share_frames(clip.pts_seconds, end_seconds=clip.end_seconds, parts=len(groups))
     return TurnSchedule(tuple(words_subject(explanation, group) for group in groups), tuple(bounds))
@@ -145,17 +141,17 @@ def schedule_turns(
 def schedule_turns_if_present(
     explanation: Explanation, options: RenderOptions, clip: ClipClock
 ) -> TurnSchedule:
-    """The same, but an answer without the chosen word shows nothing."""
+    """Return `schedule_turns`, or an empty turn for an answer without the chosen word."""
     try:
         return schedule_turns(explanation, options, clip)
     except ConfigError:
         if options.word is None:
             raise
-        return whole(Subject(text="", maps=None), clip)
+        return whole(NO_SUBJECT, clip)
 
 
 def chosen_subject(explanation: Explanation, options: RenderOptions) -> Subject | None:
-    """The word or token that was asked for; None where none was.
+    """Return the word or token that the options name; None if they name none.
 
     Raises:
         ConfigError: there is no such word or token.
@@ -170,12 +166,12 @@ def chosen_subject(explanation: Explanation, options: RenderOptions) -> Subject 
 def list_turns(
     passes: Sequence[Pass], clip: ClipClock, *, shift_seconds: float
 ) -> tuple[Turn, ...]:
-    """What the first run shows when, in seconds of the annotated clip.
+    """Return the turns of the first run, in seconds of the annotated clip.
 
     Args:
-        passes: the plan.
+        passes: of the clip, in order.
         clip: the source's clock.
-        shift_seconds: time of the source, or of the first pass, that is 0 in the annotated clip.
+        shift_seconds: the source's time that is 0 in the annotated clip.
     """
     return tuple(
         Turn(
@@ -195,13 +191,13 @@ def list_turns(
     )
 
 
-def turn_warnings(found: Sequence[Turn]) -> tuple[str, ...]:
-    """What a viewer would miss."""
-    if len(found) == 1:
+def turn_warnings(turns: Sequence[Turn]) -> tuple[str, ...]:
+    """Return warnings about turns that are too short or shared."""
+    if len(turns) == 1:
         return ()
-    shortest = min(each.end_seconds - each.start_seconds for each in found)
+    shortest = min(each.end_seconds - each.start_seconds for each in turns)
     warnings = []
-    if max(len(each.word_indices) for each in found) > 1:
+    if max(len(each.word_indices) for each in turns) > 1:
         warnings.append("fewer frames than words: some words share a frame")
     if shortest < _MIN_SHARE_SECONDS:
         warnings.append(f"words are shown for {shortest:.2f} s only: layout 'words' is slower")

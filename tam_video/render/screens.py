@@ -1,25 +1,15 @@
-"""The layouts: which elements stand where on a canvas of which size."""
+"""The layouts: the elements of each, their positions, and the size of the canvas."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from tam_video.errors import ConfigError
 from tam_video.render.canvas import Canvas, Rect, even
-from tam_video.render.captions import (
-    MIN_CANVAS_WIDTH_PX,
-    CaptionBar,
-    ColorScale,
-    caption_bar,
-    font_size,
-)
+from tam_video.render.captions import MIN_CANVAS_WIDTH_PX, CaptionBar, font_size
+from tam_video.render.context import RenderContext, ViewGeometry
 from tam_video.render.elements import (
-    Boxes,
     Caption,
     Clock,
     Element,
@@ -27,52 +17,43 @@ from tam_video.render.elements import (
     PlainPane,
     SubjectSelector,
     TimeStrip,
-    ViewGeometry,
     always,
     of_run,
 )
 from tam_video.render.fonts import FontStack
-from tam_video.render.labels import draw_label
 from tam_video.render.options import RenderOptions
-from tam_video.render.overlay import TimeWindow, explained_window
-from tam_video.render.panes import (
-    MAX_HEIGHT_PX,
-    MAX_WIDTH_PX,
-    Tiling,
-    best_tiling,
-)
-from tam_video.render.schedule import ClipClock
+from tam_video.render.panes import MAX_HEIGHT_PX, MAX_WIDTH_PX, best_tiling
+from tam_video.render.text_drawing import draw_label
 from tam_video.render.timeline import TimeAxis, clock_text
 from tam_video.render.turns import (
+    NO_SUBJECT,
     Subject,
     answer_tokens,
+    question_of,
     shown_words,
     token_subject,
     words_subject,
 )
-from tam_video.types import Explanation, Float64Array, VideoInfo
-
-if TYPE_CHECKING:
-    from tam_video.localise import WordTrack
+from tam_video.types import Explanation
 
 MAX_TILES = 48
-_BAR_SHARE = 0.4  # of the picture's height: what the bar may take
+_BAR_SHARE = 0.4  # maximum height of the bar, relative to the picture's
 _GRID_BAR_PX = 176
 _COMPARED_BAR_PX, _COMPARED_ROW_PX = 150, 44
 _TILE_STRIP_SHARE = 0.4  # of a tile's width
-_CLOCK_SHARE = 0.35  # of the canvas's width: a longer clock leaves the clip's length out
+_CLOCK_SHARE = 0.35  # of the canvas's width: a longer clock omits the clip's length
 _HEADS_PX = ((4, 44), (9, 38), (16, 32), (MAX_TILES, 26))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Screen:
-    """A canvas and what is drawn on it.
+    """A canvas and the elements drawn on it.
 
     Attributes:
-        canvas: drawn over again for every frame.
+        canvas: overwritten for every frame.
         elements: drawn in this order.
-        square_pixels: whether pictures were scaled to the shape that players show.
-        warnings: what had to be left out, in words.
+        square_pixels: whether pictures were scaled to the display aspect ratio.
+        warnings: what was left out, as sentences.
     """
 
     canvas: Canvas
@@ -81,86 +62,8 @@ class Screen:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RenderContext:
-    """What every layout is made from.
-
-    Attributes:
-        info: the source.
-        clip: its clock.
-        look: the options.
-        matrix: number of ITU-T H.273 of the canvas's colours.
-        step: 2 for clips (4:2:0), 1 for still pictures (4:4:4).
-        least: (width, height) in pixels, even, that the canvas has at least.
-        shown_clock: the clock that is drawn, for a clip that is part of a longer one; None: `clip`.
-    """
-
-    info: VideoInfo
-    clip: ClipClock
-    look: RenderOptions
-    matrix: int
-    step: int = 2
-    least: tuple[int, int] = (0, 0)
-    shown_clock: ClipClock | None = None
-
-    def canvas(self, width: int, height: int) -> Canvas:
-        """An empty canvas."""
-        wide, high = max(width, self.least[0]), max(height, self.least[1])
-        return Canvas(wide, high, matrix=self.matrix, step=self.step)
-
-    def geometry(self, explanation: Explanation) -> ViewGeometry:
-        """What a run's model saw."""
-        window = explained_window(
-            explanation,
-            clip_start_seconds=self.clip.start_seconds,
-            clip_end_seconds=self.clip.end_seconds,
-        )
-        return ViewGeometry(
-            explanation.layout.slot_seconds(explanation.pts_seconds),
-            window,
-            explanation.layout.view,
-            (self.info.width, self.info.height),
-            subject_boxes(explanation, self.clip.pts_seconds),
-        )
-
-    @property
-    def shown_axis(self) -> TimeAxis:
-        """The time that the clock tells."""
-        clock = self.shown_clock or self.clip
-        start, end = clock.start_seconds, clock.end_seconds
-        return TimeAxis(start, end, np.empty(0), TimeWindow(start, end))
-
-    def axis(self, geometry: ViewGeometry | None) -> TimeAxis:
-        """The clip's time, with a run's slots."""
-        if geometry is None:
-            return self.shown_axis
-        start, end = self.clip.start_seconds, self.clip.end_seconds
-        return TimeAxis(start, end, geometry.slot_seconds, geometry.window)
-
-
-def subject_boxes(explanation: Explanation, frame_seconds: Float64Array) -> Boxes:
-    """A function that gives the boxes of a subject's tracks in a frame; tracks are made once."""
-
-    @cache
-    def track(word: int | None, token: int | None) -> WordTrack:
-        from tam_video.localise import token_track, word_track  # slow to import, seldom asked for
-
-        if word is not None:
-            return word_track(explanation, word, frame_seconds=frame_seconds)
-        return token_track(explanation, token or 0, frame_seconds=frame_seconds)
-
-    def boxes(subject: Subject, frame: int) -> list[tuple[int, int, int, int]]:
-        tracks = [track(word, None) for word in subject.word_indices]
-        if subject.token_index is not None:
-            tracks.append(track(None, subject.token_index))
-        found = (each.box_at(frame) for each in tracks)
-        return [box for box in found if box is not None]
-
-    return boxes
-
-
 def build_screen(explanation: Explanation, context: RenderContext) -> Screen:
-    """The screen of one run in its layout."""
+    """Return the screen of one run in the layout of the options."""
     builders: dict[str, Callable[[Explanation, RenderContext], Screen]] = {
         "overlay": overlay_screen,
         "words": overlay_screen,
@@ -175,45 +78,42 @@ def build_screen(explanation: Explanation, context: RenderContext) -> Screen:
 
 
 def overlay_screen(explanation: Explanation, context: RenderContext) -> Screen:
-    """Heat on the picture in its own size, the bar below."""
-    info, look = context.info, context.look
+    """Return the screen with heat on the picture in its own size and the bar below."""
+    info = context.info
     width, height = info.width + info.width % 2, info.height + info.height % 2
     geometry = context.geometry(explanation)
-    if not look.caption:
-        canvas = context.canvas(width, height)
-        pane = PicturePane(Rect(0, 0, width, height), geometry, of_run(0), look, canvas=canvas)
-        return Screen(canvas, (pane,), square_pixels=False)
+    if not context.look.caption:
+        pane = PicturePane(Rect(0, 0, width, height), geometry, of_run(0), context)
+        return Screen(context.canvas(width, height), (pane,), square_pixels=False)
     full = max(width, MIN_CANVAS_WIDTH_PX)
-    foot = _Foot.of(explanation, context, width=full, room=_BAR_SHARE * height)
-    canvas = context.canvas(full, height + foot.height)
+    footer = _Footer.of(explanation, context, width=full, room=_BAR_SHARE * height)
+    canvas = context.canvas(full, height + footer.height)
     canvas.fill(Rect(0, 0, full, height), (0, 0, 0))
-    place = Rect(2 * ((full - width) // 4), 0, width, height)
-    pane = PicturePane(place, geometry, of_run(0), look, canvas=canvas)
-    elements = foot.elements(height, geometry, context, of_run(0), run=0, canvas=canvas)
-    return Screen(canvas, (pane, *elements), square_pixels=False)
+    rect = Rect(2 * ((full - width) // 4), 0, width, height)
+    pane = PicturePane(rect, geometry, of_run(0), context)
+    return Screen(canvas, (pane, *footer.elements(height, canvas)), square_pixels=False)
 
 
 def side_screen(explanation: Explanation, context: RenderContext) -> Screen:
-    """The picture, and the same with heat."""
-    room = (MAX_WIDTH_PX, MAX_HEIGHT_PX)
-    least = MIN_CANVAS_WIDTH_PX // 2
-    tiling = best_tiling(2, context.info, extra_px=0, room_px=room, columns=2, min_width_px=least)
+    """Return the screen with the picture beside the same picture with heat."""
+    tiling = best_tiling(
+        2,
+        context.info,
+        extra_px=0,
+        room_px=(MAX_WIDTH_PX, MAX_HEIGHT_PX),
+        columns=2,
+        min_width_px=MIN_CANVAS_WIDTH_PX // 2,
+    )
     width, height = tiling.size(2, above_px=0, below_px=0)
-    geometry = context.geometry(explanation)
-    foot = _Foot.of(explanation, context, width=width, room=_BAR_SHARE * height)
-    canvas = context.canvas(width, height + foot.height)
-    left, right = (tiling.place(number, above_px=0, below_px=0) for number in range(2))
-    panes = (
-        PlainPane(left),
-        PicturePane(right, geometry, of_run(0), context.look, canvas=canvas),
-    )
-    return Screen(
-        canvas, (*panes, *foot.elements(height, geometry, context, of_run(0), run=0, canvas=canvas))
-    )
+    footer = _Footer.of(explanation, context, width=width, room=_BAR_SHARE * height)
+    canvas = context.canvas(width, height + footer.height)
+    left, right = (tiling.rect(index, above_px=0, below_px=0) for index in range(2))
+    heat = PicturePane(right, context.geometry(explanation), of_run(0), context)
+    return Screen(canvas, (PlainPane(left), heat, *footer.elements(height, canvas)))
 
 
 def grid_screen(explanation: Explanation, context: RenderContext) -> Screen:
-    """One labelled tile for each content word or token, all at once."""
+    """Return the screen with one labelled tile for each content word or token."""
     subjects, warnings = _tile_subjects(explanation, context.look)
     head = _head_px(len(subjects))
     room = (MAX_WIDTH_PX, MAX_HEIGHT_PX - _GRID_BAR_PX)
@@ -221,21 +121,19 @@ def grid_screen(explanation: Explanation, context: RenderContext) -> Screen:
     size = tiling.size(len(subjects), above_px=head, below_px=0)
     width = max(size[0], MIN_CANVAS_WIDTH_PX)
     geometry = context.geometry(explanation)
-    foot = _Foot.of(explanation, context, width=width, room=_GRID_BAR_PX, has_choices=False)
-    canvas = context.canvas(width, size[1] + foot.height)
+    footer = _Footer.of(explanation, context, width=width, room=_GRID_BAR_PX, is_static=True)
+    canvas = context.canvas(width, size[1] + footer.height)
     elements: list[Element] = []
-    for number, subject in enumerate(subjects):
-        place = tiling.place(number, above_px=head, below_px=0)
-        elements += _tile(subject, place, head, geometry, context, canvas)
-    none = Subject(text=explanation.answer, maps=None)
-    elements += foot.elements(size[1], geometry, context, always(none), run=None, canvas=canvas)
-    return Screen(canvas, tuple(elements), warnings=warnings)
+    for index, subject in enumerate(subjects):
+        rect = tiling.rect(index, above_px=head, below_px=0)
+        elements += _tile(subject, rect, head, geometry, context, canvas)
+    return Screen(canvas, (*elements, *footer.elements(size[1], canvas)), warnings=warnings)
 
 
 def compare_screen(
     explanations: Sequence[Explanation], names: Sequence[str], context: RenderContext
 ) -> Screen:
-    """Several runs side by side: each with its name, its heat and its answer, on one clock."""
+    """Return the screen of several runs side by side, each with its name, heat and answer."""
     count, font = len(explanations), context.look.font
     head, strip = _head_px(count), even(0.8 * _head_px(count))
     tiling = best_tiling(
@@ -245,95 +143,96 @@ def compare_screen(
         room_px=(MAX_WIDTH_PX, MAX_HEIGHT_PX - _COMPARED_ROW_PX),
         min_width_px=MIN_CANVAS_WIDTH_PX,
     )
-    bars = [_compared_bar(each, tiling, font) for each in explanations]
-    below = strip + max(bar.layout.height_px for bar in bars)
+    bars = [
+        CaptionBar(
+            each.answer,
+            "",
+            width_px=tiling.width,
+            room_px=max(_COMPARED_BAR_PX, tiling.height / 2),
+            size_px=font_size(tiling.width, MAX_HEIGHT_PX),
+            look=context.look,
+            has_scale=False,
+        )
+        for each in explanations
+    ]
+    below = strip + max(bar.height_px for bar in bars)
     width, height = tiling.size(count, above_px=head, below_px=below)
     size_px = font_size(width, _COMPARED_BAR_PX)
     row = _row_px(size_px)
     canvas = context.canvas(width, height + row)
     elements: list[Element] = []
-    for number, (explanation, name) in enumerate(zip(explanations, names, strict=True)):
-        place = tiling.place(number, above_px=head, below_px=below)
-        label = draw_label(name, width=place.width, height=head, font=font)
-        canvas.paste(canvas.sprite(label), place.x, place.y - head)
-        geometry, select, end = (
-            context.geometry(explanation),
-            of_run(number),
-            place.y + place.height,
-        )
+    for index, (explanation, name) in enumerate(zip(explanations, names, strict=True)):
+        rect = tiling.rect(index, above_px=head, below_px=below)
+        label = draw_label(name, width=rect.width, height=head, font=font)
+        canvas.paste(canvas.sprite(label), rect.x, rect.y - head)
+        geometry, select = context.geometry(explanation), of_run(index)
+        end = rect.y + rect.height
+        strip_rect = Rect(rect.x, end, rect.width, strip)
         elements += [
-            PicturePane(place, geometry, select, context.look, canvas=canvas),
-            TimeStrip(
-                Rect(place.x, end, place.width, strip), context.axis(geometry), select, run=number
-            ),
-            Caption(place.x, end + strip, bars[number], select),
+            PicturePane(rect, geometry, select, context),
+            TimeStrip(strip_rect, context.axis(geometry), select, run=index),
+            Caption(rect.x, end + strip, bars[index], select),
         ]
-    place, no_ticks = Rect(0, height, width, row), context.axis(None)
-    elements += _time_row(
-        place,
-        no_ticks,
-        no_ticks,
-        always(None),
-        size_px=size_px,
-        font=font,
-        run=None,
-        canvas=canvas,
-    )
+    strip_rect, clock = _time_row(Rect(0, height, width, row), context, size_px, canvas)
+    elements += [TimeStrip(strip_rect, context.clock_axis, always(None), run=None), clock]
     return Screen(canvas, tuple(elements))
-
-
-def _compared_bar(explanation: Explanation, tiling: Tiling, font: str | None) -> CaptionBar:
-    return caption_bar(
-        explanation.answer,
-        "",
-        width_px=tiling.width,
-        room_px=max(_COMPARED_BAR_PX, tiling.height / 2),
-        size_px=font_size(tiling.width, MAX_HEIGHT_PX),
-        font=font,
-    )
 
 
 def _tile_subjects(
     explanation: Explanation, look: RenderOptions
 ) -> tuple[list[Subject], tuple[str, ...]]:
-    """What the tiles of a grid show, and what had to be left out."""
+    """Return the subjects of a grid's tiles, and warnings about those left out."""
     if look.tiles == "tokens":
-        found = [token_subject(explanation, each.index) for each in answer_tokens(explanation)]
+        subjects = [token_subject(explanation, each.index) for each in answer_tokens(explanation)]
     else:
-        found = [words_subject(explanation, [word]) for word in shown_words(explanation)]
-    left_out = len(found) - MAX_TILES
-    warnings = (f"the grid shows {MAX_TILES} of {len(found)} {look.tiles}",) if left_out > 0 else ()
-    return found[:MAX_TILES] or [Subject(text="", maps=None)], warnings
+        subjects = [words_subject(explanation, [word]) for word in shown_words(explanation)]
+    if len(subjects) <= MAX_TILES:
+        return subjects or [NO_SUBJECT], ()
+    warning = f"the grid shows {MAX_TILES} of {len(subjects)} {look.tiles}"
+    return subjects[:MAX_TILES], (warning,)
 
 
 def _tile(
     subject: Subject,
-    place: Rect,
+    rect: Rect,
     head: int,
     geometry: ViewGeometry,
     context: RenderContext,
     canvas: Canvas,
 ) -> list[Element]:
-    """A picture with its word above it, and the word's energy over time beside the word."""
-    strip = 2 * int(_TILE_STRIP_SHARE * place.width / 2)
-    width = place.width - strip
+    """Return a picture with its word, and the word's energy over time, above it."""
+    strip = 2 * int(_TILE_STRIP_SHARE * rect.width / 2)
+    width = rect.width - strip
     label = draw_label(subject.text, width=width, height=head, font=context.look.font)
-    canvas.paste(canvas.sprite(label), place.x, place.y - head)
+    canvas.paste(canvas.sprite(label), rect.x, rect.y - head)
     select = always(subject)
     inset = even(head / 8)
-    strip_place = Rect(place.x + width, place.y - head + inset, strip, head - 2 * inset)
+    strip_rect = Rect(rect.x + width, rect.y - head + inset, strip, head - 2 * inset)
     return [
-        TimeStrip(strip_place, context.axis(geometry), select, run=None),
-        PicturePane(place, geometry, select, context.look, canvas=canvas),
+        TimeStrip(strip_rect, context.axis(geometry), select, run=None),
+        PicturePane(rect, geometry, select, context),
     ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Foot:
-    """What stands under the pictures: the bar, and the time below it."""
+class _Footer:
+    """The bar below the pictures and the time row below it.
 
+    Attributes:
+        context: of the screen.
+        bar: the caption bar.
+        row_px: height of the time row.
+        axis: the clip's time with the run's slots.
+        select: selects the subject of the bar.
+        run: the run whose turns are marked; None for no marks.
+    """
+
+    context: RenderContext
     bar: CaptionBar
     row_px: int
+    axis: TimeAxis
+    select: SubjectSelector
+    run: int | None
 
     @classmethod
     def of(
@@ -343,84 +242,60 @@ class _Foot:
         *,
         width: int,
         room: float,
-        has_choices: bool = True,
-    ) -> _Foot:
-        asked = [turn.text for turn in explanation.conversation if turn.role == "user"]
-        look, size_px = context.look, font_size(width, room)
+        is_static: bool = False,
+    ) -> _Footer:
+        """Lay it out for a run; a static one shows the answer without turns."""
+        size_px = font_size(width, room)
         row = _row_px(size_px)
-        bar = caption_bar(
+        bar = CaptionBar(
             explanation.answer,
-            asked[-1] if asked else "",
+            question_of(explanation),
             width_px=width,
             room_px=room - row,
             size_px=size_px,
-            font=look.font,
-            has_choices=has_choices,
-            scale=ColorScale(look.colormap, look.threshold),
+            look=context.look,
+            has_choices=not is_static,
         )
-        return cls(bar, row)
+        axis = context.axis(context.geometry(explanation))
+        select = always(NO_SUBJECT) if is_static else of_run(0)
+        return cls(context, bar, row, axis, select, None if is_static else 0)
 
     @property
     def height(self) -> int:
-        """In pixels, even."""
-        return self.bar.layout.height_px + self.row_px
+        """Height in pixels, even."""
+        return self.bar.height_px + self.row_px
 
-    def elements(
-        self,
-        y: int,
-        geometry: ViewGeometry,
-        context: RenderContext,
-        select: SubjectSelector,
-        *,
-        run: int | None,
-        canvas: Canvas,
-    ) -> list[Element]:
-        """The elements, from `y` on."""
-        layout = self.bar.layout
-        place = Rect(0, y + layout.height_px, layout.width_px, self.row_px)
-        row = _time_row(
-            place,
-            context.axis(geometry),
-            context.shown_axis,
-            select,
-            size_px=self.bar.fonts.size_px,
-            font=context.look.font,
-            run=run,
-            canvas=canvas,
-        )
-        return [Caption(0, y, self.bar, select), *row]
+    def elements(self, y: int, canvas: Canvas) -> list[Element]:
+        """Return the elements of a footer whose upper edge is at `y`."""
+        bar = self.bar
+        row = Rect(0, y + bar.height_px, bar.width_px, self.row_px)
+        strip, clock = _time_row(row, self.context, bar.fonts.size_px, canvas)
+        return [
+            Caption(0, y, bar, self.select),
+            TimeStrip(strip, self.axis, self.select, run=self.run),
+            clock,
+        ]
 
 
 def _time_row(
-    place: Rect,
-    axis: TimeAxis,
-    shown: TimeAxis,
-    select: SubjectSelector,
-    *,
-    size_px: int,
-    font: str | None,
-    run: int | None,
-    canvas: Canvas,
-) -> list[Element]:
-    """The strip, and the clock at its right end."""
-    pad, fonts = even(size_px / 2), FontStack(max(11, round(0.82 * size_px)), font)
-    end = clock_text(shown.end_seconds - shown.start_seconds)
+    row: Rect, context: RenderContext, size_px: int, canvas: Canvas
+) -> tuple[Rect, Clock]:
+    """Return the position of the strip, and the clock at its right end."""
+    axis, pad = context.clock_axis, even(size_px / 2)
+    fonts = FontStack(max(11, round(0.82 * size_px)), context.look.font)
+    end = clock_text(axis.end_seconds - axis.start_seconds)
     wide, narrow = even(1.2 * fonts.length(f"{end} / {end}")), even(1.2 * fonts.length(end))
-    clock = wide if wide < _CLOCK_SHARE * place.width else narrow
-    height = place.height - pad
-    strip = Rect(place.x + pad, place.y, place.width - 3 * pad - clock, height)
-    right = Rect(strip.x + strip.width + pad, place.y, clock, height)
-    return [
-        TimeStrip(strip, axis, select, run=run),
-        Clock(right, shown, fonts, canvas=canvas),
-    ]
+    clock = wide if wide < _CLOCK_SHARE * row.width else narrow
+    strip = Rect(row.x + pad, row.y, row.width - 3 * pad - clock, row.height - pad)
+    right = Rect(strip.x + strip.width + pad, row.y, clock, strip.height)
+    return strip, Clock(right, axis, fonts, canvas=canvas)
 
 
 def _row_px(size_px: int) -> int:
-    """Height of the time row for letters of a size, the free space below it included."""
+    """Return the height of the time row for a font size, with the free space below it."""
     return even(1.4 * size_px) + even(size_px / 2)
 
 
 def _head_px(count: int) -> int:
-    """Height of the labels above so many pictures."""
+    """Return the height of the labels above a number of pictures."""
     return next(height for most, height in _HEADS_PX if count <= most)

@@ -1,36 +1,33 @@
-"""A contact sheet as plain items, and its writers: PNG by Pillow, PDF and SVG by matplotlib.
+"""A contact sheet as a list of items, and its writers: PNG by Pillow, PDF and SVG by matplotlib.
 
-All three draw the same items at the same places in the same fonts. Text stays text in PDF and SVG.
+All three draw the same items at the same positions in the same fonts. PDF and SVG contain text.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tam_video.errors import ExportError, MissingDependencyError
+from tam_video.errors import MissingDependencyError
 from tam_video.render.fonts import FontStack
-from tam_video.render.text_drawing import place_pieces
-from tam_video.render.text_layout import Piece, direction_of, one_line, split_pieces
+from tam_video.render.output import replacing_output
+from tam_video.render.text_drawing import Anchor, line_runs, write_line
 from tam_video.render.theme import WHITE, Color
 from tam_video.types import ByteArray
-from tam_video.video.muxing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
     from matplotlib.patches import Rectangle
-
-Anchor: TypeAlias = Literal["left", "middle", "right"]
 
 _DPI = 100  # pixels of the sheet to an inch of the page
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SheetText:
-    """One line of text: where its baseline starts, is centred or ends, in pixels."""
+    """One line of text; its baseline starts, is centred or ends at a point, in pixels."""
 
     x: float
     baseline: float
@@ -42,7 +39,7 @@ class SheetText:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SheetPicture:
-    """A picture, uint8 [H, W, 3], and the place of its upper left corner in pixels."""
+    """A picture, uint8 [H, W, 3], and its upper left corner in pixels."""
 
     x: int
     y: int
@@ -51,9 +48,9 @@ class SheetPicture:
 
 @dataclass(frozen=True, slots=True)
 class SheetFrame:
-    """An outline of a colour around a place (x, y, width, height), in pixels."""
+    """An outline inside a rectangle (x, y, width, height), in pixels."""
 
-    place: tuple[int, int, int, int]
+    rect: tuple[int, int, int, int]
     color: Color
     width_px: int = 3
 
@@ -63,28 +60,19 @@ SheetItem: TypeAlias = SheetText | SheetPicture | SheetFrame
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A white page of a size in pixels, and what is on it, drawn in this order."""
+    """A white page of a size in pixels, and its items, drawn in this order."""
 
     width: int
     height: int
     items: tuple[SheetItem, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Run:
-    """A stretch of text that one font draws, and where its left end stands."""
-
-    x: float
-    text: str
-    font_path: str
-
-
 def write_sheets(sheet: Sheet, paths: Sequence[Path]) -> None:
     """Write a sheet in one or more formats; a file appears only when it is complete.
 
     Args:
-        sheet: what is drawn.
-        paths: the files to write; a suffix, `.png`, `.pdf` or `.svg`, says the format.
+        sheet: the page.
+        paths: the files to write; the suffix, `.png`, `.pdf` or `.svg`, is the format.
 
     Raises:
         ExportError: a file can't be written.
@@ -95,20 +83,15 @@ def write_sheets(sheet: Sheet, paths: Sequence[Path]) -> None:
         fonts = _PlainFonts(Path(folder))
         for path in paths:
             kind = path.suffix.removeprefix(".")
-            try:
-                with replacing(path) as partial:
-                    if kind == "png":
-                        _write_png(sheet, partial)
-                    else:
-                        _write_vectors(sheet, partial, kind, fonts)
-            except OSError as error:
-                raise ExportError(
-                    f"cannot write {path.name}: {error}", hint="check that the folder is writable"
-                ) from error
+            with replacing_output(path) as partial:
+                if kind == "png":
+                    _write_png(sheet, partial)
+                else:
+                    _write_vectors(sheet, partial, kind, fonts)
 
 
 def check_libraries(kinds: tuple[str, ...]) -> None:
-    """Tell before the work begins whether a kind of sheet can be written.
+    """Check before the work begins that each kind of sheet can be written.
 
     Raises:
         MissingDependencyError: PDF or SVG without matplotlib.
@@ -124,24 +107,6 @@ def check_libraries(kinds: tuple[str, ...]) -> None:
         ) from exc
 
 
-def _runs(item: SheetText) -> Iterator[_Run]:
-    """Stretches of one font; a line that runs to the right throughout stays in one piece."""
-    text = one_line(item.text)
-    line = split_pieces(text)
-    if not any(direction_of(piece.text) == "R" for piece in line):
-        line = [Piece(text, 0, len(text))]
-    length = sum(item.fonts.length(piece.text) for piece in line)
-    share = {"left": 0.0, "middle": 0.5, "right": 1.0}[item.anchor]
-    left = item.x - share * length
-    for placed in place_pieces(
-        line, text=item.text, fonts=item.fonts, left=left, right=left + length
-    ):
-        x = placed.x
-        for text, font in item.fonts.runs(placed.piece.text):
-            yield _Run(x, text, str(font.path))
-            x += font.getlength(text)
-
-
 def _write_png(sheet: Sheet, path: Path) -> None:
     from PIL import Image, ImageDraw
 
@@ -151,14 +116,12 @@ def _write_png(sheet: Sheet, path: Path) -> None:
         if isinstance(item, SheetPicture):
             picture.paste(Image.fromarray(item.rgb), (item.x, item.y))
         elif isinstance(item, SheetFrame):
-            x, y, width, height = item.place
+            x, y, width, height = item.rect
             box = (x, y, x + width - 1, y + height - 1)
             draw.rectangle(box, outline=item.color, width=item.width_px)
         else:
-            fonts = {str(font.path): font for _, font in item.fonts.runs(one_line(item.text))}
-            for run in _runs(item):
-                place = (run.x, item.baseline)
-                draw.text(place, run.text, fill=item.color, font=fonts[run.font_path], anchor="ls")
+            place, fill = (item.x, item.baseline), item.color
+            write_line(draw, item.text, place, fonts=item.fonts, fill=fill, anchor=item.anchor)
     picture.save(path, "PNG", optimize=True)
 
 
@@ -184,13 +147,13 @@ def _write_vectors(sheet: Sheet, path: Path, kind: str, fonts: _PlainFonts) -> N
             elif isinstance(item, SheetFrame):
                 axes.add_patch(_outline(item))
             else:
-                for run in _runs(item):
+                for run in line_runs(item.text, item.x, fonts=item.fonts, anchor=item.anchor):
                     axes.text(
                         run.x,
                         item.baseline,
                         run.text,
                         color=_share(item.color),
-                        fontproperties=fonts.properties(run.font_path),
+                        fontproperties=fonts.properties(Path(str(run.font.path))),
                         fontsize=item.fonts.size_px * 72 / _DPI,
                         verticalalignment="baseline",
                         parse_math=False,
@@ -203,7 +166,7 @@ def _write_vectors(sheet: Sheet, path: Path, kind: str, fonts: _PlainFonts) -> N
 def _outline(frame: SheetFrame) -> Rectangle:
     from matplotlib.patches import Rectangle
 
-    x, y, width, height = frame.place
+    x, y, width, height = frame.rect
     line = frame.width_px
     return Rectangle(
         (x + line / 2, y + line / 2),
@@ -224,14 +187,14 @@ class _PlainFonts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, FontProperties] = {}
+        self._known: dict[Path, FontProperties] = {}
 
-    def properties(self, path: str) -> FontProperties:
-        """What matplotlib calls a font file."""
+    def properties(self, path: Path) -> FontProperties:
+        """Return matplotlib's name for a font file."""
         from matplotlib.font_manager import FontProperties
 
         if path not in self._known:
-            self._known[path] = FontProperties(fname=str(self._plain(Path(path))))
+            self._known[path] = FontProperties(fname=str(self._plain(path)))
         return self._known[path]
 
     def _plain(self, path: Path) -> Path:

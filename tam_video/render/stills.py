@@ -1,6 +1,6 @@
 """The contact sheet of a run: a row for each content word, a column for each slot.
 
-On white, for papers and slides. Each row's hottest slot has a frame.
+On white, for papers and slides. The hottest slot of each row is framed.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy as np
 
 from tam_video.render.canvas import Rect, even
 from tam_video.render.captions import percent
-from tam_video.render.elements import Moment, PicturePane, always
+from tam_video.render.context import RenderContext
+from tam_video.render.elements import FrameState, PicturePane, always
 from tam_video.render.fonts import FontStack
 from tam_video.render.options import RenderOptions
 from tam_video.render.overlay import color_table
 from tam_video.render.panes import display_aspect
 from tam_video.render.schedule import chosen_subject
-from tam_video.render.screens import RenderContext
 from tam_video.render.sheet import (
     Sheet,
     SheetFrame,
@@ -32,7 +32,7 @@ from tam_video.render.text_drawing import cut_line
 from tam_video.render.text_layout import wrap
 from tam_video.render.theme import Color
 from tam_video.render.timeline import clock_text
-from tam_video.render.turns import Subject, shown_words, words_subject
+from tam_video.render.turns import NO_SUBJECT, Subject, question_of, shown_words, words_subject
 from tam_video.types import ByteArray, Explanation, IntArray
 from tam_video.video.planes import planes_of_rgb, rgb_of_planes
 from tam_video.video.reader import VideoReader
@@ -52,7 +52,7 @@ _SCALE_PX = (200, 14)
 
 @dataclass(frozen=True, slots=True)
 class WrittenStills:
-    """The sheets that were written, and what had to be left out, in words."""
+    """The paths of the written sheets, and warnings about what was left out."""
 
     paths: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -60,14 +60,14 @@ class WrittenStills:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Grid:
-    """What the sheet shows, and how large.
+    """The rows and columns of a sheet and their sizes.
 
     Attributes:
         rows: one subject each.
         slots: int64, the slot of each column.
         tile: (width, height) of a picture in pixels.
         label_px: width of the column of words.
-        top_px: where the pictures begin.
+        top_px: upper edge of the pictures.
     """
 
     rows: list[Subject]
@@ -79,11 +79,11 @@ class _Grid:
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the sheet in pixels."""
-        x, y = self.place(len(self.rows), len(self.slots))
+        x, y = self.corner(len(self.rows), len(self.slots))
         return x - _GAP_PX + _MARGIN_PX, y + 3 * _MARGIN_PX // 2
 
-    def place(self, row: int, column: int) -> tuple[int, int]:
-        """Where a picture's upper left corner stands."""
+    def corner(self, row: int, column: int) -> tuple[int, int]:
+        """Return the upper left corner of a picture."""
         left = _MARGIN_PX + self.label_px
         width, height = self.tile
         return left + column * (width + _GAP_PX), self.top_px + row * (height + _GAP_PX)
@@ -92,10 +92,10 @@ class _Grid:
 def write_stills(
     explanation: Explanation, reader: VideoReader, out_dir: Path, context: RenderContext
 ) -> WrittenStills:
-    """Write `stills.png`, `stills.pdf`, `stills.svg`, as far as they are asked for.
+    """Write `stills.png`, `stills.pdf` and `stills.svg`, those that the options name.
 
     Args:
-        explanation: what was seen.
+        explanation: the maps.
         reader: its source, open.
         out_dir: an existing folder.
         context: source, clock, colours and options.
@@ -119,7 +119,7 @@ def write_stills(
 
 
 def contact_sheet(explanation: Explanation, reader: VideoReader, context: RenderContext) -> Sheet:
-    """Lay out and draw the sheet; see `write_stills`."""
+    """Return the sheet of `write_stills`."""
     fonts = FontStack(_TEXT_PX, context.look.font)
     small = FontStack(_SMALL_PX, context.look.font)
     grid = _grid(explanation, context, fonts)
@@ -127,13 +127,13 @@ def contact_sheet(explanation: Explanation, reader: VideoReader, context: Render
     items: list[SheetItem] = _heading(explanation, fonts, small, width)
     geometry = context.geometry(explanation)
     for column, slot in enumerate(grid.slots.tolist()):
-        x, y = grid.place(0, column)
+        x, y = grid.corner(0, column)
         time = clock_text(geometry.slot_seconds[slot] - context.clip.start_seconds)
         middle = x + grid.tile[0] / 2
         items.append(SheetText(middle, y - _GAP_PX, time, small, _GRAY, "middle"))
     items += _pictures(explanation, reader, context, grid)
     for row, subject in enumerate(grid.rows):
-        x, y = grid.place(row, 0)
+        x, y = grid.corner(row, 0)
         items += _row_label(subject, x - 2 * _GAP_PX, y + grid.tile[1] / 2, fonts, small)
     items += _scale(context.look, small, width - _MARGIN_PX, height - _MARGIN_PX // 2)
     return Sheet(width, height, tuple(items))
@@ -148,7 +148,7 @@ def _subjects(explanation: Explanation, look: RenderOptions) -> list[Subject]:
 
 
 def _grid(explanation: Explanation, context: RenderContext, fonts: FontStack) -> _Grid:
-    rows = _subjects(explanation, context.look)[:MAX_ROWS] or [Subject(text="", maps=None)]
+    rows = _subjects(explanation, context.look)[:MAX_ROWS] or [NO_SUBJECT]
     t = explanation.layout.t
     slots = np.unique(np.linspace(0, t - 1, min(t, MAX_COLUMNS)).round().astype(np.int64))
     by_width = _PICTURES_WIDTH_PX / len(slots) - _GAP_PX
@@ -178,8 +178,7 @@ def _answer_lines(explanation: Explanation, fonts: FontStack, width: int) -> lis
 def _heading(
     explanation: Explanation, fonts: FontStack, small: FontStack, width: int
 ) -> list[SheetItem]:
-    asked = [turn.text for turn in explanation.conversation if turn.role == "user"]
-    question = cut_line(asked[-1] if asked else "", width_px=width - 2 * _MARGIN_PX, fonts=small)
+    question = cut_line(question_of(explanation), width_px=width - 2 * _MARGIN_PX, fonts=small)
     baseline: float = _MARGIN_PX + _SMALL_PX
     items: list[SheetItem] = [SheetText(_MARGIN_PX, baseline, question, small, _GRAY)]
     for line in _answer_lines(explanation, fonts, width):
@@ -191,62 +190,62 @@ def _heading(
 def _pictures(
     explanation: Explanation, reader: VideoReader, context: RenderContext, grid: _Grid
 ) -> list[SheetItem]:
-    """All tiles, and a frame around each row's hottest one."""
+    """Return all tiles, and a frame around the hottest one of each row."""
     width, height = grid.tile
     canvas, geometry = context.canvas(width, height), context.geometry(explanation)
-    moments = [
-        _moment(explanation, reader, context, slot, grid.tile) for slot in grid.slots.tolist()
+    states = [
+        _frame_state(explanation, reader, context, slot, grid.tile) for slot in grid.slots.tolist()
     ]
     items: list[SheetItem] = []
     for row, subject in enumerate(grid.rows):
-        place = Rect(0, 0, width, height)
-        pane = PicturePane(place, geometry, always(subject), context.look, canvas=canvas)
-        for column, moment in enumerate(moments):
-            pane.draw(canvas, moment)
+        rect = Rect(0, 0, width, height)
+        pane = PicturePane(rect, geometry, always(subject), context)
+        for column, state in enumerate(states):
+            pane.draw(canvas, state)
             rgb = rgb_of_planes(canvas.drawn.planes, matrix=canvas.matrix)
-            items.append(SheetPicture(*grid.place(row, column), rgb))
+            items.append(SheetPicture(*grid.corner(row, column), rgb))
         energy = subject.energy
         if energy is not None and energy[grid.slots].max() > 0:
-            hottest = grid.place(row, int(energy[grid.slots].argmax()))
+            hottest = grid.corner(row, int(energy[grid.slots].argmax()))
             items.append(SheetFrame((*hottest, width, height), _ACCENT))
     return items
 
 
-def _moment(
+def _frame_state(
     explanation: Explanation,
     reader: VideoReader,
     context: RenderContext,
     slot: int,
     tile: tuple[int, int],
-) -> Moment:
-    """The middle one of the frames that fed a slot, at the slot's time, as small as it is shown."""
+) -> FrameState:
+    """Return the middle one of a slot's frames, at the slot's time, in the size of a tile."""
     import cv2
 
-    fed = explanation.layout.slot_indices(explanation.indices)[slot]
-    batch = reader.read([fed[len(fed) // 2]])
+    frames = explanation.layout.slot_indices(explanation.indices)[slot]
+    batch = reader.read([frames[len(frames) // 2]])
     small: ByteArray = np.asarray(
         cv2.resize(batch.frames[0], tile, interpolation=cv2.INTER_AREA), dtype=np.uint8
     )
     picture = planes_of_rgb(small, matrix=context.matrix, step=context.step)
     seconds = float(explanation.layout.slot_seconds(explanation.pts_seconds)[slot])
-    return Moment(picture, int(batch.indices[0]), seconds, subjects=(), shown=())
+    return FrameState(picture, int(batch.indices[0]), seconds, subjects=(), shown=())
 
 
 def _row_label(
     subject: Subject, right: float, middle: float, fonts: FontStack, small: FontStack
 ) -> list[SheetItem]:
-    """The word, and below it how probable its first token was."""
+    """Return the word, and below it the probability of its first token."""
     word = cut_line(subject.text, width_px=_MAX_LABEL_PX, fonts=fonts)
     said = [choice.probability for choice in subject.choices if choice.is_said]
     items: list[SheetItem] = [SheetText(right, middle, word, fonts, _INK, "right")]
     if said:
-        place = middle + 1.3 * _SMALL_PX
-        items.append(SheetText(right, place, percent(said[0]), small, _GRAY, "right"))
+        baseline = middle + 1.3 * _SMALL_PX
+        items.append(SheetText(right, baseline, percent(said[0]), small, _GRAY, "right"))
     return items
 
 
 def _scale(look: RenderOptions, fonts: FontStack, right: int, bottom: int) -> list[SheetItem]:
-    """The colours from cold to hot; gray where heat is not drawn."""
+    """Return the colours from cold to hot, gray below the threshold."""
     width, height = _SCALE_PX
     levels = np.linspace(0, 255, width).round().astype(np.int64)
     colors = color_table(look.colormap)[levels]

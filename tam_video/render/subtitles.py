@@ -1,4 +1,4 @@
-"""WebVTT cues beside the annotated clip. Text is the model's, so it is escaped."""
+"""WebVTT captions of the annotated clip. The text is the model's, so it is escaped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tam_video.errors import ExportError
+from tam_video.render.output import replacing_output
 
 _NOTE = (
     "NOTE Times say when the annotated clip shows the heat of a word or token.\n"
@@ -19,7 +19,7 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;"}
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A text and when it is shown, in seconds of the annotated clip."""
+    """A text and the time range in which it is shown, in seconds of the annotated clip."""
 
     start_seconds: float
     end_seconds: float
@@ -27,13 +27,10 @@ class Cue:
 
 
 def escape_cue(text: str) -> str:
-    """Text that WebVTT shows as it is.
+    """Return text as one line without WebVTT markup.
 
-    Args:
-        text: any text.
-
-    Returns:
-        One line: spaces joined, control characters dropped, markup characters as references.
+    White space is joined, control characters are dropped, and markup characters become character
+    references.
     """
     drawn = (" " if unicodedata.category(each) in ("Cc", "Cs") else each for each in text)
     plain = " ".join("".join(drawn).split())
@@ -45,8 +42,8 @@ def write_vtt(path: Path, cues: Iterable[Cue], *, note: str = _NOTE) -> Path:
 
     Args:
         path: the file to write.
-        cues: in any order; those without a visible text are left out.
-        note: what the times say, for people; our own text.
+        cues: in any order; those without visible text are left out.
+        note: the file's comment about the times; trusted text.
 
     Returns:
         `path`.
@@ -63,13 +60,6 @@ def write_vtt(path: Path, cues: Iterable[Cue], *, note: str = _NOTE) -> Path:
         if text:
             subtitles.append(SSAEvent(start=start, end=max(end, start + 1), text=text))
     head, _, body = subtitles.to_string("vtt", keep_ssa_tags=True).partition("\n")
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with replacing_output(path) as partial:
         partial.write_text(f"{head}\n\n{note}\n{body}", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ExportError(
-            f"cannot write {path.name}: {error}", hint="check that the folder is writable"
-        ) from error
     return path

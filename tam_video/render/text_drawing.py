@@ -1,41 +1,63 @@
-"""One line of text on a picture: order, fonts, and where each piece stands."""
+"""Text on pictures: visual order, fonts, and the position of each piece of a line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from bidi import get_display
 
 from tam_video.render.fonts import FontStack
-from tam_video.render.text_layout import Piece, direction_of, one_line, split_pieces, visual_order
-from tam_video.render.theme import Color
+from tam_video.render.text_layout import Piece, base_direction, one_line, visual_order
+from tam_video.render.theme import BACKGROUND, TEXT, Color
+from tam_video.types import ByteArray
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
+    from PIL.ImageFont import FreeTypeFont
+
+Anchor: TypeAlias = Literal["left", "middle", "right"]
+
+_SHARE_BEFORE = {"left": 0.0, "middle": 0.5, "right": 1.0}
+_LABEL_TEXT_SHARE = 0.5  # of a label's height
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedPiece:
-    """A piece of a line and where it is drawn: its left edge and its length in pixels."""
+    """A piece of a line, its left edge and its width in pixels."""
 
     piece: Piece
     x: float
     length: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TextRun:
+    """Text of one font and one direction, its left edge and its width in pixels."""
+
+    text: str
+    font: FreeTypeFont
+    is_rtl: bool
+    x: float
+    length: float
+
+
 def place_pieces(
-    line: Sequence[Piece], *, text: str, fonts: FontStack, left: float, right: float
+    line: Sequence[Piece], *, base: str, fonts: FontStack, left: float, right: float
 ) -> list[PlacedPiece]:
-    """Put the pieces of a line in visual order, at the side where their text begins.
+    """Place the pieces of a line in visual order, from the side where its text begins.
 
     Args:
         line: pieces in logical order.
-        text: the whole text, whose direction decides order and side.
-        fonts: measures.
-        left: left end of the room in pixels.
-        right: right end of the room.
+        base: direction of the whole text, "L" or "R".
+        fonts: measure the pieces.
+        left: left end of the line in pixels.
+        right: right end of the line.
     """
-    base = direction_of(text) or "L"
     ordered = visual_order(line, base=base)
     lengths = [fonts.length(piece.text) for piece in ordered]
     x = left if base == "L" else right - sum(lengths)
@@ -46,47 +68,144 @@ def place_pieces(
     return placed
 
 
-def write(
-    draw: ImageDraw, text: str, place: tuple[float, float], *, fonts: FontStack, fill: Color
-) -> float:
-    """Write a stretch of one direction; returns where it ends.
+def runs_of(placed: PlacedPiece, fonts: FontStack) -> Iterator[TextRun]:
+    """Split a placed piece where its font changes, from left to right."""
+    x, is_rtl = placed.x, placed.piece.is_rtl
+    runs = fonts.runs(placed.piece.text)
+    for text, font in reversed(runs) if is_rtl else runs:
+        length = font.getlength(text)
+        yield TextRun(text, font, is_rtl, x, length)
+        x += length
+
+
+def line_runs(text: str, x: float, *, fonts: FontStack, anchor: Anchor = "left") -> list[TextRun]:
+    """Lay out any text on one line.
 
     Args:
-        draw: on what.
-        text: the stretch.
-        place: (x, baseline) of its left end.
-        fonts: with what.
-        fill: colour.
+        text: laid out as `one_line` returns it.
+        x: where the line starts, is centred or ends, in pixels.
+        fonts: measure the text.
+        anchor: which point of the line `x` is.
+
+    Returns:
+        Its runs from left to right; none for a text without a visible character.
     """
-    x, baseline = place
-    for run, font in fonts.runs(text):
-        draw.text((x, baseline), run, font=font, fill=fill, anchor="ls")
-        x += font.getlength(run)
-    return x
+    line = one_line(text)
+    pieces = [Piece(line, 0, len(line))] if line else []
+    placed = place_pieces(pieces, base=base_direction(line), fonts=fonts, left=0, right=0)
+    left = placed[0].x if placed else 0.0
+    shift = x - left - _SHARE_BEFORE[anchor] * sum(each.length for each in placed)
+    moved = (PlacedPiece(each.piece, each.x + shift, each.length) for each in placed)
+    return [run for each in moved for run in runs_of(each, fonts)]
+
+
+def draw_run(draw: ImageDraw, run: TextRun, baseline: float, fill: Color) -> None:
+    """Draw a run; the letters of Hebrew stand in the right order without libraqm too."""
+    text, direction = run.text, None
+    if _has_raqm():
+        direction = "rtl" if run.is_rtl else "ltr"
+    elif run.is_rtl:
+        text = get_display(text, base_dir="R")
+    place = (run.x, baseline)
+    draw.text(place, text, font=run.font, fill=fill, anchor="ls", direction=direction)
+
+
+@cache
+def _has_raqm() -> bool:
+    """Return whether Pillow can shape text: its wheels load the system's FriBiDi for that."""
+    from PIL import features
+
+    return bool(features.check("raqm"))
 
 
 def write_line(
-    draw: ImageDraw, text: str, place: tuple[float, float], *, fonts: FontStack, fill: Color
+    draw: ImageDraw,
+    text: str,
+    place: tuple[float, float],
+    *,
+    fonts: FontStack,
+    fill: Color,
+    anchor: Anchor = "left",
 ) -> float:
-    """Write any text on one line from its left end, in visual order; returns where it ends."""
-    x, baseline = place
-    line = split_pieces(one_line(text))
-    end = x + sum(fonts.length(piece.text) for piece in line)
-    for placed in place_pieces(line, text=text, fonts=fonts, left=x, right=end):
-        write(draw, placed.piece.text, (placed.x, baseline), fonts=fonts, fill=fill)
-    return end
+    """Write any text on one line in visual order; return its right end.
+
+    Args:
+        draw: the picture.
+        text: written as `one_line` returns it.
+        place: (x, baseline), where `x` is the point that `anchor` names.
+        fonts: draw the text.
+        fill: colour.
+        anchor: "left", "middle" or "right".
+    """
+    runs = line_runs(text, place[0], fonts=fonts, anchor=anchor)
+    for run in runs:
+        draw_run(draw, run, place[1], fill)
+    return runs[-1].x + runs[-1].length if runs else place[0]
 
 
 def cut_line(text: str, *, width_px: float, fonts: FontStack) -> str:
-    """Text on one line, cut with an ellipsis where it is too long; "" where nothing fits."""
+    """Return text on one line, cut with an ellipsis where it is too long; "" if nothing fits."""
     line = one_line(text)
     if fonts.length(line) <= width_px:
         return line
-    low, high = 0, len(line)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if fonts.length(f"{line[:middle].rstrip()}…") <= width_px:
-            low = middle
-        else:
-            high = middle - 1
-    return f"{line[:low].rstrip()}…" if low else ""
+    cut = bisect_right(
+        range(1, len(line) + 1),
+        width_px,
+        key=lambda count: fonts.length(f"{line[:count].rstrip()}…"),
+    )
+    return f"{line[:cut].rstrip()}…" if cut else ""
+
+
+def text_image(
+    text: str,
+    width: int,
+    height: int,
+    *,
+    fonts: FontStack,
+    fill: Color = TEXT,
+    anchor: Anchor = "middle",
+    margin: float = 0,
+) -> ByteArray:
+    """Draw one line of text in the middle of a piece of the background.
+
+    Args:
+        text: drawn as `one_line` returns it.
+        width: in pixels.
+        height: in pixels.
+        fonts: draw the text.
+        fill: colour.
+        anchor: at which side of the picture the text stands.
+        margin: distance to that side in pixels.
+
+    Returns:
+        uint8 [height, width, 3], RGB.
+    """
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("RGB", (width, height), BACKGROUND)
+    ascent, descent = fonts.base.getmetrics()
+    share = _SHARE_BEFORE[anchor]
+    place = (margin + share * (width - 2 * margin), (height + ascent - descent) / 2)
+    write_line(ImageDraw.Draw(picture), text, place, fonts=fonts, fill=fill, anchor=anchor)
+    return np.asarray(picture, dtype=np.uint8)
+
+
+def draw_label(text: str, *, width: int, height: int, font: str | None = None) -> ByteArray:
+    """Draw any text on one line, cut where it is too long.
+
+    Args:
+        text: untrusted.
+        width: in pixels.
+        height: in pixels.
+        font: font file or name that comes before the shipped ones.
+
+    Returns:
+        uint8 [height, width, 3], RGB.
+
+    Raises:
+        ConfigError: the font can't be opened.
+    """
+    fonts = FontStack(max(8, round(_LABEL_TEXT_SHARE * height)), font)
+    margin = fonts.size_px // 2
+    line = cut_line(text, width_px=width - 2 * margin, fonts=fonts)
+    return text_image(line, width, height, fonts=fonts, anchor="left", margin=margin)

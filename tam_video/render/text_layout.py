@@ -1,115 +1,113 @@
-"""Text to lines: where a line may break, how pieces are ordered from left to right.
+"""Lines of text: where a line may break (UAX #14) and the visual order of its pieces (UAX #9).
 
-Pure functions over text and measured lengths. Offsets into the answer are kept, so that a word can
-be found again on its line. Knows nothing of drawing.
+uniseg computes the line breaks and grapheme clusters, python-bidi the embedding levels. Offsets
+into the answer are kept, so that a word can be located on its line. Nothing is drawn here.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import groupby, pairwise
+from typing import Any, TypeAlias
+
+from bidi import algorithm, get_base_level
+from uniseg.graphemecluster import grapheme_cluster_boundaries
+from uniseg.linebreak import line_break_units
 
 Span: TypeAlias = tuple[int, int]
 
-_BREAKS = frozenset("\n\u2028\u2029")
-_JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+_DRAWN_AS = {**_SURROGATES, **dict.fromkeys(map(ord, _BIDI_CONTROLS), "\u200c")}
+_REMOVED = {**_SURROGATES, **dict.fromkeys(map(ord, _BIDI_CONTROLS))}
+_CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")
+# Words are split after 128 code points: the time for a cluster grows with its squared length.
+_PARTS = re.compile(
+    r"(?P<newline>[\n\u2028\u2029])"
+    r"|(?P<space>(?:(?![\n\u2028\u2029\u00a0])[\s\x00-\x1f\x7f-\x9f])+)"
+    r"|(?:[^\s\x00-\x1f\x7f-\x9f]|\u00a0){1,128}"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch that no line breaks: a word, some spaces, one ideograph, or a forced break.
+    """A stretch of text without a line break opportunity.
 
     Attributes:
-        text: what is drawn; one character for each of the answer's, but " " for spaces and a line
-            break for a break.
+        text: the characters to draw, one for each of the answer's; " " for any white space and a
+            line break for a forced break.
         start: offset of its first character in the answer.
         end: offset after its last character.
+        is_rtl: whether it is drawn from right to left; set by `visual_order`.
     """
 
     text: str
     start: int
     end: int
+    is_rtl: bool = False
+
+    def part(self, start: int, end: int) -> Piece:
+        """Return the piece between two offsets in the answer."""
+        text = self.text[start - self.start : end - self.start]
+        return Piece(text, start, end, self.is_rtl)
 
 
 def split_pieces(text: str) -> list[Piece]:
-    """Cut text where a line may break: around spaces and around wide characters.
+    """Split text at its line break opportunities, with white space in pieces of its own.
 
     Args:
-        text: any text; control characters count as spaces, lone surrogates are shown as U+FFFD and
-            controls of the writing direction not at all.
+        text: any text; control characters count as white space, lone surrogates are drawn as
+            U+FFFD and bidirectional controls not at all.
 
     Returns:
-        Pieces in order that cover the text.
+        Pieces in logical order that cover the text.
     """
-    edges = [place for place in range(1, len(text)) if _may_break(text[place - 1], text[place])]
-    bounds = [0, *edges, len(text)] if text else []
-    return [_piece(text, start, end) for start, end in pairwise(bounds)]
+    pieces: list[Piece] = []
+    for match in _PARTS.finditer(text.translate(_DRAWN_AS)):
+        start, end = match.span()
+        if match.lastgroup is not None:
+            pieces.append(Piece("\n" if match.lastgroup == "newline" else " ", start, end))
+            continue
+        for unit in _break_units(match[0]):
+            pieces.append(Piece(unit, start, start + len(unit)))
+            start += len(unit)
+    return pieces
 
 
-def _kind(character: str) -> str:
-    if character in _BREAKS:
-        return "break"
-    if character != "\u00a0" and (character.isspace() or unicodedata.category(character) == "Cc"):
-        return "space"
-    return "wide" if unicodedata.east_asian_width(character) in ("W", "F") else "word"
-
-
-def _may_break(before: str, after: str) -> bool:
-    kind, next_kind = _kind(before), _kind(after)
-    if "break" in (kind, next_kind):
-        return True
-    if after in _JOINERS or before == "\u200d" or unicodedata.combining(after):
-        return False
-    closes = unicodedata.category(after) in ("Pe", "Pf", "Po")
-    if kind == "wide" and (next_kind == "wide" or closes):
-        return not closes
-    return kind != next_kind and not (closes and kind == "word")
-
-
-def _piece(text: str, start: int, end: int) -> Piece:
-    shown = {"break": "\n", "space": " "}.get(_kind(text[start]))
-    return Piece(shown or "".join(map(_shown, text[start:end])), start, end)
-
-
-def _shown(character: str) -> str:
-    if character in _BIDI_CONTROLS:
-        return "\u200c"
-    return "\ufffd" if unicodedata.category(character) == "Cs" else character
+@lru_cache(maxsize=4096)
+def _break_units(word: str) -> tuple[str, ...]:
+    return tuple(line_break_units(word))
 
 
 def wrap(text: str, *, width_px: float, length: Callable[[str], float]) -> list[list[Piece]]:
-    """Lines of pieces no wider than `width_px`; a word that is wider by itself is cut.
+    """Break text into lines; a word wider than a line is split between grapheme clusters.
 
     Args:
         text: any text.
-        width_px: room for a line.
-        length: measures a stretch of text in pixels.
+        width_px: maximum width of a line.
+        length: returns the width of a text in pixels.
 
     Returns:
-        Lines in order, none empty; spaces at a line's start are dropped.
+        Lines in order, none empty; white space at the start of a line is dropped.
     """
     lines: list[list[Piece]] = [[]]
     used = 0.0
-    for piece in _cut_wide(split_pieces(text), width_px=width_px, length=length):
-        if piece.text == "\n":
+    for piece in _split_wide(split_pieces(text), width_px=width_px, length=length):
+        width = length(piece.text)
+        if piece.text == "\n" or (used + width > width_px and piece.text != " "):
             lines.append([])
             used = 0.0
-            continue
-        taken = length(piece.text)
-        if used + taken > width_px and piece.text != " ":
-            lines.append([])
-            used = 0.0
-        if lines[-1] or piece.text != " ":
+        if piece.text != "\n" and (lines[-1] or piece.text != " "):
             lines[-1].append(piece)
-            used += taken
+            used += width
     return [line for line in lines if line]
 
 
-def _cut_wide(
+def _split_wide(
     pieces: Iterable[Piece], *, width_px: float, length: Callable[[str], float]
 ) -> Iterator[Piece]:
     for piece in pieces:
@@ -117,14 +115,15 @@ def _cut_wide(
             yield piece
             continue
         start = 0
-        for end in range(1, len(piece.text) + 1):
-            if end == len(piece.text) or length(piece.text[start : end + 1]) > width_px:
-                yield Piece(piece.text[start:end], piece.start + start, piece.start + end)
+        for end, following in pairwise([*grapheme_cluster_boundaries(piece.text), None]):
+            is_full = following is None or length(piece.text[start:following]) > width_px
+            if end > start and is_full:
+                yield piece.part(piece.start + start, piece.start + end)
                 start = end
 
 
 def split_at_spans(line: Sequence[Piece], spans: Sequence[Span]) -> list[Piece]:
-    """Cut the pieces of a line at the edges of spans, so that each piece is inside or outside.
+    """Split the pieces of a line at the edges of spans, so that each is inside or outside of them.
 
     Args:
         line: pieces in logical order.
@@ -133,90 +132,78 @@ def split_at_spans(line: Sequence[Piece], spans: Sequence[Span]) -> list[Piece]:
     Returns:
         Pieces in logical order that cover the same text.
     """
-    edges = {edge for span in spans for edge in span}
+    edges = sorted({edge for span in spans for edge in span})
     result: list[Piece] = []
     for piece in line:
-        if piece.text in ("\n", " "):
-            result.append(piece)
-            continue
-        inner = sorted(edge for edge in edges if piece.start < edge < piece.end)
+        inner = [edge for edge in edges if piece.start < edge < piece.end and piece.text != " "]
         bounds = [piece.start, *inner, piece.end]
-        result += [
-            Piece(piece.text[start - piece.start : end - piece.start], start, end)
-            for start, end in pairwise(bounds)
-        ]
+        result += [piece.part(*bound) for bound in pairwise(bounds)] if inner else [piece]
     return result
 
 
 def one_line(text: str) -> str:
-    """Any text as one line that can be drawn and written anywhere.
+    """Return any text as one line that can be drawn and written to any file.
 
-    Spaces are joined; control characters and those of the writing direction are left out; lone
+    White space is joined; control characters and bidirectional controls are left out; lone
     surrogates become U+FFFD.
     """
-    joined = " ".join("".join(map(_plain, text)).split())
-    return "".join(character for character in joined if character not in _BIDI_CONTROLS)
-
-
-def _plain(character: str) -> str:
-    kind = unicodedata.category(character)
-    return " " if kind == "Cc" else _shown(character) if kind == "Cs" else character
+    return " ".join(text.translate(_CONTROLS).split()).translate(_REMOVED)
 
 
 def inside(piece: Piece, spans: Sequence[Span]) -> bool:
-    """Whether a piece lies within one of the spans."""
+    """Return whether a piece lies within one of the spans."""
     return any(start <= piece.start and piece.end <= end for start, end in spans)
 
 
-def direction_of(text: str) -> str | None:
-    """After the first letter that has a direction: "R" (Arabic, Hebrew) or "L"; else None."""
-    for character in text:
-        found = unicodedata.bidirectional(character)
-        if found in ("L", "R", "AL"):
-            return "L" if found == "L" else "R"
-    return None
+@lru_cache(maxsize=64)
+def base_direction(text: str) -> str:
+    """Return "R" where the first letter is Arabic or Hebrew, else "L" (rules P2 and P3)."""
+    line = one_line(text)
+    return "R" if line and get_base_level(line) else "L"
 
 
 def visual_order(line: Sequence[Piece], *, base: str) -> list[Piece]:
-    """Pieces of a line from left to right as they are seen.
-
-    The two-level case of the Unicode bidirectional algorithm (UAX #9), word by word: stretches
-    against the direction of the text are turned as a whole. Shaping inside a word is left to the
-    font engine.
+    """Return the pieces of a line from left to right, each of one direction.
 
     Args:
         line: pieces in logical order.
         base: direction of the whole text, "L" or "R".
 
     Returns:
-        The same pieces in visual order.
+        The same text in visual order; a piece is split where the direction changes. The characters
+        of a piece stay in logical order: the font engine orders and shapes them.
     """
-    directions = _resolve([direction_of(piece.text) for piece in line], base=base)
-    runs: list[tuple[str, list[Piece]]] = []
-    for piece, direction in zip(line, directions, strict=True):
-        if runs and runs[-1][0] == direction:
-            runs[-1][1].append(piece)
-        else:
-            runs.append((direction, [piece]))
-    ordered = reversed(runs) if base == "R" else runs
-    return [
-        piece
-        for direction, run in ordered
-        for piece in (reversed(run) if direction == "R" else run)
-    ]
+    types = [[unicodedata.bidirectional(each) for each in piece.text] for piece in line]
+    if base == "L" and not any(each in ("R", "AL", "AN") for row in types for each in row):
+        return list(line)
+    storage = _embedding_levels(line, base)
+    runs: list[Piece] = []
+    for (number, level), group in groupby(
+        storage["chars"], key=lambda each: (each["piece"], each["level"])
+    ):
+        characters = list(group)
+        start = line[number].start + characters[0]["offset"]
+        whole = len(characters) == len(line[number].text)
+        part = line[number] if whole else line[number].part(start, start + len(characters))
+        runs.append(replace(part, is_rtl=level % 2 == 1))
+        for each in characters:
+            each["run"] = len(runs) - 1
+    algorithm.reorder_resolved_levels(storage, debug=False)
+    return [runs[number] for number in dict.fromkeys(each["run"] for each in storage["chars"])]
 
 
-def _resolve(directions: Sequence[str | None], *, base: str) -> list[str]:
-    """Give pieces without a direction that of both neighbours where they agree, else the line's."""
-    before = base
-    forward: list[str] = []
-    for direction in directions:
-        before = direction or before
-        forward.append(before)
-    after = base
-    backward: list[str] = []
-    for direction in reversed(directions):
-        after = direction or after
-        backward.append(after)
-    pairs = zip(forward, reversed(backward), strict=True)
-    return [one if one == other else base for one, other in pairs]
+def _embedding_levels(line: Sequence[Piece], base: str) -> dict[str, Any]:
+    """Return python-bidi's state with each character's level, piece and offset in the piece."""
+    storage: dict[str, Any] = algorithm.get_empty_storage()
+    storage.update(base_level=algorithm.PARAGRAPH_LEVELS[base], base_dir=base)
+    algorithm.get_embedding_levels("".join(piece.text for piece in line), storage)
+    origins = ((number, at) for number, piece in enumerate(line) for at in range(len(piece.text)))
+    for each, (number, offset) in zip(storage["chars"], origins, strict=True):
+        each.update(piece=number, offset=offset)
+        if each["type"] in ("", "BN", "B"):  # these would be removed, or end the paragraph
+            each["type"] = each["orig"] = "ON"
+    algorithm.explicit_embed_and_overrides(storage)
+    algorithm.resolve_weak_types(storage, debug=False)
+    algorithm.resolve_neutral_types(storage, debug=False)
+    algorithm.resolve_implicit_levels(storage, debug=False)
+    return storage

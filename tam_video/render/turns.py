@@ -1,7 +1,4 @@
-"""Who is shown: a word of the answer, several, or a token, with all that is drawn of them.
-
-Pure: frames are counted and named here, not touched.
-"""
+"""Subjects: a word of the answer, several words, or a token, with all that is drawn of them."""
 
 from __future__ import annotations
 
@@ -17,16 +14,16 @@ from tam_video.types import Explanation, Float64Array, FloatArray, Token, Word
 
 _LISTED_WORDS = 40
 _SHOWN_CANDIDATES = 3
-_LEAST_RELEVANCE = 0.05  # a fainter tint can't be seen
+_MIN_RELEVANCE = 0.05  # a fainter tint is not visible
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A token that the model said or might have said.
+    """A candidate for a token of the answer.
 
     Attributes:
         text: the token.
-        probability: what the model gave it, in [0, 1].
+        probability: the model's, in [0, 1].
         is_said: whether it is the one in the answer.
     """
 
@@ -37,17 +34,17 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """What one turn shows.
+    """The words or the token that one turn shows.
 
     Attributes:
         text: the word, the words or the token, for captions.
         maps: float32 [t, h, w] in [0, 1]; None for no heat.
-        spans: offsets in the answer that are lit.
+        spans: (start, end) offsets in the answer that are lit.
         word_indices: the words, empty for a token.
         token_index: the token, None for words.
-        tints: offsets in the answer of what was said before, with its relevance to what is shown,
-            in [0, 1].
-        choices: the first token and what might have stood in its place, best first.
+        tints: (start, end) offsets of other words of the answer, each with its relevance to what is
+            shown, in [0, 1].
+        choices: candidates for the first token, best first.
     """
 
     text: str
@@ -60,25 +57,31 @@ class Subject:
 
     @property
     def energy(self) -> Float64Array | None:
-        """float64 [t]: the mean of the map in each slot; None for no heat."""
+        """The mean of the map in each slot, float64 [t]; None for no heat."""
         return None if self.maps is None else self.maps.mean(axis=(1, 2), dtype=np.float64)
 
 
+NO_SUBJECT = Subject(text="", maps=None)
+
+
 def shown_words(explanation: Explanation) -> list[Word]:
-    """The content words of the answer; every word where there are none."""
+    """Return the content words of the answer; every word where there are none."""
     content = [word for word in explanation.words if word.is_content]
     return content or list(explanation.words)
 
 
+def question_of(explanation: Explanation) -> str:
+    """Return the last question of the conversation, or ""."""
+    questions = [turn.text for turn in explanation.conversation if turn.role == "user"]
+    return questions[-1] if questions else ""
+
+
 def words_subject(explanation: Explanation, words: Sequence[Word]) -> Subject:
-    """Words shown together: cell by cell, the strongest of their maps.
+    """Return words as one subject; its map is the maximum of theirs in each cell.
 
     Args:
-        explanation: where the maps are.
-        words: the words, one at least.
-
-    Returns:
-        The subject; its text is the words joined by spaces.
+        explanation: has the maps.
+        words: at least one word.
     """
     indices = tuple(word.index for word in words)
     tokens = [index for word in words for index in word.token_indices]
@@ -93,14 +96,11 @@ def words_subject(explanation: Explanation, words: Sequence[Word]) -> Subject:
 
 
 def token_subject(explanation: Explanation, index: int) -> Subject:
-    """One token, chosen by its place among the M text tokens.
+    """Return one token as a subject; a prompt token has no span, as it is not in the answer.
 
     Args:
-        explanation: where the maps are.
-        index: place among prompt and answer tokens.
-
-    Returns:
-        The subject; a prompt token lights nothing, as it is not in the answer.
+        explanation: has the maps.
+        index: among the M prompt and answer tokens.
 
     Raises:
         ConfigError: there is no such token.
@@ -125,7 +125,7 @@ def token_subject(explanation: Explanation, index: int) -> Subject:
 
 
 def answer_tokens(explanation: Explanation) -> list[Token]:
-    """The tokens of the answer that stand for a piece of its text."""
+    """Return the tokens of the answer that have text."""
     return [
         token
         for token in explanation.tokens
@@ -136,15 +136,15 @@ def answer_tokens(explanation: Explanation) -> list[Token]:
 def _tints(
     explanation: Explanation, tokens: Sequence[int], *, shown: Sequence[int]
 ) -> tuple[tuple[Span, float], ...]:
-    """The other words with a relevance to the tokens: the largest between any two of theirs."""
-    found = []
+    """Return the other words, each with the largest relevance between two tokens of both."""
+    tints = []
     for word in explanation.words:
         if not tokens or not word.token_indices or word.index in shown:
             continue
         level = float(explanation.text_scores[np.ix_(tokens, word.token_indices)].max())
-        if level >= _LEAST_RELEVANCE:
-            found.append(((word.char_start, word.char_end), min(1.0, level)))
-    return tuple(found)
+        if level >= _MIN_RELEVANCE:
+            tints.append(((word.char_start, word.char_end), min(1.0, level)))
+    return tuple(tints)
 
 
 def _choices(token: Token) -> tuple[Choice, ...]:
@@ -159,17 +159,14 @@ def _choices(token: Token) -> tuple[Choice, ...]:
 
 
 def find_word(explanation: Explanation, wanted: int | str) -> Word:
-    """A word by its place, or by its text, the first one that fits (upper and lower case are one).
+    """Return a word by its index, or the first one with a text, ignoring case.
 
     Args:
-        explanation: the words to look in.
+        explanation: has the words.
         wanted: index, text, or an index written as text.
 
-    Returns:
-        The word.
-
     Raises:
-        ConfigError: no word fits; the hint lists them.
+        ConfigError: there is no such word; the hint lists the words.
     """
     words = explanation.words
     if isinstance(wanted, str):
@@ -191,33 +188,33 @@ def _listing(named: Iterable[tuple[int, str]]) -> str:
 
 
 def share_frames(pts_seconds: Float64Array, *, end_seconds: float, parts: int) -> list[int]:
-    """Cut a clip into consecutive parts of equal time, each of one frame at least.
+    """Split a clip into consecutive parts of equal duration, each of at least one frame.
 
     Args:
         pts_seconds: float64 [N], increasing.
         end_seconds: end of the last frame.
-        parts: how many parts, 1 to N.
+        parts: number of parts, 1 to N.
 
     Returns:
-        `parts + 1` frame numbers from 0 to N: part k is frames `bounds[k]` up to `bounds[k + 1]`.
+        `parts + 1` frame indices from 0 to N: part k is frames `bounds[k]` up to `bounds[k + 1]`.
 
     Raises:
         ValueError: more parts than frames, or none.
     """
     total = len(pts_seconds)
     if not 1 <= parts <= total:
-        raise ValueError(f"{total} frames can't be cut into {parts} parts")
+        raise ValueError(f"{total} frames can't be split into {parts} parts")
     times = np.linspace(pts_seconds[0], end_seconds, parts + 1)[1:-1]
     bounds = [0, *np.searchsorted(pts_seconds, times - 1e-9).tolist(), total]
-    for place in range(1, parts):
-        bounds[place] = max(bounds[place], bounds[place - 1] + 1)
-    for place in range(parts - 1, 0, -1):
-        bounds[place] = min(bounds[place], bounds[place + 1] - 1)
+    for index in range(1, parts):
+        bounds[index] = max(bounds[index], bounds[index - 1] + 1)
+    for index in range(parts - 1, 0, -1):
+        bounds[index] = min(bounds[index], bounds[index + 1] - 1)
     return bounds
 
 
 def group_words(words: Sequence[Word], groups: int) -> list[list[Word]]:
-    """Consecutive words in at most `groups` groups of nearly equal size; no word is lost."""
+    """Return consecutive words in at most `groups` groups of nearly equal size."""
     count = min(groups, len(words))
-    edges = [place * len(words) // count for place in range(count + 1)] if count else [0]
+    edges = [index * len(words) // count for index in range(count + 1)] if count else [0]
     return [list(words[start:end]) for start, end in pairwise(edges)]

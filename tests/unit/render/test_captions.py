@@ -3,12 +3,12 @@ import pytest
 
 from tam_video.errors import ConfigError
 from tam_video.render.captions import (
-    ColorScale,
-    caption_bar,
+    CaptionBar,
     font_size,
     percent,
     shown_token,
 )
+from tam_video.render.options import RenderOptions
 from tam_video.render.overlay import COLORMAPS
 from tam_video.render.theme import TINT
 from tam_video.render.turns import Choice, Subject
@@ -24,7 +24,15 @@ def bar(answer, *, width=640, height=360, question="What is it?"):
     room = 0.4 * height
     wide = max(width, 240)
     size = font_size(wide, room)
-    return caption_bar(answer, question, width_px=wide, room_px=room, size_px=size)
+    return CaptionBar(
+        answer,
+        question,
+        width_px=wide,
+        room_px=room,
+        size_px=size,
+        look=RenderOptions(),
+        has_scale=False,
+    )
 
 
 def said(*spans, tints=(), choices=()):
@@ -55,7 +63,7 @@ def test_an_arabic_line_runs_from_the_right():
     caption = bar(answer)
     first, second = (lit_box(caption.image(said(span(answer, word)))) for word in answer.split())
     assert first[0] > second[2] - 4
-    assert first[2] > caption.layout.width_px * 0.9
+    assert first[2] > caption.width_px * 0.9
 
 
 @pytest.mark.parametrize("word", [0, 57, 110, 199])
@@ -63,7 +71,7 @@ def test_the_lit_word_of_a_long_answer_is_always_in_sight(word):
     caption = bar(LONG)
     box = lit_box(caption.image(said(span(LONG, f"word{word}"))))
     assert box is not None
-    assert box[3] < caption.layout.height_px - 1
+    assert box[3] < caption.height_px - 1
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,7 @@ def test_the_lit_word_of_a_long_answer_is_always_in_sight(word):
 )
 def test_bar_can_be_read_and_leaves_the_picture_its_room(width, height):
     caption = bar(LONG, width=width, height=height)
-    layout = caption.layout
+    layout = caption
     assert layout.height_px % 2 == 0
     assert caption.fonts.size_px >= 13
     assert layout.visible_lines >= 2
@@ -81,12 +89,12 @@ def test_bar_can_be_read_and_leaves_the_picture_its_room(width, height):
 
 
 def test_the_question_is_above_the_answer_and_left_out_where_there_is_no_room():
-    assert bar("yes").layout.question == "What is it?"
-    assert bar("yes", width=176, height=100).layout.question == ""
+    assert bar("yes").question == "What is it?"
+    assert bar("yes", width=176, height=100).question == ""
 
 
 def test_a_long_question_is_cut_to_one_line():
-    layout = bar("yes", question="why " * 200).layout
+    layout = bar("yes", question="why " * 200)
     assert layout.question.endswith("…")
     assert layout.height_px < 100
 
@@ -98,7 +106,7 @@ def test_any_text_is_drawn(answer):
         whole = (0, len(answer))
         choices = (Choice(answer, 0.5, True), Choice("", 1.0, False))
         picture = caption.image(said(whole, tints=((whole, 0.5),), choices=choices))
-        assert picture.shape[1] == caption.layout.width_px
+        assert picture.shape[1] == caption.width_px
 
 
 def test_a_subject_is_drawn_once_and_few_are_kept():
@@ -108,7 +116,7 @@ def test_a_subject_is_drawn_once_and_few_are_kept():
     assert caption.image(subject) is first
     for start in range(10):
         caption.image(said((start, start + 1)))
-    assert len(caption._drawn) <= 4
+    assert caption.image.cache_info().currsize <= 4
 
 
 def blue(picture):
@@ -132,7 +140,7 @@ def test_the_lit_word_leaves_the_comma_after_it_readable():
     answer = "red, green"
     caption = bar(answer)
     _, _, right, _ = lit_box(caption.image(said(span(answer, "red"))))
-    start = caption.fonts.length("red") + caption.layout.pad_px
+    start = caption.fonts.length("red") + caption.pad_px
     assert right <= start + 1
 
 
@@ -154,11 +162,16 @@ def test_choices_are_listed_with_their_probability_as_far_as_there_is_room():
 
 @pytest.mark.parametrize("colormap", COLORMAPS)
 def test_the_legend_shows_the_colours_that_are_drawn(colormap):
-    caption = caption_bar(
-        "yes", "", width_px=800, room_px=200, size_px=20, scale=ColorScale(colormap)
-    )
-    cut = caption_bar(
-        "yes", "", width_px=800, room_px=200, size_px=20, scale=ColorScale(colormap, 0.9)
+    caption, cut = (
+        CaptionBar(
+            "yes",
+            "",
+            width_px=800,
+            room_px=200,
+            size_px=20,
+            look=RenderOptions(colormap=colormap, threshold=threshold),
+        )
+        for threshold in (0.0, 0.9)
     )
     whole, above = (each.image(said()).astype(int) for each in (caption, cut))
     assert np.ptp(whole[:, 650:780], axis=2).max() > 60
@@ -188,6 +201,7 @@ def test_a_token_can_always_be_seen(token, shown):
 
 
 def test_a_font_that_cannot_be_opened_is_a_config_error():
+    look = RenderOptions(font="/no/such.ttf")
     with pytest.raises(ConfigError) as caught:
-        caption_bar("a", "", width_px=64, room_px=64, size_px=13, font="/no/such.ttf")
+        CaptionBar("a", "", width_px=64, room_px=64, size_px=13, look=look)
     assert caught.value.hint

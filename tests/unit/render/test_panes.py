@@ -22,7 +22,7 @@ def info(width, height, aspect=1):
 def test_cells_are_even_do_not_overlap_and_keep_the_shape(count, width, height, half_extra):
     extra = 2 * half_extra
     tiling = best_tiling(count, info(width, height), extra_px=extra, room_px=ROOM)
-    places = [tiling.place(n, above_px=extra, below_px=0) for n in range(count)]
+    places = [tiling.rect(n, above_px=extra, below_px=0) for n in range(count)]
     whole = tiling.size(count, above_px=extra, below_px=0)
     taken = set()
     for place in places:
@@ -57,5 +57,5 @@ def test_pixels_that_are_not_square_are_shown_as_players_show_them():
 
 
 def test_no_cell_is_a_programming_mistake():
-    with pytest.raises(ValueError, match="one cell"):
+    with pytest.raises(ValueError, match="empty"):
         best_tiling(0, info(8, 8), extra_px=0, room_px=ROOM)

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from tam_video.render.fonts import FontStack
-from tam_video.render.labels import draw_label
-from tam_video.render.text_drawing import cut_line, place_pieces, write_line
+from tam_video.render.text_drawing import cut_line, draw_label, place_pieces, write_line
 from tam_video.render.text_layout import one_line, split_pieces
 
 FONTS = FontStack(16)
@@ -16,7 +15,7 @@ HOSTILE = '<img src=x onerror=alert(1)> $x_{\\frac{1}{0}}$ \x00\x1b[31m \ud800 \
 
 
 def test_pieces_stand_one_after_the_other_from_the_left():
-    placed = place_pieces(split_pieces("a bc d"), text="a", fonts=FONTS, left=10, right=200)
+    placed = place_pieces(split_pieces("a bc d"), base="L", fonts=FONTS, left=10, right=200)
     assert placed[0].x == 10
     for before, after in pairwise(placed):
         assert after.x == pytest.approx(before.x + before.length)
@@ -24,7 +23,7 @@ def test_pieces_stand_one_after_the_other_from_the_left():
 
 def test_arabic_begins_at_the_right():
     text = "دائرة حمراء"
-    placed = place_pieces(split_pieces(text), text=text, fonts=FONTS, left=0, right=200)
+    placed = place_pieces(split_pieces(text), base="R", fonts=FONTS, left=0, right=200)
     assert placed[-1].x + placed[-1].length == pytest.approx(200)
     assert placed[0].piece.start > placed[-1].piece.start
 

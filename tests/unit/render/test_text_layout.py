@@ -1,10 +1,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from uniseg.graphemecluster import grapheme_clusters
 
 from tam_video.render.text_layout import (
     Piece,
-    direction_of,
+    base_direction,
     inside,
     split_at_spans,
     split_pieces,
@@ -21,7 +22,7 @@ def texts(pieces):
 
 
 def one_each(text):
-    return float(len(text))
+    return float(len(list(grapheme_clusters(text))))
 
 
 @given(any_text)
@@ -58,12 +59,12 @@ def test_no_line_is_too_wide_and_nothing_visible_is_lost(text, width):
     pieces = [piece for line in lines for piece in line]
     for line in lines:
         assert one_each("".join(texts(line)).rstrip(" ")) <= max(width, 1)
-    kept = {place for piece in pieces for place in range(piece.start, piece.end)}
+    kept = {index for piece in pieces for index in range(piece.start, piece.end)}
     wanted = {
-        place
+        index
         for piece in split_pieces(text)
         if piece.text not in (" ", "\n")
-        for place in range(piece.start, piece.end)
+        for index in range(piece.start, piece.end)
     }
     assert wanted <= kept
 
@@ -92,10 +93,13 @@ def test_a_span_inside_a_piece_cuts_it():
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
-    [("abc", "L"), (ARABIC, "R"), (HEBREW, "R"), ("12 " + HEBREW, "R"), ("12 .", None), ("", None)],
+    [
+        *(("abc", "L"), (ARABIC, "R"), (HEBREW, "R"), ("12 " + HEBREW, "R"), ("12 .", "L")),
+        *(("", "L"), ("\n\ud800 " + HEBREW, "R"), ("\u202ea", "L")),
+    ],
 )
 def test_direction_is_that_of_the_first_letter(text, wanted):
-    assert direction_of(text) == wanted
+    assert base_direction(text) == wanted
 
 
 def order(line, base="L"):
