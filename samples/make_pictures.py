@@ -67,7 +67,7 @@ def main() -> None:
         stills = render_run(runs / "shapes", options=RenderOptions(stills=("png",)))
         keep(Image.open(stills.files["stills_png"]).convert("RGB"), "layout-stills")
         pair = [runs / "shapes", runs / "middle"]
-        look = RenderOptions(layout="compare", word="purple")
+        look = RenderOptions(show_word="purple")
         keep_frame(render_compared(pair, runs / "pair.mp4", options=look)[0], "layout-compare", 0.3)
 
 

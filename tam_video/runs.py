@@ -246,7 +246,7 @@ def render_compared(
     for folder in folders:
         read_manifest(folder)
     explanations = [read_explanation(folder).of_input(0) for folder in folders]
-    look = replace(options or RenderOptions(), layout="compare")
+    look = replace(options or RenderOptions(), layout="overlay")
     if target.suffix.lower() != ".mp4":
         raise ConfigError(f"{target.name} is no name of an MP4", hint="-o comparison.mp4")
     names = [target.name] + [f"{target.stem}.{kind}" for kind in ("vtt", *look.previews)]
@@ -304,24 +304,7 @@ def render_options(settings: RunConfig) -> RenderOptions:
         MissingDependencyError: a library that draws what is asked for is not installed.
     """
     check_libraries(settings.stills)
-    return RenderOptions(
-        colormap=settings.colormap,
-        opacity=settings.opacity,
-        token=settings.show_token,
-        word=settings.show_word,
-        layout=settings.layout,
-        tiles=settings.tiles,
-        threshold=settings.threshold,
-        contours=settings.contours,
-        boxes=settings.boxes,
-        previews=settings.previews,
-        stills=settings.stills,
-        crf=settings.crf,
-        speed_preset=settings.speed_preset,
-        encoder=settings.encoder,
-        font=settings.font,
-        reader=settings.reader,
-    )
+    return RenderOptions.of_run(settings)
 
 
 def run_files(folder: Path) -> dict[str, Path]:

@@ -15,9 +15,9 @@ from typing import Any
 from tam_video.batch.clips import WILD, find_clips
 from tam_video.batch.manifests import manifest_rows
 from tam_video.batch.sources import FILES_ONLY, SourcePolicy, is_remote, protocol
-from tam_video.config import seconds
 from tam_video.errors import ConfigError, VideoOpenError
 from tam_video.models import check_conversation, parse_conversation
+from tam_video.settings.parse import seconds
 from tam_video.types import Message
 
 MANIFESTS = frozenset({"jsonl", "ndjson", "csv", "parquet"})

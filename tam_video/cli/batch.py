@@ -15,7 +15,6 @@ import click
 
 from tam_video.cli.console import Console, common_options, session
 from tam_video.cli.options import setting_options
-from tam_video.cli.render import look_options
 
 if TYPE_CHECKING:
     from tam_video.batch import BatchItem, BatchOptions
@@ -47,8 +46,7 @@ SOME_FAILED = 3
 @click.option(
     "--root", type=click.Path(path_type=Path), help="Refuse files outside of this folder."
 )
-@setting_options
-@look_options
+@setting_options("model", "sampling", "generation", "method", "look")
 @common_options
 def batch_command(
     items: str,

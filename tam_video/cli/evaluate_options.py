@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 import click
 
 from tam_video.cli.console import Console
-from tam_video.cli.options import MODEL_OPTIONS, add_options
+from tam_video.cli.options import add_options, parse_settings, setting_options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,9 +28,8 @@ Done = TypeVar("Done", bound=Measured)
 METHOD_WIDTH, CELL_WIDTH = 20, 23
 _LISTS = ("methods", "metrics", "worlds", "parts")
 
-_MODEL = (
-    *MODEL_OPTIONS,
-    click.option("--layer", metavar="N", help="Decoder layer, share of the depth, or input."),
+_MODEL = setting_options(
+    "model.model", "model.revision", "model.dtype", "model.device", "method.layer"
 )
 _METHODS = click.option("--methods", metavar="A,B,...", help="[default: tam,tam-reference,logit]")
 _WORLDS = (
@@ -57,12 +56,12 @@ _RUN = (
 
 def asked_options(command: Command) -> Command:
     """Add the options that say which model and which methods are measured."""
-    return add_options(command, (*_MODEL, _METHODS))
+    return add_options(command, (_MODEL, _METHODS))
 
 
 def model_options(command: Command) -> Command:
     """Add the options that say which model is asked."""
-    return add_options(command, _MODEL)
+    return _MODEL(command)
 
 
 def world_options(command: Command) -> Command:
@@ -77,14 +76,10 @@ def run_options(command: Command) -> Command:
 
 def given_values(options: dict[str, Any]) -> dict[str, Any]:
     """Settings from the options that were given; lists are split at their commas."""
-    from tam_video.cli.settings import layer
-
-    given = {name: value for name, value in options.items() if value is not None}
+    given = parse_settings(options)
     for name in given.keys() & set(_LISTS):
         parts = [part.strip() for part in given[name].split(",")]
         given[name] = tuple(part for part in parts if part)
-    if "layer" in given:
-        given["layer"] = layer(given["layer"])
     return given
 
 

@@ -12,7 +12,6 @@ import click
 from tam_video.cli.console import Console, common_options, rare_collections, session
 from tam_video.cli.long import explain_long_to_folder, long_options, take_long_options
 from tam_video.cli.options import setting_options
-from tam_video.cli.render import look_options
 from tam_video.errors import ConfigError
 
 
@@ -29,11 +28,11 @@ from tam_video.errors import ConfigError
 @click.option("--answer", metavar="TEXT", help="Explain this answer instead of generating one.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.")
 @click.option("--force", is_flag=True, help="Replace an existing run folder.")
-@setting_options
+@setting_options("model", "sampling", "generation", "method")
 @long_options
-@click.option("--no-video", is_flag=True, help="Write no annotated video.")
-@click.option("--no-report", is_flag=True, help="Write no report.html.")
-@look_options
+@setting_options("output", render={"help": "Do not write the annotated video."})
+@click.option("--no-report", is_flag=True, help="Do not write report.html.")
+@setting_options("look")
 @common_options
 def explain_command(
     videos: tuple[Path, ...],

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share; those of settings are made from their declarations."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any, TypeVar
 
 import click
 
+from tam_video.settings.declare import Field, declared
+from tam_video.settings.groups import GROUPS, run_fields
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class RenamedOption(click.Option):
-    """An option whose former flags are still read, without being listed in help and docs."""
+    """An option that also accepts former flags, which help and docs do not list."""
 
     def __init__(self, *args: Any, former: Sequence[str] = (), **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -21,87 +24,37 @@ class RenamedOption(click.Option):
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         """Register the flags and the former ones."""
         super().add_to_parser(parser, ctx)
-        parser.add_option(obj=self, opts=self.former, dest=self.name, nargs=self.nargs)
+        if self.former:
+            parser.add_option(obj=self, opts=self.former, dest=self.name, nargs=self.nargs)
 
-
-MODEL_OPTIONS = (
-    click.option("-m", "--model", metavar="ID_OR_DIR", help="Hub id or folder  [default: tiny]"),
-    click.option("--revision", metavar="REV", help="Revision of a hub model."),
-    click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"])),
-    click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps."),
-)
-_SETTINGS = (
-    *MODEL_OPTIONS,
-    click.option("--device-map", metavar="MAP", help="Placement of transformers, such as auto."),
-    click.option("--attn", "attn_implementation", metavar="NAME", help="sdpa, eager, ..."),
-    click.option(
-        "--layer",
-        metavar="N",
-        help="Decoder layer, share of the depth, or input  [default: auto]",
-    ),
-    click.option(
-        "--logits",
-        type=click.Choice(["model", "head"]),
-        help="head: read scores before the model's softcap and scale.",
-    ),
-    click.option(
-        "--profile",
-        type=click.Choice(["default", "published", "reference"]),
-        help="default, the paper's steps, or the public code's numbers.",
-    ),
-    click.option(
-        "--method",
-        metavar="NAME",
-        help="tam, attention, attention-rollout, grad-cam, occlusion, ...  [default: tam]",
-    ),
-    click.option(
-        "--sampler",
-        metavar="NAME",
-        help="uniform, fps, all, keyframes, timestamps, native.",
-    ),
-    click.option("-n", "--num-frames", type=int, help="Frames to sample."),
-    click.option("--fps", type=float, help="Frames per second to sample."),
-    click.option("--timestamps", metavar="S,S,...", help="Seconds at which frames are taken."),
-    click.option(
-        "--max-frames", type=int, help="Refuse to sample more frames in all  [default: 768]"
-    ),
-    click.option("--start", metavar="TIME", help="Explain from here: seconds or [HH:]MM:SS."),
-    click.option("--end", metavar="TIME", help="Explain up to here: seconds or [HH:]MM:SS."),
-    click.option(
-        "--allow-pickle",
-        is_flag=True,
-        default=None,
-        help="Load weights that are stored as pickles, where there are no others.",
-    ),
-    click.option("--reader", metavar="NAME", help="pyav or decord  [default: pyav]"),
-    click.option(
-        "--frame-size",
-        type=click.Choice(["source", "processor"]),
-        help="processor: read frames as small as the model's processor makes them; saves memory  "
-        "[default: source]",
-    ),
-    click.option("--max-new-tokens", type=int, help="Longest answer  [default: 128]"),
-    click.option(
-        "--sample", "do_sample", is_flag=True, default=None, help="Draw tokens at random."
-    ),
-    click.option("--temperature", type=float, help="With --sample."),
-    click.option("--top-p", type=float, help="With --sample."),
-    click.option("--top-k", type=int, help="With --sample."),
-    click.option("--seed", type=int, help="With --sample  [default: 0]"),
-)
 
 moved_video_option = click.option(
     "--video",
     "videos",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Where the source is now, if it was moved; once for each input.",
+    help="New path of the source, if it was moved; once per input.",
 )
 
 
-def setting_options(command: Command) -> Command:
-    """Add the options that say which model is asked, about which frames, and how it answers."""
-    return add_options(command, _SETTINGS)
+def setting_options(*names: str, **changed: Any) -> Callable[[Command], Command]:
+    """Return a decorator that adds the options of settings to a command.
+
+    Args:
+        names: groups of `tam_video.settings.groups.GROUPS`, or "group.field".
+        changed: field -> attributes of its `click.option` that differ for this command.
+    """
+
+    def add(command: Command) -> Command:
+        options = [
+            _option(field, changed.get(field.name, {}))
+            for name in names
+            for field in _fields(name)
+            if field.flag
+        ]
+        return add_options(command, options)
+
+    return add
 
 
 def add_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
@@ -109,3 +62,48 @@ def add_options(command: Command, options: Sequence[Callable[[Command], Command]
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def parse_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, with the text of settings parsed.
+
+    Raises:
+        ConfigError: a text can't be parsed.
+    """
+    parsers = {field.name: field.setting.parse for field in run_fields()}
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        parse = parsers.get(name)
+        if parse is not None and isinstance(value, str):
+            given[name] = parse(value)
+    return given
+
+
+def _fields(name: str) -> Sequence[Field]:
+    group, _, wanted = name.partition(".")
+    return [field for field in declared(GROUPS[group]) if wanted in ("", field.name)]
+
+
+def _option(field: Field, changed: dict[str, Any]) -> Callable[[Command], Command]:
+    """Return the `click.option` of a field; it is None where the option is not given."""
+    setting = field.setting
+    attributes: dict[str, Any] = {"default": None, "help": help_text(field)}
+    if field.type is bool:
+        attributes |= {"is_flag": True, "flag_value": not field.default}
+    elif setting.parse is not None:
+        attributes["metavar"] = setting.metavar
+    elif field.choices:
+        attributes["type"] = click.Choice(field.choices)
+    else:
+        attributes |= {"type": field.scalar, "metavar": setting.metavar}
+    flags = [flag for flag in (setting.short, field.flag) if flag]
+    former = (f"--{setting.former}",) if setting.former else ()
+    return click.option(
+        *flags, field.name, cls=RenamedOption, former=former, **{**attributes, **changed}
+    )
+
+
+def help_text(field: Field) -> str:
+    """Return the help of a field with its default."""
+    default = "" if field.type is bool else field.default_text
+    return f"{field.setting.help}{f'  [default: {default}]' if default else ''}"

@@ -2,76 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from tam_video.cli.console import Console, common_options, session
-from tam_video.cli.options import RenamedOption, add_options, moved_video_option
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-_LAYOUT = click.option(
-    "--layout",
-    type=click.Choice(["overlay", "side", "grid", "words"]),
-    help="overlay: heat on the picture, words share one pass of the clip; side: picture beside "
-    "heat; grid: a tile for each word; words: one pass and chapter for each word.",
-)
-_LOOK = (
-    click.option("--token", "show_token", type=int, help="Show one token, by index."),
-    click.option("--word", "show_word", metavar="WORD", help="Show one word, by text or index."),
-    click.option(
-        "--tiles", type=click.Choice(["words", "tokens"]), help="What a grid has tiles of."
-    ),
-    click.option("--colormap", metavar="NAME", help="turbo, inferno, cividis, viridis, jet."),
-    click.option("--opacity", type=float, help="Of the hottest cell, 0 to 1  [default: 0.6]"),
-    click.option("--threshold", type=float, help="Draw no heat below this, 0 to 1  [default: 0]"),
-    click.option(
-        "--contours",
-        is_flag=True,
-        default=None,
-        help="Draw a line around the heat, at --threshold.",
-    ),
-    click.option("--boxes", is_flag=True, default=None, help="Draw the box of the word's track."),
-    click.option(
-        "--preview", "previews", metavar="KIND,...", help="Also a short animation: gif, webp."
-    ),
-    click.option(
-        "--stills", metavar="KIND,...", help="Also a sheet of words by slots: png, pdf, svg."
-    ),
-    click.option("--font", metavar="FILE", help="Font of the caption."),
-    click.option("--crf", type=int, help="H.264 quality, 0 to 51  [default: 18]"),
-    click.option(
-        "--speed-preset",
-        cls=RenamedOption,
-        former=("--preset",),
-        metavar="NAME",
-        help="x264 speed preset, ultrafast to slower  [default: veryfast]",
-    ),
-    click.option(
-        "--encoder",
-        type=click.Choice(["auto", "x264", "nvenc", "qsv", "amf"]),
-        help="auto: a graphics card's where one works  [default: x264]",
-    ),
-)
-
-
-def look_options(command: Command) -> Command:
-    """Add the options that say how the annotated video looks."""
-    return add_options(command, (_LAYOUT, *_LOOK))
-
-
-def _look_of_runs(command: Command) -> Command:
-    """The same, for one run or several."""
-    layout = click.option(
-        "--layout",
-        type=click.Choice(["overlay", "side", "grid", "words", "compare"]),
-        help="overlay, side, grid, words: see `tam-video explain`; compare: several runs of one "
-        "clip side by side.",
-    )
-    return add_options(command, (layout, *_LOOK))
+from tam_video.cli.options import moved_video_option, setting_options
 
 
 @click.command("render")
@@ -85,7 +22,14 @@ def _look_of_runs(command: Command) -> Command:
     help="The MP4 of a comparison; one run is drawn in its own folder.",
 )
 @click.option("--force", is_flag=True, help="Replace the files of an earlier comparison.")
-@_look_of_runs
+@setting_options(
+    "look",
+    layout={
+        "type": click.Choice(["overlay", "side", "grid", "words", "compare"]),
+        "help": "overlay, side, grid, words: see `tam-video explain`; compare: several runs of one "
+        "clip side by side.",
+    },
+)
 @common_options
 def render_command(
     runs: tuple[Path, ...],

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from tam_video.cli.options import parse_settings
 from tam_video.config import RunConfig, make_config
-from tam_video.config import seconds as seconds
 from tam_video.errors import ConfigError
 from tam_video.types import Message
 
 
-def config_from_options(options: Mapping[str, Any]) -> RunConfig:
-    """Settings from the options that were given; the rest keeps its default.
+def config_from_options(options: dict[str, Any]) -> RunConfig:
+    """Make settings from the options that were given; the others keep their defaults.
 
     Raises:
-        ConfigError: an option has no sense.
+        ConfigError: an option has an invalid value.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    if given.pop("no_video", False):
-        given["render"] = False
-    for name in ("start", "end"):
-        if name in given:
-            given[f"{name}_seconds"] = seconds(given.pop(name))
-    if "timestamps" in given:
-        given["timestamps"] = tuple(seconds(part) for part in given["timestamps"].split(","))
-    for name in ("previews", "stills"):
-        if name in given:
-            given[name] = tuple(dict.fromkeys(part.strip() for part in given[name].split(",")))
-    if "layer" in given:
-        given["layer"] = layer(given["layer"])
-    word = given.get("show_word")
-    if isinstance(word, str) and word.isdigit():
-        given["show_word"] = int(word)
-    return make_config(given)
+    return make_config(parse_settings(options))
 
 
 def parse_inputs(
@@ -92,21 +76,3 @@ def checked_runs(
         raise ConfigError(
             "a run is drawn in its own folder", hint="leave -o out, or use --layout compare"
         )
-
-
-def layer(text: str) -> int | float | Literal["auto", "input"]:
-    """Read "-1" as a layer's number, "0.75" as a share of the depth, "input" or "auto".
-
-    Raises:
-        ConfigError: none of them.
-    """
-    if text == "input":
-        return "input"
-    if text == "auto":
-        return "auto"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    raise ConfigError(f"{text!r} is no layer", hint="-1, 0.75, input, or auto")

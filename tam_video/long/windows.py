@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
-from tam_video.config import seconds
 from tam_video.errors import ConfigError
 from tam_video.long.gate import ActiveSpan
+from tam_video.settings.parse import seconds
 
 _SHORTEST_SHARE = 0.25  # of a window: a shorter rest belongs to the window before it
 _SAME_SECONDS = 1e-6

@@ -44,7 +44,7 @@ def render_comparison(
         InputError: the video can't be read.
         OutputError: a file can't be written.
     """
-    look = options or RenderOptions(layout="compare")
+    look = options or RenderOptions()
     if not 2 <= len(explanations) <= MAX_RUNS:
         raise ConfigError(
             f"{len(explanations)} runs can't be compared", hint=f"give 2 to {MAX_RUNS} run folders"
@@ -54,9 +54,9 @@ def render_comparison(
         schedules = tuple(
             schedule_turns_if_present(each, look, context.clip) for each in explanations
         )
-        if look.word is not None and not any(each.subjects[0].spans for each in schedules):
+        if look.show_word is not None and not any(each.subjects[0].spans for each in schedules):
             raise ConfigError(
-                f"no run has the word {look.word!r}", hint="choose a word of the answers"
+                f"no run has the word {look.show_word!r}", hint="choose a word of the answers"
             )
         passes = (Pass(schedules),)
         screen = compare_screen(explanations, names, context)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import get_args
 
 import numpy as np
 
 from tam_video.errors import UnknownNameError
+from tam_video.settings.groups import Colormap
 from tam_video.types import ByteArray, Explanation, Float64Array, FloatArray, View
 
-COLORMAPS = ("turbo", "inferno", "cividis", "viridis", "jet")
+COLORMAPS: tuple[str, ...] = get_args(Colormap)
 
 _WHOLE = View()
 _UNSEEN_SHARE = 0.3  # brightness that is left where the model saw nothing

@@ -145,7 +145,7 @@ def schedule_turns_if_present(
     try:
         return schedule_turns(explanation, options, clip)
     except ConfigError:
-        if options.word is None:
+        if options.show_word is None:
             raise
         return whole(NO_SUBJECT, clip)
 
@@ -156,10 +156,10 @@ def chosen_subject(explanation: Explanation, options: RenderOptions) -> Subject 
     Raises:
         ConfigError: there is no such word or token.
     """
-    if options.token is not None:
-        return token_subject(explanation, options.token)
-    if options.word is not None:
-        return words_subject(explanation, [find_word(explanation, options.word)])
+    if options.show_token is not None:
+        return token_subject(explanation, options.show_token)
+    if options.show_word is not None:
+        return words_subject(explanation, [find_word(explanation, options.show_word)])
     return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tam_video.errors import ConfigError
 from tam_video.render.canvas import Canvas, Rect, even
 from tam_video.render.captions import MIN_CANVAS_WIDTH_PX, CaptionBar, font_size
 from tam_video.render.context import RenderContext, ViewGeometry
@@ -70,10 +69,6 @@ def build_screen(explanation: Explanation, context: RenderContext) -> Screen:
         "side": side_screen,
         "grid": grid_screen,
     }
-    if context.look.layout not in builders:
-        raise ConfigError(
-            "layout 'compare' is for several runs", hint="tam-video render RUN RUN --layout compare"
-        )
     return builders[context.look.layout](explanation, context)
 
 

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from tam_video.errors import EncodeError, UnknownNameError
+from tam_video.settings.groups import SpeedPreset
 
 if TYPE_CHECKING:
     from av import CodecContext, Packet
 
-SPEED_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
+SPEED_PRESETS: tuple[str, ...] = get_args(SpeedPreset)
 AUTO = "auto"
 _TRIAL_FRAMES = 2
 

@@ -74,7 +74,7 @@ def test_layouts_of_one_pass_keep_the_sound(clips, tmp_path, layout):
 def test_side_shows_the_picture_beside_the_same_with_heat(clips, tmp_path):
     source = clips.path("gray")
     seen = explain(source, hot=[0, 3, 3, 3])
-    rendered = render(source, tmp_path, seen, layout="side", word=1, opacity=1.0)
+    rendered = render(source, tmp_path, seen, layout="side", show_word=1, opacity=1.0)
     info, _, frames = frames_of(rendered.mp4)
     width, height = 320, 240  # twice the source, which is small
     assert info.width == 2 * width + GAP_PX
@@ -142,13 +142,13 @@ def compared(source, tmp_path, answers, **options):
         for place, answer in enumerate(answers)
     ]
     names = [f"run {number}" for number in range(len(runs))]
-    look = RenderOptions(layout="compare", opacity=1.0, **options)
+    look = RenderOptions(opacity=1.0, **options)
     return render_comparison(runs, names, source, tmp_path / "compared.mp4", options=look)
 
 
 def test_compared_runs_stand_side_by_side_on_one_clock(clips, tmp_path):
     source = clips.path("gray")
-    rendered = compared(source, tmp_path, ["a red circle", "a red ring", "no"], word="red")
+    rendered = compared(source, tmp_path, ["a red circle", "a red ring", "no"], show_word="red")
     info, pts, frames = frames_of(rendered.mp4)
     with open_video(source) as before:
         np.testing.assert_allclose(pts, before.timeline.pts_seconds, atol=3e-5)
@@ -163,12 +163,12 @@ def test_compared_runs_stand_side_by_side_on_one_clock(clips, tmp_path):
 
 def test_a_comparison_of_answers_that_lack_the_word_is_refused(clips, tmp_path):
     with pytest.raises(ConfigError, match="no run has the word"):
-        compared(clips.path("one_frame"), tmp_path, ["a red circle", "a ring"], word="elephant")
+        compared(clips.path("one_frame"), tmp_path, ["a red circle", "a ring"], show_word="elephant")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_compare_of_one_run_is_refused(clips, tmp_path):
-    with pytest.raises(ConfigError, match="several runs"):
+    with pytest.raises(ConfigError, match="layout"):
         render(clips.path("one_frame"), tmp_path, layout="compare")
 
 
@@ -200,7 +200,9 @@ def test_boxes_and_contours_are_drawn_around_the_heat(clips, tmp_path):
     seen = explain(source, hot=[0, 3, 3, 3])
     plain, marked = (
         frames_of(
-            render(source, tmp_path / str(lines), seen, word=1, boxes=lines, contours=lines).mp4
+            render(
+                source, tmp_path / str(lines), seen, show_word=1, boxes=lines, contours=lines
+            ).mp4
         )[2]
         for lines in (False, True)
     )
@@ -232,7 +234,7 @@ def test_pixels_that_are_not_square_are_shown_square_where_pictures_are_scaled(c
 def test_a_preview_is_short_and_shows_the_clip(clips, tmp_path, kind):
     source = clips.path("gray")
     seen = explain(source, hot=[3, 3, 3, 3])
-    rendered = render(source, tmp_path, seen, word=1, opacity=1.0, previews=(kind,))
+    rendered = render(source, tmp_path, seen, show_word=1, opacity=1.0, previews=(kind,))
     (path,) = rendered.previews
     assert path == tmp_path / f"preview.{kind}"
     with Image.open(path) as preview:

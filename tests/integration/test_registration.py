@@ -115,7 +115,7 @@ def test_drawn_heat_is_within_half_a_cell_of_the_map(sources, tmp_path, family, 
         out = tmp_path / str(opacity)
         out.mkdir()
         look = RenderOptions(
-            layout=layout, word=0, opacity=opacity, crf=4, speed_preset="ultrafast"
+            layout=layout, show_word=0, opacity=opacity, crf=4, speed_preset="ultrafast"
         )
         with open_video(render_annotated(seen, path, out, options=look).mp4) as video:
             frames[opacity] = video.read(seen.indices).frames.astype(float)

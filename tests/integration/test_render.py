@@ -100,7 +100,12 @@ def test_captions_say_what_is_shown_when(clips, tmp_path):
 def test_a_chosen_word_is_shown_all_the_time(clips, tmp_path):
     seen = explain(clips.path("gray"), hot=[0, 0, 3, 0])
     rendered = render(
-        clips.path("gray"), tmp_path, explanation=seen, word="Circle", opacity=1.0, caption=False
+        clips.path("gray"),
+        tmp_path,
+        explanation=seen,
+        show_word="Circle",
+        opacity=1.0,
+        caption=False,
     )
     _, _, frames = frames_of(rendered.mp4)
     assert frames[0].shape == (120, 160, 3)
@@ -141,7 +146,7 @@ def test_frames_outside_of_the_explained_window_have_no_heat(clips, tmp_path):
         **{name: getattr(seen, name) for name in Explanation.__slots__ if name != "pts_seconds"},
         pts_seconds=early,
     )
-    rendered = render(source, tmp_path, explanation=seen, word=1, opacity=1.0, caption=False)
+    rendered = render(source, tmp_path, explanation=seen, show_word=1, opacity=1.0, caption=False)
     _, pts, frames = frames_of(rendered.mp4)
     colour = [int(np.ptp(frame[10, 10].astype(int))) for frame in frames]
     assert all(spread > 50 for at, spread in zip(pts, colour, strict=True) if at < 0.34)
@@ -157,7 +162,7 @@ def test_progress_counts_every_frame(clips, tmp_path):
 
 def test_an_unknown_word_writes_nothing(clips, tmp_path):
     with pytest.raises(ConfigError):
-        render(clips.path("h264_b"), tmp_path, word="elephant")
+        render(clips.path("h264_b"), tmp_path, show_word="elephant")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -178,7 +183,7 @@ def test_text_of_any_script_is_rendered(clips, tmp_path):
 def test_a_crop_has_its_heat_inside_and_marks_outside(clips, tmp_path):
     source, view = clips.path("gray"), View(0.25, 0.0, 0.75, 1.0)
     seen = explain(source, hot=[1, 1, 1, 1], view=view)
-    rendered = render(source, tmp_path, explanation=seen, word=1, opacity=1.0, caption=False)
+    rendered = render(source, tmp_path, explanation=seen, show_word=1, opacity=1.0, caption=False)
     _, _, frames = frames_of(rendered.mp4)
     with open_video(source) as video:
         before = video.read([0]).frames[0].astype(int)
@@ -207,7 +212,7 @@ def test_padding_is_cut_off(clips, tmp_path):
         seen = explain(source, hot=[hot] * 4, view=view)
         out = tmp_path / str(hot)
         out.mkdir()
-        rendered = render(source, out, explanation=seen, word=1, opacity=1.0, caption=False)
+        rendered = render(source, out, explanation=seen, show_word=1, opacity=1.0, caption=False)
         frame = frames_of(rendered.mp4)[2][0].astype(int)
         assert (np.ptp(frame[10, 40]) > 50) == is_seen
 

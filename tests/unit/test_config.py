@@ -22,19 +22,19 @@ def test_sampler_follows_the_other_options(values, sampler):
     ("values", "message"),
     [
         ({"num_frames": 0}, "num_frames"),
-        ({"layer": 1.5}, "share of the depth"),
-        ({"layer": -0.5}, "share of the depth"),
+        ({"layer": 1.5}, "fraction of the depth"),
+        ({"layer": -0.5}, "fraction of the depth"),
         ({"layer": "last"}, "layer"),
         ({"logits": "tail"}, "logits"),
         ({"opacity": 1.5}, "opacity"),
         ({"dtype": "int8"}, "dtype"),
         ({"colour": "red"}, "colour"),
         ({"fps": float("inf")}, "finite"),
-        ({"start_seconds": 3.0, "end_seconds": 2.0}, "end must lie after"),
+        ({"start_seconds": 3.0, "end_seconds": 2.0}, "end must be after"),
         ({"show_token": 1, "show_word": "a"}, "not both"),
         ({"fps": 2.0, "timestamps": (1.0,)}, "exclude each other"),
         ({"fps": 2.0, "num_frames": 8}, "num_frames and fps exclude each other"),
-        ({"method": "logit", "profile": "reference"}, "profiles are of the method tam"),
+        ({"method": "logit", "profile": "reference"}, "profiles are for the method tam"),
     ],
 )
 def test_senseless_settings_are_refused_with_their_name(values, message):

@@ -6,11 +6,10 @@ import pytest
 from tam_video.cli.settings import (
     checked_runs,
     config_from_options,
-    layer,
     parse_inputs,
-    seconds,
 )
 from tam_video.errors import ConfigError
+from tam_video.settings.parse import layer, seconds
 from tam_video.types import Message
 
 

@@ -30,7 +30,7 @@ def test_content_words_share_one_pass():
 
 @pytest.mark.parametrize("layout", ["overlay", "side"])
 def test_a_chosen_word_has_the_whole_clip(layout):
-    (only,) = planned(layout=layout, word="circle")
+    (only,) = planned(layout=layout, show_word="circle")
     assert [subject.text for subject in only.schedules[0].subjects] == ["circle"]
     assert only.schedules[0].turn_index(3) == 0
 
@@ -65,11 +65,11 @@ def test_an_empty_answer_has_one_turn_without_heat(layout):
 
 
 def test_a_run_that_does_not_say_the_word_shows_nothing():
-    look = RenderOptions(layout="compare", word="elephant")
+    look = RenderOptions(show_word="elephant")
     schedule = schedule_turns_if_present(explanation(), look, CLOCK)
     assert schedule.subjects[0].maps is None
     with pytest.raises(ConfigError):
-        schedule_turns_if_present(explanation(), RenderOptions(layout="compare", token=99), CLOCK)
+        schedule_turns_if_present(explanation(), RenderOptions(show_token=99), CLOCK)
 
 
 def test_short_turns_are_told():

@@ -1,0 +1,145 @@
+"""`Setting`: what a declared field carries beside its type and default."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from tam_video.errors import ConfigError, UnknownNameError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Metadata of a field: `opacity: Annotated[float, Setting(help="...", ge=0, le=1)] = 0.6`.
+
+    Attributes:
+        help: one sentence for help texts, presets and docs.
+        flag: long option; "" derives it from the field's name, None for no option.
+        short: short option, such as "-n".
+        metavar: placeholder of the value in help texts.
+        unset: what an unset field means; for fields whose default is None or empty.
+        example: a value that presets show for a field whose default is None.
+        value: a value that new presets set, for fields without a default.
+        parse: text of the command line -> value, where click's own types do not do.
+        former: a former name of the field, which settings files and the command line still accept.
+        ge: smallest value.
+        gt: the value is larger than this.
+        le: largest value.
+        lt: the value is smaller than this.
+    """
+
+    help: str
+    flag: str | None = ""
+    short: str = ""
+    metavar: str | None = None
+    unset: str = ""
+    example: Any = None
+    value: Any = None
+    parse: Callable[[str], Any] | None = None
+    former: str = ""
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+
+    __is_annotated_types_grouped_metadata__ = True  # pydantic reads the constraints by iterating
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the constraints as `annotated_types` has them."""
+        import annotated_types
+
+        bounds = {name: getattr(self, name) for name in _COMPARISONS}
+        yield annotated_types.Interval(**bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A declared field.
+
+    Attributes:
+        name: the field's name, which is its key in presets and in recorded settings.
+        type: its type without metadata.
+        default: its default; `REQUIRED` where there is none.
+        setting: its metadata.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    setting: Setting
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The allowed names, or those of a tuple's entries; empty without a fixed list."""
+        inner = get_args(self.type)[0] if get_origin(self.type) is tuple else self.type
+        return get_args(inner) if get_origin(inner) is Literal else ()
+
+    @property
+    def scalar(self) -> Any:
+        """The type without None."""
+        if get_origin(self.type) not in (Union, UnionType):
+            return self.type
+        kinds = [each for each in get_args(self.type) if each is not NoneType]
+        return kinds[0] if len(kinds) == 1 else Union[tuple(kinds)]  # noqa: UP007
+
+    @property
+    def flag(self) -> str | None:
+        """The long option, if there is one."""
+        if self.setting.flag is None:
+            return None
+        return self.setting.flag or f"--{self.name.replace('_', '-')}"
+
+    @property
+    def default_text(self) -> str:
+        """The default in words; empty where there is none to tell."""
+        if self.default is None or self.default == () or self.default is REQUIRED:
+            return self.setting.unset
+        return str(self.default).lower() if isinstance(self.default, bool) else f"{self.default}"
+
+
+REQUIRED = object()
+_COMPARISONS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+
+
+@cache
+def declared(cls: type[Any]) -> tuple[Field, ...]:
+    """Return the fields of a class that are annotated with a `Setting`, in order of declaration."""
+    found = []
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        setting = next(
+            (each for each in getattr(hint, "__metadata__", ()) if isinstance(each, Setting)), None
+        )
+        if setting is not None:
+            found.append(Field(name, hint.__origin__, _default(cls, name), setting))
+    return tuple(found)
+
+
+def check_values(settings: Any) -> None:
+    """Check choices and ranges of a dataclass of settings.
+
+    Raises:
+        UnknownNameError: a name is not one of the choices.
+        ConfigError: a value is out of range.
+    """
+    for field in declared(settings.__class__):
+        value, setting = getattr(settings, field.name), field.setting
+        for name in value if isinstance(value, tuple) else (value,):
+            if field.choices and name not in field.choices:
+                raise UnknownNameError(field.name.replace("_", " "), str(name), field.choices)
+        for name, compare in _COMPARISONS.items():
+            bound = getattr(setting, name)
+            if bound is not None and value is not None and not compare(value, bound):
+                raise ConfigError(f"{field.name} {value} is out of range", hint=setting.help)
+
+
+def _default(cls: type, name: str) -> Any:
+    """Return a field's default, of a dataclass or a pydantic model."""
+    fields = getattr(cls, "model_fields", {})
+    if name in fields:
+        field = fields[name]
+        return REQUIRED if field.is_required() else field.get_default(call_default_factory=True)
+    return getattr(cls, name, REQUIRED)

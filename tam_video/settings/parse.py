@@ -1,0 +1,59 @@
+"""Text of the command line to values of settings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tam_video.errors import ConfigError
+
+
+def seconds(text: str) -> float:
+    """Parse "12.5", "1:02" or "1:00:02.5" as seconds.
+
+    Raises:
+        ConfigError: not a time.
+    """
+    total = 0.0
+    try:
+        for part in text.strip().split(":"):
+            total = total * 60 + float(part)
+    except ValueError:
+        raise ConfigError(f"{text!r} is not a time", hint="seconds, MM:SS or HH:MM:SS") from None
+    return total
+
+
+def times(text: str) -> tuple[float, ...]:
+    """Parse times separated by commas.
+
+    Raises:
+        ConfigError: one is not a time.
+    """
+    return tuple(seconds(part) for part in text.split(","))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Parse names separated by commas; each is kept once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+
+
+def word(text: str) -> int | str:
+    """Parse a word's index, or the word itself."""
+    return int(text) if text.isdigit() else text
+
+
+def layer(text: str) -> int | float | Literal["auto", "input"]:
+    """Parse "-1" as a layer's index, "0.75" as a fraction of the depth, "input" or "auto".
+
+    Raises:
+        ConfigError: none of them.
+    """
+    if text == "input":
+        return "input"
+    if text == "auto":
+        return "auto"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    raise ConfigError(f"{text!r} is not a layer", hint="-1, 0.75, input, or auto")
