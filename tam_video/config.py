@@ -107,6 +107,8 @@ def make_config(values: Mapping[str, Any], *, base: RunConfig | None = None) -> 
         problem = exc.errors()[0]
         name = ".".join(map(str, problem["loc"]))
         field = _FIELDS.get(str(problem["loc"][0])) if problem["loc"] else None
+        if problem["type"] == "extra_forbidden":
+            raise UnknownNameError("setting", name, _FIELDS) from exc
         if problem["type"] == "literal_error" and field is not None and field.choices:
             raise UnknownNameError(name, str(problem["input"]), field.choices) from exc
         reason = problem["msg"].removeprefix("Value error, ")

@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, Unpack
 
 import numpy as np
 
-from tam_video.config import RunConfig
+from tam_video.config import RunConfig, make_config
 from tam_video.errors import ConfigError
 from tam_video.methods import METHODS
 from tam_video.methods.answer_maps import AnswerMaps, answer_maps
@@ -28,6 +28,8 @@ from tam_video.models import (
 )
 from tam_video.models.conversation import assign_inputs
 from tam_video.samplers import SAMPLERS, FrameSampler, Window, window
+from tam_video.settings.keywords import SettingKeywords
+from tam_video.settings.signature import list_settings
 from tam_video.stages import StageProgress, StageTimer
 from tam_video.tam import join_words, word_maps
 from tam_video.tam.reliance import word_reliance
@@ -69,6 +71,7 @@ class SampledFrames:
     timings: Mapping[str, float]
 
 
+@list_settings
 def explain(
     video: PathLike | Sequence[PathLike],
     question: str | None = None,
@@ -78,6 +81,7 @@ def explain(
     model: str | VideoModel | None = None,
     config: RunConfig | None = None,
     progress: StageProgress | None = None,
+    **settings: Unpack[SettingKeywords],
 ) -> Explanation:
     """Ask a model about a video and map every token of its answer onto the video.
 
@@ -89,6 +93,7 @@ def explain(
         model: a loaded model, or the name that `load_model` takes; overrides `config.model`.
         config: all other settings.
         progress: called as the stages go on.
+        settings: single settings by name, such as `num_frames=4`; they override `config`.
 
     Returns:
         The answer with a map for every token and word.
@@ -98,24 +103,22 @@ def explain(
         InputError: the video can't be read.
         ModelError: the model can't be loaded, is unsupported, or fails.
     """
-    settings = config or RunConfig()
+    chosen = make_config(settings, base=config)
     if isinstance(model, str):
-        settings = settings.model_copy(update={"model": model})
+        chosen = chosen.model_copy(update={"model": model})
     paths = video_paths(video)
     turns = build_conversation(question, conversation, num_inputs=len(paths))
-    METHODS.load(settings.method)  # a wrong name is told before the model is loaded
+    METHODS.load(chosen.method)  # a wrong name is told before the model is loaded
     stages = StageTimer(progress)
     with ExitStack() as stack:
-        readers = _opened(paths, settings, stack, stages)
+        readers = _opened(paths, chosen, stack, stages)
         with stages.stage("load model"):
             loaded = (
-                load_model_from_config(settings)
-                if model is None or isinstance(model, str)
-                else model
+                load_model_from_config(chosen) if model is None or isinstance(model, str) else model
             )
-        frames = _read(readers, settings, loaded, stages)
+        frames = _read(readers, chosen, loaded, stages)
     return explain_frames(
-        frames, turns, model=loaded, settings=settings, answer=answer, progress=progress
+        frames, turns, model=loaded, settings=chosen, answer=answer, progress=progress
     )
 
 

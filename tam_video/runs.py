@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
-from tam_video.config import RunConfig
+from tam_video.config import RunConfig, make_config
 from tam_video.errors import ConfigError, OutputExistsError, RunFolderError, VideoOpenError
 from tam_video.export.arrays import write_arrays
 from tam_video.export.document import read_explanation, write_document
@@ -28,6 +29,8 @@ from tam_video.render.annotate import render_annotated
 from tam_video.render.compare import render_comparison, run_names
 from tam_video.render.options import RenderOptions
 from tam_video.render.sheet import check_libraries
+from tam_video.settings.keywords import SettingKeywords
+from tam_video.settings.signature import list_settings
 from tam_video.stages import StageProgress, StageTimer, StepProgress
 from tam_video.types import Explanation, Message
 from tam_video.video.encoders import choose_encoder
@@ -72,6 +75,7 @@ class RunFiles:
         return tuple(self.files[key] for key in keys if key in self.files)
 
 
+@list_settings
 def explain_to_folder(
     video: PathLike | Sequence[PathLike],
     run_dir: str | Path,
@@ -83,30 +87,32 @@ def explain_to_folder(
     config: RunConfig | None = None,
     force: bool = False,
     progress: StageProgress | None = None,
+    **settings: Unpack[SettingKeywords],
 ) -> RunFiles:
     """`explain`, then write the run folder: JSON, arrays, annotated videos, captions, manifest.
 
-    The folder is written aside and renamed: it is complete or not there.
+    The folder is written aside and renamed: it is complete or not there. Single settings can be
+    given by name, such as `layout="grid"`; they override `config`.
 
     Raises:
         OutputExistsError: `run_dir` exists and `force` is not set, or it is no run folder.
         TamVideoError: as `explain`; or a file can't be written.
     """
-    settings, target = config or RunConfig(), Path(run_dir)
+    chosen, target = make_config(settings, base=config), Path(run_dir)
     refuse_existing(target, force=force)
-    render_options(settings)  # a wrong name is told before the model runs
-    if settings.render:
-        choose_encoder(settings.encoder)
+    render_options(chosen)  # a wrong name is told before the model runs
+    if chosen.render:
+        choose_encoder(chosen.encoder)
     explanation = explain(
         video,
         question,
         conversation=conversation,
         answer=answer,
         model=model,
-        config=settings,
+        config=chosen,
         progress=progress,
     )
-    return write_run(explanation, video, target, settings=settings, force=force, progress=progress)
+    return write_run(explanation, video, target, settings=chosen, force=force, progress=progress)
 
 
 def write_run(

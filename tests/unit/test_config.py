@@ -61,3 +61,15 @@ def test_recorded_settings_with_the_former_name_of_the_speed_preset_are_read():
 def test_both_names_of_the_speed_preset_are_refused():
     with pytest.raises(ConfigError, match="preset"):
         make_config({"preset": "fast", "speed_preset": "fast"})
+
+
+def test_settings_by_name_override_a_config():
+    base = RunConfig(num_frames=8, layer=-2)
+    assert make_config({"layer": 0.75}, base=base) == RunConfig(num_frames=8, layer=0.75)
+    assert make_config({}, base=base) is base
+
+
+def test_an_unknown_setting_is_refused_with_the_close_one():
+    with pytest.raises(ConfigError, match="unknown setting 'num_frame'") as caught:
+        make_config({"num_frame": 4})
+    assert "did you mean num_frames" in caught.value.hint
