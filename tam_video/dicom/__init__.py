@@ -1,7 +1,7 @@
-"""DICOM: cine and pictures as videos, and results written as Secondary Capture.
+"""DICOM: cine and images read as videos, and results written as Secondary Capture.
 
-Reads what an allow-list of technical tags names; nothing of a patient is kept by a reader. Pixels
-are decoded by pydicom and its plug-ins (`pip install 'tam-video[dicom]'`).
+A reader reads an allow-list of technical tags and stores nothing about a patient. Pixels are
+decoded by pydicom and its plug-ins (`pip install 'tam-video[dicom]'`).
 """
 
 from tam_video.dicom.reader import DicomReader

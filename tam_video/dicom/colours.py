@@ -1,7 +1,7 @@
-"""Decoded samples to RGB bytes: windows, look-up tables, palettes.
+"""Conversion of decoded samples to RGB bytes: windows, look-up tables, palettes.
 
 Source: DICOM PS3.3, C.11.1 (Modality LUT), C.11.2 (VOI LUT), C.7.9 (Palette). Differs: the
-result is always 0 to 255, whatever the depth of the samples.
+result is always 0 to 255, for samples of any depth.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _VOI = "FrameVOILUTSequence"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Colours:
-    """How samples of a file become RGB; see `rgb`.
+    """Colour conversion of a file; see `rgb`.
 
     Attributes:
-        dataset: the technical tags.
-        photometric: how samples are meant.
-        bits_stored: bits of a sample.
-        stretch: (low, high) rescaled values that become black and white where no window says so;
-            None where all values of the depth are used.
+        dataset: technical tags.
+        photometric: photometric interpretation.
+        bits_stored: bits per sample.
+        stretch: (low, high) rescaled values that become black and white if there is no window;
+            None to use all values of the depth.
     """
 
     dataset: Dataset
@@ -42,11 +42,11 @@ class Colours:
     stretch: tuple[float, float] | None = None
 
     def rgb(self, samples: Samples, index: int) -> ByteArray:
-        """uint8 [H, W, 3] of a frame.
+        """Return a frame as RGB, uint8 [H, W, 3].
 
         Args:
-            samples: [H, W] or [H, W, 3] as pydicom decodes them, colours as RGB.
-            index: number of the frame, which may have a window of its own.
+            samples: [H, W] or [H, W, 3] as decoded by pydicom, colours as RGB.
+            index: index of the frame, which may have its own window.
         """
         if samples.ndim == 3:
             return _scaled(samples, self.bits_stored)
@@ -61,13 +61,13 @@ class Colours:
         return np.repeat(grey[..., np.newaxis], 3, axis=2)
 
     def rescaled(self, samples: Samples, index: int) -> Samples:
-        """Samples after the modality's rescale or look-up table."""
+        """Return samples after the rescale or look-up table of the modality."""
         from pydicom.pixels.processing import apply_modality_lut
 
         return apply_modality_lut(samples, _item(self.dataset, index, _RESCALE))
 
     def has_window(self, index: int) -> bool:
-        """Whether the file says which values become black and white."""
+        """Return whether the file defines a window for a frame."""
         item = _item(self.dataset, index, _VOI)
         return _window(item) is not None or bool(item.get("VOILUTSequence"))
 
@@ -89,15 +89,15 @@ class Colours:
 
 
 def window_bytes(values: Samples, center: float, width: float, *, function: str) -> ByteArray:
-    """uint8 of the same shape: values through a window.
+    """Apply a window to values; return uint8 of the same shape.
 
     Source: DICOM PS3.3, C.11.2.1.2 and C.11.2.1.3, with y_min = 0 and y_max = 255.
 
     Args:
         values: any numbers.
-        center: the middle of the window.
-        width: its width, above 0.
-        function: "LINEAR", "LINEAR_EXACT" or "SIGMOID"; another is taken for "LINEAR".
+        center: centre of the window.
+        width: width of the window, above 0.
+        function: "LINEAR", "LINEAR_EXACT" or "SIGMOID"; others are treated as "LINEAR".
     """
     x = values.astype(np.float64)
     with np.errstate(over="ignore"):
@@ -113,11 +113,11 @@ def window_bytes(values: Samples, center: float, width: float, *, function: str)
 
 
 def stretch_of(frames: Sequence[Samples], padding: float | None) -> tuple[float, float]:
-    """The least and the largest finite value of some frames, without padding; never equal.
+    """Return the smallest and the largest finite value of frames without padding; never equal.
 
     Args:
         frames: rescaled samples.
-        padding: the value of pixels that hold nothing.
+        padding: value of padding pixels.
     """
     lows, highs = [], []
     for frame in frames:
@@ -130,30 +130,30 @@ def stretch_of(frames: Sequence[Samples], padding: float | None) -> tuple[float,
 
 
 def make_colours(dataset: Dataset, *, photometric: str, bits_stored: int) -> Colours:
-    """Check what the tags say of colours.
+    """Create the colour conversion of a file.
 
     Raises:
-        VideoOpenError: the bits of a sample make no sense.
+        VideoOpenError: the number of bits per sample is not valid.
     """
     if not 1 <= bits_stored <= 64:
-        raise VideoOpenError("the bits of a sample make no sense")
+        raise VideoOpenError(f"{bits_stored} bits per sample are not valid")
     return Colours(dataset, photometric, bits_stored)
 
 
 def _item(dataset: Dataset, index: int, keyword: str) -> Dataset:
-    """Where a frame's values stand: its own group, the shared one, or the file itself."""
+    """Return the functional group of a frame, the shared one, or the dataset itself."""
     own = dataset.get("PerFrameFunctionalGroupsSequence") or ()
     shared = dataset.get("SharedFunctionalGroupsSequence") or ()
     for group in (*own[index : index + 1], *shared[:1]):
         items = group.get(keyword)
         if items:
-            found: Dataset = items[0]
-            return found
+            item: Dataset = items[0]
+            return item
     return dataset
 
 
 def _window(item: Dataset) -> tuple[float, float] | None:
-    """Centre and width; the first of several windows."""
+    """Return centre and width of the first window; None if there is no valid one."""
     center, width = (_first(item.get(f"Window{name}")) for name in ("Center", "Width"))
     if center is None or width is None or not width > 0 or not np.isfinite(center + width):
         return None
@@ -170,7 +170,7 @@ def _first(value: Any) -> float | None:
 
 
 def _scaled(values: Samples, bits: int) -> ByteArray:
-    """Values of a depth as bytes; 8 bits stay as they are."""
+    """Scale values of a depth to bytes; 8 bits are not changed."""
     if bits == 8 and values.dtype == np.uint8:
         return values
     top = float(2**bits - 1)

@@ -1,7 +1,7 @@
-"""Frames written as a DICOM Secondary Capture object: new UIDs, a pseudonym, nothing of a patient.
+"""Export of frames as a DICOM Secondary Capture object with new UIDs and a pseudonym.
 
-Source: DICOM PS3.3, A.8.5 (Multi-frame True Color Secondary Capture Image). Pictures are JPEG
-Baseline, which every viewer shows; the tags say that they are lossy.
+Source: DICOM PS3.3, A.8.5 (Multi-frame True Color Secondary Capture Image). Frames are JPEG
+Baseline, which every viewer supports; the tags declare the lossy compression.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _SAME_MILLISECONDS = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class CaptureTags:
-    """What the object says of itself; every text is ours.
+    """Tags of the object.
 
     Attributes:
-        patient: pseudonym, which becomes name and number of the patient.
+        patient: pseudonym, used as name and ID of the patient.
         study_uid: new UID of the study.
         series_uid: new UID of the series.
         instance_uid: new UID of the object.
         modality: a defined term of the standard.
         has_burned_in: whether the pixels may still name a patient.
-        derivation: how the pixels came to be.
+        derivation: description of how the pixels were made.
     """
 
     patient: str
@@ -52,32 +52,32 @@ class CaptureTags:
 def write_secondary_capture(
     path: Path, frames: Iterable[ByteArray], pts_seconds: Float64Array, tags: CaptureTags
 ) -> Path:
-    """Write one object; it appears under `path` only when it is complete.
+    """Write one object atomically and return its path.
 
     Args:
-        path: the file; its folder exists.
-        frames: uint8 [H, W, 3], one by one, of one size.
-        pts_seconds: float64 [N], when each is shown, increasing.
-        tags: what it says of itself.
+        path: the file; its folder must exist.
+        frames: uint8 [H, W, 3], one by one, all of one size.
+        pts_seconds: float64 [N], time of each frame, increasing.
+        tags: tags of the object.
 
     Raises:
         MissingDependencyError: pydicom is not installed.
-        ExportError: it can't be written.
-        ValueError: there is no frame, or another number than times.
+        ExportError: the file can't be written.
+        ValueError: there are no frames, or the number of times differs.
     """
     require_pydicom()
     from pydicom.encaps import encapsulate
 
-    pictures, raw_bytes, size = [], 0, (0, 0)
+    encoded, raw_bytes, size = [], 0, (0, 0)
     for rgb in frames:
-        pictures.append(_jpeg(rgb))
+        encoded.append(_jpeg(rgb))
         raw_bytes, size = raw_bytes + rgb.nbytes, (rgb.shape[0], rgb.shape[1])
-    if not pictures or len(pictures) != len(pts_seconds):
-        raise ValueError(f"{len(pictures)} frames for {len(pts_seconds)} times")
-    dataset = _described(tags)
+    if not encoded or len(encoded) != len(pts_seconds):
+        raise ValueError(f"{len(encoded)} frames for {len(pts_seconds)} times")
+    dataset = _make_dataset(tags)
     _add_times(dataset, pts_seconds)
-    ratio = raw_bytes / sum(map(len, pictures))
-    _add_pixels(dataset, encapsulate(pictures), size=size, ratio=ratio)
+    ratio = raw_bytes / sum(map(len, encoded))
+    _add_pixels(dataset, encapsulate(encoded), size=size, ratio=ratio)
     try:
         with replacing(path) as partial:
             dataset.save_as(partial, enforce_file_format=True)
@@ -96,8 +96,8 @@ def _jpeg(rgb: ByteArray) -> bytes:
     return file.getvalue()
 
 
-def _described(tags: CaptureTags) -> Dataset:
-    """Patient, study, series and equipment modules; what must be there and is not told is empty."""
+def _make_dataset(tags: CaptureTags) -> Dataset:
+    """Return the patient, study, series and equipment modules; unknown required tags are empty."""
     from pydicom import Dataset
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import JPEGBaseline8Bit, MultiFrameTrueColorSecondaryCaptureImageStorage
@@ -127,7 +127,7 @@ def _described(tags: CaptureTags) -> Dataset:
 
 
 def _add_times(dataset: Dataset, pts_seconds: Float64Array) -> None:
-    """FrameTime where frames are evenly spaced, else FrameTimeVector; none for a picture."""
+    """Add FrameTime if frames are evenly spaced, else FrameTimeVector; 0 for a single frame."""
     from pydicom.valuerep import format_number_as_ds
 
     dataset.NumberOfFrames = len(pts_seconds)
@@ -139,8 +139,8 @@ def _add_times(dataset: Dataset, pts_seconds: Float64Array) -> None:
         dataset.FrameTime = format_number_as_ds(round(mean, 6))
         dataset.FrameIncrementPointer = 0x00181063
     else:
-        told = [format_number_as_ds(round(each, 6)) for each in (0.0, *steps)]
-        dataset.FrameTimeVector, dataset.FrameIncrementPointer = told, 0x00181065
+        vector = [format_number_as_ds(round(each, 6)) for each in (0.0, *steps)]
+        dataset.FrameTimeVector, dataset.FrameIncrementPointer = vector, 0x00181065
 
 
 def _add_pixels(dataset: Dataset, pixels: bytes, *, size: tuple[int, int], ratio: float) -> None:

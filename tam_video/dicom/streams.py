@@ -1,7 +1,7 @@
-"""The compressed frames of a file, looked at before any is decoded.
+"""Size check of compressed frames before they are decoded.
 
-A frame's own stream says how large it is, and decoders believe that: a stream larger than the file
-declares is refused, before a decoder makes room for it.
+A decoder allocates the size in the header of a frame's stream. A stream that is larger than the
+file declares is refused before it is decoded.
 
 Source: JPEG and JPEG-LS frame header (ITU-T T.81, B.2.2; T.87, C.2.2), JPEG 2000 SIZ marker (T.800,
 A.5.1).
@@ -27,14 +27,14 @@ _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 
 def check_streams(path: Path, header: Header) -> None:
-    """Look at the stream of every frame.
+    """Check the size of every frame in its compressed stream.
 
     Args:
         path: the file.
-        header: what it declares.
+        header: technical facts of the file.
 
     Raises:
-        VideoOpenError: a frame is larger than declared, or the streams can't be told apart.
+        VideoOpenError: a frame is larger than declared, or the streams can't be separated.
     """
     from pydicom import dcmread
     from pydicom.encaps import generate_frames
@@ -52,7 +52,7 @@ def check_streams(path: Path, header: Header) -> None:
             width, height = declared_size(stream) or (0, 0)
             if width * height > header.width * header.height:
                 raise VideoOpenError(
-                    f"frame {index} of {path.name} is {width}x{height}, declared are "
+                    f"frame {index} of {path.name} is {width}x{height}, but the file declares "
                     f"{header.width}x{header.height}",
                     hint="the file is damaged",
                 )
@@ -65,10 +65,10 @@ def _offsets(tables: Dataset) -> tuple[bytes, bytes] | None:
 
 
 def declared_size(stream: bytes) -> tuple[int, int] | None:
-    """Width and height that a stream says of itself; None where it has no such header.
+    """Return width and height from the header of a stream; None if it has no such header.
 
     Args:
-        stream: JPEG, JPEG-LS, JPEG 2000 (also in its file format), or anything else.
+        stream: JPEG, JPEG-LS, JPEG 2000 (also in its file format), or other data.
     """
     try:
         if stream.startswith(_JPEG):
@@ -83,17 +83,17 @@ def declared_size(stream: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_size(stream: bytes) -> tuple[int, int] | None:
-    place = 2
-    while place < len(stream):
-        mark, kind = struct.unpack_from(">BB", stream, place)
-        if mark != 0xFF:
+    offset = 2
+    while offset < len(stream):
+        prefix, marker = struct.unpack_from(">BB", stream, offset)
+        if prefix != 0xFF:
             return None
-        if kind == 0xFF:  # a fill byte
-            place += 1
+        if marker == 0xFF:  # a fill byte
+            offset += 1
             continue
-        if kind in _FRAME_MARKERS:
-            height, width = struct.unpack_from(">HH", stream, place + 5)
+        if marker in _FRAME_MARKERS:
+            height, width = struct.unpack_from(">HH", stream, offset + 5)
             return width, height
-        (length,) = struct.unpack_from(">H", stream, place + 2)
-        place += 2 + length
+        (length,) = struct.unpack_from(">H", stream, offset + 2)
+        offset += 2 + length
     return None

@@ -1,7 +1,7 @@
-"""When each frame of a cine is shown, exactly, and which tag says so.
+"""Exact times of the frames of a cine, and the tag that they come from.
 
 Source: DICOM PS3.3, C.7.6.5 (Cine) and C.7.6.6 (Multi-frame): the frame increment pointer names the
-tag that counts. Differs: where that one is missing or makes no sense, the others are asked in turn.
+tag to use. Differs: if that tag is missing or not valid, the other tags are tried in turn.
 """
 
 from __future__ import annotations
@@ -31,16 +31,15 @@ _VECTOR_TAG, _TIME_TAG = 0x00181065, 0x00181063
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameTimes:
-    """When frames are shown.
+    """Times of frames.
 
     Attributes:
-        pts_seconds: float64 [N], from 0, increasing; each the float next to the exact value.
+        pts_seconds: float64 [N], from 0, increasing; each the nearest float of the exact value.
         duration_seconds: up to the end of the last frame.
-        average_fps: frames over duration.
-        time_base: the longest step that all times are multiples of, in seconds; a nanosecond where
-            that would be shorter.
-        source: the tag that was believed.
-        warnings: what was not believed, in words.
+        average_fps: number of frames divided by the duration.
+        time_base: greatest common divisor of all times, in seconds; at least a nanosecond.
+        source: tag that the times come from.
+        warnings: tags that were ignored, and why.
     """
 
     pts_seconds: Float64Array
@@ -52,13 +51,13 @@ class FrameTimes:
 
 
 def frame_times(dataset: Dataset, num_frames: int) -> FrameTimes:
-    """Times of all frames by the most trusted tag that makes sense.
+    """Compute the times of all frames from the most reliable valid tag.
 
     Args:
-        dataset: the technical tags.
-        num_frames: how many frames there are.
+        dataset: technical tags.
+        num_frames: number of frames.
     """
-    steps = _steady(dataset)
+    steps = _constant_steps(dataset)
     vector = _vector(dataset, num_frames)
     pointer = dataset.get("FrameIncrementPointer")
     pointers = list(pointer) if isinstance(pointer, list | tuple) else [pointer]
@@ -67,10 +66,10 @@ def frame_times(dataset: Dataset, num_frames: int) -> FrameTimes:
         return _of_vector(vector)
     warnings = []
     if has_vector and vector is None:
-        warnings.append("FrameTimeVector makes no sense and is not used")
+        warnings.append("FrameTimeVector is not valid and is ignored")
     source: TimingSource = next(iter(steps), "assumed")
     if source == "assumed" and num_frames > 1:
-        warnings.append(f"no tag says when frames are shown: {ASSUMED_FPS} a second are assumed")
+        warnings.append(f"no tag defines the frame times: {ASSUMED_FPS} frames per second assumed")
     step = steps.get(source, 1 / ASSUMED_FPS)
     return FrameTimes(
         pts_seconds=np.array([float(index * step) for index in range(num_frames)]),
@@ -82,24 +81,24 @@ def frame_times(dataset: Dataset, num_frames: int) -> FrameTimes:
     )
 
 
-def _steady(dataset: Dataset) -> dict[TimingSource, Fraction]:
-    """Seconds a frame by each tag that gives one, the most trusted first."""
-    found: dict[TimingSource, Fraction] = {}
+def _constant_steps(dataset: Dataset) -> dict[TimingSource, Fraction]:
+    """Return the seconds per frame of each tag that defines a constant rate, most reliable first."""
+    steps: dict[TimingSource, Fraction] = {}
     step = _positive(dataset, "FrameTime")
     if step is not None:
-        found["FrameTime"] = step * _MILLISECOND
+        steps["FrameTime"] = step * _MILLISECOND
     rates: tuple[TimingSource, ...] = ("CineRate", "RecommendedDisplayFrameRate")
     for keyword in rates:
         rate = _positive(dataset, keyword)
         if rate is not None:
-            found[keyword] = 1 / rate
-    return found
+            steps[keyword] = 1 / rate
+    return steps
 
 
 def _vector(dataset: Dataset, num_frames: int) -> list[Fraction] | None:
-    """Seconds from each frame to the one before; None if they fit neither frames nor order.
+    """Return the seconds between frames; None if the number or the signs of the values are wrong.
 
-    The first value is that of the first frame, 0 by rule; files of one value less leave it out.
+    The first value is that of the first frame, 0 by definition; some files omit it.
     """
     values = [number(each) for each in _values(dataset, "FrameTimeVector")]
     if len(values) == num_frames - 1:
@@ -112,7 +111,7 @@ def _vector(dataset: Dataset, num_frames: int) -> list[Fraction] | None:
 
 def _of_vector(steps: list[Fraction]) -> FrameTimes:
     times = [Fraction(0), *accumulate(steps)]
-    duration = times[-1] + steps[-1]  # the last frame stays as long as the one before
+    duration = times[-1] + steps[-1]  # the last frame has the duration of the one before
     ticks = math.lcm(*(each.denominator for each in steps))
     return FrameTimes(
         pts_seconds=np.array([float(each) for each in times]),
@@ -125,12 +124,12 @@ def _of_vector(steps: list[Fraction]) -> FrameTimes:
 
 def _positive(dataset: Dataset, keyword: str) -> Fraction | None:
     values = _values(dataset, keyword)
-    found = number(values[0]) if len(values) == 1 else None
-    return found if found is not None and found > 0 else None
+    value = number(values[0]) if len(values) == 1 else None
+    return value if value is not None and value > 0 else None
 
 
 def _values(dataset: Dataset, keyword: str) -> list[Any]:
-    """The values of a tag; none where they can't be parsed."""
+    """Return the values of a tag; none if they can't be parsed."""
     try:
         value = dataset.get(keyword)
     except (ValueError, TypeError, ArithmeticError, OverflowError):

@@ -42,5 +42,5 @@ def test_a_frame_larger_than_declared_is_refused_before_it_is_decoded(tmp_path, 
     dataset.PixelData = encapsulate([*streams[:2], file.getvalue()])
     path = save(dataset, tmp_path / "a.dcm")
     monkeypatch.setattr("pydicom.pixels.utils.iter_pixels", None)
-    with pytest.raises(VideoOpenError, match=r"frame 2 .* 500x400, declared are 48x36"):
+    with pytest.raises(VideoOpenError, match=r"frame 2 .* 500x400, but the file declares 48x36"):
         open_video(path)
