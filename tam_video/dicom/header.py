@@ -1,7 +1,7 @@
-"""The technical part of a DICOM file: which tags are read at all, and what may leave this package.
+"""The technical tags of a DICOM file.
 
-Owns: opening, the allow-list, the translation of errors. A library's message may quote the value of
-a tag, so that none of them is passed on: errors are told in our own words, without their cause.
+Owns: opening, the allow-list of tags, the translation of errors. A message of a library may quote
+the value of a tag, so library messages and causes of errors are never passed on.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TECHNICAL_KEYWORDS = (
     "VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 )
-"""The tags that a reader reads; private ones and all others are skipped."""
+"""Tags that a reader reads; all others are skipped, also private ones."""
 
 MODALITIES = frozenset({
     "AR", "BDUS", "BI", "BMD", "CR", "CT", "DG", "DX", "ECG", "EPS", "ES", "GM", "HD", "IO",
@@ -53,40 +53,40 @@ MODALITIES = frozenset({
     "OPTBSV", "OPTENF", "OPV", "OSS", "OT", "PT", "PX", "RF", "RG", "RTDOSE", "RTIMAGE", "SEG",
     "SM", "SRF", "TG", "US", "VA", "XA", "XC",
 })
-"""Defined terms of PS3.3, C.7.3.1.1.1; a file that says anything else is "OT" to us."""
+"""Defined terms of PS3.3, C.7.3.1.1.1; any other value is read as "OT"."""
 
 PHOTOMETRIC = frozenset({
     "MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT",
     "YBR_RCT",
 })
-"""What is turned into RGB."""
+"""Photometric interpretations that are converted to RGB."""
 # fmt: on
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _MAX_INFLATED_BYTES = 2**30
 _PIP = "pip install 'tam-video[dicom]'"
-# The most trusted first. GDCM ends the whole process at some damaged streams: it is only taken for
-# what nothing else decodes (JPEG Lossless), where a user has installed it.
+# In order of preference. GDCM aborts the process on some damaged streams, so it is only used for
+# JPEG Lossless, which no other plug-in decodes, if the user has installed it.
 _PLUGINS = ("pylibjpeg", "pyjpegls", "pillow", "pydicom", "gdcm")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Header:
-    """The technical facts of a file; all of them may be told to anyone.
+    """Technical facts of a file; none of them is about the patient.
 
     Attributes:
-        dataset: the read tags, for this package alone.
+        dataset: the tags that were read, for use in this package only.
         modality: a defined term ("US"); "OT" for any other.
-        photometric: how pixels are stored, a name of `PHOTOMETRIC`.
-        transfer_syntax: its name in the standard.
-        num_frames: as declared.
-        width: columns.
-        height: rows.
-        bits_stored: bits of a sample.
-        pixel_aspect: width of a pixel over its height.
-        burned_in: "YES", "NO", or "" where the file does not say.
-        plugin: pydicom's name of the decoder that is used; empty where nothing is compressed.
-        holds_pixels: whether `dataset` holds the stored pixels too, which can't be read apart.
+        photometric: photometric interpretation, a name of `PHOTOMETRIC`.
+        transfer_syntax: name of the transfer syntax in the standard.
+        num_frames: declared number of frames.
+        width: number of columns.
+        height: number of rows.
+        bits_stored: bits per sample.
+        pixel_aspect: width of a pixel divided by its height.
+        burned_in: "YES", "NO", or "" if the file does not declare it.
+        plugin: pydicom's name of the decoder; empty if the pixels are not compressed.
+        holds_pixels: whether `dataset` contains the pixels, which can't be read separately.
     """
 
     dataset: Dataset
@@ -107,56 +107,56 @@ class Header:
 def dicom_errors(
     name: str, *, opening: bool = False, frame_index: int | None = None
 ) -> Iterator[None]:
-    """Turn whatever pydicom and its plug-ins raise into our errors, and silence what they say.
+    """Translate all errors of pydicom and its plug-ins, and suppress their warnings and logs.
 
     Raises:
-        VideoOpenError: while opening.
-        VideoDecodeError: while reading.
+        VideoOpenError: an error with `opening`.
+        VideoDecodeError: any other error.
     """
     try:
         with _silent():
             yield
     except (TamVideoError, GeneratorExit):
         raise
-    except Exception as exc:  # noqa: BLE001  decoders raise anything; it is told as ours
+    except Exception as exc:  # noqa: BLE001  decoders raise errors of any class
         kind = type(exc).__name__
         if opening:
             raise VideoOpenError(
                 f"{name} can't be read as DICOM ({kind})", hint="check the file with a DICOM viewer"
             ) from None
-        place = "a frame" if frame_index is None else f"frame {frame_index}"
+        frame = "a frame" if frame_index is None else f"frame {frame_index}"
         raise VideoDecodeError(
-            f"{place} of {name} can't be decoded ({kind})",
-            hint="it is damaged, or stored in a way that no installed decoder reads",
+            f"{frame} of {name} can't be decoded ({kind})",
+            hint="it is damaged, or no installed decoder supports its encoding",
             frame_index=frame_index,
         ) from None
 
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Nothing that pydicom warns of or logs gets out: it quotes values of tags."""
-    spoken = logging.getLogger("pydicom")
-    level = spoken.level
+    """Suppress warnings and logs of pydicom, which quote values of tags."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        spoken.setLevel(logging.CRITICAL + 1)
+        logger.setLevel(logging.CRITICAL + 1)
         try:
             yield
         finally:
-            spoken.setLevel(level)
+            logger.setLevel(level)
 
 
 def read_header(path: Path, *, limits: ReadLimits) -> Header:
-    """Read the technical tags, and refuse what can't be read or is too large.
+    """Read the technical tags; refuse unsupported and too large files.
 
     Args:
-        path: a file that begins like DICOM.
-        limits: what it may declare.
+        path: a file with a DICOM preamble.
+        limits: limits for the declared size.
 
     Raises:
         MissingDependencyError: pydicom or a decoder is not installed.
-        VideoOpenError: not DICOM, too large, or stored in a way that is not read.
-        NoVideoStreamError: it holds no pixels.
+        VideoOpenError: not DICOM, too large, or in an unsupported encoding.
+        NoVideoStreamError: the file contains no pixels.
     """
     require_pydicom()
     with dicom_errors(path.name, opening=True):
@@ -167,7 +167,7 @@ def read_header(path: Path, *, limits: ReadLimits) -> Header:
 
 
 def require_pydicom() -> None:
-    """Raise `MissingDependencyError` where pydicom is not installed."""
+    """Raise `MissingDependencyError` if pydicom is not installed."""
     try:
         import pydicom  # noqa: F401
     except ImportError as exc:
@@ -175,7 +175,7 @@ def require_pydicom() -> None:
 
 
 def number(value: Any) -> Fraction | None:
-    """The exact value of a decimal or integer string; None where it is none."""
+    """Return the exact value of a decimal or integer string; None if it is not a number."""
     try:
         return Fraction(str(value).strip())
     except (ValueError, ZeroDivisionError):
@@ -183,32 +183,32 @@ def number(value: Any) -> Fraction | None:
 
 
 def _readable_syntax(path: Path) -> tuple[str, str]:
-    """The transfer syntax, and the plug-in that decodes it; empty where none is needed."""
+    """Return the transfer syntax and the plug-in that decodes it; empty if none is needed."""
     from pydicom.filereader import read_file_meta_info
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     syntax = UID(str(read_file_meta_info(path).TransferSyntaxUID))
-    # A made-up UID could hold anything: only names of the standard are told.
-    told = syntax.name if syntax.name != str(syntax) else "unknown"
+    # A private UID could contain anything: only names of the standard are shown.
+    name = syntax.name if syntax.name != str(syntax) else "unknown"
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
         hint = "convert it, e.g. to Explicit VR Little Endian"
-        if "MPEG" in told or "HEVC" in told:
-            hint = "it holds a video stream: extract that to a file of its own"
+        if "MPEG" in name or "HEVC" in name:
+            hint = "extract its video stream to a file"
         raise VideoOpenError(
-            f"{path.name}: the transfer syntax is not read: {told}", hint=hint
+            f"{path.name}: unsupported transfer syntax: {name}", hint=hint
         ) from None
     if not decoder.is_available:
-        hint = "pip install python-gdcm" if "JPEG Lossless" in told else _PIP
-        raise MissingDependencyError(f"{path.name}: no decoder is installed for {told}", hint=hint)
-    found = [name for name in _PLUGINS if name in decoder.available_plugins]
-    return str(syntax), next(iter(found), "")
+        hint = "pip install python-gdcm" if "JPEG Lossless" in name else _PIP
+        raise MissingDependencyError(f"{path.name}: no decoder is installed for {name}", hint=hint)
+    plugins = [plugin for plugin in _PLUGINS if plugin in decoder.available_plugins]
+    return str(syntax), next(iter(plugins), "")
 
 
 def _read_tags(path: Path, syntax: str) -> Dataset:
-    """The allowed tags; with the pixels where the file can only be inflated as a whole."""
+    """Read the allowed tags, with the pixels if the file can only be inflated as a whole."""
     from pydicom import dcmread
 
     wanted: list[Any] = list(TECHNICAL_KEYWORDS)
@@ -219,7 +219,7 @@ def _read_tags(path: Path, syntax: str) -> Dataset:
 
 
 def _refuse_bomb(path: Path) -> None:
-    """Inflate in pieces and throw them away: how large is it?"""
+    """Raise `VideoOpenError` if the file inflates to more than the limit; nothing is stored."""
     from pydicom.filereader import _read_file_meta_info, read_preamble
 
     inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
@@ -240,17 +240,17 @@ def _refuse_bomb(path: Path) -> None:
 def _header(dataset: Dataset, name: str, plugin: str) -> Header:
     rows, columns = dataset.get("Rows"), dataset.get("Columns")
     if not rows or not columns:
-        raise NoVideoStreamError(f"{name} holds no pixels", hint="give an image or a cine")
+        raise NoVideoStreamError(f"{name} contains no pixels", hint="give an image or a cine")
     photometric = str(dataset.get("PhotometricInterpretation", "")).strip().upper()
     if photometric not in PHOTOMETRIC:
         raise VideoOpenError(
-            f"{name}: its photometric interpretation is not read",
-            hint=f"read are: {', '.join(sorted(PHOTOMETRIC))}",
+            f"{name}: unsupported photometric interpretation",
+            hint=f"supported: {', '.join(sorted(PHOTOMETRIC))}",
         )
     count = number(dataset.get("NumberOfFrames") or 1)
     if count is None or count.denominator != 1 or count < 1:
         raise VideoOpenError(
-            f"{name}: its number of frames is no number", hint="check the file with a DICOM viewer"
+            f"{name}: NumberOfFrames is not valid", hint="check the file with a DICOM viewer"
         )
     modality = str(dataset.get("Modality", "")).strip().upper()
     burned_in = str(dataset.get("BurnedInAnnotation", "")).strip().upper()
@@ -272,7 +272,7 @@ def _header(dataset: Dataset, name: str, plugin: str) -> Header:
 
 
 def _pixel_aspect(value: Any) -> Fraction:
-    """PS3.3, C.7.6.3.1.7: the vertical size of a pixel, then the horizontal one."""
+    """Return width over height; PS3.3, C.7.6.3.1.7: the vertical size comes first."""
     parts = [number(each) for each in value] if value is not None and len(value) == 2 else []
     if len(parts) == 2 and parts[0] and parts[1] and min(parts[0], parts[1]) > 0:
         return parts[1] / parts[0]

@@ -1,4 +1,4 @@
-"""Frames of a DICOM file: one at a time, as RGB, at the times that its tags give."""
+"""Reader of DICOM files: RGB frames with the times that the tags define."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from tam_video.types import ByteArray, VideoInfo
 from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, Timeline, VideoReader
 
 _logger = logging.getLogger(__name__)
-_STRETCH_FRAMES = 8  # looked at where no window is given
+_STRETCH_FRAMES = 8  # that define the range of values if there is no window
 
 
 class DicomReader(VideoReader):
-    """The reader of DICOM files; see `VideoReader` for what it promises.
+    """Reader of DICOM files; see `VideoReader` for the interface.
 
-    Nothing of `info` is a patient's but maybe the file's name.
+    Except for the file name, `info` contains nothing about a patient.
     """
 
     def __init__(self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> None:
         """Read the technical tags and decode the first frame.
 
         Args:
-            path: an absolute path, as `checked_path` gives it.
-            limits: what the file may declare.
+            path: absolute path, as returned by `checked_path`.
+            limits: limits for the declared size.
 
         Raises:
             MissingDependencyError: pydicom or a decoder is not installed.
-            VideoOpenError: not DICOM, too large, or stored in a way that is not read.
-            NoVideoStreamError: it holds no pixels.
+            VideoOpenError: not DICOM, too large, or in an unsupported encoding.
+            NoVideoStreamError: the file contains no pixels.
             VideoDecodeError: the first frame can't be decoded.
         """
         self._path = path
@@ -63,22 +63,22 @@ class DicomReader(VideoReader):
             is_keyframe=np.ones(self._header.num_frames, np.bool_),
         )
         self.read([0])
-        for words in self._warnings:
-            _logger.warning("%s: %s", path.name, words)
+        for warning in self._warnings:
+            _logger.warning("%s: %s", path.name, warning)
 
     @property
     def header(self) -> Header:
-        """The technical facts."""
+        """Technical facts of the file."""
         return self._header
 
     @property
     def regions(self) -> tuple[Region, ...]:
-        """The ultrasound regions, largest first; none where the file marks none."""
+        """Ultrasound regions that the file marks, largest first."""
         return self._regions
 
     @property
     def timing_source(self) -> TimingSource:
-        """The tag that the times come from."""
+        """Tag that the times come from."""
         return self._times.source
 
     def _decode(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
@@ -87,30 +87,30 @@ class DicomReader(VideoReader):
                 rgb = self._colours.rgb(samples, index)
             if rgb.shape != (self._header.height, self._header.width, 3):
                 raise VideoDecodeError(
-                    f"frame {index} of {self._path.name} is of another size than declared",
+                    f"frame {index} of {self._path.name} has another size than declared",
                     hint="the file is damaged",
                     frame_index=index,
                 )
             yield index, rgb
 
     def _samples(self, wanted: Sequence[int]) -> Iterator[tuple[int, Samples]]:
-        """Decoded samples of the frames `wanted` (increasing numbers), colours as RGB."""
+        """Yield the decoded samples of frames (increasing indices), colours as RGB."""
         from pydicom.pixels.utils import iter_pixels
 
         if not wanted:
             return
-        # In sequence no frame is looked for twice; pydicom 3.0 can't correct signs there.
+        # Sequential decoding is faster, but pydicom 3.0 does not correct signed samples in it.
         is_grey = self._header.photometric.startswith("MONOCHROME")
         in_sequence = len(wanted) == self._header.num_frames and not is_grey
         source: Any = self._header.dataset if self._header.holds_pixels else self._path
-        found = iter_pixels(
+        decoded = iter_pixels(
             source,
             indices=None if in_sequence else wanted,
             decoding_plugin=self._header.plugin,
         )
         for index in wanted:
             with dicom_errors(self._path.name, frame_index=index):
-                samples = next(found, None)
+                samples = next(decoded, None)
             if samples is None:
                 raise VideoDecodeError(
                     f"{self._path.name} ends before frame {index}",
@@ -120,7 +120,7 @@ class DicomReader(VideoReader):
             yield index, samples
 
     def _make_colours(self) -> Colours:
-        """Where no window is given, values of some frames are stretched from black to white."""
+        """Return the colour conversion; without a window, stretch the range of some frames."""
         header = self._header
         colours = make_colours(
             header.dataset, photometric=header.photometric, bits_stored=header.bits_stored
@@ -137,10 +137,10 @@ class DicomReader(VideoReader):
             padding = number(header.dataset.get("PixelPaddingValue"))
         count = min(_STRETCH_FRAMES, header.num_frames)
         some = np.unique(np.linspace(0, header.num_frames - 1, count).astype(int)).tolist()
-        seen = [colours.rescaled(samples, index) for index, samples in self._samples(some)]
-        low, high = stretch_of(seen, None if padding is None else float(padding))
+        rescaled = [colours.rescaled(samples, index) for index, samples in self._samples(some)]
+        low, high = stretch_of(rescaled, None if padding is None else float(padding))
         self._warnings.append(
-            f"no window is given: {low:g} to {high:g}, the range of {len(some)} frames, is shown"
+            f"no window defined: {low:g} to {high:g}, the range of {len(some)} frames, is displayed"
         )
         return replace(colours, stretch=(low, high))
 

@@ -82,7 +82,7 @@ def frame_times(dataset: Dataset, num_frames: int) -> FrameTimes:
 
 
 def _constant_steps(dataset: Dataset) -> dict[TimingSource, Fraction]:
-    """Return the seconds per frame of each tag that defines a constant rate, most reliable first."""
+    """Return tag -> seconds per frame of tags with a constant rate, most reliable first."""
     steps: dict[TimingSource, Fraction] = {}
     step = _positive(dataset, "FrameTime")
     if step is not None:

@@ -1,7 +1,7 @@
-"""Cameras that send all the time: followed over the network, recorded as files.
+"""Recording of live streams as files.
 
-Owns: what address may be opened, reconnecting, the bounded buffer, segments and their gaps.
-Pictures are copied as they come, never decoded here.
+Owns: the allowed addresses, reconnecting, the bounded buffer, segments and their gaps. Packets are
+copied without decoding.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Which addresses are opened, with which protocols, and what is told of them.
+"""Addresses of cameras, the protocols to open them with, and their form without secrets.
 
-An address is opened only because a person has named it as a camera. What its server says can lead
-nowhere else: each scheme has its own short list of protocols, files are never among them,
-redirects are refused, and playlists (which name further addresses) are no known format here.
+Only addresses that the user names as cameras are opened. A server can't lead to another address:
+each scheme has a short list of protocols, never files, redirects are refused, and playlists (which
+contain further addresses) are not among the formats.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _SCHEMES: dict[str, tuple[str, str]] = {  # scheme -> protocols, formats
 
 @dataclass(frozen=True, slots=True)
 class StreamAddress:
-    """The address of a camera.
+    """Address of a camera.
 
     Attributes:
-        url: as it is opened; may hold a password, and is never shown.
-        shown: the same without user, password and query, for people and files.
-        options: FFmpeg's options that open it and nothing else.
+        url: URL to open; may contain a password, and is never shown.
+        shown: the URL without user, password and query, for messages and files.
+        options: FFmpeg options that allow this address only.
     """
 
     url: str = field(repr=False)
@@ -39,38 +39,38 @@ class StreamAddress:
 
 
 def is_stream(text: str) -> bool:
-    """Whether a text is the address of a camera, and no path."""
-    scheme, found, _ = text.partition("://")
-    return bool(found) and scheme.lower() in _SCHEMES
+    """Return whether a text is the address of a camera rather than a path."""
+    scheme, separator, _ = text.partition("://")
+    return bool(separator) and scheme.lower() in _SCHEMES
 
 
 def stream_address(text: str, *, rtsp_transport: str = "tcp") -> StreamAddress:
-    """Read the address of a camera.
+    """Parse the address of a camera.
 
     Args:
         text: `rtsp://`, `rtsps://`, `http://`, `https://` or `udp://`.
         rtsp_transport: "tcp" or "udp".
 
     Raises:
-        ConfigError: another scheme, or no host.
+        ConfigError: an unknown scheme, or no host.
     """
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError as exc:
-        raise ConfigError("the address of a camera can't be read", hint="rtsp://HOST/PATH") from exc
+        raise ConfigError("can't parse the address of a camera", hint="rtsp://HOST/PATH") from exc
     scheme = parts.scheme.lower()
     known = ", ".join(f"{name}://" for name in _SCHEMES)
     if scheme not in _SCHEMES:
-        raise ConfigError(f"{scheme}:// is no address of a camera", hint=f"known: {known}")
+        raise ConfigError(f"{scheme}:// is not supported for cameras", hint=f"known: {known}")
     if "\0" in text or not (host or scheme == "udp"):
-        raise ConfigError(f"an address of {scheme}:// names no host", hint="rtsp://HOST/PATH")
+        raise ConfigError(f"a {scheme}:// address needs a host", hint="rtsp://HOST/PATH")
     protocols, formats = _SCHEMES[scheme]
     options = {"protocol_whitelist": protocols, "format_whitelist": formats}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = rtsp_transport
     if scheme.startswith("http"):
         options |= _HTTP_OPTIONS
-    place = f"[{host}]" if host and ":" in host else host or ""
-    shown = f"{scheme}://{place}{f':{port}' if port else ''}{parts.path}"
+    shown_host = f"[{host}]" if host and ":" in host else host or ""
+    shown = f"{scheme}://{shown_host}{f':{port}' if port else ''}{parts.path}"
     return StreamAddress(text, shown, options)

@@ -1,4 +1,4 @@
-"""Packets on their way from the network to the disk: never more than some bytes of them."""
+"""Bounded buffer of packets between the network and the disk."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrived:
-    """A packet and when it came.
+    """A packet and its time of arrival.
 
     Attributes:
-        packet: as the demuxer gave it.
-        seconds: by the steady clock.
-        num_dropped: packets that were thrown away just before it.
+        packet: packet of the demuxer.
+        seconds: time of arrival, by the monotonic clock.
+        num_dropped: packets that were dropped just before it.
     """
 
     packet: Packet[VideoStream]
@@ -30,8 +30,8 @@ class Arrived:
 class PacketBuffer:
     """A queue between two threads, bounded in bytes.
 
-    When it is full, what comes is thrown away up to the next keyframe that fits: pictures that
-    lean on a missing one would be broken.
+    When it is full, packets are dropped up to the next keyframe that fits: frames that reference a
+    missing packet can't be decoded.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -44,7 +44,7 @@ class PacketBuffer:
         self._changed = Condition()
 
     def put(self, packet: Packet[VideoStream], seconds: float) -> bool:
-        """Add a packet; whether there was room for it."""
+        """Add a packet; return False if it was dropped."""
         with self._changed:
             has_room = self._num_bytes + packet.size <= self._max_bytes or not self._packets
             self._is_dropping = not has_room or (self._is_dropping and not packet.is_keyframe)
@@ -58,13 +58,13 @@ class PacketBuffer:
             return True
 
     def end(self, reason: str) -> None:
-        """Tell that nothing more comes, and why."""
+        """Mark the end of the stream, with its reason."""
         with self._changed:
             self._ending = reason
             self._changed.notify()
 
     def get(self, timeout_seconds: float) -> Arrived | str | None:
-        """The next packet; the reason of the end; None where nothing came in time."""
+        """Return the next packet, the reason of the end, or None after the timeout."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._packets or self._ending is not None, timeout=timeout_seconds

@@ -1,4 +1,4 @@
-"""One connection to a camera: opened with its own short list of protocols, read by a thread."""
+"""A connection to a camera, read by a thread."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SERVER_ENDED = "the server ended the stream"
 
 
 class Connection:
-    """A stream that is open: its picture stream, and the packets as they come.
+    """An open stream and its packets.
 
     Attributes:
-        stream: the picture stream; lives as long as the connection.
-        buffer: packets, in the order of decoding.
+        stream: video stream; valid until the connection is closed.
+        buffer: packets in decoding order.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, max_bytes: int) -> None:
@@ -34,21 +34,21 @@ class Connection:
         self.buffer = PacketBuffer(max_bytes)
         self._container = container
         self._stop = Event()
-        self._thread = Thread(target=self._pump, name="camera", daemon=True)
+        self._thread = Thread(target=self._read_packets, name="camera", daemon=True)
         self._thread.start()
 
     @property
     def time_base(self) -> Fraction:
-        """Seconds per tick."""
+        """Time base of the stream in seconds."""
         return self.stream.time_base or Fraction(1, 90_000)
 
     def close(self) -> None:
-        """Wait for the thread, which a read time-out ends at the latest, and let the stream go."""
+        """Wait for the thread, which ends after the read timeout at the latest, and close."""
         self._stop.set()
         self._thread.join()
         self._container.close()
 
-    def _pump(self) -> None:
+    def _read_packets(self) -> None:
         import av
 
         began = time.monotonic()
@@ -58,13 +58,13 @@ class Connection:
                     return
                 if packet.size:
                     now = time.monotonic()
-                    if packet.pts is None and packet.dts is None:  # MJPEG says no times
+                    if packet.pts is None and packet.dts is None:  # MJPEG has no timestamps
                         packet.pts = packet.dts = round((now - began) / self.time_base)
                     packet.pts = packet.dts if packet.pts is None else packet.pts
                     packet.dts = packet.pts if packet.dts is None else packet.dts
                     self.buffer.put(packet, now)
             self.buffer.end(_SERVER_ENDED)
-        except (av.FFmpegError, OSError, ValueError, IndexError) as exc:  # index: a late stream
+        except (av.FFmpegError, OSError, ValueError, IndexError) as exc:  # index: an added stream
             self.buffer.end(reason_of(exc))
 
 
@@ -72,16 +72,16 @@ class Connection:
 def connected(
     address: StreamAddress, *, open_seconds: float, read_seconds: float, max_bytes: int
 ) -> Iterator[Connection]:
-    """Connect, and read in a thread until the end of the block.
+    """Connect, and read packets in a thread until the end of the context.
 
     Args:
-        address: where to.
-        open_seconds: longest time for the connection.
-        read_seconds: longest silence.
-        max_bytes: of packets that wait.
+        address: address of the camera.
+        open_seconds: timeout of the connection.
+        read_seconds: timeout of a read.
+        max_bytes: size of the packet buffer.
 
     Raises:
-        VideoOpenError: there is no connection, or no picture stream that can be copied.
+        VideoOpenError: the connection failed, or there is no video stream that can be copied.
     """
     import av
 
@@ -95,13 +95,13 @@ def connected(
             metadata_errors="replace",
         )
     except (av.FFmpegError, OSError, ValueError) as exc:
-        # Without its cause: an error of the library may hold the address with its password.
+        # Without cause: an error of the library may contain the address with its password.
         raise VideoOpenError(
-            f"{address.shown} can't be opened: {reason_of(exc)}",
+            f"can't open {address.shown}: {reason_of(exc)}",
             hint="check the address and that the camera is on",
         ) from None
     try:
-        connection = Connection(container, _picture_stream(container, address), max_bytes)
+        connection = Connection(container, _video_stream(container, address), max_bytes)
     except BaseException:
         container.close()
         raise
@@ -111,20 +111,20 @@ def connected(
         connection.close()
 
 
-def _picture_stream(container: InputContainer, address: StreamAddress) -> VideoStream:
-    """The largest one; a stream that can't be decoded has no size in PyAV."""
+def _video_stream(container: InputContainer, address: StreamAddress) -> VideoStream:
+    """Return the largest video stream; one that can't be decoded has no size in PyAV."""
     usable = [s for s in container.streams.video if getattr(s, "width", 0) > 0]
     if not usable:
         raise VideoOpenError(
-            f"{address.shown} sends no pictures that can be read", hint="check the address"
+            f"{address.shown} has no video stream that can be decoded", hint="check the address"
         )
     return max(usable, key=lambda s: s.width * s.height)
 
 
 def reason_of(exc: BaseException) -> str:
-    """What went wrong, without addresses."""
+    """Return the reason of an error without addresses."""
     from av.error import ExitError
 
-    if isinstance(exc, ExitError):  # PyAV ends a call so when its time is over
-        return "nothing came in time"
+    if isinstance(exc, ExitError):  # raised by PyAV after a timeout
+        return "timeout"
     return getattr(exc, "strerror", None) or type(exc).__name__

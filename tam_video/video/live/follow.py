@@ -1,7 +1,7 @@
-"""A camera is followed: connected again and again, and kept in segments.
+"""Recording of a camera in segments, with reconnection.
 
-One thread reads the network, this one writes. All that is lost is counted: what the server did not
-send, what came before a keyframe, what the disk was too slow for.
+One thread reads the network, another one writes. All losses are counted: outages of the server,
+packets before a keyframe, and packets that the disk was too slow for.
 """
 
 from __future__ import annotations
@@ -33,33 +33,33 @@ logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
 _JUMP_FORWARD_SECONDS = 10.0
 _JUMP_BACK_SECONDS = 1.0
-_WAIT_SHARE = 0.1  # of the silence so far: an outage is made a tenth longer at most
-_LONGEST_SEGMENTS = 10  # a stream with no keyframe for so many segments is cut all the same
+_WAIT_SHARE = 0.1  # of the outage so far: waiting makes it longer by a tenth at most
+_LONGEST_SEGMENTS = 10  # a stream without a keyframe is cut after this many segment lengths
 _STOPPED = "stopped"
 
 
 @dataclass(slots=True)
 class _Clock:
-    """The moment on the wall at which the stream's time is 0, by the shortest delay seen."""
+    """Arrival time of stream time 0, by the shortest delay so far."""
 
     zero: float = float("inf")
 
-    def see(self, arrived_seconds: float, media_seconds: float) -> None:
+    def update(self, arrived_seconds: float, media_seconds: float) -> None:
         self.zero = min(self.zero, arrived_seconds - media_seconds)
 
 
 @dataclass(slots=True)
 class StreamFollower:
-    """Follows one camera; `run` works until it is told to stop.
+    """Records one camera; see `run`.
 
     Attributes:
-        address: where the camera is.
-        folder: where segments go; made if it is missing.
-        camera: its name, told in the JSON of each segment.
-        options: how it is followed.
+        address: address of the camera.
+        folder: folder of the segments; created if missing.
+        camera: name of the camera in the JSON of each segment.
+        options: options of the recording.
         took: called with each finished segment.
-        stop: set by anyone to end.
-        statistics: so far.
+        stop: set it to end the recording.
+        statistics: statistics so far.
     """
 
     address: StreamAddress
@@ -75,15 +75,15 @@ class StreamFollower:
     _ends_at: float = field(default=float("inf"), init=False)
 
     def run(self) -> FollowStatistics:
-        """Record until the time is over, `stop` is set, or the camera is given up.
+        """Record until the duration is over, `stop` is set, or an outage is too long.
 
         Raises:
-            VideoOpenError: nothing has come for `give_up_seconds`.
+            VideoOpenError: no packets for `give_up_seconds`.
             EncodeError: the folder can't be written.
         """
         options = self.options
         self._prepare()
-        began = last_heard = time.monotonic()
+        began = last_received = time.monotonic()
         self._ends_at = began + (options.duration_seconds or float("inf"))
         while not self.is_over():
             num_before = self.statistics.num_frames
@@ -92,27 +92,27 @@ class StreamFollower:
             except (VideoOpenError, EncodeError) as exc:
                 reason = exc.message
             if self.statistics.num_frames > num_before:
-                last_heard = time.monotonic()
+                last_received = time.monotonic()
             if self.is_over():
                 break
             self._lost_because = self._lost_because or reason
-            silence = time.monotonic() - last_heard
-            if options.give_up_seconds is not None and silence > options.give_up_seconds:
+            outage = time.monotonic() - last_received
+            if options.give_up_seconds is not None and outage > options.give_up_seconds:
                 raise VideoOpenError(
-                    f"nothing came from {self.address.shown} for {silence:.0f} seconds: {reason}",
+                    f"no packets from {self.address.shown} for {outage:.0f} seconds: {reason}",
                     hint="check the camera and its address",
                 )
-            wait = max(options.first_wait_seconds, _WAIT_SHARE * silence)
+            wait = max(options.first_wait_seconds, _WAIT_SHARE * outage)
             wait = min(wait, options.longest_wait_seconds)
-            logger.warning("camera %s: %s; next try in %.1f s", self.camera, reason, wait)
+            logger.warning("camera %s: %s; reconnecting in %.1f s", self.camera, reason, wait)
             self.stop.wait(min(wait, max(0.0, self._ends_at - time.monotonic())))
         return self.statistics
 
     def _prepare(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for left_over in self.folder.glob(".*.partial"):
-                left_over.unlink(missing_ok=True)
+            for partial in self.folder.glob(".*.partial"):
+                partial.unlink(missing_ok=True)
         except OSError as exc:
             raise EncodeError(
                 f"can't write segments into {self.folder}: {exc.strerror}",
@@ -120,11 +120,11 @@ class StreamFollower:
             ) from exc
 
     def is_over(self) -> bool:
-        """Whether it was told to stop, or its time is over."""
+        """Return whether `stop` is set or the duration is over."""
         return self.stop.is_set() or time.monotonic() >= self._ends_at
 
     def _one_connection(self) -> str:
-        """Record from one connection; why it ended."""
+        """Record from one connection, and return why it ended."""
         options = self.options
         with connected(
             self.address,
@@ -136,12 +136,12 @@ class StreamFollower:
             return _Recording(self, connection).run()
 
     def finished(self, writer: SegmentWriter, zero_seconds: float, start_seconds: float) -> None:
-        """Give a segment its name and tell of it.
+        """Name a finished segment and pass it on.
 
         Args:
-            writer: what holds its packets.
-            zero_seconds: moment of the steady clock at which the stream's time is 0.
-            start_seconds: the stream's time of its first packet.
+            writer: writer of the segment.
+            zero_seconds: monotonic time of stream time 0.
+            start_seconds: stream time of the first packet.
         """
         began = zero_seconds + start_seconds
         gap = None
@@ -162,30 +162,30 @@ class StreamFollower:
         self.took(segment)
 
     def drop(self, count: int, reason: str | None) -> None:
-        """Count packets that were thrown away; with a reason, what comes next is a new start."""
+        """Count dropped packets; with a reason, a gap follows."""
         self._num_dropped += count
         self.statistics.num_dropped += count
         self._lost_because = self._lost_because or reason
 
     def _make_room(self) -> None:
-        """Remove the oldest segments until the limits hold; the newest one stays."""
+        """Remove the oldest segments until the limits hold, except the newest one."""
         limit, free = self.options.max_bytes, self.options.min_free_bytes
         if limit is None and not free:
             return
-        there = [(each, size) for each in recorded_segments(self.folder) if (size := _size(each))]
-        total = sum(size for _, size in there)
-        for segment, size in there[:-1]:
+        sizes = [(each, size) for each in recorded_segments(self.folder) if (size := _size(each))]
+        total = sum(size for _, size in sizes)
+        for segment, size in sizes[:-1]:
             is_full = limit is not None and total > limit
             if not is_full and shutil.disk_usage(self.folder).free >= free:
                 return
-            logger.warning("%s was removed to make room", segment.path.name)
+            logger.warning("removed %s to free disk space", segment.path.name)
             remove_segment(segment)
             self.statistics.num_removed += 1
             total -= size
 
 
 def _size(segment: Segment) -> int:
-    """In bytes; 0 where it was removed meanwhile."""
+    """Return the size in bytes; 0 if it was removed meanwhile."""
     try:
         return segment.path.stat().st_size
     except OSError:
@@ -193,7 +193,7 @@ def _size(segment: Segment) -> int:
 
 
 class _Recording:
-    """The packets of one connection, parted into segments."""
+    """Writes the packets of one connection into segments."""
 
     def __init__(self, follower: StreamFollower, connection: Connection) -> None:
         self._follower, self._connection = follower, connection
@@ -203,7 +203,7 @@ class _Recording:
         self._last_seconds: float | None = None
 
     def run(self) -> str:
-        """Record; why it ended."""
+        """Record, and return why it ended."""
         follower = self._follower
         try:
             while not follower.is_over():
@@ -211,12 +211,12 @@ class _Recording:
                 if isinstance(arrived, str):
                     return arrived
                 if arrived is not None:
-                    self._take(arrived)
+                    self._write(arrived)
             return _STOPPED
         finally:
             self._end()
 
-    def _take(self, arrived: Arrived) -> None:
+    def _write(self, arrived: Arrived) -> None:
         packet = arrived.packet
         seconds = float((packet.dts or 0) * self._connection.time_base)
         if arrived.num_dropped:
@@ -226,8 +226,8 @@ class _Recording:
         if last is not None and not -_JUMP_BACK_SECONDS < seconds - last < _JUMP_FORWARD_SECONDS:
             self._end()
             self._follower.drop(0, "the camera's clock jumped")
-        self._part(is_keyframe=packet.is_keyframe)
-        self._clock.see(arrived.seconds, seconds)
+        self._end_if_long(is_keyframe=packet.is_keyframe)
+        self._clock.update(arrived.seconds, seconds)
         if self._writer is None and not packet.is_keyframe:
             self._follower.drop(1, None)
             return
@@ -236,8 +236,8 @@ class _Recording:
             self._start_seconds = seconds
         self._writer.write(packet)
 
-    def _part(self, *, is_keyframe: bool) -> None:
-        """End the segment where it is long enough."""
+    def _end_if_long(self, *, is_keyframe: bool) -> None:
+        """End the segment if it is long enough."""
         if self._writer is None:
             return
         wanted = self._follower.options.segment_seconds
@@ -246,11 +246,11 @@ class _Recording:
             self._end()
         elif length >= _LONGEST_SEGMENTS * wanted:
             self._end()
-            self._follower.drop(0, "no keyframe came for long")
+            self._follower.drop(0, "no keyframe for a long time")
 
     def _end(self) -> None:
         writer, self._writer = self._writer, None
-        # A new clock for each file: that of a camera may be slow, fast, or set anew.
+        # A new clock for each file: that of the camera may drift or be adjusted.
         zero, self._clock = self._clock.zero, _Clock()
         if writer is None:
             return

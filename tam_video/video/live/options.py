@@ -1,4 +1,4 @@
-"""How a camera is followed, and what came of it."""
+"""Options and statistics of a stream follower."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FollowOptions:
-    """How a camera is followed.
+    """Options of a stream follower.
 
     Attributes:
         segment_seconds: a segment ends at the first keyframe after this.
-        duration_seconds: stop after this; None for never.
-        open_seconds: longest time for a connection.
-        read_seconds: longest silence before the connection is given up.
-        first_wait_seconds: shortest wait before a new try; it grows to a tenth of the silence.
-        longest_wait_seconds: longest wait between two tries.
-        give_up_seconds: end when nothing has come for so long; None for never.
-        buffer_bytes: packets that may wait for the disk.
-        max_bytes: of all segments together, the oldest go first; None for any number.
-        min_free_bytes: that stay free on the disk, in the same way.
+        duration_seconds: stop after this; None to record until stopped.
+        open_seconds: timeout of a connection.
+        read_seconds: timeout of a read; the connection is then closed.
+        first_wait_seconds: minimum wait before reconnecting; grows to a tenth of the outage.
+        longest_wait_seconds: maximum wait before reconnecting.
+        give_up_seconds: fail after an outage of this length; None for never.
+        buffer_bytes: size of the packet buffer.
+        max_bytes: total size of all segments, the oldest are removed; None for no limit.
+        min_free_bytes: free disk space to keep, in the same way.
     """
 
     segment_seconds: float = 60.0
@@ -36,16 +36,16 @@ class FollowOptions:
 
 @dataclass(slots=True)
 class FollowStatistics:
-    """What was recorded, and what is missing.
+    """Statistics of a recording.
 
     Attributes:
-        num_connections: connections that were made.
+        num_connections: connections made.
         num_segments: finished segments.
-        num_frames: pictures in them.
-        num_dropped: packets that came and were thrown away.
-        num_gaps: times that something is missing.
-        missing_seconds: how much is missing, in all.
-        num_removed: old segments that were removed to make room.
+        num_frames: frames in finished segments.
+        num_dropped: packets that were received and dropped.
+        num_gaps: gaps between segments.
+        missing_seconds: total length of the gaps.
+        num_removed: old segments that were removed to free disk space.
     """
 
     num_connections: int = 0

@@ -1,8 +1,8 @@
-"""Segments: files of some seconds that a stream is kept in, with a small JSON beside each.
+"""Segments: files with some seconds of a stream, each with a JSON file beside it.
 
-`2026-11-22T21-04-54.120Z.mp4` begins with a keyframe at that moment (UTC), and its packets are
-those of the stream. It gets its name when it is finished, after its JSON: a file of this name is
-whole. What a kill leaves behind is called `.*.partial`.
+`2026-11-22T21-04-54.120Z.mp4` begins with a keyframe at that time (UTC); its packets are copied
+from the stream. A segment is renamed to this name when it is complete, after its JSON is written.
+An incomplete segment is named `.*.partial`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _SEGMENT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What is missing before a segment.
+    """A gap before a segment.
 
     Attributes:
-        seconds: how much, by the clock on the wall.
-        reason: why, in words.
+        seconds: length of the gap in real time.
+        reason: reason of the gap.
     """
 
     seconds: float
@@ -47,13 +47,13 @@ class Segment:
 
     Attributes:
         path: the file.
-        camera: the name of its camera.
-        started: when its first frame arrived, less the shortest delay that was seen.
-        duration_seconds: from its first frame to the end of its last one.
-        num_frames: pictures in it.
-        gap: what is missing before it; None where it goes on from the segment before.
-        is_first: whether nothing was recorded before it by this process.
-        num_dropped: packets that were thrown away since the segment before.
+        camera: name of the camera.
+        started: time of arrival of the first frame, corrected by the shortest delay.
+        duration_seconds: from the first frame to the end of the last one.
+        num_frames: number of frames.
+        gap: gap before the segment; None if it continues the previous segment.
+        is_first: whether it is the first segment of this process.
+        num_dropped: packets dropped since the previous segment.
     """
 
     path: Path
@@ -67,18 +67,18 @@ class Segment:
 
     @property
     def follows(self) -> bool:
-        """Whether it begins where the segment before ended."""
+        """Whether the segment continues the previous one."""
         return self.gap is None and not self.is_first
 
 
 class SegmentWriter:
-    """Packets of one picture stream, copied into a file that is not finished yet."""
+    """Copies the packets of a video stream into an unfinished segment."""
 
     def __init__(self, folder: Path, stream: VideoStream) -> None:
-        """Begin a file.
+        """Create the file.
 
         Raises:
-            EncodeError: it can't be written, or the container holds no such codec.
+            EncodeError: the file can't be written, or the container does not support the codec.
         """
         import av
 
@@ -100,17 +100,17 @@ class SegmentWriter:
 
     @property
     def duration_seconds(self) -> float:
-        """Up to the end of the last frame so far."""
+        """Duration up to the end of the last frame so far."""
         return float((self._end + self._last_step) * self._base)
 
     def write(self, packet: Packet[VideoStream]) -> None:
-        """Copy a packet with a `pts` and a `dts`; the first one is a keyframe.
+        """Copy a packet with a `pts` and a `dts`; the first one must be a keyframe.
 
         Raises:
             EncodeError: it can't be written.
         """
         if packet.pts is None or packet.dts is None:
-            raise ValueError("a packet needs its times")
+            raise ValueError("a packet needs pts and dts")
         if self._offset is None:
             self._offset = packet.pts
             self._last_dts = packet.dts - 1
@@ -131,7 +131,7 @@ class SegmentWriter:
     def finish(
         self, camera: str, started: datetime, *, gap: Gap | None, is_first: bool, num_dropped: int
     ) -> Segment:
-        """Close the file and give it its name.
+        """Close the file, write its JSON and rename it.
 
         Raises:
             EncodeError: it can't be written.
@@ -155,7 +155,7 @@ class SegmentWriter:
         return segment
 
     def abandon(self) -> None:
-        """Remove what was written."""
+        """Remove the unfinished file."""
         import av
 
         with suppress(av.FFmpegError, OSError):
@@ -164,34 +164,34 @@ class SegmentWriter:
 
 
 def read_segment(path: Path) -> Segment | None:
-    """What the JSON beside a file tells; None where the file is no segment of ours."""
+    """Read the JSON beside a file; None if the file is not a segment."""
     try:
-        told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        if told["segment_version"] != _SEGMENT_VERSION or told["file"] != path.name:
+        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        if record["segment_version"] != _SEGMENT_VERSION or record["file"] != path.name:
             return None
-        gap = told["gap_before"]
+        gap = record["gap_before"]
         return Segment(
             path=path,
-            camera=str(told["camera"]),
-            started=datetime.fromisoformat(told["started"]),
-            duration_seconds=float(told["duration_seconds"]),
-            num_frames=int(told["num_frames"]),
+            camera=str(record["camera"]),
+            started=datetime.fromisoformat(record["started"]),
+            duration_seconds=float(record["duration_seconds"]),
+            num_frames=int(record["num_frames"]),
             gap=None if gap is None else Gap(float(gap["seconds"]), str(gap["reason"])),
-            is_first=bool(told["is_first"]),
-            num_dropped=int(told["num_dropped_packets"]),
+            is_first=bool(record["is_first"]),
+            num_dropped=int(record["num_dropped_packets"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def recorded_segments(folder: Path) -> list[Segment]:
-    """The finished segments in a folder, the oldest first."""
-    found = (read_segment(path) for path in sorted(folder.glob("*.mp4")))
-    return [segment for segment in found if segment is not None]
+    """Return the finished segments in a folder, the oldest first."""
+    segments = (read_segment(path) for path in sorted(folder.glob("*.mp4")))
+    return [segment for segment in segments if segment is not None]
 
 
 def remove_segment(segment: Segment) -> None:
-    """Remove a segment and its JSON, the file first."""
+    """Remove a segment, then its JSON."""
     segment.path.unlink(missing_ok=True)
     segment.path.with_suffix(".json").unlink(missing_ok=True)
 
@@ -212,9 +212,9 @@ def _as_json(segment: Segment) -> dict[str, Any]:
 
 
 def _free_name(folder: Path, started: datetime) -> Path:
-    """Named by the moment; a name that is taken (a clock that was set back) gets a number."""
-    moment = started.astimezone(UTC)
-    stem = f"{moment.strftime(_NAME)}.{moment.microsecond // 1000:03d}Z"
+    """Return a path named by the time; after a clock change, a number is added to a taken name."""
+    utc = started.astimezone(UTC)
+    stem = f"{utc.strftime(_NAME)}.{utc.microsecond // 1000:03d}Z"
     path, number = folder / f"{stem}.mp4", 1
     while path.exists():
         number += 1

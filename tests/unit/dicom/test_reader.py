@@ -63,7 +63,7 @@ def test_only_technical_tags_are_read(cine):
         assert NAME not in repr(reader.info) + repr(reader.header) + str(reader.header.dataset)
 
 
-def test_a_made_up_modality_is_not_repeated(cine):
+def test_an_invalid_modality_is_not_shown(cine):
     with open_video(cine(Modality="JANEDOE", BurnedInAnnotation="JANE")) as reader:
         assert (reader.header.modality, reader.header.burned_in) == ("OT", "")
 
@@ -76,9 +76,7 @@ def test_a_made_up_modality_is_not_repeated(cine):
         (ReadLimits(max_seconds=0.1), "0 seconds"),
     ],
 )
-def test_what_is_declared_too_large_is_refused_before_pixels_are_decoded(
-    cine, limits, words, monkeypatch
-):
+def test_a_file_above_the_limits_is_refused_before_decoding(cine, limits, words, monkeypatch):
     path = cine()
     monkeypatch.setattr("pydicom.pixels.utils.iter_pixels", None)
     with pytest.raises(errors.VideoOpenError, match=words) as caught:
@@ -99,14 +97,14 @@ def test_a_file_that_inflates_too_far_is_refused(cine, monkeypatch, tmp_path):
         open_video(path)
 
 
-def test_a_cut_file_is_an_error_with_the_frame(cine):
+def test_a_truncated_file_raises_an_error_with_the_frame(cine):
     path = cine()
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(errors.VideoDecodeError), open_video(path) as reader:
         list(reader.frames())
 
 
-def test_no_pixels_is_said(cine):
+def test_a_file_without_pixels_is_refused(cine):
     with pytest.raises(errors.NoVideoStreamError):
         open_video(cine(Rows=None, PixelData=None))
 
@@ -121,7 +119,7 @@ def test_video_streams_in_dicom_are_refused_with_a_hint(cine, tmp_path):
     assert "video stream" in caught.value.hint
 
 
-def test_an_unknown_syntax_is_not_repeated(cine, tmp_path):
+def test_an_unknown_transfer_syntax_is_not_shown(cine, tmp_path):
     path = save(dataset_of(pictures(1)), tmp_path / "a.dcm")
     path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.3.4.5.6.7.8.9.0\0"))
     with pytest.raises(errors.VideoOpenError) as caught:
