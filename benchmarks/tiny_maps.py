@@ -82,7 +82,7 @@ def score_words(
         mask = masks[true_of].any(0) if any(true_of) else np.zeros(maps.shape[1:], bool)
         if mask.any():
             values["auc"].append(auc(scores, mask))
-            values["pointing"].append(float(pointing_hit(scores, mask)))
+            values["pointing"].append(pointing_hit(scores, mask))
     return {metric: float(np.mean(found)) for metric, found in values.items()}
 
 

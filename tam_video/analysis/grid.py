@@ -14,7 +14,7 @@ import numpy as np
 
 from tam_video.errors import ConfigError
 from tam_video.localise import slot_timeline
-from tam_video.metrics.grids import BoolArray
+from tam_video.metrics.grids import BoolArray, axis_weights
 from tam_video.types import Explanation, Float64Array, FloatArray, View
 
 _SAME_SECONDS = 1e-6
@@ -92,32 +92,6 @@ class CommonGrid:
         slots = speaking_slots(explanation, self.slot_seconds)
         read = rows @ maps[:, slots].astype(np.float64) @ columns.T
         return np.asarray(read, dtype=np.float32)
-
-
-def axis_weights(places: Float64Array, start: float, end: float, num_cells: int) -> Float64Array:
-    """How much each cell of an axis counts at each place: linear between the cells' centres.
-
-    Args:
-        places: float64 [n].
-        start: where the first cell begins.
-        end: where the last one ends.
-        num_cells: cells of equal length between.
-
-    Returns:
-        float64 [n, num_cells], rows add up to 1; beyond the outermost centres their cell counts
-        alone.
-    """
-    cell = (places - start) / (end - start) * num_cells - 0.5
-    # A place on a centre stays on it, so that a grid read on itself is itself to the bit.
-    cell = np.where(np.abs(cell - np.rint(cell)) < _WHOLE_CELLS, np.rint(cell), cell)
-    cell = np.clip(cell, 0, num_cells - 1)
-    below = np.floor(cell).astype(np.int64)
-    share = cell - below
-    weights = np.zeros((len(places), num_cells))
-    numbers = np.arange(len(places))
-    weights[numbers, below] = 1 - share
-    weights[numbers, np.minimum(below + 1, num_cells - 1)] += share
-    return weights
 
 
 def speaking_slots(explanation: Explanation, seconds: Float64Array) -> list[int]:

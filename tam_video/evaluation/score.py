@@ -307,7 +307,7 @@ def explained_tokens(truth: AnswerTruth) -> list[int]:
 
 _PLACE_SCORES: Mapping[str, Callable[[FloatArray, ObjectWord], float]] = {
     "viou": lambda heat, word: volume_iou(heat, word.cells),
-    "pointing": lambda heat, word: float(pointing_hit(heat, word.cells)),
+    "pointing": lambda heat, word: pointing_hit(heat, word.cells),
     "energy": lambda heat, word: energy_inside(heat, word.cells),
     "auc": lambda heat, word: auc(heat, word.cells),
     "temporal_auc": lambda heat, word: temporal_auc(heat, word.cells),

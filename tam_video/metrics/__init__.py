@@ -1,21 +1,18 @@
-"""Scores of maps: plausible, faithful, steady, and how sure one may be of it.
+"""Metrics of maps: plausibility, faithfulness and stability, with confidence intervals.
 
-Pure functions, numpy in and out. Owns: what every metric means, down to constant maps and empty
-masks. Knows no models, files or pictures.
+Pure functions, numpy in and out. Each defines its value for constant maps and empty masks.
 """
 
 from __future__ import annotations
 
-from tam_video.metrics.answers import AnswerIou, DatasetIou, Noun, answer_iou, dataset_iou
+from tam_video.metrics.answers import AnswerIou, Noun, answer_iou
 from tam_video.metrics.faithfulness import (
-    InsertionDeletion,
     Scorer,
     average_minimal_correction,
     cell_order,
     correction_success_rate,
     curve_auc,
     flip_area,
-    insertion_deletion,
     linear_datamodeling_score,
     masked_steps,
     measure,
@@ -29,7 +26,6 @@ from tam_video.metrics.plausibility import (
     auc,
     energy_inside,
     f1_iou,
-    false_positive_area,
     function_iou,
     object_iou,
     object_threshold,
@@ -56,8 +52,6 @@ from tam_video.metrics.statistics import Interval, bootstrap, paired_bootstrap
 
 __all__ = [
     "AnswerIou",
-    "DatasetIou",
-    "InsertionDeletion",
     "Interval",
     "Noun",
     "Scorer",
@@ -71,13 +65,10 @@ __all__ = [
     "cell_order",
     "correction_success_rate",
     "curve_auc",
-    "dataset_iou",
     "energy_inside",
     "f1_iou",
-    "false_positive_area",
     "flip_area",
     "function_iou",
-    "insertion_deletion",
     "intersection_over_prediction",
     "j_and_f",
     "linear_datamodeling_score",

@@ -1,45 +1,38 @@
-"""Obj-IoU, Func-IoU and F1-IoU of whole answers and data sets.
-
-Owns: how the scores of sub-tokens, words, answers and data sets come together. The score of a
-single word is in `plausibility`.
+"""Obj-IoU and Func-IoU of whole answers, from the scores of words in `plausibility`.
 
 Source: Li et al., Token Activation Map, ICCV 2025, arXiv:2506.23270, and the public evaluation of
 xmed-lab/TAM `eval.py`. Differs: first and mean sub-token beside the best one; a noun whose object
-is not in the picture is never joined to its neighbour.
+is not visible is never joined to its neighbour.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias
 
 import numpy as np
 
 from tam_video.metrics.grids import BoolArray, FrameSlots, checked_mask, volume_shape
 from tam_video.metrics.plausibility import (
     WordScore,
-    f1_iou,
     function_iou,
     object_iou,
     object_threshold,
 )
 from tam_video.types import FloatArray
 
-Pick: TypeAlias = Literal["first", "mean", "best"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Noun:
-    """A noun of an answer with what it should point at.
+    """A noun of an answer with the mask of its object.
 
     Attributes:
         maps: float32 [K, t, h, w], the maps of its K sub-tokens in order.
         mask: bool [t, h, w] or [T, H, W]. All False for a noun without an annotated object, or
             whose object is not there: it has no overlap, but its threshold counts.
-        word_index: place of the word in the answer.
-        object_id: which object or class it names; words that follow each other and name the same
-            one ("traffic light") are one. None is never the same.
+        word_index: index of the word in the answer.
+        object_id: the object or class it names; adjacent words of the same one ("traffic light")
+            are joined. None is never joined.
     """
 
     maps: FloatArray
@@ -53,7 +46,7 @@ class AnswerIou:
     """Scores of one answer.
 
     Attributes:
-        object_iou: one per noun (adjacent words of one object joined) whose object is there.
+        object_iou: one per noun (adjacent words of one object joined) whose object is visible.
         function_iou: one per function word; empty for an answer without a noun, which has no
             threshold.
     """
@@ -62,36 +55,22 @@ class AnswerIou:
     function_iou: tuple[WordScore, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetIou:
-    """Means over all words of a data set, in [0, 1]; NaN where no word counts."""
-
-    object_iou: float
-    function_iou: float
-
-    @property
-    def f1_iou(self) -> float:
-        """Their harmonic mean, F1-IoU."""
-        return f1_iou(self.object_iou, self.function_iou)
-
-
 def answer_iou(
     nouns: Sequence[Noun],
     function_words: Sequence[FloatArray],
     *,
     frame_slots: FrameSlots | None = None,
 ) -> AnswerIou:
-    """Obj-IoU of every noun and Func-IoU of every function word of one answer.
+    """Compute the Obj-IoU of every noun and the Func-IoU of every function word of one answer.
 
-    Each field of the scores stands for one way to join sub-tokens, thresholds included. `best` is
-    the way of the public evaluation: best overlap and largest threshold per noun, and for a
-    function word the MEAN over its sub-tokens. `first` takes the first sub-token, `mean` the mean,
-    throughout.
+    Each field of the scores is one way to summarise sub-tokens, thresholds included. `best` is that
+    of the public evaluation: best overlap and largest threshold per noun, and for a function word
+    the MEAN over its sub-tokens. `first` takes the first sub-token, `mean` the mean, throughout.
 
     Args:
-        nouns: all nouns of the answer in order, those without an object too.
+        nouns: all nouns of the answer in order, including those without an object.
         function_words: for each function word float32 [K, t, h, w].
-        frame_slots: which frames each slot was fed by, for masks per frame.
+        frame_slots: the frames of each slot, for masks per frame.
 
     Raises:
         ValueError: a map and its mask do not fit, or a map is not finite.
@@ -106,42 +85,22 @@ def answer_iou(
     )
 
 
-def dataset_iou(answers: Iterable[AnswerIou], *, pick: Pick = "mean") -> DatasetIou:
-    """Obj-IoU, Func-IoU and F1-IoU of a data set: means over all words of all answers.
-
-    Args:
-        answers: what `answer_iou` gave for each clip.
-        pick: how sub-tokens were joined; "best" for the published figures.
-
-    Raises:
-        ValueError: `pick` is unknown.
-    """
-    if pick not in ("first", "mean", "best"):
-        raise ValueError(f"pick must be 'first', 'mean' or 'best', not {pick!r}")
-    objects: list[float] = []
-    functions: list[float] = []
-    for answer in answers:
-        objects += (getattr(score, pick) for score in answer.object_iou)
-        functions += (getattr(score, pick) for score in answer.function_iou)
-    return DatasetIou(_mean(objects), _mean(functions))
-
-
 def _join_adjacent(nouns: Sequence[Noun], frame_slots: FrameSlots | None) -> tuple[WordScore, ...]:
-    """One score per run of adjacent nouns of one object, the larger of each field."""
+    """Return one score per run of adjacent nouns of one object, the larger of each field."""
     scores: list[WordScore] = []
     before: Noun | None = None
     for noun in nouns:
         if not checked_mask(noun.mask).any():
             continue
         score = object_iou(noun.maps, noun.mask, frame_slots=frame_slots)
-        if before is not None and _names_the_same(before, noun):
+        if before is not None and _is_same_object(before, noun):
             score = _larger(scores.pop(), score)
         scores.append(score)
         before = noun
     return tuple(scores)
 
 
-def _names_the_same(before: Noun, noun: Noun) -> bool:
+def _is_same_object(before: Noun, noun: Noun) -> bool:
     return (
         noun.object_id is not None
         and noun.object_id == before.object_id
@@ -166,7 +125,3 @@ def _function_scores(
             mean=function_iou(maps, mean).mean,
             best=function_iou(maps, largest).mean,
         )
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")

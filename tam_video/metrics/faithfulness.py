@@ -17,7 +17,6 @@ correction).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -154,17 +153,14 @@ def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
     Raises:
         ValueError: the shapes differ, or a value is not finite.
     """
-    from scipy.stats import rankdata  # slow to import, seldom needed
+    from scipy.stats import spearmanr  # slow to import, seldom needed
 
     ours, theirs = finite_values(first, "first"), finite_values(second, "second")
     if ours.shape != theirs.shape:
         raise ValueError(f"{list(ours.shape)} against {list(theirs.shape)}: shapes must agree")
     if ours.min() == ours.max() or theirs.min() == theirs.max():
         return float("nan")
-    centre = (ours.size + 1) / 2
-    ranks, others = rankdata(ours.ravel()) - centre, rankdata(theirs.ravel()) - centre
-    norm = np.sqrt((ranks @ ranks) * (others @ others))
-    return float(np.clip(ranks @ others / norm, -1, 1))
+    return float(np.clip(spearmanr(ours.ravel(), theirs.ravel()).statistic, -1, 1))
 
 
 def linear_datamodeling_score(
@@ -278,63 +274,6 @@ class Scorer(Protocol):
             forced.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class InsertionDeletion:
-    """The two curves of a map.
-
-    Attributes:
-        insertion: float64 [n + 1], scores while cells are shown, most relevant first.
-        deletion: float64 [n + 1], scores while cells are hidden, most relevant first.
-    """
-
-    insertion: Float64Array
-    deletion: Float64Array
-
-    @property
-    def insertion_auc(self) -> float:
-        """Area under the insertion curve; high is good."""
-        return curve_auc(self.insertion)
-
-    @property
-    def deletion_auc(self) -> float:
-        """Area under the deletion curve; low is good."""
-        return curve_auc(self.deletion)
-
-
-def insertion_deletion(
-    activation_map: FloatArray,
-    scorer: Scorer,
-    *,
-    blurred_scorer: Scorer,
-    steps: int = 20,
-    kind: OrderKind = "joint",
-    batch_size: int = 8,
-) -> InsertionDeletion:
-    """Measure both curves of a map: deletion towards blank, insertion from blurred.
-
-    Args:
-        activation_map: float32 [t, h, w].
-        scorer: fills hidden cells with blank; for deletion.
-        blurred_scorer: fills hidden cells from the blurred video; for insertion.
-        steps: n >= 1; the same for every method that is compared.
-        kind: what is hidden together, see `cell_order`.
-        batch_size: masked videos per call of a scorer.
-
-    Raises:
-        ValueError: the map is not a finite [t, h, w], `steps` or `batch_size` is below 1, `kind`
-            is unknown, or a scorer returned something other than finite [B].
-    """
-    order = cell_order(activation_map, kind=kind)
-    slots, rows, columns = activation_map.shape
-    shape = (slots, rows, columns)
-    shown = masked_steps(order, shape, steps=steps, mode="insertion")
-    left = masked_steps(order, shape, steps=steps, mode="deletion")
-    return InsertionDeletion(
-        insertion=measure(blurred_scorer, shown, batch_size=batch_size),
-        deletion=measure(scorer, left, batch_size=batch_size),
-    )
 
 
 def measure(scorer: Scorer, keep: BoolArray, *, batch_size: int = 8) -> Float64Array:

@@ -1,8 +1,4 @@
-"""Maps laid on the grid of a mask.
-
-Owns: what counts as a map and a mask, and how a map of (slot, row, column) cells is brought to
-the frames and pixels of a mask. Knows no metric.
-"""
+"""Checked maps and masks, and maps of (slot, row, column) cells resized to the grid of a mask."""
 
 from __future__ import annotations
 
@@ -12,17 +8,21 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tam_video.types import Float64Array
+
 BoolArray: TypeAlias = NDArray[np.bool_]
 RealArray: TypeAlias = NDArray[np.floating[Any]]
 FrameSlots: TypeAlias = Sequence[Sequence[int]]
 
+_ON_CENTRE = 1e-6
+
 
 def finite_values(values: NDArray[Any], name: str) -> RealArray:
-    """The values as floating point: float32 and float64 as they are, all else as float64.
+    """Convert values to floating point: float32 and float64 are kept, all else becomes float64.
 
     Args:
         values: real numbers of any shape.
-        name: what to call them in an error.
+        name: their name in an error message.
 
     Returns:
         The same shape.
@@ -31,18 +31,18 @@ def finite_values(values: NDArray[Any], name: str) -> RealArray:
         ValueError: there is no value, or one is NaN or infinite. A metric of such a map would hide
             that the map is broken.
     """
-    found = np.asarray(values)
-    if found.dtype not in (np.float32, np.float64):
-        found = found.astype(np.float64)
-    if not found.size:
-        raise ValueError(f"{name} must not be empty, and has shape {list(found.shape)}")
-    if not np.isfinite(found).all():
+    array = np.asarray(values)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if not array.size:
+        raise ValueError(f"{name} must not be empty, and has shape {list(array.shape)}")
+    if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, and holds NaN or infinite values")
-    return found
+    return array
 
 
 def checked_map(activation_map: NDArray[Any], name: str = "activation_map") -> RealArray:
-    """A finite real map [t, h, w].
+    """Check that a map is a finite real [t, h, w] and return it.
 
     Raises:
         ValueError: it has other axes, no cell, or a value that is not finite.
@@ -53,21 +53,21 @@ def checked_map(activation_map: NDArray[Any], name: str = "activation_map") -> R
 
 
 def checked_mask(mask: BoolArray, shape: tuple[int, ...] | None = None) -> BoolArray:
-    """A bool mask, of a given shape when one is told.
+    """Check that a mask is bool, and of `shape` where one is given, and return it.
 
     Raises:
         ValueError: it is not bool, or not of that shape.
     """
-    found = np.asarray(mask)
-    if found.dtype != np.bool_:
-        raise ValueError(f"a mask must be bool, not {found.dtype}")
-    if shape is not None and found.shape != shape:
-        raise ValueError(f"a mask must be {list(shape)} here, not {list(found.shape)}")
-    return found
+    array = np.asarray(mask)
+    if array.dtype != np.bool_:
+        raise ValueError(f"a mask must be bool, not {array.dtype}")
+    if shape is not None and array.shape != shape:
+        raise ValueError(f"a mask must be {list(shape)} here, not {list(array.shape)}")
+    return array
 
 
 def volume_shape(mask: BoolArray) -> tuple[int, int, int]:
-    """(T, H, W) of a mask.
+    """Return (T, H, W) of a mask.
 
     Raises:
         ValueError: it has other axes.
@@ -83,61 +83,113 @@ def resize_map(
     *,
     frame_slots: FrameSlots | None = None,
 ) -> RealArray:
-    """Bring a map to the frames and pixels of a mask.
+    """Resize a map to the frames and pixels of a mask.
 
-    Space is resized bilinearly with pixel centres at (i + 0.5), as `cv2.resize` does and as the
-    public evaluation of the method does. The result never leaves the range of the map, so that a
-    constant map stays constant to the bit. Time is not blended: a frame shows the slot that it fed,
-    and the mean of them where it fed several.
+    Space is resized bilinearly with pixel centres at (i + 0.5), as by `cv2.resize` and by the
+    public evaluation of the method. Time is not blended: a frame shows the slot that it fed, and
+    the mean of them where it fed several.
+
+    Resized values are computed in float64 and rounded to the 24 bits of a float32, a relative step
+    of 6e-8. What is equal in exact arithmetic, as pixels between equal cells, is then equal to the
+    bit, so that ranks, maxima and thresholds do not depend on rounding errors. The result never
+    leaves the range of the map.
 
     Args:
         activation_map: real [t, h, w].
         shape: (T, H, W) of the mask, which covers the same part of the picture as the cells.
-        frame_slots: for each slot, which of the T frames fed it, as in `VisualLayout`. Needed where
-            the mask has one picture per frame; without it T must be t.
+        frame_slots: the frames of each slot, as in `VisualLayout`. Required where the mask has one
+            picture per frame; without it T must be t.
 
     Returns:
-        float32 or float64 [T, H, W], in the range of the map.
+        float32 or float64 [T, H, W], in the range of the map; the map itself where it has the shape
+        already.
 
     Raises:
-        ValueError: the map is no map, T does not fit, or a frame fed no slot.
+        ValueError: the map is not a finite [t, h, w], T does not fit, or a frame fed no slot.
     """
     cells = checked_map(activation_map)
     num_frames, height, width = shape
     if min(shape) < 1:
         raise ValueError(f"a mask must be [T, H, W] with a pixel at least, not {list(shape)}")
-    planes = _resize_planes(cells, height, width)
-    if frame_slots is not None:
-        planes = _slots_to_frames(planes, num_frames, frame_slots)
-    elif len(planes) != num_frames:
+    if frame_slots is None and len(cells) != num_frames:
         raise ValueError(
-            f"{len(planes)} slots against {num_frames} frames: frame_slots must tell which is which"
+            f"{len(cells)} slots do not fit {num_frames} frames: frame_slots is required"
         )
-    return np.clip(planes, cells.min(), cells.max())
-
-
-def _resize_planes(cells: RealArray, height: int, width: int) -> RealArray:
-    if cells.shape[1:] == (height, width):
+    if frame_slots is None and cells.shape == shape:
         return cells
-    import cv2
+    planes = cells if frame_slots is None else _slots_to_frames(cells, num_frames, frame_slots)
+    rows, columns = _pixel_weights(cells.shape[1], height), _pixel_weights(cells.shape[2], width)
+    resized = np.empty(shape, cells.dtype)
+    for frame, plane in enumerate(planes):
+        resized[frame] = _to_24_bits(rows @ plane.astype(np.float64) @ columns.T)
+    return np.clip(resized, cells.min(), cells.max())
 
-    planes = np.empty((len(cells), height, width), cells.dtype)
-    for slot, plane in enumerate(cells):
-        contiguous = np.ascontiguousarray(plane)
-        planes[slot] = cv2.resize(contiguous, (width, height), interpolation=cv2.INTER_LINEAR)
-    return planes
+
+def intersection_over_union(
+    prediction: BoolArray, mask: BoolArray, *, axis: tuple[int, ...] | None = None
+) -> Float64Array:
+    """Compute the IoU of two masks of one shape, 1 where both are empty.
+
+    Args:
+        prediction: bool, any shape.
+        mask: bool, the same shape.
+        axis: axes that are summed over; all by default.
+
+    Returns:
+        float64, in [0, 1], over the other axes.
+    """
+    common = (prediction & mask).sum(axis=axis)
+    union = (prediction | mask).sum(axis=axis)
+    return np.where(union == 0, 1.0, common / np.maximum(union, 1))
 
 
-def _slots_to_frames(planes: RealArray, num_frames: int, frame_slots: FrameSlots) -> RealArray:
-    if len(frame_slots) != len(planes):
-        raise ValueError(f"frame_slots must name the frames of all {len(planes)} slots")
-    shares = np.zeros((num_frames, len(planes)), planes.dtype)
-    for slot, fed in enumerate(frame_slots):
-        for frame in fed:
+def axis_weights(positions: Float64Array, start: float, end: float, num_cells: int) -> Float64Array:
+    """Compute the weights of linear interpolation between the cell centres of an axis.
+
+    Args:
+        positions: float64 [n].
+        start: where the first cell begins.
+        end: where the last one ends.
+        num_cells: cells of equal length between.
+
+    Returns:
+        float64 [n, num_cells], rows add up to 1; beyond the outermost centres their cell counts
+        alone.
+    """
+    cell = (positions - start) / (end - start) * num_cells - 0.5
+    # A position on a centre stays on it, so that a grid read on itself is itself to the bit.
+    cell = np.where(np.abs(cell - np.rint(cell)) < _ON_CENTRE, np.rint(cell), cell)
+    cell = np.clip(cell, 0, num_cells - 1)
+    below = np.floor(cell).astype(np.int64)
+    share = cell - below
+    weights = np.zeros((len(positions), num_cells))
+    indices = np.arange(len(positions))
+    weights[indices, below] = 1 - share
+    weights[indices, np.minimum(below + 1, num_cells - 1)] += share
+    return weights
+
+
+def _pixel_weights(num_cells: int, num_pixels: int) -> Float64Array:
+    centres = (np.arange(num_pixels) + 0.5) / num_pixels
+    return axis_weights(centres, 0.0, 1.0, num_cells)
+
+
+def _to_24_bits(values: Float64Array) -> Float64Array:
+    mantissa, exponent = np.frexp(values)
+    with np.errstate(over="ignore"):
+        return np.asarray(np.ldexp(np.rint(mantissa * 2.0**24), exponent - 24))
+
+
+def _slots_to_frames(cells: RealArray, num_frames: int, frame_slots: FrameSlots) -> Float64Array:
+    if len(frame_slots) != len(cells):
+        raise ValueError(f"frame_slots must name the frames of all {len(cells)} slots")
+    shares = np.zeros((num_frames, len(cells)))
+    for slot, frames in enumerate(frame_slots):
+        for frame in frames:
             if not 0 <= frame < num_frames:
                 raise ValueError(f"frame_slots names frame {frame} of {num_frames}")
             shares[frame, slot] = 1
-    fed_slots = shares.sum(axis=1, keepdims=True)
-    if not fed_slots.all():
+    num_slots = shares.sum(axis=1, keepdims=True)
+    if not num_slots.all():
         raise ValueError("every frame of the mask must have fed a slot")
-    return np.tensordot(shares / fed_slots, planes, axes=1)
+    return np.tensordot(shares / num_slots, cells.astype(np.float64), axes=1)

@@ -1,15 +1,13 @@
-"""Whether a map lies where people see the object: overlap, pointing, ranking and energy.
-
-Owns: scores of maps against masks that people or a renderer drew. Plausible is not faithful: a map
-may lie on the object although the model looked elsewhere.
+"""Agreement of maps with annotated objects: overlap, pointing game, ranking and energy.
 
 A mask is bool, [t, h, w] on the cells of the map or [T, H, W] on finer pixels; then the map is
-brought to it by `resize_map`, and `frame_slots` tells which frames each slot was fed by.
+resized to it by `resize_map`, and `frame_slots` gives the frames of each slot. A plausible map is
+not necessarily faithful: it may lie on the object although the model looked elsewhere.
 
 Source: Li et al., Token Activation Map, ICCV 2025, arXiv:2506.23270, section on metrics, and the
 public evaluation of xmed-lab/TAM `eval.py`. Differs: maps stay real numbers (there uint8), one
-threshold per volume (there one picture), first and mean sub-token beside the best one. How the
-words of an answer and of a data set come together is in `answers`.
+threshold per volume (there one picture), first and mean sub-token beside the best one. The scores
+of whole answers are computed in `answers`.
 """
 
 from __future__ import annotations
@@ -28,6 +26,7 @@ from tam_video.metrics.grids import (
     checked_map,
     checked_mask,
     finite_values,
+    intersection_over_union,
     resize_map,
     volume_shape,
 )
@@ -38,12 +37,12 @@ _TIED = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class WordScore:
-    """A value of a word out of the values of its sub-tokens.
+    """The score of a word, summarised from its sub-tokens in three ways.
 
     Attributes:
         first: of the first sub-token, which is often misplaced.
         mean: mean over the sub-tokens.
-        best: the largest one. It flatters words of many sub-tokens; report it beside the others.
+        best: the largest one. It favours words of many sub-tokens; report it beside the others.
     """
 
     first: float
@@ -52,16 +51,16 @@ class WordScore:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> WordScore:
-        """From the values of the sub-tokens in order, one at least."""
+        """Summarise the values of the sub-tokens in order, at least one."""
         return cls(float(values[0]), float(np.mean(values)), float(max(values)))
 
 
 def otsu_threshold(values: NDArray[Any]) -> float:
-    """The threshold that parts values into two classes of the largest between-class variance.
+    """Compute the threshold that separates two classes with the largest between-class variance.
 
-    Exact: every distinct value is a possible cut, no histogram is made. On whole numbers it is the
-    threshold of `cv2.threshold` and `skimage.filters.threshold_otsu`; on real ones it is what
-    theirs tend to with ever finer bins.
+    Exact: every distinct value is a candidate, without a histogram. On integers it is the threshold
+    of `cv2.threshold` and `skimage.filters.threshold_otsu`; on real numbers it is the limit of
+    theirs for finer bins.
 
     Source: Otsu, A Threshold Selection Method from Gray-Level Histograms, IEEE SMC 1979.
 
@@ -70,14 +69,14 @@ def otsu_threshold(values: NDArray[Any]) -> float:
 
     Returns:
         The largest value of the lower class, so that `values > threshold` is the upper class. Of
-        cuts with the same variance (to 1e-12 of it) the lowest. A constant c gives c itself: no
-        value lies above.
+        candidates with the same variance (to 1e-12 of it) the lowest. A constant c gives c itself:
+        no value lies above.
 
     Raises:
         ValueError: there is no value, or one is NaN or infinite.
     """
     levels, counts = np.unique(finite_values(values, "values"), return_counts=True)
-    # Halves, for the distance of the two largest numbers of a type is not one of them.
+    # Halves: the difference of the largest and the least number of a type would overflow.
     distance = levels.astype(np.float64) / 2 - float(levels[0]) / 2
     if distance[-1] == 0:
         return float(levels[0])
@@ -92,12 +91,12 @@ def otsu_threshold(values: NDArray[Any]) -> float:
 def volume_iou(
     activation_map: FloatArray, mask: BoolArray, *, frame_slots: FrameSlots | None = None
 ) -> float:
-    """Intersection over union of a map above its Otsu threshold, over the whole volume (vIoU).
+    """Compute the IoU of a map above its Otsu threshold, over the whole volume (vIoU).
 
     Args:
         activation_map: float32 [t, h, w].
         mask: bool [t, h, w] or [T, H, W].
-        frame_slots: which frames each slot was fed by, for a mask per frame.
+        frame_slots: the frames of each slot, for a mask per frame.
 
     Returns:
         In [0, 1]. A constant map predicts nothing: 0, or 1 where the mask is empty too.
@@ -106,46 +105,22 @@ def volume_iou(
         ValueError: map and mask do not fit, or the map is not finite.
     """
     mask = checked_mask(mask)
-    prediction = _above_otsu(_on_mask(activation_map, mask, frame_slots))
-    return _iou(prediction, mask)
-
-
-def false_positive_area(
-    activation_map: FloatArray, mask: BoolArray, *, frame_slots: FrameSlots | None = None
-) -> float:
-    """Share of the pixels called object in the slots (or frames) where it is absent.
-
-    The threshold is the one Otsu threshold of the whole volume.
-
-    Args:
-        activation_map: float32 [t, h, w].
-        mask: bool [t, h, w] or [T, H, W].
-        frame_slots: which frames each slot was fed by, for a mask per frame.
-
-    Returns:
-        In [0, 1]; NaN where the object is never absent.
-
-    Raises:
-        ValueError: map and mask do not fit, or the map is not finite.
-    """
-    mask = checked_mask(mask)
-    prediction = _above_otsu(_on_mask(activation_map, mask, frame_slots))
-    absent = ~mask.any(axis=(1, 2))
-    return float(prediction[absent].mean()) if absent.any() else float("nan")
+    values = _on_mask(activation_map, mask, frame_slots)
+    return float(intersection_over_union(values > otsu_threshold(values), mask))
 
 
 def object_iou(
     maps: FloatArray, mask: BoolArray, *, frame_slots: FrameSlots | None = None
 ) -> WordScore:
-    """Obj-IoU of one noun: `volume_iou` of each sub-token, then first, mean and best.
+    """Compute the Obj-IoU of a noun: `volume_iou` of each sub-token, then first, mean and best.
 
     Args:
         maps: float32 [K, t, h, w], the maps of its sub-tokens in order.
         mask: bool [t, h, w] or [T, H, W].
-        frame_slots: which frames each slot was fed by, for a mask per frame.
+        frame_slots: the frames of each slot, for a mask per frame.
 
     Returns:
-        In [0, 1]; all NaN where the mask is empty, for such a word is not counted.
+        In [0, 1]; all NaN where the mask is empty, because such a word is not counted.
 
     Raises:
         ValueError: maps and mask do not fit, or a map is not finite.
@@ -158,12 +133,12 @@ def object_iou(
 def object_threshold(
     maps: FloatArray, shape: tuple[int, int, int], *, frame_slots: FrameSlots | None = None
 ) -> WordScore:
-    """Otsu threshold of each sub-token of a noun, on the grid of its mask; first, mean, largest.
+    """Compute the Otsu thresholds of a noun's sub-tokens on the grid of its mask.
 
     Args:
         maps: float32 [K, t, h, w].
         shape: (T, H, W) of the mask.
-        frame_slots: which frames each slot was fed by, for a mask per frame.
+        frame_slots: the frames of each slot, for a mask per frame.
 
     Raises:
         ValueError: maps and shape do not fit, or a map is not finite.
@@ -173,14 +148,14 @@ def object_threshold(
 
 
 def function_iou(maps: FloatArray, threshold: float) -> WordScore:
-    """Func-IoU of one function word: share of its cells below the threshold of the nouns.
+    """Compute the Func-IoU of a function word: share of cells below the threshold of the nouns.
 
     Args:
         maps: float32 [K, t, h, w], the maps of its sub-tokens in order.
         threshold: mean over the answer's nouns of their Otsu thresholds.
 
     Returns:
-        In [0, 1], strictly below: a cell at the threshold counts as hot.
+        In [0, 1], strictly below: a cell at the threshold is not counted.
 
     Raises:
         ValueError: the maps are not finite [K, t, h, w], or the threshold is not finite.
@@ -193,49 +168,50 @@ def function_iou(maps: FloatArray, threshold: float) -> WordScore:
 
 
 def f1_iou(object_mean: float, function_mean: float) -> float:
-    """Harmonic mean of the two data-set means; 0 where both are 0, NaN where one is NaN."""
+    """Compute the harmonic mean of Obj-IoU and Func-IoU; 0 where both are 0, NaN where one is."""
     total = object_mean + function_mean
     return 2 * object_mean * function_mean / total if total else 0.0
 
 
 def pointing_hit(
     activation_map: FloatArray, mask: BoolArray, *, frame_slots: FrameSlots | None = None
-) -> bool:
-    """Pointing game: whether the largest value lies on the object.
+) -> float:
+    """Compute the score of the pointing game: whether the largest value lies on the object.
 
     Source: Zhang et al., Top-down Neural Attention by Excitation Backprop, ECCV 2016. Differs: no
-    tolerance around the object.
+    tolerance around the object; ties count by their share on the object.
 
     Args:
         activation_map: float32 [t, h, w].
         mask: bool [t, h, w] or [T, H, W].
-        frame_slots: which frames each slot was fed by, for a mask per frame.
+        frame_slots: the frames of each slot, for a mask per frame.
 
     Returns:
-        Of several largest values the first in (slot, row, column) order counts. False for a
-        constant map, which points nowhere, and for an empty mask.
+        1 or 0; where several cells or pixels have the largest value, the share of them that lies on
+        the object. 0 for a constant map, which points nowhere, and for an empty mask.
 
     Raises:
         ValueError: map and mask do not fit, or the map is not finite.
     """
     mask = checked_mask(mask)
     values = _on_mask(activation_map, mask, frame_slots)
-    return bool(values.max() > values.min() and mask.ravel()[values.argmax()])
+    largest = values.max()
+    return float(mask[values == largest].mean()) if largest > values.min() else 0.0
 
 
 def auc(
     activation_map: FloatArray, mask: BoolArray, *, frame_slots: FrameSlots | None = None
 ) -> float:
-    """Area under the ROC curve: how often a cell of the object outranks a cell beside it.
+    """Compute the area under the ROC curve: how often a cell of the object outranks another cell.
 
     Args:
         activation_map: float32 [t, h, w].
         mask: bool [t, h, w] or [T, H, W].
-        frame_slots: which frames each slot was fed by, for a mask per frame.
+        frame_slots: the frames of each slot, for a mask per frame.
 
     Returns:
         In [0, 1]; ties count half, so that a constant map gives 0.5. NaN where the mask is empty or
-        full, for there is no pair.
+        full, because there is no pair.
 
     Raises:
         ValueError: map and mask do not fit, or the map is not finite.
@@ -255,17 +231,17 @@ def auc(
 def energy_inside(
     activation_map: FloatArray, mask: BoolArray, *, frame_slots: FrameSlots | None = None
 ) -> float:
-    """Share of the map's sum that lies on the object.
+    """Compute the share of the map's sum that lies on the object.
 
     Source: energy-based pointing game, Wang et al., Score-CAM, CVPRW 2020, arXiv:1910.01279.
 
     Args:
         activation_map: float32 [t, h, w], >= 0.
         mask: bool [t, h, w] or [T, H, W].
-        frame_slots: which frames each slot was fed by, for a mask per frame.
+        frame_slots: the frames of each slot, for a mask per frame.
 
     Returns:
-        In [0, 1]; 0 for a map of zeros, which has nothing inside.
+        In [0, 1]; 0 for a map of zeros.
 
     Raises:
         ValueError: map and mask do not fit, or the map is negative somewhere or not finite.
@@ -275,7 +251,7 @@ def energy_inside(
 
 
 def temporal_energy(activation_map: FloatArray, slots: BoolArray) -> float:
-    """Share of the map's sum that lies in the true slots.
+    """Compute the share of the map's sum that lies in the true slots.
 
     Args:
         activation_map: float32 [t, h, w], >= 0.
@@ -306,19 +282,10 @@ def _sub_tokens(maps: FloatArray) -> list[RealArray]:
     return [checked_map(one) for one in maps]
 
 
-def _above_otsu(values: RealArray) -> BoolArray:
-    return np.asarray(values > otsu_threshold(values))
-
-
-def _iou(prediction: BoolArray, mask: BoolArray) -> float:
-    union = int((prediction | mask).sum())
-    return int((prediction & mask).sum()) / union if union else 1.0
-
-
 def _energy_share(values: RealArray, inside: BoolArray) -> float:
     if values.min() < 0:
         raise ValueError("a map with energy must not be negative")
-    # Scaled before it is summed: the sum of huge values would leave float64's range.
+    # Scaled before it is summed: the sum of huge values would overflow float64.
     scaled = values.astype(np.float64) / (float(values.max()) or 1.0)
     within, beside = float(scaled[inside].sum()), float(scaled[~inside].sum())
     return within / (within + beside) if within + beside else 0.0

@@ -1,7 +1,6 @@
 """Region and boundary overlap of masks: J, F and their mean, as DAVIS defines them.
 
-Owns: scores of a predicted mask against the true one, frame by frame. Which frames count (DAVIS
-leaves the first and the last out in its semi-supervised task) is the caller's choice.
+The caller selects the frames (DAVIS leaves the first and the last out in its semi-supervised task).
 
 Source: Perazzi et al., A Benchmark Dataset and Evaluation Methodology for Video Object
 Segmentation, CVPR 2016; Pont-Tuset et al., The 2017 DAVIS Challenge, arXiv:1704.00675; boundary map
@@ -15,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tam_video.metrics.grids import BoolArray, checked_mask
+from tam_video.metrics.grids import BoolArray, checked_mask, intersection_over_union
 from tam_video.types import Float64Array
 
 BOUNDARY_TOLERANCE = 0.008
-"""Share of the diagonal by which two boundaries may lie apart and still match."""
+"""Largest distance of matching boundary pixels, as a share of the diagonal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class SegmentationScore:
 
 
 def region_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
-    """J of each frame: intersection over union, 1 where both are empty.
+    """Compute J of each frame: intersection over union, 1 where both are empty.
 
     Args:
         prediction: bool [T, H, W].
@@ -54,18 +53,16 @@ def region_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
         ValueError: the two are not bool [T, H, W] of one shape.
     """
     prediction, mask = _pair(prediction, mask)
-    intersection = (prediction & mask).sum(axis=(1, 2))
-    union = (prediction | mask).sum(axis=(1, 2))
-    return np.where(union == 0, 1.0, intersection / np.maximum(union, 1))
+    return intersection_over_union(prediction, mask, axis=(1, 2))
 
 
 def boundary_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
-    """F of each frame: harmonic mean of the boundary precision and recall.
+    """Compute F of each frame: harmonic mean of the boundary precision and recall.
 
     A boundary pixel is one that differs from its right, lower or lower right neighbour. It is
     matched when a boundary pixel of the other mask lies within ceil(0.008 * diagonal) pixels. F is
     1 where neither has a boundary and 0 where only one has. An object that fills the frame has no
-    boundary, so that F can't tell it from no object; J can.
+    boundary, as an empty mask; J tells them apart.
 
     Args:
         prediction: bool [T, H, W].
@@ -80,11 +77,11 @@ def boundary_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
     prediction, mask = _pair(prediction, mask)
     radius = math.ceil(BOUNDARY_TOLERANCE * math.hypot(*mask.shape[1:]))
     frames = zip(prediction, mask, strict=True)
-    return np.array([_boundary_f(ours, true, radius) for ours, true in frames])
+    return np.array([_boundary_f(predicted, true, radius) for predicted, true in frames])
 
 
 def j_and_f(prediction: BoolArray, mask: BoolArray) -> SegmentationScore:
-    """J, F and J&F of one object, each the mean over its frames.
+    """Compute J, F and J&F of one object, each the mean over its frames.
 
     Args:
         prediction: bool [T, H, W].
@@ -109,16 +106,16 @@ def _pair(prediction: BoolArray, mask: BoolArray) -> tuple[BoolArray, BoolArray]
 def _boundary(mask: BoolArray) -> BoolArray:
     """Bool [H, W]: where a pixel differs from its right, lower or lower right neighbour."""
     padded = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
-    found: BoolArray = (mask ^ padded[:-1, 1:]) | (mask ^ padded[1:, :-1]) | (mask ^ padded[1:, 1:])
-    return found
+    edge: BoolArray = (mask ^ padded[:-1, 1:]) | (mask ^ padded[1:, :-1]) | (mask ^ padded[1:, 1:])
+    return edge
 
 
 def _boundary_f(prediction: BoolArray, mask: BoolArray, radius: int) -> float:
-    ours, true = _boundary(prediction), _boundary(mask)
-    if not (ours.any() and true.any()):
-        return float(ours.any() == true.any())
-    precision = (ours & _dilate(true, radius)).sum() / ours.sum()
-    recall = (true & _dilate(ours, radius)).sum() / true.sum()
+    predicted, true = _boundary(prediction), _boundary(mask)
+    if not (predicted.any() and true.any()):
+        return float(predicted.any() == true.any())
+    precision = (predicted & _dilate(true, radius)).sum() / predicted.sum()
+    recall = (true & _dilate(predicted, radius)).sum() / true.sum()
     return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 

@@ -1,4 +1,3 @@
-import math
 from functools import partial
 
 import cv2
@@ -13,8 +12,6 @@ from tam_video.metrics import (
     Noun,
     WordScore,
     answer_iou,
-    dataset_iou,
-    f1_iou,
     otsu_threshold,
 )
 
@@ -185,29 +182,9 @@ def test_threshold_is_taken_on_the_grid_of_the_mask():
     assert got.function_iou[0].mean == 0.75
 
 
-def test_dataset_takes_the_mean_over_all_words_then_f1():
-    some = AnswerIou((WordScore(0.1, 0.2, 0.3), WordScore(0.2, 0.3, 0.4)), (WordScore(1, 1, 1),))
-    other = AnswerIou((WordScore(0.6, 0.7, 0.8),), (WordScore(0, 0, 0), WordScore(0.5, 0.5, 0.5)))
-
-    for pick, objects in (("first", 0.3), ("mean", 0.4), ("best", 0.5)):
-        got = dataset_iou([some, other], pick=pick)
-        assert got.object_iou == pytest.approx(objects)
-        assert got.function_iou == pytest.approx(0.5)
-        assert got.f1_iou == pytest.approx(f1_iou(objects, 0.5))
-
-
-def test_dataset_without_words_is_nan():
-    got = dataset_iou([AnswerIou((), ())])
-
-    assert math.isnan(got.object_iou)
-    assert math.isnan(got.function_iou)
-    assert math.isnan(got.f1_iou)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: dataset_iou([], pick="max"), "pick"),
         (lambda: answer_iou([Noun(np.zeros((1, *SHAPE)), OBJECT[0])], []), r"\[T, H, W\]"),
         (lambda: answer_iou([Noun(np.zeros((1, *SHAPE)), OBJECT.astype(int))], []), "bool"),
         (lambda: answer_iou([Noun(np.zeros(SHAPE), OBJECT)], []), r"\[K, t, h, w\]"),

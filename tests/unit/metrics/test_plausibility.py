@@ -15,7 +15,6 @@ from tam_video.metrics import (
     auc,
     energy_inside,
     f1_iou,
-    false_positive_area,
     function_iou,
     object_iou,
     object_threshold,
@@ -30,7 +29,7 @@ SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
 # Few levels, so that ties are common; eighths, so that sums are exact.
 LEVELS = st.integers(0, 8).map(lambda level: level / 8)
 ANY = st.floats(-(2.0**100), 2.0**100, width=32)
-MASKED = [volume_iou, false_positive_area, pointing_hit, auc, energy_inside]
+MASKED = [volume_iou, pointing_hit, auc, energy_inside]
 
 
 @st.composite
@@ -62,15 +61,10 @@ def slow_iou(cells, mask):
     return both / either if either else 1.0
 
 
-def slow_false_positives(cells, mask):
-    threshold = slow_otsu(cells)
-    called = [v > threshold for k in range(len(cells)) if not mask[k].any() for v in cells[k].flat]
-    return sum(called) / len(called) if called else math.nan
-
-
 def slow_hit(cells, mask):
     flat = [float(value) for value in cells.ravel()]
-    return len(set(flat)) > 1 and bool(mask.ravel()[flat.index(max(flat))])
+    largest = [bool(m) for v, m in zip(flat, mask.ravel(), strict=True) if v == max(flat)]
+    return sum(largest) / len(largest) if len(set(flat)) > 1 else 0.0
 
 
 def slow_auc(cells, mask):
@@ -86,7 +80,6 @@ def slow_energy(cells, mask):
 
 SLOW = {
     volume_iou: slow_iou,
-    false_positive_area: slow_false_positives,
     pointing_hit: slow_hit,
     auc: slow_auc,
     energy_inside: slow_energy,
@@ -226,8 +219,7 @@ def test_constant_map(value):
     mask[0, :2, :2] = True
 
     assert volume_iou(cells, mask) == 0
-    assert false_positive_area(cells, mask) == 0
-    assert pointing_hit(cells, mask) is False
+    assert pointing_hit(cells, mask) == 0
     assert auc(cells, mask) == 0.5
     assert energy_inside(cells, mask) == pytest.approx(4 / 32 if value else 0)
     assert temporal_energy(cells, np.array([True, False])) == pytest.approx(0.5 if value else 0)
@@ -239,10 +231,8 @@ def test_empty_and_full_masks():
 
     assert volume_iou(cells, empty) == 0
     assert volume_iou(np.zeros_like(cells), empty) == 1
-    assert false_positive_area(cells, empty) == 0.5
-    assert math.isnan(false_positive_area(cells, full))
-    assert not pointing_hit(cells, empty)
-    assert pointing_hit(cells, full)
+    assert pointing_hit(cells, empty) == 0
+    assert pointing_hit(cells, full) == 1
     assert math.isnan(auc(cells, empty))
     assert math.isnan(auc(cells, full))
     assert energy_inside(cells, empty) == 0
@@ -259,14 +249,90 @@ def test_one_threshold_serves_the_whole_volume():
     mask[0, 1, 1] = True
 
     assert volume_iou(cells, mask) == 1
-    assert false_positive_area(cells, mask) == 0
 
 
-def test_first_of_equal_largest_cells_is_pointed_at():
-    cells = np.array([[[0.0, 1.0, 1.0]]])
+def test_equal_largest_cells_count_by_their_share_on_the_object():
+    cells = np.array([[[0.0, 1.0, 1.0, 1.0]]])
 
-    assert pointing_hit(cells, np.array([[[False, True, False]]]))
-    assert not pointing_hit(cells, np.array([[[False, False, True]]]))
+    assert pointing_hit(cells, np.array([[[False, True, False, False]]])) == pytest.approx(1 / 3)
+    assert pointing_hit(cells, np.array([[[True, True, True, True]]])) == 1
+    assert pointing_hit(cells, np.array([[[True, False, False, False]]])) == 0
+
+
+SIZES = st.tuples(st.integers(1, 23), st.integers(1, 23))
+VALUES = st.floats(0, 1, width=32)
+
+
+@given(st.data(), VALUES, SHAPES, SIZES, st.integers(1, 3))
+@settings(deadline=None, max_examples=40)
+def test_constant_map_is_at_chance_after_any_resize(data, value, shape, size, per_slot):
+    fine = (per_slot * shape[0], *size)
+    mask = data.draw(hnp.arrays(bool, fine))
+    mask.flat[0] = True
+    # Each frame fed two slots, so that their mean is taken as well.
+    frames = [range(per_slot * slot, per_slot * (slot + 1)) for slot in range(shape[0])]
+    frame_slots = [[*frames[slot], *frames[slot - 1]] for slot in range(shape[0])]
+    cells = np.full(shape, value, np.float32)
+
+    got = auc(cells, mask, frame_slots=frame_slots)
+
+    assert got == 0.5 or (math.isnan(got) and mask.all())
+    assert pointing_hit(cells, mask, frame_slots=frame_slots) == 0
+
+
+@given(st.data(), VALUES, VALUES, st.integers(2, 5), SIZES, st.integers(1, 3))
+@settings(deadline=None, max_examples=60)
+def test_ties_are_ties_after_any_resize(data, low, high, side, size, slots):
+    """Pixels between equal cells of a map of two plateaus have one value to the bit."""
+    cells = np.full((slots, side, side), np.float32(low))
+    cells[:, :, side // 2 :] = np.float32(high)
+    height, width = (side * max(1, length // 2) for length in size)
+
+    resized = resize_map(cells, (slots, height, width))
+
+    # Every row and slot is the same, and pixels beyond the outermost centres show their cell.
+    np.testing.assert_array_equal(resized, np.broadcast_to(resized[:1, :1], resized.shape))
+    edge = max(1, width // side // 2)
+    assert (resized[..., :edge] == np.float32(low)).all()
+    assert (resized[..., -edge:] == np.float32(high)).all()
+    # The mirrored map has the mirrored values.
+    mirrored = resize_map(cells[..., ::-1], (slots, height, width))
+    np.testing.assert_array_equal(mirrored[..., ::-1], resized)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_of_a_resize_breaks_no_tie(seed):
+    """A half of a symmetric map is at chance; `cv2.resize` gives mirrored pixels other last bits."""
+    rng = np.random.default_rng(seed)
+    half = rng.random((2, 5, 4), dtype=np.float32)
+    cells = np.concatenate([half, half[..., ::-1]], axis=2)
+    left = np.zeros((2, 61, 50), bool)
+    left[..., :25] = True
+
+    assert auc(cells, left) == 0.5
+    assert pointing_hit(cells, left) == 0.5
+
+    noisy = np.stack([cv2.resize(plane, (50, 61)) for plane in cells])
+    assert auc(noisy, left) != 0.5
+
+
+def test_means_of_slots_break_no_tie():
+    cells = np.full((3, 2, 2), 0.3, np.float32)
+    cells[:, 0, 0] = 0.1
+    frame_slots = [[0, 1], [0, 1], [0]]  # three, two slots of equal cells
+    mask = np.zeros((2, 2, 2), bool)
+    mask[0, 1] = True
+
+    assert pointing_hit(cells, mask, frame_slots=frame_slots) == pytest.approx(2 / 6)
+
+
+def test_the_public_resize_is_met_to_rounding():
+    cells = np.random.default_rng(0).random((2, 5, 7), dtype=np.float32)
+
+    got = resize_map(cells, (2, 31, 45))
+
+    expected = [cv2.resize(plane, (45, 31), interpolation=cv2.INTER_LINEAR) for plane in cells]
+    np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
 @given(cases(), st.data())
