@@ -175,9 +175,11 @@ def _pixel_weights(num_cells: int, num_pixels: int) -> Float64Array:
 
 
 def _to_24_bits(values: Float64Array) -> Float64Array:
+    """Round to 24 significant bits, after 44 bits: a value half way must not lose its last bits."""
     mantissa, exponent = np.frexp(values)
+    mantissa = np.rint(mantissa * 2.0**44) / 2.0**20
     with np.errstate(over="ignore"):
-        return np.asarray(np.ldexp(np.rint(mantissa * 2.0**24), exponent - 24))
+        return np.asarray(np.ldexp(np.rint(mantissa), exponent - 24))
 
 
 def _slots_to_frames(cells: RealArray, num_frames: int, frame_slots: FrameSlots) -> Float64Array:

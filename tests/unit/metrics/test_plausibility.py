@@ -302,7 +302,7 @@ def test_ties_are_ties_after_any_resize(data, low, high, side, size, slots):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_rounding_of_a_resize_breaks_no_tie(seed):
-    """A half of a symmetric map is at chance; `cv2.resize` gives mirrored pixels other last bits."""
+    """Half of a symmetric map is at chance; `cv2.resize` breaks the ties of mirrored pixels."""
     rng = np.random.default_rng(seed)
     half = rng.random((2, 5, 4), dtype=np.float32)
     cells = np.concatenate([half, half[..., ::-1]], axis=2)
