@@ -91,7 +91,7 @@ def test_pipelines_are_listed_with_what_they_are_for():
     assert done.exit_code == 0, done.output
     names = [line.split()[0] for line in done.stdout.splitlines()]
     assert names == ["annotated-clip", "medical", "surveillance", "video-qa"]
-    assert "video-qa        Questions on clips" in done.stdout
+    assert "video-qa        Answers to questions" in done.stdout
 
 
 @pytest.mark.parametrize("num_failed", [0, 2])
