@@ -11,9 +11,10 @@ from pathlib import Path
 from PIL import Image
 
 from tam_video import load_model
+from tam_video.analysis import render_compared
 from tam_video.config import RunConfig
 from tam_video.render.options import RenderOptions
-from tam_video.runs import explain_to_folder, render_compared, render_run
+from tam_video.runs import explain_to_folder, render_run
 from tam_video.video.reader import open_video
 
 HERE = Path(__file__).parent

@@ -1,19 +1,19 @@
-"""Run folders: an explanation written with its videos, and drawn again without a model."""
+"""Run folders: an explanation written with its videos and report, and drawn again later.
+
+`write_run` is the only writer of run folders with pictures; every command uses it.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Unpack
-
-import numpy as np
+from typing import Literal, TypeAlias, Unpack, get_args
 
 from tam_video.config import RunConfig, make_config
-from tam_video.errors import ConfigError, OutputExistsError, RunFolderError, VideoOpenError
+from tam_video.errors import ConfigError, VideoOpenError
 from tam_video.export.arrays import write_arrays
 from tam_video.export.document import read_explanation, write_document
 from tam_video.export.manifest import (
@@ -21,23 +21,29 @@ from tam_video.export.manifest import (
     read_manifest,
     refuse_existing,
     replace_files,
-    video_fingerprint,
 )
 from tam_video.models import VideoModel
-from tam_video.pipeline import PathLike, explain, video_paths
+from tam_video.pipeline import explain
 from tam_video.render.annotate import render_annotated
-from tam_video.render.compare import render_comparison, run_names
 from tam_video.render.options import RenderOptions
 from tam_video.render.sheet import check_libraries
+from tam_video.report.media import Source
+from tam_video.report.writing import write_report_files
+from tam_video.sampling import PathLike, video_paths
 from tam_video.settings.keywords import SettingKeywords
 from tam_video.settings.signature import list_settings
 from tam_video.stages import StageProgress, StageTimer, StepProgress
 from tam_video.types import Explanation, Message
 from tam_video.video.encoders import choose_encoder
-from tam_video.video.reader import open_video
-from tam_video.workspace.files import wrap_os_errors
+from tam_video.video.source import check_sources, file_fingerprint
 
-_DRAWN_FILES = {
+Output: TypeAlias = Literal["maps", "video", "captions", "report"]
+"""What a run folder may hold beside `explanation.json` and `manifest.json`."""
+OUTPUTS: frozenset[Output] = frozenset(get_args(Output))
+
+_FILES = {
+    "explanation": "explanation.json",
+    "maps": "maps.npz",
     "video": "annotated.mp4",
     "captions": "captions.vtt",
     "image": "annotated.png",
@@ -46,6 +52,16 @@ _DRAWN_FILES = {
     "stills_png": "stills.png",
     "stills_pdf": "stills.pdf",
     "stills_svg": "stills.svg",
+    "report": "report.html",
+    "clip": "clip.mp4",
+    "still": "still.jpg",
+    "thumb": "thumb.jpg",
+    "manifest": "manifest.json",
+}
+_PATTERNS: dict[Output, tuple[str, ...]] = {
+    "maps": ("maps.npz",),
+    "video": ("annotated*.mp4", "annotated*.png"),
+    "captions": ("captions*.vtt",),
 }
 
 
@@ -56,11 +72,11 @@ class RunFiles:
     Attributes:
         run_dir: the folder.
         explanation: what it holds.
-        files: its files by what they are: "explanation", "maps", "video", "captions", "image" (the
-            annotated still of a picture), "manifest", and where they were asked for "preview_gif",
-            "preview_webp", "stills_png", "stills_pdf", "stills_svg"; "video_1", ... belong to the
-            second and later inputs.
-        warnings: what had to give when it was drawn again, in words.
+        files: its files by kind, as far as they were written: "explanation", "maps", "manifest",
+            "video", "captions", "image" (the annotated still of a picture), "report", "clip" and
+            "still" (what the report shows), "thumb", "preview_gif", "preview_webp", "stills_png",
+            "stills_pdf", "stills_svg"; "video_1", ... belong to the second and later inputs.
+        warnings: fallbacks taken when it was drawn again, in words.
     """
 
     run_dir: Path
@@ -71,8 +87,24 @@ class RunFiles:
     @property
     def videos(self) -> tuple[Path, ...]:
         """The annotated videos, in the order of the inputs; none if they were not drawn."""
-        keys = [_numbered("video", number) for number in range(len(self.explanation.inputs))]
+        keys = [_numbered("video", index) for index in range(len(self.explanation.inputs))]
         return tuple(self.files[key] for key in keys if key in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class RunExtras:
+    """What a command adds to a run folder.
+
+    Attributes:
+        report_sources: what the report shows of each input instead of the videos that are drawn
+            on: files, or readers that stay open.
+        index_url: address of the page that lists the run, for the report.
+        attached: files that are moved into the folder, by their name there.
+    """
+
+    report_sources: Sequence[Source] = ()
+    index_url: str | None = None
+    attached: Mapping[str, Path] = field(default_factory=dict)
 
 
 @list_settings
@@ -85,22 +117,24 @@ def explain_to_folder(
     answer: str | None = None,
     model: str | VideoModel | None = None,
     config: RunConfig | None = None,
+    outputs: Collection[Output] = OUTPUTS,
     force: bool = False,
     progress: StageProgress | None = None,
     **settings: Unpack[SettingKeywords],
 ) -> RunFiles:
-    """`explain`, then write the run folder: JSON, arrays, annotated videos, captions, manifest.
+    """`explain`, then `write_run`: JSON, arrays, annotated videos, captions, report, manifest.
 
-    The folder is written aside and renamed: it is complete or not there. Single settings can be
-    given by name, such as `layout="grid"`; they override `config`.
+    The folder is written under a temporary name and renamed: it is complete or not there. Single
+    settings can be given by name, such as `layout="grid"`; they override `config`.
 
     Raises:
-        OutputExistsError: `run_dir` exists and `force` is not set, or it is no run folder.
+        OutputExistsError: `run_dir` exists and `force` is not set, or it is not a run folder.
         TamVideoError: as `explain`; or a file can't be written.
     """
     chosen, target = make_config(settings, base=config), Path(run_dir)
     refuse_existing(target, force=force)
-    render_options(chosen)  # a wrong name is told before the model runs
+    _check_outputs(outputs)
+    render_options(chosen)  # a wrong name fails before the model runs
     if chosen.render:
         choose_encoder(chosen.encoder)
     explanation = explain(
@@ -112,7 +146,15 @@ def explain_to_folder(
         config=chosen,
         progress=progress,
     )
-    return write_run(explanation, video, target, settings=chosen, force=force, progress=progress)
+    return write_run(
+        explanation,
+        video,
+        target,
+        settings=chosen,
+        outputs=outputs,
+        force=force,
+        progress=progress,
+    )
 
 
 def write_run(
@@ -121,63 +163,64 @@ def write_run(
     run_dir: str | Path,
     *,
     settings: RunConfig,
+    outputs: Collection[Output] = OUTPUTS,
     force: bool = False,
     progress: StageProgress | None = None,
+    extras: RunExtras | None = None,
 ) -> RunFiles:
-    """Write the run folder of an explanation: JSON, arrays, annotated videos, captions, manifest.
+    """Write the run folder of an explanation under a temporary name, the manifest last; rename it.
 
     Args:
         explanation: what is written.
-        video: where its source is, or all sources; read again for the annotated videos.
-        run_dir: the folder, written aside and renamed.
+        video: its source, or all sources, known to be what was explained.
+        run_dir: the folder.
         settings: how the videos look, and whether they are drawn.
+        outputs: what is written: names of `OUTPUTS`.
         force: replace an existing run folder.
         progress: called as frames are drawn.
+        extras: what a command adds.
 
     Raises:
-        OutputExistsError: `run_dir` exists and `force` is not set, or it is no run folder.
+        ConfigError: an unknown output.
+        OutputExistsError: `run_dir` exists and `force` is not set, or it is not a run folder.
         TamVideoError: a source can't be read, or a file can't be written.
     """
-    target = Path(run_dir)
+    _check_outputs(outputs)
+    target, added = Path(run_dir), extras or RunExtras()
+    sources, timer = video_paths(video), StageTimer(progress, dict(explanation.timings))
     with new_run_folder(target, force=force) as folder:
-        written = write_run_files(explanation, video, folder, settings=settings, progress=progress)
-    return RunFiles(target, written, run_files(target))
-
-
-def write_run_files(
-    explanation: Explanation,
-    video: PathLike | Sequence[PathLike],
-    folder: Path,
-    *,
-    settings: RunConfig,
-    progress: StageProgress | None = None,
-) -> Explanation:
-    """Write the files of a run folder but its manifest, as `write_run` does.
-
-    Returns:
-        The explanation with the time and the warnings of the drawing.
-
-    Raises:
-        TamVideoError: a source can't be read, or a file can't be written.
-    """
-    stages = StageTimer(progress, dict(explanation.timings))
-    write_arrays(explanation, folder / "maps.npz")
-    if settings.render:
-        with stages.stage("render"):
-            warnings = _render_inputs(
+        write_arrays(explanation, folder / _FILES["maps"])
+        if settings.render and {"video", "captions"} & set(outputs):
+            with timer.stage("render"):
+                warnings = _render_inputs(
+                    explanation,
+                    sources,
+                    folder,
+                    options=render_options(settings),
+                    progress=partial(timer.report, "render"),
+                )
+            explanation = replace(
                 explanation,
-                video_paths(video),
-                folder,
-                options=render_options(settings),
-                progress=partial(stages.report, "render"),
+                timings=dict(timer.seconds),
+                warnings=(*explanation.warnings, *warnings),
             )
-        explanation = replace(
-            explanation,
-            timings=stages.seconds,
-            warnings=(*explanation.warnings, *warnings),
-        )
-    write_document(explanation, folder / "explanation.json")
-    return explanation
+        write_document(explanation, folder / _FILES["explanation"])
+        if "report" in outputs:
+            with timer.stage("report"):
+                write_report_files(
+                    read_explanation(folder),  # as a later `tam-video report` will read it
+                    added.report_sources or sources,
+                    folder,
+                    progress=partial(timer.report, "report"),
+                    index_url=added.index_url,
+                )
+        for output in _PATTERNS.keys() - set(outputs):
+            for pattern in _PATTERNS[output]:
+                for path in folder.glob(pattern):
+                    path.unlink()
+        for name, path in added.attached.items():
+            path.rename(folder / name)
+    return RunFiles(target, explanation, run_files(target))
 
 
 def render_run(
@@ -185,6 +228,7 @@ def render_run(
     *,
     options: RenderOptions | None = None,
     video: PathLike | Sequence[PathLike] | None = None,
+    allow_other_video: bool = False,
     progress: StageProgress | None = None,
 ) -> RunFiles:
     """Draw the annotated video of a run folder again, without a model.
@@ -193,6 +237,8 @@ def render_run(
         run_dir: a finished run folder; its MP4 and captions are replaced together.
         options: how it looks.
         video: where the source is now, or all sources, if they were moved.
+        allow_other_video: accept a copy with other content, see `check_source`; the manifest
+            records it.
         progress: called as frames are drawn.
 
     Raises:
@@ -202,80 +248,18 @@ def render_run(
     folder = Path(run_dir)
     read_manifest(folder)
     explanation = read_explanation(folder)
-    moved = video_paths(video) if video is not None else ()
-    if moved and len(moved) != len(explanation.inputs):
-        raise ConfigError(f"{len(moved)} videos are given for {len(explanation.inputs)} inputs")
-    sources = [
-        _source(explanation.of_input(number), moved[number] if moved else None)
-        for number in range(len(explanation.inputs))
-    ]
-    stages = StageTimer(progress)
-    with replace_files(folder) as temporary, stages.stage("render"):
+    sources = check_sources(explanation.inputs, video, allow_other=allow_other_video)
+    notes = tuple(line for source in sources for line in source.warnings)
+    timer = StageTimer(progress)
+    with replace_files(folder, warnings={"render": notes}) as temporary, timer.stage("render"):
         warnings = _render_inputs(
             explanation,
-            sources,
+            [source.path for source in sources],
             temporary,
             options=options,
-            progress=partial(stages.report, "render"),
+            progress=partial(timer.report, "render"),
         )
-    return RunFiles(folder, explanation, run_files(folder), warnings)
-
-
-def render_compared(
-    run_dirs: Sequence[str | Path],
-    mp4: str | Path,
-    *,
-    options: RenderOptions | None = None,
-    video: PathLike | None = None,
-    force: bool = False,
-    progress: StageProgress | None = None,
-) -> tuple[Path, ...]:
-    """Draw several runs of one clip side by side, without a model.
-
-    Args:
-        run_dirs: finished run folders; of each, the first input is drawn.
-        mp4: the file to write; captions and previews stand beside it.
-        options: how it looks.
-        video: where the clip is now, if it was moved.
-        force: replace existing files.
-        progress: called as frames are drawn.
-
-    Returns:
-        What was written, the MP4 first.
-
-    Raises:
-        RunFolderError: not a finished run, or not of the same clip.
-        OutputExistsError: a file exists and `force` is not set.
-        TamVideoError: the clip can't be read, or the result can't be written.
-    """
-    folders, target = [Path(each) for each in run_dirs], Path(mp4)
-    for folder in folders:
-        read_manifest(folder)
-    explanations = [read_explanation(folder).of_input(0) for folder in folders]
-    look = replace(options or RenderOptions(), layout="overlay")
-    if target.suffix.lower() != ".mp4":
-        raise ConfigError(f"{target.name} is no name of an MP4", hint="-o comparison.mp4")
-    names = [target.name] + [f"{target.stem}.{kind}" for kind in ("vtt", *look.previews)]
-    for place in (target.with_name(name) for name in names):
-        if place.exists() and not force:
-            raise OutputExistsError(f"{place} exists", hint="choose another -o, or pass --force")
-    source = _source(explanations[0], None if video is None else Path(video))
-    for explanation in explanations[1:]:
-        _source(explanation, source)
-    stages = StageTimer(progress)
-    with wrap_os_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".compare.", dir=target.parent) as aside:
-            with stages.stage("render"):
-                render_comparison(
-                    explanations,
-                    run_names(explanations, [folder.resolve().name for folder in folders]),
-                    source,
-                    Path(aside) / target.name,
-                    options=look,
-                    progress=partial(stages.report, "render"),
-                )
-            return tuple((Path(aside) / name).replace(target.with_name(name)) for name in names)
+    return RunFiles(folder, explanation, run_files(folder), (*notes, *warnings))
 
 
 def _render_inputs(
@@ -286,52 +270,55 @@ def _render_inputs(
     options: RenderOptions | None,
     progress: StepProgress,
 ) -> tuple[str, ...]:
-    """Annotate every input; `annotated_1.mp4` belongs to the second. Returns what had to give."""
+    """Annotate every input; `annotated_1.mp4` belongs to the second. Return the warnings."""
     warnings: list[str] = []
-    for number, source in enumerate(sources):
-        place = folder / f"input_{number}" if number else folder
-        place.mkdir(exist_ok=True)
+    for index, source in enumerate(sources):
+        target = folder / f"input_{index}" if index else folder
+        target.mkdir(exist_ok=True)
         rendered = render_annotated(
-            explanation.of_input(number), source, place, options=options, progress=progress
+            explanation.of_input(index), source, target, options=options, progress=progress
         )
         warnings += rendered.warnings
-        if number:
-            for path in list(place.iterdir()):
-                path.rename(folder / f"{_numbered(path.stem, number)}{path.suffix}")
-            place.rmdir()
+        if index:
+            for path in list(target.iterdir()):
+                path.rename(folder / f"{_numbered(path.stem, index)}{path.suffix}")
+            target.rmdir()
     return tuple(warnings)
 
 
 def render_options(settings: RunConfig) -> RenderOptions:
-    """The part of the settings that says how the clip looks.
+    """Return the part of the settings that decides how the clip looks.
 
     Raises:
         ConfigError: a name is unknown, or settings contradict each other.
-        MissingDependencyError: a library that draws what is asked for is not installed.
+        MissingDependencyError: a library that a still needs is not installed.
     """
     check_libraries(settings.stills)
     return RenderOptions.of_run(settings)
 
 
 def run_files(folder: Path) -> dict[str, Path]:
-    """The files of a run folder that are there, by what they are."""
-    names = {
-        "explanation": "explanation.json",
-        "maps": "maps.npz",
-        "manifest": "manifest.json",
-        **_DRAWN_FILES,
-    }
-    found = {key: folder / name for key, name in names.items() if (folder / name).exists()}
-    for key, name in _DRAWN_FILES.items():
+    """Return the existing files of a run folder by kind; see `RunFiles.files`."""
+    files = {key: folder / name for key, name in _FILES.items() if (folder / name).exists()}
+    for key, name in _FILES.items():
         stem, _, suffix = name.rpartition(".")
-        for path in folder.glob(f"{stem}_*.{suffix}"):
-            found[f"{key}_{path.stem.rpartition('_')[2]}"] = path
-    return found
+        for path in folder.glob(f"{stem}_[0-9]*.{suffix}"):
+            files[f"{key}_{path.stem.rpartition('_')[2]}"] = path
+    return files
 
 
-def _numbered(name: str, number: int) -> str:
-    """`name` of the first input, `name_1` of the second."""
-    return f"{name}_{number}" if number else name
+def _numbered(name: str, index: int) -> str:
+    """Return `name` for the first input, `name_1` for the second."""
+    return f"{name}_{index}" if index else name
+
+
+def _check_outputs(outputs: Collection[Output]) -> None:
+    unknown = set(outputs) - OUTPUTS
+    if unknown or isinstance(outputs, str):
+        raise ConfigError(
+            f"unknown outputs: {', '.join(sorted(unknown)) or outputs}",
+            hint=f"a collection of {', '.join(sorted(OUTPUTS))}",
+        )
 
 
 def default_run_dir(
@@ -341,40 +328,21 @@ def default_run_dir(
     *,
     answer: str | None,
 ) -> Path:
-    """`tam_runs/<stem>-<hash>`: the same question with the same settings has the same folder.
+    """Return `tam_runs/<stem>-<hash>`, the same for the same question, settings and content.
 
     Raises:
         VideoOpenError: the video can't be read.
     """
     paths = video_paths(video)
-    prints = []
+    fingerprints = []
     for path in paths:
         try:
-            prints.append(video_fingerprint(path))
+            fingerprints.append(file_fingerprint(path))
         except OSError as exc:
             raise VideoOpenError(
                 f"can't open {path}: {exc.strerror or exc}", hint="check the path"
             ) from exc
-    asked = repr([(turn.role, turn.text, turn.inputs) for turn in turns])
-    key = "\n".join([*prints, config.model_dump_json(), asked, repr(answer)])
+    questions = repr([(turn.role, turn.text, turn.inputs) for turn in turns])
+    key = "\n".join([*fingerprints, config.model_dump_json(), questions, repr(answer)])
     stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in paths[0].stem)[:60] or "video"
     return Path("tam_runs") / f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
-
-
-def _source(explanation: Explanation, moved: Path | None) -> Path:
-    """The explained video, checked to have the frames that were explained."""
-    path = moved or explanation.info.path
-    with open_video(path) as reader:
-        times, info = reader.timeline.pts_seconds, reader.info
-    told = explanation.info
-    same = (info.num_frames, info.width, info.height) == (
-        told.num_frames,
-        told.width,
-        told.height,
-    ) and np.allclose(times[explanation.indices], explanation.pts_seconds, atol=1e-6)
-    if not same:
-        raise RunFolderError(
-            f"{path} is not the video that was explained: its frames differ",
-            hint="pass the original with --video PATH",
-        )
-    return path

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -106,9 +108,14 @@ def make_explanation(
         tokens=tuple(tokens),
         words=tuple(found),
         text_scores=np.zeros((len(maps), len(maps)), np.float32),
-        others=tuple(others),
-        **{name: getattr(first, name) for name in ExplainedInput.__slots__},
+        inputs=(first, *others),
     )
+
+
+def with_input(explanation: Explanation, **changes: Any) -> Explanation:
+    """The same explanation with other fields of its first input."""
+    first, *others = explanation.inputs
+    return replace(explanation, inputs=(replace(first, **changes), *others))
 
 
 def moving_maps(num_words: int = 1) -> FloatArray:

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tam_video.types import Explanation, Message, Token, VideoInfo, View, VisualLayout, Word
+from tam_video.types import (
+    ExplainedInput,
+    Explanation,
+    Message,
+    Token,
+    VideoInfo,
+    View,
+    VisualLayout,
+    Word,
+)
 from tam_video.video.reader import open_video
 
 ANSWER = "a red circle moves"
@@ -23,17 +32,13 @@ def explanation(answer="the Red circle 2", content=("Red", "circle")):
     layout = VisualLayout(2, 1, 1, ((0,), (1,)))
     count = len(words)
     maps = np.linspace(0, 1, (count + 1) * 2, dtype=np.float32).reshape(-1, 2, 1, 1)
+    info = VideoInfo(Path("c.mp4"), 2, 8, 8, average_fps=Fraction(1), duration_seconds=2.0)
     return Explanation(
-        info=VideoInfo(Path("c.mp4"), 2, 8, 8, average_fps=Fraction(1), duration_seconds=2.0),
-        indices=np.arange(2),
-        pts_seconds=np.arange(2.0),
+        inputs=(ExplainedInput(info, np.arange(2), np.arange(2.0), layout, maps, maps[1:].copy()),),
         conversation=(),
         answer=answer,
         tokens=tuple(tokens),
         words=tuple(words),
-        layout=layout,
-        maps=maps,
-        word_maps=maps[1:].copy(),
         text_scores=np.zeros((count + 1, count + 1), dtype=np.float32),
     )
 
@@ -53,16 +58,12 @@ def explain(path, *, answer=ANSWER, hot=None, frames=4, view=View()):  # noqa: B
     for place, cell in enumerate(hot or [0] * len(words)):
         maps[place, :, cell // 2, cell % 2] = 1.0
     slots = tuple((2 * k, 2 * k + 1) for k in range(frames // 2))
+    layout = VisualLayout(frames // 2, 2, 2, slots, view)
     return Explanation(
-        info=info,
-        indices=indices,
-        pts_seconds=pts[indices],
+        inputs=(ExplainedInput(info, indices, pts[indices], layout, maps, maps),),
         conversation=(Message("user", "What moves?"),),
         answer=answer,
         tokens=tuple(tokens),
         words=tuple(words),
-        layout=VisualLayout(frames // 2, 2, 2, slots, view),
-        maps=maps,
-        word_maps=maps,
         text_scores=np.zeros((len(words), len(words)), dtype=np.float32),
     )

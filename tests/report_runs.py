@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from tam_video.types import (
     Word,
 )
 from tam_video.video.reader import open_video
+from tam_video.video.source import file_fingerprint
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "shapes.mp4"
 ANSWER = "A cyan ring moves right, and a purple triangle moves down."
@@ -49,7 +51,8 @@ def make_input(path, num_words, *, slots=8, rows=6, columns=9, view=WHOLE):
     feeds = tuple(tuple(range(k * count // slots, (k + 1) * count // slots)) for k in range(slots))
     maps = blob_maps(num_words, slots=slots, rows=rows, columns=columns)
     layout = VisualLayout(slots, rows, columns, feeds, view)
-    return ExplainedInput(info, indices, pts[indices], layout, maps, maps)
+    fingerprint = file_fingerprint(Path(path))
+    return ExplainedInput(info, indices, pts[indices], layout, maps, maps, fingerprint)
 
 
 def make_explanation(
@@ -72,15 +75,9 @@ def make_explanation(
 
     def all_tokens(seen):
         prompt = np.zeros((len(PROMPT), *seen.maps.shape[1:]), np.float32)
-        return {
-            "info": seen.info,
-            "indices": seen.indices,
-            "pts_seconds": seen.pts_seconds,
-            "layout": seen.layout,
-            "maps": np.concatenate([prompt, seen.maps]),
-            "word_maps": seen.word_maps,
-        }
+        return replace(seen, maps=np.concatenate([prompt, seen.maps]))
 
+    inputs = [first, *(make_input(each, len(words)) for each in others)]
     return Explanation(
         conversation=(*turns, Message("user", question, tuple(range(len(others) + 1)))),
         answer=answer,
@@ -89,6 +86,5 @@ def make_explanation(
         text_scores=scores,
         settings={"model": "/home/someone/models/tiny", "layer": -1},
         versions={"torch": "2"},
-        others=tuple(ExplainedInput(**all_tokens(make_input(each, len(words)))) for each in others),
-        **all_tokens(first),
+        inputs=tuple(map(all_tokens, inputs)),
     )

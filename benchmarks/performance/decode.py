@@ -92,7 +92,7 @@ def prepare(path: str, size: str, frames: int) -> dict[str, Any]:
     from benchmarks.performance.random_qwen import random_model
     from tam_video.config import RunConfig
     from tam_video.models.prompt import encode_prompt
-    from tam_video.pipeline import read_frames
+    from tam_video.sampling import read_frames
 
     one_thread()
     shape = replace(QUICK, slots=frames // 2, rows=14, columns=26)

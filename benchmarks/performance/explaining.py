@@ -18,7 +18,8 @@ from benchmarks.performance.random_qwen import QUESTION, Shape, clip, random_mod
 from tam_video.config import RunConfig
 from tam_video.models.inference import TransformersModel
 from tam_video.models.prompt import encode_prompt
-from tam_video.pipeline import SampledFrames, explain_frames
+from tam_video.pipeline import explain_frames
+from tam_video.sampling import SampledFrames
 from tam_video.types import Explanation, FrameBatch
 
 FULL = Shape()

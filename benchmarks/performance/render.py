@@ -26,7 +26,7 @@ from benchmarks.performance.measurement import (
 )
 from tam_video.render.annotate import render_annotated
 from tam_video.render.options import RenderOptions
-from tam_video.types import Explanation, Message, Token, VisualLayout, Word
+from tam_video.types import ExplainedInput, Explanation, Message, Token, VisualLayout, Word
 from tam_video.video.reader import open_video
 
 ANSWER = "eight words take turns while a spot moves"
@@ -51,17 +51,13 @@ def made_up(path: Path) -> Explanation:
     for word, slot in np.ndindex(len(words), SLOTS):
         y, x = ROWS * (0.2 + 0.08 * word), COLUMNS * (0.1 + 0.8 * slot / SLOTS)
         maps[word, slot] = np.exp(-(((down - y) / 2) ** 2 + ((across - x) / 3) ** 2))
+    layout = VisualLayout(SLOTS, ROWS, COLUMNS, tuple((k,) for k in range(SLOTS)))
     return Explanation(
-        info=info,
-        indices=indices,
-        pts_seconds=pts[indices],
+        inputs=(ExplainedInput(info, indices, pts[indices], layout, maps, maps),),
         conversation=(Message("user", "What moves?"),),
         answer=ANSWER,
         tokens=tuple(tokens),
         words=tuple(words),
-        layout=VisualLayout(SLOTS, ROWS, COLUMNS, tuple((k,) for k in range(SLOTS))),
-        maps=maps,
-        word_maps=maps,
         text_scores=np.zeros((len(words), len(words)), dtype=np.float32),
     )
 

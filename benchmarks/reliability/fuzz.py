@@ -118,7 +118,7 @@ def read_all(connection: Connection) -> None:
     """The child: read every file that it is told, and answer how that went."""
     from tam_video.config import RunConfig
     from tam_video.errors import TamVideoError
-    from tam_video.pipeline import read_frames
+    from tam_video.sampling import read_frames
 
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, hard))

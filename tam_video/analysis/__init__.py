@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from tam_video.analysis.agreement import Agreement, agreement
 from tam_video.analysis.comparison import Comparison, Pair, WordAgreement, compare
-from tam_video.analysis.folder import ComparisonFiles, compare_runs, write_comparison
+from tam_video.analysis.folder import ComparisonFiles, compare_runs
+from tam_video.analysis.side_by_side import render_compared
 
 __all__ = [
     "Agreement",
@@ -18,5 +19,5 @@ __all__ = [
     "agreement",
     "compare",
     "compare_runs",
-    "write_comparison",
+    "render_compared",
 ]

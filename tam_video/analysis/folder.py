@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from tam_video.analysis.comparison import Comparison, compare
+from tam_video.analysis.side_by_side import compared_source
 from tam_video.errors import ConfigError, OutputExistsError
 from tam_video.export.manifest import new_run_folder, refuse_existing
 from tam_video.export.run_folder import load_explanation
 from tam_video.render.compare import render_comparison, run_names
 from tam_video.render.options import RenderOptions
-from tam_video.report.media import explained_source
 from tam_video.stages import StepProgress
 from tam_video.workspace.files import atomic_write, wrap_os_errors
 
@@ -31,10 +31,10 @@ class ComparisonFiles:
 
     Attributes:
         folder: where it is.
-        comparison: what was found.
-        files: its files by what they are: "comparison", "differences", and "video" and "captions"
-            where the clip was drawn.
-        warnings: what had to give, in words.
+        comparison: the figures.
+        files: its files by kind: "comparison", "differences", and "video" and "captions" if the
+            clip was drawn.
+        warnings: fallbacks that were taken, in words.
     """
 
     folder: Path
@@ -48,21 +48,23 @@ def compare_runs(
     folder: str | Path,
     *,
     video: str | Path | None = None,
+    allow_other_video: bool = False,
     render: bool = True,
     options: RenderOptions | None = None,
     force: bool = False,
     progress: StepProgress | None = None,
 ) -> ComparisonFiles:
-    """Compare run folders of one clip and write what was found.
+    """Compare run folders of one clip and write the results.
 
     Args:
         run_dirs: finished runs.
-        folder: the folder to write, aside first: it is complete or not there.
+        folder: the folder to write; it is complete or not there.
         video: where the clip is now, if it was moved.
+        allow_other_video: accept a copy with other content, see `check_source`.
         render: draw the runs side by side.
         options: how that looks.
         force: replace an earlier comparison.
-        progress: called with the frames drawn and those there are.
+        progress: called with the number of frames drawn and the total.
 
     Raises:
         RunFolderError: a folder is not a finished run, or the clip is another one.
@@ -70,37 +72,14 @@ def compare_runs(
         OutputExistsError: the folder exists and may not be replaced.
         TamVideoError: the clip can't be read, or a file can't be written.
     """
-    places = [Path(each) for each in run_dirs]
-    _refuse(Path(folder), force=force)
-    runs = [load_explanation(place) for place in places]
-    names = run_names(runs, _folder_names(places))
-    return write_comparison(
-        compare(runs, names),
-        folder,
-        video=video,
-        render=render,
-        options=options,
-        force=force,
-        progress=progress,
-    )
-
-
-def write_comparison(
-    comparison: Comparison,
-    folder: str | Path,
-    *,
-    video: str | Path | None = None,
-    render: bool = True,
-    options: RenderOptions | None = None,
-    force: bool = False,
-    progress: StepProgress | None = None,
-) -> ComparisonFiles:
-    """Write the folder of a comparison; arguments and errors as those of `compare_runs`."""
-    target, runs = Path(folder), comparison.explanations
+    paths, target = [Path(each) for each in run_dirs], Path(folder)
     _refuse(target, force=force)
-    source = explained_source(runs[0], None if video is None else Path(video)) if render else None
+    runs = [load_explanation(path) for path in paths]
+    comparison = compare(runs, run_names(runs, _folder_names(paths)))
+    source, warnings = (
+        compared_source(runs, video, allow_other=allow_other_video) if render else (None, ())
+    )
     names = {"comparison": COMPARISON, "differences": DIFFERENCES}
-    warnings: tuple[str, ...] = ()
     with new_run_folder(target, force=force) as temporary:
         text = json.dumps(comparison.as_dict(), ensure_ascii=False, indent=1, allow_nan=False)
         atomic_write(temporary / COMPARISON, text + "\n")
@@ -115,14 +94,14 @@ def write_comparison(
                 options=options,
                 progress=progress,
             )
-            warnings = rendered.warnings
+            warnings = (*warnings, *rendered.warnings)
             names |= {"video": VIDEO, "captions": Path(VIDEO).with_suffix(".vtt").name}
     files = {key: target / name for key, name in names.items()}
     return ComparisonFiles(target, comparison, files, warnings)
 
 
 def arrays(comparison: Comparison) -> dict[str, Any]:
-    """The arrays of `differences.npz`.
+    """Return the arrays of `differences.npz`.
 
     Returns:
         `slot_seconds` float64 [t], and for runs i < j `difference_i_j` float16 [K + 1, t, h, w] as
@@ -138,22 +117,22 @@ def arrays(comparison: Comparison) -> dict[str, Any]:
 
 
 def _refuse(target: Path, *, force: bool) -> None:
-    """Raise where something else than an earlier comparison would be lost."""
+    """Raise if something other than an earlier comparison would be replaced."""
     refuse_existing(target, force=force)
     if target.is_dir() and any(target.iterdir()) and not (target / COMPARISON).is_file():
         raise OutputExistsError(
-            f"{target} exists and is no comparison", hint="choose another -o DIR"
+            f"{target} exists and is not a comparison", hint="choose another -o DIR"
         )
 
 
-def _folder_names(places: Sequence[Path]) -> list[str]:
-    """The folders' names, or their paths where names repeat.
+def _folder_names(paths: Sequence[Path]) -> list[str]:
+    """Return the folders' names, or their paths where names repeat.
 
     Raises:
         ConfigError: a folder is given twice.
     """
-    resolved = [place.resolve() for place in places]
+    resolved = [path.resolve() for path in paths]
     if len(set(resolved)) < len(resolved):
         raise ConfigError("a run is given twice", hint="compare different run folders")
-    names = [place.name for place in resolved]
-    return names if len(set(names)) == len(names) else [str(place) for place in places]
+    names = [path.name for path in resolved]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]

@@ -6,7 +6,6 @@ only those below it.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tam_video.errors import ConfigError, MissingDependencyError, VideoOpenError
-from tam_video.export.manifest import video_fingerprint
 from tam_video.video.reader import checked_path
+from tam_video.video.source import file_fingerprint, fingerprint_of
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_PART = 1 << 20  # bytes at each end that a fingerprint reads, as `video_fingerprint`
 _EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
@@ -124,15 +122,13 @@ def fingerprint(source: str) -> str:
     if not is_remote(source):
         local = checked_path(source)
         with store_errors(source):
-            return video_fingerprint(local)
+            return file_fingerprint(local)
     system, path = file_system(source)
     with store_errors(source):
-        size = int(system.size(path))
-        digest = hashlib.sha256(str(size).encode())
-        digest.update(system.cat_file(path, start=0, end=min(size, _PART)))
-        if size > _PART:
-            digest.update(system.cat_file(path, start=max(_PART, size - _PART), end=size))
-    return digest.hexdigest()
+        return fingerprint_of(
+            int(system.size(path)),
+            lambda start, end: bytes(system.cat_file(path, start=start, end=end)),
+        )
 
 
 def fetch(source: str, folder: Path) -> Path:

@@ -16,27 +16,22 @@ from tam_video.batch.sources import fetch, is_remote
 from tam_video.batch.storage import open_storage
 from tam_video.config import RunConfig
 from tam_video.errors import ModelError
-from tam_video.export.manifest import new_run_folder, read_manifest, seal
+from tam_video.export.manifest import read_manifest
 from tam_video.models import VideoModel
-from tam_video.pipeline import (
-    SampledFrames,
-    explain_frames,
-    load_model_from_config,
-    read_frames,
-)
-from tam_video.report import write_report
-from tam_video.runs import write_run_files
+from tam_video.pipeline import explain_frames, load_model_from_config
+from tam_video.runs import Output, write_run
+from tam_video.sampling import SampledFrames, read_frames
 from tam_video.types import Explanation
 from tam_video.video.reader import ReadLimits
 from tam_video.workspace.files import wrap_os_errors
 
-KEEP = {
-    "maps": ("maps.npz",),
-    "mp4": ("annotated*.mp4", "annotated*.png"),
-    "vtt": ("captions*.vtt",),
-    "html": ("report.html", "report.json", "thumb.jpg", "clip*.mp4", "still*.jpg"),
+KEEP: dict[str, Output] = {
+    "maps": "maps",
+    "mp4": "video",
+    "vtt": "captions",
+    "html": "report",
 }
-"""What a run folder may do without, by name; `explanation.json` and the manifest always stay."""
+"""What a run folder may leave out, by the names of `--keep`, as outputs of `write_run`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +130,13 @@ class ExplainWorker:
         """Make the run folder and publish it."""
         made = self._folder / question.run
         shutil.rmtree(made, ignore_errors=True)
-        with new_run_folder(made) as folder:
-            write_run_files(answered, clip.paths, folder, settings=self._settings(job))
-        if "html" in self._work.keep:
-            write_report(made, video=clip.paths)
-        drop_unkept(made, self._work.keep)
+        write_run(
+            answered,
+            clip.paths,
+            made,
+            settings=self._settings(job),
+            outputs={KEEP[name] for name in self._work.keep},
+        )
         outcome = outcome_of(made, question)
         self._storage.publish(made, question.run)
         return outcome
@@ -170,25 +167,6 @@ class ExplainWorker:
         return self._work.config.model_copy(update=given)
 
 
-def drop_unkept(run_dir: Path, keep: frozenset[str]) -> None:
-    """Take out of a finished run folder what is not kept, and seal it again.
-
-    Args:
-        run_dir: the folder.
-        keep: names of `KEEP`.
-
-    Raises:
-        ExportError: the folder can't be written.
-    """
-    unkept = [pattern for name in KEEP.keys() - keep for pattern in KEEP[name]]
-    paths = [path for pattern in unkept for path in run_dir.glob(pattern)]
-    if paths:
-        with wrap_os_errors(run_dir):
-            for path in paths:
-                path.unlink()
-            seal(run_dir)
-
-
 def outcome_of(folder: Path, question: ItemRequest) -> Outcome:
     """What a sealed run folder says of itself: the same, whoever wrote it."""
     document = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
@@ -216,13 +194,12 @@ def _with_sources(explanation: Explanation, sources: Sequence[str]) -> Explanati
     """Name the inputs as the items do, where they are copies of what lies in a store."""
     if not any(is_remote(source) for source in sources):
         return explanation
-    first, *others = (
-        replace(given, info=replace(given.info, path=Path(given.info.path.name)))
-        for given in explanation.inputs
+    inputs = tuple(
+        replace(each, info=replace(each.info, path=Path(each.info.path.name)))
+        for each in explanation.inputs
     )
     return replace(
         explanation,
-        info=first.info,
-        others=tuple(others),
+        inputs=inputs,
         settings={**explanation.settings, "sources": list(sources)},
     )

@@ -32,6 +32,11 @@ _HEADER = ("Spearman", "IoU", "peaks, slots", "peaks, cells", "energy diff.")
 @click.option(
     "--video", type=click.Path(path_type=Path), help="Where the clip is now, if it was moved."
 )
+@click.option(
+    "--allow-other-video",
+    is_flag=True,
+    help="Accept a --video with other content if its frames have the same number, size and times.",
+)
 @click.option("--no-video", is_flag=True, help="Do not draw the runs side by side.")
 @click.option("--force", is_flag=True, help="Replace an earlier comparison.")
 @common_options
@@ -39,6 +44,7 @@ def compare_command(
     runs: tuple[Path, ...],
     output: Path,
     video: Path | None,
+    allow_other_video: bool,
     no_video: bool,
     force: bool,
     as_json: bool,
@@ -60,6 +66,7 @@ def compare_command(
                 runs,
                 output,
                 video=video,
+                allow_other_video=allow_other_video,
                 render=not no_video,
                 force=force,
                 progress=lambda drawn, total: progress("render", drawn, total),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +55,7 @@ def explain_command(
     """
     with rare_collections(), session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.cli.settings import config_from_options, parse_inputs
-        from tam_video.report import write_report
-        from tam_video.runs import default_run_dir, explain_to_folder
+        from tam_video.runs import OUTPUTS, default_run_dir, explain_to_folder
 
         long = take_long_options(options, report=not no_report)
         config = config_from_options(options)
@@ -78,20 +75,18 @@ def explain_command(
                 conversation=turns,
                 answer=answer,
                 config=config,
+                outputs=OUTPUTS - {"report"} if no_report else OUTPUTS,
                 force=force,
                 progress=progress,
             )
-            page = None
-            if not no_report:
-                page = write_report(run_dir, video=paths, progress=partial(progress, "report"))
         for warning in run.explanation.warnings:
             console.note(f"warning: {warning}")
-        if page is not None:
-            console.note(f"report: {page}")
-        _print(console, run, files=run.files if page is None else {**run.files, "report": page})
+        if "report" in run.files:
+            console.note(f"report: {run.files['report']}")
+        _print(console, run)
 
 
-def _print(console: Console, run: Any, *, files: Mapping[str, Path]) -> None:
+def _print(console: Console, run: Any) -> None:
     from tam_video.export.document import to_document
     from tam_video.tam.reliance import unseen_words
 
@@ -106,7 +101,7 @@ def _print(console: Console, run: Any, *, files: Mapping[str, Path]) -> None:
             "tokens": document["tokens"],
             "words": document["words"],
             "suspects": [word.index for word in suspects],
-            "files": files,
+            "files": run.files,
         },
         f"{document['answer']}\n{shown}",
     )

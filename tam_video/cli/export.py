@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tam_video.cli.console import Console, common_options, session
-from tam_video.cli.options import moved_video_option
+from tam_video.cli.options import moved_video_options
 
 
 @click.command("export")
@@ -50,7 +50,7 @@ from tam_video.cli.options import moved_video_option
     show_default=True,
     help="Of the hot cells of a map, those that hang together with its peak, or all.",
 )
-@moved_video_option
+@moved_video_options
 @click.option("--force", is_flag=True, help="Replace earlier exports.")
 @click.option("--list", "list_all", is_flag=True, help="List the formats and end.")
 @common_options

@@ -28,13 +28,26 @@ class RenamedOption(click.Option):
             parser.add_option(obj=self, opts=self.former, dest=self.name, nargs=self.nargs)
 
 
-moved_video_option = click.option(
-    "--video",
-    "videos",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="New path of the source, if it was moved; once per input.",
+_MOVED_VIDEO = (
+    click.option(
+        "--video",
+        "videos",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="New path of the source, if it was moved; once per input.",
+    ),
+    click.option(
+        "--allow-other-video",
+        is_flag=True,
+        help="Accept a --video with other content if its frames have the same number, size and "
+        "times; this is recorded.",
+    ),
 )
+
+
+def moved_video_options(command: Command) -> Command:
+    """Add the options that name the source of a finished run."""
+    return add_options(command, _MOVED_VIDEO)
 
 
 def setting_options(*names: str, **changed: Any) -> Callable[[Command], Command]:

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from tam_video.cli.console import Console, common_options, session
-from tam_video.cli.options import moved_video_option, setting_options
+from tam_video.cli.options import moved_video_options, setting_options
 
 
 @click.command("render")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@moved_video_option
+@moved_video_options
 @click.option(
     "-o",
     "--output",
@@ -62,13 +62,21 @@ def _again(
     from tam_video.cli.settings import config_from_options
     from tam_video.runs import render_options, render_run
 
+    allow_other = options.pop("allow_other_video")
     look = render_options(config_from_options(options))
     with console.progress() as progress:
-        run = render_run(run_dir, options=look, video=videos or None, progress=progress)
+        run = render_run(
+            run_dir,
+            options=look,
+            video=videos or None,
+            allow_other_video=allow_other,
+            progress=progress,
+        )
     for warning in run.warnings:
         console.note(f"warning: {warning}")
     shown = "\n".join(str(path) for path in run.videos)
-    console.result({"run_dir": run.run_dir, "files": run.files}, shown)
+    payload = {"run_dir": run.run_dir, "files": run.files, "warnings": run.warnings}
+    console.result(payload, shown)
 
 
 def _compare(
@@ -80,9 +88,11 @@ def _compare(
     force: bool,
     options: dict[str, Any],
 ) -> None:
+    from tam_video.analysis import render_compared
     from tam_video.cli.settings import config_from_options
-    from tam_video.runs import render_compared, render_options
+    from tam_video.runs import render_options
 
+    allow_other = options.pop("allow_other_video")
     look = render_options(config_from_options({**options, "layout": None}))
     with console.progress() as progress:
         files = render_compared(
@@ -90,6 +100,7 @@ def _compare(
             output,
             options=look,
             video=videos[0] if videos else None,
+            allow_other_video=allow_other,
             force=force,
             progress=progress,
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tam_video.cli.console import Console, common_options, session
-from tam_video.cli.options import RenamedOption, moved_video_option
+from tam_video.cli.options import RenamedOption, moved_video_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write one single file here (of many runs: the index page).",
 )
-@moved_video_option
+@moved_video_options
 @click.option("--no-clip", is_flag=True, help="Show no picture of the source.")
 @click.option("--force", is_flag=True, help="Replace existing reports.")
 @common_options

@@ -168,15 +168,15 @@ def check_names(kind: str, names: Collection[str], known: Collection[str]) -> No
 
 def _weights(model: str) -> str | None:
     """Digest of the files of a checkpoint's folder by name, size and ends; None for a hub id."""
-    from tam_video.export.manifest import video_fingerprint
     from tam_video.models.loading import locate
+    from tam_video.video.source import file_fingerprint
 
     place = locate(model)
     if not isinstance(place, Path):
         return None
     files = sorted(path for path in place.iterdir() if path.suffix in (".json", ".safetensors"))
     try:
-        told = [f"{path.name} {video_fingerprint(path)}" for path in files]
+        told = [f"{path.name} {file_fingerprint(path)}" for path in files]
     except OSError as exc:
         raise ModelLoadError(f"can't read {place}: {exc.strerror or exc}") from exc
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

@@ -24,12 +24,12 @@ def write_arrays(explanation: Explanation, path: Path) -> Path:
         ExportError: the file can't be written.
     """
     arrays: dict[str, Any] = {"text_scores": explanation.text_scores.astype(np.float16)}
-    for number, given in enumerate(explanation.inputs):
-        end = _ending(number)
-        arrays |= {f"{name}{end}": getattr(given, name).astype(np.float16) for name in MAPS}
-        arrays[f"indices{end}"] = given.indices
-        arrays[f"pts_seconds{end}"] = given.pts_seconds
-        arrays[f"slot_seconds{end}"] = given.layout.slot_seconds(given.pts_seconds)
+    for index, each in enumerate(explanation.inputs):
+        end = _ending(index)
+        arrays |= {f"{name}{end}": getattr(each, name).astype(np.float16) for name in MAPS}
+        arrays[f"indices{end}"] = each.indices
+        arrays[f"pts_seconds{end}"] = each.pts_seconds
+        arrays[f"slot_seconds{end}"] = each.layout.slot_seconds(each.pts_seconds)
     try:
         np.savez_compressed(path, allow_pickle=False, **arrays)
     except OSError as exc:

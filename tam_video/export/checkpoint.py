@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 from tam_video.errors import ModelLoadError
-from tam_video.export.manifest import video_fingerprint
 from tam_video.models.loading import PICKLE_SUFFIXES, locate
+from tam_video.video.source import file_fingerprint
 
 _SUFFIXES = (".json", ".jinja", ".model", ".safetensors", ".txt", *PICKLE_SUFFIXES)
 
@@ -31,7 +31,7 @@ def weights_digest(model: str) -> str | None:
         return None
     try:
         files = sorted(path for path in place.iterdir() if path.suffix in _SUFFIXES)
-        told = [f"{path.name} {video_fingerprint(path)}" for path in files]
+        told = [f"{path.name} {file_fingerprint(path)}" for path in files]
     except OSError as exc:
         raise ModelLoadError(f"can't read {place}: {exc.strerror or exc}") from exc
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

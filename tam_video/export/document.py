@@ -1,4 +1,9 @@
-"""`explanation.json`: everything of an explanation but its arrays."""
+"""`explanation.json`: everything of an explanation but its arrays.
+
+Version 2 lists all inputs in `inputs`, with their fingerprints. Version 1 had the fields of the
+first input at the top level, those of the rest in `other_inputs`, and called deduplicated cells
+"borrowed"; it is read too.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +33,16 @@ from tam_video.types import (
     Word,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 RELIANCE = "visual_reliance"
 
 
 def to_document(explanation: Explanation) -> dict[str, Any]:
-    """Plain JSON values; `word` of a token is the index of the word it belongs to, or None."""
+    """Return plain JSON values; a token's `word` is the index of its word, or None."""
     owner = {i: word.index for word in explanation.words for i in word.token_indices}
     return {
         "schema_version": SCHEMA_VERSION,
-        "video": _video(explanation.info),
+        "inputs": [_input(each) for each in explanation.inputs],
         "conversation": [
             {"role": m.role, "text": m.text, "inputs": list(m.inputs)}
             for m in explanation.conversation
@@ -46,10 +51,6 @@ def to_document(explanation: Explanation) -> dict[str, Any]:
         "answer": explanation.answer,
         "tokens": [_token(token, owner.get(token.index)) for token in explanation.tokens],
         "words": _words(explanation),
-        **_place(explanation.inputs[0]),
-        "other_inputs": [
-            {"video": _video(other.info), **_place(other)} for other in explanation.others
-        ],
         "settings": dict(explanation.settings),
         "versions": dict(explanation.versions),
         "timings_seconds": {k: round(v, 4) for k, v in explanation.timings.items()},
@@ -73,9 +74,9 @@ def read_explanation(directory: Path) -> Explanation:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         version = document["schema_version"]
-        if version != SCHEMA_VERSION:
+        if version not in (1, SCHEMA_VERSION):
             raise RunFolderError(
-                f"{path} has schema version {version}, this release reads {SCHEMA_VERSION}",
+                f"{path} has schema version {version}, this release reads 1 and {SCHEMA_VERSION}",
                 hint="use the release that wrote it, or explain the clip again",
             )
         return _from_document(document, directory)
@@ -86,10 +87,22 @@ def read_explanation(directory: Path) -> Explanation:
         ) from exc
 
 
+def input_rows(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the row of each input of an `explanation.json`, of either version.
+
+    Raises:
+        KeyError: a field is missing.
+    """
+    if document["schema_version"] == 1:
+        return [document, *document.get("other_inputs", ())]
+    return list(document["inputs"])
+
+
 def _from_document(document: Mapping[str, Any], directory: Path) -> Explanation:
-    others = document.get("other_inputs", ())
-    text_scores, maps = read_arrays(directory / "maps.npz", num_inputs=1 + len(others))
+    rows = input_rows(document)
+    text_scores, maps = read_arrays(directory / "maps.npz", num_inputs=len(rows))
     return Explanation(
+        inputs=tuple(_read_input(row, arrays) for row, arrays in zip(rows, maps, strict=True)),
         conversation=tuple(
             Message(turn["role"], turn["text"], tuple(turn.get("inputs", ())))
             for turn in document["conversation"]
@@ -103,50 +116,50 @@ def _from_document(document: Mapping[str, Any], directory: Path) -> Explanation:
         timings=document["timings_seconds"],
         warnings=tuple(document["warnings"]),
         text_scores=text_scores,
-        others=tuple(
-            ExplainedInput(**{**_read_place(row), **arrays})
-            for row, arrays in zip(others, maps[1:], strict=True)
-        ),
-        **{**_read_place(document), **maps[0]},
     )
 
 
-def _place(given: ExplainedInput) -> dict[str, Any]:
-    """When and where the cells of an input lie."""
-    layout = given.layout
+def _input(explained: ExplainedInput) -> dict[str, Any]:
+    """Return which file an input is, and when and where its cells lie."""
+    layout = explained.layout
     view = layout.view
     return {
+        "video": _video(explained.info),
+        "fingerprint": explained.fingerprint,
         "grid": {
             "t": layout.t,
             "h": layout.h,
             "w": layout.w,
             "frame_slots": layout.frame_slots,
             "view": [view.left, view.top, view.right, view.bottom],
-            "borrowed": layout.deduplicated,
+            "deduplicated": layout.deduplicated,
         },
         "frames": {
-            "indices": given.indices.tolist(),
-            "pts_seconds": given.pts_seconds.tolist(),
-            "slot_seconds": layout.slot_seconds(given.pts_seconds).tolist(),
+            "indices": explained.indices.tolist(),
+            "pts_seconds": explained.pts_seconds.tolist(),
+            "slot_seconds": layout.slot_seconds(explained.pts_seconds).tolist(),
         },
     }
 
 
-def _read_place(row: Mapping[str, Any]) -> dict[str, Any]:
-    grid = row["grid"]
-    return {
-        "info": _read_video(row["video"]),
-        "indices": np.array(row["frames"]["indices"], np.int64),
-        "pts_seconds": np.array(row["frames"]["pts_seconds"], np.float64),
-        "layout": VisualLayout(
-            grid["t"],
-            grid["h"],
-            grid["w"],
-            tuple(tuple(slot) for slot in grid["frame_slots"]),
-            View(*grid.get("view", ())),
-            tuple(grid.get("borrowed", ())),
-        ),
-    }
+def _read_input(row: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> ExplainedInput:
+    grid, frames = row["grid"], row["frames"]
+    layout = VisualLayout(
+        grid["t"],
+        grid["h"],
+        grid["w"],
+        tuple(tuple(slot) for slot in grid["frame_slots"]),
+        View(*grid.get("view", ())),
+        tuple(grid.get("deduplicated", grid.get("borrowed", ()))),
+    )
+    return ExplainedInput(
+        _read_video(row["video"]),
+        np.array(frames["indices"], np.int64),
+        np.array(frames["pts_seconds"], np.float64),
+        layout,
+        fingerprint=row.get("fingerprint"),
+        **arrays,
+    )
 
 
 def _video(info: VideoInfo) -> dict[str, Any]:

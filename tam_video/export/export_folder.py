@@ -52,25 +52,26 @@ def refuse_existing_exports(
                 )
 
 
-def _read_index(target: Path) -> dict[str, list[str]]:
-    """Format -> names of its files in an export folder; empty where it has no (readable) index."""
+def _read_index(target: Path, key: str = "formats") -> dict[str, list[str]]:
+    """Return format -> names of its files (or its "warnings"); empty without a readable index."""
     try:
         document = json.loads((target / INDEX_FILE).read_text(encoding="utf-8"))
-        return {
-            str(name): [str(file) for file in files] for name, files in document["formats"].items()
-        }
+        return {str(name): [str(line) for line in lines] for name, lines in document[key].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
 @contextmanager
-def export_folder(target: Path, files: Mapping[str, Sequence[Path]]) -> Iterator[Path]:
+def export_folder(
+    target: Path, files: Mapping[str, Sequence[Path]], *, warnings: Sequence[str] = ()
+) -> Iterator[Path]:
     """Yield a temporary folder; on success the files in it take their places in `target`.
 
     Args:
         target: the folder, made where it is missing.
         files: the files and folders of each format, in `target`; the temporary folder has to hold
             them by the same names.
+        warnings: about the source of these formats; the index records them.
 
     Raises:
         ExportError: it can't be written; `target` is as it was.
@@ -86,10 +87,13 @@ def export_folder(target: Path, files: Mapping[str, Sequence[Path]]) -> Iterator
     try:
         yield new
         with wrap_os_errors(target):
-            index = _read_index(target)
+            index, recorded = _read_index(target), _read_index(target, "warnings")
             index |= {name: [path.name for path in paths] for name, paths in files.items()}
-            told = {"index_version": INDEX_VERSION, "formats": dict(sorted(index.items()))}
-            write_json(told, new / INDEX_FILE)
+            recorded |= {name: list(warnings) for name in files}
+            document = {"index_version": INDEX_VERSION, "formats": dict(sorted(index.items()))}
+            if recorded := {name: lines for name, lines in sorted(recorded.items()) if lines}:
+                document["warnings"] = recorded
+            write_json(document, new / INDEX_FILE)
             # The index goes first: after a kill in between, what is there can still be replaced.
             names = [INDEX_FILE, *(path.name for paths in files.values() for path in paths)]
             _put_in_place(names, target, new=new, old=old)

@@ -24,6 +24,7 @@ from tam_video.localise import Keep, slot_timeline, word_tracks
 from tam_video.render.turns import find_word, shown_words
 from tam_video.stages import StageProgress
 from tam_video.types import Explanation, Float64Array, IntArray
+from tam_video.video.source import moved_videos
 from tam_video.workspace.files import wrap_os_errors
 
 Frames: TypeAlias = Literal["all", "seen"]
@@ -57,6 +58,7 @@ def export_run(
     frames: Frames = "all",
     keep: Keep = "peak",
     video: str | Path | Sequence[str | Path] | None = None,
+    allow_other_video: bool = False,
     force: bool = False,
     progress: StageProgress | None = None,
 ) -> ExportedFiles:
@@ -70,8 +72,10 @@ def export_run(
         frames: "all" frames of the source, or those that the model has "seen", in formats with one
             entry a frame.
         keep: the component that holds the peak of a map, or "all" hot cells.
-        video: where the source is now, or all sources, if they were moved. It tells the times of
-            the frames; without it they are estimated.
+        video: where the source is now, or all sources, if they were moved. The times of the frames
+            are read from it; without it they are estimated.
+        allow_other_video: accept a copy with other content, see `check_source`; `exports.json`
+            records it.
         force: replace earlier exports.
         progress: called with "export", the formats done, and how many there are.
 
@@ -86,16 +90,10 @@ def export_run(
     folder = Path(run_dir)
     read_manifest(folder)
     explanation = read_explanation(folder)
-    given = (video,) if isinstance(video, str | Path) else tuple(video or ())
-    if given and len(given) != len(explanation.inputs):
-        raise ConfigError(f"{len(given)} videos are given for {len(explanation.inputs)} inputs")
-    times: list[Float64Array] = []
-    warnings: list[str] = []
-    for number in range(len(explanation.inputs)):
-        moved = Path(given[number]) if given else None
-        found = source_frame_seconds(explanation.of_input(number), moved)
-        times.append(found.frame_seconds)
-        warnings += found.warnings
+    sources = [
+        source_frame_seconds(explanation.of_input(index), path, allow_other=allow_other_video)
+        for index, path in enumerate(moved_videos(video, len(explanation.inputs)))
+    ]
     return export_explanation(
         explanation,
         formats,
@@ -103,10 +101,10 @@ def export_run(
         words=words,
         frames=frames,
         keep=keep,
-        frame_seconds=times,
+        frame_seconds=[source.frame_seconds for source in sources],
         force=force,
         progress=progress,
-        warnings=warnings,
+        warnings=[line for source in sources for line in source.warnings],
     )
 
 
@@ -136,7 +134,7 @@ def export_explanation(
             without it.
         force: replace earlier exports.
         progress: called with "export", the formats done, and how many there are.
-        warnings: to be passed on in the result.
+        warnings: about the source; recorded in `exports.json` and returned.
 
     Raises:
         TamVideoError: as `export_run`.
@@ -170,7 +168,7 @@ def export_explanation(
         for exporter in exporters
     }
     refuse_existing_exports(target, files, force=force)
-    with export_folder(target, files) as temporary:
+    with export_folder(target, files, warnings=warnings) as temporary:
         for done, exporter in enumerate(exporters):
             if progress is not None:
                 progress("export", done, len(exporters))

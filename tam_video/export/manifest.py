@@ -1,4 +1,4 @@
-"""The run folder: written aside, its manifest last, then renamed into place.
+"""The run folder: written under a temporary name, its manifest last, then renamed.
 
 A folder with a `manifest.json` is complete; a folder without one is not a result. Nothing that is
 not a run folder is ever removed.
@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,14 +50,21 @@ def new_run_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def replace_files(folder: Path) -> Iterator[Path]:
+def replace_files(
+    folder: Path, *, warnings: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[Path]:
     """Yield a temporary folder; on success its files replace those of the run folder.
 
-    The manifest is taken away first and written last: an interrupted change shows.
+    The manifest is removed first and written last, so that an interrupted change is visible.
+
+    Args:
+        folder: the run folder.
+        warnings: what the manifest records of the new files, by command; see `seal`.
 
     Raises:
         ExportError: the folder can't be written.
     """
+    recorded = {**_recorded_warnings(folder), **(warnings or {})}
     with wrap_os_errors(folder):
         temporary = Path(tempfile.mkdtemp(prefix=".render.", dir=folder))
     try:
@@ -67,7 +74,7 @@ def replace_files(folder: Path) -> Iterator[Path]:
             for path in temporary.iterdir():
                 path.replace(folder / path.name)
             temporary.rmdir()
-            seal(folder)
+            seal(folder, warnings=recorded)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -90,14 +97,21 @@ def refuse_existing(target: Path, *, force: bool) -> None:
     )
 
 
-def seal(folder: Path) -> Path:
-    """Write `manifest.json` with the size and sha256 of every other file, atomically."""
+def seal(folder: Path, *, warnings: Mapping[str, Sequence[str]] | None = None) -> Path:
+    """Write `manifest.json` with the size and sha256 of every other file, atomically.
+
+    Args:
+        folder: the run folder.
+        warnings: command -> warnings about the files it made; recorded unless empty.
+    """
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in sorted(folder.iterdir())
         if path.is_file() and path.name != MANIFEST
     }
-    document = {"manifest_version": MANIFEST_VERSION, "files": files}
+    document: dict[str, Any] = {"manifest_version": MANIFEST_VERSION, "files": files}
+    if recorded := {command: list(lines) for command, lines in (warnings or {}).items() if lines}:
+        document["warnings"] = recorded
     temporary = folder / f".{MANIFEST}.tmp"
     with temporary.open("w", encoding="utf-8") as file:
         json.dump(document, file, indent=1, sort_keys=True)
@@ -108,7 +122,7 @@ def seal(folder: Path) -> Path:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a run folder.
+    """Return the size and sha256 of every file by name, as the manifest lists them.
 
     Raises:
         RunFolderError: it is missing or damaged: the folder is not a finished run.
@@ -123,26 +137,22 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         ) from exc
 
 
+def _recorded_warnings(folder: Path) -> dict[str, list[str]]:
+    try:
+        document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return dict(document.get("warnings", {}))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
 def sha256(path: Path) -> str:
-    """Hex digest of a file."""
+    """Return the hex digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def video_fingerprint(path: Path) -> str:
-    """Hex digest of a file's size and its first and last MiB: cheap on files of any length."""
-    size, part = path.stat().st_size, 1 << 20
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(part))
-        if size > part:
-            file.seek(max(part, size - part))
-            digest.update(file.read(part))
-    return digest.hexdigest()
-
-
 def _put_in_place(folder: Path, target: Path) -> None:
-    """Rename; an old run is moved aside first, and removed when the new one stands."""
+    """Rename; an old run is moved away first, and removed once the new one is there."""
     if not target.is_dir():
         folder.rename(target)
         return

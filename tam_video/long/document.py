@@ -83,7 +83,7 @@ def told_on(
         start_seconds=start_seconds,
         duration_seconds=end_seconds - start_seconds,
     )
-    return replace(explanation, info=part)
+    return replace(explanation, inputs=(replace(explanation.inputs[0], info=part),))
 
 
 def word_rows(explanation: Explanation, window: VideoWindow) -> list[dict[str, Any]]:

@@ -77,8 +77,8 @@ class Shot:
         )
         if self.window is not None:
             return told
-        none = told.word_maps[:0]
-        return replace(told, answer="", words=(), word_maps=none, visual_reliance=None)
+        empty = replace(told.inputs[0], word_maps=told.word_maps[:0])
+        return replace(told, inputs=(empty,), answer="", words=(), visual_reliance=None)
 
 
 class Film:

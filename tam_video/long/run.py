@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tam_video.config import RunConfig
 from tam_video.errors import ConfigError
-from tam_video.export.manifest import video_fingerprint
 from tam_video.long.film import check_layout
 from tam_video.long.folder import LongFolder
 from tam_video.long.scenes import check_scene_library
@@ -23,6 +22,7 @@ from tam_video.samplers import SAMPLERS
 from tam_video.stages import StageProgress, StageTimer
 from tam_video.types import Message
 from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, checked_path, open_video
+from tam_video.video.source import file_fingerprint
 
 
 def explain_long(
@@ -69,7 +69,7 @@ def explain_long(
     path, stages = checked_path(video), StageTimer(progress)
     named = model.name if model is not None and not isinstance(model, str) else settings.model
     asked = {
-        "video": video_fingerprint(path),
+        "video": file_fingerprint(path),
         "settings": {**settings.model_dump(mode="json"), "model": named},
         "options": asdict(chosen),
         "turns": [asdict(turn) for turn in turns],

@@ -19,7 +19,7 @@ import numpy as np
 from tam_video.config import RunConfig
 from tam_video.errors import ConfigError, InputError, ModelError
 from tam_video.export.document import read_explanation
-from tam_video.export.manifest import new_run_folder
+from tam_video.export.manifest import replace_files
 from tam_video.long.curve import MotionCurve
 from tam_video.long.document import (
     TIMELINE_VERSION,
@@ -33,11 +33,12 @@ from tam_video.long.gate import ActiveSpan, GateOptions, Motion, looks, stream_s
 from tam_video.long.scenes import scene_borders
 from tam_video.long.windows import VideoWindow, WindowOptions, plan_windows, stretches
 from tam_video.models import VideoModel
-from tam_video.pipeline import explain_frames, frames_of, load_model_from_config
+from tam_video.pipeline import explain_frames, load_model_from_config
 from tam_video.render.subtitles import write_vtt
-from tam_video.report import write_report
 from tam_video.report.page import long_page
-from tam_video.runs import render_options, write_run_files
+from tam_video.report.writing import write_report_files
+from tam_video.runs import OUTPUTS, RunExtras, render_options, write_run
+from tam_video.sampling import read_inputs
 from tam_video.stages import StageTimer
 from tam_video.types import Message
 from tam_video.video.reader import ReadLimits, VideoReader
@@ -45,6 +46,7 @@ from tam_video.workspace.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
+_INDEX_URL = f"../../{REPORT}"
 _ANSWERS_NOTE = "NOTE Each answer stands at the window of the source that it was given for."
 
 
@@ -256,14 +258,19 @@ class LongWork:
             }
         )
         try:
-            frames = frames_of([self._reader], model=model, settings=settings)
+            frames = read_inputs([self._reader], settings, model, StageTimer(None))
             explanation = explain_frames(frames, self._turns, model=model, settings=settings)
         except (InputError, ModelError) as exc:
             logger.warning("window %d failed: %s", window.index, exc.message)
             return WindowResult(window, None, error=exc)
-        path = self._reader.info.path
-        with new_run_folder(run_dir) as folder:
-            write_run_files(explanation, path, folder, settings=settings)
+        write_run(
+            explanation,
+            self._reader.info.path,
+            run_dir,
+            settings=settings,
+            outputs=OUTPUTS if self._options.report else OUTPUTS - {"report"},
+            extras=RunExtras(report_sources=(self._reader,), index_url=_INDEX_URL),
+        )
         return WindowResult(window, run_dir, explanation.answer)
 
     def _put_together(
@@ -320,8 +327,14 @@ class LongWork:
     def _write_pages(self, document: Mapping[str, Any], run_dirs: Mapping[int, Path]) -> None:
         for number, run_dir in enumerate(run_dirs.values()):
             self._stages.report("report", number, len(run_dirs))
-            if not (run_dir / REPORT).is_file():
-                write_report(run_dir, reader=self._reader, index_url=f"../../{REPORT}")
+            if not (run_dir / REPORT).is_file():  # version 0.1 wrote the reports at the end
+                with replace_files(run_dir) as temporary:
+                    write_report_files(
+                        read_explanation(run_dir),
+                        [self._reader],
+                        temporary,
+                        index_url=_INDEX_URL,
+                    )
         atomic_write(self._folder.path / REPORT, long_page(document).encoded())
 
     def _result_of(self, row: Mapping[str, Any]) -> WindowResult:

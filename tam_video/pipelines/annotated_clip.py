@@ -100,6 +100,7 @@ class AnnotatedClip:
                 runs / name,
                 self.options.question,
                 config=self.options.run,
+                outputs=("maps", "video", "captions"),
                 force=force,
                 progress=progress,
             )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -17,7 +16,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field
 
 from tam_video.batch.sources import is_remote
-from tam_video.batch.work import drop_unkept
+from tam_video.batch.work import KEEP
 from tam_video.errors import ConfigError, InputError, ModelError, TamVideoError
 from tam_video.export import EXPORTERS
 from tam_video.export.exporting import export_run
@@ -25,7 +24,6 @@ from tam_video.long import LongOptions, explain_long
 from tam_video.long.windows import WindowOptions
 from tam_video.pipelines.asking import ask_in_batch, failure, named_clips, remove_batch
 from tam_video.pipelines.base import PipelineOptions, PipelineResult, QuestionText
-from tam_video.report import write_report
 from tam_video.runs import explain_to_folder
 from tam_video.stages import StageProgress
 
@@ -98,22 +96,17 @@ class VideoQa:
     def _run_one(
         self, source: str, *, force: bool, progress: StageProgress | None
     ) -> PipelineResult:
-        out, keep, settings = self.options.output, self.options.keep, self.options.run
-        if "mp4" not in keep:
-            settings = settings.model_copy(update={"render": False})
+        out = self.options.output
         run = explain_to_folder(
             source,
             out,
             self.options.questions[0],
-            config=settings,
+            config=self.options.run,
+            outputs={KEEP[name] for name in self.options.keep},
             force=force,
             progress=progress,
         )
-        opens = run.videos[0] if run.videos else out
-        if "html" in keep:
-            report_progress = None if progress is None else partial(progress, "report")
-            opens = write_report(out, video=source, progress=report_progress)
-        drop_unkept(out, frozenset(keep))
+        opens = run.files.get("report") or (run.videos[0] if run.videos else out)
         if self.options.formats:
             export_run(out, self.options.formats, progress=progress)
         summary = {"run_dir": str(out), "answer": run.explanation.answer}

@@ -11,9 +11,10 @@ import numpy as np
 from tam_video.errors import ConfigError, MissingDependencyError, TamVideoError
 from tam_video.render.overlay import render_still
 from tam_video.render.turns import find_word, shown_words
-from tam_video.report.media import STILL_SIDE_PX, explained_source, scaled
+from tam_video.report.media import STILL_SIDE_PX, scaled
 from tam_video.types import ByteArray, Explanation, Word
 from tam_video.video.reader import open_video
+from tam_video.video.source import check_source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,8 +108,8 @@ def _frames(
     """The first frame of each slot, small; gray where the source can't be read."""
     indices = explanation.layout.slot_indices(explanation.indices)
     try:
-        source = explained_source(explanation, None if video is None else Path(video))
-        with open_video(source) as reader:
+        source = check_source(explanation.inputs[0], None if video is None else Path(video))
+        with open_video(source.path) as reader:
             return [
                 scaled(reader.read([indices[slot][0]]).frames[0], STILL_SIDE_PX) for slot in slots
             ]

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tam_video.errors import OutputExistsError, RunFolderError
+from tam_video.export.document import input_rows
 from tam_video.export.manifest import MANIFEST
 from tam_video.report.content import last_name
 from tam_video.report.page import GENERATOR, Page, index_page
@@ -111,12 +112,12 @@ def index_row(run: Path, address: str) -> dict[str, Any]:
     """
     try:
         document = json.loads((run / "explanation.json").read_text(encoding="utf-8"))
-        info, settings = document["video"], document["settings"]
-        others = len(document.get("other_inputs", ()))
+        first, *others = input_rows(document)
+        info, settings = first["video"], document["settings"]
         base = "/".join(quote(part, safe="") for part in Path(address).parts)
         prefix = "" if base in ("", ".") else f"{base}/"
         return {
-            "name": Path(info["path"]).name + (f" + {others} more" if others else ""),
+            "name": Path(info["path"]).name + (f" + {len(others)} more" if others else ""),
             "question": str(document["question"])[:_LONGEST_TEXT],
             "answer": str(document["answer"])[:_LONGEST_TEXT],
             "model": last_name(settings.get("model", "")),

@@ -16,7 +16,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from tam_video.export.source_times import source_frame_seconds
 from tam_video.localise import slot_timeline, word_tracks
 from tam_video.render.overlay import map_at, render_still
 from tam_video.stages import StepProgress
@@ -94,7 +93,7 @@ def write_media(
     source: Source,
     folder: Path,
     *,
-    number: int = 0,
+    index: int = 0,
     progress: StepProgress | None = None,
 ) -> Media:
     """Write `clip.mp4` of a video or `still.jpg` of a picture; `_1`... for the next inputs.
@@ -103,14 +102,14 @@ def write_media(
         explanation: its first input is meant.
         source: the video or picture.
         folder: where the file goes.
-        number: of the input, for the name.
+        index: of the input, for the name.
         progress: called with (frames done, frames in all).
 
     Raises:
         InputError: the source can't be read.
         OutputError: the file can't be written.
     """
-    ending = f"_{number}" if number else ""
+    ending = f"_{index}" if index else ""
     if not explanation.info.is_image:
         return _write_clip(explanation, source, folder / f"clip{ending}.mp4", progress=progress)
     path = folder / f"still{ending}.jpg"
@@ -209,22 +208,6 @@ def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
         cells = map_at(explanation.word_maps[best[1]], slots, float(slots[slot]))
         picture = render_still(picture, cells, view=explanation.layout.view)
     return atomic_write(path, jpeg(picture))
-
-
-def explained_source(explanation: Explanation, moved: Path | None = None) -> Path:
-    """The file of the first input, checked to hold the frames that were explained.
-
-    Args:
-        explanation: what was explained.
-        moved: where the file is now, if not at its old place.
-
-    Raises:
-        InputError: it can't be read.
-        RunFolderError: it is another video.
-    """
-    path = moved or explanation.info.path
-    source_frame_seconds(explanation, path)
-    return path
 
 
 def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:

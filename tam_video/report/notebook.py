@@ -9,9 +9,10 @@ import html
 from pathlib import Path
 
 from tam_video.errors import TamVideoError
-from tam_video.report.media import Media, explained_source, slot_stills
+from tam_video.report.media import Media, slot_stills
 from tam_video.report.page import report_page
 from tam_video.types import Explanation
+from tam_video.video.source import check_source
 
 _HEIGHT_PX = 760
 
@@ -34,6 +35,6 @@ def notebook_html(explanation: Explanation) -> str:
 
 def _stills(explanation: Explanation) -> Media:
     try:
-        return slot_stills(explanation, explained_source(explanation))
+        return slot_stills(explanation, check_source(explanation.inputs[0]).path)
     except TamVideoError:
         return Media()

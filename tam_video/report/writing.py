@@ -1,27 +1,32 @@
 """`report.html` of a run folder, or one file that holds everything.
 
 In the folder: `report.html`, the clean clip beside it (`clip.mp4`, `still.jpg` of a picture, `_1`
-for the next inputs), `thumb.jpg` for an index page, and `report.json`, which says what the page
+for the next inputs), `thumb.jpg` for an index page, and `report.json`, which lists what the page
 shows, so that it can be made again without the source. Neither model nor torch is needed.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from tam_video.errors import ConfigError, OutputExistsError, VideoOpenError
+from tam_video.errors import OutputExistsError, VideoOpenError
 from tam_video.export.document import read_explanation
 from tam_video.export.manifest import read_manifest, replace_files
-from tam_video.report.media import Media, Source, explained_source, write_media, write_thumb
+from tam_video.report.media import Media, Source, write_media, write_thumb
 from tam_video.report.page import Page, report_page
 from tam_video.stages import StepProgress
 from tam_video.types import Explanation
-from tam_video.video.reader import VideoReader
+from tam_video.video.source import CheckedSource, check_sources
 from tam_video.workspace.files import atomic_write, wrap_os_errors
+
+logger = logging.getLogger(__name__)
 
 REPORT, SINGLE_FILE, MEDIA_LIST, THUMB = (
     "report.html",
@@ -37,31 +42,30 @@ def write_report(
     single_file: bool = False,
     output: str | Path | None = None,
     video: str | Path | Sequence[str | Path] | None = None,
+    allow_other_video: bool = False,
     clip: bool = True,
     force: bool = False,
     progress: StepProgress | None = None,
-    reader: VideoReader | None = None,
-    index_url: str | None = None,
 ) -> Path:
     """Write the report of a finished run.
 
     Args:
         run_dir: the run folder.
-        single_file: put clip and pictures into the page; it is called `report_single.html`.
+        single_file: put clip and pictures into the page, which is called `report_single.html`.
         output: write one single file here instead, and nothing into the run folder.
         video: where the source is now, or all sources, if they were moved.
-        clip: whether the report shows the source; without, it holds no picture of it.
+        allow_other_video: accept a copy with other content, see `check_source`; the page says so
+            and the manifest records it.
+        clip: whether the report shows the source; otherwise it holds no picture of it.
         force: replace an existing report.
         progress: called with (frames done, frames in all) as a clip is encoded.
-        reader: the source, open and known to be what was explained; stays open.
-        index_url: address of a page that lists this run among others.
 
     Returns:
         The page.
 
     Raises:
         RunFolderError: not a finished run, or the source is not the file that was explained.
-        OutputExistsError: the report is there and `force` is not set.
+        OutputExistsError: the report exists and `force` is not set.
         ConfigError: the number of videos is not that of the inputs.
         InputError: the source can't be read.
         OutputError: a file can't be written.
@@ -73,16 +77,73 @@ def write_report(
     if os.path.lexists(target) and not force:
         raise OutputExistsError(f"{target} exists", hint="pass --force to replace it")
     explanation = read_explanation(folder)
-    sources: Sequence[Source] = ()
-    if clip:
-        sources = _sources(explanation, video) if reader is None else (reader,)
+    sources = _sources(explanation, video, allow_other_video) if clip else []
+    notes = tuple(line for source in sources for line in source.warnings)
+    for line in notes:
+        logger.warning(line)
+    write = partial(
+        write_report_files,
+        replace(explanation, warnings=(*explanation.warnings, *notes)),
+        [source.path for source in sources],
+        name=target.name,
+        is_single=is_single,
+        progress=progress,
+    )
     if output is None:
-        with replace_files(folder) as temporary, wrap_os_errors(folder):
-            _write(explanation, sources, temporary, target.name, is_single, progress, index_url)
+        with replace_files(folder, warnings={"report": notes}) as temporary:
+            write(temporary)
         return target
-    with tempfile.TemporaryDirectory(prefix="tam-video-") as name, wrap_os_errors(target):
-        _write(explanation, sources, Path(name), target.name, is_single, progress, index_url)
-        return atomic_write(target, (Path(name) / target.name).read_bytes())
+    with tempfile.TemporaryDirectory(prefix="tam-video-") as temporary_name:
+        page = write(Path(temporary_name))
+        return atomic_write(target, page.read_bytes())
+
+
+def write_report_files(
+    explanation: Explanation,
+    sources: Sequence[Source],
+    folder: Path,
+    *,
+    name: str = REPORT,
+    is_single: bool = False,
+    progress: StepProgress | None = None,
+    index_url: str | None = None,
+) -> Path:
+    """Write the files of a report into a folder that is not finished yet.
+
+    Args:
+        explanation: all inputs of it.
+        sources: the file or open reader of each input, known to be what was explained; none for a
+            report without pictures.
+        folder: where they are written.
+        name: of the page.
+        is_single: put the pictures into the page and write nothing else; the folder must be empty.
+        progress: called with (frames done, frames in all) as a clip is encoded.
+        index_url: address of a page that lists this run among others.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: a source can't be read.
+        OutputError: a file can't be written.
+    """
+    with wrap_os_errors(folder):
+        media = tuple(
+            write_media(explanation.of_input(index), source, folder, index=index, progress=progress)
+            for index, source in enumerate(sources)
+        ) or (Media(),) * len(explanation.inputs)
+        if is_single:
+            media = tuple(shown.inlined(folder) for shown in media)
+            for path in list(folder.iterdir()):
+                path.unlink()
+        else:
+            listed = {"inputs": [shown.as_dict() for shown in media]}
+            (folder / MEDIA_LIST).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+        page = folder / name
+        page.write_bytes(report_page(explanation, media, index_url=index_url).encoded())
+        if sources and not is_single:
+            write_thumb(explanation, sources[0], folder / THUMB)
+    return page
 
 
 def read_media(folder: Path, explanation: Explanation) -> tuple[Media, ...]:
@@ -111,44 +172,13 @@ def render_report(folder: Path, *, index_url: str | None = None) -> Page:
     return report_page(explanation, read_media(folder, explanation), index_url=index_url)
 
 
-def _write(
-    explanation: Explanation,
-    sources: Sequence[Source],
-    folder: Path,
-    name: str,
-    is_single: bool,
-    progress: StepProgress | None,
-    index_url: str | None,
-) -> None:
-    media = tuple(
-        write_media(explanation.of_input(number), source, folder, number=number, progress=progress)
-        for number, source in enumerate(sources)
-    ) or (Media(),) * len(explanation.inputs)
-    if is_single:
-        media = tuple(shown.inlined(folder) for shown in media)
-        for path in list(folder.iterdir()):
-            path.unlink()
-    else:
-        listed = {"inputs": [shown.as_dict() for shown in media]}
-        (folder / MEDIA_LIST).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
-    (folder / name).write_bytes(report_page(explanation, media, index_url=index_url).encoded())
-    if sources and not is_single:
-        write_thumb(explanation, sources[0], folder / THUMB)
-
-
 def _sources(
-    explanation: Explanation, video: str | Path | Sequence[str | Path] | None
-) -> list[Path]:
-    given = (video,) if isinstance(video, str | Path) else video or ()
-    moved = [Path(path) for path in given]
-    count = len(explanation.inputs)
-    if moved and len(moved) != count:
-        raise ConfigError(f"{len(moved)} videos are given for {count} inputs")
+    explanation: Explanation,
+    video: str | Path | Sequence[str | Path] | None,
+    allow_other: bool,
+) -> list[CheckedSource]:
     try:
-        return [
-            explained_source(explanation.of_input(number), moved[number] if moved else None)
-            for number in range(count)
-        ]
+        return check_sources(explanation.inputs, video, allow_other=allow_other)
     except VideoOpenError as exc:
         raise VideoOpenError(
             exc.message, hint="pass it with --video PATH, or --no-clip for a report without it"

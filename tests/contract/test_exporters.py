@@ -8,7 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from constructed import FPS, HOSTILE, make_explanation, make_info, make_input, moving_maps
+from constructed import (
+    FPS,
+    HOSTILE,
+    make_explanation,
+    make_info,
+    make_input,
+    moving_maps,
+    with_input,
+)
 from export_readers import READERS, ReadTrack
 
 from tam_video.errors import ExportError, MissingDependencyError, OutputExistsError
@@ -131,7 +139,7 @@ def test_a_still_picture_is_one_frame(name, tmp_path):
     maps = np.zeros((1, 1, 2, 2), np.float32)
     maps[0, 0, 0, 1] = 1.0
     seen = make_explanation(maps, info=replace(make_info(num_frames=1), is_image=True))
-    seen = replace(seen, indices=np.zeros(2, np.int64), pts_seconds=np.zeros(2))
+    seen = with_input(seen, indices=np.zeros(2, np.int64), pts_seconds=np.zeros(2))
     check(export(seen, name, tmp_path / "out"), seen, name)
 
 

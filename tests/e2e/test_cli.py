@@ -40,7 +40,7 @@ def test_json_is_one_object_with_the_promised_keys(finished):
     out, document = finished
     assert set(document) == {"run_dir", "answer", "tokens", "words", "suspects", "files"}
     assert document["run_dir"] == str(out)
-    drawn = {"video", "captions", "report"}
+    drawn = {"video", "captions", "report", "clip", "thumb"}
     assert set(document["files"]) == {"explanation", "maps", "manifest", *drawn}
     spoken = "".join(t["text"] for t in document["tokens"] if t["role"] == "answer")
     assert spoken == document["answer"]
@@ -60,7 +60,7 @@ def test_explanation_and_maps_agree(finished):
     out, _ = finished
     document = json.loads((out / "explanation.json").read_text())
     with np.load(out / "maps.npz", allow_pickle=False) as stored:
-        grid = document["grid"]
+        grid = document["inputs"][0]["grid"]
         shape = (grid["t"], grid["h"], grid["w"])
         assert stored["maps"].shape == (len(document["tokens"]), *shape)
         assert stored["word_maps"].shape == (len(document["words"]), *shape)
@@ -183,10 +183,12 @@ def test_a_picture_is_explained(tmp_path):
     done = run("explain", picture(tmp_path / "p.png"), "-q", "What?", "-o", out, "--json")
     assert done.returncode == 0, done.stderr
     files = json.loads(done.stdout)["files"]
-    assert set(files) == {"explanation", "maps", "video", "captions", "image", "report", "manifest"}
+    drawn = {"video", "captions", "image", "report", "still", "thumb"}
+    assert set(files) == {"explanation", "maps", "manifest", *drawn}
     document = json.loads((out / "explanation.json").read_text())
-    assert document["video"]["is_image"]
-    assert document["grid"]["t"] == 1
+    (row,) = document["inputs"]
+    assert row["video"]["is_image"]
+    assert row["grid"]["t"] == 1
 
 
 def test_two_clips_and_a_picture_in_one_conversation(tmp_path):
@@ -208,10 +210,11 @@ def test_two_clips_and_a_picture_in_one_conversation(tmp_path):
     assert done.returncode == 0, done.stderr
     files = json.loads(done.stdout)["files"]
     names = [f"{kind}{end}" for kind in ("video", "captions") for end in ("", "_1", "_2")]
-    assert set(files) == {"explanation", "maps", "manifest", "image_2", "report", *names}
+    shown = {"report", "clip", "clip_1", "still_2", "thumb", "image_2"}
+    assert set(files) == {"explanation", "maps", "manifest", *shown, *names}
     document = json.loads((out / "explanation.json").read_text())
     assert [turn["inputs"] for turn in document["conversation"]] == [[0, 1], [], [2]]
-    assert [row["grid"]["t"] for row in document["other_inputs"]] == [2, 1]
+    assert [row["grid"]["t"] for row in document["inputs"][1:]] == [2, 1]
     assert document["settings"]["layer"] == 0.75
     sealed = json.loads((out / "manifest.json").read_text())["files"]
     assert set(sealed) == {p.name for p in out.iterdir()} - {"manifest.json"}

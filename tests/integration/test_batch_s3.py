@@ -16,9 +16,9 @@ from tam_video.batch.work import ExplainWork, ExplainWorker
 from tam_video.config import RunConfig
 from tam_video.datasets.shapes import make_clip, write_clip
 from tam_video.errors import ConfigError, ExportError, OutputExistsError, VideoOpenError
-from tam_video.export.manifest import video_fingerprint
 from tam_video.models import load_model
 from tam_video.video.reader import DEFAULT_LIMITS
+from tam_video.video.source import file_fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_a_clip_is_named_by_its_bytes_wherever_it_lies(store, tmp_path):
         data = bytes(range(251)) * (size // 251 + 1)
         (tmp_path / "clip.mp4").write_bytes(data[:size])
         store.pipe_file("bucket/same.mp4", data[:size])
-        expected = video_fingerprint(tmp_path / "clip.mp4")
+        expected = file_fingerprint(tmp_path / "clip.mp4")
         assert (
             fingerprint("s3://bucket/same.mp4")
             == fingerprint(str(tmp_path / "clip.mp4"))

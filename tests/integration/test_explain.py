@@ -15,6 +15,7 @@ from tam_video import errors
 from tam_video.config import RunConfig
 from tam_video.export.document import read_explanation
 from tam_video.video.reader import open_video
+from tam_video.video.source import file_fingerprint
 
 SHARED_MEDIA = Path(__file__).parents[2] / "../shared/media"
 REAL_CLIPS = sorted(path for path in SHARED_MEDIA.glob("*/*") if path.suffix in (".mp4", ".avi"))
@@ -137,3 +138,40 @@ def test_stages_report_progress_and_time(model):
     )
     assert seen[:1] == ["open"]
     assert set(found.timings) == set(seen)
+
+
+def test_the_python_call_writes_every_file_of_the_table(tmp_path, model):
+    run = tam_video.explain_to_folder(SAMPLE, tmp_path / "out", "Describe the video.", model=model)
+    table = {"explanation.json", "maps.npz", "annotated.mp4", "captions.vtt", "manifest.json"}
+    report = {"report.html", "report.json", "clip.mp4", "thumb.jpg"}
+    written = {path.name for path in run.run_dir.iterdir()}
+    assert written == table | report
+    assert {path.name for path in run.files.values()} == written - {"report.json"}
+    sealed = json.loads((tmp_path / "out/manifest.json").read_text())["files"]
+    assert set(sealed) == written - {"manifest.json"}
+    (row,) = json.loads((tmp_path / "out/explanation.json").read_text())["inputs"]
+    assert row["fingerprint"] == file_fingerprint(SAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ((), set()),
+        (("maps", "captions"), {"maps.npz", "captions.vtt"}),
+        (("report",), {"report.html", "report.json", "clip.mp4", "thumb.jpg"}),
+    ],
+)
+def test_only_the_chosen_outputs_are_written(tmp_path, model, outputs, expected):
+    run = tam_video.explain_to_folder(
+        SAMPLE, tmp_path / "out", "Describe the video.", model=model, outputs=outputs
+    )
+    written = {path.name for path in run.run_dir.iterdir()}
+    assert written == {"explanation.json", "manifest.json", *expected}
+
+
+def test_an_unknown_output_is_refused_before_the_model_runs(tmp_path):
+    with pytest.raises(errors.ConfigError, match="unknown outputs: pdf"):
+        tam_video.explain_to_folder(
+            SAMPLE, tmp_path / "out", "What?", model="/nowhere", outputs=("pdf",)
+        )
+    assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ import tam_video
 from tam_video.config import RunConfig
 from tam_video.models import load_model
 from tam_video.models.boundary import quiet
-from tam_video.pipeline import read_frames
+from tam_video.sampling import read_frames
 
 BIG = (480, 640)
 

@@ -90,6 +90,7 @@ def test_a_run_folder_holds_all_inputs(model: Any, paths: list[Path], tmp_path: 
         "maps",
         "manifest",
         *("video", "video_1", "video_2", "captions", "captions_1", "captions_2", "image_1"),
+        *("report", "clip", "clip_2", "still_1", "thumb"),
     }
     assert run.videos == tuple(run.files[name] for name in ("video", "video_1", "video_2"))
     for path, video in zip(paths, run.videos, strict=True):

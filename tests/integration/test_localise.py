@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
-from constructed import make_explanation
+from constructed import make_explanation, with_input
 
 from tam_video.datasets.cells import cell_masks
 from tam_video.localise import word_tracks
@@ -53,7 +52,7 @@ def explained(clip: BrightBlocks, view: View) -> Explanation:
     noise = np.random.default_rng(1).uniform(0, 0.1, true.shape)
     maps = np.where(true, 1.0, noise).astype(np.float32)[None]
     made = make_explanation(maps, info=clip.info)
-    return replace(made, indices=FRAMES, pts_seconds=clip.times[FRAMES], layout=layout)
+    return with_input(made, indices=FRAMES, pts_seconds=clip.times[FRAMES], layout=layout)
 
 
 def bounds(mask):

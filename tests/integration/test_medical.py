@@ -23,10 +23,11 @@ from pydicom.datadict import dictionary_VR, keyword_dict
 
 from tam_video.config import RunConfig
 from tam_video.errors import OutputExistsError
-from tam_video.pipeline import load_model_from_config, read_frames
+from tam_video.pipeline import load_model_from_config
 from tam_video.pipelines.medical import Medical, MedicalOptions
 from tam_video.pipelines.medical.identity import SALT_VARIABLE, Salt
 from tam_video.pipelines.medical.intake import import_clip
+from tam_video.sampling import read_frames
 from tam_video.video.reader import open_video
 
 PLANTED = "QZXJANEVW"

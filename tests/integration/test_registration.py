@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from constructed import with_input
 from odd_clips import X264, ffmpeg, set_display_matrix
 from render_cases import explain
 
@@ -73,7 +73,9 @@ def mapped(path: Path, masks: np.ndarray, view: View) -> Explanation:
             maps[0, slot, row, column] = cell.mean() if cell.size else 0.0
     with open_video(path) as video:
         pts = video.timeline.pts_seconds[indices]
-    return replace(seen, indices=indices, pts_seconds=pts, layout=layout, maps=maps, word_maps=maps)
+    return with_input(
+        seen, indices=indices, pts_seconds=pts, layout=layout, maps=maps, word_maps=maps
+    )
 
 
 def map_centroid(seen: Explanation, slot: int, width: int, height: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from constructed import with_input
 from odd_clips import ODD_CLIPS, OddClip, read_number
 from PIL import Image
 from pysubs2 import SSAFile
@@ -17,7 +18,7 @@ from tam_video.errors import ConfigError, VideoDecodeError
 from tam_video.render.annotate import render_annotated
 from tam_video.render.options import RenderOptions
 from tam_video.render.overlay import color_table
-from tam_video.types import Explanation, View
+from tam_video.types import View
 from tam_video.video.reader import open_video
 
 SHARED_MEDIA = Path(__file__).parents[2] / "../shared/media"
@@ -142,10 +143,7 @@ def test_frames_outside_of_the_explained_window_have_no_heat(clips, tmp_path):
     source = clips.path("gray")
     seen = explain(source)
     early = np.array([0.0, 0.1, 0.2, 0.3])
-    seen = Explanation(
-        **{name: getattr(seen, name) for name in Explanation.__slots__ if name != "pts_seconds"},
-        pts_seconds=early,
-    )
+    seen = with_input(seen, pts_seconds=early)
     rendered = render(source, tmp_path, explanation=seen, show_word=1, opacity=1.0, caption=False)
     _, pts, frames = frames_of(rendered.mp4)
     colour = [int(np.ptp(frame[10, 10].astype(int))) for frame in frames]

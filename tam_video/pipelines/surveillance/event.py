@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from tam_video.config import RunConfig
-from tam_video.export.manifest import new_run_folder
 from tam_video.pipelines.surveillance.footage import Footage
 from tam_video.pipelines.surveillance.options import AlertOptions, RedactOptions
 from tam_video.pipelines.surveillance.redaction import MotionTrack, outline, redact
-from tam_video.report import write_report
-from tam_video.runs import write_run_files
+from tam_video.runs import OUTPUTS, RunExtras, write_run
 from tam_video.stages import StageProgress
 from tam_video.types import Explanation, VideoInfo
 from tam_video.video.reader import open_video
+from tam_video.video.source import file_fingerprint
 from tam_video.video.writer import TimedFrame, read_picture_tags, write_video
+from tam_video.workspace.files import wrap_os_errors
 
 CLIP = "event.mp4"
 
@@ -84,18 +84,25 @@ def write_event(
     """
     parts = clip_parts(event, needs_track=redaction.motion or alerts.show_motion)
     info = event.explanation.info
-    with new_run_folder(run_dir, force=True) as folder:
-        clip = folder / CLIP
+    with wrap_os_errors(run_dir):
+        run_dir.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix=".event.", dir=run_dir.parent)
+    with temporary:
+        clip = drawn = Path(temporary.name) / CLIP
         _cut(clip, parts, info, settings, redaction=redaction, outlines=False)
-        shifted = shift_explanation(event, parts, clip, final_path=run_dir / CLIP)
-        with tempfile.TemporaryDirectory(prefix=".outlined.", dir=run_dir.parent) as temporary:
-            source = clip
-            if alerts.show_motion and settings.render:
-                source = Path(temporary) / CLIP
-                _cut(source, parts, info, settings, redaction=redaction, outlines=True)
-            write_run_files(shifted, source, folder, settings=settings, progress=progress)
-    if alerts.report:
-        write_report(run_dir)
+        if alerts.show_motion and settings.render:
+            drawn = Path(temporary.name) / "outlined.mp4"
+            _cut(drawn, parts, info, settings, redaction=redaction, outlines=True)
+        write_run(
+            shift_explanation(event, parts, clip, final_path=run_dir / CLIP),
+            drawn,
+            run_dir,
+            settings=settings,
+            outputs=OUTPUTS if alerts.report else OUTPUTS - {"report"},
+            force=True,
+            progress=progress,
+            extras=RunExtras(report_sources=(clip,), attached={CLIP: clip}),
+        )
     return run_dir
 
 
@@ -156,11 +163,16 @@ def shift_explanation(
     with open_video(clip) as reader:
         info, pts = reader.info, reader.timeline.pts_seconds
     indices = event.explanation.indices + shift
-    return replace(
-        event.explanation,
+    shown = replace(
+        event.explanation.inputs[0],
         info=replace(info, path=final_path),
         indices=indices,
         pts_seconds=pts[indices],
+        fingerprint=file_fingerprint(clip),
+    )
+    return replace(
+        event.explanation,
+        inputs=(shown,),
         settings={
             **event.explanation.settings,
             "start_seconds": None,

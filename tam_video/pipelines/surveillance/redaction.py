@@ -14,8 +14,8 @@ import numpy as np
 
 from tam_video.dicom import Box
 from tam_video.long.gate import Motion
-from tam_video.pipeline import SampledFrames
 from tam_video.pipelines.surveillance.options import RedactOptions
+from tam_video.sampling import SampledFrames
 from tam_video.types import ByteArray, FrameBatch
 
 Sides = tuple[float, float, float, float]

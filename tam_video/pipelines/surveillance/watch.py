@@ -22,13 +22,14 @@ from tam_video.errors import VideoOpenError
 from tam_video.long.gate import ActiveSpan, Motion, active_spans, looks
 from tam_video.long.windows import VideoWindow, WindowOptions, plan_windows
 from tam_video.models import VideoModel
-from tam_video.pipeline import SampledFrames, build_conversation, explain_frames, read_frames
+from tam_video.pipeline import build_conversation, explain_frames
 from tam_video.pipelines.surveillance.alerts import AlertBook, Sighting, alert_line, moving
 from tam_video.pipelines.surveillance.event import CLIP, AlertEvent, write_event
 from tam_video.pipelines.surveillance.footage import Footage
 from tam_video.pipelines.surveillance.options import QuestionOptions, SurveillanceOptions
 from tam_video.pipelines.surveillance.redaction import MotionTrack, redact_frames
 from tam_video.pipelines.surveillance.rules import NUM_CANDIDATES, Verdict, evaluate_rule
+from tam_video.sampling import SampledFrames, read_frames
 from tam_video.stages import StageProgress
 from tam_video.types import Explanation, VideoInfo
 from tam_video.video.reader import open_video

@@ -1,8 +1,6 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from constructed import blobs, make_explanation, make_info
+from constructed import blobs, make_explanation, make_info, with_input
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -103,8 +101,8 @@ def test_the_slot_that_speaks_is_the_one_with_the_frames():
 
 def test_runs_that_see_other_moments_or_places_are_refused():
     early, late = run((2, 2, 2)), run((2, 2, 2))
-    early = replace(early, indices=np.arange(4), pts_seconds=np.arange(4) / 10)
-    late = replace(late, indices=np.arange(20, 24), pts_seconds=np.arange(20, 24) / 10)
+    early = with_input(early, indices=np.arange(4), pts_seconds=np.arange(4) / 10)
+    late = with_input(late, indices=np.arange(20, 24), pts_seconds=np.arange(20, 24) / 10)
     with pytest.raises(ConfigError, match="no moment"):
         CommonGrid.of([early, late])
     left, right = (run((1, 2, 2), view=View(a, 0.0, b, 1.0)) for a, b in ((0.0, 0.5), (0.5, 1.0)))

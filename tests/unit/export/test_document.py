@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from constructed import with_input
 
 from tam_video.errors import OutputExistsError, RunFolderError
 from tam_video.export.arrays import write_arrays
@@ -39,16 +40,21 @@ def make_explanation() -> Explanation:
         Token(2, 13, " 猫", "answer", 7, 1, 3, 0.5, (Candidate(13, " 猫", 0.5),)),
     )
     return Explanation(
-        info=info,
-        indices=np.array([0, 2]),
-        pts_seconds=np.array([0.0, 0.0667]),
+        inputs=(
+            ExplainedInput(
+                info=info,
+                indices=np.array([0, 2]),
+                pts_seconds=np.array([0.0, 0.0667]),
+                layout=VisualLayout(1, 2, 3, ((0, 1),)),
+                maps=rng.random((3, 1, 2, 3), np.float32),
+                word_maps=rng.random((2, 1, 2, 3), np.float32),
+                fingerprint="5f",
+            ),
+        ),
         conversation=(Message("user", "What?"),),
         answer="A 猫",
         tokens=tokens,
         words=(Word(0, "A", 0, 1, (1,), False), Word(1, "猫", 2, 3, (2,), True)),
-        layout=VisualLayout(1, 2, 3, ((0, 1),)),
-        maps=rng.random((3, 1, 2, 3), np.float32),
-        word_maps=rng.random((2, 1, 2, 3), np.float32),
         text_scores=rng.random((3, 3), np.float32),
         settings={"model": "tiny"},
         versions={"numpy": "2"},
@@ -112,7 +118,8 @@ def several_inputs() -> Explanation:
         Message("assistant", "x"),
         Message("user", "y", (2,)),
     )
-    return replace(one, layout=first, conversation=turns, others=tuple(others))
+    first_input = replace(one.inputs[0], layout=first)
+    return replace(one, conversation=turns, inputs=(first_input, *others))
 
 
 def test_several_inputs_read_back(tmp_path):
@@ -123,6 +130,7 @@ def test_several_inputs_read_back(tmp_path):
     assert len(two.inputs) == 3
     for got, wanted in zip(two.inputs, one.inputs, strict=True):
         assert (got.info, got.layout) == (wanted.info, wanted.layout)
+        assert got.fingerprint == wanted.fingerprint
         np.testing.assert_array_equal(got.indices, wanted.indices)
         np.testing.assert_array_equal(got.pts_seconds, wanted.pts_seconds)
         np.testing.assert_allclose(got.maps, wanted.maps, atol=1e-3)
@@ -137,20 +145,22 @@ def test_a_run_that_knows_of_one_input_only_is_read(tmp_path):
     one.save(tmp_path / "run")
     path = tmp_path / "run/explanation.json"
     document = json.loads(path.read_text())
-    del document["other_inputs"], document["grid"]["view"], document["grid"]["borrowed"]
-    del document["conversation"][0]["inputs"], document["video"]["is_image"]
-    path.write_text(json.dumps(document))
+    (row,) = document.pop("inputs")
+    del row["fingerprint"], row["grid"]["view"], row["grid"]["deduplicated"]
+    del document["conversation"][0]["inputs"], row["video"]["is_image"]
+    path.write_text(json.dumps({**document, **row, "schema_version": 1}))
     two = Explanation.load(tmp_path / "run")
+    assert two.inputs[0].fingerprint is None
     assert (two.layout, two.info, two.conversation) == (one.layout, one.info, one.conversation)
 
 
 def test_document_has_what_the_format_promises():
     document = to_document(make_explanation())
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert document["question"] == "What?"
     assert [token["word"] for token in document["tokens"]] == [None, 0, 1]
     assert document["tokens"][1]["candidates"] == [{"id": 12, "text": "A", "probability": 0.75}]
-    assert document["frames"]["slot_seconds"] == pytest.approx([0.03335])
+    assert document["inputs"][0]["frames"]["slot_seconds"] == pytest.approx([0.03335])
     json.dumps(document, allow_nan=False)
 
 
@@ -192,7 +202,7 @@ def test_save_and_load_are_doors_to_the_run_folder(tmp_path):
 def test_a_file_name_that_is_no_utf8_reads_back(tmp_path):
     explanation = make_explanation()
     name = Path(b"/clips/a\xff.mp4".decode(errors="surrogateescape"))
-    told = replace(explanation, info=replace(explanation.info, path=name))
+    told = with_input(explanation, info=replace(explanation.info, path=name))
     write_arrays(told, tmp_path / "maps.npz")
     write_document(told, tmp_path / "explanation.json")
     (tmp_path / "explanation.json").read_text(encoding="utf-8")  # the file itself is UTF-8

@@ -8,7 +8,6 @@ from tam_video.export.manifest import (
     read_manifest,
     replace_files,
     sha256,
-    video_fingerprint,
 )
 
 
@@ -95,18 +94,3 @@ def test_damaged_manifest_is_told(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(RunFolderError):
         read_manifest(tmp_path)
-
-
-def test_fingerprint_sees_both_ends_and_the_size(tmp_path):
-    path = tmp_path / "v"
-    prints = set()
-    body = bytearray(3 << 20)
-    for place in (None, 0, len(body) - 1):
-        changed = bytearray(body)
-        if place is not None:
-            changed[place] = 1
-        path.write_bytes(changed)
-        prints.add(video_fingerprint(path))
-    path.write_bytes(body + b"\0")
-    prints.add(video_fingerprint(path))
-    assert len(prints) == 4

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from constructed import FPS, make_explanation, make_info, moving_maps
+from constructed import FPS, make_explanation, make_info, moving_maps, with_input
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,7 @@ def sampled(indices, pts_seconds, *, info, frames_per_slot=1) -> Explanation:
     slots = len(indices) // frames_per_slot
     maps = np.zeros((1, slots, 1, 1), np.float32)
     made = make_explanation(maps, info=info)
-    return replace(
+    return with_input(
         made,
         indices=np.asarray(indices, np.int64),
         pts_seconds=np.asarray(pts_seconds, np.float64),

@@ -17,7 +17,7 @@ from tam_video.render.overlay import (
     render_still,
     upsample,
 )
-from tam_video.types import Explanation, VideoInfo, View, VisualLayout
+from tam_video.types import ExplainedInput, Explanation, VideoInfo, View, VisualLayout
 
 unit_floats = st.floats(0.0, 1.0, width=32)
 
@@ -28,16 +28,11 @@ def explanation(times, slots):
     info = VideoInfo(Path("clip.mp4"), 10, 8, 8, average_fps=1, duration_seconds=10.0)
     times = np.array(times, dtype=np.float64)
     return Explanation(
-        info=info,
-        indices=np.arange(len(times)),
-        pts_seconds=times,
+        inputs=(ExplainedInput(info, np.arange(len(times)), times, layout, nothing, nothing),),
         conversation=(),
         answer="",
         tokens=(),
         words=(),
-        layout=layout,
-        maps=nothing,
-        word_maps=nothing,
         text_scores=np.zeros((0, 0), dtype=np.float32),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from constructed import with_input
 from hypothesis import given
 from hypothesis import strategies as st
 from report_runs import ANSWER, make_explanation
@@ -78,7 +79,7 @@ def test_tracks_tell_peak_span_and_energy(explanation):
 
 
 def test_times_count_from_the_first_frame(explanation):
-    late = replace(
+    late = with_input(
         explanation,
         info=replace(explanation.info, start_seconds=5.0),
         pts_seconds=explanation.pts_seconds + 5,
@@ -91,7 +92,7 @@ def test_times_count_from_the_first_frame(explanation):
 
 def test_flat_and_broken_maps_have_no_peak(explanation):
     flat = np.full_like(explanation.word_maps, 0.25)
-    row = report_data(replace(explanation, word_maps=flat), [Media()])["inputs"][0]
+    row = report_data(with_input(explanation, word_maps=flat), [Media()])["inputs"][0]
     assert all(track["peak"] is None and track["span"] is None for track in row["tracks"])
     json.dumps(row, allow_nan=False)
 

@@ -2,21 +2,19 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import replace
 
 import av
 import numpy as np
 import pytest
+from constructed import with_input
 from odd_clips import ODD_CLIPS, read_number
 from PIL import Image
 from report_runs import SAMPLE, make_explanation, make_input
 
-from tam_video.errors import RunFolderError, VideoOpenError
 from tam_video.localise import slot_timeline
 from tam_video.report.media import (
     CLIP_SIDE_PX,
     Media,
-    explained_source,
     fitted_size,
     slot_stills,
     write_media,
@@ -53,7 +51,7 @@ def test_a_clip_of_a_part_holds_that_part_and_no_sound(clips, tmp_path):
     source = clips.path("audio")
     explanation = make_explanation(source)
     half = len(explanation.indices) // 2
-    early = replace(
+    early = with_input(
         explanation,
         indices=np.repeat(explanation.indices[:half], 2),
         pts_seconds=np.repeat(explanation.pts_seconds[:half], 2),
@@ -84,9 +82,7 @@ def test_metadata_of_the_source_is_left_out(tmp_path):
 
 def test_a_picture_becomes_a_still(tmp_path):
     Image.fromarray(np.full((50, 80, 3), 120, np.uint8)).save(tmp_path / "a.png")
-    media = write_media(
-        make_explanation(tmp_path / "a.png"), tmp_path / "a.png", tmp_path, number=2
-    )
+    media = write_media(make_explanation(tmp_path / "a.png"), tmp_path / "a.png", tmp_path, index=2)
     assert media == Media("stills", ("still_2.jpg",))
     assert picture(tmp_path / "still_2.jpg").shape == (50, 80, 3)
     (uri,) = media.inlined(tmp_path).sources
@@ -133,18 +129,9 @@ def test_a_thumb_shows_the_heat_of_the_clearest_word(tmp_path):
     assert np.abs(thumb - plain).max() > 60
 
 
-def test_another_file_is_refused(clips):
-    explanation = make_explanation()
-    assert explained_source(explanation) == SAMPLE
-    with pytest.raises(RunFolderError, match="not the video"):
-        explained_source(explanation, clips.path("h264_b"))
-    with pytest.raises(VideoOpenError):
-        explained_source(explanation, SAMPLE.with_name("none.mp4"))
-
-
 def test_media_of_a_second_input_has_its_number(tmp_path):
     explanation = make_explanation(others=[SAMPLE])
     assert make_input(SAMPLE, 1).layout.t == 8
-    media = write_media(explanation.of_input(1), SAMPLE, tmp_path, number=1)
+    media = write_media(explanation.of_input(1), SAMPLE, tmp_path, index=1)
     assert media.sources == ("clip_1.mp4",)
     assert Media.from_dict(media.as_dict()) == media

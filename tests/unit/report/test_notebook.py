@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from constructed import with_input
 from report_runs import SAMPLE, make_explanation
 
 from tam_video.errors import ConfigError, UnknownNameError
@@ -16,7 +17,7 @@ from tam_video.types import View
 
 
 def lost(explanation):
-    return replace(explanation, info=replace(explanation.info, path=Path("/nowhere/gone.mp4")))
+    return with_input(explanation, info=replace(explanation.info, path=Path("/nowhere/gone.mp4")))
 
 
 def inner(shown):

@@ -1,0 +1,31 @@
+"""The array types, and the checks and descriptions that the values share."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float32]
+Float64Array: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+ByteArray: TypeAlias = NDArray[np.uint8]
+
+
+def check(condition: bool, message: str) -> None:
+    """Raise `ValueError` with the message unless the condition holds."""
+    if not condition:
+        raise ValueError(message)
+
+
+def describe(value: Any) -> str:
+    """Return `Name(frames=uint8[8, 96, 128, 3], info=...)`: arrays by dtype and shape."""
+    parts = []
+    for item in fields(value):
+        field_value = getattr(value, item.name)
+        is_array = isinstance(field_value, np.ndarray)
+        shown = f"{field_value.dtype}{list(field_value.shape)}" if is_array else repr(field_value)
+        parts.append(f"{item.name}={shown}")
+    return f"{type(value).__name__}({', '.join(parts)})"
