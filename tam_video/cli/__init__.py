@@ -1,7 +1,7 @@
-"""The command line: parse, call, print; no logic.
+"""The command line: parse options, call the library, print results.
 
-Exit codes: 0 done, 1 a video, model or output can't be used, 2 wrong usage, 3 some items of
-a batch failed, 130 interrupted.
+Exit codes: 0 success, 1 a video, model or output can't be used, 2 invalid usage, 3 some items of a
+batch failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ Examples:
   tam-video models
   tam-video doctor -m Qwen/Qwen2.5-VL-3B-Instruct
 \b
-Exit codes: 0 done, 1 input, model or output can't be used, 2 wrong usage, 3 some items of a batch
-failed, 130 interrupted.""",
+Exit codes: 0 success, 1 an input, model or output can't be used, 2 invalid usage, 3 some items of a
+batch failed, 130 interrupted.""",
 )
 @click.version_option(__version__, prog_name="tam-video")
 def cli() -> None:
@@ -60,5 +60,5 @@ cli.add_command(evaluate_command)
 
 
 def main() -> None:
-    """Entry point of `tam-video` and of `python -m tam_video`."""
+    """Run the command line of `tam-video` and `python -m tam_video`."""
     sys.exit(cli(prog_name="tam-video", standalone_mode=True))

@@ -1,4 +1,4 @@
-"""`tam-video batch`: many clips, resumable."""
+"""`tam-video batch`: explain many clips, resumably."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ SOME_FAILED = 3
 @click.command("batch")
 @click.argument("items", metavar="ITEMS")
 @click.option("-o", "--output", required=True, metavar="OUT", help="Folder or address (s3://...).")
-@click.option("-q", "--question", metavar="TEXT", help="What to ask where an item asks nothing.")
-@click.option("--workers", type=click.IntRange(1), help="[default: one for each GPU, or 1]")
+@click.option("-q", "--question", metavar="TEXT", help="Question for items without one.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per GPU, or 1]")
 @click.option("--engine", default="local", show_default=True, help="local, ray, or a plug-in.")
-@click.option("--ray-address", metavar="ADDRESS", help="Of a running Ray cluster: auto, ray://...")
-@click.option("--gpus-per-worker", type=float, help="With --engine ray.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Longest time for an item.")
-@click.option("--retry-failed", is_flag=True, help="Run items again that failed before.")
-@click.option("--fail-fast", is_flag=True, help="End with the first item that fails.")
-@click.option("--max-failures", type=click.IntRange(0), help="End when more items have failed.")
-@click.option("--shard", metavar="I/N", help="Work on part I of N, beside other machines.")
-@click.option("--limit", type=click.IntRange(1), help="Take the first items only.")
-@click.option("--keep", metavar="A,B,...", help="maps, mp4, vtt, html  [default: all]")
-@click.option("--dry-run", is_flag=True, help="Open the clips and tell what it would cost.")
-@click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures  [2^26]")
-@click.option("--max-source-frames", type=click.IntRange(1), help="Refuse longer files  [10^7]")
-@click.option("--max-duration", type=float, metavar="SECONDS", help="Refuse longer files  [a week]")
-@click.option("--allow-protocol", multiple=True, metavar="NAME", help="Items may name s3, gs, ...")
+@click.option("--ray-address", metavar="ADDRESS", help="Address of a Ray cluster: auto, ray://...")
+@click.option("--gpus-per-worker", type=float, help="GPUs per worker, with --engine ray.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="Time limit per item.")
+@click.option("--retry-failed", is_flag=True, help="Retry items that failed before.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first failed item.")
+@click.option("--max-failures", type=click.IntRange(0), help="Stop after more failures than this.")
+@click.option("--shard", metavar="I/N", help="Process part I of N, next to other machines.")
+@click.option("--limit", type=click.IntRange(1), help="Process only the first items.")
+@click.option("--keep", metavar="A,B,...", help="Files: maps, mp4, vtt, html.  [default: all]")
+@click.option("--dry-run", is_flag=True, help="Open the clips and estimate time and disk space.")
+@click.option("--max-pixels", type=click.IntRange(1), help="Pixel limit.  [default: 2^26]")
+@click.option("--max-source-frames", type=click.IntRange(1), help="Frame limit.  [default: 10^7]")
 @click.option(
-    "--root", type=click.Path(path_type=Path), help="Refuse files outside of this folder."
+    "--max-duration", type=float, metavar="SECONDS", help="Time limit.  [default: a week]"
 )
+@click.option("--allow-protocol", multiple=True, metavar="NAME", help="Allow s3, gs, ... in items.")
+@click.option("--root", type=click.Path(path_type=Path), help="Refuse files outside this folder.")
 @setting_options("model", "sampling", "generation", "method", "look")
 @common_options
 def batch_command(
@@ -61,18 +61,18 @@ def batch_command(
 ) -> None:
     """Explain many videos: a manifest (JSONL, CSV, parquet), a folder, or a glob.
 
-    Every item gets a run folder in OUT/runs, and a line in OUT/ledger.jsonl when it has ended. The
-    same command goes on where an earlier one was stopped. Exit code 3: some items failed.
+    Every item gets a run folder in OUT/runs, and a line in OUT/ledger.jsonl when it ends. The same
+    command resumes an interrupted batch. Exit code 3: some items failed.
     """
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.cli.settings import config_from_options
 
         how = _batch_options(options)
         config = config_from_options(options)
-        asked = items if limit is None else _first(items, question, how, limit)
+        chosen = items if limit is None else _first(items, question, how, limit)
         if dry_run:
-            _tell_estimate(console, asked, output, question, config, how)
-        elif _run(console, asked, output, question, config, how):
+            _print_estimate(console, chosen, output, question, config, how)
+        elif _run(console, chosen, output, question, config, how):
             sys.exit(SOME_FAILED)
 
 
@@ -84,13 +84,13 @@ def _run(
     config: RunConfig,
     how: BatchOptions,
 ) -> int:
-    """Run the batch; how many items failed."""
+    """Run the batch and return the number of failed items."""
     from tam_video.batch import run
 
     counts: Counter[str] = Counter()
     try:
         with (
-            redirect_stdout(sys.stderr),  # stdout is for the result: libraries of an engine talk
+            redirect_stdout(sys.stderr),  # libraries may print; stdout has the result
             console.progress() as progress,
             closing(run(items, output, question=question, config=config, options=how)) as results,
         ):
@@ -99,10 +99,10 @@ def _run(
                 counts["resumed"] += result.is_resumed
                 progress("items", number, 0)
                 if result.error is not None and not result.is_resumed:
-                    told = f"{result.error.type}: {result.error.message}"
-                    console.note(f"failed: {result.item.id}: {told}")
+                    reason = f"{result.error.type}: {result.error.message}"
+                    console.note(f"failed: {result.item.id}: {reason}")
     except KeyboardInterrupt:
-        console.note("finished items are kept: the same command goes on")
+        console.note("finished items are kept: the same command resumes")
         raise
     total = counts["done"] + counts["failed"]
     document = {
@@ -118,7 +118,7 @@ def _run(
     return counts["failed"]
 
 
-def _tell_estimate(
+def _print_estimate(
     console: Console,
     items: str | Iterator[BatchItem],
     output: str,
@@ -128,20 +128,20 @@ def _tell_estimate(
 ) -> None:
     from tam_video.batch.estimate import estimate
 
-    found = estimate(items, output, question=question, config=config, options=how)
-    cost = "no finished run to tell the time from: run some with --limit 5 first"
-    if found.seconds is not None and found.bytes is not None:
+    result = estimate(items, output, question=question, config=config, options=how)
+    cost = "no finished run to estimate from: run some with --limit 5 first"
+    if result.seconds is not None and result.bytes is not None:
         workers = how.workers or 1
-        hours = found.seconds / 3600 / workers
-        cost = f"about {hours:.2f} h with {workers} worker(s), {found.bytes / 2**30:.2f} GiB"
+        hours = result.seconds / 3600 / workers
+        cost = f"about {hours:.2f} h with {workers} worker(s), {result.bytes / 2**30:.2f} GiB"
     lines = [
-        f"{found.num_items} items: {found.num_done} done, {found.num_failed} failed before, "
-        f"{found.num_to_run} to run",
-        f"{found.num_clips} clips, {found.clip_seconds / 3600:.3f} h of video",
-        *(f"would fail: {name}: {why}" for name, why in found.problems.items()),
+        f"{result.num_items} items: {result.num_done} done, {result.num_failed} failed before, "
+        f"{result.num_to_run} to run",
+        f"{result.num_clips} clips, {result.clip_seconds / 3600:.3f} h of video",
+        *(f"would fail: {name}: {why}" for name, why in result.problems.items()),
         cost,
     ]
-    console.result(asdict(found), "\n".join(lines))
+    console.result(asdict(result), "\n".join(lines))
 
 
 def _first(items: str, question: str | None, how: BatchOptions, limit: int) -> Iterator[BatchItem]:
@@ -151,7 +151,7 @@ def _first(items: str, question: str | None, how: BatchOptions, limit: int) -> I
 
 
 def _batch_options(options: dict[str, Any]) -> BatchOptions:
-    """Take the batch's own options out of those that were given."""
+    """Remove the batch's own options from those that were given and return them."""
     from tam_video.batch import BatchOptions, SourcePolicy
     from tam_video.errors import ConfigError
     from tam_video.video.reader import ReadLimits
@@ -190,5 +190,5 @@ def _shard(text: str | None) -> tuple[int, int] | None:
         return None
     first, _, second = text.partition("/")
     if not (first.isdecimal() and second.isdecimal()):
-        raise ConfigError(f"{text!r} is no shard", hint="--shard 1/8 to 8/8")
+        raise ConfigError(f"{text!r} is not a shard", hint="--shard 1/8 to 8/8")
     return int(first), int(second)

@@ -27,17 +27,17 @@ _HEADER = ("Spearman", "IoU", "peaks, slots", "peaks, cells", "energy diff.")
     type=click.Path(path_type=Path),
     metavar="DIR",
     required=True,
-    help="Folder of the comparison.",
+    help="Output folder.",
 )
 @click.option(
-    "--video", type=click.Path(path_type=Path), help="Where the clip is now, if it was moved."
+    "--video", type=click.Path(path_type=Path), help="New path of the clip, if it was moved."
 )
 @click.option(
     "--allow-other-video",
     is_flag=True,
     help="Accept a --video with other content if its frames have the same number, size and times.",
 )
-@click.option("--no-video", is_flag=True, help="Do not draw the runs side by side.")
+@click.option("--no-video", is_flag=True, help="Do not write compare.mp4.")
 @click.option("--force", is_flag=True, help="Replace an earlier comparison.")
 @common_options
 def compare_command(

@@ -1,4 +1,4 @@
-"""What every command shares: people-text on stderr, one JSON object on stdout, exit codes."""
+"""Shared by all commands: human-readable output on stderr, JSON on stdout, exit codes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def common_options(command: Command) -> Command:
     """Add `--json`, `-v`, `-q` to a command."""
     for option in (
         click.option("--quiet", is_flag=True, help="Print errors only."),
-        click.option("-v", "--verbose", count=True, help="Say more; twice for everything."),
+        click.option("-v", "--verbose", count=True, help="Log more; twice for debug output."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout."),
     ):
         command = option(command)
@@ -37,10 +37,10 @@ def common_options(command: Command) -> Command:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """How a command talks.
+    """Output of a command.
 
     Attributes:
-        as_json: stdout carries one JSON object, nothing else.
+        as_json: stdout gets one JSON object and nothing else.
         quiet: no progress and no notes.
     """
 
@@ -48,12 +48,12 @@ class Console:
     quiet: bool = False
 
     def note(self, text: str) -> None:
-        """A line for people, on stderr."""
+        """Print a line on stderr, unless quiet."""
         if not self.quiet:
             click.echo(one_line(text), err=True)
 
     def result(self, document: Mapping[str, Any], text: str) -> None:
-        """The outcome: the document with `--json`, else the text, on stdout."""
+        """Print the result on stdout: the document with `--json`, else the text."""
         if self.as_json:
             _echo(json.dumps(document, ensure_ascii=False, default=_plain))
         else:
@@ -61,7 +61,7 @@ class Console:
 
     @contextmanager
     def progress(self) -> Iterator[StageProgress]:
-        """A progress display on stderr: a bar on a terminal, plain lines elsewhere."""
+        """Show progress on stderr: a bar on a terminal, plain lines elsewhere."""
         if self.quiet:
             yield lambda _stage, _done, _total: None
         elif sys.stderr.isatty():
@@ -73,7 +73,7 @@ class Console:
 
 @contextmanager
 def session(*, as_json: bool, quiet: bool, verbose: int) -> Iterator[Console]:
-    """Run a command's body: set up logging, turn our errors into one line and an exit code."""
+    """Run a command's body: set up logging, turn errors into one line and an exit code."""
     console = Console(as_json=as_json, quiet=quiet)
     try:
         with _logging_at(_LEVELS.get(-1 if quiet else min(verbose, 2), logging.DEBUG)):
@@ -84,13 +84,13 @@ def session(*, as_json: bool, quiet: bool, verbose: int) -> Iterator[Console]:
         _report(exc, as_json=as_json)
         sys.exit(exc.exit_code)
     except KeyboardInterrupt:
-        click.echo("interrupted; nothing half-written was left", err=True)
+        click.echo("interrupted; no incomplete files were left", err=True)
         sys.exit(130)
 
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Look for garbage seldom: importing and loading make many objects, which stay."""
+    """Run the garbage collector rarely: imports and model loading create many lasting objects."""
     before = gc.get_threshold()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
     try:
@@ -101,7 +101,7 @@ def rare_collections() -> Iterator[None]:
 
 @contextmanager
 def _logging_at(level: int) -> Iterator[None]:
-    """Show log lines on stderr from a level on, and leave the logging of a caller as it was."""
+    """Log to stderr from a level on, and restore the caller's logging afterwards."""
     root, handler = logging.getLogger(), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     before = root.level
@@ -125,19 +125,19 @@ def _report(exc: TamVideoError, *, as_json: bool) -> None:
 
 
 def _echo(text: str) -> None:
-    """Print on stdout; the bytes of a file name that are no UTF-8 as escapes, as JSON has them."""
+    """Print on stdout, with bytes of file names that are not UTF-8 escaped as in JSON."""
     click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 def one_line(text: str) -> str:
-    """Untrusted text as one line without control characters."""
+    """Return untrusted text as one line without control characters."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 @contextmanager

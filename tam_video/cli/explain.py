@@ -15,13 +15,13 @@ from tam_video.errors import ConfigError
 
 @click.command("explain")
 @click.argument("videos", metavar="[VIDEO]...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-q", "--question", metavar="TEXT", help="What to ask about the video.")
+@click.option("-q", "--question", metavar="TEXT", help="Question about the video.")
 @click.option(
     "--conversation",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help='JSON list of turns, {"role": "user", "text": ...}; the last turn is the question. User '
-    "turns may name the videos and images they show.",
+    "turns may name the videos and images they contain.",
 )
 @click.option("--answer", metavar="TEXT", help="Explain this answer instead of generating one.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.")
@@ -47,11 +47,11 @@ def explain_command(
 ) -> None:
     """Ask a question about videos and images and write the answer, its maps, MP4s and a report.
 
-    Several files are shown to the model one after the other; each gets its own maps. Without -o the
-    run folder is tam_runs/NAME-HASH.
+    Several files are given to the model in one prompt; each gets its own maps. Without -o the run
+    folder is tam_runs/NAME-HASH.
 
-    With --window a long video is explained window by window, where something moves, and told as one
-    timeline; the same command goes on where it was ended.
+    With --window a long video is explained window by window, where something moves, and summarised
+    as one timeline; the same command resumes an interrupted run.
     """
     with rare_collections(), session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.cli.settings import config_from_options, parse_inputs

@@ -1,4 +1,4 @@
-"""`tam-video export`: the tracks of a finished run in the formats of other tools."""
+"""`tam-video export`: write the tracks of a finished run in formats of other tools."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ from tam_video.cli.options import moved_video_options
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where to write  [default: RUN_DIR/export]",
+    help="Output folder.  [default: RUN_DIR/export]",
 )
 @click.option(
     "--word",
     "words",
     multiple=True,
     metavar="WORD",
-    help="Export this word, by text or index; may be repeated  [default: the content words]",
+    help="Export this word, by text or index; may be repeated.  [default: the content words]",
 )
-@click.option("--all-words", is_flag=True, help="Export function words too.")
+@click.option("--all-words", is_flag=True, help="Also export function words.")
 @click.option(
     "--frames",
     type=click.Choice(["all", "seen"]),
     default="all",
     show_default=True,
-    help="Frames that formats with one entry a frame list: all, or those that the model saw.",
+    help="Frames listed by formats with one entry per frame: all, or those sampled for the model.",
 )
 @click.option(
     "--keep",
     type=click.Choice(["peak", "all"]),
     default="peak",
     show_default=True,
-    help="Of the hot cells of a map, those that hang together with its peak, or all.",
+    help="Hot cells of a map: peak: the connected component containing the peak; all: all.",
 )
 @moved_video_options
 @click.option("--force", is_flag=True, help="Replace earlier exports.")
-@click.option("--list", "list_all", is_flag=True, help="List the formats and end.")
+@click.option("--list", "list_all", is_flag=True, help="List the formats and exit.")
 @common_options
 def export_command(
     run_dir: Path | None,
@@ -79,7 +79,7 @@ def export_command(
         from tam_video.export.exporting import export_run
 
         if run_dir is None:
-            raise ConfigError("no run folder is named", hint="tam-video export RUN -f coco,vtt")
+            raise ConfigError("no run folder given", hint="tam-video export RUN -f coco,vtt")
         if words and all_words:
             raise ConfigError("--word and --all-words exclude each other", hint="leave one out")
         with console.progress() as progress:

@@ -1,4 +1,4 @@
-"""`tam-video explain` of a long video: its options, and what is printed."""
+"""`tam-video explain` of a long video: options and printed result."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ _OPTIONS = (
     click.option(
         "--window",
         metavar="TIME",
-        help="Explain a long video window by window: 30s, 1m, 0:30. Windows lie where something "
-        "moves.",
+        help="Window length: 30s, 1m, 0:30. Explains a long video window by window, where "
+        "something moves.",
     ),
-    click.option("--stride", metavar="TIME", help="From window to window  [default: as --window]"),
-    click.option("--scenes", is_flag=True, help="Cut windows where scenes change, too."),
+    click.option(
+        "--stride", metavar="TIME", help="Step between window starts. [default: --window]"
+    ),
+    click.option("--scenes", is_flag=True, help="Also start a window at each scene change."),
     click.option(
         "--gate/--no-gate",
         default=None,
-        help="With --window: ask only where something moves, or about all  [default: gate]",
+        help="With --window: skip windows without motion, or explain all.  [default: gate]",
     ),
 )
 
@@ -42,13 +44,13 @@ def long_options(command: Command) -> Command:
 
 
 def take_long_options(options: dict[str, Any], *, report: bool) -> Any | None:
-    """Take the options of long videos out of `options`.
+    """Remove the options of long videos from `options` and return them.
 
     Returns:
-        `LongOptions`, or None where the video is explained as one clip.
+        `LongOptions`, or None if the video is explained as one clip.
 
     Raises:
-        ConfigError: one of them is given that needs another, or is no time.
+        ConfigError: an option needs another one, or is not a time.
     """
     window, stride, scenes, gate = (
         options.pop(name) for name in ("window", "stride", "scenes", "gate")
@@ -56,7 +58,7 @@ def take_long_options(options: dict[str, Any], *, report: bool) -> Any | None:
     if window is None and not scenes:
         if stride is not None or gate is not None:
             name = "--stride" if stride is not None else "--gate"
-            raise ConfigError(f"{name} is for long videos", hint="give --window 30s too")
+            raise ConfigError(f"{name} needs --window", hint="add --window 30s")
         return None
     from tam_video.long import LongOptions
     from tam_video.long.gate import GateOptions
@@ -80,16 +82,16 @@ def explain_long_to_folder(
     *,
     force: bool,
 ) -> None:
-    """Run it and print what came of it.
+    """Explain a long video and print the answers.
 
     Raises:
-        TamVideoError: see `explain_long`; a `BatchError` where some windows failed.
+        TamVideoError: see `explain_long`; a `BatchError` if some windows failed.
     """
     from tam_video.long import default_long_dir, explain_long
 
     if len(paths) != 1:
         raise ConfigError(
-            f"{len(paths)} files are given, a long video is one", hint="tam-video batch for several"
+            f"--window takes one video, not {len(paths)} files", hint="use tam-video batch"
         )
     folder = output or default_long_dir(paths[0], config, turns, options)
     with console.progress() as progress:
@@ -107,16 +109,16 @@ def explain_long_to_folder(
     if "report" in result.files:
         console.note(f"report: {result.files['report']}")
     document = {"run_dir": result.folder, **result.timeline, "files": result.files}
-    console.result(document, _told(result.timeline, result.folder))
+    console.result(document, _lines(result.timeline, result.folder))
     if result.failed:
         raise BatchError(
             f"{len(result.failed)} of {len(result.windows)} windows failed",
-            hint="what was done is kept: the same command asks again about the rest",
+            hint="finished windows are kept: the same command retries the others",
         )
 
 
-def _told(timeline: Mapping[str, Any], folder: Path) -> str:
-    """A line for each window, and where all of it is."""
+def _lines(timeline: Mapping[str, Any], folder: Path) -> str:
+    """Return a line for each window, and the folder."""
     from tam_video.render.timeline import clock_text
 
     lines = [
@@ -125,5 +127,5 @@ def _told(timeline: Mapping[str, Any], folder: Path) -> str:
         for row in timeline["windows"]
     ]
     if timeline["nothing_moved"]:
-        lines = ["nothing moved: no window was asked"]
+        lines = ["no motion: no window was explained"]
     return "\n".join([*lines, str(folder)])

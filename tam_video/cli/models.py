@@ -1,4 +1,4 @@
-"""`tam-video models` and `tam-video doctor`: what is supported, and whether it works here."""
+"""`tam-video models` and `tam-video doctor`: supported models, and checks of one of them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import asdict
 import click
 
 from tam_video.cli.console import common_options, session
+from tam_video.cli.options import setting_options
 
 
 @click.command("models")
 @common_options
 def models_command(as_json: bool, verbose: int, quiet: bool) -> None:
-    """List the supported model families, with how their tokens lie in time and space.
+    """List the supported model families and the geometry of their visual tokens.
 
     A checkpoint's family is the `model_type` in its config.json.
     """
@@ -30,16 +31,13 @@ def models_command(as_json: bool, verbose: int, quiet: bool) -> None:
 
 
 @click.command("doctor")
-@click.option(
-    "-m", "--model", default="tiny", show_default=True, help="tiny, a folder, or a hub id."
-)
-@click.option("--revision", metavar="NAME", help="Branch, tag or commit of a hub id.")
-@click.option("--num-frames", type=click.IntRange(1), default=8, show_default=True)
-@click.option("--width", type=click.IntRange(16), default=320, show_default=True)
-@click.option("--height", type=click.IntRange(16), default=240, show_default=True)
+@setting_options("model.model", "model.revision")
+@click.option("--num-frames", type=click.IntRange(1), default=8, help="Frames.  [default: 8]")
+@click.option("--width", type=click.IntRange(16), default=320, help="Width.  [default: 320]")
+@click.option("--height", type=click.IntRange(16), default=240, help="Height.  [default: 240]")
 @common_options
 def doctor_command(
-    model: str,
+    model: str | None,
     revision: str | None,
     num_frames: int,
     width: int,
@@ -48,28 +46,31 @@ def doctor_command(
     verbose: int,
     quiet: bool,
 ) -> None:
-    """Check a checkpoint's config, processor and token layout on a made-up clip; no weights."""
+    """Check a checkpoint's config, processor and token layout on a synthetic clip."""
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.models.doctor import check_layout
 
+        name = model or "tiny"
         report = check_layout(
-            model, revision=revision, num_frames=num_frames, width=width, height=height
+            name, revision=revision, num_frames=num_frames, width=width, height=height
         )
         layout = report.layout
         lines = [
-            f"{model}: {report.family} ({report.status})",
+            f"{name}: {report.family} ({report.status})",
             f"{num_frames} frames of {width} x {height} -> {layout.t} slots of {layout.h} rows x "
             f"{layout.w} columns, {report.num_prompt_tokens} prompt tokens",
             f"frames of each slot: {' '.join('+'.join(map(str, s)) for s in layout.frame_slots)}",
-            _seen(report.layout.view.is_whole, layout.cell_box(0, 0, width=width, height=height)),
+            _coverage(
+                report.layout.view.is_whole, layout.cell_box(0, 0, width=width, height=height)
+            ),
             f"prompt text: {report.prompt_text}",
         ]
-        console.result({"model": model, **asdict(report)}, "\n".join(lines))
+        console.result({"model": name, **asdict(report)}, "\n".join(lines))
 
 
-def _seen(is_whole: bool, box: tuple[float, float, float, float]) -> str:
+def _coverage(is_whole: bool, box: tuple[float, float, float, float]) -> str:
     left, top, right, bottom = box
     cells = f"a cell is {right - left:.1f} x {bottom - top:.1f} source pixels"
     if is_whole:
-        return f"{cells}; the whole picture is seen"
+        return f"{cells}; the whole frame is covered"
     return f"{cells}; the first one starts at ({left:.1f}, {top:.1f})"

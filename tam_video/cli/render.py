@@ -1,4 +1,4 @@
-"""`tam-video render`: draw a finished run again, or several side by side, without a model."""
+"""`tam-video render`: render a finished run again, or several side by side, without a model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tam_video.cli.options import moved_video_options, setting_options
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The MP4 of a comparison; one run is drawn in its own folder.",
+    help="MP4 of a comparison; a single run is rendered into its own folder.",
 )
 @click.option("--force", is_flag=True, help="Replace the files of an earlier comparison.")
 @setting_options(
@@ -41,15 +41,15 @@ def render_command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Draw the annotated MP4s and the captions of a RUN folder again; needs no model.
+    """Render the annotated MP4s and captions of a RUN folder again, without a model.
 
-    With --layout compare: draw several RUNs of one clip side by side, into the file of -o.
+    With --layout compare: render several RUNs of one clip side by side into the file of -o.
     """
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.cli.settings import checked_runs
+        from tam_video.cli.settings import check_runs
 
         is_compared = options.get("layout") == "compare"
-        checked_runs(runs, output, videos, is_compared=is_compared)
+        check_runs(runs, output, videos, is_compared=is_compared)
         if is_compared:
             _compare(console, runs, output or Path(), videos, force=force, options=options)
         else:

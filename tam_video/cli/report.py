@@ -1,4 +1,4 @@
-"""`tam-video report` and `tam-video serve`: results for eyes."""
+"""`tam-video report` and `tam-video serve`: HTML reports of runs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @click.command("report")
 @click.argument("directory", metavar="RUN_DIR", type=click.Path(path_type=Path))
-@click.option("--single-file", is_flag=True, help="Put clip and pictures into the page.")
+@click.option("--single-file", is_flag=True, help="Embed clip and images in the page.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write one single file here (of many runs: the index page).",
+    help="Output file, written as a single file (for many runs: the index page).",
 )
 @moved_video_options
-@click.option("--no-clip", is_flag=True, help="Show no picture of the source.")
+@click.option("--no-clip", is_flag=True, help="Leave out all frames of the source.")
 @click.option("--force", is_flag=True, help="Replace existing reports.")
 @common_options
 def report_command(
@@ -39,11 +39,11 @@ def report_command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Write report.html of a finished run; of a folder of runs, theirs and an index.html.
+    """Write report.html of a finished run; for a folder of runs, all reports and index.html.
 
-    A report needs no model and no network. It opens from disk in any browser, beside clip.mp4: the
-    explained part of the source, encoded anew without its metadata. Reports that runs of a folder
-    already have are kept, unless --force is given.
+    A report needs no model and no network. It opens from disk in any browser, next to clip.mp4: the
+    explained part of the source, re-encoded without its metadata. Existing reports of runs in a
+    folder are kept unless --force is given.
     """
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.errors import ConfigError
@@ -74,7 +74,7 @@ def report_command(
 def _write_many(
     console: Console, runs: Sequence[Path], index: Path, *, clip: bool, force: bool
 ) -> Path:
-    """The reports that are missing, then the page that lists all; a lost source costs its clip."""
+    """Write the missing reports, without a clip if a source is missing, then the index page."""
     from tam_video.errors import InputError, RunFolderError
     from tam_video.report import write_index, write_report
     from tam_video.report.index import refuse_foreign
@@ -86,7 +86,7 @@ def _write_many(
                 try:
                     write_report(run, clip=clip, force=force)
                 except (InputError, RunFolderError) as exc:
-                    console.note(f"warning: {run} is shown without its clip: {exc.message}")
+                    console.note(f"warning: {run} has a report without clip: {exc.message}")
                     write_report(run, clip=False, force=force)
             progress("reports", done, len(runs))
     return write_index(runs, index, force=force)
@@ -94,7 +94,7 @@ def _write_many(
 
 @click.command("serve")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), help="0 for a free one  [default: 8642]")
+@click.option("--port", type=click.IntRange(0, 65535), help="0: a free one  [default: 8642]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--access-token",
@@ -115,8 +115,8 @@ def serve_command(
 ) -> None:
     """Show the runs in DIR in a browser, on this machine only. Stop with Ctrl-C.
 
-    Needs `pip install 'tam-video[serve]'`. Nothing is written. An address that others can reach
-    (--host) needs an --access-token.
+    Needs `pip install 'tam-video[serve]'`. Nothing is written. A --host that other machines can
+    reach needs an --access-token.
     """
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.report.server import DEFAULT_PORT, serve

@@ -1,8 +1,7 @@
-"""`tam-video run`: a ready-made use, as a preset describes it."""
+"""`tam-video run`: run a pipeline from a preset."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -19,7 +18,7 @@ SOME_FAILED = 3
 @click.command("run")
 @click.argument("preset", metavar="[PRESET.toml]", required=False, type=click.Path(path_type=Path))
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Folder.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Output.")
 @click.option(
     "--set",
     "settings",
@@ -27,10 +26,10 @@ SOME_FAILED = 3
     metavar="KEY=VALUE",
     help="Set a key of the preset, such as run.num_frames=16; may be repeated.",
 )
-@click.option("--force", is_flag=True, help="Replace what an earlier run wrote.")
-@click.option("--check", is_flag=True, help="Check the preset, print what it comes to, and end.")
-@click.option("--list", "list_all", is_flag=True, help="List the pipelines and end.")
-@click.option("--new", "new", metavar="PIPELINE", help="Print a preset with all keys and end.")
+@click.option("--force", is_flag=True, help="Replace the results of an earlier run.")
+@click.option("--check", is_flag=True, help="Check the preset, print all its keys, and exit.")
+@click.option("--list", "list_all", is_flag=True, help="List the pipelines and exit.")
+@click.option("--new", "new", metavar="PIPELINE", help="Print a preset with all keys and exit.")
 @common_options
 def run_command(
     preset: Path | None,
@@ -47,9 +46,8 @@ def run_command(
 ) -> None:
     """Run a pipeline: video-qa, annotated-clip, surveillance, medical.
 
-    INPUTs and -o stand in for those of the preset, --set for any key; what the preset leaves out
-    has its default. With several inputs the same command goes on where an earlier one was stopped.
-    Exit code 3: some inputs failed.
+    INPUT and -o override those of the preset, --set any key; missing keys have their defaults. With
+    several inputs, the same command resumes an interrupted run. Exit code 3: some inputs failed.
     """
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
         from tam_video.errors import ConfigError
@@ -63,18 +61,18 @@ def run_command(
             return
         if preset is None:
             raise ConfigError(
-                "no preset is named", hint="tam-video run --new video-qa > mine.toml makes one"
+                "no preset given", hint="create one: tam-video run --new video-qa > mine.toml"
             )
-        given: dict[str, Any] = dict(map(read_override, settings))
-        given |= {"inputs": list(inputs)} if inputs else {}
-        given |= {"output": str(output)} if output else {}
-        options = read_preset(preset, overrides=given)
+        overrides: dict[str, Any] = dict(map(read_override, settings))
+        overrides |= {"inputs": list(inputs)} if inputs else {}
+        overrides |= {"output": str(output)} if output else {}
+        options = read_preset(preset, overrides=overrides)
         pipeline = load_pipeline(options.pipeline).from_options(options)
         if check:
-            document = options.model_dump(mode="json")
+            document = options.model_dump(mode="json", by_alias=False)
             console.result(document, "\n".join(_lines(document)))
             return
-        # stdout is for the result: libraries of workers talk
+        # stdout is for the result; libraries of the workers may print
         with redirect_stdout(sys.stderr), console.progress() as progress:
             result = pipeline.run(force=force, progress=progress)
         for warning in result.warnings:
@@ -97,22 +95,24 @@ def _list(console: Console) -> None:
     from tam_video.pipelines.base import PIPELINES
     from tam_video.pipelines.preset import load_pipeline
 
-    told = {
+    summaries = {
         name: (load_pipeline(name).__doc__ or "").partition("\n")[0] for name in PIPELINES.names()
     }
-    lines = [f"{name:16s}{summary}" for name, summary in told.items()]
-    console.result({"pipelines": told}, "\n".join(lines))
+    lines = [f"{name:16s}{summary}" for name, summary in summaries.items()]
+    console.result({"pipelines": summaries}, "\n".join(lines))
 
 
 def _print_new(console: Console, name: str) -> None:
-    from tam_video.pipelines.preset import preset_text
+    from tam_video.pipelines.new import preset_text
 
     text = preset_text(name)
     console.result({"pipeline": name, "preset": text}, text.rstrip("\n"))
 
 
 def _lines(document: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Options as lines of TOML; what is not set is a comment, as TOML has no null."""
+    """Return options as lines of TOML; unset ones are comments, as TOML has no null."""
+    from tam_video.pipelines.new import toml
+
     lines = []
     for key, value in document.items():
         if isinstance(value, Mapping):
@@ -120,14 +120,5 @@ def _lines(document: Mapping[str, Any], prefix: str = "") -> list[str]:
         elif value is None:
             lines.append(f"# {prefix}{key} is not set")
         else:
-            lines.append(f"{prefix}{key} = {_toml(value)}")
+            lines.append(f"{prefix}{key} = {toml(value)}")
     return lines
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Mapping):
-        pairs = (f"{key} = {_toml(each)}" for key, each in value.items() if each is not None)
-        return f"{{ {', '.join(pairs)} }}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Options of the command line to settings, turns and inputs."""
+"""Options of the command line as settings, conversation and inputs."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def config_from_options(options: dict[str, Any]) -> RunConfig:
 def parse_inputs(
     videos: Sequence[Path], question: str | None, conversation: Path | None
 ) -> tuple[tuple[Message, ...], tuple[Path, ...]]:
-    """The turns to ask and the files that they are about.
+    """Return the turns of the conversation and the input files.
 
     Args:
         videos: files named on the command line.
-        question: the one question.
+        question: a single question.
         conversation: JSON file with the turns, which may name the files itself.
 
     Raises:
-        ConfigError: both or none were given, of the question and the conversation or of the two
-            places for files; or the conversation is wrong.
+        ConfigError: not exactly one of question and conversation, no files, files given twice, or
+            an invalid conversation.
     """
     if (question is None) == (conversation is None):
         raise ConfigError(
@@ -52,27 +52,27 @@ def parse_inputs(
             )
         turns, paths = read.turns, read.paths or paths
     if not paths:
-        raise ConfigError("there is no video or image to explain", hint="name a file: VIDEO")
+        raise ConfigError("no video or image given", hint="add a file: VIDEO")
     return turns, paths
 
 
-def checked_runs(
+def check_runs(
     runs: Sequence[Path], output: Path | None, videos: Sequence[Path], *, is_compared: bool
 ) -> None:
-    """Raise where the options of `render` contradict each other.
+    """Raise if the options of `render` contradict each other.
 
     Raises:
         ConfigError: several runs without a comparison, or a comparison without an output.
     """
     if is_compared and output is None:
-        raise ConfigError("a comparison needs a file to write", hint="-o comparison.mp4")
+        raise ConfigError("a comparison needs an output file", hint="-o comparison.mp4")
     if is_compared and len(runs) < 2:
         raise ConfigError("a comparison needs several runs", hint="name two run folders or more")
     if is_compared and len(videos) > 1:
-        raise ConfigError("compared runs are of one clip", hint="give --video once")
+        raise ConfigError("compared runs have one clip", hint="give --video once")
     if not is_compared and len(runs) > 1:
-        raise ConfigError("several runs are drawn side by side only", hint="--layout compare")
+        raise ConfigError("several runs need --layout compare", hint="--layout compare")
     if not is_compared and output is not None:
         raise ConfigError(
-            "a run is drawn in its own folder", hint="leave -o out, or use --layout compare"
+            "a run is drawn into its own folder", hint="remove -o, or use --layout compare"
         )

@@ -7,9 +7,9 @@ small picture and its background, however long the video is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Annotated, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,60 +17,67 @@ from numpy.typing import NDArray
 from tam_video.errors import ConfigError
 from tam_video.long.background import Background
 from tam_video.long.pictures import small_pictures
+from tam_video.settings.declare import Setting, check_values
 from tam_video.types import ByteArray
 from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, checked_path
 
+_SHARE: Final[dict[str, Any]] = {"ge": 0, "le": 1}
+_DURATION: Final[dict[str, Any]] = {"ge": 0, "le": 86_400}
 _CLOSING_PX = 5  # parts of a thing closer than this are one box
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GateOptions:
-    """What the gate looks at and what it calls motion.
+    """Options of the motion gate: how often it looks, and what counts as motion."""
 
-    Attributes:
-        looks_per_second: pictures that are looked at, a second of video.
-        side: pixels of the longer side they are looked at in.
-        deviations: standard deviations of a pixel's own noise that count as another thing.
-        min_levels: grey levels (of 255) that never count.
-        min_area: share of the picture that a moved thing covers at least.
-        on_share: moved share of the picture that begins a span.
-        off_share: moved share that goes on with one.
-        global_share: from this share on the whole picture has changed: light, or a cut. A lone
-            look of that kind is a flash and begins no span.
-        relearn_seconds: the background is learned anew after so much of a changed picture.
-        absorb_seconds: how long a thing must stand still to become background.
-        hold_before_seconds: what is kept before a span.
-        hold_after_seconds: what is kept after it.
-        merge_seconds: spans closer than this are one.
-    """
-
-    looks_per_second: float = 2.0
-    side: int = 160
-    deviations: float = 4.0
-    min_levels: float = 10.0
-    min_area: float = 0.001
-    on_share: float = 0.001
-    off_share: float = 0.0005
-    global_share: float = 0.5
-    relearn_seconds: float = 3.0
-    absorb_seconds: float = 30.0
-    hold_before_seconds: float = 1.0
-    hold_after_seconds: float = 1.0
-    merge_seconds: float = 2.0
+    looks_per_second: Annotated[
+        float, Setting(help="Frames examined per second; at least 8 to redact motion.", gt=0, le=60)
+    ] = 2.0
+    side: Annotated[
+        int, Setting(help="Longer side of the examined frames, in pixels.", ge=16, le=4096)
+    ] = 160
+    deviations: Annotated[
+        float, Setting(help="Change that counts, in standard deviations of a pixel's noise.", gt=0)
+    ] = 4.0
+    min_levels: Annotated[
+        float, Setting(help="Smallest change that counts, in grey levels.", ge=0, le=255)
+    ] = 10.0
+    min_area: Annotated[
+        float, Setting(help="Smallest area of a moving object, as a share of the frame.", **_SHARE)
+    ] = 0.001
+    on_share: Annotated[
+        float, Setting(help="Moving share of the frame that starts a span.", **_SHARE)
+    ] = 0.001
+    off_share: Annotated[
+        float, Setting(help="Moving share of the frame that continues a span.", **_SHARE)
+    ] = 0.0005
+    global_share: Annotated[
+        float,
+        Setting(help="Changed share that counts as a change of light or a cut.", **_SHARE),
+    ] = 0.5
+    relearn_seconds: Annotated[
+        float,
+        Setting(help="Duration of such a change until the background is replaced.", **_DURATION),
+    ] = 3.0
+    absorb_seconds: Annotated[
+        float, Setting(help="Time until a still object becomes background.", gt=0)
+    ] = 30.0
+    hold_before_seconds: Annotated[
+        float, Setting(help="Time added before a span.", **_DURATION)
+    ] = 1.0
+    hold_after_seconds: Annotated[float, Setting(help="Time added after a span.", **_DURATION)] = (
+        1.0
+    )
+    merge_seconds: Annotated[
+        float, Setting(help="Spans with a smaller gap are merged.", **_DURATION)
+    ] = 2.0
 
     def __post_init__(self) -> None:
-        positive = {"looks_per_second", "side", "deviations", "absorb_seconds"}
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if not np.isfinite(value) or value < 0 or (item.name in positive and value == 0):
-                raise ConfigError(
-                    f"the gate's {item.name} can't be {value}", hint="give a positive number"
-                )
-        if self.side < 16:
-            raise ConfigError(f"{self.side} pixels are too few to see", hint="side = 160")
+        check_values(self)
         if self.off_share > self.on_share:
             raise ConfigError(
-                "off_share is above on_share: a span would end as it begins", hint="lower off_share"
+                "off_share is larger than on_share: a span would end as it starts",
+                hint="lower off_share",
             )
 
     @property

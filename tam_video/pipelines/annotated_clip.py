@@ -12,16 +12,15 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
-
-from pydantic import Field
+from typing import Annotated, ClassVar, Self
 
 from tam_video.batch.sources import is_remote
 from tam_video.batch.storage import BATCH_FILE
 from tam_video.errors import ConfigError, OutputExistsError
 from tam_video.pipelines.asking import ask_in_batch, failure, named_clips, remove_batch
-from tam_video.pipelines.base import PipelineOptions, PipelineResult, QuestionText
+from tam_video.pipelines.base import PipelineOptions, PipelineResult, QuestionText, Workers
 from tam_video.runs import explain_to_folder
+from tam_video.settings.declare import Setting
 from tam_video.stages import StageProgress
 from tam_video.workspace.files import wrap_os_errors
 
@@ -39,17 +38,19 @@ _NAMES = {
 
 
 class AnnotatedClipOptions(PipelineOptions):
-    """Preset options of `annotated-clip`.
+    """Preset options of `annotated-clip`."""
 
-    Attributes:
-        question: question about every clip; the words of its answer are drawn.
-        keep_runs: keep the run folders in `runs`: answers, maps, manifests.
-        workers: number of processes for several clips; None for one per GPU, or one.
-    """
-
-    question: QuestionText
-    keep_runs: bool = False
-    workers: int | None = Field(default=None, ge=1)
+    question: Annotated[
+        QuestionText,
+        Setting(
+            help="Question about every clip; the words of its answer are drawn.",
+            value="Describe the video.",
+        ),
+    ]
+    keep_runs: Annotated[
+        bool, Setting(help="Keep the run folders in `runs`: answers, maps, manifests.")
+    ] = False
+    workers: Workers = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from tam_video.config import RunConfig
 from tam_video.registry import Registry
+from tam_video.settings.declare import Setting
 from tam_video.stages import StageProgress
 
 PIPELINES = Registry(
@@ -36,19 +37,34 @@ class Table(BaseModel):
 
 
 class PipelineOptions(Table):
-    """Keys of every preset; each pipeline adds its own.
+    """Keys of every preset; each pipeline adds its own."""
 
-    Attributes:
-        pipeline: a name of `PIPELINES`.
-        inputs: videos, folders, globs or addresses; a path counts from the preset's folder.
-        output: output folder; a path counts from the working directory.
-        run: settings of an explanation, as the options of `tam-video explain`.
-    """
+    pipeline: Annotated[str, Setting(help="Name of the pipeline.")]
+    inputs: Annotated[
+        tuple[str, ...],
+        Setting(
+            help="Videos, folders, globs or addresses. Paths are relative to this file, those of a "
+            "command line (INPUT) to the working directory.",
+            value=("../samples/shapes.mp4",),
+        ),
+        Field(min_length=1),
+    ]
+    output: Annotated[Path, Setting(help="Output folder, relative to the working directory.")]
+    run: Annotated[
+        RunConfig,
+        Setting(help="Settings of an explanation; see the options of `tam-video explain`."),
+    ] = RunConfig()
 
-    pipeline: str
-    inputs: tuple[str, ...] = Field(min_length=1)
-    output: Path
-    run: RunConfig = RunConfig()
+
+Workers = Annotated[
+    int | None,
+    Setting(
+        help="Number of worker processes, for several clips.",
+        unset="one per GPU, or one",
+        example=2,
+        ge=1,
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,6 @@ from tam_video.pipelines.toml_lines import KeyPath, key_lines, line_of
 
 SCHEMA = 1
 _MAX_BYTES = 1 << 20
-_HERE = Path(__file__).resolve().parent
-_PRESETS = (_HERE / "presets", _HERE.parents[1] / "pipelines")  # in a wheel, in a checkout
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -83,21 +81,6 @@ def read_override(text: str) -> tuple[str, Any]:
             ) from exc
         return key, value
     return key, parsed["value"] if len(parsed) == 1 else value
-
-
-def preset_text(name: str) -> str:
-    """The preset that the package brings for a pipeline, with a comment on each key.
-
-    Raises:
-        UnknownNameError: there is no such pipeline.
-        ConfigError: there is no preset for it.
-    """
-    load_pipeline(name)
-    file = f"{name.replace('-', '_')}.toml"
-    for folder in _PRESETS:
-        if (folder / file).is_file():
-            return (folder / file).read_text(encoding="utf-8")
-    raise ConfigError(f"the package brings no preset for {name!r}", hint="see its documentation")
 
 
 def load_pipeline(name: str) -> type[Pipeline]:

@@ -79,6 +79,13 @@ class Field:
         return get_args(inner) if get_origin(inner) is Literal else ()
 
     @property
+    def meaning(self) -> str:
+        """The help, with the choices if it does not name them."""
+        if all(choice in self.setting.help for choice in self.choices):
+            return self.setting.help
+        return f"{self.setting.help} One of: {', '.join(self.choices)}."
+
+    @property
     def scalar(self) -> Any:
         """The type without None."""
         if get_origin(self.type) not in (Union, UnionType):

@@ -74,8 +74,8 @@ class SamplingSettings:
     frame_size: Annotated[
         Literal["source", "processor"],
         Setting(
-            help="Size of decoded frames. processor: as small as the model's processor makes them; "
-            "saves memory, changes pixel values slightly."
+            help="Size of decoded frames. source: unchanged; processor: as small as the model's "
+            "processor makes them, which saves memory and changes pixel values slightly."
         ),
     ] = "source"
     sampler: Annotated[
@@ -163,8 +163,8 @@ class MethodSettings:
     profile: Annotated[
         Profile,
         Setting(
-            help="Profile of the method tam. published: the paper's steps; reference: the numbers "
-            "of the public code."
+            help="Profile of the method tam. default: with temporal steps; published: the paper's "
+            "steps; reference: the numbers of the public code."
         ),
     ] = "default"
     layer: Annotated[

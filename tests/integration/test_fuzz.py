@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tam_video.errors import ConfigError, NoVideoStreamError
 from tam_video.models import parse_conversation
 from tam_video.pipelines.base import PIPELINES, PipelineOptions
-from tam_video.pipelines.preset import preset_text, read_preset
+from tam_video.pipelines.new import preset_text
+from tam_video.pipelines.preset import read_preset
 from tam_video.video.reader import open_video
 
 sys.path.insert(0, str(Path(__file__).parents[2]))

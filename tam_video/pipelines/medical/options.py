@@ -7,7 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
-from tam_video.pipelines.base import PipelineOptions, Table
+from tam_video.pipelines.base import PipelineOptions, Table, Workers
+from tam_video.settings.declare import Setting
 
 Side: TypeAlias = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)]
 MaskBox: TypeAlias = tuple[Side, Side, Side, Side]
@@ -15,48 +16,108 @@ MaskBox: TypeAlias = tuple[Side, Side, Side, Side]
 
 
 class ProtocolQuestion(Table):
-    """One question of the protocol.
+    """One question of the protocol."""
 
-    Attributes:
-        id: name of the question in pages and tables.
-        text: question for the model.
-        modality: modalities that the question is for: codes as in DICOM ("US"), or "video" for a
-            file that is not DICOM; empty for all.
-    """
-
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
-    text: str = Field(min_length=1)
-    modality: tuple[str, ...] = ()
+    id: Annotated[
+        str,
+        Setting(help='Name in pages and tables: letters, digits, "-" and "_".'),
+        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"),
+    ]
+    text: Annotated[str, Setting(help="Question for the model."), Field(min_length=1)]
+    modality: Annotated[
+        tuple[str, ...],
+        Setting(
+            help='Modalities that the question is for: DICOM codes ("US", "XA", "CT"), or "video" '
+            "for files that are not DICOM; empty for all."
+        ),
+    ] = ()
 
 
 class MedicalOptions(PipelineOptions):
-    """Options of the medical pipeline.
+    """Options of the medical pipeline."""
 
-    Attributes:
-        questions: the protocol, asked about every clip in this order.
-        salt_file: key of all pseudonyms, created if missing; TAM_VIDEO_SALT takes precedence.
-        mask: "outside-regions" blackens everything outside the ultrasound regions.
-        mask_boxes: boxes to blacken; see `MaskBox`.
-        crop: crop to the "largest-region" of tissue, to the bounding box of "all-regions", or
-            "none".
-        unmasked: whether to "refuse" or to "warn" about a file that has burned-in text and no
-            mask, or that has no regions although a region option is set.
-        secondary_capture: also write the annotated frames as DICOM.
-        workers: number of processes, each with its own model; None for one per GPU, or one.
-        timeout_seconds: time limit for a question; None for no limit.
-        retry_failed: retry questions that failed in an earlier run.
-    """
-
-    questions: tuple[ProtocolQuestion, ...] = Field(min_length=1)
-    salt_file: Path = Path("~/.config/tam-video/salt")
-    mask: Literal["none", "outside-regions"] = "none"
-    mask_boxes: tuple[MaskBox, ...] = ()
-    crop: Literal["none", "largest-region", "all-regions"] = "none"
-    unmasked: Literal["refuse", "warn"] = "refuse"
-    secondary_capture: bool = False
-    workers: int | None = Field(default=None, ge=1)
-    timeout_seconds: float | None = Field(default=None, gt=0)
-    retry_failed: bool = False
+    inputs: Annotated[
+        tuple[str, ...],
+        Setting(
+            help='Files, folders or globs ("echo/*.dcm"); in a folder, DICOM files are found by '
+            "content. Paths are relative to this file, those of a command line (INPUT) to the "
+            "working directory.",
+            value=("../samples/ultrasound.dcm",),
+        ),
+        Field(min_length=1),
+    ]
+    output: Annotated[
+        Path,
+        Setting(
+            help="Output folder, relative to the working directory: index.html, a page for each "
+            "study, a run folder for each answer, all named by pseudonyms.",
+            value="medical",
+        ),
+    ]
+    questions: Annotated[
+        tuple[ProtocolQuestion, ...],
+        Setting(
+            help="The protocol: every question is asked about every clip, in this order.",
+            value=(
+                {"id": "description", "text": "Describe the video."},
+                {"id": "motion", "text": "What moves?", "modality": ("US", "video")},
+            ),
+        ),
+        Field(min_length=1),
+    ]
+    salt_file: Annotated[
+        Path,
+        Setting(
+            help="Key of all pseudonyms: the same patient has the same pseudonym under the same "
+            "key. Created if missing; keep it, outside the output. The environment variable "
+            "TAM_VIDEO_SALT takes precedence."
+        ),
+    ] = Path("~/.config/tam-video/salt")
+    mask: Annotated[
+        Literal["none", "outside-regions"],
+        Setting(
+            help='"outside-regions" blackens everything outside the ultrasound regions of a file.',
+            value="outside-regions",
+        ),
+    ] = "none"
+    mask_boxes: Annotated[
+        tuple[MaskBox, ...],
+        Setting(
+            help="Boxes to blacken in every clip: [left, top, right, bottom] of the source frame. "
+            "Four integers are pixels, else fractions of width and height: "
+            "[[0.0, 0.0, 1.0, 0.08]] is the upper 8 %, [[0, 0, 320, 24]] a banner of 24 rows."
+        ),
+    ] = ()
+    crop: Annotated[
+        Literal["none", "largest-region", "all-regions"],
+        Setting(
+            help='Crop to the largest region of tissue ("largest-region"), to the bounding box of '
+            '"all-regions", or "none".',
+            value="largest-region",
+        ),
+    ] = "none"
+    unmasked: Annotated[
+        Literal["refuse", "warn"],
+        Setting(
+            help="Files with burned-in text (BurnedInAnnotation) and no mask, or without regions "
+            'although a region option is set: "refuse" them, or "warn" and use the whole frame.'
+        ),
+    ] = "refuse"
+    secondary_capture: Annotated[
+        bool,
+        Setting(
+            help="Also write the annotated frames as DICOM (multi-frame Secondary Capture, new "
+            "UIDs, the pseudonym as patient name)."
+        ),
+    ] = False
+    workers: Workers = None
+    timeout_seconds: Annotated[
+        float | None,
+        Setting(help="Time limit for a question.", unset="no limit", example=600.0, gt=0),
+    ] = None
+    retry_failed: Annotated[
+        bool, Setting(help="Retry questions that failed in an earlier run.")
+    ] = False
 
     @field_validator("questions")
     @classmethod

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from tam_video.long.gate import GateOptions
 from tam_video.pipelines.base import PipelineOptions, QuestionText, Table
+from tam_video.settings.declare import Setting
 from tam_video.video.live import FollowOptions
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -20,25 +21,37 @@ _GIB, _MIB = 1 << 30, 1 << 20
 
 
 class QuestionOptions(Table):
-    """A question and its alert rule.
+    """A question and its alert rule."""
 
-    Attributes:
-        name: short name for folders and lists.
-        ask: the question.
-        pattern: alert if this regular expression matches in the answer, ignoring case.
-        yes_probability: alert if the first token of the answer is a yes with this probability.
-        yes_words: words that count as yes, ignoring case; each is one token of the model.
-        match: whether "all" or "any" of the given conditions must hold.
-        always: alert for every answer.
-    """
-
-    name: Name
-    ask: QuestionText
-    pattern: str | None = None
-    yes_probability: Share | None = None
-    yes_words: tuple[QuestionText, ...] = ("yes",)
-    match: Literal["all", "any"] = "all"
-    always: bool = False
+    name: Annotated[Name, Setting(help='Short name for folders and lists: A-Z a-z 0-9 "-" "_".')]
+    ask: Annotated[QuestionText, Setting(help="Question for the model.")]
+    pattern: Annotated[
+        str | None,
+        Setting(
+            help="Alert if this regular expression matches in the answer, ignoring case.",
+            unset="no such rule",
+            example="\\bfire\\b",
+        ),
+    ] = None
+    yes_probability: Annotated[
+        float | None,
+        Setting(
+            help="Alert if the first token of the answer is a yes with this probability; keeps at "
+            "least 20 candidates.",
+            unset="no such rule",
+            example=0.6,
+            ge=0,
+            le=1,
+        ),
+    ] = None
+    yes_words: Annotated[
+        tuple[QuestionText, ...],
+        Setting(help="Words that count as yes, ignoring case; each is one token of the model."),
+    ] = ("yes",)
+    match: Annotated[
+        Literal["all", "any"], Setting(help="Conditions that must hold: all or any of the given.")
+    ] = "all"
+    always: Annotated[bool, Setting(help="Alert for every answer.")] = False
 
     @model_validator(mode="after")
     def _has_a_rule(self) -> Self:
@@ -52,29 +65,10 @@ class QuestionOptions(Table):
         return self
 
 
-class MotionOptions(Table):
-    """The motion gate: no question is asked where nothing moves.
+class MotionOptions(BaseModel, GateOptions, frozen=True, extra="forbid"):
+    """The motion gate: no question is asked where nothing moves."""
 
-    All fields but `enabled` are those of `tam_video.long.gate.GateOptions`.
-
-    Attributes:
-        enabled: False to ask about every window of every file.
-    """
-
-    enabled: bool = True
-    looks_per_second: float = Field(default=2.0, gt=0, le=60)
-    side: int = Field(default=160, ge=16, le=4096)
-    deviations: float = Field(default=4.0, gt=0)
-    min_levels: float = Field(default=10.0, ge=0, le=255)
-    min_area: Share = 0.001
-    on_share: Share = 0.001
-    off_share: Share = 0.0005
-    global_share: Share = 0.5
-    relearn_seconds: Seconds = 3.0
-    absorb_seconds: float = Field(default=30.0, gt=0)
-    hold_before_seconds: Seconds = 1.0
-    hold_after_seconds: Seconds = 1.0
-    merge_seconds: Seconds = 2.0
+    enabled: Annotated[bool, Setting(help="false: ask about every window of every file.")] = True
 
     def gate(self, *, redacts: bool) -> GateOptions:
         """Return the options of the gate, with more looks per second for redaction.
@@ -89,41 +83,49 @@ class MotionOptions(Table):
 
 
 class AlertOptions(Table):
-    """Clip and files of an alert.
+    """Clip and files of an alert."""
 
-    Attributes:
-        before_seconds: length of the clip before the window.
-        after_seconds: length of the clip after the window.
-        cooldown_seconds: minimum time between two alerts of a camera and a question.
-        show_motion: draw boxes around moving objects in the annotated clip.
-        report: write `report.html` into the folder of an alert.
-    """
-
-    before_seconds: Seconds = 3.0
-    after_seconds: Seconds = 3.0
-    cooldown_seconds: Seconds = 30.0
-    show_motion: bool = True
-    report: bool = True
+    before_seconds: Annotated[
+        Seconds,
+        Setting(help="Length of the clip before the window, from the file before it if needed."),
+    ] = 3.0
+    after_seconds: Annotated[
+        Seconds, Setting(help="Length of the clip after the window, up to the end of its file.")
+    ] = 3.0
+    cooldown_seconds: Annotated[
+        Seconds, Setting(help="Minimum time between two alerts of a camera and a question.")
+    ] = 30.0
+    show_motion: Annotated[
+        bool, Setting(help="Draw boxes around moving objects in the annotated clip.")
+    ] = True
+    report: Annotated[bool, Setting(help="Write report.html.")] = True
 
 
 class RedactOptions(Table):
-    """Redaction of every frame that is written.
+    """Redaction of every frame that is written."""
 
-    Attributes:
-        boxes: (left, top, right, bottom) in fractions of the frame, 0 to 1.
-        motion: redact moving objects, as the gate detects them.
-        style: "pixelate", "blur" or "black".
-        margin: margin on each side of a moving object, as a fraction of its size.
-        hold_seconds: how long before and after motion its box is redacted.
-        before_model: redact the frames of the model too.
-    """
-
-    boxes: tuple[tuple[Share, Share, Share, Share], ...] = ()
-    motion: bool = False
-    style: Literal["pixelate", "blur", "black"] = "pixelate"
-    margin: float = Field(default=0.25, ge=0, le=4)
-    hold_seconds: float = Field(default=1.0, ge=0, le=60)
-    before_model: bool = False
+    boxes: Annotated[
+        tuple[tuple[Share, Share, Share, Share], ...],
+        Setting(help="[[0.0, 0.0, 0.5, 0.2]]: left, top, right, bottom in fractions of the frame."),
+    ] = ()
+    motion: Annotated[
+        bool,
+        Setting(help="Redact moving objects. Objects that stand still need boxes."),
+    ] = False
+    style: Annotated[
+        Literal["pixelate", "blur", "black"], Setting(help="Style: pixelate, blur, black.")
+    ] = "pixelate"
+    margin: Annotated[
+        float,
+        Setting(
+            help="Margin on each side of a moving object, as a fraction of its size.", ge=0, le=4
+        ),
+    ] = 0.25
+    hold_seconds: Annotated[
+        float,
+        Setting(help="Time before and after motion during which its box is redacted.", ge=0, le=60),
+    ] = 1.0
+    before_model: Annotated[bool, Setting(help="Also redact the frames of the model.")] = False
 
     @model_validator(mode="after")
     def _boxes_are_not_empty(self) -> Self:
@@ -138,27 +140,50 @@ class RedactOptions(Table):
 
 
 class RecordOptions(Table):
-    """Recording of cameras that are addresses; not used for files.
+    """Recording of cameras that are addresses; not used for files."""
 
-    The fields that are not listed are those of `tam_video.video.live.FollowOptions`.
-
-    Attributes:
-        rtsp_transport: "tcp" or "udp".
-        buffer_mebibytes: packets that may wait for the disk; others are dropped and counted.
-        max_gibibytes: size of a camera's recorded files; the oldest are removed. None for no limit.
-        min_free_gibibytes: free disk space to keep, in the same way.
-    """
-
-    segment_seconds: float = Field(default=60.0, ge=1, le=3600)
-    duration_seconds: float | None = Field(default=None, gt=0)
-    rtsp_transport: Literal["tcp", "udp"] = "tcp"
-    open_seconds: float = Field(default=10.0, gt=0)
-    read_seconds: float = Field(default=5.0, gt=0)
-    longest_wait_seconds: float = Field(default=30.0, gt=0)
-    give_up_seconds: float | None = Field(default=None, gt=0)
-    buffer_mebibytes: int = Field(default=64, ge=1)
-    max_gibibytes: float | None = Field(default=50.0, gt=0)
-    min_free_gibibytes: float = Field(default=1.0, ge=0)
+    segment_seconds: Annotated[
+        float,
+        Setting(help="A recorded file ends at the first keyframe after this.", ge=1, le=3600),
+    ] = 60.0
+    duration_seconds: Annotated[
+        float | None,
+        Setting(
+            help="Length of the recording.", unset="record until stopped", example=3600.0, gt=0
+        ),
+    ] = None
+    rtsp_transport: Annotated[
+        Literal["tcp", "udp"], Setting(help="Transport of RTSP: tcp, udp.")
+    ] = "tcp"
+    open_seconds: Annotated[float, Setting(help="Time limit for connecting.", gt=0)] = 10.0
+    read_seconds: Annotated[
+        float, Setting(help="Longest silence before the connection is opened again.", gt=0)
+    ] = 5.0
+    longest_wait_seconds: Annotated[
+        float,
+        Setting(help="Longest wait between two attempts; it grows with the silence.", gt=0),
+    ] = 30.0
+    give_up_seconds: Annotated[
+        float | None,
+        Setting(
+            help="Silence after which a camera has failed.", unset="never", example=600.0, gt=0
+        ),
+    ] = None
+    buffer_mebibytes: Annotated[
+        int,
+        Setting(help="Packets waiting for the disk; more are dropped and counted.", ge=1),
+    ] = 64
+    max_gibibytes: Annotated[
+        float | None,
+        Setting(
+            help="Size of a camera's recorded files; the oldest are removed.",
+            unset="no limit",
+            gt=0,
+        ),
+    ] = 50.0
+    min_free_gibibytes: Annotated[
+        float, Setting(help="Free disk space to keep, in the same way.", ge=0)
+    ] = 1.0
 
     def follow(self) -> FollowOptions:
         """Return the options of a stream follower."""
@@ -172,26 +197,62 @@ class RecordOptions(Table):
 
 
 class SurveillanceOptions(PipelineOptions):
-    """Preset options of the surveillance pipeline.
+    """Preset options of the surveillance pipeline."""
 
-    Attributes:
-        questions: questions about each window where something moves.
-        window_seconds: maximum length of a window.
-        motion: the motion gate.
-        alerts: clip and files of an alert.
-        redact: redaction.
-        record: recording of cameras that are addresses.
-        keep: recorded files to keep: "alerts" for those with an alert, or "all". Input files are
-            never removed.
-    """
-
-    questions: tuple[QuestionOptions, ...] = Field(min_length=1)
-    window_seconds: float = Field(default=10.0, gt=0, le=3600)
-    motion: MotionOptions = MotionOptions()
-    alerts: AlertOptions = AlertOptions()
-    redact: RedactOptions = RedactOptions()
-    record: RecordOptions = RecordOptions()
-    keep: Literal["alerts", "all"] = "alerts"
+    inputs: Annotated[
+        tuple[str, ...],
+        Setting(
+            help='Files, folders, globs ("yard/*.mp4"), or addresses of cameras (rtsp://, '
+            "rtsps://, http://, https://, udp://). Paths are relative to this file, those of a "
+            "command line (INPUT) to the working directory. Only these are opened: redirects and "
+            "playlists are not followed.",
+            value=("../samples/*.mp4",),
+        ),
+        Field(min_length=1),
+    ]
+    questions: Annotated[
+        tuple[QuestionOptions, ...],
+        Setting(
+            help="Questions about each window where something moves. Repeat [[questions]] for "
+            "another one.",
+            value=(
+                {
+                    "name": "triangle",
+                    "ask": "Is there a purple triangle?",
+                    "yes_probability": 0.6,
+                },
+            ),
+        ),
+        Field(min_length=1),
+    ]
+    window_seconds: Annotated[float, Setting(help="Maximum length of a window.", gt=0, le=3600)] = (
+        10.0
+    )
+    motion: Annotated[
+        MotionOptions, Setting(help="The motion gate: no question is asked where nothing moves.")
+    ] = MotionOptions()
+    alerts: Annotated[AlertOptions, Setting(help="Clip and files of an alert.")] = AlertOptions()
+    redact: Annotated[
+        RedactOptions,
+        Setting(
+            help="Redaction of every frame that is written. Recorded files are then removed after "
+            "they were watched."
+        ),
+    ] = RedactOptions()
+    record: Annotated[
+        RecordOptions,
+        Setting(
+            help="Recording of cameras that are addresses. Ctrl-C or SIGTERM stops it cleanly; the "
+            "next start resumes."
+        ),
+    ] = RecordOptions()
+    keep: Annotated[
+        Literal["alerts", "all"],
+        Setting(
+            help='Recorded files to keep: "alerts" for those with an alert, or "all". Input files '
+            "are never removed."
+        ),
+    ] = "alerts"
 
     @model_validator(mode="after")
     def _options_agree(self) -> Self:

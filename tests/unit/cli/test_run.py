@@ -64,7 +64,7 @@ def test_text_of_a_preset_can_write_no_line_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no preset is named"),
+        ([], "no preset given"),
         (["none.toml"], "can't be read"),
         (["--new", "video-q"], "did you mean video-qa"),
         ([PRESETS / "video_qa.toml", "--set", "nothing"], "sets nothing"),
@@ -86,12 +86,12 @@ def test_a_new_preset_is_the_one_that_is_brought_along(tmp_path):
     assert run(preset, "--check", "clip.mp4").exit_code == 0
 
 
-def test_pipelines_are_listed_with_what_they_are_for():
+def test_pipelines_are_listed_with_their_summaries():
     done = run("--list")
     assert done.exit_code == 0, done.output
     names = [line.split()[0] for line in done.stdout.splitlines()]
     assert names == ["annotated-clip", "medical", "surveillance", "video-qa"]
-    assert "video-qa        Answers to questions" in done.stdout
+    assert "video-qa        Answers to questions about clips" in done.stdout
 
 
 @pytest.mark.parametrize("num_failed", [0, 2])

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tam_video.cli.settings import (
-    checked_runs,
+    check_runs,
     config_from_options,
     parse_inputs,
 )
@@ -46,9 +46,9 @@ def test_a_conversation_of_text_is_about_the_given_files(chat):
 def test_what_is_asked_of_nothing_or_twice_is_refused(chat):
     with pytest.raises(ConfigError, match="is given as well"):
         parse_inputs([Path("b.mp4")], None, chat(VIDEO, TEXT))
-    with pytest.raises(ConfigError, match="no video or image"):
+    with pytest.raises(ConfigError, match="no video or image given"):
         parse_inputs([], None, chat(TEXT))
-    with pytest.raises(ConfigError, match="no video or image"):
+    with pytest.raises(ConfigError, match="no video or image given"):
         parse_inputs([], "What?", None)
     with pytest.raises(ConfigError, match="a question or a conversation"):
         parse_inputs([Path("b.mp4")], "What?", chat(TEXT))
@@ -99,5 +99,5 @@ def test_looks_that_make_no_sense_are_refused(options):
 )
 def test_runs_to_draw_that_make_no_sense_are_refused(runs, output, videos, is_compared):
     with pytest.raises(ConfigError) as caught:
-        checked_runs(runs, output, videos, is_compared=is_compared)
+        check_runs(runs, output, videos, is_compared=is_compared)
     assert caught.value.hint

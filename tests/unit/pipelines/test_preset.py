@@ -12,7 +12,8 @@ from tam_video.config import RunConfig
 from tam_video.errors import ConfigError, PresetError, UnknownNameError
 from tam_video.pipelines.annotated_clip import AnnotatedClipOptions
 from tam_video.pipelines.base import PipelineOptions
-from tam_video.pipelines.preset import load_pipeline, preset_text, read_override, read_preset
+from tam_video.pipelines.new import preset_text
+from tam_video.pipelines.preset import load_pipeline, read_override, read_preset
 from tam_video.pipelines.problems import dotted, known_keys, shown
 from tam_video.pipelines.video_qa import VideoQaOptions
 

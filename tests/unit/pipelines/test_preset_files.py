@@ -1,16 +1,19 @@
-"""The presets that are brought along: every key is in them, and every default they tell is real."""
+"""Shipped presets: they are the generated ones, with every key and its real default."""
 
 import re
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from pydantic_core import to_jsonable_python
 
-from tam_video.pipelines.base import PIPELINES
-from tam_video.pipelines.preset import SCHEMA, load_pipeline, preset_text, read_preset
+from tam_video.pipelines.base import PIPELINES, PipelineOptions
+from tam_video.pipelines.new import preset_text
+from tam_video.pipelines.preset import SCHEMA, load_pipeline, read_preset
 from tam_video.pipelines.problems import known_keys, table_model
+from tam_video.settings.declare import Setting
 
 CHECKOUT = Path(__file__).parents[3]
 NAMES = [
@@ -110,16 +113,20 @@ def test_every_key_has_a_comment(name):
         above = line
 
 
-def test_a_wheel_and_a_source_archive_hold_the_presets():
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-    targets = project["tool"]["hatch"]["build"]["targets"]
-    assert targets["wheel"]["force-include"] == {"pipelines": "tam_video/pipelines/presets"}
-    assert "pipelines" in targets["sdist"]["include"]
+def test_a_pipeline_of_another_package_has_a_preset_too(monkeypatch):
+    """Its text is written from the declared options, as those of this package are."""
 
+    class Options(PipelineOptions):
+        glow: Annotated[float, Setting(help="Glow around the heat.", ge=0)] = 0.25
+        hue: Annotated[float | None, Setting(help="Hue.", unset="by the map", example=0.5)] = None
 
-def test_a_preset_in_the_package_is_found_first(tmp_path, monkeypatch):
-    (tmp_path / "video_qa.toml").write_text("# packaged\n")
-    places = (tmp_path, CHECKOUT / "pipelines")
-    monkeypatch.setattr("tam_video.pipelines.preset._PRESETS", places)
-    assert preset_text("video-qa") == "# packaged\n"
-    assert 'pipeline = "annotated-clip"' in preset_text("annotated-clip")
+    class Glowing:
+        """Clips that glow."""
+
+        options_type = Options
+
+    monkeypatch.setattr("tam_video.pipelines.new.load_pipeline", lambda name: Glowing)
+    text = preset_text("glowing")
+    assert text.startswith("# Clips that glow.")
+    assert commented(text)["glow"] == (0.25, False)
+    assert commented(text)["hue"] == (0.5, True)
