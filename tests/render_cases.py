@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tam_video.render.overlay import slots_around
 from tam_video.types import (
     ExplainedInput,
     Explanation,
@@ -67,3 +68,9 @@ def explain(path, *, answer=ANSWER, hot=None, frames=4, view=View()):  # noqa: B
         words=tuple(words),
         text_scores=np.zeros((len(words), len(words)), dtype=np.float32),
     )
+
+
+def map_at(maps, slot_seconds, seconds):
+    """Interpolate maps linearly between the slots around a time."""
+    before, after, weight = slots_around(slot_seconds, seconds)
+    return maps[before] + np.float32(weight) * (maps[after] - maps[before])

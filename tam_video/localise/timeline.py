@@ -56,7 +56,7 @@ def slot_timeline(
             f"frame_seconds must be [{explanation.info.num_frames}], not {list(times.shape)}"
         )
     slots = explanation.layout.slot_seconds(explanation.pts_seconds)
-    edges = _edges(explanation, slots)
+    edges = _edges(explanation)
     found = np.searchsorted(edges, times + _SAME_SECONDS, side="right") - 1
     found[found == len(slots)] = len(slots) - 1
     found[times > edges[-1] + _SAME_SECONDS] = -1
@@ -83,7 +83,7 @@ def estimated_frame_seconds(explanation: Explanation) -> Float64Array:
     return np.asarray(np.interp(np.arange(info.num_frames), numbers, known))
 
 
-def _edges(explanation: Explanation, slots: Float64Array) -> Float64Array:
+def _edges(explanation: Explanation) -> Float64Array:
     pts, info = explanation.pts_seconds, explanation.info
     fed = [pts[list(frames)] for frames in explanation.layout.frame_slots]
     first = np.array([times.min() for times in fed])
@@ -91,19 +91,42 @@ def _edges(explanation: Explanation, slots: Float64Array) -> Float64Array:
     inner = (last[:-1] + first[1:]) / 2
     clip_start = info.start_seconds
     clip_end = max(clip_start + info.duration_seconds, float(pts.max()))
-    distinct = np.unique(slots)
-    if len(distinct) > 1:
-        before, after = distinct[1] - distinct[0], distinct[-1] - distinct[-2]
-    else:
-        before = after = _lone_slot_seconds(pts, default=clip_end - clip_start)
-    start, end = slots[0] - before / 2, slots[-1] + after / 2
-    if start - clip_start <= before / 2:
-        start = min(start, clip_start)
-    if clip_end - end <= after / 2:
-        end = max(end, clip_end)
+    start, end = explained_range(
+        explanation, clip_start_seconds=clip_start, clip_end_seconds=clip_end
+    )
     start, end = min(start, first[0]), max(end, last[-1])
     edges = np.clip([start, *inner, end], clip_start, clip_end)
     return np.asarray(np.maximum.accumulate(edges))
+
+
+def explained_range(
+    explanation: Explanation, *, clip_start_seconds: float, clip_end_seconds: float
+) -> tuple[float, float]:
+    """Return the time range of the slots, from half a slot before the first to half after the last.
+
+    It is extended to an end of the clip that is less than half a slot away: samplers that cover the
+    whole clip leave such a remainder.
+
+    Args:
+        explanation: has the times of the slots.
+        clip_start_seconds: pts of the clip's first frame.
+        clip_end_seconds: end of the clip's last frame.
+
+    Returns:
+        (start, end) in seconds of the source; the whole clip when a single frame was sampled.
+    """
+    pts = explanation.pts_seconds
+    slots = np.unique(explanation.layout.slot_seconds(pts))
+    if len(slots) > 1:
+        before, after = float(slots[1] - slots[0]), float(slots[-1] - slots[-2])
+    else:
+        before = after = _lone_slot_seconds(pts, default=clip_end_seconds - clip_start_seconds)
+    start, end = float(slots[0]) - before / 2, float(slots[-1]) + after / 2
+    if start - clip_start_seconds <= before / 2:
+        start = min(start, clip_start_seconds)
+    if clip_end_seconds - end <= after / 2:
+        end = max(end, clip_end_seconds)
+    return start, end
 
 
 def _lone_slot_seconds(pts_seconds: Float64Array, *, default: float) -> float:

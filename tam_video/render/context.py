@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
+from tam_video.localise import WordTrack, token_track, word_track
+from tam_video.localise.timeline import explained_range
 from tam_video.render.canvas import Canvas
 from tam_video.render.options import RenderOptions
-from tam_video.render.overlay import TimeWindow, explained_window
+from tam_video.render.overlay import TimeWindow
 from tam_video.render.schedule import ClipClock
 from tam_video.render.timeline import TimeAxis
 from tam_video.render.turns import Subject
 from tam_video.types import Explanation, Float64Array, VideoInfo, View
-
-if TYPE_CHECKING:
-    from tam_video.localise import WordTrack
 
 Boxes: TypeAlias = Callable[[Subject, int], list[tuple[int, int, int, int]]]
 
@@ -71,14 +70,14 @@ class RenderContext:
 
     def geometry(self, explanation: Explanation) -> ViewGeometry:
         """Return what the model of a run saw of the clip."""
-        window = explained_window(
+        start, end = explained_range(
             explanation,
             clip_start_seconds=self.clip.start_seconds,
             clip_end_seconds=self.clip.end_seconds,
         )
         return ViewGeometry(
             explanation.layout.slot_seconds(explanation.pts_seconds),
-            window,
+            TimeWindow(start, end),
             explanation.layout.view,
             (self.info.width, self.info.height),
             _subject_boxes(explanation, self.clip.pts_seconds),
@@ -102,8 +101,6 @@ def _subject_boxes(explanation: Explanation, frame_seconds: Float64Array) -> Box
 
     @cache
     def track(word: int | None, token: int | None) -> WordTrack:
-        from tam_video.localise import token_track, word_track  # slow to import, seldom used
-
         if word is not None:
             return word_track(explanation, word, frame_seconds=frame_seconds)
         return token_track(explanation, token or 0, frame_seconds=frame_seconds)

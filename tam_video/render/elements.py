@@ -15,7 +15,7 @@ from tam_video.render.canvas import Canvas, Rect, even, part
 from tam_video.render.captions import CaptionBar
 from tam_video.render.context import RenderContext, ViewGeometry
 from tam_video.render.fonts import FontStack
-from tam_video.render.heat import HeatBlender, HeatField, heat_tables, mark_unseen_planes
+from tam_video.render.heat import HeatBlender, HeatField, heat_tables, mark_unseen
 from tam_video.render.marks import draw_box, draw_contours
 from tam_video.render.text_drawing import text_image
 from tam_video.render.theme import DIM, TEXT, WHITE, Color
@@ -92,7 +92,9 @@ class PicturePane:
         """Draw the picture, and over what the model saw, while it saw it, the heat and lines."""
         rect, look = self._rect, self._look
         region = canvas.region(rect)
-        picture = mark_unseen_planes(state.scaled(rect.width, rect.height), self._geometry.view)
+        picture = mark_unseen(
+            state.scaled(rect.width, rect.height), self._geometry.view, matrix=self._matrix
+        )
         subject = self._select(state)
         heat_field = self._field_of(subject)
         heat = None if heat_field is None else heat_field.at(state.seconds)

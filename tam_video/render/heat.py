@@ -1,7 +1,7 @@
-"""Heat on planes: what `overlay` does to an RGB picture, done to the YUV that an encoder takes.
+"""Heat blended over pictures, in the planes that an encoder takes or in RGB.
 
-Source: linear blending commutes with the affine map from RGB to YUV, so a pixel is the same share
-of colour and picture; 4:2:0 colour takes the mean heat of its four pixels.
+Source: linear blending commutes with the affine map from RGB to YUV, so the opacity is the same in
+both; a 4:2:0 colour sample takes the mean heat of its four pixels.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tam_video.render.canvas import Rect, part, to_yuv
+from tam_video.render.canvas import RGB, Rect, part, to_yuv
 from tam_video.render.overlay import (
     TimeWindow,
     color_table,
@@ -23,20 +23,20 @@ from tam_video.render.overlay import (
 from tam_video.types import ByteArray, Float64Array, FloatArray, View
 from tam_video.video.planes import Planes
 
-_BLACK_Y, _NO_COLOR = 16, 128
-_FADE_STEPS = 16  # between two slots: more can't be told apart
-_FADES_A_SECOND = 12  # nor can faster ones, and each costs about as much as drawing a frame
+_WHOLE = View()
+_FADE_STEPS = 16  # between two slots: more are not visible
+_FADES_A_SECOND = 12  # more are not visible either, and each costs as much as drawing a frame
 _KEPT_SLOTS = 3
-_UNSEEN_HEAT = 2  # of 255: less than a level of the picture
+_INVISIBLE_HEAT = 2  # of 255: changes a picture by less than one level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatTables:
-    """What each of the 256 heat levels does to a picture.
+    """The blend of each of the 256 heat levels.
 
     Attributes:
-        kept: uint8 [256], share of the picture that stays, in 255ths.
-        added: uint8 [256] each, what is added to Y, U and V.
+        kept: uint8 [256], weight of the picture, in 255ths.
+        added: uint8 [256] each, the values added to the three planes.
     """
 
     kept: ByteArray
@@ -45,20 +45,20 @@ class HeatTables:
 
 @lru_cache(maxsize=32)
 def heat_tables(colormap: str, opacity: float, threshold: float, matrix: int) -> HeatTables:
-    """Tables of a look.
+    """Return the blend tables of a look.
 
     Args:
         colormap: one of `COLORMAPS`.
-        opacity: share of colour at full heat, in [0, 1].
+        opacity: at full heat, in [0, 1].
         threshold: heat below it is not drawn, in [0, 1).
-        matrix: number of ITU-T H.273 of the planes.
+        matrix: H.273 matrix number of the planes.
 
     Raises:
-        UnknownNameError: there is no such colour map.
+        UnknownNameError: there is no such colormap.
     """
     shares = heat_shares(opacity, threshold)
     kept = np.rint(255.0 * (1.0 - shares))
-    # What the rounded share leaves open is given to the colour: white stays white, gray gray.
+    # The rest of the rounded weight goes to the colour, so that white stays white and gray gray.
     added = np.rint((1.0 - kept / 255.0)[:, None] * to_yuv(color_table(colormap), matrix))
     y, u, v = (np.ascontiguousarray(each) for each in added.T.astype(np.uint8))
     return HeatTables(kept.astype(np.uint8), (y, u, v))
@@ -66,12 +66,12 @@ def heat_tables(colormap: str, opacity: float, threshold: float, matrix: int) ->
 
 @dataclass(eq=False)
 class HeatField:
-    """The heat of one map on a picture of one size, moment by moment.
+    """The heat of one map on a picture of one size, at any time.
 
     Attributes:
         maps: float32 [t, h, w] in [0, 1].
         slot_seconds: float64 [t], not decreasing.
-        window: the stretch of the clip that the map speaks for.
+        window: the time range of the map.
         view: the part of the picture that the cells cover.
         width: picture width in pixels.
         height: picture height in pixels.
@@ -87,7 +87,7 @@ class HeatField:
     _shown: tuple[tuple[int, int, float], ByteArray] | None = field(default=None, repr=False)
 
     def at(self, seconds: float) -> ByteArray | None:
-        """The heat at a moment, the same array as long as it does not change.
+        """Return the heat at a time: the same array as long as it does not change.
 
         Args:
             seconds: on the source's clock.
@@ -126,7 +126,7 @@ class HeatField:
 
 
 class HeatBlender:
-    """Blends one heat after the other; what a heat comes to is kept until it changes."""
+    """Blends heat over pictures; the weights of a heat are kept until it changes."""
 
     def __init__(self, tables: HeatTables, *, step: int) -> None:
         self._tables, self._step = tables, step
@@ -135,12 +135,12 @@ class HeatBlender:
         self._weights: list[tuple[ByteArray, ByteArray]] = []
 
     def blend(self, picture: Planes, heat: ByteArray, *, out: Planes) -> None:
-        """Lay heat over a picture.
+        """Blend heat over a picture.
 
         Args:
             picture: H x W; not changed.
             heat: uint8 [H, W], in 255ths.
-            out: where the result goes, of the same size.
+            out: the result, of the same size.
         """
         import cv2
 
@@ -159,7 +159,7 @@ class HeatBlender:
             cv2.add(target, added, dst=target)
 
     def _weigh(self, heat: ByteArray, area: Rect) -> list[tuple[ByteArray, ByteArray]]:
-        """(kept, added) of each plane within the area."""
+        """Return (kept, added) of each plane within the area."""
         import cv2
 
         large = heat[area.y : area.y + area.height, area.x : area.x + area.width]
@@ -175,10 +175,10 @@ class HeatBlender:
 
 
 def _warm_area(heat: ByteArray) -> Rect | None:
-    """The even rectangle around all heat that can be seen; None where there is none."""
+    """Return the even rectangle around all visible heat; None if there is none."""
     import cv2
 
-    _, warm = cv2.threshold(heat, _UNSEEN_HEAT, 255, cv2.THRESH_BINARY)
+    _, warm = cv2.threshold(heat, _INVISIBLE_HEAT, 255, cv2.THRESH_BINARY)
     x, y, width, height = cv2.boundingRect(warm)
     if not width:
         return None
@@ -187,19 +187,20 @@ def _warm_area(heat: ByteArray) -> Rect | None:
     return Rect(left, top, right - left, bottom - top)
 
 
-def mark_unseen_planes(picture: Planes, view: View) -> Planes:
-    """Dim and hatch what the model never saw, as `overlay.mark_unseen` does.
+def mark_unseen(picture: Planes, view: View, *, matrix: int) -> Planes:
+    """Dim and hatch the pixels that the model did not see.
 
     Args:
         picture: H x W; not changed.
         view: the part of the picture that the model saw.
+        matrix: H.273 matrix number of the picture.
 
     Returns:
-        The marked picture; the picture itself where all was seen.
+        The marked picture; the picture itself if the model saw all of it.
     """
     import cv2
 
-    marks = _marks(view, picture.width, picture.height, picture.step)
+    marks = _plane_marks(view, picture.width, picture.height, picture.step, matrix)
     if marks is None:
         return picture
     y, u, v = (
@@ -210,16 +211,50 @@ def mark_unseen_planes(picture: Planes, view: View) -> Planes:
 
 
 @lru_cache(maxsize=4)
-def _marks(
-    view: View, width: int, height: int, step: int
-) -> tuple[tuple[ByteArray, ByteArray], ...] | None:
-    """(kept, added) of each plane."""
+def _plane_marks(
+    view: View, width: int, height: int, step: int, matrix: int
+) -> list[tuple[ByteArray, ByteArray]] | None:
+    """Return (kept, added) of each plane."""
     marks = unseen_marks(view, width, height)
     if marks is None:
         return None
-    kept, lines = marks
-    lost = 1.0 - kept / 255.0
-    luma = np.rint(lost * _BLACK_Y + lines * (219 / 255)).astype(np.uint8)
-    chroma = np.rint(lost[::step, ::step] * _NO_COLOR).astype(np.uint8)
-    small = np.ascontiguousarray(kept[::step, ::step])
-    return (kept, luma), (small, chroma), (small, chroma)
+    black, white = to_yuv(np.array([(0, 0, 0), (255, 255, 255)], dtype=np.float64), matrix)
+    planes = []
+    for base, gain, every in zip(black, white - black, (1, step, step), strict=True):
+        kept, lines = (np.ascontiguousarray(each[::every, ::every]) for each in marks)
+        added = np.rint((1.0 - kept / 255.0) * base + lines * (gain / 255))
+        planes.append((kept, added.astype(np.uint8)))
+    return planes
+
+
+def render_still(
+    frame: ByteArray,
+    cells: FloatArray,
+    *,
+    view: View = _WHOLE,
+    colormap: str = "turbo",
+    opacity: float = 0.6,
+    threshold: float = 0.0,
+) -> ByteArray:
+    """Draw one map over one picture.
+
+    Args:
+        frame: uint8 [H, W, 3], RGB.
+        cells: float32 [h, w] in [0, 1].
+        view: the part of the picture that the cells cover.
+        colormap: one of `COLORMAPS`.
+        opacity: at heat 1, in [0, 1].
+        threshold: heat below it is not drawn, in [0, 1).
+
+    Returns:
+        uint8 [H, W, 3], RGB.
+
+    Raises:
+        UnknownNameError: there is no such colormap.
+    """
+    heat = upsample(cells, width=frame.shape[1], height=frame.shape[0], view=view)
+    channels = np.ascontiguousarray(frame.transpose(2, 0, 1))
+    out = Planes(*np.empty_like(channels))
+    blender = HeatBlender(heat_tables(colormap, opacity, threshold, RGB), step=1)
+    blender.blend(mark_unseen(Planes(*channels), view, matrix=RGB), heat, out=out)
+    return np.stack((out.y, out.u, out.v), axis=2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tam_video.errors import ConfigError, MissingDependencyError, TamVideoError
-from tam_video.render.overlay import render_still
+from tam_video.render.heat import render_still
 from tam_video.render.turns import find_word, shown_words
 from tam_video.report.media import STILL_SIDE_PX, scaled
 from tam_video.types import ByteArray, Explanation, Word

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from tam_video.localise import slot_timeline, word_tracks
-from tam_video.render.overlay import map_at, render_still
+from tam_video.render.heat import render_still
 from tam_video.stages import StepProgress
 from tam_video.types import ByteArray, Explanation
 from tam_video.video.reader import DecodedFrame, VideoReader, open_video
@@ -204,8 +204,7 @@ def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
     with _reading(source) as reader:
         picture = scaled(reader.read([frame]).frames[0], THUMB_SIDE_PX)
     if best:
-        slots = explanation.layout.slot_seconds(explanation.pts_seconds)
-        cells = map_at(explanation.word_maps[best[1]], slots, float(slots[slot]))
+        cells = explanation.word_maps[best[1], slot]
         picture = render_still(picture, cells, view=explanation.layout.view)
     return atomic_write(path, jpeg(picture))
 

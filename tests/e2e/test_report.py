@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from render_cases import map_at
 from report_runs import ANSWER, SAMPLE, make_explanation
 
-from tam_video.render.overlay import color_table, map_at, upsample
+from tam_video.render.overlay import color_table, upsample
 from tam_video.report import find_runs, write_index, write_report
 from tam_video.types import Message, View
 from tam_video.video.writer import TimedFrame, write_video

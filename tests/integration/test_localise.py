@@ -7,10 +7,11 @@ from functools import cache
 import numpy as np
 import pytest
 from constructed import make_explanation, with_input
+from render_cases import map_at
 
 from tam_video.datasets.cells import cell_masks
 from tam_video.localise import word_tracks
-from tam_video.render.overlay import map_at, upsample
+from tam_video.render.overlay import upsample
 from tam_video.types import Explanation, VideoInfo, View, VisualLayout
 from tam_video.video.reader import open_video
 

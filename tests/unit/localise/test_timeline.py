@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tam_video.localise import estimated_frame_seconds, slot_timeline
-from tam_video.render.overlay import explained_window
+from tam_video.localise.timeline import explained_range
 from tam_video.types import Explanation, VisualLayout
 
 
@@ -62,12 +62,14 @@ def test_the_ends_are_those_of_the_drawn_heat(start, gaps, after, per_slot):
     info = make_info(num_frames=int(indices[-1]) + after, start_seconds=start)
     seen = sampled(indices, start + indices / FPS, info=info, frames_per_slot=per_slot)
     clip_end = start + info.duration_seconds
-    window = explained_window(seen, clip_start_seconds=start, clip_end_seconds=clip_end)
+    range_start, range_end = explained_range(
+        seen, clip_start_seconds=start, clip_end_seconds=clip_end
+    )
     timeline = slot_timeline(seen)
     edges = timeline.edges_seconds
     first, last = seen.pts_seconds[[0, -1]]
-    assert edges[0] == pytest.approx(max(min(window.start_seconds, first), start))
-    assert edges[-1] == pytest.approx(min(max(window.end_seconds, last), clip_end))
+    assert edges[0] == pytest.approx(max(min(range_start, first), start))
+    assert edges[-1] == pytest.approx(min(max(range_end, last), clip_end))
     assert (np.diff(edges) >= 0).all()
     for slot, frames in enumerate(seen.layout.frame_slots):
         assert (timeline.frame_slots[seen.indices[list(frames)]] == slot).all()
@@ -108,3 +110,24 @@ def test_given_times_count():
     assert np.array_equal(slot_timeline(seen, frame_seconds=times).frame_seconds, times)
     with pytest.raises(ValueError, match=r"must be \[24\]"):
         slot_timeline(seen, frame_seconds=times[1:])
+
+
+@pytest.mark.parametrize(
+    ("times", "frames_per_slot", "clip", "wanted"),
+    [
+        ([4.0, 4.5, 5.0, 5.5], 2, (0.0, 20.0), (3.75, 5.75)),
+        ([0.5, 1.5, 2.5], 1, (-0.4, 3.4), (-0.4, 3.4)),  # an end less than a slot away
+        ([0.5, 1.5, 2.5], 1, (-0.6, 3.6), (0.0, 3.0)),  # an end more than a slot away
+        ([2.0, 2.0], 2, (0.0, 9.0), (0.0, 9.0)),  # one frame: the whole clip
+        ([4.0, 5.0], 2, (0.0, 20.0), (3.5, 5.5)),  # one slot: its frames
+    ],
+)
+def test_the_explained_range_extends_half_a_slot(times, frames_per_slot, clip, wanted):
+    info = make_info(num_frames=len(times))
+    seen = sampled(range(len(times)), times, info=info, frames_per_slot=frames_per_slot)
+    got = explained_range(seen, clip_start_seconds=clip[0], clip_end_seconds=clip[1])
+    start, end = got
+    if len(set(times)) == 1:
+        assert (start <= wanted[0], end >= wanted[1]) == (True, True)
+    else:
+        assert got == pytest.approx(wanted)

@@ -3,15 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from render_cases import map_at
 
-from tam_video.render.canvas import to_yuv
-from tam_video.render.heat import HeatBlender, HeatField, heat_tables, mark_unseen_planes
+from tam_video.render.canvas import RGB, to_yuv
+from tam_video.render.heat import HeatBlender, HeatField, heat_tables, mark_unseen, render_still
 from tam_video.render.overlay import (
     COLORMAPS,
     TimeWindow,
     color_table,
-    map_at,
-    mark_unseen,
     upsample,
 )
 from tam_video.types import View
@@ -54,12 +53,12 @@ def slow_blend(planes, heat, colormap, opacity, threshold, matrix):
     st.sampled_from(COLORMAPS),
     st.sampled_from([0.0, 0.3, 0.6, 1.0]),
     st.sampled_from([0.0, 0.4]),
-    st.sampled_from([1, 6, 9]),
-    st.sampled_from([1, 2]),
+    st.sampled_from([(RGB, 1), (1, 1), (1, 2), (6, 2), (9, 2)]),
 )
 def test_blending_planes_equals_the_reference_implementation(
-    seed, heat, colormap, opacity, threshold, matrix, step
+    seed, heat, colormap, opacity, threshold, planes
 ):
+    matrix, step = planes
     source = picture(seed, step=step)
     out = blank(source)
     tables = heat_tables(colormap, opacity, threshold, matrix)
@@ -126,8 +125,52 @@ def test_a_field_hands_out_the_same_heat_until_it_changes():
 @pytest.mark.parametrize("view", [View(0.25, 0, 0.75, 1), View(-0.2, 0.25, 1.2, 2.0)])
 def test_what_was_not_seen_is_marked_as_in_rgb(view, step):
     rgb = np.full((32, 48, 3), (200, 120, 60), np.uint8)
-    marked = mark_unseen_planes(planes_of_rgb(rgb, matrix=1, step=step), view)
+    marked = mark_unseen(planes_of_rgb(rgb, matrix=1, step=step), view, matrix=1)
     got = rgb_of_planes(marked, matrix=1).astype(int)
-    assert np.abs(got - mark_unseen(rgb, view)).max() <= 6
+    wanted = render_still(rgb, np.zeros((1, 1), np.float32), view=view)
+    assert np.abs(got - wanted).max() <= 6
     whole = planes_of_rgb(rgb, matrix=1)
-    assert mark_unseen_planes(whole, View()) is whole
+    assert mark_unseen(whole, View(), matrix=1) is whole
+
+
+def test_a_still_marks_the_pixels_that_the_model_did_not_see_and_no_others():
+    frame = np.full((60, 100, 3), 200, dtype=np.uint8)
+    marked = render_still(frame, np.zeros((1, 1), np.float32), view=View(0.2, 0.0, 0.8, 1.0))
+    np.testing.assert_array_equal(marked[:, 20:80], frame[:, 20:80])
+    for outside in (marked[:, :20], marked[:, 80:]):
+        assert set(np.unique(outside)) == {60, 110}  # dimmed, and lines on it
+    assert (frame == 200).all()
+
+
+@pytest.mark.parametrize("view", [View(), View(-0.1, 0.0, 1.2, 1.0)])
+def test_a_still_without_heat_is_the_frame(view):
+    frame = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    still = render_still(frame, np.zeros((2, 3), np.float32), view=view, opacity=1.0)
+    np.testing.assert_array_equal(still, frame)
+
+
+def test_a_still_of_a_crop_has_its_heat_in_the_crop():
+    frame = np.full((40, 80, 3), 100, dtype=np.uint8)
+    view = View(0.25, 0.0, 0.75, 1.0)
+    still = render_still(frame, np.ones((2, 2), np.float32), view=view, opacity=1.0)
+    hot = color_table("turbo")[255]
+    np.testing.assert_array_equal(still[:, 20:60], np.broadcast_to(hot, (40, 40, 3)))
+    assert (np.ptp(still[:, :20].astype(int), axis=2) == 0).all()
+
+
+def test_a_still_of_odd_size_is_the_blend_of_frame_and_colour():
+    frame = np.random.default_rng(1).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    cells = np.full((2, 2), 0.5, np.float32)
+    still = render_still(frame, cells, colormap="viridis", opacity=0.8)
+    level = int(upsample(cells, width=9, height=7)[0, 0])
+    alpha = 0.8 * level / 255
+    wanted = (1 - alpha) * frame + alpha * color_table("viridis")[level]
+    np.testing.assert_allclose(still, wanted, atol=2)
+
+
+def test_a_still_is_hot_in_the_hot_cell_and_leaves_the_frame_unchanged():
+    frame = np.zeros((20, 20, 3), dtype=np.uint8)
+    still = render_still(frame, np.array([[0, 0], [0, 1]], dtype=np.float32), opacity=1.0)
+    assert still[:5, :5].max() == 0
+    np.testing.assert_array_equal(still[-1, -1], color_table("turbo")[255])
+    assert (frame == 0).all()

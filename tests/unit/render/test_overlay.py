@@ -1,40 +1,18 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from render_cases import map_at
 
 from tam_video.errors import UnknownNameError
 from tam_video.render.overlay import (
-    COLORMAPS,
-    blend,
     color_table,
-    explained_window,
-    map_at,
-    mark_unseen,
-    render_still,
     upsample,
 )
-from tam_video.types import ExplainedInput, Explanation, VideoInfo, View, VisualLayout
+from tam_video.types import View, VisualLayout
 
 unit_floats = st.floats(0.0, 1.0, width=32)
-
-
-def explanation(times, slots):
-    layout = VisualLayout(len(slots), 1, 1, slots)
-    nothing = np.zeros((0, *layout.shape), dtype=np.float32)
-    info = VideoInfo(Path("clip.mp4"), 10, 8, 8, average_fps=1, duration_seconds=10.0)
-    times = np.array(times, dtype=np.float64)
-    return Explanation(
-        inputs=(ExplainedInput(info, np.arange(len(times)), times, layout, nothing, nothing),),
-        conversation=(),
-        answer="",
-        tokens=(),
-        words=(),
-        text_scores=np.zeros((0, 0), dtype=np.float32),
-    )
 
 
 def slow_map_at(maps, slots, seconds):
@@ -81,14 +59,6 @@ def slow_placed(cells, view, width, height):
                 lines = [np.interp(x + 0.5, centres_x, line) for line in cells]
                 out[y, x] = np.interp(y + 0.5, centres_y, lines)
     return 255 * out
-
-
-def slow_blend(frame, heat, table, opacity):
-    out = np.zeros(frame.shape)
-    for y, x in np.ndindex(heat.shape):
-        alpha = opacity * heat[y, x] / 255
-        out[y, x] = (1 - alpha) * frame[y, x] + alpha * table[heat[y, x]]
-    return out
 
 
 @settings(max_examples=30, deadline=None)
@@ -167,32 +137,6 @@ def test_a_nearly_whole_view_is_painted_as_the_whole_one():
     np.testing.assert_allclose(nearly, whole, atol=1)
 
 
-def test_pixels_that_the_model_never_saw_are_marked_and_no_others():
-    frame = np.full((60, 100, 3), 200, dtype=np.uint8)
-    marked = mark_unseen(frame, View(0.2, 0.0, 0.8, 1.0))
-    np.testing.assert_array_equal(marked[:, 20:80], frame[:, 20:80])
-    for part in (marked[:, :20], marked[:, 80:]):
-        assert part.max() < 200
-        assert len(np.unique(part)) == 2  # dimmed, and lines on it
-    assert (frame == 200).all()
-
-
-@pytest.mark.parametrize("view", [View(), View(-0.1, 0.0, 1.2, 1.0)])
-def test_a_picture_seen_whole_is_not_marked(view):
-    frame = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(mark_unseen(frame, view), frame)
-
-
-def test_a_still_of_a_crop_has_its_heat_in_the_crop():
-    frame = np.full((40, 80, 3), 100, dtype=np.uint8)
-    view = View(0.25, 0.0, 0.75, 1.0)
-    still = render_still(frame, np.ones((2, 2), np.float32), view=view, opacity=1.0)
-    np.testing.assert_allclose(
-        still[:, 20:60], np.broadcast_to(color_table("turbo")[255], (40, 40, 3)), atol=1
-    )
-    assert (np.ptp(still[:, :20].astype(int), axis=2) == 0).all()
-
-
 def test_heat_lies_over_its_own_cell():
     cells = np.zeros((3, 4), dtype=np.float32)
     cells[1, 2] = 1.0
@@ -206,31 +150,6 @@ def test_heat_lies_over_its_own_cell():
 def test_values_outside_0_to_1_and_nan_do_no_harm():
     cells = np.array([[np.nan, -3.0, 5.0]], dtype=np.float32)
     np.testing.assert_array_equal(upsample(cells, width=3, height=1), [[0, 0, 255]])
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    arrays(np.uint8, (3, 4, 3)),
-    arrays(np.uint8, (3, 4)),
-    st.sampled_from(COLORMAPS),
-    st.sampled_from([0.0, 0.3, 0.6, 1.0]),
-)
-def test_blending_equals_the_reference_implementation(frame, heat, colormap, opacity):
-    got = blend(frame, heat, colormap=colormap, opacity=opacity)
-    wanted = slow_blend(frame, heat, color_table(colormap), opacity)
-    np.testing.assert_allclose(got, wanted, atol=2.0)
-
-
-def test_cold_is_transparent():
-    frame = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
-    heat = np.zeros((7, 9), dtype=np.uint8)
-    np.testing.assert_array_equal(blend(frame, heat, opacity=1.0), frame)
-
-
-def test_the_frame_is_not_changed_in_place():
-    frame = np.full((4, 4, 3), 9, dtype=np.uint8)
-    blend(frame, np.full((4, 4), 255, dtype=np.uint8))
-    assert (frame == 9).all()
 
 
 def test_tables_are_rgb_and_run_from_cold_to_hot():
@@ -247,37 +166,3 @@ def test_an_unknown_colormap_names_the_close_ones():
     with pytest.raises(UnknownNameError) as caught:
         color_table("turbor")
     assert "turbo" in caught.value.hint
-
-
-def test_a_still_shows_heat_where_the_map_is_hot():
-    frame = np.zeros((20, 20, 3), dtype=np.uint8)
-    still = render_still(frame, np.array([[0, 0], [0, 1]], dtype=np.float32), opacity=1.0)
-    assert still[:5, :5].max() == 0
-    np.testing.assert_allclose(still[-1, -1], color_table("turbo")[255], atol=1)
-
-
-def test_window_reaches_half_a_slot_beyond_the_slots():
-    seen = explanation([4.0, 4.5, 5.0, 5.5], ((0, 1), (2, 3)))
-    window = explained_window(seen, clip_start_seconds=0.0, clip_end_seconds=20.0)
-    assert (window.start_seconds, window.end_seconds) == (3.75, 5.75)
-    assert 3.75 in window
-    assert 5.8 not in window
-
-
-def test_window_takes_in_an_end_of_the_clip_that_is_less_than_a_slot_away():
-    seen = explanation([0.5, 1.5, 2.5], ((0,), (1,), (2,)))
-    window = explained_window(seen, clip_start_seconds=-0.4, clip_end_seconds=3.4)
-    assert (window.start_seconds, window.end_seconds) == (-0.4, 3.4)
-
-
-def test_window_of_one_frame_is_the_whole_clip():
-    seen = explanation([2.0, 2.0], ((0, 1),))
-    window = explained_window(seen, clip_start_seconds=0.0, clip_end_seconds=9.0)
-    assert window.start_seconds <= 0.0
-    assert window.end_seconds >= 9.0
-
-
-def test_window_of_one_slot_covers_its_frames():
-    seen = explanation([4.0, 5.0], ((0, 1),))
-    window = explained_window(seen, clip_start_seconds=0.0, clip_end_seconds=20.0)
-    assert (window.start_seconds, window.end_seconds) == (3.5, 5.5)
