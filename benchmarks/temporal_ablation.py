@@ -28,7 +28,7 @@ from tam_video.datasets.worlds import make_world
 from tam_video.evaluation.clip import CAPTION_QUESTION, read_back, timed_object
 from tam_video.evaluation.score import WordValues, clip_values, score_answer, score_times
 from tam_video.evaluation.truth import answer_truth
-from tam_video.metrics import bootstrap, paired_bootstrap
+from tam_video.metrics import difference_interval, mean_interval
 from tam_video.models import GenerationOptions
 from tam_video.models.base import DEPTH_QUARTERS, LayerPlace
 from tam_video.tam.options import DEFAULT, PUBLISHED, ActivationOptions
@@ -157,8 +157,10 @@ def main() -> None:
     for name, metrics in values.items():
         document["variants"][name] = {
             metric: {
-                "mean": bootstrap(row).as_dict(),
-                "minus default": paired_bootstrap(row, values[REFERENCE_POINT][metric]).as_dict(),
+                "mean": mean_interval(row).as_dict(),
+                "minus default": difference_interval(
+                    row, values[REFERENCE_POINT][metric]
+                ).as_dict(),
             }
             for metric, row in metrics.items()
         }

@@ -25,7 +25,7 @@ import numpy as np
 
 from tam_video.datasets.questions import ShapeQuestion, caption_facts, make_questions
 from tam_video.datasets.shapes import Split, make_clip, write_clip
-from tam_video.metrics import bootstrap
+from tam_video.metrics import mean_interval
 from tam_video.types import FrameBatch, Message
 
 MODEL: dict[str, Any] = {}
@@ -135,7 +135,7 @@ def main() -> None:
     groups = defaultdict(list)
     for row in rows:
         groups[row["kind"]].append(float(row["right"]))
-    summary = {kind: bootstrap(values) for kind, values in sorted(groups.items())}
+    summary = {kind: mean_interval(values, is_rate=True) for kind, values in sorted(groups.items())}
     for kind, interval in summary.items():
         print(f"{kind:24s} {interval}")
     print(f"{len(rows)} answers in {time.time() - began:.0f} s")

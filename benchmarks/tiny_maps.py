@@ -25,7 +25,7 @@ from benchmarks.tiny_answers import MODEL, read_clip, start_worker
 from tam_video.datasets.cells import cell_masks
 from tam_video.datasets.shapes import COLORS, SHAPES, ShapeClip
 from tam_video.datasets.worlds import from_shapes
-from tam_video.metrics import auc, bootstrap, pointing_hit
+from tam_video.metrics import auc, mean_interval, pointing_hit
 from tam_video.tam import join_words, word_maps
 from tam_video.tam.activation import activate
 from tam_video.types import FloatArray, Generation, Message
@@ -107,7 +107,7 @@ def main() -> None:
             if number % 50 == 0:
                 print(f"{number} clips", flush=True)
     summary = {
-        label: {metric: bootstrap(values) for metric, values in metrics.items()}
+        label: {metric: mean_interval(values) for metric, values in metrics.items()}
         for label, metrics in groups.items()
     }
     for label, metrics in summary.items():

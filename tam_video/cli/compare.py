@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from tam_video.cli.console import common_options, one_line, session
-from tam_video.cli.evaluate_options import text_table
 
 if TYPE_CHECKING:
     from tam_video.analysis import Agreement, Comparison
@@ -91,17 +90,15 @@ def comparison_tables(comparison: Comparison, *, width: int | None = None) -> st
 
 
 def _tables(comparison: Comparison, columns: int) -> Iterator[str]:
+    from tam_video.evaluation.tables import Table, table_text
+
     names = [one_line(name) for name in comparison.names]
     for pair in comparison.pairs:
         rows = [[one_line(word.text), *_cells(word.figures)] for word in pair.words]
         rows.append(["mean of the words", *_cells(pair.mean)])
         rows.append(["the whole answers", *_cells(pair.answer)])
-        yield text_table(
-            f"{names[pair.first]}  |  {names[pair.second]}",
-            ["word", *_HEADER],
-            rows,
-            width=columns,
-        )
+        title = f"{names[pair.first]}  |  {names[pair.second]}"
+        yield table_text(Table(title, ["word", *_HEADER], rows), width=columns)
 
 
 def _cells(figures: Agreement) -> list[str]:

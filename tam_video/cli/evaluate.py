@@ -1,79 +1,176 @@
-"""`tam-video evaluate`: methods measured on clips whose truth is known."""
+"""`tam-video evaluate`: experiments on clips whose ground truth is known, and public sets.
+
+The options of each experiment are made from the fields of its settings.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import click
 
 from tam_video.cli.console import common_options, session
-from tam_video.cli.evaluate_controls import controls_command
-from tam_video.cli.evaluate_options import (
-    asked_options,
-    given_values,
-    measure,
-    run_options,
-    world_options,
+from tam_video.cli.options import add_options, field_option, parse_settings, setting_options
+from tam_video.settings.declare import declared
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """The help of an experiment, and its settings as "module:NAME"."""
+
+    settings: str
+    help: str
+    epilog: str = ""
+
+
+_COMMANDS = {
+    "shapes": _Command(
+        "tam_video.evaluation.settings:ShapesSettings",
+        """Compare methods on clips of coloured shapes, against exact masks.
+
+        Every clip is written as an MP4, read back and captioned; the colour and shape words of the
+        caption are scored. An interrupted evaluation is resumed: finished clips are kept.""",
+    ),
+    "controls": _Command(
+        "tam_video.evaluation.controls_settings:ControlSettings",
+        """Score maps that can't depend on the clip: they must fall to chance.
+
+        An interrupted evaluation is resumed: finished clips are kept.""",
+        """\b
+Parts:
+  controls  another clip's frames, frames in random order, blank frames, random
+            weights, and the true map averaged over time
+  cascade   random weights in more and more layers, from the top; Spearman
+            correlation with the true map
+  lds       whether the sum of the map over random masks predicts the probability
+            of the words
+  flips     smallest deleted part that flips a yes or a no: AMCR, CSR@10""",
+    ),
+    "reliance": _Command(
+        "tam_video.evaluation.reliance_settings:RelianceSettings",
+        """Test visual reliance: does it find false names, does it predict blanking.
+
+        The words of captions, of answers about objects that are and are not there, and of true
+        captions with one injected error are scored. An interrupted evaluation is resumed: finished
+        clips are kept.""",
+    ),
+}
+_SET_SETTINGS = "tam_video.evaluation.sets.settings:SetSettings"
+_SET_HELP = """Nothing is downloaded. Without its data the command prints where the set is published
+and what the folder should hold; see docs/evaluate.md. An interrupted evaluation is resumed:
+finished items are kept."""
+_SET_OPTIONS: dict[str, dict[str, Any]] = {
+    "data": {"required": True},
+    "worlds": {"help": "Subsets, such as val  [default: the set's first]"},
+    "metrics": {"help": "Metrics  [default: those of the set]"},
+    "clips": {"help": "Maximum items of each subset."},
+    "fps": {"help": "Frame rate of frames that are stored as images."},
+    "question": {"help": "Question, for sets whose items have none."},
+}
+_RUN = (
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        required=True,
+        help="Folder.",
+    ),
+    click.option(
+        "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes."
+    ),
+    click.option("--force", is_flag=True, help="Start over in a folder with an evaluation."),
+    common_options,
 )
-from tam_video.cli.evaluate_reliance import reliance_command
-from tam_video.cli.evaluate_tables import tables
 
 
-class _WithSets(click.Group):
-    """Commands of its own, and one for each public set, which are looked up when they are asked."""
+class _Experiments(click.Group):
+    """One command per experiment and public set, built when it is used."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of the help."""
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the names in the order of the help."""
         from tam_video.evaluation.sets import SETS
 
-        return sorted({*super().list_commands(ctx), *SETS.names()})
+        return sorted({*_COMMANDS, *SETS.names()})
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by name."""
-        from tam_video.cli.evaluate_sets import set_command
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by name."""
+        from tam_video.evaluation.sets import ABOUT, SETS
 
-        return super().get_command(ctx, cmd_name) or set_command(cmd_name)
-
-
-@click.group("evaluate", cls=_WithSets)
-def evaluate_command() -> None:
-    """Measure explanation methods on clips whose truth is known."""
-
-
-evaluate_command.add_command(controls_command)
-evaluate_command.add_command(reliance_command)
-
-
-@evaluate_command.command("shapes")
-@asked_options
-@click.option("--metrics", metavar="A,B,...", help="[default: all but the curves]")
-@world_options
-@click.option("-n", "--clips", type=int, metavar="N", help="Clips of each world  [default: 100]")
-@click.option("--steps", type=int, help="Of insertion and deletion curves  [default: 20]")
-@run_options
-@common_options
-def shapes_command(
-    output: Path,
-    workers: int,
-    force: bool,
-    as_json: bool,
-    verbose: int,
-    quiet: bool,
-    **options: Any,
-) -> None:
-    """Compare methods on clips of coloured shapes, against exact masks.
-
-    Every clip is written as an MP4, read back and captioned; the colour and shape words of the
-    caption are scored. A folder of the same settings is gone on with: finished clips are kept.
-    """
-    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.evaluation.run import evaluate
-        from tam_video.evaluation.settings import make_settings
-
-        settings = make_settings(given_values(options))
-        done = measure(console, evaluate, settings, output, workers=workers, force=force)
-        console.result(
-            {**done.report.as_dict(), "output_dir": done.folder, "files": done.files},
-            f"{tables(done.report)}\n{done.folder}",
+        if cmd_name in _COMMANDS:
+            return _experiment_command(cmd_name, _COMMANDS[cmd_name])
+        if cmd_name not in SETS.names():
+            return None
+        about = ABOUT.get(cmd_name, f"The set {cmd_name} of a plug-in.")
+        command = _Command(
+            "tam_video.evaluation.sets.settings:SetSettings", f"{about}\n\n{_SET_HELP}"
         )
+        return _experiment_command(cmd_name, command, _SET_OPTIONS, dataset=cmd_name)
+
+
+@click.group("evaluate", cls=_Experiments)
+def evaluate_command() -> None:
+    """Measure explanation methods on clips whose ground truth is known."""
+
+
+def _experiment_command(
+    name: str,
+    command: _Command,
+    changed: Mapping[str, dict[str, Any]] | None = None,
+    **fixed: Any,
+) -> click.Command:
+    """Make the command of an experiment.
+
+    Args:
+        name: name of the command.
+        command: its help and settings.
+        changed: option -> attributes that differ.
+        fixed: values of settings that are not options.
+    """
+    kind = resolve_name(command.settings)
+    fields = declared(kind)
+    options: list[Callable[..., Any]] = [
+        setting_options("model.model", "model.revision", "model.dtype", "model.device"),
+        setting_options("method.layer"),
+        *(field_option(each, (changed or {}).get(each.name, {})) for each in fields if each.flag),
+        *_RUN,
+    ]
+
+    def run(
+        output: Path,
+        workers: int,
+        force: bool,
+        as_json: bool,
+        verbose: int,
+        quiet: bool,
+        **options: Any,
+    ) -> None:
+        from tam_video.evaluation.run import evaluate
+
+        with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
+            settings = kind.make({**fixed, **parse_settings(options, fields)})
+            try:
+                with console.progress() as progress:
+                    done = evaluate(
+                        settings,
+                        output,
+                        workers=workers,
+                        force=force,
+                        progress=lambda finished, total: progress("clips", finished, total),
+                    )
+            except KeyboardInterrupt:
+                console.note("finished clips are kept: run the same command to resume")
+                raise
+            if done.num_resumed:
+                console.note(f"{done.num_resumed} clips were measured before")
+            console.result(
+                {**done.report.as_dict(), "output_dir": done.folder, "files": done.files},
+                f"{done.report.to_text()}\n{done.folder}",
+            )
+
+    decorate = click.command(name, help=command.help, epilog=command.epilog)
+    return decorate(add_options(run, options))

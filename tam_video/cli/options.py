@@ -60,7 +60,7 @@ def setting_options(*names: str, **changed: Any) -> Callable[[Command], Command]
 
     def add(command: Command) -> Command:
         options = [
-            _option(field, changed.get(field.name, {}))
+            field_option(field, changed.get(field.name, {}))
             for name in names
             for field in _fields(name)
             if field.flag
@@ -77,13 +77,17 @@ def add_options(command: Command, options: Sequence[Callable[[Command], Command]
     return command
 
 
-def parse_settings(options: dict[str, Any]) -> dict[str, Any]:
+def parse_settings(options: dict[str, Any], fields: Sequence[Field] = ()) -> dict[str, Any]:
     """Return the options that were given, with the text of settings parsed.
+
+    Args:
+        options: values of the options, None where they are not given.
+        fields: declared fields that are not those of a run.
 
     Raises:
         ConfigError: a text can't be parsed.
     """
-    parsers = {field.name: field.setting.parse for field in run_fields()}
+    parsers = {field.name: field.setting.parse for field in (*run_fields(), *fields)}
     given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
         parse = parsers.get(name)
@@ -97,8 +101,13 @@ def _fields(name: str) -> Sequence[Field]:
     return [field for field in declared(GROUPS[group]) if wanted in ("", field.name)]
 
 
-def _option(field: Field, changed: dict[str, Any]) -> Callable[[Command], Command]:
-    """Return the `click.option` of a field; it is None where the option is not given."""
+def field_option(field: Field, changed: dict[str, Any]) -> Callable[[Command], Command]:
+    """Return the `click.option` of a field; its value is None where it is not given.
+
+    Args:
+        field: the declared field.
+        changed: attributes of `click.option` that differ.
+    """
     setting = field.setting
     attributes: dict[str, Any] = {"default": None, "help": help_text(field)}
     if field.type is bool:

@@ -32,7 +32,7 @@ from tam_video.evaluation.score import (
     visible_span,
     word_counts,
 )
-from tam_video.evaluation.settings import EvaluationSettings
+from tam_video.evaluation.settings import MethodSettings, ShapesSettings
 from tam_video.evaluation.truth import answer_truth, visible_slots
 from tam_video.methods import MethodMaps, make_method
 from tam_video.metrics import cell_order, curve_auc, masked_steps, measure
@@ -110,7 +110,7 @@ class MaskedScorer:
         return np.array([self.known[name] for name in names], np.float64)
 
 
-def measure_clip(model: TransformersModel, settings: EvaluationSettings, job: ClipJob) -> ClipRow:
+def measure_clip(model: TransformersModel, settings: ShapesSettings, job: ClipJob) -> ClipRow:
     """Measure every method on one clip.
 
     Temporal metrics are also read from the answer about when an object is seen, where the clip has
@@ -133,7 +133,7 @@ def measure_clip(model: TransformersModel, settings: EvaluationSettings, job: Cl
 
 def measure_answers(
     said: Sequence[Said],
-    settings: EvaluationSettings,
+    settings: MethodSettings,
     row: ClipRow,
     *,
     counts_words: bool = False,

@@ -1,41 +1,43 @@
-"""What may be asked of the controls: their parts, where maps come from, and what chance is.
+"""Settings of the controls: their parts, where maps come from, and what chance is.
 
 A value of a clip has the name `SOURCE:METRIC`: the metric of a method's maps when they come from
-that source, scored against the truth of the clip as it is. Chance is what the same maps score
-against the objects of other clips of the world: a map of the same size and smoothness, and objects
-where objects tend to be, that have nothing to do with each other.
+that source, scored against the ground truth of the clip itself. Chance is the score of the same
+maps against the objects of other clips of the world: maps of the same size and smoothness, and
+objects in typical positions, that are unrelated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, TypeAlias, get_args
+from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from tam_video.evaluation.score import METRICS
-from tam_video.evaluation.settings import CLIPS_PER_SEED, EvaluationSettings, Identity
+from tam_video.evaluation.settings import CLIPS_SETTING, Identity, ShapesSettings
+from tam_video.settings.declare import Setting
+from tam_video.settings.parse import names
 
 Part: TypeAlias = Literal["controls", "cascade", "lds", "flips"]
 
 TRUE = "true"
 NO_WEIGHTS = "random weights"
 CONTROLS: Mapping[str, str] = {
-    "smoothed": "the true map, in every slot its mean over time: a filter that only smooths",
+    "smoothed": "the true map, averaged over time in every slot: a filter that only smooths",
     "swapped": "the same answer on the next clip's frames",
-    "shuffled": "the same answer on the clip's frames in random order, slots taken as shown",
+    "shuffled": "the same answer on the clip's frames in random order, slots in the order shown",
     "blank": "the same answer on frames of one colour",
-    NO_WEIGHTS: "the same answer by a model of noise, vision tower and embeddings included",
+    NO_WEIGHTS: "the same answer by a model with random weights, vision tower included",
 }
 CASCADE: Mapping[str, float] = {"top 25 %": 0.25, "top 50 %": 0.5, "top 75 %": 0.75, "decoder": 1.0}
-"""Which share of the decoder's layers is replaced by noise, from the top; `NO_WEIGHTS` follows."""
+"""Share of the decoder's layers that is randomised, from the top; `NO_WEIGHTS` follows."""
 
 CHANCE: tuple[str, ...] = ("random", "centre")
-"""Methods that know nothing of the clip."""
+"""Methods that don't look at the clip."""
 LEVELS: Mapping[str, float] = {"auc": 0.5, "temporal_auc": 0.5}
-"""What noise scores on average, where that is the same for every clip."""
+"""Expected score of noise, where it is the same for every clip."""
 NUM_OTHER_CLIPS = 4
-"""Other clips whose objects each word is scored against by chance."""
+"""Other clips against whose objects each word is scored for chance."""
 SPEARMAN = "spearman"
 CONTROL_METRICS: tuple[str, ...] = (
     "auc",
@@ -50,42 +52,40 @@ CONTROL_METRICS: tuple[str, ...] = (
     "iop",
     "temporal_energy",
 )
-"""Metrics of where and when a map is hot; curves and function words ask something else."""
+"""Metrics of the position of a map in space and time; not curves, and not function words."""
 
 
 def chance_of(source: str) -> str:
-    """The source's name when its maps are scored against objects of other clips."""
+    """Return the name of a source whose maps are scored against objects of other clips."""
     return f"chance of {source}"
 
 
 def compared(metrics: Sequence[str]) -> tuple[str, ...]:
-    """The metrics that are good one way or the other, and so compare with chance."""
+    """Return the metrics that have a better direction, and so compare with chance."""
     return tuple(name for name in metrics if METRICS[name].better != "neither")
 
 
-class ControlSettings(EvaluationSettings):
-    """Settings of the controls; fields that are not named here are those of `EvaluationSettings`.
+class ControlSettings(ShapesSettings):
+    """Settings of the controls."""
 
-    Attributes:
-        metrics: names of `CONTROL_METRICS`.
-        clips: number of clips of each world.
-        steps: steps of progressive deletion under a yes or no.
-        parts: what is measured: "controls", "cascade" (of weight randomisation), "lds", "flips".
-        masks: random masks of a clip for the linear datamodeling score.
-        keep_share: share of the cells that such a mask keeps.
-    """
-
-    known_metrics: ClassVar[tuple[str, ...]] = CONTROL_METRICS
+    experiment: ClassVar[str] = "tam_video.evaluation.controls:CONTROL_EXPERIMENT"
     command: ClassVar[str] = "tam-video evaluate controls"
+    known_metrics: ClassVar[tuple[str, ...]] = CONTROL_METRICS
 
-    metrics: tuple[str, ...] = Field(
-        default=("auc", "temporal_auc", "viou", "energy", "pointing", "coherence", "tiou"),
-        min_length=1,
-    )
-    clips: int = Field(default=50, ge=1, le=CLIPS_PER_SEED)
-    parts: tuple[Part, ...] = Field(default=("controls", "cascade"), min_length=1)
-    masks: int = Field(default=32, ge=3)
-    keep_share: float = Field(default=0.5, gt=0, lt=1)
+    metrics: Annotated[
+        tuple[str, ...],
+        Setting(help="Metrics of each source of maps.", metavar="A,B,...", parse=names),
+    ] = ("auc", "temporal_auc", "viou", "energy", "pointing", "coherence", "tiou")
+    clips: Annotated[int, CLIPS_SETTING] = 50
+    parts: Annotated[
+        tuple[Part, ...],
+        Setting(help="Parts to measure, also lds, flips.", metavar="A,B,...", parse=names),
+    ] = ("controls", "cascade")
+    masks: Annotated[int, Setting(help="Random masks of a clip, for lds.", metavar="N", ge=3)] = 32
+    keep_share: Annotated[
+        float,
+        Setting(help="Share of the cells that a random mask keeps.", metavar="F", gt=0, lt=1),
+    ] = 0.5
 
     @field_validator("parts")
     @classmethod
@@ -94,12 +94,12 @@ class ControlSettings(EvaluationSettings):
 
     @property
     def explained(self) -> tuple[str, ...]:
-        """The methods in question, then those of chance."""
+        """The methods under test, then those of chance."""
         return (*self.methods, *(name for name in CHANCE if name not in self.methods))
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Where the maps of a method in question come from, in the order of the tables."""
+        """Where the maps of a method under test come from, in the order of the tables."""
         if not {"controls", "cascade"}.intersection(self.parts):
             return ()
         controls = [name for name in CONTROLS if name != NO_WEIGHTS and "controls" in self.parts]
@@ -107,5 +107,5 @@ class ControlSettings(EvaluationSettings):
         return (TRUE, *controls, *stages, NO_WEIGHTS)
 
     def identity(self) -> Identity:
-        """What a clip's values depend on, as `EvaluationSettings.identity`."""
+        """Return what a clip's values depend on, as `ExperimentSettings.identity`."""
         return {**super().identity(), "evaluation": "controls"}

@@ -1,7 +1,7 @@
-"""Figures of a report as small SVG files: bars with intervals, and mean curves.
+"""Charts of a report as small SVG files: bars with intervals, and mean curves.
 
-Every picture has a title and a description for screen readers; colours tell apart without hue
-alone, for each bar and line is labelled.
+Every chart has a title and a description for screen readers. Each bar and line is labelled, so that
+colour is never the only distinction.
 
 Source of the colours: Okabe & Ito, Color Universal Design, 2008.
 """
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from typing import TypeAlias
 
-from tam_video.evaluation.report import Report, cell
-from tam_video.evaluation.score import METRICS
-from tam_video.metrics import Interval
+from tam_video.evaluation.tables import cell
+from tam_video.metrics.statistics import Interval
 from tam_video.types import Float64Array
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#6b6b6b")
@@ -25,19 +25,32 @@ _BAR_LEFT_PX, _BAR_WIDTH_PX, _ROW_PX = 170, 380, 28
 _PLOT_WIDTH_PX, _PLOT_HEIGHT_PX = 420, 260
 
 
-def make_plots(report: Report) -> dict[str, str]:
-    """File names and SVG texts: one bar chart per metric, one chart per kind of curve."""
-    pictures = {}
-    for metric in report.settings.metrics:
-        figures = {name: row[metric] for name, row in report.overall.methods.items()}
-        pictures[f"{metric}.svg"] = bar_chart(METRICS[metric].title, figures)
-    for kind, curves in report.curves.items():
-        pictures[f"{kind}_curve.svg"] = curve_chart(f"{METRICS[kind].title} curve", curves)
-    return pictures
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Something to draw.
+
+    Attributes:
+        file: name of its file.
+        title: what is drawn.
+        bars: name -> interval; those without a value have a dash and no bar.
+        curves: method -> float64 [n + 1], n >= 1; drawn instead of bars where there are any.
+    """
+
+    file: str
+    title: str
+    bars: Mapping[str, Interval] = field(default_factory=dict)
+    curves: Mapping[str, Float64Array] = field(default_factory=dict)
+
+
+def draw(chart: Chart) -> str:
+    """Draw a chart as SVG."""
+    if chart.curves:
+        return curve_chart(chart.title, chart.curves)
+    return bar_chart(chart.title, chart.bars)
 
 
 def bar_chart(title: str, figures: Mapping[str, Interval]) -> str:
-    """Horizontal bars, one per method, each with its 95 % interval.
+    """Draw horizontal bars, one per method, each with its 95 % interval.
 
     Args:
         title: what is drawn.
@@ -58,12 +71,14 @@ def bar_chart(title: str, figures: Mapping[str, Interval]) -> str:
         parts.append(_text(_BAR_LEFT_PX + _BAR_WIDTH_PX + 12, middle + 4, cell(interval)))
         if interval.n:
             parts += _bar(interval, middle=middle, x=x, colour=COLOURS[number % len(COLOURS)])
-    told = "; ".join(f"{name} {cell(interval)}" for name, interval in figures.items())
-    return _svg(title, f"Mean and 95 % interval over clips: {told}.", parts, 740, bottom + 36)
+    figures_text = "; ".join(f"{name} {cell(interval)}" for name, interval in figures.items())
+    return _svg(
+        title, f"Mean and 95 % interval over clips: {figures_text}.", parts, 740, bottom + 36
+    )
 
 
 def curve_chart(title: str, curves: Mapping[str, Float64Array]) -> str:
-    """Mean scores against the share of the cells that are shown or hidden.
+    """Draw mean scores against the share of the cells that are shown or hidden.
 
     Args:
         title: what is drawn.
@@ -103,10 +118,15 @@ def curve_chart(title: str, curves: Mapping[str, Float64Array]) -> str:
 
 def _bar(interval: Interval, *, middle: float, x: _Scale, colour: str) -> list[str]:
     start, end = sorted((x(0.0), x(interval.mean)))
+    bar = (
+        f'<rect x="{start:.1f}" y="{middle - 8:.1f}" width="{max(end - start, 0.5):.1f}" '
+        f'height="16" fill="{colour}"/>'
+    )
+    if math.isnan(interval.low):
+        return [bar]
     low, high = x(interval.low), x(interval.high)
     return [
-        f'<rect x="{start:.1f}" y="{middle - 8:.1f}" width="{max(end - start, 0.5):.1f}" '
-        f'height="16" fill="{colour}"/>',
+        bar,
         _line(low, middle, high, middle),
         _line(low, middle - 4, low, middle + 4),
         _line(high, middle - 4, high, middle + 4),
@@ -114,15 +134,15 @@ def _bar(interval: Interval, *, middle: float, x: _Scale, colour: str) -> list[s
 
 
 def _limits(intervals: Sequence[Interval]) -> tuple[float, float]:
-    """Smallest and largest value to show; 0 is always among them."""
-    known = [interval for interval in intervals if interval.n]
-    low = min([0.0, *(min(interval.low, interval.mean) for interval in known)])
-    high = max([0.0, *(max(interval.high, interval.mean) for interval in known)])
+    """Return the smallest and the largest value to show; 0 is always among them."""
+    ends = [end for one in intervals if one.n for end in (one.mean, one.low, one.high)]
+    known = [0.0, *(end for end in ends if not math.isnan(end))]
+    low, high = min(known), max(known)
     return low, high if high > low else low + 1.0
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers from at most `low` to at least `high`, four to nine of them."""
+    """Return round numbers from at most `low` to at least `high`, four to nine of them."""
     span = (high - low) or 1.0
     unit = 10 ** math.floor(math.log10(span))
     step = next(size * unit for size in (0.2, 0.5, 1.0, 2.0) if span / (size * unit) <= 6)

@@ -1,7 +1,7 @@
-"""One clip: what the model says about it, word by word, and what each word loses with the video.
+"""Measure the visual reliance of every word of the answers about one clip.
 
-A colour or shape word of a caption is false where it is true of no object of the clip; in an answer
-about something that is not there, every such word is. The truth is the clip's own description.
+A colour or shape word of a caption is false where it is true of no object of the clip; in the
+answer to a negative question every such word is. The ground truth is the clip's own description.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tam_video.datasets.worlds import make_world
 from tam_video.evaluation.clip import CAPTION_QUESTION, ClipJob, is_empty, read_back
 from tam_video.evaluation.flips import says_yes
 from tam_video.evaluation.ledger import ClipRow
-from tam_video.evaluation.reliance_settings import Asked, RelianceSettings
+from tam_video.evaluation.reliance_settings import PromptKind, RelianceSettings
 from tam_video.evaluation.truth import answer_truth, names_object
 from tam_video.metrics.grids import BoolArray
 from tam_video.models.inference import TransformersModel
@@ -31,10 +31,10 @@ from tam_video.types import Float64Array, FrameBatch, Generation, Message, Word
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """What is asked, or passed through, about a clip."""
+class _Prompt:
+    """A question about a clip, and the answer to pass through instead of a generated one."""
 
-    asked: Asked
+    kind: PromptKind
     text: str
     answer: str | None = None
 
@@ -43,11 +43,11 @@ def measure_reliance(model: TransformersModel, settings: RelianceSettings, job: 
     """Measure every word of the answers about one clip.
 
     Returns:
-        A row whose `values` have for each word "ASKED/INDEX/WORD" its "reliance", "probability",
+        A row whose `values` have for each word "KIND/INDEX/WORD" its "reliance", "probability",
         "blanked" and "hidden" (share of its probability lost when the whole video, or the cells of
         its objects, are blank), "content" (1 for a content word), and "false" (1 for a name that is
-        true of nothing, 0 for another name); and for each answer to a presence question, under
-        "presence" or "bait", "yes" (1 or 0). None is what is not defined.
+        true of nothing, 0 for another name); and for each answer to a presence question, under its
+        kind, "yes" (1 or 0). None is a value that is not defined.
 
     Raises:
         TamVideoError: the clip can't be written or read, or the model fails.
@@ -55,24 +55,24 @@ def measure_reliance(model: TransformersModel, settings: RelianceSettings, job: 
     clip = make_world(job.world, job.seed, split=settings.split)
     batch = read_back(clip, model)
     row = ClipRow(*job, "", values={}, costs={})
-    for question in _questions(clip, job.seed):
-        ask = [Message("user", question.text)]
+    for prompt in _prompts(clip, job.seed):
+        turns = [Message("user", prompt.text)]
         generation = model.generate(
-            batch, ask, options=settings.generation_options(), answer=question.answer
+            batch, turns, options=settings.generation_options(), answer=prompt.answer
         )
-        if question.asked == "caption":
+        if prompt.kind == "caption":
             row = replace(row, answer=generation.answer)
-        if question.asked in ("presence", "bait"):
+        if prompt.kind in ("presence", "bait"):
             yes = says_yes(generation.answer)
-            row.values[question.asked] = {"yes": None if yes is None else float(yes)}
+            row.values[prompt.kind] = {"yes": None if yes is None else float(yes)}
         if not is_empty(generation):
             probe = Probe(model, batch, generation)
-            row.values.update(_words(clip, batch, probe, asked=question.asked))
+            row.values.update(_word_values(clip, batch, probe, kind=prompt.kind))
     return row
 
 
 def injected_error_caption(clip: SceneClip, rng: np.random.Generator) -> str:
-    """The true caption with the colour or the shape of one object exchanged for one not there."""
+    """Return the true caption with the colour or shape of one object replaced by an absent one."""
     item = clip.objects[int(rng.integers(len(clip.objects)))]
     colors = [color for color in COLORS if all(color != each.color for each in clip.objects)]
     shapes = [shape for shape in SHAPES if all(shape != each.shape for each in clip.objects)]
@@ -87,7 +87,9 @@ def injected_error_caption(clip: SceneClip, rng: np.random.Generator) -> str:
 
 
 def lost_share(shown: Float64Array, hidden: Float64Array) -> float:
-    """Share of a word's probability that is lost when something is hidden; a gain counts 0.
+    """Return the share of a word's probability that is lost when something is hidden.
+
+    A gain counts 0.
 
     Args:
         shown: float64 [k], log-probability of each of its tokens on the whole video.
@@ -96,33 +98,33 @@ def lost_share(shown: Float64Array, hidden: Float64Array) -> float:
     return abs(math.expm1(min(float((hidden - shown).sum()), 0.0)))
 
 
-def _questions(clip: SceneClip, seed: int) -> Iterator[_Question]:
+def _prompts(clip: SceneClip, seed: int) -> Iterator[_Prompt]:
     rng = np.random.default_rng(seed)
-    yield _Question("caption", CAPTION_QUESTION)
+    yield _Prompt("caption", CAPTION_QUESTION)
     for question in make_scene_questions(clip, rng):
         if question.kind == "presence":
-            yield _Question("bait" if question.is_negative else "presence", question.text)
-    yield _Question("planted", CAPTION_QUESTION, injected_error_caption(clip, rng))
+            yield _Prompt("bait" if question.is_negative else "presence", question.text)
+    yield _Prompt("planted", CAPTION_QUESTION, injected_error_caption(clip, rng))
 
 
-def _words(
-    clip: SceneClip, batch: FrameBatch, probe: Probe, *, asked: Asked
+def _word_values(
+    clip: SceneClip, batch: FrameBatch, probe: Probe, *, kind: PromptKind
 ) -> dict[str, dict[str, float | None]]:
-    """The values of each word that is no punctuation, by its name in the row."""
+    """Return the values of each word, punctuation left out, by its name in the row."""
     generation = probe.generation
     words = [word for word in join_words(generation.tokens) if any(map(str.isalnum, word.text))]
     names = answer_truth(clip, batch, generation).objects
     own = {name.token_indices: name.cells for name in names}
-    masks, place = _masks(generation, own)
+    masks, mask_index = _masks(generation, own)
     scores = probe.score_masked(masks)
     reliance = word_reliance(generation, words)
-    found = {}
+    values: dict[str, dict[str, float | None]] = {}
     for word, share in zip(words, reliance.tolist(), strict=True):
         tokens = [index - generation.num_prompt_tokens for index in word.token_indices]
         shown, blank = scores[0, tokens], scores[1, tokens]
-        is_false = _is_false(word, own, asked)
-        hidden = scores[place[word.token_indices], tokens] if is_false is False else None
-        found[f"{asked}/{word.index}/{word.text}"] = {
+        is_false = _is_false(word, own, kind)
+        hidden = scores[mask_index[word.token_indices], tokens] if is_false is False else None
+        values[f"{kind}/{word.index}/{word.text}"] = {
             "reliance": None if math.isnan(share) else round(share, 6),
             "probability": round(math.exp(float(shown.sum())), 6),
             "blanked": round(lost_share(shown, blank), 6),
@@ -130,34 +132,34 @@ def _words(
             "content": float(word.is_content),
             "false": None if is_false is None else float(is_false),
         }
-    return found
+    return values
 
 
 def _masks(
     generation: Generation, own: dict[tuple[int, ...], BoolArray]
 ) -> tuple[BoolArray, dict[tuple[int, ...], int]]:
-    """What is shown: the whole video, none of it, and once each all but a name's own cells.
+    """Return masks that show the whole video, none of it, and all but each name's own cells.
 
     Args:
-        generation: whose cells they are.
-        own: bool [t, h, w] of each name, by its tokens.
+        generation: the answer.
+        own: bool [t, h, w], the cells of each name, by its tokens.
 
     Returns:
-        bool [B, t, h, w], and the number of the mask of each name.
+        bool [B, t, h, w], and the index of the mask of each name.
     """
     shape = generation.layouts[0].shape
     masks = [np.ones(shape, np.bool_), np.zeros(shape, np.bool_)]
-    place: dict[tuple[int, ...], int] = {}
+    mask_index: dict[tuple[int, ...], int] = {}
     for tokens, cells in own.items():
         same = (k for k, mask in enumerate(masks) if np.array_equal(mask, ~cells))
-        place[tokens] = next(same, len(masks))
-        if place[tokens] == len(masks):
+        mask_index[tokens] = next(same, len(masks))
+        if mask_index[tokens] == len(masks):
             masks.append(~cells)
-    return np.stack(masks), place
+    return np.stack(masks), mask_index
 
 
-def _is_false(word: Word, own: dict[tuple[int, ...], BoolArray], asked: Asked) -> bool | None:
-    """Whether a name is true of nothing; None for a word that is no name."""
+def _is_false(word: Word, own: dict[tuple[int, ...], BoolArray], kind: PromptKind) -> bool | None:
+    """Return whether a name is true of nothing; None for a word that is not a name."""
     if not names_object(word):
         return None
-    return asked == "bait" or not own[word.token_indices].any()
+    return kind == "bait" or not own[word.token_indices].any()

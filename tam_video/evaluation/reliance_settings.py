@@ -1,55 +1,57 @@
-"""What may be asked of visual reliance, and which words are compared."""
+"""Settings of the visual reliance experiment, and which words are compared."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
-
-from tam_video.evaluation.settings import CLIPS_PER_SEED, EvaluationSettings, Identity
+from tam_video.evaluation.settings import CLIPS_SETTING, ExperimentSettings, Identity, Split
+from tam_video.settings.declare import Setting
+from tam_video.settings.parse import names
 from tam_video.tam.reliance import LOW_RELIANCE
 
-Asked: TypeAlias = Literal["caption", "presence", "bait", "planted"]
-"""What an answer was to: "Describe the video.", whether something is there that is (presence) or is
-not (bait), and the true caption with one name exchanged, passed through as if it was said."""
+PromptKind: TypeAlias = Literal["caption", "presence", "bait", "planted"]
+"""What an answer replies to: "Describe the video.", a presence question about an object that is
+there ("presence") or is not there ("bait", a negative question), and the true caption with one
+injected error, passed through as an answer ("planted"). These are the names in the files."""
 
-GROUPS: dict[str, tuple[Asked, ...]] = {
+GROUPS: dict[str, tuple[PromptKind, ...]] = {
     "caption": ("caption",),
     "presence": ("presence", "bait"),
     "said": ("caption", "presence", "bait"),
     "planted": ("planted",),
 }
-"""Answers whose names are ranked together; "said" is all that the model said itself."""
+"""Answers whose names are ranked together, by their key in the files."""
+TITLES = {
+    "caption": "captions",
+    "presence": "presence answers",
+    "said": "all generated answers",
+    "planted": "injected errors",
+}
 SCORES: dict[str, str] = {
     "reliance": "visual reliance",
     "probability": "probability of the word",
     "blanked": "share of its probability lost when the video is blanked",
 }
-"""What could tell a false name from a true one: low values are suspect."""
+"""Scores that may separate false names from true ones: low values are suspect."""
 
 
-class RelianceSettings(EvaluationSettings):
-    """Settings of the evaluation; fields that are not named here are those of its parent.
+class RelianceSettings(ExperimentSettings):
+    """Settings of the visual reliance experiment."""
 
-    Methods, metrics and steps have no part in it.
-
-    Attributes:
-        worlds: names of `WORLDS`; by default those whose clips the embedded model reads wrongly.
-        clips: number of clips of each world.
-        threshold: names with less reliance are flagged.
-    """
-
+    experiment: ClassVar[str] = "tam_video.evaluation.reliance:RELIANCE"
     command: ClassVar[str] = "tam-video evaluate reliance"
+    identity_excludes: ClassVar[frozenset[str]] = frozenset({"clips", "threshold"})
 
-    worlds: tuple[str, ...] = Field(
-        default=("base", "distractors", "low-contrast", "occlusion"), min_length=1
-    )
-    clips: int = Field(default=50, ge=1, le=CLIPS_PER_SEED)
-    threshold: float = Field(default=LOW_RELIANCE, gt=0, le=1)
+    worlds: Annotated[
+        tuple[str, ...],
+        Setting(help="Worlds of the clips of shapes.", metavar="A,B,...", parse=names),
+    ] = ("base", "distractors", "low-contrast", "occlusion")
+    clips: Annotated[int, CLIPS_SETTING] = 50
+    split: Split = "test"
+    threshold: Annotated[
+        float, Setting(help="Names with less reliance are flagged.", metavar="F", gt=0, le=1)
+    ] = LOW_RELIANCE
 
     def identity(self) -> Identity:
-        """What a clip's values depend on, as `EvaluationSettings.identity`."""
-        told = {**super().identity(), "evaluation": "reliance"}
-        for name in ("methods", "metrics", "steps", "threshold"):
-            del told[name]
-        return told
+        """Return what a clip's values depend on, as `ExperimentSettings.identity`."""
+        return {**super().identity(), "evaluation": "reliance"}

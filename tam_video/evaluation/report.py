@@ -1,8 +1,7 @@
-"""Finished clips to figures: means with intervals, paired differences, costs, and their files.
+"""The report of an experiment, and its files: results.json, results.csv and plots.
 
-Owns: what is compared with what, and how results.json, results.csv and the rows of the table look.
-A clip counts once, whatever its number of words, unless its row tells that number; clips of one
-source are drawn together.
+Owns: the frame that all experiments share. What is computed, and which lines, tables and charts it
+gives, is in the summary of each experiment.
 """
 
 from __future__ import annotations
@@ -11,174 +10,202 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
-from tam_video.evaluation.columns import difference_interval, mean_interval
-from tam_video.evaluation.ledger import ClipRow
-from tam_video.evaluation.score import CURVES, METRICS
-from tam_video.evaluation.settings import EvaluationSettings
-from tam_video.metrics import Interval
-from tam_video.types import Float64Array
+from tam_video.evaluation.ledger import LEDGER_FILE, PLOTS_FOLDER, ClipRow
+from tam_video.evaluation.plots import Chart, draw
+from tam_video.evaluation.settings import Settings
+from tam_video.evaluation.tables import SMALL_MARK, SMALL_NOTE, Table, table_text
+from tam_video.metrics.statistics import Interval
+from tam_video.workspace.files import atomic_write
 
-Figures: TypeAlias = Mapping[str, Mapping[str, Interval]]
+Files: TypeAlias = dict[str, Path | list[Path]]
+PLOT_ONLY = {"plot_only": True}
+"""Metadata of a summary's field that is not part of results.json."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Figures of some clips.
+class Line(NamedTuple):
+    """A line of results.csv.
 
     Attributes:
-        methods: method -> metric -> mean over the clips.
-        paired: metric -> "tam - OTHER" -> mean difference on the same clips.
+        labels: what the figure is of.
+        interval: the figure.
+        extra: more numbers, for the experiment's own columns.
     """
 
-    methods: Figures
-    paired: Figures
+    labels: tuple[str, ...]
+    interval: Interval
+    extra: tuple[float | None, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values; None for what is not defined."""
-        return {"methods": _plain(self.methods), "paired": _plain(self.paired)}
+
+class Summary(Protocol):
+    """Figures of some clips: a dataclass whose fields are the keys of results.json."""
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines of results.csv."""
+        ...
+
+    def tables(self, title: str, settings: Any, /) -> Iterator[Table | str]:
+        """Yield tables, and lines of text between them."""
+        ...
+
+    def charts(self, settings: Any, /) -> Iterator[Chart]:
+        """Yield the charts of all clips."""
+        ...
+
+
+SummaryT = TypeVar("SummaryT", bound=Summary)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Everything that an evaluation found.
+class Experiment(Generic[Settings, SummaryT]):
+    """What tells one experiment from another.
 
     Attributes:
-        settings: what was asked.
+        measure: (model, settings, job) to the row of one clip; a function of a module, because it
+            is sent to other processes by name.
+        summarise: (rows in order, settings) to the figures of these clips.
+        context: (rows, settings) to more keys of results.json.
+        labels: columns of results.csv that name a figure.
+        extra_columns: columns of results.csv after the figure.
+    """
+
+    measure: Callable[..., ClipRow]
+    summarise: Callable[[Sequence[ClipRow], Settings], SummaryT]
+    context: Callable[[Sequence[ClipRow], Settings], dict[str, Any]]
+    labels: tuple[str, ...]
+    extra_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Generic[Settings, SummaryT]):
+    """The figures of an evaluation.
+
+    Attributes:
+        experiment: what was evaluated.
+        settings: its settings.
         overall: figures over all clips.
         worlds: figures of each world's clips.
-        costs: method -> "passes" and "seconds", means over the clips.
-        curves: name of a curve -> method -> float64 [steps + 1], mean scores.
+        context: more keys of results.json.
     """
 
-    settings: EvaluationSettings
-    overall: Summary
-    worlds: Mapping[str, Summary]
-    costs: Mapping[str, Mapping[str, float | None]]
-    curves: Mapping[str, Mapping[str, Float64Array]]
+    experiment: Experiment[Settings, SummaryT] = field(repr=False)
+    settings: Settings
+    overall: SummaryT
+    worlds: Mapping[str, SummaryT]
+    context: Mapping[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values, those of results.json."""
+        """Return the JSON values of results.json."""
         return {
             "settings": self.settings.model_dump(mode="json"),
-            **self.overall.as_dict(),
-            "worlds": {name: summary.as_dict() for name, summary in self.worlds.items()},
-            "costs": {name: dict(cost) for name, cost in self.costs.items()},
+            **json_values(self.overall),
+            "worlds": json_values(self.worlds),
+            **self.context,
+        }
+
+    def to_json(self) -> str:
+        """Return the text of results.json."""
+        text = json.dumps(self.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        return text + "\n"
+
+    def to_csv(self) -> str:
+        """Return the text of results.csv: one line per world ("all" for all) and figure."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        ends = ("mean", "low", "high", "n")
+        columns = (*self.experiment.labels, *ends, *self.experiment.extra_columns)
+        writer.writerow(["world", *columns])
+        for world, summary in (("all", self.overall), *self.worlds.items()):
+            for line in summary.lines():
+                values = line.interval.as_dict()
+                writer.writerow([world, *line.labels, *(values[key] for key in ends), *line.extra])
+        return text.getvalue()
+
+    def to_text(self, *, width: int | None = None) -> str:
+        """Return the tables: those of all clips, and of each world where there are several.
+
+        Args:
+            width: characters of a line; those of the terminal by default.
+        """
+        columns = width or shutil.get_terminal_size((110, 24)).columns
+        several = len(self.worlds) > 1
+        title = self.settings.title(None if several else next(iter(self.worlds)))
+        parts = {title: self.overall}
+        if several:
+            parts |= {self.settings.title(world): part for world, part in self.worlds.items()}
+        text = "\n".join(
+            table if isinstance(table, str) else table_text(table, width=columns)
+            for title, summary in parts.items()
+            for table in summary.tables(title, self.settings)
+        )
+        return f"{text}\n{SMALL_NOTE}" if SMALL_MARK in text else text
+
+    def plots(self) -> dict[str, str]:
+        """Return file names and SVG texts."""
+        return {chart.file: draw(chart) for chart in self.overall.charts(self.settings)}
+
+    def write(self, folder: Path) -> Files:
+        """Write results.json, results.csv and the plots, each of them atomically.
+
+        Returns:
+            The paths: "clips", "csv", "results", and a list of "plots".
+
+        Raises:
+            ExportError: a file can't be written.
+        """
+        plots = folder / PLOTS_FOLDER
+        return {
+            "clips": folder / LEDGER_FILE,
+            "plots": [atomic_write(plots / name, text) for name, text in self.plots().items()],
+            "csv": atomic_write(folder / "results.csv", self.to_csv()),
+            "results": atomic_write(folder / "results.json", self.to_json()),
         }
 
 
-def make_report(rows: Sequence[ClipRow], settings: EvaluationSettings) -> Report:
-    """The figures of finished clips.
+def make_report(
+    rows: Sequence[ClipRow], settings: Settings, experiment: Experiment[Settings, SummaryT]
+) -> Report[Settings, SummaryT]:
+    """Compute the figures of finished clips.
 
     Args:
         rows: in any order; the same clips give the same report.
-        settings: methods, metrics and worlds in the order to tell them.
+        settings: methods, metrics and worlds in the order of the tables.
+        experiment: what was evaluated.
     """
     ordered = sorted(rows, key=lambda row: (settings.worlds.index(row.world), row.number))
-    parts = {world: [row for row in ordered if row.world == world] for world in settings.worlds}
-    return Report(
-        settings=settings,
-        overall=summarise(ordered, settings),
-        worlds={world: summarise(part, settings) for world, part in parts.items()},
-        costs={name: _cost(name, ordered) for name in settings.methods},
-        curves=_mean_curves(ordered, settings),
-    )
-
-
-def summarise(rows: Sequence[ClipRow], settings: EvaluationSettings) -> Summary:
-    """Means of every method and metric, and differences to the method in question.
-
-    That is `tam`, or the first method where `tam` was not measured.
-    """
-    methods = {
-        name: {metric: mean_interval(rows, name, metric) for metric in settings.metrics}
-        for name in settings.methods
+    worlds = {
+        world: experiment.summarise([row for row in ordered if row.world == world], settings)
+        for world in settings.worlds
     }
-    ours = "tam" if "tam" in settings.methods else settings.methods[0]
-    others = [name for name in settings.methods if name != ours]
-    paired = {
-        metric: {
-            f"{ours} - {other}": difference_interval(rows, ours, other, metric) for other in others
+    several = len(worlds) > 1
+    overall = experiment.summarise(ordered, settings) if several else next(iter(worlds.values()))
+    return Report(experiment, settings, overall, worlds, experiment.context(ordered, settings))
+
+
+def mean_cost(costs: Sequence[Mapping[str, float]], name: str) -> float | None:
+    """Return the mean of a cost, rounded; None without clips."""
+    return round(float(np.mean([cost[name] for cost in costs])), 4) if costs else None
+
+
+def json_values(figures: Any) -> Any:
+    """Return figures at any depth as JSON values; None for what is not defined."""
+    if isinstance(figures, Interval):
+        return figures.as_dict()
+    if is_dataclass(figures):
+        return {
+            item.name: json_values(getattr(figures, item.name))
+            for item in fields(figures)
+            if item.metadata != PLOT_ONLY
         }
-        for metric in settings.metrics
-    }
-    return Summary(methods, paired)
-
-
-def to_csv(report: Report) -> str:
-    """results.csv: one line per world ("all" for all of them), method and metric."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["world", "method", "metric", "mean", "low", "high", "n"])
-    for world, summary in (("all", report.overall), *report.worlds.items()):
-        for method, figures in summary.methods.items():
-            for metric, interval in figures.items():
-                told = _plain_interval(interval)
-                cells = ["" if told[k] is None else told[k] for k in ("mean", "low", "high", "n")]
-                writer.writerow([world, method, metric, *cells])
-    return text.getvalue()
-
-
-def to_json(report: Report) -> str:
-    """results.json."""
-    return json.dumps(report.as_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def table_rows(summary: Summary, metrics: Sequence[str]) -> Iterator[list[str]]:
-    """Rows of a table: the method, then mean and interval for each metric."""
-    for method, figures in summary.methods.items():
-        yield [method, *(cell(figures[metric]) for metric in metrics)]
-
-
-def cell(interval: Interval) -> str:
-    """Mean and interval, as in "0.512 [0.490, 0.533]"; a dash where nothing is defined."""
-    if not interval.n:
-        return "-"
-    return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-
-
-def heading(metric: str) -> str:
-    """A metric's title with an arrow towards what is good."""
-    arrows = {"higher": " ↑", "lower": " ↓", "neither": ""}
-    return METRICS[metric].title + arrows[METRICS[metric].better]
-
-
-def _cost(method: str, rows: Sequence[ClipRow]) -> dict[str, float | None]:
-    told = [row.costs[method] for row in rows if method in row.costs]
-    return {
-        name: round(float(np.mean([cost[name] for cost in told])), 4) if told else None
-        for name in ("passes", "seconds")
-    }
-
-
-def _mean_curves(
-    rows: Sequence[ClipRow], settings: EvaluationSettings
-) -> dict[str, dict[str, Float64Array]]:
-    found: dict[str, dict[str, Float64Array]] = {}
-    for kind in CURVES:
-        for method in settings.methods if kind in settings.metrics else ():
-            curves = [row.curves.get(method, {}).get(kind) for row in rows]
-            told = [curve for curve in curves if curve is not None]
-            if told:
-                found.setdefault(kind, {})[method] = np.mean(told, axis=0)
-    return found
-
-
-def _plain(figures: Figures) -> dict[str, dict[str, dict[str, float | None]]]:
-    return {
-        outer: {inner: _plain_interval(interval) for inner, interval in row.items()}
-        for outer, row in figures.items()
-    }
-
-
-def _plain_interval(interval: Interval) -> dict[str, float | None]:
-    told: dict[str, float | None] = {
-        name: None if math.isnan(value) else round(value, 4)
-        for name, value in asdict(interval).items()
-    }
-    return told
+    if isinstance(figures, Mapping):
+        return {name: json_values(inner) for name, inner in figures.items()}
+    if isinstance(figures, float) and math.isnan(figures):
+        return None
+    return [json_values(each) for each in figures] if isinstance(figures, tuple) else figures

@@ -1,7 +1,7 @@
-"""Clips to a ledger, on several processes, and the ledger to its report.
+"""Measure the clips of an experiment in several processes, and write its report.
 
 Processes are spawned, load the model once and use one thread each, so that the number of workers
-changes no value.
+does not change any value.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -18,142 +18,81 @@ from functools import lru_cache
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Generic, TypeAlias, TypeVar
+from pkgutil import resolve_name
+from typing import Any
 
 from tam_video.errors import ConfigError, ModelError
-from tam_video.evaluation.clip import ClipJob, measure_clip
-from tam_video.evaluation.ledger import LEDGER_FILE, PLOTS_FOLDER, ClipRow, open_ledger
-from tam_video.evaluation.plots import make_plots
-from tam_video.evaluation.report import Report, make_report, to_csv, to_json
-from tam_video.evaluation.settings import EvaluationSettings, Settings
+from tam_video.evaluation.clip import ClipJob
+from tam_video.evaluation.ledger import ClipRow, open_ledger
+from tam_video.evaluation.report import Experiment, Files, Report, make_report
+from tam_video.evaluation.settings import ExperimentSettings
 from tam_video.models.inference import TransformersModel
 from tam_video.stages import StepProgress
-from tam_video.workspace.files import atomic_write
-
-Measure: TypeAlias = Callable[[TransformersModel, Settings, ClipJob], ClipRow]
-"""What is done with a clip; a function of a module, for it goes to other processes by name."""
-Files: TypeAlias = dict[str, Path | list[Path]]
-ReportT = TypeVar("ReportT")
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation(Generic[ReportT]):
+class Evaluation:
     """A finished evaluation.
 
     Attributes:
-        folder: where it is.
+        folder: its folder.
         report: its figures.
         files: "clips", "results", "csv", and a list of "plots".
         num_resumed: clips that an earlier run had measured.
     """
 
     folder: Path
-    report: ReportT
+    report: Report[Any, Any]
     files: Files
     num_resumed: int
 
 
 def evaluate(
-    settings: Settings,
+    settings: ExperimentSettings,
     folder: str | Path,
     *,
-    measure: Measure[Settings] = measure_clip,
     workers: int = 1,
     force: bool = False,
     progress: StepProgress | None = None,
-) -> Evaluation[Report]:
+) -> Evaluation:
     """Measure the clips that are missing in a folder, then write its report.
 
     Processes are spawned: a script that calls this does so under `if __name__ == "__main__":`.
 
     Args:
-        settings: what is measured.
-        folder: a new or empty folder, or one to go on with: an evaluation with the same settings,
-            which may have had another number of clips.
-        measure: what is done with a clip.
-        workers: processes.
+        settings: of one of the experiments.
+        folder: a new or empty folder, or one to resume: an evaluation with the same settings, whose
+            number of clips may differ.
+        workers: number of processes.
         force: start over in a folder with an evaluation.
-        progress: called after every clip.
+        progress: called after every clip with the finished clips and their total.
 
     Raises:
         ConfigError: `workers` is below 1.
         OutputError: the folder holds something else or other settings, or can't be written.
         ModelError: the model can't be loaded, or fails on a clip. Finished clips are kept.
     """
-    return evaluated(
-        measure,
-        settings,
-        folder,
-        make_report,
-        write_report,
-        workers=workers,
-        force=force,
-        progress=progress,
-    )
-
-
-def evaluated(
-    measure: Measure[Settings],
-    settings: Settings,
-    folder: str | Path,
-    make: Callable[[list[ClipRow], Settings], ReportT],
-    write: Callable[[ReportT, Path], Files],
-    *,
-    workers: int,
-    force: bool,
-    progress: StepProgress | None,
-) -> Evaluation[ReportT]:
-    """`evaluate` with a report of any kind.
-
-    Args:
-        measure: what is done with a clip.
-        settings: what is measured.
-        folder: a new or empty folder, or one to go on with.
-        make: all clips, in the order of `clip_jobs`, to a report.
-        write: the report to the files of the folder.
-        workers: processes.
-        force: start over in a folder with an evaluation.
-        progress: called after every clip.
-
-    Raises:
-        TamVideoError: as `evaluate`.
-    """
-    target = Path(folder)
-    rows, resumed = _finished_clips(
-        measure, settings, target, workers=workers, force=force, progress=progress
-    )
-    report = make(rows, settings)
-    return Evaluation(target, report, write(report, target), resumed)
-
-
-def _finished_clips(
-    measure: Measure[Settings],
-    settings: Settings,
-    folder: Path,
-    *,
-    workers: int,
-    force: bool,
-    progress: StepProgress | None,
-) -> tuple[list[ClipRow], int]:
-    """All clips in the order of `clip_jobs`, and how many an earlier run had measured."""
     if workers < 1:
         raise ConfigError(f"workers must be 1 or more, not {workers}")
-    ledger = open_ledger(folder, settings.identity(), force=force)
+    experiment: Experiment[Any, Any] = resolve_name(settings.experiment)
+    ledger = open_ledger(Path(folder), settings.identity(), force=force)
     jobs = clip_jobs(settings)
     missing = [job for job in jobs if (job.world, job.number) not in ledger.rows]
     resumed = len(jobs) - len(missing)
     if progress is not None:
         progress(resumed, len(jobs))
-    with closing(measured(measure, missing, settings, workers=workers)) as rows:
+    with closing(measured(experiment, missing, settings, workers=workers)) as rows:
         for done, row in enumerate(rows, start=resumed + 1):
             ledger.append(row)
             if progress is not None:
                 progress(done, len(jobs))
-    return [ledger.rows[job.world, job.number] for job in jobs], resumed
+    rows_in_order = [ledger.rows[job.world, job.number] for job in jobs]
+    report = make_report(rows_in_order, settings, experiment)
+    return Evaluation(ledger.folder, report, report.write(ledger.folder), resumed)
 
 
-def clip_jobs(settings: EvaluationSettings) -> list[ClipJob]:
-    """Every clip to measure, world after world."""
+def clip_jobs(settings: ExperimentSettings) -> list[ClipJob]:
+    """Return every clip to measure, world after world."""
     return [
         ClipJob(world, number, settings.clip_seed(number))
         for world in settings.worlds
@@ -161,41 +100,12 @@ def clip_jobs(settings: EvaluationSettings) -> list[ClipJob]:
     ]
 
 
-def write_report(report: Report, folder: Path) -> Files:
-    """Write results.json, results.csv and the plots, each whole or not at all.
-
-    Raises:
-        ExportError: one can't be written.
-    """
-    return write_results(folder, to_json(report), table=to_csv(report), plots=make_plots(report))
-
-
-def write_results(folder: Path, document: str, *, table: str, plots: Mapping[str, str]) -> Files:
-    """Write the files of any report, each whole or not at all.
-
-    Args:
-        folder: of the evaluation.
-        document: results.json.
-        table: results.csv.
-        plots: file names and SVG texts.
-
-    Returns:
-        Where they are: "clips", "csv", "results", and a list of "plots".
-
-    Raises:
-        ExportError: one can't be written.
-    """
-    drawn = [atomic_write(folder / PLOTS_FOLDER / name, text) for name, text in plots.items()]
-    return {
-        "clips": folder / LEDGER_FILE,
-        "csv": atomic_write(folder / "results.csv", table),
-        "results": atomic_write(folder / "results.json", document),
-        "plots": drawn,
-    }
-
-
 def measured(
-    measure: Measure[Settings], jobs: Sequence[ClipJob], settings: Settings, *, workers: int
+    experiment: Experiment[Any, Any],
+    jobs: Sequence[ClipJob],
+    settings: ExperimentSettings,
+    *,
+    workers: int,
 ) -> Generator[ClipRow, None, None]:
     """Yield clips as they are finished, in any order. Closing it ends the processes.
 
@@ -211,7 +121,7 @@ def measured(
     )
     try:
         futures: list[Future[ClipRow]] = [
-            pool.submit(_measure, measure, settings, job) for job in jobs
+            pool.submit(_measure, experiment.measure, settings, job) for job in jobs
         ]
         for future in as_completed(futures):
             yield future.result()
@@ -219,23 +129,24 @@ def measured(
     except BrokenProcessPool as exc:
         raise ModelError(
             "a worker process died before its clip was finished",
-            hint="most often for lack of memory: fewer --workers; finished clips are kept",
+            hint="most often for lack of memory: use fewer --workers; finished clips are kept",
         ) from exc
     finally:
-        # After an error nobody waits for the other clips: they may take minutes each.
+        # After an error the other clips are not waited for: they may take minutes each.
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(active_children()) - before:
             process.terminate()
 
 
-def _measure(measure: Measure[Settings], settings: Settings, job: ClipJob) -> ClipRow:
+def _measure(measure: Any, settings: ExperimentSettings, job: ClipJob) -> ClipRow:
     model = _worker_model(settings.model, settings.revision, settings.dtype, settings.device)
-    return measure(model, settings, job)
+    row: ClipRow = measure(model, settings, job)
+    return row
 
 
 @lru_cache(maxsize=1)
 def _worker_model(name: str, revision: str | None, dtype: str, device: str) -> TransformersModel:
-    """The model of this process, loaded with its first clip, so that its error reaches the user."""
+    """Load the model of this process with its first clip, so that its error reaches the user."""
     import torch
 
     from tam_video.models import load_model

@@ -46,11 +46,15 @@ class Metric:
 
     Attributes:
         title: its name for people.
-        better: which way is good; "neither" for one that says nothing by itself.
+        better: which direction is good; "neither" for one that has no good direction by itself.
+        is_rate: whether it is the share of hits, each 0 or 1.
+        bounds: its lowest and highest value.
     """
 
     title: str
     better: Better = "higher"
+    is_rate: bool = False
+    bounds: tuple[float, float] = (0.0, 1.0)
 
 
 METRICS: Mapping[str, Metric] = {
@@ -59,13 +63,13 @@ METRICS: Mapping[str, Metric] = {
     "obj_iou": Metric("Obj-IoU"),
     "func_iou": Metric("Func-IoU"),
     "f1_iou": Metric("F1-IoU"),
-    "pointing": Metric("Pointing game"),
+    "pointing": Metric("Pointing game", is_rate=True),
     "energy": Metric("Energy inside"),
     "temporal_energy": Metric("Temporal energy"),
     "jf": Metric("J&F"),
     "tiou": Metric("tIoU"),
     "iop": Metric("IoP"),
-    "coherence": Metric("Temporal coherence", "neither"),
+    "coherence": Metric("Temporal coherence", "neither", bounds=(-1.0, 1.0)),
     "auc": Metric("AUC"),
     "temporal_auc": Metric("Temporal AUC"),
     "insertion": Metric("Insertion AUC"),
@@ -75,7 +79,7 @@ METRICS: Mapping[str, Metric] = {
     "deletion_space": Metric("Deletion AUC, places", "lower"),
     "deletion_time": Metric("Deletion AUC, slots", "lower"),
     "amcr": Metric("AMCR", "lower"),
-    "csr": Metric("CSR@10"),
+    "csr": Metric("CSR@10", is_rate=True),
 }
 CURVES: Mapping[str, tuple[MaskMode, OrderKind]] = {
     "insertion": ("insertion", "joint"),

@@ -48,7 +48,7 @@ from tam_video.metrics.spans import (
     temporal_coherence,
     temporal_iou,
 )
-from tam_video.metrics.statistics import Interval, bootstrap, paired_bootstrap
+from tam_video.metrics.statistics import Interval, difference_interval, mean_interval
 
 __all__ = [
     "AnswerIou",
@@ -60,11 +60,11 @@ __all__ = [
     "answer_iou",
     "auc",
     "average_minimal_correction",
-    "bootstrap",
     "boundary_similarity",
     "cell_order",
     "correction_success_rate",
     "curve_auc",
+    "difference_interval",
     "energy_inside",
     "f1_iou",
     "flip_area",
@@ -73,12 +73,12 @@ __all__ = [
     "j_and_f",
     "linear_datamodeling_score",
     "masked_steps",
+    "mean_interval",
     "measure",
     "object_iou",
     "object_threshold",
     "otsu_span",
     "otsu_threshold",
-    "paired_bootstrap",
     "pointing_hit",
     "random_keep_masks",
     "randomisation_cascade",

@@ -105,6 +105,8 @@ class Field:
         """The default in words; empty where there is none to tell."""
         if self.default is None or self.default == () or self.default is REQUIRED:
             return self.setting.unset
+        if isinstance(self.default, tuple):
+            return ",".join(map(str, self.default))
         return str(self.default).lower() if isinstance(self.default, bool) else f"{self.default}"
 
 

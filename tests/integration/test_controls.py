@@ -12,7 +12,7 @@ from tam_video.cli import cli
 from tam_video.evaluation.clip import ClipJob, measure_clip
 from tam_video.evaluation.controls_clip import measure_controls
 from tam_video.evaluation.controls_settings import ControlSettings
-from tam_video.evaluation.settings import EvaluationSettings
+from tam_video.evaluation.settings import ShapesSettings
 from tam_video.methods import METHODS
 from tam_video.models import load_model
 
@@ -50,7 +50,7 @@ def assert_same_weights(model, before):
 
 
 def test_true_run_is_what_the_evaluation_of_methods_measures(model, row):
-    settings = EvaluationSettings(methods=SETTINGS.methods, metrics=("auc", "temporal_auc"))
+    settings = ShapesSettings(methods=SETTINGS.methods, metrics=("auc", "temporal_auc"))
     told = measure_clip(model, settings, JOB)
     assert told.answer == row.answer
     for method, values in told.values.items():

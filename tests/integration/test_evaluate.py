@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from tam_video.cli import cli
 from tam_video.errors import ModelLoadError, OutputExistsError
 from tam_video.evaluation.run import evaluate
-from tam_video.evaluation.settings import EvaluationSettings, make_settings
+from tam_video.evaluation.settings import ShapesSettings
 
 ASKED = {
     "methods": ("tam", "logit", "random", "attention"),
@@ -31,7 +31,7 @@ ASKED = {
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    return evaluate(make_settings(ASKED), tmp_path_factory.mktemp("run") / "out", workers=1)
+    return evaluate(ShapesSettings.make(ASKED), tmp_path_factory.mktemp("run") / "out", workers=1)
 
 
 def without_seconds(path):
@@ -89,7 +89,7 @@ def test_maps_of_the_method_are_better_than_chance(finished):
 
 
 def test_number_of_workers_changes_nothing(finished, tmp_path):
-    other = evaluate(make_settings(ASKED), tmp_path / "out", workers=2)
+    other = evaluate(ShapesSettings.make(ASKED), tmp_path / "out", workers=2)
     ours, theirs = (without_seconds(each.folder / "results.json") for each in (finished, other))
     assert ours == theirs
     assert (other.folder / "results.csv").read_text() == (
@@ -119,7 +119,7 @@ def test_other_settings_are_refused(finished):
     assert "seed" in error["message"]
     assert "--force" in error["hint"]
     with pytest.raises(OutputExistsError, match="methods"):
-        evaluate(make_settings({**ASKED, "methods": ("tam",)}), finished.folder)
+        evaluate(ShapesSettings.make({**ASKED, "methods": ("tam",)}), finished.folder)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_unknown_names_are_told_before_anything_is_written(tmp_path, changed, hi
 
 def test_model_that_is_not_there_is_a_typed_error(tmp_path):
     with pytest.raises(ModelLoadError):
-        evaluate(EvaluationSettings(model=str(tmp_path / "none")), tmp_path / "out")
+        evaluate(ShapesSettings(model=str(tmp_path / "none")), tmp_path / "out")
 
 
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
@@ -159,7 +159,7 @@ def test_stopped_run_keeps_its_clips_and_is_gone_on_with(finished, tmp_path, sig
     assert len(kept) == 1
     with ledger.open("ab") as file:
         file.write(kept[0][:40])
-    done = evaluate(make_settings(ASKED), tmp_path / "out")
+    done = evaluate(ShapesSettings.make(ASKED), tmp_path / "out")
     assert done.num_resumed == 1
     assert lines(ledger)[:1] == kept
     assert without_seconds(tmp_path / "out" / "results.json") == without_seconds(

@@ -40,10 +40,10 @@ def in_process(tiny, monkeypatch):
     """Clips are measured here, with two more methods, and counted."""
     told = []
 
-    def measured(measure, jobs, settings, *, workers):
+    def measured(experiment, jobs, settings, *, workers):
         for job in jobs:
             told.append(job)
-            yield measure(tiny, settings, job)
+            yield experiment.measure(tiny, settings, job)
 
     monkeypatch.setattr(run, "measured", measured)
     monkeypatch.setitem(METHODS.targets, "oracle", "handmade:Oracle")
@@ -77,7 +77,7 @@ def test_set_is_measured_item_by_item(name, lookalikes, tmp_path, in_process):
     assert document["methods"] == json.loads((output / "results.json").read_text())["methods"]
     figures = document["methods"]
     for metric in figures["tam"]:
-        assert set(figures["tam"][metric]) == {"mean", "low", "high", "n"}
+        assert set(figures["tam"][metric]) == {"mean", "low", "high", "n", "sources"}
     for metric in RIGHT.get(name, ()):
         assert figures["oracle"][metric]["mean"] == pytest.approx(1.0, abs=1e-4), metric
         if metric in PLACES:

@@ -7,18 +7,11 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from tam_video.cli.evaluate_controls import control_tables
-from tam_video.evaluation.controls_output import (
-    chance_text,
-    control_csv,
-    control_json,
-    control_plots,
-    control_rows,
-)
-from tam_video.evaluation.controls_report import make_control_report
+from tam_video.evaluation.controls import CONTROL_EXPERIMENT
 from tam_video.evaluation.controls_settings import ControlSettings, chance_of
 from tam_video.evaluation.ledger import ClipRow
-from tam_video.metrics import bootstrap, paired_bootstrap
+from tam_video.evaluation.report import make_report
+from tam_video.metrics.statistics import clipped, difference_interval, mean_interval
 
 SETTINGS = ControlSettings(
     methods=("tam", "logit"),
@@ -28,6 +21,10 @@ SETTINGS = ControlSettings(
     clips=6,
 )
 SEEN = (0.05, 0.1, 1.0, None)
+
+
+def make_control_report(rows, settings):
+    return make_report(rows, settings, CONTROL_EXPERIMENT)
 
 
 def rows():
@@ -69,13 +66,13 @@ def test_figures_are_means_and_paired_differences_over_clips(report):
     own, chance, true = (
         column("tam", key) for key in ("swapped:auc", "chance of swapped:auc", "true:auc")
     )
-    assert figure.value == bootstrap(own)
-    assert figure.chance == bootstrap(chance)
-    assert figure.above_chance == paired_bootstrap(own, chance)
-    assert figure.below_true == paired_bootstrap(true, own)
+    assert figure.value == mean_interval(own)
+    assert figure.chance == mean_interval(chance)
+    assert figure.above_chance == difference_interval(own, chance)
+    assert figure.below_true == difference_interval(true, own)
     world = report.worlds["pan"].methods["tam"]["true"]["auc"]
-    assert world.value == bootstrap(column("tam", "true:auc", "pan"))
-    assert report.seconds == {"flips": 2.5, "sources": 2.0}
+    assert world.value == mean_interval(column("tam", "true:auc", "pan"))
+    assert report.context["seconds"] == {"flips": 2.5, "sources": 2.0}
 
 
 def test_only_the_true_run_is_above_chance(report):
@@ -98,25 +95,25 @@ def test_what_has_no_better_side_has_no_chance(report):
 def test_answers_that_never_turn_stay_in_the_denominators(report):
     figure = report.overall.flips["tam"]["seen"]
     areas = [area for area in column("tam", "seen:area") if not math.isnan(area)]
-    assert figure.amcr == bootstrap(areas)
-    assert figure.csr_10 == bootstrap([float(area <= 0.1) for area in areas])
+    assert figure.amcr == clipped(mean_interval(areas), 0, 1)
+    assert figure.csr_10 == mean_interval([float(area <= 0.1) for area in areas], is_rate=True)
     assert figure.amcr.n == figure.csr_10.n == len(areas)
     assert 1.0 in areas
     assert report.overall.flips["tam"]["hallucinated"].amcr.n == 0
 
 
 def test_order_in_which_clips_were_finished_changes_nothing(report):
-    assert control_json(make_control_report(rows()[::-1], SETTINGS)) == control_json(report)
+    assert make_control_report(rows()[::-1], SETTINGS).to_json() == report.to_json()
 
 
 def test_json_and_csv_tell_the_same(report):
-    document = json.loads(control_json(report))
+    document = json.loads(report.to_json())
     figure = document["methods"]["tam"]["blank"]["auc"]
     assert set(figure) == {"value", "chance", "above_chance", "below_true"}
     assert document["lds"]["tam"]["n"] == 10
     assert document["flips"]["tam"]["missed"]["amcr"]["mean"] is None
     assert set(document["worlds"]) == {"base", "pan"}
-    lines = list(csv.DictReader(io.StringIO(control_csv(report))))
+    lines = list(csv.DictReader(io.StringIO(report.to_csv())))
     told = {(r["world"], r["method"], r["source"], r["metric"]): r for r in lines}
     assert len(told) == len(lines)
     line = told["all", "tam", "blank", "auc"]
@@ -128,19 +125,19 @@ def test_json_and_csv_tell_the_same(report):
 
 
 def test_table_has_a_row_for_each_source_and_for_chance(report):
-    found = {row[0]: row[1:] for row in control_rows(report.overall, "auc", SETTINGS)}
+    found = {row[0]: row[1:] for row in report.overall.rows("auc", SETTINGS)}
     assert list(found) == [*SETTINGS.sources, "chance of true"]
     assert all(text.endswith("*") for text in found["true"])
-    left = {row[0] for row in control_rows(report.overall, "spearman", SETTINGS)}
+    left = {row[0] for row in report.overall.rows("spearman", SETTINGS)}
     assert left == set(SETTINGS.sources) - {"true"}
-    assert chance_text(report.overall, "auc").startswith("noise 0.5, random 0.")
-    text = control_tables(report, width=100)
+    assert report.overall.chance_text("auc").startswith("noise 0.5, random 0.")
+    text = report.to_text(width=100)
     for part in ("all worlds: AUC", "pan: AUC", "LDS", "right yes", "no such answer", "\n* above"):
         assert part in text
 
 
 def test_plots_are_pictures_with_every_source(report):
-    plots = control_plots(report)
+    plots = report.plots()
     assert {"tam_auc.svg", "logit_spearman.svg", "lds.svg", "flips_seen.svg"} <= set(plots)
     for text in plots.values():
         ET.fromstring(text)
@@ -151,13 +148,13 @@ def test_plots_are_pictures_with_every_source(report):
 def test_method_of_any_name_gives_a_file_in_the_folder():
     settings = SETTINGS.model_copy(update={"methods": ("../a b",), "worlds": ("base",)})
     told = [ClipRow("base", 0, 0, "", {name: {} for name in settings.explained}, {})]
-    plots = control_plots(make_control_report(told, settings))
+    plots = make_control_report(told, settings).plots()
     assert ".._a_b_auc.svg" in plots
 
 
 def test_no_clip_gives_a_report_without_values():
     report = make_control_report([], SETTINGS)
     assert report.overall.methods["tam"]["true"]["auc"].value.n == 0
-    json.loads(control_json(report))
-    control_plots(report)
-    control_tables(report, width=100)
+    json.loads(report.to_json())
+    report.plots()
+    report.to_text(width=100)

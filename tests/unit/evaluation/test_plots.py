@@ -1,14 +1,13 @@
-import math
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 
 from tam_video.evaluation.plots import bar_chart, curve_chart
-from tam_video.metrics import Interval
+from tam_video.metrics.statistics import UNDEFINED as NONE
+from tam_video.metrics.statistics import Interval, mean_interval
 
 SVG = "{http://www.w3.org/2000/svg}"
-NONE = Interval(math.nan, math.nan, math.nan, 0)
 
 
 def bars(root):
@@ -16,7 +15,7 @@ def bars(root):
 
 
 def test_bars_are_to_scale_and_told_in_words():
-    figures = {"tam": Interval(0.4, 0.3, 0.5, 9), "<logit>": Interval(0.2, 0.1, 0.3, 9)}
+    figures = {"tam": Interval(0.4, 0.3, 0.5, 90, 90), "<logit>": Interval(0.2, 0.1, 0.3, 90, 90)}
     root = ET.fromstring(bar_chart("vIoU", {**figures, "none": NONE}))
     long, short = (float(bar.get("width")) for bar in bars(root))
     assert long == pytest.approx(2 * short, abs=0.2)
@@ -28,7 +27,7 @@ def test_bars_are_to_scale_and_told_in_words():
 
 @pytest.mark.parametrize("mean", [-0.4, 0.0, 1.0, 1e-7, 123.4])
 def test_everything_lies_inside_the_picture(mean):
-    figures = {"tam": Interval(mean, mean - 0.1, mean + 0.1, 3), "none": NONE}
+    figures = {"tam": Interval(mean, mean - 0.1, mean + 0.1, 3, 3), "none": NONE}
     root = ET.fromstring(bar_chart("any", figures))
     width = float(root.get("width"))
     for bar in bars(root):
@@ -37,6 +36,11 @@ def test_everything_lies_inside_the_picture(mean):
 
 def test_chart_without_any_value_is_drawn():
     assert not bars(ET.fromstring(bar_chart("any", {"tam": NONE})))
+
+
+def test_single_clip_has_a_bar_without_an_interval():
+    root = ET.fromstring(bar_chart("any", {"tam": mean_interval([0.5])}))
+    assert len(bars(root)) == 1
 
 
 def test_curves_run_from_the_left_to_the_right_end():

@@ -10,25 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tam_video.cli.evaluate_reliance import reliance_tables
 from tam_video.datasets.shapes import COLORS, SHAPES
 from tam_video.datasets.worlds import make_world
-from tam_video.evaluation import reliance_report
 from tam_video.evaluation.ledger import ClipRow
-from tam_video.evaluation.reliance import reliance_csv, reliance_plots
-from tam_video.evaluation.reliance_clip import injected_error_caption, lost_share
-from tam_video.evaluation.reliance_report import (
+from tam_video.evaluation.reliance import (
     COLUMNS,
+    RELIANCE,
     calibration,
-    drawn,
     false_auc,
     flag_figure,
-    make_reliance_report,
-    ratio,
+    word_interval,
     word_table,
 )
+from tam_video.evaluation.reliance_clip import injected_error_caption, lost_share
 from tam_video.evaluation.reliance_settings import RelianceSettings
-from tam_video.evaluation.settings import checked_settings
+from tam_video.evaluation.report import make_report
+from tam_video.metrics.statistics import mean_interval
 
 SETTINGS = RelianceSettings(worlds=("base", "pan"), clips=3)
 
@@ -57,16 +54,9 @@ def rows():
     return found
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_resamples():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reliance_report, "RESAMPLES", 30)
-        yield
-
-
 @pytest.fixture(scope="module")
-def report(few_resamples):
-    return make_reliance_report(rows(), SETTINGS)
+def report():
+    return make_report(rows(), SETTINGS, RELIANCE)
 
 
 def slow_auc(low, high):
@@ -137,33 +127,28 @@ def test_calibration_bins_hold_every_word_once(report):
     assert calibration([edge])[-1].num_words == 1
 
 
-def test_clips_are_drawn_whole():
-    tables = [np.full((2, 6), value) for value in (0.0, 1.0)]
-    interval = drawn(tables, lambda words: float(words.mean()))
-    assert (interval.mean, interval.low, interval.high, interval.n) == (0.5, 0, 1, 2)
-    assert drawn([], lambda words: 1.0).n == 0
-    assert ratio(np.zeros(2), np.zeros(2)).n == 0
-    assert ratio(np.array([1, 0]), np.array([1, 0])).as_dict() == {
-        "mean": 1.0,
-        "low": 1.0,
-        "high": 1.0,
-        "n": 1,
-    }
+def test_clips_are_resampled_whole():
+    tables = [np.full((2, 6), value) for value in (0.2, 0.4, 0.6)]
+    interval = word_interval(tables, lambda words: float(words.mean()), bounds=(0, 1))
+    expected = mean_interval([0.2, 0.4, 0.6])
+    assert (interval.mean, interval.n) == (pytest.approx(0.4), 3)
+    assert interval.high == pytest.approx(expected.high)
+    assert word_interval([], lambda words: 1.0, bounds=(0, 1)).n == 0
 
 
 def test_no_clip_gives_a_report_without_figures():
-    report = make_reliance_report([], SETTINGS)
+    report = make_report([], SETTINGS, RELIANCE)
     assert report.overall.calibration_error is None
-    assert "calibration, error -" in reliance_tables(report)
+    assert "calibration, error -" in report.to_text()
     json.dumps(report.as_dict(), allow_nan=False)
 
 
 def test_report_does_not_hang_on_the_order_of_the_clips(report):
-    assert make_reliance_report(rows()[::-1], SETTINGS).as_dict() == report.as_dict()
+    assert make_report(rows()[::-1], SETTINGS, RELIANCE).as_dict() == report.as_dict()
 
 
 def test_files_are_read_by_their_readers(report):
-    lines = list(csv.DictReader(io.StringIO(reliance_csv(report))))
+    lines = list(csv.DictReader(io.StringIO(report.to_csv())))
     assert {line["world"] for line in lines} == {"all", "base", "pan"}
     (auc,) = [
         line
@@ -175,12 +160,12 @@ def test_files_are_read_by_their_readers(report):
     assert told["flags"]["presence"]["auc"]["reliance"]["mean"] is None
     assert told["calibration"][1]["num_words"] == 12
     assert "methods" not in told["settings"]
-    for text in reliance_plots(report).values():
+    for text in report.plots().values():
         ET.fromstring(text)
 
 
 def test_tables_tell_all_worlds_and_each(report):
-    text = reliance_tables(report, width=100)
+    text = report.to_text(width=100)
     for title in ("all worlds: calibration", "base: names flagged", "pan: Spearman"):
         assert title in text
 
@@ -213,4 +198,4 @@ def test_the_threshold_changes_no_measured_value():
     assert one == two
     assert one["evaluation"] == "reliance"
     with pytest.raises(Exception, match="threshold"):
-        checked_settings({"threshold": 0.0}, RelianceSettings)
+        RelianceSettings.make({"threshold": 0.0})

@@ -5,7 +5,7 @@ from tam_video.cli import cli
 from tam_video.errors import ConfigError, DatasetError, UnknownNameError
 from tam_video.evaluation.run import clip_jobs
 from tam_video.evaluation.sets import SETS
-from tam_video.evaluation.sets.settings import make_set_settings, set_items
+from tam_video.evaluation.sets.settings import SetSettings, set_items
 from tam_video.evaluation.settings import identity_hash
 
 
@@ -15,7 +15,7 @@ def values(lookalikes):
 
 
 def test_set_fills_in_what_was_not_asked(values):
-    settings = make_set_settings("mevis", values)
+    settings = SetSettings.make({"dataset": "mevis", **values})
     assert settings.worlds == ("valid_u",)
     assert settings.fps == 6
     assert settings.question == "Describe the video."
@@ -24,15 +24,15 @@ def test_set_fills_in_what_was_not_asked(values):
 
 
 def test_items_of_a_shorter_run_are_the_first_of_a_longer_run(values):
-    short = make_set_settings("mevis", {**values, "clips": 2})
-    whole = make_set_settings("mevis", values)
+    short = SetSettings.make({"dataset": "mevis", **values, "clips": 2})
+    whole = SetSettings.make({"dataset": "mevis", **values})
     assert clip_jobs(whole)[:2] == clip_jobs(short)
     assert set_items(whole, "valid_u")[:2] == set_items(short, "valid_u")[:2]
     assert identity_hash(short.identity()) == identity_hash(whole.identity())
 
 
 def test_seed_changes_the_order_alone(values):
-    one, other = (make_set_settings("mevis", {**values, "seed": seed}) for seed in (0, 1))
+    one, other = (SetSettings.make({"dataset": "mevis", **values, "seed": seed}) for seed in (0, 1))
     names = [[item.name for item in set_items(each, "valid_u")] for each in (one, other)]
     assert names[0] != names[1]
     assert sorted(names[0]) == sorted(names[1])
@@ -43,14 +43,16 @@ def test_seed_changes_the_order_alone(values):
 def test_place_of_the_folder_is_no_part_of_the_identity(values, tmp_path):
     moved = tmp_path / "moved"
     moved.symlink_to(values["data"])
-    here, there = (make_set_settings("mevis", {"data": data}) for data in (values["data"], moved))
+    here, there = (
+        SetSettings.make({"dataset": "mevis", "data": data}) for data in (values["data"], moved)
+    )
     assert here.identity() == there.identity()
     assert "split" not in here.model_dump()
 
 
 def test_metric_that_a_set_cannot_tell_is_refused(values):
     with pytest.raises(ConfigError) as caught:
-        make_set_settings("mevis", {**values, "metrics": ("amcr",)})
+        SetSettings.make({"dataset": "mevis", **values, "metrics": ("amcr",)})
     assert "viou" in caught.value.hint
 
 
@@ -60,7 +62,7 @@ def test_metric_that_a_set_cannot_tell_is_refused(values):
 )
 def test_unknown_names_are_told(values, wrong):
     with pytest.raises(UnknownNameError):
-        make_set_settings("mevis", {**values, **wrong})
+        SetSettings.make({"dataset": "mevis", **values, **wrong})
 
 
 @pytest.mark.parametrize(
@@ -68,14 +70,14 @@ def test_unknown_names_are_told(values, wrong):
 )
 def test_senseless_values_are_refused(values, wrong):
     with pytest.raises(ConfigError):
-        make_set_settings("mevis", {**values, **wrong})
+        SetSettings.make({"dataset": "mevis", **values, **wrong})
 
 
 def test_unknown_set_and_wrong_folder_are_told(values, tmp_path):
     with pytest.raises(UnknownNameError, match="mevi"):
-        make_set_settings("mevi", values)
+        SetSettings.make({"dataset": "mevi", **values})
     with pytest.raises(DatasetError):
-        make_set_settings("mevis", {"data": tmp_path})
+        SetSettings.make({"dataset": "mevis", "data": tmp_path})
 
 
 def test_set_of_a_third_party_has_its_command(monkeypatch):
