@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tam_video.batch.storage import verify_run
+from tam_video.export.manifest import verify_run
 
 
 def ledger_lines(out: Path) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from tam_video.batch.jobs import Event, Job
+from tam_video.batch.jobs import Job, WorkerEvent
 from tam_video.batch.worker import WorkerFactory, serve
 
 
@@ -26,14 +26,14 @@ class ThreadEngine:
     def __init__(self, factory: WorkerFactory) -> None:
         self._factory = factory
         self._inboxes: dict[int, SimpleQueue[Job | None]] = {}
-        self._said: SimpleQueue[tuple[int, Event]] = SimpleQueue()
+        self._said: SimpleQueue[tuple[int, WorkerEvent]] = SimpleQueue()
 
     def start(self, number: int) -> None:
         """`serve` works through the inbox until it gets None, and tells everything."""
         inbox: SimpleQueue[Job | None] = SimpleQueue()
         self._inboxes[number] = inbox
 
-        def say(event: Event) -> None:
+        def say(event: WorkerEvent) -> None:
             self._said.put((number, event))
 
         Thread(target=serve, args=(self._factory, inbox.get, say), daemon=True).start()
@@ -43,9 +43,9 @@ class ThreadEngine:
         if number in self._inboxes:
             self._inboxes[number].put(job)
 
-    def events(self, timeout_seconds: float) -> list[tuple[int, Event]]:
+    def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
         """Wait for the first event, then take all that are there; nothing of stopped workers."""
-        found: list[tuple[int, Event]] = []
+        found: list[tuple[int, WorkerEvent]] = []
         try:
             found.append(self._said.get(timeout=timeout_seconds))
             while True:

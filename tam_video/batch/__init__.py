@@ -10,7 +10,15 @@ if __name__ == "__main__":
 """
 
 from tam_video.batch.items import BatchItem, read_items
-from tam_video.batch.runner import BatchOptions, ItemResult, run
+from tam_video.batch.runner import BatchOptions, BatchTask, ItemResult, run
 from tam_video.batch.sources import SourcePolicy
 
-__all__ = ["BatchItem", "BatchOptions", "ItemResult", "SourcePolicy", "read_items", "run"]
+__all__ = [
+    "BatchItem",
+    "BatchOptions",
+    "BatchTask",
+    "ItemResult",
+    "SourcePolicy",
+    "read_items",
+    "run",
+]

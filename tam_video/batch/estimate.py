@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-from tam_video.batch.items import BatchItem
 from tam_video.batch.jobs import item_error
 from tam_video.batch.keys import batch_identity
 from tam_video.batch.ledger import LEDGER, ResultLog
 from tam_video.batch.plan import KeyedItem, keyed_items
-from tam_video.batch.runner import BatchOptions, asked_items, check_names, is_same_batch
+from tam_video.batch.runner import BatchOptions, Items, check_names, resolve_items
 from tam_video.batch.sources import is_remote
-from tam_video.batch.storage import RUNS, FolderStorage, open_storage
+from tam_video.batch.storage import BATCH, RUNS, FolderStorage, open_storage
 from tam_video.config import RunConfig
 from tam_video.errors import TamVideoError
 from tam_video.video.reader import open_video
@@ -53,7 +50,7 @@ class Estimate:
 
 
 def estimate(
-    items: str | Path | Iterable[BatchItem | Mapping[str, Any]],
+    items: Items,
     out: str | Path,
     *,
     question: str | None = None,
@@ -79,13 +76,16 @@ def estimate(
     storage = open_storage(out)
     try:
         identity = batch_identity(config, options.keep)
-        is_same_batch(storage, identity)
-        ledger = ResultLog(storage.other_books(f"{LEDGER}.none"))
+        recorded = BATCH.match(
+            storage.read_file(BATCH.settings_file), identity, folder=storage.address
+        )
+        ledger = ResultLog(storage.other_logs(f"{LEDGER}.none"))
         ledger.load()
         found, clips = Estimate(), set[str]()
-        asked = asked_items(items, question, options)
-        for keyed in keyed_items(asked, identity):
-            _count(found, keyed, ledger, clips, options)
+        asked = resolve_items(items, question, options)
+        for keyed in keyed_items(asked, recorded or identity):
+            if keyed is not None:
+                _count(found, keyed, ledger, clips, options)
         found.num_clips = len(clips)
         if isinstance(storage, FolderStorage):
             _from_finished(found, storage.folder / RUNS)

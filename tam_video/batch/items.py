@@ -36,7 +36,8 @@ class BatchItem:
         answer: explain this answer instead of generating one.
         start_seconds: explain from here, counted from the first frame.
         end_seconds: explain up to here.
-        extra: further columns, carried through to the summary.
+        extra: further columns, passed to the worker and to the summary.
+        identity: further values that the result of this item depends on; part of its key.
         problem: why it can't be run, if it can't.
     """
 
@@ -47,6 +48,7 @@ class BatchItem:
     start_seconds: float | None = None
     end_seconds: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
     problem: ConfigError | VideoOpenError | None = None
 
 

@@ -30,6 +30,7 @@ class ItemRequest:
         turns: what is asked; the turns show every input.
         answer: explain this answer instead of generating one.
         may_exist: whether its run folder may be there already: an earlier worker died with it.
+        extra: `BatchItem.extra`.
     """
 
     key: str
@@ -37,6 +38,7 @@ class ItemRequest:
     turns: tuple[Message, ...]
     answer: str | None = None
     may_exist: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Outcome:
         answer: what the model said.
         maps: SHA-256 of its `maps.npz`; None if that is not kept.
         num_warnings: fallbacks that its explanation tells of.
-        seconds: stage -> seconds; no part of the result.
+        seconds: stage -> seconds; not stored.
+        details: further values for the caller; not stored.
     """
 
     key: str
@@ -94,6 +97,7 @@ class Outcome:
     maps: str | None = None
     num_warnings: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

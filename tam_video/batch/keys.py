@@ -42,7 +42,7 @@ def item_key(item: BatchItem, prints: Sequence[str], identity: Mapping[str, Any]
         "answer": item.answer,
         "start": item.start_seconds,
         "end": item.end_seconds,
-        "identity": identity,
+        "identity": {**identity, **item.identity},
     }
     text = json.dumps(asked, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -16,7 +16,8 @@ from typing import Any, Literal, TypeAlias
 
 from tam_video.batch.disk_map import DiskMap
 from tam_video.batch.jobs import Outcome, as_json, from_json
-from tam_video.batch.storage import LineBook, Storage
+from tam_video.batch.storage import Storage
+from tam_video.workspace.append_log import AppendLog, json_line
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +32,10 @@ class ResultLog:
     """What has ended; where each key's line is.
 
     Attributes:
-        num_damaged: lines that can't be read; their items are looked at again.
+        logs: the log that is appended to, and those of other processes.
     """
 
-    books: list[LineBook]
-    num_damaged: int = 0
+    logs: list[AppendLog]
     _entries: DiskMap = field(default_factory=DiskMap)
     _num_bytes_before: int = 0
 
@@ -50,16 +50,21 @@ class ResultLog:
             ExportError: they can't be written: none of them is.
         """
         told = [{"id": id_, **as_json(o)} for id_, o in zip(ids, outcomes, strict=True)]
-        lines = [_encoded(line) for line in told]
-        start = self.books[0].append(lines)
+        lines = [json_line(line) for line in told]
+        start = self.logs[0].append(lines)
         for line, outcome in zip(lines, outcomes, strict=True):
             self._put(outcome, 0, start)
             start += len(line) + 1
 
     def lose(self, key: str) -> None:
         """Note that the result of a finished item is gone."""
-        self.books[0].append([json.dumps({"key": key, "status": _LOST}).encode()])
+        self.logs[0].append([json.dumps({"key": key, "status": _LOST}).encode()])
         self._entries.discard(key)
+
+    @property
+    def num_damaged(self) -> int:
+        """Lines that cannot be parsed; their items are run again."""
+        return sum(log.num_damaged for log in self.logs)
 
     def status(self, key: str) -> Status | None:
         """How an item ended, if it has."""
@@ -81,28 +86,18 @@ class ResultLog:
         if entry is None:
             raise KeyError(key)
         _, book, start = entry
-        return from_json(json.loads(self.books[book].read(start)))
+        return from_json(json.loads(self.logs[book].read(start)))
 
     def load(self) -> None:
         """Read all lines."""
-        for number, book in reversed(list(enumerate(self.books))):  # our own lines are the last
-            for start, line in book.scan():
-                self._take(line, number, start)
-                if number == 0:
-                    self._num_bytes_before = start + len(line) + 1
-
-    def _take(self, line: bytes, book: int, start: int) -> None:
-        try:
-            told = json.loads(line)
-            bytes.fromhex(told["key"])
-            if told["status"] == _LOST:
-                self._entries.discard(told["key"])
-                return
-            outcome = from_json(told)
-        except (ValueError, KeyError, TypeError):
-            self.num_damaged += 1
-            return
-        self._put(outcome, book, start)
+        for number, log in reversed(list(enumerate(self.logs))):  # the last line of a key counts
+            for start, (key, outcome) in log.records(_parsed):
+                if outcome is None:
+                    self._entries.discard(key)
+                else:
+                    self._put(outcome, number, start)
+        own = self.logs[0].path
+        self._num_bytes_before = own.stat().st_size if own.exists() else 0
 
     def _put(self, outcome: Outcome, book: int, start: int) -> None:
         self._entries.put(outcome.key, _ENTRY.pack(outcome.error is None, book, start))
@@ -115,9 +110,14 @@ class ResultLog:
         return "done" if is_done else "failed", book, start
 
 
-def _encoded(told: dict[str, Any]) -> bytes:
-    """A line; lone surrogates (of names that are no UTF-8) become the escapes that JSON has."""
-    return json.dumps(told, ensure_ascii=False).encode("utf-8", "backslashreplace")
+def _parsed(record: Any) -> tuple[str, Outcome | None]:
+    """Return the key of a line and how its item ended; None if its result was lost.
+
+    Raises:
+        ValueError, KeyError, TypeError: the line is damaged.
+    """
+    bytes.fromhex(record["key"])
+    return record["key"], None if record["status"] == _LOST else from_json(record)
 
 
 def open_ledger(storage: Storage, label: str) -> ResultLog:
@@ -126,14 +126,13 @@ def open_ledger(storage: Storage, label: str) -> ResultLog:
     Raises:
         ExportError: a ledger can't be read or mended.
     """
-    ledger = ResultLog([storage.book(label), *storage.other_books(label)])
-    ledger.load()
-    if ledger.num_damaged:
+    log = ResultLog([storage.log(label), *storage.other_logs(label)])
+    log.load()
+    if log.num_damaged:
         logger.warning(
-            "%d lines of the ledger can't be read; their items are looked at again",
-            ledger.num_damaged,
+            "%d lines of the ledger can't be read; their items are run again", log.num_damaged
         )
-    return ledger
+    return log
 
 
 def shard_label(kind: str, shard: tuple[int, int] | None) -> str:

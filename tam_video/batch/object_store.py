@@ -9,16 +9,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from tam_video.batch.sources import file_system
-from tam_video.batch.storage import BATCH_FILE, RUNS, LineBook, LineFile, verify_run
-from tam_video.errors import ExportError, OutputExistsError
-from tam_video.export.manifest import MANIFEST
-from tam_video.workspace.files import append_lines, whole_lines, wrap_os_errors
+from tam_video.batch.storage import BATCH, RUNS
+from tam_video.errors import ConfigError, ExportError, OutputExistsError
+from tam_video.export.manifest import MANIFEST, verify_run
+from tam_video.workspace.append_log import AppendLog
+from tam_video.workspace.files import wrap_os_errors
+from tam_video.workspace.workspace import Identity, WorkspaceKind
 
 _SEGMENT_LINES = 256
 
@@ -26,45 +28,57 @@ _SEGMENT_LINES = 256
 class StoreStorage:
     """A place in an object store; see `Storage` for what it promises."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address.rstrip("/")
+    def __init__(self, address: str, kind: WorkspaceKind = BATCH) -> None:
+        self.address, self._kind = address.rstrip("/"), kind
         self._system, self._base = file_system(self.address)
         self._base = self._base.rstrip("/")
         self._local = Path(tempfile.mkdtemp(prefix="tam-video-batch-"))
 
-    def open_new(self) -> None:
-        """Refuse a place that holds something else."""
+    def acquire(self, label: str) -> None:
+        """Refuse a place with other content.
+
+        A store has no locks: segments of two processes never overwrite each other.
+        """
+        del label
         with self._writing():
             self._system.invalidate_cache()
             names = self._system.ls(self._base, detail=False) if self._exists("") else []
-        if names and not self._exists(BATCH_FILE):
+        if names and not self._exists(self._kind.settings_file):
             raise OutputExistsError(
                 f"{self.address} is not empty and holds no batch", hint="choose another -o"
             )
 
-    def lock(self, label: str) -> None:
-        """A store has no locks: segments of two processes never overwrite each other."""
+    def begin(self, identity: Mapping[str, object], *, force: bool = False) -> Identity:
+        """Record or compare the identity."""
+        if force:
+            raise ConfigError(f"can't clear {self.address}", hint="choose another -o")
+        name = self._kind.settings_file
+        recorded = self._kind.match(self.read_file(name), identity, folder=self.address)
+        if recorded is None:
+            with self._writing():
+                self._system.pipe_file(f"{self._base}/{name}", self._kind.document(identity))
+        return dict(identity) if recorded is None else recorded
 
     def release(self) -> None:
         """Remove the local copies."""
         shutil.rmtree(self._local, ignore_errors=True)
 
-    def book(self, label: str) -> LineBook:
-        """New segments."""
+    def log(self, label: str) -> AppendLog:
+        """Return a log of new segments."""
         stem = f"{self._base}/{label}.{uuid.uuid4().hex[:8]}"
-        return LineSegments(self._system, stem, self._local / f"{label}.jsonl", self._writing)
+        return SegmentedLog(self._system, stem, self._local / f"{label}.jsonl", self._writing)
 
-    def other_books(self, label: str) -> list[LineBook]:
-        """Every segment that is there, as a local copy."""
+    def other_logs(self, label: str) -> list[AppendLog]:
+        """Return all segments, as local copies."""
         kind = label.partition(".")[0]
-        books: list[LineBook] = []
+        logs: list[AppendLog] = []
         with self._writing():
             self._system.invalidate_cache()
             for path in sorted(self._system.glob(f"{self._base}/{kind}*.jsonl")):
                 target = self._local / f"read.{uuid.uuid4().hex}"
                 self._system.get_file(path, str(target))
-                books.append(LineFile(target))
-        return books
+                logs.append(AppendLog(target))
+        return logs
 
     def read_file(self, name: str) -> bytes | None:
         """A file of the batch."""
@@ -73,24 +87,19 @@ class StoreStorage:
                 return None
             return bytes(self._system.cat_file(f"{self._base}/{name}"))
 
-    def write_file(self, name: str, content: bytes) -> str:
-        """Put an object."""
-        with self._writing():
-            self._system.pipe_file(f"{self._base}/{name}", content)
-        return f"{self.address}/{name}"
-
-    def place_file(self, made: Path, name: str) -> str:
+    def put_file(self, made: Path, name: str) -> str:
         """Send it."""
         with self._writing():
             self._system.put_file(str(made), f"{self._base}/{name}")
         return f"{self.address}/{name}"
 
-    def published(self) -> Iterator[str]:
-        """The run folders with a manifest."""
+    def published(self, *, hashes: bool = False) -> Iterator[str]:
+        """Yield the run folders with a manifest; objects cannot be truncated."""
         with self._writing():
             self._system.invalidate_cache()
             found = self._system.glob(f"{self._base}/{RUNS}/*/{MANIFEST}")
-        yield from (path.split("/")[-2] for path in found)
+        names = (path.split("/")[-2] for path in found)
+        yield from (name for name in names if not hashes or self.fetch_run(name) is not None)
 
     def work_folder(self, label: str) -> Path:
         """A folder for temporary files of this machine."""
@@ -116,7 +125,7 @@ class StoreStorage:
             folder = Path(tempfile.mkdtemp(dir=self._local))
             for path in self._system.ls(place, detail=False):
                 self._system.get_file(path, str(folder / path.rpartition("/")[2]))
-        return folder if verify_run(folder) else None
+        return folder if verify_run(folder, hashes=True) else None
 
     def _exists(self, name: str) -> bool:
         return bool(self._system.exists(f"{self._base}/{name}".rstrip("/")))
@@ -131,7 +140,7 @@ class StoreStorage:
             ) from exc
 
 
-class LineSegments:
+class SegmentedLog(AppendLog):
     """Lines in objects of a store, with a local copy to read them from."""
 
     def __init__(
@@ -141,7 +150,8 @@ class LineSegments:
         local: Path,
         guard: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self._system, self._stem, self._local, self._guard = system, stem, local, guard
+        super().__init__(local)
+        self._system, self._stem, self._guard = system, stem, guard
         self._number = 0
         self._lines: list[bytes] = []
 
@@ -154,12 +164,4 @@ class LineSegments:
             content = b"".join(line + b"\n" for line in longer)
             self._system.pipe_file(f"{self._stem}.{self._number:05d}.jsonl", content)
         self._lines = longer
-        return append_lines(self._local, lines)
-
-    def scan(self) -> Iterator[tuple[int, bytes]]:
-        """What this process has written."""
-        return whole_lines(self._local)
-
-    def read(self, start: int) -> bytes:
-        """One line."""
-        return LineFile(self._local).read(start)
+        return super().append(lines)

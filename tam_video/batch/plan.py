@@ -43,11 +43,14 @@ class KeyedItem:
     error: ItemError | None = None
 
 
-def keyed_items(items: Iterable[BatchItem], identity: Mapping[str, Any]) -> Iterator[KeyedItem]:
+def keyed_items(
+    items: Iterable[BatchItem | None], identity: Mapping[str, Any]
+) -> Iterator[KeyedItem | None]:
     """Name items by content; clips are looked at in some threads, a little ahead.
 
     An item whose clip can't be read is named by what it is called, and so gets another name once
-    the clip is there. A second item of an id that asks for something else fails.
+    the clip is there. A second item of an id that asks for something else fails. None, for "no
+    further item is known yet", is passed on once all items before it were.
     """
     seen = DiskMap()
     ahead: deque[tuple[BatchItem, Future[tuple[list[str], ItemError | None]]]] = deque()
@@ -55,13 +58,24 @@ def keyed_items(items: Iterable[BatchItem], identity: Mapping[str, Any]) -> Iter
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
             while True:
-                while len(ahead) < _LOOKAHEAD and (item := next(source, None)) is not None:
-                    ahead.append((item, pool.submit(_prints, item)))
-                if not ahead:
+                newest: BatchItem | None = None
+                is_over = False
+                while len(ahead) < _LOOKAHEAD:
+                    try:
+                        newest = next(source)
+                    except StopIteration:
+                        is_over = True
+                    if is_over or newest is None:
+                        break
+                    ahead.append((newest, pool.submit(_prints, newest)))
+                if ahead:
+                    item, future = ahead.popleft()
+                    prints, error = future.result()
+                    yield _named(item, item_key(item, prints, identity), error, seen)
+                if not ahead and is_over:
                     return
-                item, future = ahead.popleft()
-                prints, error = future.result()
-                yield _named(item, item_key(item, prints, identity), error, seen)
+                if not ahead and newest is None:
+                    yield None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -99,7 +113,7 @@ class Plan:
 
     def __init__(
         self,
-        items: Iterable[BatchItem],
+        items: Iterable[BatchItem | None],
         ledger: ResultLog,
         *,
         identity: Mapping[str, Any],
@@ -111,7 +125,7 @@ class Plan:
         """Prepare.
 
         Args:
-            items: what is to do.
+            items: what is to do; None where no further item is known yet.
             ledger: what has been done.
             identity: what all results depend on.
             published: names of the run folders that are there.
@@ -130,12 +144,15 @@ class Plan:
         self.num_items = 0
 
     def jobs(self) -> Generator[Job | None, None, None]:
-        """What workers are to do; None after some items that need no worker."""
-        mine = (item for item in self._items if self._is_mine(item))
+        """Yield what workers are to do; None where there is no job for now."""
+        mine = (item for item in self._items if item is None or self._is_mine(item))
         group: list[KeyedItem] = []
         with self._rows.open("w", encoding="utf-8") as rows:
             for each in self._unfinished(keyed_items(mine, self._identity), rows):
                 if each is None:
+                    if group:
+                        yield self._job(group)
+                        group = []
                     yield None
                     continue
                 is_full = len(group) == _QUESTIONS_AT_ONCE
@@ -154,8 +171,13 @@ class Plan:
         digest = hashlib.sha256("\n".join(item.videos or (item.id,)).encode()).digest()
         return int.from_bytes(digest[:8]) % count == number - 1
 
-    def _unfinished(self, items: Iterable[KeyedItem], rows: IO[str]) -> Iterator[KeyedItem | None]:
+    def _unfinished(
+        self, items: Iterable[KeyedItem | None], rows: IO[str]
+    ) -> Iterator[KeyedItem | None]:
         for keyed in items:
+            if keyed is None:
+                yield None
+                continue
             self.num_items += 1
             rows.write(json.dumps(_row(keyed), ensure_ascii=True, default=str) + "\n")
             if keyed.key in self.in_flight:
@@ -172,7 +194,8 @@ class Plan:
         status = self._ledger.status(key)
         if status == "done":
             outcome = self._ledger.outcome(key)
-            if self._ledger.is_fresh(key) or self._is_published(outcome.run):
+            is_there = not outcome.run or self._is_published(outcome.run)
+            if is_there or self._ledger.is_fresh(key):
                 self.completed.append((keyed, outcome, True))
                 return True
             self._ledger.lose(key)
@@ -187,7 +210,8 @@ class Plan:
     def _question(self, keyed: KeyedItem) -> ItemRequest:
         name = run_name(keyed.item, keyed.key)
         item = keyed.item
-        return ItemRequest(keyed.key, name, item.turns, item.answer, self._is_published(name))
+        may_exist = self._is_published(name)
+        return ItemRequest(keyed.key, name, item.turns, item.answer, may_exist, item.extra)
 
     def _is_published(self, name: str) -> bool:
         return self._published.get(name) is not None

@@ -6,34 +6,34 @@ does is `work`'s, where workers run is an engine's, what is tried again is `disp
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from tam_video.batch.dispatch import Dispatcher
-from tam_video.batch.engines.base import ENGINES, make_engine
+from tam_video.batch.engines.base import ENGINES, EngineFactory, make_engine
 from tam_video.batch.items import BatchItem, items_of_rows, read_items
 from tam_video.batch.jobs import ItemError, Job, Outcome
 from tam_video.batch.keys import batch_identity
 from tam_video.batch.ledger import LEDGER, ResultLog, open_ledger, shard_label
 from tam_video.batch.plan import Plan
 from tam_video.batch.sources import FILES_ONLY, SourcePolicy
-from tam_video.batch.storage import BATCH_FILE, RUNS, Storage, open_storage
+from tam_video.batch.storage import BATCH, RUNS, Storage, open_storage
 from tam_video.batch.summary import write_summary
 from tam_video.batch.work import KEEP, ExplainWork
 from tam_video.batch.worker import WorkerFactory
 from tam_video.config import RunConfig
-from tam_video.errors import BatchError, ConfigError, OutputError, OutputExistsError, RunFolderError
+from tam_video.errors import BatchError, ConfigError, OutputError
 from tam_video.methods import METHODS
 from tam_video.runs import render_options
 from tam_video.samplers import SAMPLERS
 from tam_video.video.reader import DEFAULT_LIMITS, READERS, ReadLimits
+from tam_video.workspace.workspace import WorkspaceKind
 
-_BATCH_VERSION = 1
+Items: TypeAlias = str | Path | Iterable[BatchItem | Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class BatchOptions:
 
     Attributes:
         workers: how many at most; None for as many as the engine has room for.
-        engine: name of the engine: "local", "ray", or a plug-in's.
+        engine: "local", "ray" or the name of a plug-in; or the class of an engine, such as
+            `ThreadEngine`.
         engine_options: the engine's own options.
         timeout_seconds: longest time for an item; its worker is killed. None for any.
         max_failures: end the batch when more items than this have failed; None for never.
@@ -51,10 +52,11 @@ class BatchOptions:
         keep: what stays in a run folder: names of `KEEP`.
         limits: what a file may declare before it is refused.
         policy: what rows may name.
+        verify: compare the hashes of finished runs, not only the sizes of their files.
     """
 
     workers: int | None = None
-    engine: str = "local"
+    engine: str | EngineFactory = "local"
     engine_options: Mapping[str, Any] = field(default_factory=dict)
     timeout_seconds: float | None = None
     max_failures: int | None = None
@@ -63,6 +65,7 @@ class BatchOptions:
     keep: frozenset[str] = frozenset(KEEP)
     limits: ReadLimits = DEFAULT_LIMITS
     policy: SourcePolicy = FILES_ONLY
+    verify: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -79,6 +82,27 @@ class BatchOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchTask:
+    """What a batch does with its items, and which files its folder contains.
+
+    Attributes:
+        worker: makes the worker of a process; None to explain the items. The worker turns an item
+            into an outcome and its files; see `tam_video.batch.worker.Worker`.
+        identity: further values that all results depend on.
+        kind: the files of the output folder, and how recorded settings are upgraded.
+        writes_summary: whether the tables and `index.html` are written.
+    """
+
+    worker: WorkerFactory | None = None
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    kind: WorkspaceKind = BATCH
+    writes_summary: bool = True
+
+
+EXPLAIN = BatchTask()
+
+
+@dataclass(frozen=True, slots=True)
 class ItemResult:
     """An item that has ended.
 
@@ -90,6 +114,7 @@ class ItemResult:
         error: why it failed.
         is_resumed: whether an earlier run of the batch did it.
         seconds: stage -> seconds; empty for what an earlier run did.
+        details: `Outcome.details` of the worker; empty for what an earlier run did.
     """
 
     item: BatchItem
@@ -99,16 +124,18 @@ class ItemResult:
     error: ItemError | None = None
     is_resumed: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run(
-    items: str | Path | Iterable[BatchItem | Mapping[str, Any]],
+    items: Items,
     out: str | Path,
     *,
     question: str | None = None,
     config: RunConfig | None = None,
     options: BatchOptions | None = None,
-    factory: WorkerFactory | None = None,
+    task: BatchTask = EXPLAIN,
+    force: bool = False,
 ) -> Generator[ItemResult, None, None]:
     """Explain many clips, and yield each item as it ends.
 
@@ -117,12 +144,15 @@ def run(
     are spawned: a script that calls this does so under `if __name__ == "__main__":`.
 
     Args:
-        items: a manifest, a folder, a glob; or rows, or `BatchItem`s.
+        items: a manifest, a folder, a glob; or rows, or `BatchItem`s. An iterator of items that
+            come one by one, such as the segments of a camera, yields None, after a short wait,
+            where no further item is known yet.
         out: a folder or an address: new, empty, or that of this batch.
         question: what is asked where an item asks nothing.
         config: settings of all items.
         options: how the batch is run.
-        factory: what a worker does, in place of explaining; see `Worker`.
+        task: what is done with the items.
+        force: remove the results of an earlier batch in this folder first.
 
     Raises:
         ConfigError: items, settings or options that make no sense; another process works there.
@@ -135,39 +165,38 @@ def run(
         update={} if "mp4" in options.keep else {"render": False}
     )
     check_names(config, options)
-    storage, label = open_storage(out), shard_label(LEDGER, options.shard)
-    storage.open_new()
-    storage.lock(label)
+    storage, label = open_storage(out, task.kind), shard_label(LEDGER, options.shard)
+    storage.acquire(label)
     try:
-        identity = batch_identity(config, options.keep)
-        if not is_same_batch(storage, identity):
-            told = {"batch_version": _BATCH_VERSION, **identity}
-            text = json.dumps(told, indent=1, sort_keys=True) + "\n"
-            storage.write_file(BATCH_FILE, text.encode())
+        identity = storage.begin(
+            {**batch_identity(config, options.keep), **task.identity}, force=force
+        )
         ledger = open_ledger(storage, label)
         rows = storage.work_folder(label) / "rows.jsonl"
         plan = Plan(
-            asked_items(items, question, options),
+            resolve_items(items, question, options),
             ledger,
             identity=identity,
-            published=storage.published(),
+            published=storage.published(hashes=options.verify),
             rows=rows,
             retry_failed=options.retry_failed,
             shard=options.shard,
         )
-        work = factory or ExplainWork(config, str(out), label, options.keep, options.limits)
+        worker = task.worker or ExplainWork(config, str(out), label, options.keep, options.limits)
+        results = _results(plan, ledger, storage, worker, options)
+        if not task.writes_summary:
+            yield from results
+            return
         with _summed_up(storage, ledger, rows, options):
-            yield from _results(plan, ledger, storage, work, options)
+            yield from results
     finally:
         storage.release()
 
 
-def asked_items(
-    items: str | Path | Iterable[BatchItem | Mapping[str, Any]],
-    question: str | None,
-    options: BatchOptions,
-) -> Iterator[BatchItem]:
-    """The items, wherever they are told.
+def resolve_items(
+    items: Items, question: str | None, options: BatchOptions
+) -> Iterator[BatchItem | None]:
+    """Yield the items of a manifest, a folder, a glob, or of Python values.
 
     Raises:
         ConfigError: they can't be read.
@@ -176,7 +205,7 @@ def asked_items(
         yield from read_items(items, question=question, policy=options.policy)
         return
     for number, given in enumerate(items, start=1):
-        if isinstance(given, BatchItem):
+        if given is None or isinstance(given, BatchItem):
             yield given
         else:
             named = {"id": f"{number:06d}", **given}
@@ -193,7 +222,8 @@ def check_names(config: RunConfig, options: BatchOptions) -> None:
     READERS.load(config.reader)
     SAMPLERS.load(config.resolved_sampler())
     METHODS.load(config.method)
-    ENGINES.load(options.engine)
+    if isinstance(options.engine, str):
+        ENGINES.load(options.engine)
     render_options(config)
 
 
@@ -272,6 +302,7 @@ class ResultRecorder:
             outcome.error,
             is_old,
             outcome.seconds,
+            outcome.details,
         )
 
 
@@ -289,41 +320,3 @@ def _summed_up(
             write_summary(storage, ledger, rows, shard=options.shard)
         raise
     write_summary(storage, ledger, rows, shard=options.shard)
-
-
-def is_same_batch(storage: Storage, identity: Mapping[str, Any]) -> bool:
-    """Whether a place holds this batch; False where it holds none yet.
-
-    Raises:
-        OutputExistsError: it holds one with other settings.
-        RunFolderError: what it holds can't be told.
-    """
-    found = storage.read_file(BATCH_FILE)
-    if found is None:
-        return False
-    try:
-        before = dict(json.loads(found))
-        version = before.pop("batch_version")
-    except (ValueError, TypeError, KeyError) as exc:
-        raise RunFolderError(
-            f"{storage.address}/{BATCH_FILE} can't be read", hint="choose another -o DIR"
-        ) from exc
-    if version != _BATCH_VERSION:
-        raise RunFolderError(
-            f"{storage.address} holds a batch of version {version}, this release goes on with "
-            f"{_BATCH_VERSION}",
-            hint="use the release that began it, or choose another -o DIR",
-        )
-    if before != json.loads(json.dumps(identity)):
-        raise OutputExistsError(
-            f"{storage.address} holds a batch with other settings: {_differing(before, identity)}",
-            hint="choose another -o DIR",
-        )
-    return True
-
-
-def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    old = {**before, **dict(before.get("settings") or {})}
-    new = {**now, **json.loads(json.dumps(now["settings"]))}
-    names = sorted(name for name in {*old, *new} - {"settings"} if old.get(name) != new.get(name))
-    return ", ".join(names)

@@ -146,7 +146,7 @@ def write_summary(
         write_failed(paths["failed"], rows, ledger)
         if not write_parquet(paths["parquet"], rows, ledger):
             del paths["parquet"]
-    files = {name: storage.place_file(path, path.name) for name, path in paths.items()}
+    files = {name: storage.put_file(path, path.name) for name, path in paths.items()}
     if isinstance(storage, FolderStorage):
         files |= _write_page(storage, ledger, rows, stem)
     return files

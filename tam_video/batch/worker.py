@@ -29,6 +29,7 @@ from tam_video.batch.jobs import (
     is_broken_output,
     item_error,
 )
+from tam_video.errors import ModelLoadError
 
 logger = logging.getLogger(__name__)
 
@@ -39,30 +40,35 @@ Say: TypeAlias = Callable[[WorkerEvent], None]
 
 
 class Worker(Protocol):
-    """What is done with a job, stage by stage; each stage is called from a thread of its own."""
+    """Turns the items of a job into outcomes, in three phases that overlap for successive jobs.
+
+    Each phase runs in a thread of its own. An exception fails the item; a full disk, or a model
+    that cannot be loaded, ends the batch. The worker writes the files of an item itself; an outcome
+    with `run` names its run folder, without one no folder is expected.
+    """
 
     def find(self, question: ItemRequest) -> Outcome | None:
-        """The outcome of a question that an earlier worker had answered before it was lost."""
+        """Return the outcome of an item that an earlier worker finished before it was lost."""
         ...
 
     def read(self, job: Job) -> Any:
-        """What the questions of a job share: the clip, decoded."""
+        """Return what the items of a job share, such as the decoded clip."""
         ...
 
     def answer(self, job: Job, question: ItemRequest, clip: Any) -> Any:
-        """What the model says of a clip."""
+        """Run the model on an item."""
         ...
 
     def write(self, job: Job, question: ItemRequest, clip: Any, answered: Any) -> Outcome:
-        """Store the result of a question."""
+        """Store the result of an item."""
         ...
 
     def forget(self, clip: Any) -> None:
-        """All questions on a clip have ended."""
+        """Release what `read` returned: all items of the job have ended."""
         ...
 
     def close(self) -> None:
-        """There will be no more jobs."""
+        """Release everything: no job follows."""
         ...
 
 
@@ -177,7 +183,7 @@ class _Line:
 
     def _failed(self, job: Job, question: ItemRequest, exc: Exception) -> None:
         logger.debug("%s failed", question.run, exc_info=exc)
-        if is_broken_output(exc):
+        if is_broken_output(exc) or isinstance(exc, ModelLoadError):
             self._say(Broken(item_error(exc)))
         else:
             self._say(Finished(job.number, Outcome(question.key, error=item_error(exc))))

@@ -168,7 +168,7 @@ def _batch_options(options: dict[str, Any]) -> BatchOptions:
         raise ConfigError("--ray-address and --gpus-per-worker need --engine ray")
     keep, fail_fast = options.pop("keep"), options.pop("fail_fast")
     max_failures = options.pop("max_failures")
-    kept = {} if keep is None else {"keep": frozenset(filter(None, keep.split(",")))}
+    kept: Any = {} if keep is None else {"keep": frozenset(filter(None, keep.split(",")))}
     return BatchOptions(
         workers=options.pop("workers"),
         engine=engine,

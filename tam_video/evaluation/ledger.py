@@ -1,26 +1,28 @@
-"""The folder of an evaluation: one line per finished clip, and what makes it safe to go on.
+"""The log of an evaluation: one line for each finished clip, in a locked folder.
 
-`settings.json` says what the values depend on; `clips.jsonl` grows by one synced line per clip. A
-line that was cut off by a kill is dropped; values of other settings are never mixed in.
+`settings.json` records what the values depend on; `clips.jsonl` grows by one synced line per clip.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from tam_video.errors import OutputExistsError, RunFolderError
 from tam_video.evaluation.settings import Identity, identity_hash
-from tam_video.workspace.files import append_lines, atomic_write, whole_lines, wrap_os_errors
+from tam_video.workspace.append_log import json_line
+from tam_video.workspace.workspace import Workspace, WorkspaceKind
 
 SETTINGS_FILE = "settings.json"
 LEDGER_FILE = "clips.jsonl"
 RESULT_FILES = ("results.json", "results.csv")
 PLOTS_FOLDER = "plots"
+EVALUATION = WorkspaceKind(
+    "an evaluation", SETTINGS_FILE, own=(*RESULT_FILES, LEDGER_FILE, f"{PLOTS_FOLDER}/*.svg")
+)
 
 ClipKey: TypeAlias = tuple[str, int]
 """A world and the number of a clip in it."""
@@ -63,115 +65,70 @@ class ClipRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """An open evaluation folder.
+class ClipLog:
+    """The log of an evaluation that is open.
 
     Attributes:
-        folder: where it is.
-        digest: hash of the settings that its lines belong to.
+        workspace: the locked folder.
+        digest: hash of the recorded settings; every line names it.
         rows: the finished clips by world and number; grows with `append`.
     """
 
-    folder: Path
+    workspace: Workspace
     digest: str
     rows: dict[ClipKey, ClipRow]
 
     def append(self, row: ClipRow) -> None:
-        """Write the line of a finished clip, and wait until the disk has it.
+        """Write the line of a finished clip, and wait until it is on the disk.
 
         Raises:
-            ExportError: it can't be written.
+            ExportError: it cannot be written.
         """
-        line = json.dumps({"settings": self.digest, **asdict(row)}, ensure_ascii=False)
-        append_lines(self.folder / LEDGER_FILE, [line.encode("utf-8", "backslashreplace")])
+        line = json_line({"settings": self.digest, **asdict(row)})
+        self.workspace.log(LEDGER_FILE).append([line])
         self.rows[row.key] = row
 
 
-def open_ledger(folder: Path, identity: Identity, *, force: bool = False) -> Ledger:
-    """Begin an evaluation in a folder, or go on with the one that is there.
+@contextmanager
+def open_clip_log(
+    folder: Path,
+    identity: Identity,
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> Iterator[ClipLog]:
+    """Start or resume an evaluation in a folder, which stays locked for the context.
 
     Args:
         folder: a new or empty folder, or one of an earlier evaluation.
         identity: what the values depend on.
-        force: start over, whatever the folder's evaluation was.
+        defaults: of settings that an older release did not record.
+        force: start over, whatever evaluation the folder contains.
 
     Raises:
-        OutputExistsError: the folder holds something else, or an evaluation with other settings.
-        RunFolderError: its ledger is damaged.
-        ExportError: it can't be written.
+        OutputExistsError: the folder contains something else, or other settings.
+        RunFolderError: its log or its settings are damaged.
+        ConfigError: another process works there.
+        ExportError: it cannot be written.
     """
-    digest = identity_hash(identity)
-    _refuse_foreign(folder)
-    if force:
-        _remove_results(folder)
-    before = _read_settings(folder)
-    if before is not None and before != identity:
-        differ = sorted(
-            name for name in {*before, *identity} if before.get(name) != identity.get(name)
-        )
-        raise OutputExistsError(
-            f"{folder} holds an evaluation with other settings: {', '.join(differ)}",
-            hint="choose another -o DIR, or pass --force to start over",
-        )
-    with wrap_os_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    if before is None:
-        atomic_write(folder / SETTINGS_FILE, json.dumps(identity, indent=1, sort_keys=True) + "\n")
-    rows = _read_rows(folder / LEDGER_FILE, digest)
-    return Ledger(folder, digest, {row.key: row for row in rows})
+    kind = replace(EVALUATION, defaults=lambda: defaults or {})
+    with Workspace.opened(folder, kind, identity, force=force) as workspace:
+        digest = identity_hash(workspace.identity)
+        log = workspace.log(LEDGER_FILE)
+        parsed = [record for _, record in log.records(_parsed)]
+        path, hint = folder / LEDGER_FILE, kind.hint
+        if log.num_damaged:
+            raise RunFolderError(f"{path} is damaged", hint=hint)
+        if any(settings != digest for settings, _ in parsed):
+            raise OutputExistsError(f"{path} holds clips of other settings", hint=hint)
+        yield ClipLog(workspace, digest, {row.key: row for _, row in parsed})
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """Raise unless the folder is free, empty, or that of an evaluation."""
-    if not os.path.lexists(folder):
-        return
-    if not folder.is_dir():
-        raise OutputExistsError(f"{folder} is not a folder", hint="choose another -o DIR")
-    if any(folder.iterdir()) and not (folder / SETTINGS_FILE).is_file():
-        raise OutputExistsError(
-            f"{folder} is not empty and holds no evaluation", hint="choose another -o DIR"
-        )
+def _parsed(record: Any) -> tuple[str, ClipRow]:
+    """Return the settings hash and the row of a line.
 
-
-def _remove_results(folder: Path) -> None:
-    """Remove the files of an evaluation, those that say what it was last."""
-    known = [folder / name for name in (*RESULT_FILES, LEDGER_FILE, SETTINGS_FILE)]
-    with wrap_os_errors(folder):
-        for path in [*(folder / PLOTS_FOLDER).glob("*.svg"), *known]:
-            path.unlink(missing_ok=True)
-
-
-def _read_settings(folder: Path) -> Identity | None:
-    path = folder / SETTINGS_FILE
-    if not path.is_file():
-        return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return dict(found)
-    except (OSError, ValueError, TypeError) as exc:
-        raise RunFolderError(
-            f"{path} can't be read", hint="choose another -o DIR, or pass --force to start over"
-        ) from exc
-
-
-def _read_rows(path: Path, digest: str) -> list[ClipRow]:
-    """The finished clips; a last line without an end is cut off the file."""
-    return [_row(line, path, digest) for _, line in whole_lines(path, repair=True)]
-
-
-def _row(line: bytes, path: Path, digest: str) -> ClipRow:
-    try:
-        told: Mapping[str, Any] = json.loads(line)
-        values = dict(told)
-        known = values.pop("settings") == digest
-        row = ClipRow(**values)
-    except (ValueError, TypeError, KeyError) as exc:
-        raise RunFolderError(
-            f"{path} is damaged", hint="choose another -o DIR, or pass --force to start over"
-        ) from exc
-    if not known:
-        raise OutputExistsError(
-            f"{path} holds clips of other settings",
-            hint="choose another -o DIR, or pass --force to start over",
-        )
-    return row
+    Raises:
+        ValueError, KeyError, TypeError: the line is damaged.
+    """
+    values = dict(record)
+    return str(values.pop("settings")), ClipRow(**values)

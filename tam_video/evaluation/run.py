@@ -23,7 +23,7 @@ from typing import Any
 
 from tam_video.errors import ConfigError, ModelError
 from tam_video.evaluation.clip import ClipJob
-from tam_video.evaluation.ledger import ClipRow, open_ledger
+from tam_video.evaluation.ledger import ClipRow, open_clip_log
 from tam_video.evaluation.report import Experiment, Files, Report, make_report
 from tam_video.evaluation.settings import ExperimentSettings
 from tam_video.models.inference import TransformersModel
@@ -75,20 +75,22 @@ def evaluate(
     if workers < 1:
         raise ConfigError(f"workers must be 1 or more, not {workers}")
     experiment: Experiment[Any, Any] = resolve_name(settings.experiment)
-    ledger = open_ledger(Path(folder), settings.identity(), force=force)
-    jobs = clip_jobs(settings)
-    missing = [job for job in jobs if (job.world, job.number) not in ledger.rows]
-    resumed = len(jobs) - len(missing)
-    if progress is not None:
-        progress(resumed, len(jobs))
-    with closing(measured(experiment, missing, settings, workers=workers)) as rows:
-        for done, row in enumerate(rows, start=resumed + 1):
-            ledger.append(row)
-            if progress is not None:
-                progress(done, len(jobs))
-    rows_in_order = [ledger.rows[job.world, job.number] for job in jobs]
-    report = make_report(rows_in_order, settings, experiment)
-    return Evaluation(ledger.folder, report, report.write(ledger.folder), resumed)
+    target, fields = Path(folder), type(settings).model_fields.items()
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in fields}
+    with open_clip_log(target, settings.identity(), defaults=defaults, force=force) as log:
+        jobs = clip_jobs(settings)
+        missing = [job for job in jobs if (job.world, job.number) not in log.rows]
+        resumed = len(jobs) - len(missing)
+        if progress is not None:
+            progress(resumed, len(jobs))
+        with closing(measured(experiment, missing, settings, workers=workers)) as rows:
+            for done, row in enumerate(rows, start=resumed + 1):
+                log.append(row)
+                if progress is not None:
+                    progress(done, len(jobs))
+        rows_in_order = [log.rows[job.world, job.number] for job in jobs]
+        report = make_report(rows_in_order, settings, experiment)
+        return Evaluation(target, report, report.write(target), resumed)
 
 
 def clip_jobs(settings: ExperimentSettings) -> list[ClipJob]:

@@ -145,6 +145,23 @@ def _recorded_warnings(folder: Path) -> dict[str, list[str]]:
         return {}
 
 
+def verify_run(folder: Path, *, hashes: bool = False) -> bool:
+    """Whether a run folder is finished: every file of its manifest is there with its size.
+
+    Args:
+        folder: the run folder.
+        hashes: compare the SHA-256 of the files too.
+    """
+    try:
+        return all(
+            (folder / name).stat().st_size == file["bytes"]
+            and (not hashes or sha256(folder / name) == file["sha256"])
+            for name, file in read_manifest(folder).items()
+        )
+    except (RunFolderError, OSError, KeyError, TypeError):
+        return False
+
+
 def sha256(path: Path) -> str:
     """Return the hex digest of a file."""
     with path.open("rb") as file:

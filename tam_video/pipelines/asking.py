@@ -125,7 +125,7 @@ def remove_batch(folder: Path) -> None:
             f"{folder} contains more than a batch: {min(foreign)}", hint="choose another -o DIR"
         )
     storage = FolderStorage(folder)
-    storage.lock(LEDGER)
+    storage.acquire(LEDGER)
     try:
         with wrap_os_errors(folder):
             shutil.rmtree(folder)

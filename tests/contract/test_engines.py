@@ -17,8 +17,8 @@ from batch_workers import ScriptedWork, finished_once, ledger_lines
 from tam_video import batch
 from tam_video.batch.engines.base import make_engine
 from tam_video.batch.jobs import Broken, Died, Finished, ItemRequest, Job, Ready
-from tam_video.batch.storage import verify_run
 from tam_video.errors import BatchError, ExportError, ModelError
+from tam_video.export.manifest import verify_run
 from tam_video.types import Message
 
 TESTS = str(Path(__file__).parents[1])
@@ -87,7 +87,7 @@ def rows(place, *questions):
 def run(place, engine, asked, *, out="out", **options):
     work = ScriptedWork(str(place / out), str(place / "traces"))
     how = batch.BatchOptions(engine=engine, **{"workers": 2, **options})
-    results = list(batch.run(asked, place / out, options=how, factory=work))
+    results = list(batch.run(asked, place / out, options=how, task=batch.BatchTask(work)))
     lines = ledger_lines(place / out)
     assert finished_once(lines)
     for line in lines:
@@ -139,7 +139,7 @@ def test_a_worker_that_can_not_start_says_why(engine, place):
                 rows(place, "ok"),
                 place / "out",
                 options=batch.BatchOptions(engine=engine),
-                factory=work,
+                task=batch.BatchTask(work),
             )
         )
 

@@ -17,11 +17,12 @@ from batch_workers import OnceOutOfMemory, ledger_lines
 
 from tam_video import batch
 from tam_video.batch.estimate import estimate
-from tam_video.batch.storage import FolderStorage, verify_run
+from tam_video.batch.storage import FolderStorage
 from tam_video.batch.work import KEEP, ExplainWork, ExplainWorker
 from tam_video.config import RunConfig
 from tam_video.datasets.shapes import make_clip, write_clip
 from tam_video.errors import ModelError, OutputExistsError
+from tam_video.export.manifest import verify_run
 from tam_video.models import load_model
 from tam_video.runs import explain_to_folder
 from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits
@@ -78,7 +79,10 @@ def model():
 
 @pytest.fixture
 def worker(tmp_path, model):
-    FolderStorage(tmp_path / "out").open_new()
+    storage = FolderStorage(tmp_path / "out")
+    storage.acquire("ledger")
+    storage.begin({})
+    storage.release()
     work = ExplainWork(SHORT, str(tmp_path / "out"), "ledger", frozenset({"maps"}), DEFAULT_LIMITS)
     return ExplainWorker(work, model)
 

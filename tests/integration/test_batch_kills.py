@@ -23,7 +23,8 @@ from tam_video import batch
 if __name__ == "__main__":
     items, out, traces = sys.argv[1:]
     work = ScriptedWork(out, traces, seconds=0.03)
-    list(batch.run(items, out, question="ok", options=batch.BatchOptions(workers=2), factory=work))
+    how, task = batch.BatchOptions(workers=2), batch.BatchTask(work)
+    list(batch.run(items, out, question="ok", options=how, task=task))
 """
 
 

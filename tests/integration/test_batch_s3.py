@@ -59,7 +59,7 @@ def items(store, request):
 def run(items, out, tmp_path, **options):
     work = ScriptedWork(out, str(tmp_path / "traces"))
     how = batch.BatchOptions(workers=2, **options)
-    return list(batch.run(f"{items}/items.jsonl", out, options=how, factory=work))
+    return list(batch.run(f"{items}/items.jsonl", out, options=how, task=batch.BatchTask(work)))
 
 
 def lines_of(store, place):
@@ -125,11 +125,11 @@ def test_a_clip_is_named_by_its_bytes_wherever_it_lies(store, tmp_path):
 
 def test_segments_of_a_ledger_grow_and_are_never_shared(store):
     one, two = StoreStorage("s3://bucket/lines"), StoreStorage("s3://bucket/lines")
-    books = [one.book("ledger"), two.book("ledger")]
+    books = [one.log("ledger"), two.log("ledger")]
     for number in range(300):
         books[number % 2].append([f"line {number}".encode()])
     books[0].append([b"x"] * 200)
-    found = [line for book in two.other_books("ledger") for _, line in book.scan()]
+    found = [line for book in two.other_logs("ledger") for _, line in book.scan()]
     assert sorted(found) == sorted([*(f"line {n}".encode() for n in range(300)), *[b"x"] * 200])
     assert books[0].read(books[0].append([b"last"])) == b"last"
     store.invalidate_cache()
@@ -141,9 +141,9 @@ def test_segments_of_a_ledger_grow_and_are_never_shared(store):
 def test_a_place_with_something_else_or_none_at_all_is_refused(store, tmp_path):
     store.pipe_file("bucket/mine/notes.txt", b"x")
     with pytest.raises(OutputExistsError, match="not empty"):
-        open_storage("s3://bucket/mine").open_new()
+        open_storage("s3://bucket/mine").acquire("ledger")
     with pytest.raises(ExportError, match="nobucket"):
-        open_storage("s3://nobucket/x").write_file("a", b"")
+        open_storage("s3://nobucket/x").begin({})
     with pytest.raises(ConfigError):
         open_storage("nostore://x")
 

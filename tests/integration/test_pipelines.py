@@ -11,7 +11,6 @@ from pathlib import Path
 import av
 import pytest
 
-from tam_video.batch.storage import verify_run
 from tam_video.datasets.shapes import make_clip, write_clip
 from tam_video.errors import (
     ConfigError,
@@ -20,6 +19,7 @@ from tam_video.errors import (
     UnknownNameError,
     VideoOpenError,
 )
+from tam_video.export.manifest import verify_run
 from tam_video.pipelines.annotated_clip import AnnotatedClip
 from tam_video.pipelines.preset import load_pipeline, read_preset
 from tam_video.pipelines.video_qa import VideoQa

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from tam_video.cli import cli
 from tam_video.datasets.worlds import make_world
 from tam_video.evaluation.clip import CAPTION_QUESTION, ClipJob, read_back
-from tam_video.evaluation.ledger import open_ledger
+from tam_video.evaluation.ledger import open_clip_log
 from tam_video.evaluation.reliance_clip import measure_reliance
 from tam_video.evaluation.reliance_settings import RelianceSettings
 from tam_video.models import load_model
@@ -79,8 +79,8 @@ def test_what_blanking_takes_is_that_of_a_probe_of_its_own(model, row):
 
 
 def test_command_reports_what_was_measured_and_another_threshold_goes_on_with_it(tmp_path, row):
-    ledger = open_ledger(tmp_path / "out", SETTINGS.identity())
-    ledger.append(replace(row, number=0))
+    with open_clip_log(tmp_path / "out", SETTINGS.identity()) as log:
+        log.append(replace(row, number=0))
     asked = ["evaluate", "reliance", "--worlds=base", "-n", "1", f"--output={tmp_path / 'out'}"]
     first = CliRunner().invoke(cli, [*asked, "--json"])
     assert first.exit_code == 0, first.output

@@ -161,7 +161,7 @@ def test_names_are_no_paths_and_no_markup(tmp_path):
     ]
     out = tmp_path / "in" / "out"
     work = ScriptedWork(str(out), str(tmp_path / "traces"))
-    results = list(batch.run(rows, out, factory=work))
+    results = list(batch.run(rows, out, task=batch.BatchTask(work)))
     assert [r.status for r in results].count("done") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"in", "traces"} | {
         path.name for path in tmp_path.glob("traces.*")
@@ -174,7 +174,7 @@ def test_names_are_no_paths_and_no_markup(tmp_path):
 
 def test_a_manifest_reaches_no_address_unless_asked(tmp_path, listener):
     row = {"video": f"http://127.0.0.1:{listener.port}/a.mp4", "question": "ok"}
-    (result,) = batch.run([row], tmp_path / "out", factory=ScriptedWork("", ""))
+    (result,) = batch.run([row], tmp_path / "out", task=batch.BatchTask(ScriptedWork("", "")))
     assert result.error.type == "VideoOpenError"
     assert "allow-protocol http" in result.error.hint
     assert listener.calls == 0
@@ -189,7 +189,11 @@ def test_an_output_that_is_a_link_is_not_written_through(tmp_path):
     (out / "ledger.jsonl").symlink_to(victim)
     row = {"video": str(tmp_path / "clip.mp4"), "question": "ok"}
     with pytest.raises(TamVideoError):
-        list(batch.run([row], out, factory=ScriptedWork(str(out), str(tmp_path / "traces"))))
+        list(
+            batch.run(
+                [row], out, task=batch.BatchTask(ScriptedWork(str(out)), str(tmp_path / "traces"))
+            )
+        )
     assert victim.read_text() == "mine"
 
 

@@ -64,12 +64,13 @@ EngineFactory: TypeAlias = Callable[..., Engine]
 """Called as `factory(worker_factory, **options)`; options are the engine's own, by name."""
 
 
-def make_engine(name: str, factory: WorkerFactory, **options: Any) -> Engine:
-    """Make an engine by its name.
+def make_engine(engine: str | EngineFactory, factory: WorkerFactory, **options: Any) -> Engine:
+    """Make an engine from its name or its class.
 
     Raises:
         UnknownNameError: no engine has this name.
         MissingDependencyError: a package that it needs is not installed.
     """
-    made: Engine = ENGINES.load(name)(factory, **options)
+    make = ENGINES.load(engine) if isinstance(engine, str) else engine
+    made: Engine = make(factory, **options)
     return made

@@ -177,7 +177,7 @@ class Medical:
         if not items:
             return answers
         results = batch.run(
-            items, folder, config=options.run, options=batch_options, factory=factory
+            items, folder, config=options.run, options=batch_options, task=batch.BatchTask(factory)
         )
         with closing(results):
             for number, result in enumerate(results, start=1):

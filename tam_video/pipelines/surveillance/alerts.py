@@ -16,7 +16,7 @@ from typing import Any
 from tam_video.localise import WordTrack, word_tracks
 from tam_video.long.gate import Motion
 from tam_video.types import Explanation, VideoInfo
-from tam_video.workspace.files import append_lines, whole_lines
+from tam_video.workspace.append_log import AppendLog
 
 ALERTS = "alerts.jsonl"
 _ALERT_VERSION = 1
@@ -83,7 +83,8 @@ class AlertBook:
         Raises:
             ExportError: it can't be written.
         """
-        append_lines(self.path, [json.dumps(alert, ensure_ascii=False, allow_nan=False).encode()])
+        line = json.dumps(alert, ensure_ascii=False, allow_nan=False).encode()
+        AppendLog(self.path).append([line])
         self._remember(alert)
 
     def _remember(self, alert: Mapping[str, Any]) -> None:
@@ -105,14 +106,19 @@ def read_alerts(path: Path, *, repair: bool = False) -> Iterator[dict[str, Any]]
     Raises:
         ExportError: it can't be read.
     """
-    for _, line in whole_lines(path, repair=repair):
-        try:
-            alert = json.loads(line)
-            _ = (alert["id"], alert["camera"], alert["question"]["name"], alert["run"])
-            _ = (alert["source"], float(alert["seconds"]), alert["time"], alert["answer"])
-        except (ValueError, KeyError, TypeError):
-            continue
+    for _, alert in AppendLog(path, repair=repair).records(_checked):
         yield alert
+
+
+def _checked(alert: Any) -> dict[str, Any]:
+    """Return a parsed line.
+
+    Raises:
+        ValueError, KeyError, TypeError: a field is missing.
+    """
+    _ = (alert["id"], alert["camera"], alert["question"]["name"], alert["run"])
+    _ = (alert["source"], float(alert["seconds"]), alert["time"], alert["answer"])
+    return dict(alert)
 
 
 def alert_line(

@@ -6,11 +6,9 @@ in `alerts.jsonl`. One model for all; a ledger, so that a second start goes on w
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,10 +17,9 @@ from tam_video.batch.items import BatchItem
 from tam_video.batch.jobs import Outcome, is_broken_output, item_error
 from tam_video.batch.keys import batch_identity, item_key
 from tam_video.batch.ledger import LEDGER, open_ledger
-from tam_video.batch.runner import is_same_batch
 from tam_video.batch.sources import fingerprint
-from tam_video.batch.storage import BATCH_FILE, RUNS, FolderStorage
-from tam_video.errors import ModelError, OutputExistsError, TamVideoError
+from tam_video.batch.storage import BATCH, FolderStorage
+from tam_video.errors import ModelError, TamVideoError
 from tam_video.models import VideoModel
 from tam_video.pipeline import load_model_from_config
 from tam_video.pipelines.base import PipelineOptions, PipelineResult
@@ -39,7 +36,7 @@ from tam_video.video.live.segments import remove_segment
 from tam_video.workspace.files import wrap_os_errors
 
 SEGMENTS = "segments"
-_OWN = (BATCH_FILE, RUNS, ".", LEDGER, ALERTS, "index.html", SEGMENTS)
+_KIND = replace(BATCH, noun="a batch", own=(*BATCH.own, ALERTS), keeps=(SEGMENTS,), has_force=True)
 
 
 @dataclass(slots=True)
@@ -199,35 +196,13 @@ def _opened(output: Path, identity: Mapping[str, Any], *, force: bool) -> Iterat
         OutputExistsError: it holds something else, or what another preset has written.
         ConfigError: another process works there.
     """
-    storage = FolderStorage(output)
-    storage.open_new()
-    storage.lock(LEDGER)
+    storage = FolderStorage(output, _KIND)
+    storage.acquire(LEDGER)
     try:
-        if force:
-            _forget(storage.folder)
-        if force or not is_same_batch(storage, identity):
-            told = {"batch_version": 1, **identity}
-            text = json.dumps(told, indent=1, sort_keys=True) + "\n"
-            storage.write_file(BATCH_FILE, text.encode())
+        storage.begin(identity, force=force)
         yield storage
     finally:
         storage.release()
-
-
-def _forget(folder: Path) -> None:
-    """Remove what an earlier run wrote, but for what it recorded."""
-    if not (folder / BATCH_FILE).is_file():
-        return
-    strange = [path.name for path in folder.iterdir() if not path.name.startswith(_OWN)]
-    if strange:
-        raise OutputExistsError(
-            f"{folder} holds more than alerts: {min(strange)}", hint="choose another -o DIR"
-        )
-    with wrap_os_errors(folder):
-        for name in (ALERTS, f"{LEDGER}.jsonl", "index.html"):
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / RUNS, ignore_errors=True)
-        (folder / RUNS).mkdir()
 
 
 def _loader(options: SurveillanceOptions) -> Any:

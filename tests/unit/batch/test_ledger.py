@@ -23,7 +23,9 @@ FAILED = Outcome(KEYS[1], error=ItemError("VideoOpenError", "no", "look"))
 @pytest.fixture
 def storage(tmp_path):
     made = FolderStorage(tmp_path / "out")
-    made.open_new()
+    made.acquire("ledger")
+    made.begin({})
+    made.release()
     return made
 
 
@@ -49,7 +51,8 @@ def test_lines_tell_nothing_that_differs_between_runs(storage):
 @given(cut=st.integers(1, 200))
 def test_a_torn_last_line_is_cut_off_and_the_rest_holds(tmp_path_factory, cut):
     storage = FolderStorage(tmp_path_factory.mktemp("ledger"))
-    storage.open_new()
+    storage.acquire("ledger")
+    storage.begin({})
     ledger = open_ledger(storage, "ledger")
     ledger.append([DONE], ids=["a"])
     path = storage.folder / "ledger.jsonl"
@@ -133,27 +136,28 @@ def test_a_link_in_place_of_the_ledger_is_not_followed(storage, tmp_path):
 
 
 def test_two_processes_do_not_share_a_ledger(storage):
-    storage.lock("ledger")
+    storage.acquire("ledger")
     other = FolderStorage(storage.folder)
     with pytest.raises(ConfigError, match="another process"):
-        other.lock("ledger")
-    other.lock("ledger.1-of-2")
+        other.acquire("ledger")
+    other.acquire("ledger.1-of-2")
     storage.release()
-    other.lock("ledger")
+    other.acquire("ledger")
     other.release()
 
 
 def test_a_batch_that_was_killed_before_it_was_noted_down_is_begun_again(storage):
     (storage.folder / ".batch.json.x1").write_text("{")
-    storage.open_new()
-    storage.lock("ledger")
-    storage.open_new()
+    (storage.folder / "batch.json").unlink()
+    storage.acquire("ledger")
+    storage.begin({})
     storage.release()
+    assert (storage.folder / "batch.json").is_file()
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(OutputExistsError, match="not empty"):
-        FolderStorage(tmp_path).open_new()
+        FolderStorage(tmp_path).acquire("ledger")
     with pytest.raises(OutputExistsError, match="not a folder"):
-        FolderStorage(tmp_path / "notes.txt").open_new()
+        FolderStorage(tmp_path / "notes.txt").acquire("ledger")

@@ -11,6 +11,7 @@ from tam_video.batch.ledger import open_ledger
 from tam_video.batch.plan import Plan, keyed_items
 from tam_video.batch.storage import FolderStorage
 from tam_video.config import RunConfig
+from tam_video.export.manifest import new_run_folder
 from tam_video.types import Message
 
 IDENTITY = {"settings": {"seed": 0}}
@@ -32,11 +33,17 @@ def rows(place, *told):
 
 def a_plan(place, items, *, name="out", **options):
     storage = FolderStorage(place / name)
-    storage.open_new()
-    storage.write_file("batch.json", b"{}")
+    storage.acquire("ledger")
+    storage.begin({})
+    storage.release()
     ledger = open_ledger(storage, "ledger")
     options = {"published": storage.published(), "rows": place / "rows", **options}
     return Plan(items_of_rows(items), ledger, identity=IDENTITY, **options), ledger
+
+
+def finish_run(place, name):
+    with new_run_folder(place / "out" / "runs" / name) as folder:
+        (folder / "explanation.json").write_text("{}")
 
 
 def jobs_of(plan):
@@ -101,7 +108,7 @@ def test_what_is_done_makes_no_job_and_what_failed_only_on_request(place):
     name = next(job.questions[0].run for job in jobs_of(a_plan(place, told)[0]))
     error = next(keyed_items([BatchItem("x", ("none",))], IDENTITY)).error
     ledger.append([Outcome(keys[0], run=name), Outcome(keys[1], error=error)], ids=["a", "b"])
-    (place / "out" / "runs" / name).mkdir()
+    finish_run(place, name)
     plan, _ = a_plan(place, told)
     assert [job.questions[0].key for job in jobs_of(plan)] == [keys[2]]
     assert [(o.key, old) for _, o, old in plan.completed] == [(keys[0], True), (keys[1], True)]
@@ -119,10 +126,58 @@ def test_an_item_whose_folder_is_gone_is_done_again(place):
     assert again.status(job.questions[0].key) is None
 
 
+@pytest.mark.parametrize("damage", ["manifest", "missing", "truncated"])
+def test_an_item_whose_run_is_damaged_is_done_again(place, damage):
+    told = rows(place, (0, "a"))
+    plan, log = a_plan(place, told)
+    (job,) = jobs_of(plan)
+    (request,) = job.questions
+    log.append([Outcome(request.key, run=request.run)], ids=["i0"])
+    finish_run(place, request.run)
+    assert jobs_of(a_plan(place, told)[0]) == []
+    run = place / "out" / "runs" / request.run
+    if damage == "truncated":
+        (run / "explanation.json").write_text("")
+    else:
+        (run / {"manifest": "manifest.json", "missing": "explanation.json"}[damage]).unlink()
+    assert [j.questions[0].key for j in jobs_of(a_plan(place, told)[0])] == [request.key]
+
+
+def test_changed_content_of_the_same_size_is_found_on_request(place):
+    told = rows(place, (0, "a"))
+    plan, log = a_plan(place, told)
+    (job,) = jobs_of(plan)
+    (request,) = job.questions
+    log.append([Outcome(request.key, run=request.run)], ids=["i0"])
+    finish_run(place, request.run)
+    (place / "out" / "runs" / request.run / "explanation.json").write_text("[]")
+    storage = FolderStorage(place / "out")
+    assert jobs_of(a_plan(place, told)[0]) == []
+    verified = a_plan(place, told, published=storage.published(hashes=True))[0]
+    assert [j.questions[0].key for j in jobs_of(verified)] == [request.key]
+
+
+def test_a_live_source_gives_its_job_at_once_and_none_while_it_waits(place):
+    told = rows(place, (0, "a"), (1, "b"))
+    first, second = items_of_rows(told)
+    plan, _ = a_plan(place, [])
+    plan._items = iter([first, None, None, second])
+    kinds = [job and job.questions[0].turns[0].text for job in plan.jobs()]
+    assert kinds == ["a", None, None, "b"]
+
+
+def test_an_outcome_without_a_run_needs_no_folder(place):
+    told = rows(place, (0, "a"))
+    plan, log = a_plan(place, told)
+    (job,) = jobs_of(plan)
+    log.append([Outcome(job.questions[0].key, answer="2")], ids=["i0"])
+    assert jobs_of(a_plan(place, told)[0]) == []
+
+
 def test_a_folder_without_a_line_is_looked_at_before_it_is_made_again(place):
     told = rows(place, (0, "a"))
     (job,) = jobs_of(a_plan(place, told)[0])
-    (place / "out" / "runs" / job.questions[0].run).mkdir()
+    finish_run(place, job.questions[0].run)
     (job,) = jobs_of(a_plan(place, told)[0])
     assert job.questions[0].may_exist
 

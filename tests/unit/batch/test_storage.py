@@ -6,15 +6,17 @@ import shutil
 
 import pytest
 
-from tam_video.batch.storage import FolderStorage, verify_run
+from tam_video.batch.storage import FolderStorage
 from tam_video.errors import ExportError
-from tam_video.export.manifest import new_run_folder
+from tam_video.export.manifest import new_run_folder, verify_run
 
 
 @pytest.fixture
 def storage(tmp_path):
     made = FolderStorage(tmp_path / "out")
-    made.open_new()
+    made.acquire("ledger")
+    made.begin({})
+    made.release()
     return made
 
 
@@ -28,7 +30,7 @@ def a_run(storage, text="x"):
 def test_a_published_run_is_whole_and_found(storage):
     storage.publish(a_run(storage), "a-1")
     assert set(storage.published()) == {"a-1"}
-    assert verify_run(storage.fetch_run("a-1"))
+    assert verify_run(storage.fetch_run("a-1"), hashes=True)
     assert storage.fetch_run("a-2") is None
 
 
@@ -60,7 +62,7 @@ def test_a_damaged_run_is_replaced(storage, tmp_path, harm):
 
 def test_folders_of_a_killed_run_are_cleared_by_the_next_of_the_same_label(storage):
     mine, other = storage.work_folder("ledger"), storage.work_folder("ledger.2-of-2")
-    storage.lock("ledger")
+    storage.acquire("ledger")
     assert not mine.exists()
     assert other.exists()
 
@@ -68,4 +70,4 @@ def test_folders_of_a_killed_run_are_cleared_by_the_next_of_the_same_label(stora
 def test_an_output_that_can_not_be_made_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="can't write"):
-        FolderStorage(tmp_path / "file" / "out").open_new()
+        FolderStorage(tmp_path / "file" / "out").acquire("ledger")

@@ -21,7 +21,8 @@ KEYS = [f"{n:064x}" for n in range(3)]
 @pytest.fixture
 def told(tmp_path):
     storage = FolderStorage(tmp_path / "out")
-    storage.open_new()
+    storage.acquire("ledger")
+    storage.begin({})
     ledger = open_ledger(storage, "ledger")
     done = Outcome(KEYS[0], run="a-0", answer="=cmd|' /C calc'!A0", maps="x", num_warnings=1)
     failed = Outcome(KEYS[1], error=ItemError("VideoOpenError", "@no <b>", "look"))

@@ -37,7 +37,10 @@ def test_remove_batch_removes_a_batch_and_nothing_else(folder):
     remove_batch(folder / "a")
     assert (folder / "a" / "one.mp4").exists()
     batch = folder / "batch"
-    FolderStorage(batch).open_new()
+    storage = FolderStorage(batch)
+    storage.acquire("ledger")
+    storage.begin({})
+    storage.release()
     (batch / BATCH_FILE).write_text("{}")
     (batch / "notes.txt").write_text("mine")
     with pytest.raises(OutputExistsError, match=r"notes\.txt"):
@@ -49,10 +52,10 @@ def test_remove_batch_removes_a_batch_and_nothing_else(folder):
 
 def test_remove_batch_refuses_a_locked_batch(folder):
     batch = folder / "batch"
+    batch.mkdir()
     other = FolderStorage(batch)
-    other.open_new()
     (batch / BATCH_FILE).write_text("{}")
-    other.lock("ledger")
+    other.acquire("ledger")
     try:
         with pytest.raises(ConfigError, match="another process"):
             remove_batch(batch)
