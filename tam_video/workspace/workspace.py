@@ -68,9 +68,8 @@ class WorkspaceKind:
         for old, new in (self.renames or {}).items():
             group, _, name = old.rpartition(".")
             renamed = new.rpartition(".")[2]
-            values, needed = (
-                each.get(group, {}) if group else each for each in (upgraded, identity)
-            )
+            values: Identity = upgraded.get(group, {}) if group else upgraded
+            needed = identity.get(group, {}) if group else identity
             if name in values and renamed in needed and renamed not in values:
                 values[renamed] = values.pop(name)
         return _filled(upgraded, self.defaults(), identity)
