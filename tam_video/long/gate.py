@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tam_video.errors import ConfigError
 from tam_video.long.background import Background
 from tam_video.long.pictures import small_pictures
-from tam_video.settings.declare import Setting, check_values
+from tam_video.settings.declare import Declared, check_values, setting
 from tam_video.types import ByteArray
 from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, checked_path
 
@@ -27,50 +27,32 @@ _CLOSING_PX = 5  # parts of a thing closer than this are one box
 
 
 @dataclass(frozen=True)
-class GateOptions:
+class GateOptions(Declared):
     """Options of the motion gate: how often it looks, and what counts as motion."""
 
-    looks_per_second: Annotated[
-        float, Setting(help="Frames examined per second; at least 8 to redact motion.", gt=0, le=60)
-    ] = 2.0
-    side: Annotated[
-        int, Setting(help="Longer side of the examined frames, in pixels.", ge=16, le=4096)
-    ] = 160
-    deviations: Annotated[
-        float, Setting(help="Change that counts, in standard deviations of a pixel's noise.", gt=0)
-    ] = 4.0
-    min_levels: Annotated[
-        float, Setting(help="Smallest change that counts, in grey levels.", ge=0, le=255)
-    ] = 10.0
-    min_area: Annotated[
-        float, Setting(help="Smallest area of a moving object, as a share of the frame.", **_SHARE)
-    ] = 0.001
-    on_share: Annotated[
-        float, Setting(help="Moving share of the frame that starts a span.", **_SHARE)
-    ] = 0.001
-    off_share: Annotated[
-        float, Setting(help="Moving share of the frame that continues a span.", **_SHARE)
-    ] = 0.0005
-    global_share: Annotated[
-        float,
-        Setting(help="Changed share that counts as a change of light or a cut.", **_SHARE),
-    ] = 0.5
-    relearn_seconds: Annotated[
-        float,
-        Setting(help="Duration of such a change until the background is replaced.", **_DURATION),
-    ] = 3.0
-    absorb_seconds: Annotated[
-        float, Setting(help="Time until a still object becomes background.", gt=0)
-    ] = 30.0
-    hold_before_seconds: Annotated[
-        float, Setting(help="Time added before a span.", **_DURATION)
-    ] = 1.0
-    hold_after_seconds: Annotated[float, Setting(help="Time added after a span.", **_DURATION)] = (
-        1.0
+    looks_per_second: float = setting(
+        2.0, "Frames examined per second; at least 8 to redact motion.", gt=0, le=60
     )
-    merge_seconds: Annotated[
-        float, Setting(help="Spans with a smaller gap are merged.", **_DURATION)
-    ] = 2.0
+    side: int = setting(160, "Longer side of the examined frames, in pixels.", ge=16, le=4096)
+    deviations: float = setting(
+        4.0, "Change that counts, in standard deviations of a pixel's noise.", gt=0
+    )
+    min_levels: float = setting(10.0, "Smallest change that counts, in grey levels.", ge=0, le=255)
+    min_area: float = setting(
+        0.001, "Smallest area of a moving object, as a share of the frame.", **_SHARE
+    )
+    on_share: float = setting(0.001, "Moving share of the frame that starts a span.", **_SHARE)
+    off_share: float = setting(0.0005, "Moving share of the frame that continues a span.", **_SHARE)
+    global_share: float = setting(
+        0.5, "Changed share that counts as a change of light or a cut.", **_SHARE
+    )
+    relearn_seconds: float = setting(
+        3.0, "Duration of such a change until the background is replaced.", **_DURATION
+    )
+    absorb_seconds: float = setting(30.0, "Time until a still object becomes background.", gt=0)
+    hold_before_seconds: float = setting(1.0, "Time added before a span.", **_DURATION)
+    hold_after_seconds: float = setting(1.0, "Time added after a span.", **_DURATION)
+    merge_seconds: float = setting(2.0, "Spans with a smaller gap are merged.", **_DURATION)
 
     def __post_init__(self) -> None:
         check_values(self)

@@ -12,15 +12,15 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
 from tam_video.batch.sources import is_remote
 from tam_video.batch.storage import BATCH_FILE
 from tam_video.errors import ConfigError, OutputExistsError
 from tam_video.pipelines.asking import ask_in_batch, failure, named_clips, remove_batch
-from tam_video.pipelines.base import PipelineOptions, PipelineResult, QuestionText, Workers
+from tam_video.pipelines.base import WORKERS, PipelineOptions, PipelineResult, QuestionText
 from tam_video.runs import explain_to_folder
-from tam_video.settings.declare import Setting
+from tam_video.settings.declare import REQUIRED, setting
 from tam_video.stages import StageProgress
 from tam_video.workspace.files import wrap_os_errors
 
@@ -40,17 +40,13 @@ _NAMES = {
 class AnnotatedClipOptions(PipelineOptions):
     """Preset options of `annotated-clip`."""
 
-    question: Annotated[
-        QuestionText,
-        Setting(
-            help="Question about every clip; the words of its answer are drawn.",
-            value="Describe the video.",
-        ),
-    ]
-    keep_runs: Annotated[
-        bool, Setting(help="Keep the run folders in `runs`: answers, maps, manifests.")
-    ] = False
-    workers: Workers = None
+    question: QuestionText = setting(
+        REQUIRED,
+        "Question about every clip; the words of its answer are drawn.",
+        value="Describe the video.",
+    )
+    keep_runs: bool = setting(False, "Keep the run folders in `runs`: answers, maps, manifests.")
+    workers: int | None = WORKERS
 
 
 @dataclass(frozen=True, slots=True)

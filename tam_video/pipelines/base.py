@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from tam_video.config import RunConfig
 from tam_video.registry import Registry
-from tam_video.settings.declare import Setting
+from tam_video.settings.declare import REQUIRED, Declared, setting
 from tam_video.stages import StageProgress
 
 PIPELINES = Registry(
@@ -30,7 +30,7 @@ QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_lengt
 """A question in a preset."""
 
 
-class Table(BaseModel):
+class Table(Declared, BaseModel):
     """A table of a preset."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,32 +39,28 @@ class Table(BaseModel):
 class PipelineOptions(Table):
     """Keys of every preset; each pipeline adds its own."""
 
-    pipeline: Annotated[str, Setting(help="Name of the pipeline.")]
-    inputs: Annotated[
-        tuple[str, ...],
-        Setting(
-            help="Videos, folders, globs or addresses. Paths are relative to this file, those of a "
-            "command line (INPUT) to the working directory.",
-            value=("../samples/shapes.mp4",),
-        ),
-        Field(min_length=1),
-    ]
-    output: Annotated[Path, Setting(help="Output folder, relative to the working directory.")]
-    run: Annotated[
-        RunConfig,
-        Setting(help="Settings of an explanation; see the options of `tam-video explain`."),
-    ] = RunConfig()
+    pipeline: str = setting(REQUIRED, "Name of the pipeline.")
+    inputs: tuple[str, ...] = setting(
+        REQUIRED,
+        "Videos, folders, globs or addresses. Paths are relative to this file, those of a "
+        "command line (INPUT) to the working directory.",
+        value=("../samples/shapes.mp4",),
+        min_length=1,
+    )
+    output: Path = setting(REQUIRED, "Output folder, relative to the working directory.")
+    run: RunConfig = setting(
+        RunConfig(), "Settings of an explanation; see the options of `tam-video explain`."
+    )
 
 
-Workers = Annotated[
-    int | None,
-    Setting(
-        help="Number of worker processes, for several clips.",
-        unset="one per GPU, or one",
-        example=2,
-        ge=1,
-    ),
-]
+WORKERS = setting(
+    None,
+    "Number of worker processes, for several clips.",
+    unset="one per GPU, or one",
+    example=2,
+    ge=1,
+)
+"""The field `workers` of pipelines."""
 
 
 @dataclass(frozen=True, slots=True)

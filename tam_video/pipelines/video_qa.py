@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
-
-from pydantic import Field
+from typing import ClassVar, Literal, Self
 
 from tam_video.batch.sources import is_remote
 from tam_video.batch.work import KEEP
@@ -23,46 +21,39 @@ from tam_video.export.exporting import export_run
 from tam_video.long import LongOptions, explain_long
 from tam_video.long.windows import WindowOptions
 from tam_video.pipelines.asking import ask_in_batch, failure, named_clips, remove_batch
-from tam_video.pipelines.base import PipelineOptions, PipelineResult, QuestionText, Workers
+from tam_video.pipelines.base import WORKERS, PipelineOptions, PipelineResult, QuestionText
 from tam_video.runs import explain_to_folder
-from tam_video.settings.declare import Setting
+from tam_video.settings.declare import REQUIRED, setting
 from tam_video.stages import StageProgress
 
 
 class VideoQaOptions(PipelineOptions):
     """Preset options of `video-qa`."""
 
-    questions: Annotated[
-        tuple[QuestionText, ...],
-        Setting(
-            help="Questions about each clip. One question about one clip makes a run folder, "
-            "several make a batch.",
-            value=("Describe the video.",),
-        ),
-        Field(min_length=1),
-    ]
-    workers: Workers = None
-    keep: Annotated[
-        tuple[Literal["maps", "mp4", "vtt", "html"], ...],
-        Setting(help="Files to keep of each run, besides the answer."),
-    ] = ("maps", "mp4", "vtt", "html")
-    formats: Annotated[
-        tuple[str, ...],
-        Setting(help='Export formats: "coco", "cvat", "vtt", ...; see `tam-video export --list`.'),
-    ] = ()
-    window_seconds: Annotated[
-        float | None,
-        Setting(
-            help="Window length, to ask about the parts of a long video where something moves.",
-            unset="clips as a whole",
-            example=30.0,
-            gt=0,
-        ),
-    ] = None
-    stride_seconds: Annotated[
-        float | None,
-        Setting(help="Step between window starts.", unset="the window length", example=15.0, gt=0),
-    ] = None
+    questions: tuple[QuestionText, ...] = setting(
+        REQUIRED,
+        "Questions about each clip. One question about one clip makes a run folder, several make"
+        " a batch.",
+        value=("Describe the video.",),
+        min_length=1,
+    )
+    workers: int | None = WORKERS
+    keep: tuple[Literal["maps", "mp4", "vtt", "html"], ...] = setting(
+        ("maps", "mp4", "vtt", "html"), "Files to keep of each run, besides the answer."
+    )
+    formats: tuple[str, ...] = setting(
+        (), 'Export formats: "coco", "cvat", "vtt", ...; see `tam-video export --list`.'
+    )
+    window_seconds: float | None = setting(
+        None,
+        "Window length, to ask about the parts of a long video where something moves.",
+        unset="clips as a whole",
+        example=30.0,
+        gt=0,
+    )
+    stride_seconds: float | None = setting(
+        None, "Step between window starts.", unset="the window length", example=15.0, gt=0
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,31 +1,36 @@
-"""`Setting`: what a declared field carries beside its type and default."""
+"""`setting` and `Declared`: fields that carry help, flag, range and default in one declaration."""
 
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from tam_video.errors import ConfigError, UnknownNameError
+
+REQUIRED: Final = object()
+"""Default of a field that has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Metadata of a field: `opacity: Annotated[float, Setting(help="...", ge=0, le=1)] = 0.6`.
+    """Metadata of a declared field, in its annotation: `Annotated[float, Setting(help="...")]`.
 
     Attributes:
-        help: one sentence for help texts, presets and docs.
-        flag: long option; "" derives it from the field's name, None for no option.
+        help: one or more sentences for help texts, presets and docs.
+        flag: long option; "" derives it from the field's name.
         short: short option, such as "-n".
         metavar: placeholder of the value in help texts.
-        unset: what an unset field means; for fields whose default is None or empty.
+        unset: what an unset field means; for fields whose default is None.
         example: a value that presets show for a field whose default is None.
-        value: a value that new presets set, for fields without a default.
-        parse: text of the command line -> value, where click's own types do not do.
+        value: a value that new presets set.
+        parse: text of the command line -> value, if click's own types do not suffice.
         former: a former name of the field, which settings files and the command line still accept.
+        min_length: least number of entries or characters.
         ge: smallest value.
         gt: the value is larger than this.
         le: largest value.
@@ -33,7 +38,7 @@ class Setting:
     """
 
     help: str
-    flag: str | None = ""
+    flag: str = ""
     short: str = ""
     metavar: str | None = None
     unset: str = ""
@@ -41,6 +46,7 @@ class Setting:
     value: Any = None
     parse: Callable[[str], Any] | None = None
     former: str = ""
+    min_length: int | None = None
     ge: float | None = None
     gt: float | None = None
     le: float | None = None
@@ -52,8 +58,41 @@ class Setting:
         """Iterate over the constraints as `annotated_types` has them."""
         import annotated_types
 
-        bounds = {name: getattr(self, name) for name in _COMPARISONS}
-        yield annotated_types.Interval(**bounds)
+        yield annotated_types.Interval(**{name: getattr(self, name) for name in _COMPARISONS})
+        if self.min_length is not None:
+            yield annotated_types.MinLen(self.min_length)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    default: Any
+    setting: Setting
+
+
+def setting(default: Any, help: str, **attributes: Any) -> Any:
+    """Declare a field of a `Declared` class: its default, and the arguments of `Setting`."""
+    return _Pending(default, Setting(help=help, **attributes))
+
+
+class Declared:
+    """Base of classes with declared fields: dataclasses and pydantic models.
+
+    `opacity: float = setting(0.6, "Heatmap opacity.", ge=0)` becomes a field with the default 0.6
+    and the `Setting` in its annotation.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Move the settings of a class from its defaults into its annotations."""
+        super().__init_subclass__(**kwargs)
+        pending = {key: value for key, value in vars(cls).items() if isinstance(value, _Pending)}
+        own = SimpleNamespace(__annotations__={name: cls.__annotations__[name] for name in pending})
+        names = vars(sys.modules[cls.__module__])
+        for name, hint in get_type_hints(own, names, include_extras=True).items():
+            cls.__annotations__[name] = Annotated[hint, pending[name].setting]
+            if pending[name].default is REQUIRED:
+                delattr(cls, name)
+            else:
+                setattr(cls, name, pending[name].default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +133,8 @@ class Field:
         return kinds[0] if len(kinds) == 1 else Union[tuple(kinds)]  # noqa: UP007
 
     @property
-    def flag(self) -> str | None:
-        """The long option, if there is one."""
-        if self.setting.flag is None:
-            return None
+    def flag(self) -> str:
+        """The long option."""
         return self.setting.flag or f"--{self.name.replace('_', '-')}"
 
     @property
@@ -110,7 +147,6 @@ class Field:
         return str(self.default).lower() if isinstance(self.default, bool) else f"{self.default}"
 
 
-REQUIRED = object()
 _COMPARISONS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
@@ -119,11 +155,11 @@ def declared(cls: type[Any]) -> tuple[Field, ...]:
     """Return the fields of a class that are annotated with a `Setting`, in order of declaration."""
     found = []
     for name, hint in get_type_hints(cls, include_extras=True).items():
-        setting = next(
-            (each for each in getattr(hint, "__metadata__", ()) if isinstance(each, Setting)), None
-        )
-        if setting is not None:
-            found.append(Field(name, hint.__origin__, _default(cls, name), setting))
+        for each in getattr(hint, "__metadata__", ()):
+            if isinstance(each, Setting):
+                others = [other for other in hint.__metadata__ if other is not each]
+                kind = Annotated[hint.__origin__, *others] if others else hint.__origin__
+                found.append(Field(name, kind, _default(cls, name), each))
     return tuple(found)
 
 
@@ -145,10 +181,9 @@ def check_values(settings: Any) -> None:
                 raise ConfigError(f"{field.name} {value} is out of range", hint=setting.help)
 
 
-def _default(cls: type, name: str) -> Any:
+def _default(cls: type[Any], name: str) -> Any:
     """Return a field's default, of a dataclass or a pydantic model."""
     fields = getattr(cls, "model_fields", {})
     if name in fields:
-        field = fields[name]
-        return REQUIRED if field.is_required() else field.get_default(call_default_factory=True)
+        return REQUIRED if fields[name].is_required() else fields[name].default
     return getattr(cls, name, REQUIRED)

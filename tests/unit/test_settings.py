@@ -112,13 +112,12 @@ def test_values_are_checked_against_their_declaration(values, error):
 ADD_A_FIELD = """
 import importlib.util, inspect, sys
 from dataclasses import dataclass
-from typing import Annotated
 import tam_video.settings.groups as groups
-from tam_video.settings.declare import Setting, declared
+from tam_video.settings.declare import setting
 
 @dataclass(frozen=True)
 class Extended(groups.LookSettings):
-    glow: Annotated[float, Setting(help="Glow around the heat.", ge=0, le=1)] = 0.25
+    glow: float = setting(0.25, "Glow around the heat.", ge=0, le=1)
 
 groups.LookSettings = groups.GROUPS["look"] = Extended
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
-from tam_video.pipelines.base import PipelineOptions, Table, Workers
-from tam_video.settings.declare import Setting
+from tam_video.pipelines.base import WORKERS, PipelineOptions, Table
+from tam_video.settings.declare import REQUIRED, setting
 
 Side: TypeAlias = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)]
 MaskBox: TypeAlias = tuple[Side, Side, Side, Side]
@@ -18,106 +18,81 @@ MaskBox: TypeAlias = tuple[Side, Side, Side, Side]
 class ProtocolQuestion(Table):
     """One question of the protocol."""
 
-    id: Annotated[
-        str,
-        Setting(help='Name in pages and tables: letters, digits, "-" and "_".'),
-        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"),
-    ]
-    text: Annotated[str, Setting(help="Question for the model."), Field(min_length=1)]
-    modality: Annotated[
-        tuple[str, ...],
-        Setting(
-            help='Modalities that the question is for: DICOM codes ("US", "XA", "CT"), or "video" '
-            "for files that are not DICOM; empty for all."
-        ),
-    ] = ()
+    id: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")] = setting(
+        REQUIRED, 'Name in pages and tables: letters, digits, "-" and "_".'
+    )
+    text: str = setting(REQUIRED, "Question for the model.", min_length=1)
+    modality: tuple[str, ...] = setting(
+        (),
+        'Modalities that the question is for: DICOM codes ("US", "XA", "CT"), or "video" for '
+        "files that are not DICOM; empty for all.",
+    )
 
 
 class MedicalOptions(PipelineOptions):
     """Options of the medical pipeline."""
 
-    inputs: Annotated[
-        tuple[str, ...],
-        Setting(
-            help='Files, folders or globs ("echo/*.dcm"); in a folder, DICOM files are found by '
-            "content. Paths are relative to this file, those of a command line (INPUT) to the "
-            "working directory.",
-            value=("../samples/ultrasound.dcm",),
+    inputs: tuple[str, ...] = setting(
+        REQUIRED,
+        'Files, folders or globs ("echo/*.dcm"); in a folder, DICOM files are found by content. '
+        "Paths are relative to this file, those of a command line (INPUT) to the working "
+        "directory.",
+        value=("../samples/ultrasound.dcm",),
+        min_length=1,
+    )
+    output: Path = setting(
+        REQUIRED,
+        "Output folder, relative to the working directory: index.html, a page for each study, a "
+        "run folder for each answer, all named by pseudonyms.",
+        value="medical",
+    )
+    questions: tuple[ProtocolQuestion, ...] = setting(
+        REQUIRED,
+        "The protocol: every question is asked about every clip, in this order.",
+        value=(
+            {"id": "description", "text": "Describe the video."},
+            {"id": "motion", "text": "What moves?", "modality": ("US", "video")},
         ),
-        Field(min_length=1),
-    ]
-    output: Annotated[
-        Path,
-        Setting(
-            help="Output folder, relative to the working directory: index.html, a page for each "
-            "study, a run folder for each answer, all named by pseudonyms.",
-            value="medical",
-        ),
-    ]
-    questions: Annotated[
-        tuple[ProtocolQuestion, ...],
-        Setting(
-            help="The protocol: every question is asked about every clip, in this order.",
-            value=(
-                {"id": "description", "text": "Describe the video."},
-                {"id": "motion", "text": "What moves?", "modality": ("US", "video")},
-            ),
-        ),
-        Field(min_length=1),
-    ]
-    salt_file: Annotated[
-        Path,
-        Setting(
-            help="Key of all pseudonyms: the same patient has the same pseudonym under the same "
-            "key. Created if missing; keep it, outside the output. The environment variable "
-            "TAM_VIDEO_SALT takes precedence."
-        ),
-    ] = Path("~/.config/tam-video/salt")
-    mask: Annotated[
-        Literal["none", "outside-regions"],
-        Setting(
-            help='"outside-regions" blackens everything outside the ultrasound regions of a file.',
-            value="outside-regions",
-        ),
-    ] = "none"
-    mask_boxes: Annotated[
-        tuple[MaskBox, ...],
-        Setting(
-            help="Boxes to blacken in every clip: [left, top, right, bottom] of the source frame. "
-            "Four integers are pixels, else fractions of width and height: "
-            "[[0.0, 0.0, 1.0, 0.08]] is the upper 8 %, [[0, 0, 320, 24]] a banner of 24 rows."
-        ),
-    ] = ()
-    crop: Annotated[
-        Literal["none", "largest-region", "all-regions"],
-        Setting(
-            help='Crop to the largest region of tissue ("largest-region"), to the bounding box of '
-            '"all-regions", or "none".',
-            value="largest-region",
-        ),
-    ] = "none"
-    unmasked: Annotated[
-        Literal["refuse", "warn"],
-        Setting(
-            help="Files with burned-in text (BurnedInAnnotation) and no mask, or without regions "
-            'although a region option is set: "refuse" them, or "warn" and use the whole frame.'
-        ),
-    ] = "refuse"
-    secondary_capture: Annotated[
-        bool,
-        Setting(
-            help="Also write the annotated frames as DICOM (multi-frame Secondary Capture, new "
-            "UIDs, the pseudonym as patient name)."
-        ),
-    ] = False
-    workers: Workers = None
-    timeout_seconds: Annotated[
-        float | None,
-        Setting(help="Time limit for a question.", unset="no limit", example=600.0, gt=0),
-    ] = None
-    retry_failed: Annotated[
-        bool, Setting(help="Retry questions that failed in an earlier run.")
-    ] = False
+        min_length=1,
+    )
+    salt_file: Path = setting(
+        Path("~/.config/tam-video/salt"),
+        "Key of all pseudonyms: the same patient has the same pseudonym under the same key. "
+        "Created if missing; keep it, outside the output. The environment variable "
+        "TAM_VIDEO_SALT takes precedence.",
+    )
+    mask: Literal["none", "outside-regions"] = setting(
+        "none",
+        '"outside-regions" blackens everything outside the ultrasound regions of a file.',
+        value="outside-regions",
+    )
+    mask_boxes: tuple[MaskBox, ...] = setting(
+        (),
+        "Boxes to blacken in every clip: [left, top, right, bottom] of the source frame. Four "
+        "integers are pixels, else fractions of width and height: [[0.0, 0.0, 1.0, 0.08]] is the"
+        " upper 8 %, [[0, 0, 320, 24]] a banner of 24 rows.",
+    )
+    crop: Literal["none", "largest-region", "all-regions"] = setting(
+        "none",
+        'Crop to the largest region of tissue ("largest-region"), to the bounding box of '
+        '"all-regions", or "none".',
+        value="largest-region",
+    )
+    unmasked: Literal["refuse", "warn"] = setting(
+        "refuse",
+        "Files with burned-in text (BurnedInAnnotation) and no mask, or without regions although"
+        ' a region option is set: "refuse" them, or "warn" and use the whole frame.',
+    )
+    secondary_capture: bool = setting(
+        False,
+        "Also write the annotated frames as DICOM (multi-frame Secondary Capture, new UIDs, the "
+        "pseudonym as patient name).",
+    )
+    workers: int | None = WORKERS
+    timeout_seconds: float | None = setting(
+        None, "Time limit for a question.", unset="no limit", example=600.0, gt=0
+    )
+    retry_failed: bool = setting(False, "Retry questions that failed in an earlier run.")
 
     @field_validator("questions")
     @classmethod

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from tam_video.long.gate import GateOptions
 from tam_video.pipelines.base import PipelineOptions, QuestionText, Table
-from tam_video.settings.declare import Setting
+from tam_video.settings.declare import REQUIRED, setting
 from tam_video.video.live import FollowOptions
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -23,35 +23,30 @@ _GIB, _MIB = 1 << 30, 1 << 20
 class QuestionOptions(Table):
     """A question and its alert rule."""
 
-    name: Annotated[Name, Setting(help='Short name for folders and lists: A-Z a-z 0-9 "-" "_".')]
-    ask: Annotated[QuestionText, Setting(help="Question for the model.")]
-    pattern: Annotated[
-        str | None,
-        Setting(
-            help="Alert if this regular expression matches in the answer, ignoring case.",
-            unset="no such rule",
-            example="\\bfire\\b",
-        ),
-    ] = None
-    yes_probability: Annotated[
-        float | None,
-        Setting(
-            help="Alert if the first token of the answer is a yes with this probability; keeps at "
-            "least 20 candidates.",
-            unset="no such rule",
-            example=0.6,
-            ge=0,
-            le=1,
-        ),
-    ] = None
-    yes_words: Annotated[
-        tuple[QuestionText, ...],
-        Setting(help="Words that count as yes, ignoring case; each is one token of the model."),
-    ] = ("yes",)
-    match: Annotated[
-        Literal["all", "any"], Setting(help="Conditions that must hold: all or any of the given.")
-    ] = "all"
-    always: Annotated[bool, Setting(help="Alert for every answer.")] = False
+    name: Name = setting(REQUIRED, 'Short name for folders and lists: A-Z a-z 0-9 "-" "_".')
+    ask: QuestionText = setting(REQUIRED, "Question for the model.")
+    pattern: str | None = setting(
+        None,
+        "Alert if this regular expression matches in the answer, ignoring case.",
+        unset="no such rule",
+        example="\\bfire\\b",
+    )
+    yes_probability: float | None = setting(
+        None,
+        "Alert if the first token of the answer is a yes with this probability; keeps at least "
+        "20 candidates.",
+        unset="no such rule",
+        example=0.6,
+        ge=0,
+        le=1,
+    )
+    yes_words: tuple[QuestionText, ...] = setting(
+        ("yes",), "Words that count as yes, ignoring case; each is one token of the model."
+    )
+    match: Literal["all", "any"] = setting(
+        "all", "Conditions that must hold: all or any of the given."
+    )
+    always: bool = setting(False, "Alert for every answer.")
 
     @model_validator(mode="after")
     def _has_a_rule(self) -> Self:
@@ -68,7 +63,7 @@ class QuestionOptions(Table):
 class MotionOptions(BaseModel, GateOptions, frozen=True, extra="forbid"):
     """The motion gate: no question is asked where nothing moves."""
 
-    enabled: Annotated[bool, Setting(help="false: ask about every window of every file.")] = True
+    enabled: bool = setting(True, "false: ask about every window of every file.")
 
     def gate(self, *, redacts: bool) -> GateOptions:
         """Return the options of the gate, with more looks per second for redaction.
@@ -85,47 +80,36 @@ class MotionOptions(BaseModel, GateOptions, frozen=True, extra="forbid"):
 class AlertOptions(Table):
     """Clip and files of an alert."""
 
-    before_seconds: Annotated[
-        Seconds,
-        Setting(help="Length of the clip before the window, from the file before it if needed."),
-    ] = 3.0
-    after_seconds: Annotated[
-        Seconds, Setting(help="Length of the clip after the window, up to the end of its file.")
-    ] = 3.0
-    cooldown_seconds: Annotated[
-        Seconds, Setting(help="Minimum time between two alerts of a camera and a question.")
-    ] = 30.0
-    show_motion: Annotated[
-        bool, Setting(help="Draw boxes around moving objects in the annotated clip.")
-    ] = True
-    report: Annotated[bool, Setting(help="Write report.html.")] = True
+    before_seconds: Seconds = setting(
+        3.0, "Length of the clip before the window, from the file before it if needed."
+    )
+    after_seconds: Seconds = setting(
+        3.0, "Length of the clip after the window, up to the end of its file."
+    )
+    cooldown_seconds: Seconds = setting(
+        30.0, "Minimum time between two alerts of a camera and a question."
+    )
+    show_motion: bool = setting(True, "Draw boxes around moving objects in the annotated clip.")
+    report: bool = setting(True, "Write report.html.")
 
 
 class RedactOptions(Table):
     """Redaction of every frame that is written."""
 
-    boxes: Annotated[
-        tuple[tuple[Share, Share, Share, Share], ...],
-        Setting(help="[[0.0, 0.0, 0.5, 0.2]]: left, top, right, bottom in fractions of the frame."),
-    ] = ()
-    motion: Annotated[
-        bool,
-        Setting(help="Redact moving objects. Objects that stand still need boxes."),
-    ] = False
-    style: Annotated[
-        Literal["pixelate", "blur", "black"], Setting(help="Style: pixelate, blur, black.")
-    ] = "pixelate"
-    margin: Annotated[
-        float,
-        Setting(
-            help="Margin on each side of a moving object, as a fraction of its size.", ge=0, le=4
-        ),
-    ] = 0.25
-    hold_seconds: Annotated[
-        float,
-        Setting(help="Time before and after motion during which its box is redacted.", ge=0, le=60),
-    ] = 1.0
-    before_model: Annotated[bool, Setting(help="Also redact the frames of the model.")] = False
+    boxes: tuple[tuple[Share, Share, Share, Share], ...] = setting(
+        (), "[[0.0, 0.0, 0.5, 0.2]]: left, top, right, bottom in fractions of the frame."
+    )
+    motion: bool = setting(False, "Redact moving objects. Objects that stand still need boxes.")
+    style: Literal["pixelate", "blur", "black"] = setting(
+        "pixelate", "Style: pixelate, blur, black."
+    )
+    margin: float = setting(
+        0.25, "Margin on each side of a moving object, as a fraction of its size.", ge=0, le=4
+    )
+    hold_seconds: float = setting(
+        1.0, "Time before and after motion during which its box is redacted.", ge=0, le=60
+    )
+    before_model: bool = setting(False, "Also redact the frames of the model.")
 
     @model_validator(mode="after")
     def _boxes_are_not_empty(self) -> Self:
@@ -142,48 +126,30 @@ class RedactOptions(Table):
 class RecordOptions(Table):
     """Recording of cameras that are addresses; not used for files."""
 
-    segment_seconds: Annotated[
-        float,
-        Setting(help="A recorded file ends at the first keyframe after this.", ge=1, le=3600),
-    ] = 60.0
-    duration_seconds: Annotated[
-        float | None,
-        Setting(
-            help="Length of the recording.", unset="record until stopped", example=3600.0, gt=0
-        ),
-    ] = None
-    rtsp_transport: Annotated[
-        Literal["tcp", "udp"], Setting(help="Transport of RTSP: tcp, udp.")
-    ] = "tcp"
-    open_seconds: Annotated[float, Setting(help="Time limit for connecting.", gt=0)] = 10.0
-    read_seconds: Annotated[
-        float, Setting(help="Longest silence before the connection is opened again.", gt=0)
-    ] = 5.0
-    longest_wait_seconds: Annotated[
-        float,
-        Setting(help="Longest wait between two attempts; it grows with the silence.", gt=0),
-    ] = 30.0
-    give_up_seconds: Annotated[
-        float | None,
-        Setting(
-            help="Silence after which a camera has failed.", unset="never", example=600.0, gt=0
-        ),
-    ] = None
-    buffer_mebibytes: Annotated[
-        int,
-        Setting(help="Packets waiting for the disk; more are dropped and counted.", ge=1),
-    ] = 64
-    max_gibibytes: Annotated[
-        float | None,
-        Setting(
-            help="Size of a camera's recorded files; the oldest are removed.",
-            unset="no limit",
-            gt=0,
-        ),
-    ] = 50.0
-    min_free_gibibytes: Annotated[
-        float, Setting(help="Free disk space to keep, in the same way.", ge=0)
-    ] = 1.0
+    segment_seconds: float = setting(
+        60.0, "A recorded file ends at the first keyframe after this.", ge=1, le=3600
+    )
+    duration_seconds: float | None = setting(
+        None, "Length of the recording.", unset="record until stopped", example=3600.0, gt=0
+    )
+    rtsp_transport: Literal["tcp", "udp"] = setting("tcp", "Transport of RTSP: tcp, udp.")
+    open_seconds: float = setting(10.0, "Time limit for connecting.", gt=0)
+    read_seconds: float = setting(
+        5.0, "Longest silence before the connection is opened again.", gt=0
+    )
+    longest_wait_seconds: float = setting(
+        30.0, "Longest wait between two attempts; it grows with the silence.", gt=0
+    )
+    give_up_seconds: float | None = setting(
+        None, "Silence after which a camera has failed.", unset="never", example=600.0, gt=0
+    )
+    buffer_mebibytes: int = setting(
+        64, "Packets waiting for the disk; more are dropped and counted.", ge=1
+    )
+    max_gibibytes: float | None = setting(
+        50.0, "Size of a camera's recorded files; the oldest are removed.", unset="no limit", gt=0
+    )
+    min_free_gibibytes: float = setting(1.0, "Free disk space to keep, in the same way.", ge=0)
 
     def follow(self) -> FollowOptions:
         """Return the options of a stream follower."""
@@ -199,60 +165,41 @@ class RecordOptions(Table):
 class SurveillanceOptions(PipelineOptions):
     """Preset options of the surveillance pipeline."""
 
-    inputs: Annotated[
-        tuple[str, ...],
-        Setting(
-            help='Files, folders, globs ("yard/*.mp4"), or addresses of cameras (rtsp://, '
-            "rtsps://, http://, https://, udp://). Paths are relative to this file, those of a "
-            "command line (INPUT) to the working directory. Only these are opened: redirects and "
-            "playlists are not followed.",
-            value=("../samples/*.mp4",),
-        ),
-        Field(min_length=1),
-    ]
-    questions: Annotated[
-        tuple[QuestionOptions, ...],
-        Setting(
-            help="Questions about each window where something moves. Repeat [[questions]] for "
-            "another one.",
-            value=(
-                {
-                    "name": "triangle",
-                    "ask": "Is there a purple triangle?",
-                    "yes_probability": 0.6,
-                },
-            ),
-        ),
-        Field(min_length=1),
-    ]
-    window_seconds: Annotated[float, Setting(help="Maximum length of a window.", gt=0, le=3600)] = (
-        10.0
+    inputs: tuple[str, ...] = setting(
+        REQUIRED,
+        'Files, folders, globs ("yard/*.mp4"), or addresses of cameras (rtsp://, rtsps://, '
+        "http://, https://, udp://). Paths are relative to this file, those of a command line "
+        "(INPUT) to the working directory. Only these are opened: redirects and playlists are "
+        "not followed.",
+        value=("../samples/*.mp4",),
+        min_length=1,
     )
-    motion: Annotated[
-        MotionOptions, Setting(help="The motion gate: no question is asked where nothing moves.")
-    ] = MotionOptions()
-    alerts: Annotated[AlertOptions, Setting(help="Clip and files of an alert.")] = AlertOptions()
-    redact: Annotated[
-        RedactOptions,
-        Setting(
-            help="Redaction of every frame that is written. Recorded files are then removed after "
-            "they were watched."
-        ),
-    ] = RedactOptions()
-    record: Annotated[
-        RecordOptions,
-        Setting(
-            help="Recording of cameras that are addresses. Ctrl-C or SIGTERM stops it cleanly; the "
-            "next start resumes."
-        ),
-    ] = RecordOptions()
-    keep: Annotated[
-        Literal["alerts", "all"],
-        Setting(
-            help='Recorded files to keep: "alerts" for those with an alert, or "all". Input files '
-            "are never removed."
-        ),
-    ] = "alerts"
+    questions: tuple[QuestionOptions, ...] = setting(
+        REQUIRED,
+        "Questions about each window where something moves. Repeat [[questions]] for another one.",
+        value=({"name": "triangle", "ask": "Is there a purple triangle?", "yes_probability": 0.6},),
+        min_length=1,
+    )
+    window_seconds: float = setting(10.0, "Maximum length of a window.", gt=0, le=3600)
+    motion: MotionOptions = setting(
+        MotionOptions(), "The motion gate: no question is asked where nothing moves."
+    )
+    alerts: AlertOptions = setting(AlertOptions(), "Clip and files of an alert.")
+    redact: RedactOptions = setting(
+        RedactOptions(),
+        "Redaction of every frame that is written. Recorded files are then removed after they "
+        "were watched.",
+    )
+    record: RecordOptions = setting(
+        RecordOptions(),
+        "Recording of cameras that are addresses. Ctrl-C or SIGTERM stops it cleanly; the next "
+        "start resumes.",
+    )
+    keep: Literal["alerts", "all"] = setting(
+        "alerts",
+        'Recorded files to keep: "alerts" for those with an alert, or "all". Input files are '
+        "never removed.",
+    )
 
     @model_validator(mode="after")
     def _options_agree(self) -> Self:

@@ -4,7 +4,6 @@ import re
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
 
 import pytest
 from pydantic_core import to_jsonable_python
@@ -13,7 +12,7 @@ from tam_video.pipelines.base import PIPELINES, PipelineOptions
 from tam_video.pipelines.new import preset_text
 from tam_video.pipelines.preset import SCHEMA, load_pipeline, read_preset
 from tam_video.pipelines.problems import known_keys, table_model
-from tam_video.settings.declare import Setting
+from tam_video.settings.declare import setting
 
 CHECKOUT = Path(__file__).parents[3]
 NAMES = [
@@ -117,8 +116,8 @@ def test_a_pipeline_of_another_package_has_a_preset_too(monkeypatch):
     """Its text is written from the declared options, as those of this package are."""
 
     class Options(PipelineOptions):
-        glow: Annotated[float, Setting(help="Glow around the heat.", ge=0)] = 0.25
-        hue: Annotated[float | None, Setting(help="Hue.", unset="by the map", example=0.5)] = None
+        glow: float = setting(0.25, "Glow around the heat.", ge=0)
+        hue: float | None = setting(None, "Hue.", unset="by the map", example=0.5)
 
     class Glowing:
         """Clips that glow."""
