@@ -23,8 +23,8 @@ import numpy as np
 
 from benchmarks.tiny_answers import MODEL, read_clip, start_worker
 from tam_video.datasets.cells import cell_masks
+from tam_video.datasets.scene import from_shapes
 from tam_video.datasets.shapes import COLORS, SHAPES, ShapeClip
-from tam_video.datasets.worlds import from_shapes
 from tam_video.metrics import auc, mean_interval, pointing_hit
 from tam_video.tam import join_words, word_maps
 from tam_video.tam.activation import activate

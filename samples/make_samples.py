@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tam_video.datasets.scene import SceneClip, from_shapes
 from tam_video.datasets.shapes import (
     FPS,
     NUM_FRAMES,
     SIDE_PX,
-    ShapeClip,
     make_clip,
-    render_frames,
-    write_clip,
 )
+from tam_video.datasets.worlds import write_scene
 from tam_video.types import ByteArray
 
 CLIPS = {"shapes.mp4": (9, 2), "three_shapes.mp4": (2, 3)}
@@ -28,11 +27,12 @@ def main() -> None:
     """Write the clips beside this file."""
     here = Path(__file__).parent
     for name, (seed, num_objects) in CLIPS.items():
-        print(write_clip(make_clip(seed, split="test", num_objects=num_objects), here / name))
-    print(write_cine(make_clip(9, split="test", num_objects=2), here / CINE))
+        clip = from_shapes(make_clip(seed, split="test", num_objects=num_objects))
+        print(write_scene(clip, here / name))
+    print(write_cine(from_shapes(make_clip(9, split="test", num_objects=2)), here / CINE))
 
 
-def write_cine(clip: ShapeClip, path: Path) -> Path:
+def write_cine(clip: SceneClip, path: Path) -> Path:
     """Write a clip as an ultrasound cine with a made-up patient, in the tags and in the picture."""
     from pydicom import Dataset
     from pydicom.dataset import FileMetaDataset
@@ -57,7 +57,7 @@ def write_cine(clip: ShapeClip, path: Path) -> Path:
     made.Modality, made.BurnedInAnnotation = "US", "YES"
     made.FrameIncrementPointer, made.FrameTime = 0x00181063, f"{1000 * STEP / FPS:g}"
     made.SequenceOfUltrasoundRegions = [region]
-    frames = [_screen(picture) for picture in render_frames(clip, range(0, NUM_FRAMES, STEP))]
+    frames = [_screen(clip.render_frame(frame)) for frame in range(0, NUM_FRAMES, STEP)]
     made.NumberOfFrames, made.Rows, made.Columns = len(frames), *frames[0].shape[:2]
     made.SamplesPerPixel, made.PlanarConfiguration = 3, 0
     made.PhotometricInterpretation = "YBR_FULL_422"

@@ -19,14 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tam_video.datasets.scene import from_shapes
 from tam_video.datasets.shapes import (
     MOTIONS,
     SHAPES,
     ShapeClip,
-    background,
     make_clip,
     object_mask,
-    render_frame,
 )
 from training.export import load_weights
 from training.journal import Journal, Tally, learning_rate
@@ -164,8 +163,8 @@ def slot_batch(seeds: range, *, close: bool) -> tuple[Tensor, list[Cells], Tenso
         clip = make_clip(seed, split="train", num_objects=int(rng.choice([1, 2, 3, 3])))
         pair = random_pair(clip, rng)
         clip = close_up(clip, pair, rng) if close else clip
-        backdrop = background(clip)
-        frames = [augmented(render_frame(clip, int(f), backdrop=backdrop), rng) for f in pair]
+        scene = from_shapes(clip)
+        frames = [augmented(scene.render_frame(int(f)), rng) for f in pair]
         patches.append(patchify(np.stack(frames)))
         cells.append(clip_cells(clip, pair))
         covers.append(fine_cover(clip, pair))

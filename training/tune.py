@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tam_video.datasets.shapes import background, make_clip, render_frame
+from tam_video.datasets.scene import from_shapes
+from tam_video.datasets.shapes import make_clip
 from training.align import augmented, patchify, tower
 from training.export import load_stages
 from training.journal import Journal, Tally, learning_rate
@@ -51,8 +52,8 @@ def pixel_batch(
         clip = make_clip(seed, split="train", num_objects=int(rng.choice([1, 2, 2, 3, 3])))
         clip = with_look_alikes(clip, rng, share=0.3)
         taken = sample_frames(clip, 12)
-        backdrop = background(clip)
-        pixels = [augmented(render_frame(clip, int(f), backdrop=backdrop), rng) for f in taken]
+        scene = from_shapes(clip)
+        pixels = [augmented(scene.render_frame(int(f)), rng) for f in taken]
         seen = tower(model, patchify(np.stack(pixels)), len(taken) // 2)
         keep = keep_cells(clip_cells(clip, taken), rng, shares=shares)
         asked.append(choose_questions(clip, rng, count=8, need=need))

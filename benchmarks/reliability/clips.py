@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tam_video.datasets.shapes import make_clip, write_clip
+from tam_video.datasets.worlds import make_world, write_scene
 
 QUESTIONS = ("Describe the video.", "What moves?", "What stays still?", "Which color is seen?")
 
@@ -17,7 +17,7 @@ def make_items(folder: Path, count: int, *, seed: int = 90_000) -> Path:
     for number in range(count):
         name = f"clip{number // len(QUESTIONS):04d}.mp4"
         if not (folder / name).exists():
-            write_clip(make_clip(seed + number // len(QUESTIONS)), folder / name)
+            write_scene(make_world("base", seed + number // len(QUESTIONS)), folder / name)
         question = QUESTIONS[number % len(QUESTIONS)]
         rows.append({"id": f"item{number:04d}", "video": name, "question": question})
     manifest = folder / "items.jsonl"

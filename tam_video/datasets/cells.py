@@ -1,7 +1,4 @@
-"""Exact masks on the cells of a model's visual grid.
-
-Owns: when a cell belongs to an object. Knows no world, only clips that tell their masks.
-"""
+"""Exact object masks on the cells of a model's visual grid."""
 
 from __future__ import annotations
 
@@ -16,40 +13,40 @@ _ROUNDING = 1e-9
 
 
 class MaskedClip(Protocol):
-    """A clip whose objects are known to the pixel."""
+    """A clip with exact masks of its objects."""
 
     def masks(self, frame: int, /) -> BoolArray:
-        """Tell the visible pixels of every object: bool [objects, height, width]."""
+        """Compute the visible pixels of every object: bool [objects, height, width]."""
         ...
 
 
 def cell_masks(clip: MaskedClip, layout: VisualLayout, indices: IntArray) -> BoolArray:
-    """The cells of which each object covers half or more.
+    """Compute the cells of which each object covers half or more.
 
     An object's pixels in a slot are the union of its visible pixels in the frames that fed the
-    slot. A cell is measured as a whole: what of it lies on padding belongs to nobody.
+    slot. The part of a cell that lies on padding counts as not covered.
 
     Args:
-        clip: the clip that the model was shown.
+        clip: the clip.
         layout: the model's grid: its slots, and the part of the picture under it.
-        indices: int64 [T], numbers of the sampled frames in the clip.
+        indices: int64 [T], indices of the sampled frames in the clip.
 
     Returns:
         bool [objects, t, h, w].
     """
     slots = []
-    for fed in layout.slot_indices(indices):
-        seen = np.logical_or.reduce([clip.masks(frame) for frame in fed])
-        height, width = seen.shape[1:]
+    for frames in layout.slot_indices(indices):
+        masks = np.logical_or.reduce([clip.masks(frame) for frame in frames])
+        height, width = masks.shape[1:]
         rows = _overlaps(layout.view.top, layout.view.bottom, count=layout.h, length=height)
         columns = _overlaps(layout.view.left, layout.view.right, count=layout.w, length=width)
-        covered = rows @ seen.astype(np.float64) @ columns.T
+        covered = rows @ masks.astype(np.float64) @ columns.T
         slots.append(covered >= 0.5 - _ROUNDING)
     return np.stack(slots, axis=1)
 
 
 def _overlaps(start: float, end: float, *, count: int, length: int) -> Float64Array:
-    """float64 [count, length]: the share of each cell's side that lies on each pixel."""
+    """float64 [count, length]: the share of each cell's side on each pixel."""
     edges = (start + (end - start) * np.arange(count + 1) / count) * length
     low, high = edges[:-1, None], edges[1:, None]
     pixels = np.arange(length)

@@ -1,7 +1,4 @@
-"""Clips under a camera that pans.
-
-Owns: how they are drawn, and which motion words stay true under a pan.
-"""
+"""Random clips with a panning camera, and the motion words that stay true under a pan."""
 
 from __future__ import annotations
 
@@ -17,8 +14,7 @@ from tam_video.datasets.placing import (
     draw_names,
     draw_texture,
     draw_trajectory,
-    named_object,
-    place_apart,
+    place_objects,
 )
 from tam_video.datasets.scene import SceneClip, SceneObject, Shot, Trajectory, with_visible
 from tam_video.datasets.shapes import MOTIONS, NUM_FRAMES, SIDE_PX, Generator, Motion
@@ -28,14 +24,14 @@ _PAN_MOTIONS: Mapping[str, Mapping[Motion, float]] = {
     "across": {"left": 0.32, "right": 0.32, "up": 0.08, "down": 0.08, "still": 0.2},
     "along": {"left": 0.08, "right": 0.08, "up": 0.32, "down": 0.32, "still": 0.2},
 }
-_CLEAR_WAY_PX = 30
+_CLEAR_PX = 30
 _IN_VIEW_FRAMES = 16
 
 
 def stage_pan(rng: Generator) -> SceneClip | None:
-    """The camera pans over a larger background, on which one to three objects move or stand.
+    """Draw a clip in which the camera pans over a background with one to three objects.
 
-    A motion word is given only where it is true of the background and of the picture alike.
+    An object has a motion word only where it is true relative to the background and the picture.
     """
     direction = draw_motion(rng, {"left": 0.25, "right": 0.25, "up": 0.25, "down": 0.25})
     dx, dy = MOTIONS[direction]
@@ -57,42 +53,37 @@ def stage_pan(rng: Generator) -> SceneClip | None:
             (motion, trajectory) if _frames_in_view(trajectory, shot) >= _IN_VIEW_FRAMES else None
         )
 
-    moving = place_apart([draw] * len(names))
-    if moving is None:
+    objects = place_objects(rng, names, [draw] * len(names))
+    if objects is None:
         return None
-    objects = tuple(
-        replace(named_object(rng, name, each, layer=layer), motion=None)
-        for layer, (name, each) in enumerate(zip(names, moving, strict=True))
-    )
     clip = with_visible(SceneClip(objects, (shot,)))
     worded = tuple(
-        replace(item, motion=motion if _is_clear(item, motion, shot) else None)
-        for item, (motion, _) in zip(clip.objects, moving, strict=True)
+        item if _is_clear(item, shot) else replace(item, motion=None) for item in clip.objects
     )
     return replace(clip, objects=worded)
 
 
 def _frames_in_view(trajectory: Trajectory, shot: Shot) -> int:
-    """In how many frames the picture holds the whole bounding box."""
-    count, room = 0, trajectory.size_px / 2
+    """Count the frames in which the whole bounding box is inside the picture."""
+    count, radius = 0, trajectory.size_px / 2
     for frame in range(trajectory.first_frame, trajectory.last_frame + 1):
-        places = zip(trajectory.center(frame), shot.camera(frame), strict=True)
-        count += all(room <= place - edge <= SIDE_PX - room for place, edge in places)
+        axes = zip(trajectory.center(frame), shot.camera(frame), strict=True)
+        count += all(radius <= center - edge <= SIDE_PX - radius for center, edge in axes)
     return count
 
 
-def _is_clear(item: SceneObject, motion: Motion, shot: Shot) -> bool:
-    """Whether what is seen goes the same way in the picture as on the background.
+def _is_clear(item: SceneObject, shot: Shot) -> bool:
+    """Return whether an object moves the same way in the picture as on the background.
 
-    In the picture it has to go 30 pixels at least that way while it is visible, and twice as far
-    as sideways. What stands still on the background moves in the picture, and is never clear.
+    While visible it has to move at least 30 pixels in that direction in the picture, and twice as
+    far as sideways. What stands still on the background moves in the picture, and is never clear.
     """
     frames = item.visible_frames
-    (trajectory,), (dx, dy) = item.trajectories, MOTIONS[motion]
-    ways = [
+    (trajectory,), (dx, dy) = item.trajectories, MOTIONS[item.motion or "still"]
+    ends = [
         np.subtract(trajectory.center(frame), shot.camera(frame))
         for frame in (frames[0], frames[-1])
     ]
-    right, down = ways[1] - ways[0]
+    right, down = ends[1] - ends[0]
     forward, sideways = dx * right + dy * down, dy * right + dx * down
-    return bool(forward >= max(_CLEAR_WAY_PX, 2 * abs(sideways)))
+    return bool(forward >= max(_CLEAR_PX, 2 * abs(sideways)))

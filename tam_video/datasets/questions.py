@@ -1,8 +1,7 @@
-"""Questions and answers about clips of the shape world.
+"""Questions about clips of the base world, with their exact answers.
 
-Owns: the wording and the truth of every question kind. Knows nothing of pixels or models. Colours
-differ within a clip, so "the red object" is always one; a shape is asked for by itself only where
-it is unique.
+Colours differ within a clip, so "the red object" is unambiguous; a shape is named by itself only
+where it is unique.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tam_video.datasets.scene import SceneClip, SceneObject
 from tam_video.datasets.shapes import COLORS, SHAPES, SIDE_PX, ShapeClip, ShapeObject
 
 KINDS: tuple[str, ...] = (
@@ -24,7 +24,7 @@ KINDS: tuple[str, ...] = (
     "caption",
     "multi_turn",
 )
-_COUNTS = {1: "There is one object.", 2: "There are two objects.", 3: "There are three objects."}
+COUNTS = {1: "There is one object.", 2: "There are two objects.", 3: "There are three objects."}
 _WHEN = {"whole": "the whole time", "start": "only at the start", "end": "only at the end"}
 
 
@@ -36,7 +36,7 @@ class ShapeQuestion:
         kind: one of `KINDS`.
         text: the question of the last turn.
         answer: the exact answer.
-        history: earlier turns as (question, answer) pairs; empty but for "multi_turn".
+        history: earlier turns as (question, answer) pairs; empty except for "multi_turn".
         is_negative: a presence question about an object that is not there.
     """
 
@@ -48,45 +48,46 @@ class ShapeQuestion:
 
 
 def named(noun: str) -> str:
-    """A noun phrase with its article: "a red star", "an orange ring"."""
+    """Return a noun phrase with its article: "a red star", "an orange ring"."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def location_words(item: ShapeObject) -> str:
-    """Where a still object is: "at the top left" and so on."""
+    """Return the location of a still object, such as "at the top left"."""
     x, y = item.center(0)
     middle = SIDE_PX / 2
     return f"at the {'top' if y < middle else 'bottom'} {'left' if x < middle else 'right'}"
 
 
-def motion_words(item: ShapeObject) -> str:
-    """What an object does: "moves left" or "stays still"."""
+def motion_phrase(item: ShapeObject | SceneObject) -> str:
+    """Return the motion of an object, such as "moves left"; "" where no word is true."""
+    if item.motion is None:
+        return ""
     return "stays still" if item.motion == "still" else f"moves {item.motion}"
 
 
-def caption(clip: ShapeClip) -> str:
-    """The clip in one sentence, objects in the order of `COLORS`."""
-    parts = [f"{named(f'{o.color} {o.shape}')} {motion_words(o)}" for o in clip.objects]
+def caption(clip: ShapeClip | SceneClip) -> str:
+    """Describe a clip in one sentence, objects in order; those without a motion are only named."""
+    parts = [
+        f"{named(f'{item.color} {item.shape}')} {motion_phrase(item)}".rstrip()
+        for item in clip.objects
+    ]
     joined = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"{joined[0].upper()}{joined[1:]}."
 
 
 def caption_facts(text: str) -> frozenset[str]:
-    """The clauses of a caption, so that two captions compare with the order of objects free."""
+    """Split a caption into its clauses, so that captions compare in any order of objects."""
     body = text.strip().rstrip(".").lower()
     return frozenset(part.strip() for chunk in body.split(",") for part in chunk.split(" and "))
 
 
 def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[ShapeQuestion]:
-    """One question of every kind that the clip allows; for "presence" also a negative one."""
+    """Draw one question of every kind that the clip allows; for "presence" also a negative one."""
     pick = clip.objects[int(rng.integers(len(clip.objects)))]
     questions = [
-        ShapeQuestion(
-            "shape",
-            f"What shape is the {pick.color} object?",
-            f"The {pick.color} object is a {pick.shape}.",
-        ),
-        ShapeQuestion("count", "How many objects are there?", _COUNTS[len(clip.objects)]),
+        ShapeQuestion("shape", *shape_turn(pick)),
+        ShapeQuestion("count", "How many objects are there?", COUNTS[len(clip.objects)]),
         ShapeQuestion("caption", "Describe the video.", caption(clip)),
         _motion(clip, rng),
         _when(clip, rng),
@@ -114,12 +115,18 @@ def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[ShapeQuest
     return questions
 
 
+def shape_turn(item: ShapeObject | SceneObject) -> tuple[str, str]:
+    """Return the question for the shape of an object named by its colour, and the answer."""
+    question = f"What shape is the {item.color} object?"
+    return question, f"The {item.color} object is a {item.shape}."
+
+
 def presence_question(
     clip: ShapeClip, rng: np.random.Generator, *, negative: bool
 ) -> ShapeQuestion:
-    """Ask for an object that is there, or (a negative question) for one that is not.
+    """Draw a question about an object of the clip or, if negative, about one that is not there.
 
-    Three negative questions of four share a colour or a shape with an object of the clip.
+    Three of four negative questions share a colour or a shape with an object of the clip.
     """
     real = {(o.color, o.shape) for o in clip.objects}
     if not negative:
@@ -150,7 +157,7 @@ def _motion(clip: ShapeClip, rng: np.random.Generator) -> ShapeQuestion:
     item = clip.objects[int(rng.integers(len(clip.objects)))]
     name = f"{item.color} {item.shape}"
     return ShapeQuestion(
-        "motion", f"How does the {name} move?", f"The {name} {motion_words(item)}."
+        "motion", f"How does the {name} move?", f"The {name} {motion_phrase(item)}."
     )
 
 
@@ -163,15 +170,12 @@ def _when(clip: ShapeClip, rng: np.random.Generator) -> ShapeQuestion:
 
 
 def _multi_turn(clip: ShapeClip, rng: np.random.Generator) -> ShapeQuestion:
-    """A first turn that names an object by its colour, a second that says only "it"."""
+    """Draw a first turn that names an object by its colour and a second that refers to "it"."""
     item = clip.objects[int(rng.integers(len(clip.objects)))]
-    first = (
-        f"What shape is the {item.color} object?",
-        f"The {item.color} object is a {item.shape}.",
-    )
+    first = shape_turn(item)
     if rng.random() < 0.5:
         return ShapeQuestion(
-            "multi_turn", "How does it move?", f"It {motion_words(item)}.", history=(first,)
+            "multi_turn", "How does it move?", f"It {motion_phrase(item)}.", history=(first,)
         )
     return ShapeQuestion(
         "multi_turn",

@@ -1,6 +1,4 @@
-"""A clip of any world of shapes: what it holds, its pixels and its exact masks.
-
-Owns: `SceneClip` and how it is painted. Knows no world, no question and no file.
+"""Clips of any world of shapes: their objects, pixels and exact masks.
 
 A scene adds to `shapes` a camera that pans, hard cuts, objects that cover each other, several
 appearances of one object, a tint, noise and compression of a chosen strength.
@@ -18,6 +16,7 @@ import numpy as np
 
 from tam_video.datasets.shapes import (
     FPS,
+    MOTIONS,
     NUM_FRAMES,
     SIDE_PX,
     BoolArray,
@@ -38,15 +37,15 @@ BASE_CRF = 20
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """One appearance of an object: a straight way over some frames.
+    """One appearance of an object: a straight path over some frames.
 
     Attributes:
-        x_px: centre at frame 0 of the clip, there or not, in pixels of the background.
-        y_px: the same, downwards.
+        x_px: horizontal centre at frame 0 of the clip, visible then or not, in background pixels.
+        y_px: vertical centre, downwards.
         step_px: (x, y) pixels of the background that it moves per frame.
         size_px: diameter in pixels.
-        first_frame: first frame it is there.
-        last_frame: last frame it is there (inclusive).
+        first_frame: first frame of the appearance.
+        last_frame: last frame of the appearance (inclusive).
     """
 
     x_px: float
@@ -57,27 +56,27 @@ class Trajectory:
     last_frame: int
 
     def center(self, frame: int) -> tuple[float, float]:
-        """(x, y) of the centre at `frame`, in pixels of the background."""
+        """Return (x, y) of the centre at `frame`, in pixels of the background."""
         return self.x_px + self.step_px[0] * frame, self.y_px + self.step_px[1] * frame
 
-    def is_there(self, frame: int) -> bool:
-        """Whether it is drawn at `frame`, in the picture or not."""
+    def includes(self, frame: int) -> bool:
+        """Return whether the object is drawn at `frame`, inside the picture or not."""
         return self.first_frame <= frame <= self.last_frame
 
 
 @dataclass(frozen=True, slots=True)
 class SceneObject:
-    """One object of a scene; its (colour, shape) pair is its alone.
+    """One object of a scene; no other object has its colour and shape.
 
     Attributes:
         color: a key of `COLORS`.
         shape: one of `SHAPES`.
-        motion: how it moves, where one word is true whether one thinks of the background or of the
-            picture; None where there is no such word.
+        motion: how it moves, where one word is true relative to the background and to the picture;
+            None where there is no such word.
         rgb: its colour in this clip.
         layer: objects of a higher layer are painted over those of a lower one.
         trajectories: its appearances, in order, no two at the same frame.
-        visible: the intervals of frames in which a pixel of it is seen, by `with_visible`.
+        visible: the intervals of frames in which a pixel of it is visible, from `with_visible`.
     """
 
     color: str
@@ -95,23 +94,23 @@ class SceneObject:
 
     @property
     def visible_frames(self) -> tuple[int, ...]:
-        """Every frame in which a pixel of it is seen."""
+        """Every frame in which a pixel of it is visible."""
         return tuple(frame for first, last in self.visible for frame in range(first, last + 1))
 
     def is_visible(self, frame: int) -> bool:
-        """Whether a pixel of it is seen at `frame`."""
+        """Return whether a pixel of it is visible at `frame`."""
         return any(first <= frame <= last for first, last in self.visible)
 
     def trajectory_at(self, frame: int) -> Trajectory | None:
-        """The appearance at `frame`, None between and outside of them."""
+        """Return the appearance at `frame`, None between and outside of them."""
         return next(
-            (trajectory for trajectory in self.trajectories if trajectory.is_there(frame)), None
+            (trajectory for trajectory in self.trajectories if trajectory.includes(frame)), None
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A background and the camera's way over it, until the next shot.
+    """A background and the camera's path over it, until the next shot.
 
     Attributes:
         texture_seed: seed of the background, and of the noise of its frames.
@@ -134,9 +133,9 @@ class Shot:
     tint_share: float = 0.0
 
     def camera(self, frame: int) -> tuple[int, int]:
-        """(x, y) of the picture's corner on the background, in whole pixels.
+        """Return (x, y) of the picture's corner on the background.
 
-        Whole, so that objects and background move by exactly the same.
+        In whole pixels, so that objects and background move by exactly the same.
         """
         since = frame - self.first_frame
         return (
@@ -147,7 +146,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class SceneClip:
-    """A clip of a world, to be used without knowing which.
+    """A clip of any world.
 
     Attributes:
         objects: in the order of `COLORS`, then of `SHAPES`.
@@ -170,24 +169,52 @@ class SceneClip:
     crf: int = BASE_CRF
 
     def shot_at(self, frame: int) -> Shot:
-        """The shot that `frame` belongs to."""
+        """Return the shot that `frame` belongs to."""
         return next(shot for shot in reversed(self.shots) if shot.first_frame <= frame)
 
     def render_frame(self, frame: int) -> ByteArray:
-        """The pixels of one frame, uint8 [height, width, 3] RGB."""
+        """Compute the pixels of one frame, uint8 [height, width, 3] RGB."""
         return render_frame(self, frame)
 
     def masks(self, frame: int) -> BoolArray:
-        """Exact masks of the VISIBLE pixels of every object, bool [objects, height, width].
+        """Compute the masks of the VISIBLE pixels of every object, bool [objects, height, width].
 
-        A pixel is an object's when more than half of what is seen there is of that object, so no
-        pixel has two.
+        A pixel belongs to an object that covers more than half of it, so no pixel belongs to two.
         """
         return visible_shares(self, frame) > 0.5
 
 
+def from_shapes(clip: ShapeClip) -> SceneClip:
+    """Convert a clip of `shapes` into a scene."""
+    objects = []
+    for layer, item in enumerate(clip.objects):
+        dx, dy = MOTIONS[item.motion]
+        interval = (item.first_frame, item.last_frame)
+        step = (dx * item.step_px, dy * item.step_px)
+        trajectory = Trajectory(item.x_px, item.y_px, step, item.size_px, *interval)
+        objects.append(
+            SceneObject(
+                item.color,
+                item.shape,
+                item.motion,
+                item.rgb,
+                layer,
+                trajectories=(trajectory,),
+                visible=(interval,),
+            )
+        )
+    return SceneClip(
+        tuple(objects),
+        (Shot(clip.texture_seed, width=clip.width, height=clip.height),),
+        num_frames=clip.num_frames,
+        fps=clip.fps,
+        width=clip.width,
+        height=clip.height,
+    )
+
+
 def still_of(clip: SceneClip, item: SceneObject, frame: int) -> ShapeObject | None:
-    """An object of one frame, centred in pixels of the picture; None when it is not there."""
+    """Return an object at one frame, in pixels of the picture; None where it does not appear."""
     trajectory = item.trajectory_at(frame)
     if trajectory is None:
         return None
@@ -208,7 +235,7 @@ def still_of(clip: SceneClip, item: SceneObject, frame: int) -> ShapeObject | No
 
 
 def coverage(clip: SceneClip, item: SceneObject, frame: int) -> ByteArray:
-    """How much of each pixel an object covers, as if it were alone: uint8 [height, width]."""
+    """Compute how much of each pixel an object alone would cover: uint8 [height, width]."""
     still = still_of(clip, item, frame)
     if still is None:
         return np.zeros((clip.height, clip.width), np.uint8)
@@ -216,18 +243,18 @@ def coverage(clip: SceneClip, item: SceneObject, frame: int) -> ByteArray:
 
 
 def visible_shares(clip: SceneClip, frame: int) -> FloatArray:
-    """What the objects in front leave of each one's coverage, float32 [objects, height, width].
+    """Compute each object's coverage behind the objects in front, float32 [objects, height, width].
 
     The rest up to 1 is background.
     """
     shares = np.zeros((len(clip.objects), clip.height, clip.width), np.float32)
-    left_over = np.ones((clip.height, clip.width), np.float32)
+    uncovered = np.ones((clip.height, clip.width), np.float32)
     for number in reversed(_paint_order(clip)):
         item = clip.objects[number]
         if item.trajectory_at(frame) is not None:
             cover = coverage(clip, item, frame).astype(np.float32) / 255
-            shares[number] = cover * left_over
-            left_over *= 1 - cover
+            shares[number] = cover * uncovered
+            uncovered *= 1 - cover
     return shares
 
 
@@ -237,7 +264,7 @@ def _paint_order(clip: SceneClip) -> list[int]:
 
 @lru_cache(maxsize=4)
 def _whole_background(shot: Shot) -> ByteArray:
-    """uint8 [shot.height, shot.width, 3], kept: making it costs more than painting a frame."""
+    """uint8 [shot.height, shot.width, 3], cached: computing it costs more than painting a frame."""
     plain = background(
         ShapeClip(0, "test", (), shot.texture_seed, width=shot.width, height=shot.height)
     )
@@ -249,25 +276,25 @@ def _whole_background(shot: Shot) -> ByteArray:
 
 
 def backdrop(clip: SceneClip, frame: int) -> ByteArray:
-    """What the camera sees behind the objects, uint8 [height, width, 3] RGB, without noise."""
+    """Compute the picture without objects and noise, uint8 [height, width, 3] RGB."""
     shot = clip.shot_at(frame)
     left, top = shot.camera(frame)
     return _whole_background(shot)[top : top + clip.height, left : left + clip.width]
 
 
 def render_frame(clip: SceneClip, frame: int, *, behind: ByteArray | None = None) -> ByteArray:
-    """The pixels of one frame, uint8 [height, width, 3] RGB.
+    """Compute the pixels of one frame, uint8 [height, width, 3] RGB.
 
     Args:
         clip: the clip.
         frame: 0-based frame number.
-        behind: uint8 [height, width, 3], painted on instead of `backdrop(clip, frame)`.
+        behind: uint8 [height, width, 3], used instead of `backdrop(clip, frame)`.
 
     Raises:
         ValueError: the clip has no such frame.
     """
     if not 0 <= frame < clip.num_frames:
-        raise ValueError(f"frame {frame} is none of {clip.num_frames}")
+        raise ValueError(f"frame must be in 0..{clip.num_frames - 1}, not {frame}")
     canvas = (backdrop(clip, frame) if behind is None else behind).astype(np.float32)
     for number in _paint_order(clip):
         item = clip.objects[number]
@@ -280,7 +307,7 @@ def render_frame(clip: SceneClip, frame: int, *, behind: ByteArray | None = None
 
 
 def with_visible(clip: SceneClip) -> SceneClip:
-    """The clip with `visible` of every object filled in from its masks."""
+    """Return the clip with the `visible` intervals of every object, computed from its masks."""
     seen: list[list[int]] = [[] for _ in clip.objects]
     for frame in range(clip.num_frames):
         for number in np.flatnonzero(clip.masks(frame).any(axis=(1, 2))):
@@ -293,7 +320,7 @@ def with_visible(clip: SceneClip) -> SceneClip:
 
 
 def _intervals(frames: Sequence[int]) -> tuple[Interval, ...]:
-    """Runs of neighbouring frames, from sorted ones."""
+    """Join sorted frames into intervals of consecutive ones."""
     if not frames:
         return ()
     gaps = [(one, other) for one, other in pairwise(frames) if other > one + 1]

@@ -1,20 +1,15 @@
-"""A procedural world of coloured shapes with exact masks, tracks and visible intervals.
+"""Synthetic clips of coloured shapes with exact masks, trajectories and visible intervals.
 
-Owns: what a clip holds (`make_clip`), its pixels (`render_frame`), its truth (`object_masks`), and
-its file (`write_clip`). Questions and answers about a clip live in `questions.py`. Everything
-follows from `(split, seed)`: the same pair gives the same clip on every machine.
-
-The world: one to three objects of different colours; shapes may repeat. An object moves in one of
-four directions at constant speed or stays still, and is there the whole time, only at the start,
+A clip holds one to three objects of different colours; shapes may repeat. An object moves in one of
+four directions at constant speed or stays still, and is visible the whole time, only at the start,
 or only at the end. Objects never overlap while both are visible. Backgrounds are textured and
-noisy.
+noisy. The same split and seed give the same clip on every machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -51,27 +46,29 @@ SIDE_PX = 224
 NUM_FRAMES = 48
 FPS = 12
 SIZE_PX = (60, 74)  # diameter of an object
-PATH_PX = (84, 128)  # way a moving object would make over the whole clip
-_MARGIN_PX = 3
+PATH_PX = (84, 128)  # path length of a moving object over the whole clip
+EDGE_PX = 2
+_MIDDLE_PX = 26
+MARGIN_PX = 3
 _SPLITS: dict[Split, int] = {"train": 0, "dev": 1, "test": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class ShapeObject:
-    """One object and its track.
+    """One object and its trajectory.
 
     Attributes:
         color: a key of `COLORS`.
         shape: one of `SHAPES`.
         size_px: diameter in pixels.
         motion: direction of movement.
-        presence: when it is there.
-        x_px: centre at frame 0 (of the whole clip, even when it is not visible then).
-        y_px: the same, downwards.
+        presence: in which part of the clip it is visible.
+        x_px: horizontal centre at frame 0, visible then or not.
+        y_px: vertical centre at frame 0, downwards.
         step_px: pixels it moves per frame.
         first_frame: first frame it is visible in.
         last_frame: last frame it is visible in (inclusive).
-        rgb: its colour in this clip, a small jitter away from `COLORS[color]`.
+        rgb: its colour in this clip, within 10 steps of `COLORS[color]`.
     """
 
     color: str
@@ -87,7 +84,7 @@ class ShapeObject:
     rgb: tuple[int, int, int]
 
     def center(self, frame: int) -> tuple[float, float]:
-        """(x, y) of the centre at `frame`, in pixels."""
+        """Return (x, y) of the centre at `frame`, in pixels."""
         dx, dy = MOTIONS[self.motion]
         return self.x_px + dx * self.step_px * frame, self.y_px + dy * self.step_px * frame
 
@@ -98,12 +95,12 @@ class ShapeObject:
 
 @dataclass(frozen=True, slots=True)
 class ShapeClip:
-    """A clip: its objects and the seed of its background.
+    """The objects of a clip and the seed of its background.
 
     Attributes:
         seed: as given to `make_clip`.
         split: as given to `make_clip`.
-        objects: one to three, in the canonical order of `COLORS`.
+        objects: one to three, in the order of `COLORS`.
         texture_seed: seed of the background and of the noise.
         width: pixels.
         height: pixels.
@@ -140,7 +137,7 @@ def make_clip(seed: int, *, split: Split = "test", num_objects: int | None = Non
 
 
 def _draw_objects(rng: Generator, count: int) -> tuple[ShapeObject, ...] | None:
-    """One try at placing `count` objects without overlap; None when it did not fit."""
+    """Try to place `count` objects without overlap; None where one did not fit in 60 draws."""
     colors = rng.choice(len(COLORS), size=count, replace=False)
     placed: list[ShapeObject] = []
     for color in sorted(int(c) for c in colors):
@@ -159,15 +156,10 @@ def _draw_object(rng: Generator, color: str) -> ShapeObject:
     presences: tuple[Presence, ...] = ("whole", "start", "end")
     presence = _choose(rng, presences, (0.56, 0.22, 0.22))
     size = float(rng.uniform(*SIZE_PX))
-    low, high = size / 2 + 2, SIDE_PX - size / 2 - 2
-    if motion == "still":
-        x, y, step = *_still_place(rng, low, high), 0.0
-    else:
-        path = float(rng.uniform(*PATH_PX))
-        x, y = _moving_start(rng, motion, path, low=low, high=high)
-        step = path / (NUM_FRAMES - 1)
+    path = 0.0 if motion == "still" else float(rng.uniform(*PATH_PX))
+    x, y = draw_start(rng, motion, path_px=path, size_px=size)
     first, last = _visible_frames(rng, presence)
-    rgb = np.clip(np.array(COLORS[color]) + rng.integers(-10, 11, 3), 0, 255)
+    rgb = draw_rgb(rng, color)
     return ShapeObject(
         color=color,
         shape=SHAPES[int(rng.integers(len(SHAPES)))],
@@ -176,10 +168,10 @@ def _draw_object(rng: Generator, color: str) -> ShapeObject:
         presence=presence,
         x_px=x,
         y_px=y,
-        step_px=step,
+        step_px=path / (NUM_FRAMES - 1),
         first_frame=first,
         last_frame=last,
-        rgb=(int(rgb[0]), int(rgb[1]), int(rgb[2])),
+        rgb=rgb,
     )
 
 
@@ -187,30 +179,40 @@ def _choose(rng: Generator, values: Sequence[Choice], weights: Sequence[float]) 
     return values[int(rng.choice(len(values), p=weights))]
 
 
-def _still_place(rng: Generator, low: float, high: float) -> tuple[float, float]:
-    """A place that is clearly in one quarter of the picture."""
-    middle = SIDE_PX / 2
-    x = (
-        float(rng.uniform(low, middle - 26))
-        if rng.random() < 0.5
-        else float(rng.uniform(middle + 26, high))
-    )
-    y = (
-        float(rng.uniform(low, middle - 26))
-        if rng.random() < 0.5
-        else float(rng.uniform(middle + 26, high))
-    )
-    return x, y
+def draw_rgb(rng: Generator, color: str) -> tuple[int, int, int]:
+    """Draw the colour of an object: up to 10 steps from the named one in each channel."""
+    red, green, blue = np.clip(np.array(COLORS[color]) + rng.integers(-10, 11, 3), 0, 255)
+    return int(red), int(green), int(blue)
 
 
-def _moving_start(
-    rng: Generator, motion: Motion, path: float, *, low: float, high: float
+def draw_start(
+    rng: Generator,
+    motion: Motion,
+    *,
+    path_px: float,
+    size_px: float,
+    room_px: tuple[int, int] = (SIDE_PX, SIDE_PX),
 ) -> tuple[float, float]:
-    """Centre at frame 0 such that the whole way stays inside the picture."""
-    dx, dy = MOTIONS[motion]
-    x = float(rng.uniform(low - min(dx * path, 0), high - max(dx * path, 0)))
-    y = float(rng.uniform(low - min(dy * path, 0), high - max(dy * path, 0)))
-    return x, y
+    """Draw the centre from which an object can move along its whole path without leaving the room.
+
+    A still object is clearly in one quarter of the room.
+
+    Args:
+        rng: source of randomness.
+        motion: direction of movement.
+        path_px: length of its path.
+        size_px: diameter.
+        room_px: width and height of the room.
+    """
+    center = []
+    for direction, side in zip(MOTIONS[motion], room_px, strict=True):
+        low, high, path = size_px / 2 + EDGE_PX, side - size_px / 2 - EDGE_PX, direction * path_px
+        if motion == "still" and rng.random() < 0.5:
+            high = side / 2 - _MIDDLE_PX
+        elif motion == "still":
+            low = side / 2 + _MIDDLE_PX
+        center.append(float(rng.uniform(low - min(path, 0), high - max(path, 0))))
+    return center[0], center[1]
 
 
 def _visible_frames(rng: Generator, presence: Presence) -> tuple[int, int]:
@@ -222,11 +224,11 @@ def _visible_frames(rng: Generator, presence: Presence) -> tuple[int, int]:
 
 
 def _keep_apart(one: ShapeObject, other: ShapeObject) -> bool:
-    """Whether the bounding boxes stay apart in every frame that shows both."""
+    """Return whether the bounding boxes stay apart in every fourth frame that shows both."""
     first = max(one.first_frame, other.first_frame)
     last = min(one.last_frame, other.last_frame)
-    gap = (one.size_px + other.size_px) / 2 + _MARGIN_PX
-    for frame in sorted({first, last, *range(first, last + 1, 4)} if first <= last else ()):
+    gap = (one.size_px + other.size_px) / 2 + MARGIN_PX
+    for frame in {last, *range(first, last + 1, 4)} if first <= last else ():
         (x, y), (other_x, other_y) = one.center(frame), other.center(frame)
         if abs(x - other_x) < gap and abs(y - other_y) < gap:
             return False
@@ -234,7 +236,7 @@ def _keep_apart(one: ShapeObject, other: ShapeObject) -> bool:
 
 
 def outline(shape: str) -> list[NDArray[np.float64]]:
-    """Polygons of a shape of diameter 1 around (0, 0); a second polygon is a hole."""
+    """Return the polygons of a shape of diameter 1 around (0, 0); a second polygon is a hole."""
     if shape == "circle":
         return [_circle(0.5)]
     if shape == "ring":
@@ -251,7 +253,7 @@ def outline(shape: str) -> list[NDArray[np.float64]]:
         a, b = 0.16, 0.5
         corners = [(-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a)]
         return [np.array(corners + [(-x, -y) for x, y in corners])]
-    raise ValueError(f"no such shape: {shape!r}")
+    raise ValueError(f"{shape!r} is not a known shape")
 
 
 def _circle(radius: float) -> NDArray[np.float64]:
@@ -267,7 +269,7 @@ def object_mask(
     height: int = SIDE_PX,
     scale: float = 1.0,
 ) -> ByteArray:
-    """Coverage of one object at one frame.
+    """Compute the antialiased coverage of one object at one frame.
 
     Args:
         item: the object.
@@ -277,7 +279,7 @@ def object_mask(
         scale: pixels of the result per pixel of the clip.
 
     Returns:
-        uint8 [height, width], 0..255 (antialiased coverage); all zeros while it is not visible.
+        uint8 [height, width], 0..255; all zeros while it is not visible.
     """
     import cv2
 
@@ -294,18 +296,8 @@ def object_mask(
     return mask
 
 
-def object_masks(clip: ShapeClip, frame: int) -> BoolArray:
-    """Exact masks of every object of a clip at one frame.
-
-    Returns:
-        bool [num_objects, height, width].
-    """
-    masks = [object_mask(o, frame, width=clip.width, height=clip.height) for o in clip.objects]
-    return np.stack(masks) > 127
-
-
 def background(clip: ShapeClip) -> ByteArray:
-    """The clip's textured background, uint8 [height, width, 3] RGB, without noise."""
+    """Compute the textured background, uint8 [height, width, 3] RGB, without noise."""
     import cv2
 
     rng = np.random.default_rng(clip.texture_seed)
@@ -317,47 +309,3 @@ def background(clip: ShapeClip) -> ByteArray:
     tint = rng.uniform(-9, 9, 3)
     shade = rng.uniform(46, 112) + texture * rng.uniform(0.4, 1.1)
     return np.clip(shade[..., None] + tint, 0, 255).astype(np.uint8)
-
-
-def render_frame(clip: ShapeClip, frame: int, *, backdrop: ByteArray | None = None) -> ByteArray:
-    """The pixels of one frame.
-
-    Args:
-        clip: the clip.
-        frame: 0-based frame number.
-        backdrop: `background(clip)`, when the caller has it already.
-
-    Returns:
-        uint8 [height, width, 3], RGB.
-    """
-    canvas = (background(clip) if backdrop is None else backdrop).astype(np.float32)
-    for item in clip.objects:
-        alpha = object_mask(item, frame, width=clip.width, height=clip.height)
-        cover = alpha[..., None].astype(np.float32) / 255
-        canvas += cover * (np.array(item.rgb, np.float32) - canvas)
-    rng = np.random.default_rng([clip.texture_seed, frame])
-    noise = rng.standard_normal((clip.height, clip.width, 1), dtype=np.float32)
-    return np.clip(canvas + 4.0 * noise, 0, 255).astype(np.uint8)
-
-
-def render_frames(clip: ShapeClip, indices: Sequence[int] | None = None) -> Iterator[ByteArray]:
-    """Yield the frames of a clip, uint8 [height, width, 3] RGB, all of them by default."""
-    backdrop = background(clip)
-    for frame in range(clip.num_frames) if indices is None else indices:
-        yield render_frame(clip, int(frame), backdrop=backdrop)
-
-
-def write_clip(clip: ShapeClip, path: Path) -> Path:
-    """Encode a clip as an H.264 MP4 (the one way clips become files).
-
-    Raises:
-        EncodeError: the file can't be written.
-    """
-    from tam_video.video.writer import TimedFrame, write_video
-
-    frames = (
-        TimedFrame(pts_seconds=index / clip.fps, rgb=rgb)
-        for index, rgb in enumerate(render_frames(clip))
-    )
-    write_video(path, frames, width=clip.width, height=clip.height, crf=20)
-    return path

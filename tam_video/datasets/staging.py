@@ -1,8 +1,7 @@
-"""How the clips of each world are drawn.
+"""Random clips of each world but the base world and "pan".
 
-Owns: what makes a world hard; the one with a pan is in `panning`. Each function draws from one
-generator alone and gives a finished clip, or None when the draw did not work out and another is
-due.
+Each function draws from one generator and returns a finished clip, or None where the draw did not
+fulfil the conditions of the world and has to be repeated.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from tam_video.datasets.placing import (
     draw_motion,
     draw_names,
     draw_present,
-    draw_rgb,
     draw_texture,
     draw_trajectory,
     is_inside,
@@ -27,6 +25,7 @@ from tam_video.datasets.placing import (
     named_object,
     place_apart,
     place_named,
+    place_objects,
 )
 from tam_video.datasets.scene import (
     Interval,
@@ -48,6 +47,7 @@ from tam_video.datasets.shapes import (
     SIZE_PX,
     Generator,
     Motion,
+    draw_rgb,
 )
 from tam_video.types import Float64Array
 
@@ -63,15 +63,15 @@ _CUT_FRAMES = (20, 29)
 _TINT_SHARE = (0.5, 0.68)
 _NOISE = (9.0, 14.0)
 _CRF = (30, 37)
-_PULLS = (0.35, 0.28, 0.2, 0.12, 0.0)
+_SHARES = (0.35, 0.28, 0.2, 0.12, 0.0)
 _LEAST_CONTRAST = 40.0
 
 
 def stage_occlusion(rng: Generator) -> SceneClip | None:
-    """One object passes in front of another; a third may be there, apart from both.
+    """Draw a clip in which one object passes in front of another; a third one stays apart.
 
-    At one frame 40 % of the one behind are hidden at least, and in a quarter of the clip it is
-    free.
+    At least 40 % of the one behind are hidden at one frame, and it is uncovered in at least a
+    quarter of the clip.
     """
     names = draw_names(rng, int(rng.integers(2, 4)))
     behind_motion = draw_motion(rng)
@@ -87,15 +87,15 @@ def stage_occlusion(rng: Generator) -> SceneClip | None:
     moving += [(each, 0) for each in third]
     order = rng.permutation(len(names))
     objects = tuple(
-        named_object(rng, name, moving[int(place)][0], layer=moving[int(place)][1])
-        for name, place in zip(names, order, strict=True)
+        named_object(rng, name, moving[int(index)][0], layer=moving[int(index)][1])
+        for name, index in zip(names, order, strict=True)
     )
     clip = SceneClip(objects, (Shot(draw_texture(rng)),))
     return with_visible(clip) if _passes(clip, list(order).index(0)) else None
 
 
 def _crossing(rng: Generator, behind: Trajectory, motion: Motion) -> Trajectory:
-    """A trajectory over the whole clip that meets another one somewhere near the middle."""
+    """Draw a trajectory over the whole clip that meets another one near the middle."""
     speed, size = float(rng.uniform(*_CROSSING_STEP_PX)), float(rng.uniform(*SIZE_PX))
     meeting, aside = int(rng.integers(*_MEETING)), rng.uniform(-0.25, 0.25, 2) * size
     step = (MOTIONS[motion][0] * speed, MOTIONS[motion][1] * speed)
@@ -120,7 +120,7 @@ def _passes(clip: SceneClip, behind: int) -> bool:
 
 
 def stage_distractors(rng: Generator) -> SceneClip | None:
-    """Three or four objects: one shares its colour with a second and its shape with a third."""
+    """Draw three or four objects: one shares its colour with a second, its shape with a third."""
     color, other_color, last_color = (
         list(COLORS)[int(c)] for c in rng.choice(len(COLORS), size=3, replace=False)
     )
@@ -136,9 +136,9 @@ def stage_distractors(rng: Generator) -> SceneClip | None:
 
 
 def stage_cut(rng: Generator) -> SceneClip | None:
-    """A hard cut about the middle; objects are there before it, after it, or both.
+    """Draw a clip with a hard cut about the middle; objects are visible before, after or in both.
 
-    One that is there in both is elsewhere after the cut, and has a motion word only when it moves
+    An object of both shots is elsewhere after the cut, and has a motion word only where it moves
     the same way in both.
     """
     cut = int(rng.integers(*_CUT_FRAMES))
@@ -146,7 +146,7 @@ def stage_cut(rng: Generator) -> SceneClip | None:
     where = ["before", "after", *rng.choice(["before", "after", "both"], len(names) - 2)]
     if rng.random() < 0.5:
         where[int(rng.integers(2))] = "both"
-    where = [where[int(place)] for place in rng.permutation(len(names))]
+    where = [where[int(index)] for index in rng.permutation(len(names))]
     trajectories: list[list[Moving]] = [[] for _ in names]
     for shown, frames in (("before", (0, cut - 1)), ("after", (cut, NUM_FRAMES - 1))):
         those = [number for number, part in enumerate(where) if part in (shown, "both")]
@@ -177,7 +177,7 @@ def _moving(rng: Generator, frames: Interval) -> Moving:
 
 
 def _elsewhere(each: Sequence[Moving], cut: int) -> bool:
-    """Whether an object of two trajectories jumps by its size at the cut, at least."""
+    """Return whether an object of two trajectories jumps at the cut by at least its size."""
     if len(each) == 1:
         return True
     (_, before), (_, after) = each
@@ -186,12 +186,12 @@ def _elsewhere(each: Sequence[Moving], cut: int) -> bool:
 
 
 def stage_long(rng: Generator) -> SceneClip | None:
-    """A clip of 64 sampled frames (3 per second) in which objects appear for 2 to 4 seconds.
+    """Draw a clip of 64 sampled frames (3 per second) in which objects appear for 2 to 4 seconds.
 
-    Two to four objects; one of them may stand still the whole time.
+    It has two to four objects; one of them may stand still the whole time.
     """
     names = draw_names(rng, int(rng.integers(2, 5)))
-    stays = int(rng.integers(len(names))) if rng.random() < 0.3 else -1
+    still = int(rng.integers(len(names))) if rng.random() < 0.3 else -1
 
     def draw() -> Moving:
         length = int(rng.integers(*EVENT_FRAMES, endpoint=True))
@@ -202,21 +202,18 @@ def stage_long(rng: Generator) -> SceneClip | None:
     def stay() -> Moving:
         return "still", draw_trajectory(rng, "still", Bounds((0, LONG_FRAMES - 1)))
 
-    moving = place_apart([stay if number == stays else draw for number in range(len(names))])
-    if moving is None:
+    draws = [stay if number == still else draw for number in range(len(names))]
+    objects = place_objects(rng, names, draws)
+    if objects is None:
         return None
-    objects = tuple(
-        named_object(rng, name, each, layer=layer)
-        for layer, (name, each) in enumerate(zip(names, moving, strict=True))
-    )
     return with_visible(SceneClip(objects, (Shot(draw_texture(rng)),), num_frames=LONG_FRAMES))
 
 
 def stage_low_contrast(rng: Generator) -> SceneClip | None:
-    """As the base world, on a background near the colour of an object, with noise and artefacts.
+    """Draw a clip of the base world on a background near the colour of an object, with noise.
 
-    The colours of all objects are pulled towards the background as far as each stays nearest to its
-    own name among `COLORS`.
+    The colours of all objects are moved towards the background as far as each stays nearest to its
+    own name among `COLORS`. The compression is stronger than in the base world.
     """
     objects = place_named(rng, draw_names(rng, int(rng.integers(1, 4))))
     if objects is None:
@@ -230,19 +227,19 @@ def stage_low_contrast(rng: Generator) -> SceneClip | None:
         crf=int(rng.integers(*_CRF)),
     )
     behind = backdrop(plain, 0).reshape(-1, 3).mean(axis=0)
-    pulled = [_pull(item, behind) for item in objects]
-    if any(rgb is None for rgb in pulled):
+    moved = [_toward(item, behind) for item in objects]
+    if any(rgb is None for rgb in moved):
         return None
     objects = tuple(
-        replace(item, rgb=rgb) for item, rgb in zip(objects, pulled, strict=True) if rgb is not None
+        replace(item, rgb=rgb) for item, rgb in zip(objects, moved, strict=True) if rgb is not None
     )
     return with_visible(replace(plain, objects=objects))
 
 
-def _pull(item: SceneObject, behind: Float64Array) -> Rgb | None:
-    """The colour of an object, moved as far towards the background as it stays its own."""
+def _toward(item: SceneObject, behind: Float64Array) -> Rgb | None:
+    """Move the colour of an object towards the background while it stays nearest to its name."""
     names, palette = list(COLORS), np.array(list(COLORS.values()), np.float64)
-    for share in _PULLS:
+    for share in _SHARES:
         rgb = np.rint((1 - share) * np.array(item.rgb) + share * behind)
         nearest = names[int(np.argmin(np.linalg.norm(palette - rgb, axis=1)))]
         if nearest == item.color and np.linalg.norm(rgb - behind) >= _LEAST_CONTRAST:

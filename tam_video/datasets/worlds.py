@@ -1,11 +1,8 @@
-"""The worlds that clips come from, by name.
-
-Owns: the names, the stream of randomness of each, and how clips become files. What is in a clip is
-`scene`, how it is drawn `staging`, what may be asked about it `world_questions`.
+"""The worlds of synthetic clips, by name, and their files.
 
 The models here were trained on clips of `base` alone. Every other world keeps its shapes, names and
 sizes and adds one difficulty, so that what a method loses there has one cause. Speeds are kept too,
-but for what passes in "occlusion" (2.2 to 3.2 pixels per frame, against 1.8 to 2.7).
+except for the object in front in "occlusion" (2.2 to 3.2 pixels per frame, against 1.8 to 2.7).
 """
 
 from __future__ import annotations
@@ -18,8 +15,8 @@ from typing import get_args
 import numpy as np
 
 from tam_video.datasets.panning import stage_pan
-from tam_video.datasets.scene import SceneClip, SceneObject, Shot, Trajectory, with_visible
-from tam_video.datasets.shapes import MOTIONS, Generator, ShapeClip, Split, make_clip
+from tam_video.datasets.scene import SceneClip, from_shapes
+from tam_video.datasets.shapes import Generator, Split, make_clip
 from tam_video.datasets.staging import (
     stage_cut,
     stage_distractors,
@@ -38,8 +35,8 @@ class World:
 
     Attributes:
         name: its key in `WORLDS`.
-        about: what makes it hard, in a few words.
-        draw: (seed, split) to its clip; call `make`.
+        about: its difficulty, in a few words.
+        draw: draws the clip of a seed and split; call `make`.
     """
 
     name: str
@@ -47,64 +44,35 @@ class World:
     draw: Callable[[int, Split], SceneClip]
 
     def make(self, seed: int, *, split: Split = "test") -> SceneClip:
-        """The clip of a seed: the same on every machine, another one in every world and split.
+        """Return the clip of a seed: the same on every machine, different in every world and split.
 
         Args:
             seed: any non-negative integer.
             split: "train", "dev" or "test".
 
         Raises:
-            ValueError: the seed is negative or there is no such split.
+            ValueError: the seed is negative or the split is unknown.
         """
         if seed < 0 or split not in get_args(Split):
-            raise ValueError(f"no clip has seed {seed} and split {split!r}")
+            raise ValueError(f"seed {seed} and split {split!r} are not valid")
         return self.draw(seed, split)
 
 
-def from_shapes(clip: ShapeClip) -> SceneClip:
-    """A clip of `shapes` as a scene: the same pixels and masks."""
-    objects = []
-    for layer, item in enumerate(clip.objects):
-        dx, dy = MOTIONS[item.motion]
-        trajectory = Trajectory(
-            item.x_px,
-            item.y_px,
-            (dx * item.step_px, dy * item.step_px),
-            item.size_px,
-            item.first_frame,
-            item.last_frame,
-        )
-        objects.append(
-            SceneObject(
-                item.color, item.shape, item.motion, item.rgb, layer, trajectories=(trajectory,)
-            )
-        )
-    scene = SceneClip(
-        tuple(objects),
-        (Shot(clip.texture_seed, width=clip.width, height=clip.height),),
-        num_frames=clip.num_frames,
-        fps=clip.fps,
-        width=clip.width,
-        height=clip.height,
-    )
-    return with_visible(scene)
-
-
 def _staged(
-    stream: int, stage: Callable[[Generator], SceneClip | None]
+    stream: int, draw_once: Callable[[Generator], SceneClip | None]
 ) -> Callable[[int, Split], SceneClip]:
-    """Draw from a world's own stream until a draw works out.
+    """Draw from a world's own random stream until a draw succeeds.
 
-    The base world's streams begin with the number of the split, 0 to 2, so those here begin higher.
+    The seeds of the base world begin with the index of the split, 0 to 2, so those here are higher.
     """
 
     def draw(seed: int, split: Split) -> SceneClip:
         rng = np.random.default_rng([stream, get_args(Split).index(split), seed])
         for _ in range(_TRIES):
-            clip = stage(rng)
+            clip = draw_once(rng)
             if clip is not None:
                 return clip
-        raise RuntimeError(f"no clip of stream {stream} in {_TRIES} draws")
+        raise RuntimeError(f"no draw of stream {stream} succeeded in {_TRIES} tries")
 
     return draw
 
@@ -113,7 +81,7 @@ def _base(seed: int, split: Split) -> SceneClip:
     return from_shapes(make_clip(seed, split=split))
 
 
-# The numbers are part of what a seed means: a new world takes a new one.
+# The numbers are part of the seeds: a new world needs a new one.
 WORLDS: dict[str, World] = {
     world.name: world
     for world in (
@@ -137,10 +105,10 @@ WORLDS: dict[str, World] = {
 
 
 def make_world(name: str, seed: int, *, split: Split = "test") -> SceneClip:
-    """The clip of a world, by name.
+    """Return the clip of a world, by name.
 
     Raises:
-        UnknownNameError: there is no such world.
+        UnknownNameError: the world is unknown.
         ValueError: as `World.make`.
     """
     if name not in WORLDS:
@@ -152,7 +120,7 @@ def write_scene(clip: SceneClip, path: Path) -> Path:
     """Encode a clip of any world as an H.264 MP4, with the compression of the clip.
 
     Raises:
-        EncodeError: the file can't be written.
+        EncodeError: the file cannot be written.
     """
     from tam_video.video.writer import TimedFrame, write_video
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tam_video.datasets.questions import named
+from tam_video.datasets.questions import caption, named
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS, SHAPES
-from tam_video.datasets.world_questions import make_scene_questions, scene_caption
+from tam_video.datasets.world_questions import make_scene_questions
 from tam_video.datasets.worlds import make_world
 from tam_video.evaluation.clip import CAPTION_QUESTION, ClipJob, is_empty, read_back
 from tam_video.evaluation.flips import says_yes
@@ -80,7 +80,7 @@ def injected_error_caption(clip: SceneClip, rng: np.random.Generator) -> str:
         name = f"{colors[int(rng.integers(len(colors)))]} {item.shape}"
     else:
         name = f"{item.color} {shapes[int(rng.integers(len(shapes)))]}"
-    text, old = scene_caption(clip), named(item.name)
+    text, old = caption(clip), named(item.name)
     start = text.casefold().index(old)
     text = text[:start] + named(name) + text[start + len(old) :]
     return text[0].upper() + text[1:]

@@ -20,7 +20,7 @@ from tam_video.batch.estimate import estimate
 from tam_video.batch.storage import FolderStorage
 from tam_video.batch.work import KEEP, ExplainWork, ExplainWorker
 from tam_video.config import RunConfig
-from tam_video.datasets.shapes import make_clip, write_clip
+from tam_video.datasets.worlds import make_world, write_scene
 from tam_video.errors import ModelError, OutputExistsError
 from tam_video.export.manifest import verify_run
 from tam_video.models import load_model
@@ -51,7 +51,7 @@ def command(*arguments, **options):
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("items")
     for number in range(3):
-        write_clip(make_clip(700 + number), made / f"clip{number}.mp4")
+        write_scene(make_world("base", 700 + number), made / f"clip{number}.mp4")
     (made / "broken.mp4").write_bytes((made / "clip0.mp4").read_bytes()[:900])
     rows = [
         {"id": "one", "video": "clip0.mp4", "questions": [QUESTION, "What moves?"], "ward": "A"},

@@ -14,7 +14,7 @@ from tam_video.batch.sources import fingerprint
 from tam_video.batch.storage import open_storage
 from tam_video.batch.work import ExplainWork, ExplainWorker
 from tam_video.config import RunConfig
-from tam_video.datasets.shapes import make_clip, write_clip
+from tam_video.datasets.worlds import make_world, write_scene
 from tam_video.errors import ConfigError, ExportError, OutputExistsError, VideoOpenError
 from tam_video.models import load_model
 from tam_video.video.reader import DEFAULT_LIMITS
@@ -149,7 +149,7 @@ def test_a_place_with_something_else_or_none_at_all_is_refused(store, tmp_path):
 
 
 def test_a_real_clip_is_fetched_explained_and_its_copy_removed(store, tmp_path):
-    write_clip(make_clip(801), tmp_path / "clip.mp4")
+    write_scene(make_world("base", 801), tmp_path / "clip.mp4")
     store.put_file(str(tmp_path / "clip.mp4"), "bucket/real/clip.mp4")
     config = RunConfig(num_frames=4, max_new_tokens=5)
     work = ExplainWork(

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import pytest
 
-from tam_video.datasets.shapes import make_clip, write_clip
+from tam_video.datasets.worlds import make_world, write_scene
 from tam_video.errors import (
     ConfigError,
     MissingDependencyError,
@@ -37,7 +37,7 @@ def made(name, **overrides):
 def folder(tmp_path_factory):
     clips = tmp_path_factory.mktemp("clips")
     for number in range(2):
-        write_clip(make_clip(720 + number), clips / f"clip{number}.mp4")
+        write_scene(make_world("base", 720 + number), clips / f"clip{number}.mp4")
     return clips
 
 

@@ -11,14 +11,16 @@ from constructed import with_input
 from odd_clips import X264, ffmpeg, set_display_matrix
 from render_cases import explain
 
-from tam_video.datasets.shapes import make_clip, object_masks, render_frames, write_clip
+from tam_video.datasets.scene import from_shapes
+from tam_video.datasets.shapes import make_clip
+from tam_video.datasets.worlds import write_scene
 from tam_video.render.annotate import render_annotated
 from tam_video.render.options import RenderOptions
 from tam_video.render.overlay import color_table, heat_shares
 from tam_video.types import Explanation, View, VisualLayout
 from tam_video.video.reader import open_video
 
-CLIP = make_clip(9, num_objects=2)
+CLIP = from_shapes(make_clip(9, num_objects=2))
 GRID, SLOTS = 14, 4
 WHOLE = View()
 CROP, PADDED = View(0.125, 0.125, 0.875, 0.875), View(0.0, -0.2, 1.0, 1.2)
@@ -39,14 +41,15 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, n
     """Per kind of source the file, and bool [T, H, W]: where its first object is as it is shown."""
     folder = tmp_path_factory.mktemp("shapes")
     plain, rotated, odd = (folder / f"{name}.mp4" for name in ("plain", "rotated", "odd"))
-    write_clip(CLIP, plain)
-    masks = np.stack([object_masks(CLIP, frame)[0] for frame in range(CLIP.num_frames)])
+    write_scene(CLIP, plain)
+    masks = np.stack([CLIP.masks(frame)[0] for frame in range(CLIP.num_frames)])
     shutil.copy(plain, rotated)
     set_display_matrix(rotated, turns=1)
     with open_video(rotated) as video:
         turns = -video.info.rotation_degrees // 90
         assert turns % 2
-    pixels = np.stack(list(render_frames(CLIP)))[:, :221, :223]
+    pixels = np.stack([CLIP.render_frame(frame) for frame in range(CLIP.num_frames)])
+    pixels = pixels[:, :221, :223]
     raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "223x221", "-r", "12", "-i", "-")
     ffmpeg(
         *raw, *X264[:4], "-pix_fmt", "yuv444p", odd, stdin=np.ascontiguousarray(pixels).tobytes()

@@ -14,7 +14,8 @@ from transformers.video_utils import VideoMetadata
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tam_video.datasets.questions import ShapeQuestion, make_questions
-from tam_video.datasets.shapes import COLORS, make_clip, object_masks, render_frames
+from tam_video.datasets.scene import from_shapes
+from tam_video.datasets.shapes import COLORS, make_clip
 from training.align import patchify
 from training.language import SubjectCoach, answer_logits, symbolic_batch
 from training.network import Symbols, keep_rows_fixed, make_model
@@ -50,7 +51,7 @@ def chat(video, question):
 
 
 def encode(processor, clip, frames, question):
-    video = np.stack(list(render_frames(clip, frames)))
+    video = np.stack([from_shapes(clip).render_frame(int(frame)) for frame in frames])
     metadata = VideoMetadata(
         total_num_frames=clip.num_frames,
         fps=float(clip.fps),
@@ -123,7 +124,7 @@ def test_cells_follow_the_masks():
     frames = sample_frames(clip, 12)
     cells = clip_cells(clip, frames)
     for slot in range(6):
-        masks = [object_masks(clip, int(f)) for f in frames[2 * slot : 2 * slot + 2]]
+        masks = [from_shapes(clip).masks(int(f)) for f in frames[2 * slot : 2 * slot + 2]]
         cover = np.mean(masks, 0).reshape(3, 14, 16, 14, 16).mean((2, 4))
         full = cover.max(0) > 0.95
         assert (cells.item[slot][full] == cover.argmax(0)[full]).all()

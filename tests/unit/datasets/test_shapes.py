@@ -3,22 +3,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tam_video.datasets.scene import from_shapes
 from tam_video.datasets.shapes import (
     COLORS,
     SHAPES,
     background,
     make_clip,
-    object_masks,
-    render_frame,
-    write_clip,
 )
+from tam_video.datasets.worlds import write_scene
 from tam_video.video.reader import open_video
 
 
 def test_same_seed_gives_the_same_clip_and_pixels():
     one, two = make_clip(7), make_clip(7)
     assert one == two
-    assert np.array_equal(render_frame(one, 3), render_frame(two, 3))
+    assert np.array_equal(*(from_shapes(clip).render_frame(3) for clip in (one, two)))
 
 
 def test_splits_differ():
@@ -32,7 +31,7 @@ def test_objects_never_overlap_and_stay_inside(num_objects):
         assert len(clip.objects) == num_objects
         assert len({o.color for o in clip.objects}) == num_objects
         for frame in (0, 11, 24, 36, 47):
-            masks = object_masks(clip, frame)
+            masks = from_shapes(clip).masks(frame)
             assert masks.sum(0).max() <= 1
             for item, mask in zip(clip.objects, masks, strict=True):
                 assert mask.any() == item.is_visible(frame)
@@ -45,8 +44,8 @@ def test_mask_is_where_the_object_was_drawn():
     item = replace(clip.objects[0], first_frame=0, last_frame=47)
     clip = replace(clip, objects=(item,))
     plain = background(clip).astype(int)
-    drawn = render_frame(clip, 10).astype(int)
-    mask = object_masks(clip, 10)[0]
+    drawn = from_shapes(clip).render_frame(10).astype(int)
+    mask = from_shapes(clip).masks(10)[0]
     changed = np.abs(drawn - plain).max(-1) > 30
     assert (changed & mask).sum() / mask.sum() > 0.95
     assert (changed & ~mask).sum() / mask.sum() < 0.1
@@ -62,13 +61,13 @@ def test_world_is_balanced():
 
 
 def test_written_clip_reads_back(tmp_path):
-    clip = make_clip(1)
-    with open_video(write_clip(clip, tmp_path / "clip.mp4")) as reader:
+    clip = from_shapes(make_clip(1))
+    with open_video(write_scene(clip, tmp_path / "clip.mp4")) as reader:
         assert reader.info.num_frames == clip.num_frames
         assert (reader.info.width, reader.info.height) == (clip.width, clip.height)
         np.testing.assert_allclose(reader.timeline.pts_seconds, np.arange(48) / 12, atol=1e-4)
         read = reader.read([20]).frames[0].astype(int)
-    assert np.abs(read - render_frame(clip, 20)).mean() < 6
+    assert np.abs(read - clip.render_frame(20)).mean() < 6
 
 
 def test_number_of_objects_is_checked():

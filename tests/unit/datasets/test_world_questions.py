@@ -11,7 +11,6 @@ from tam_video.datasets.shapes import COLORS, MOTIONS, SHAPES, make_clip
 from tam_video.datasets.world_questions import (
     location_phrase,
     make_scene_questions,
-    scene_caption,
     when_phrase,
 )
 from tam_video.datasets.worlds import WORLDS, make_world
@@ -146,7 +145,7 @@ def test_kinds_are_asked_once_and_follow_from_the_seed():
 def test_the_base_world_is_asked_in_the_words_it_was_trained_on():
     for seed in range(6):
         clip, old = clip_of("base", seed), make_clip(seed)
-        assert scene_caption(clip) == caption(old)
+        assert caption(clip) == caption(old)
         known = {q.text: q.answer for k in range(40) for q in questions_of_old(old, k)}
         for question in make_scene_questions(clip, np.random.default_rng(seed)):
             if question.kind not in ("presence", "multi_turn"):
@@ -202,5 +201,5 @@ def test_when_is_said_of_clear_cases_only(visible, phrase):
 
 
 def test_a_caption_just_names_what_has_no_motion_word():
-    text = scene_caption(clip_of("pan", 0))
+    text = caption(clip_of("pan", 0))
     assert text == "A yellow square, a green star and a white square moves up."
