@@ -18,8 +18,8 @@ from tam_video.export.document import read_explanation
 from tam_video.long.document import told_on
 from tam_video.long.windows import Stretch
 from tam_video.render.annotate import clip_clock, source_tags
-from tam_video.render.compositor import draw, frame_state
 from tam_video.render.context import RenderContext
+from tam_video.render.elements import FrameState
 from tam_video.render.options import RenderOptions
 from tam_video.render.schedule import ClipClock, list_turns, plan_passes
 from tam_video.render.screens import Screen, build_screen
@@ -205,7 +205,8 @@ class Film:
             stop = shot.first + len(shot.clip.pts_seconds)
             for frame in self._reader.frames(shot.first, stop):
                 picture = planes_of_rgb(frame.rgb, matrix=self._tags.matrix)
-                draw(screen, frame_state(one_pass, shot.clip, picture, frame.index - shot.first))
+                index = frame.index - shot.first
+                screen.draw(FrameState.of(one_pass, shot.clip, picture, index))
                 yield TimedPlanes(frame.pts_seconds - shot.shift_seconds, screen.canvas.drawn)
                 done += 1
                 if progress is not None:

@@ -6,13 +6,13 @@ elements how it looks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from tam_video.render.compositor import compose, drawn_picture, frame_state
 from tam_video.render.context import RenderContext
+from tam_video.render.elements import FrameState
 from tam_video.render.options import RenderOptions
 from tam_video.render.output import replacing_output
 from tam_video.render.preview import write_preview
@@ -33,11 +33,13 @@ from tam_video.render.text_layout import one_line
 from tam_video.render.turns import NO_SUBJECT, question_of, shown_words, words_subject
 from tam_video.stages import StepProgress
 from tam_video.types import ByteArray, Explanation, VideoInfo
-from tam_video.video.planes import SWSCALE_MATRIX, matrix_of, planes_of_rgb
+from tam_video.video.ahead import ahead
+from tam_video.video.planes import SWSCALE_MATRIX, matrix_of, planes_of_rgb, rgb_of_planes
 from tam_video.video.reader import VideoReader, open_video
 from tam_video.video.writer import (
     Chapter,
     PictureTags,
+    TimedPlanes,
     WrittenVideo,
     read_picture_tags,
     write_video,
@@ -107,7 +109,7 @@ def render_annotated(
         screen = build_screen(explanation, context)
         still_context = replace(context, step=1)
         # Before the encoding, so that a missing library is reported at once.
-        stills = write_stills(explanation, reader, out_dir, still_context)
+        stills, still_warnings = write_stills(explanation, reader, out_dir, still_context)
         mp4 = out_dir / "annotated.mp4"
         written = encode(mp4, reader, screen, passes, context, tags=tags, progress=progress)
         png = None
@@ -123,8 +125,8 @@ def render_annotated(
         title=question_of(explanation) or explanation.answer,
     )
     vtt_warnings = files.warnings[len(written.warnings) :]
-    warnings = (*written.warnings, *screen.warnings, *stills.warnings, *vtt_warnings)
-    return replace(files, warnings=warnings, png=png, stills=stills.paths)
+    warnings = (*written.warnings, *screen.warnings, *still_warnings, *vtt_warnings)
+    return replace(files, warnings=warnings, png=png, stills=stills)
 
 
 def open_context(reader: VideoReader, look: RenderOptions) -> tuple[RenderContext, PictureTags]:
@@ -172,7 +174,7 @@ def encode(
     ]
     return write_video(
         path,
-        compose(reader, screen, passes, clip, progress=progress),
+        _annotated_frames(reader, screen, passes, clip, progress),
         width=screen.canvas.width,
         height=screen.canvas.height,
         end_seconds=passes[-1].offset_seconds + clip.end_seconds,
@@ -184,6 +186,24 @@ def encode(
         speed_preset=look.speed_preset,
         encoder=look.encoder,
     )
+
+
+def _annotated_frames(
+    reader: VideoReader,
+    screen: Screen,
+    passes: Sequence[Pass],
+    clip: ClipClock,
+    progress: StepProgress | None,
+) -> Iterator[TimedPlanes]:
+    """Yield the frames of all passes, each drawn on the same canvas."""
+    total, done = len(passes) * len(clip.pts_seconds), 0
+    for each in passes:
+        for frame in ahead(reader.planes(matrix=screen.canvas.matrix)):
+            screen.draw(FrameState.of(each, clip, frame.planes, frame.index))
+            yield TimedPlanes(frame.pts_seconds + each.offset_seconds, screen.canvas.drawn)
+            done += 1
+            if progress is not None:
+                progress(done, total)
 
 
 def finish_clip(
@@ -229,7 +249,8 @@ def _annotated_still(
     rgb = next(iter(reader.frames())).rgb
     picture = planes_of_rgb(rgb, matrix=context.matrix, step=context.step)
     screen = build_screen(explanation, context)
-    return drawn_picture(screen, frame_state(Pass((schedule,)), context.clip, picture, 0))
+    screen.draw(FrameState.of(Pass((schedule,)), context.clip, picture, 0))
+    return rgb_of_planes(screen.canvas.drawn.planes, matrix=context.matrix)
 
 
 def _write_png(path: Path, rgb: ByteArray) -> None:

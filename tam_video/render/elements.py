@@ -17,6 +17,7 @@ from tam_video.render.context import RenderContext, ViewGeometry
 from tam_video.render.fonts import FontStack
 from tam_video.render.heat import HeatBlender, HeatField, heat_tables, mark_unseen
 from tam_video.render.marks import draw_box, draw_contours
+from tam_video.render.schedule import ClipClock, Pass
 from tam_video.render.text_drawing import text_image
 from tam_video.render.theme import DIM, TEXT, WHITE, Color
 from tam_video.render.timeline import TimeAxis, clock_text, draw_strip
@@ -45,6 +46,19 @@ class FrameState:
     subjects: tuple[Subject, ...]
     shown: tuple[tuple[float, float], ...]
     _scaled: dict[tuple[int, int], Planes] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, each: Pass, clip: ClipClock, picture: Planes, frame: int) -> FrameState:
+        """Return a frame of a pass with the subject of every run."""
+        turns = [(schedule, schedule.turn_index(frame)) for schedule in each.schedules]
+        ends = [schedule.bounds[turn : turn + 2] for schedule, turn in turns]
+        return cls(
+            picture,
+            frame,
+            float(clip.pts_seconds[frame]),
+            subjects=tuple(schedule.subjects[turn] for schedule, turn in turns),
+            shown=tuple((clip.edge_seconds(start), clip.edge_seconds(end)) for start, end in ends),
+        )
 
     def scaled(self, width: int, height: int) -> Planes:
         """Return the picture in another size; each size is computed once."""
@@ -176,7 +190,7 @@ class TimeStrip:
         cursor = 2 * int(self._axis.share(state.seconds) * (rect.width - 2) / 2)
         start, stop = self._cursor, cursor + 2
         if self._strips is None or self._key != key or cursor < self._cursor:
-            strip = draw_strip(
+            past, future = draw_strip(
                 self._axis,
                 width=rect.width,
                 height=rect.height,
@@ -184,7 +198,7 @@ class TimeStrip:
                 shown=key[1],
             )
             self._key = key
-            self._strips = (canvas.sprite(strip.past), canvas.sprite(strip.future))
+            self._strips = (canvas.sprite(past), canvas.sprite(future))
             start, stop = 0, rect.width
         for sprite, left, right in zip(self._strips, (start, cursor), (cursor, stop), strict=True):
             if left < right:

@@ -1,8 +1,8 @@
-"""Which font draws which character.
+"""The font of each character.
 
-Owns: the fonts in the wheel (DejaVu Sans for Latin, Greek, Cyrillic, Arabic, Hebrew and symbols;
-Noto Sans SC for Chinese and kana; Noto Sans KR for Hangul; Noto Emoji), a font of the user's choice
-before them and fonts of the system after them.
+Owns the fonts in the wheel (DejaVu Sans for Latin, Greek, Cyrillic, Arabic, Hebrew and symbols;
+Noto Sans SC for Chinese and kana; Noto Sans KR for Hangul; Noto Emoji). A font that the user
+chooses comes before them, fonts of the system after them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHIPPED = (
     "NotoSansKR-Regular.woff2",
     "NotoEmoji-Regular.woff2",
 )
-# Looked up by name only when no shipped font has a character.
+# Searched by name only if no shipped font has a character.
 _SYSTEM = (
     "NotoSansCJK-Regular.ttc",
     "NotoSansKR-Regular.otf",
@@ -54,7 +54,7 @@ _JOINERS = frozenset("\u200c\u200d\u200e\u200f\u2060\ufe0e\ufe0f")
 
 @dataclass(eq=False)
 class FontStack:
-    """Fonts of one size in order of preference, asked character by character.
+    """Fonts of one size in order of preference, chosen for each character.
 
     Attributes:
         size_px: em size in pixels.
@@ -63,83 +63,71 @@ class FontStack:
 
     size_px: int
     chosen: str | None = None
-    _fonts: dict[str, FreeTypeFont | None] = field(default_factory=dict, repr=False)
-    _places: dict[str, FreeTypeFont] = field(default_factory=dict, repr=False)
+    _fonts: dict[str, FreeTypeFont] = field(default_factory=dict, repr=False)
 
     @property
     def base(self) -> FreeTypeFont:
         """The first font; its metrics set the line height."""
-        if self.chosen is not None:
-            font = self._font(self.chosen)
-            if font is None:
-                raise ConfigError(
-                    f"cannot open font {self.chosen!r}",
-                    hint="give a .ttf, .otf or .ttc file, or leave --font out",
-                )
-            return font
-        font = self._font(_SHIPPED[0])
+        font = _open_font(self.chosen or _SHIPPED[0], self.size_px)
+        if font is None and self.chosen:
+            raise ConfigError(
+                f"cannot open font {self.chosen!r}",
+                hint="give a .ttf, .otf or .ttc file, or omit --font",
+            )
         if font is None:
             raise ConfigError(f"{_SHIPPED[0]} is missing", hint="install tam-video again")
         return font
 
     def runs(self, text: str) -> list[tuple[str, FreeTypeFont]]:
-        """Split text into stretches that one font draws; marks and joiners stay with their letter.
-
-        Args:
-            text: one line.
+        """Split one line of text where its font changes; marks and joiners stay with their letter.
 
         Returns:
-            (stretch, font) in order; joined, the stretches are the text.
+            (part, font) in order; the parts joined are the text.
         """
-        found: list[tuple[str, FreeTypeFont]] = []
+        runs: list[tuple[str, FreeTypeFont]] = []
         for character in text:
-            last = found[-1][1] if found else None
+            last = runs[-1][1] if runs else None
             stays = unicodedata.combining(character) or character in _JOINERS or character == " "
             font = last if stays and last is not None else self._font_for(character)
             if font is last:
-                found[-1] = (found[-1][0] + character, font)
+                runs[-1] = (runs[-1][0] + character, font)
             else:
-                found.append((character, font))
-        return found
+                runs.append((character, font))
+        return runs
 
     def length(self, text: str) -> float:
-        """Advance width of a line of text in pixels."""
+        """Return the advance width of a line of text in pixels."""
         return sum(font.getlength(run) for run, font in self.runs(text))
 
     def _font_for(self, character: str) -> FreeTypeFont:
-        if character not in self._places:
-            self._places[character] = self._find(character)
-        return self._places[character]
+        if character not in self._fonts:
+            self._fonts[character] = self._find(character)
+        return self._fonts[character]
 
     def _find(self, character: str) -> FreeTypeFont:
-        chosen = () if self.chosen is None else (self.chosen,)
+        chosen = (self.chosen,) if self.chosen else ()
         for name in (*chosen, *_SHIPPED, *_SYSTEM):
-            font = self._font(name)
+            font = _open_font(name, self.size_px)
             if font is not None and _has_glyph(font, character):
                 return font
         return self.base
 
-    def _font(self, name: str) -> FreeTypeFont | None:
-        if name not in self._fonts:
-            self._fonts[name] = _open_font(name, self.size_px)
-        return self._fonts[name]
-
 
 @lru_cache(maxsize=128)
 def _open_font(name: str, size_px: int) -> FreeTypeFont | None:
-    """Open a shipped font, a file, or a system font by name; None where it can't be had."""
+    """Open a shipped font, a file, or a system font by name; None if there is no such font."""
     from PIL import ImageFont
 
-    place = _FOLDER / name if name in _SHIPPED else Path(name)
+    path = _FOLDER / name if name in _SHIPPED else Path(name)
     try:
-        return ImageFont.truetype(str(place), size_px)
+        return ImageFont.truetype(str(path), size_px)
     except OSError:
         _log.debug("no font %s", name)
         return None
 
 
 def _has_glyph(font: FreeTypeFont, character: str) -> bool:
-    """Whether a font draws a character itself, not as its "missing" box."""
+    """Return whether a font has a glyph for a character, other than its "missing" box."""
     box = font.getmask(_NEVER_ASSIGNED)
     glyph = font.getmask(character)
     return glyph.size != box.size or bytes(glyph) != bytes(box)

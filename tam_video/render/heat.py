@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,37 +16,27 @@ from tam_video.render.canvas import RGB, Rect, part, to_yuv
 from tam_video.render.overlay import (
     TimeWindow,
     color_table,
-    heat_shares,
     slots_around,
-    unseen_marks,
     upsample,
 )
 from tam_video.types import ByteArray, Float64Array, FloatArray, View
 from tam_video.video.planes import Planes
 
+HeatTables: TypeAlias = tuple[ByteArray, tuple[ByteArray, ByteArray, ByteArray]]
+
 _WHOLE = View()
+_UNSEEN_SHARE = 0.3  # brightness that is kept where the model saw nothing
+_HATCH_GRAY = 50
+_HATCHES = 12  # diagonal lines along the shorter side: more would cost bytes
 _FADE_STEPS = 16  # between two slots: more are not visible
 _FADES_A_SECOND = 12  # more are not visible either, and each costs as much as drawing a frame
 _KEPT_SLOTS = 3
 _INVISIBLE_HEAT = 2  # of 255: changes a picture by less than one level
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class HeatTables:
-    """The blend of each of the 256 heat levels.
-
-    Attributes:
-        kept: uint8 [256], weight of the picture, in 255ths.
-        added: uint8 [256] each, the values added to the three planes.
-    """
-
-    kept: ByteArray
-    added: tuple[ByteArray, ByteArray, ByteArray]
-
-
 @lru_cache(maxsize=32)
 def heat_tables(colormap: str, opacity: float, threshold: float, matrix: int) -> HeatTables:
-    """Return the blend tables of a look.
+    """Return the blend of each of the 256 heat levels.
 
     Args:
         colormap: one of `COLORMAPS`.
@@ -53,15 +44,20 @@ def heat_tables(colormap: str, opacity: float, threshold: float, matrix: int) ->
         threshold: heat below it is not drawn, in [0, 1).
         matrix: H.273 matrix number of the planes.
 
+    Returns:
+        The weight of the picture, in 255ths, and the values added to each of the three planes:
+        uint8 [256] each.
+
     Raises:
         UnknownNameError: there is no such colormap.
     """
-    shares = heat_shares(opacity, threshold)
+    levels = np.arange(256) / 255.0
+    shares = np.where(levels >= threshold, opacity * levels, 0.0)
     kept = np.rint(255.0 * (1.0 - shares))
     # The rest of the rounded weight goes to the colour, so that white stays white and gray gray.
     added = np.rint((1.0 - kept / 255.0)[:, None] * to_yuv(color_table(colormap), matrix))
     y, u, v = (np.ascontiguousarray(each) for each in added.T.astype(np.uint8))
-    return HeatTables(kept.astype(np.uint8), (y, u, v))
+    return kept.astype(np.uint8), (y, u, v)
 
 
 @dataclass(eq=False)
@@ -166,10 +162,11 @@ class HeatBlender:
         small = large
         if self._step == 2:
             small = np.asarray(cv2.resize(large, (area.width // 2, area.height // 2)), np.uint8)
-        kept = [np.asarray(cv2.LUT(each, self._tables.kept), np.uint8) for each in (large, small)]
+        weights, tables = self._tables
+        kept = [np.asarray(cv2.LUT(each, weights), np.uint8) for each in (large, small)]
         added = (
             np.asarray(cv2.LUT(each, table), np.uint8)
-            for each, table in zip((large, small, small), self._tables.added, strict=True)
+            for each, table in zip((large, small, small), tables, strict=True)
         )
         return list(zip((kept[0], kept[1], kept[1]), added, strict=True))
 
@@ -214,10 +211,17 @@ def mark_unseen(picture: Planes, view: View, *, matrix: int) -> Planes:
 def _plane_marks(
     view: View, width: int, height: int, step: int, matrix: int
 ) -> list[tuple[ByteArray, ByteArray]] | None:
-    """Return (kept, added) of each plane."""
-    marks = unseen_marks(view, width, height)
-    if marks is None:
+    """Return the weight of the picture, in 255ths, and the value added, for each plane."""
+    x, y = (np.arange(width) + 0.5) / width, ((np.arange(height) + 0.5) / height)[:, None]
+    unseen = (y < view.top) | (y > view.bottom) | (x < view.left) | (x > view.right)
+    if not unseen.any():
         return None
+    pitch = max(6, min(width, height) // _HATCHES)
+    is_line = np.add.outer(np.arange(height), np.arange(width)) % pitch < max(1, pitch // 8)
+    marks = (
+        np.where(unseen, round(255 * _UNSEEN_SHARE), 255).astype(np.uint8),
+        np.where(unseen & is_line, _HATCH_GRAY, 0).astype(np.uint8),
+    )
     black, white = to_yuv(np.array([(0, 0, 0), (255, 255, 255)], dtype=np.float64), matrix)
     planes = []
     for base, gain, every in zip(black, white - black, (1, step, step), strict=True):

@@ -18,9 +18,6 @@ from tam_video.types import ByteArray, Float64Array, FloatArray, View
 COLORMAPS: tuple[str, ...] = get_args(Colormap)
 
 _WHOLE = View()
-_UNSEEN_SHARE = 0.3  # brightness that is kept where the model saw nothing
-_HATCH_GRAY = 50
-_HATCHES = 12  # diagonal lines along the shorter side: more would cost bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,32 +98,6 @@ def _cell_weights(num_cells: int, size: int, start: float, end: float) -> FloatA
     return weights
 
 
-def unseen_marks(view: View, width: int, height: int) -> tuple[ByteArray, ByteArray] | None:
-    """Return how the pixels that the model did not see are dimmed and hatched.
-
-    Args:
-        view: the part of the picture that the model saw.
-        width: picture width W in pixels.
-        height: picture height H in pixels.
-
-    Returns:
-        uint8 [H, W] each: the brightness that is kept, in 255ths, and the gray that is added; None
-        if the model saw the whole picture.
-    """
-    columns = (np.arange(width) + 0.5) / width
-    rows = (np.arange(height) + 0.5) / height
-    unseen = ((rows < view.top) | (rows > view.bottom))[:, None] | (
-        (columns < view.left) | (columns > view.right)
-    )
-    if not unseen.any():
-        return None
-    pitch = max(6, min(width, height) // _HATCHES)
-    is_line = np.add.outer(np.arange(height), np.arange(width)) % pitch < max(1, pitch // 8)
-    kept = np.where(unseen, round(255 * _UNSEEN_SHARE), 255).astype(np.uint8)
-    added = np.where(unseen & is_line, _HATCH_GRAY, 0).astype(np.uint8)
-    return kept, added
-
-
 @lru_cache(maxsize=len(COLORMAPS))
 def color_table(name: str) -> ByteArray:
     """Return the 256 colours of a colormap, cold to hot.
@@ -149,17 +120,3 @@ def color_table(name: str) -> ByteArray:
     table = np.ascontiguousarray(np.asarray(bgr, dtype=np.uint8)[:, 0, ::-1])
     table.flags.writeable = False
     return table
-
-
-def heat_shares(opacity: float, threshold: float) -> Float64Array:
-    """Return the opacity of each heat level.
-
-    Args:
-        opacity: at full heat, in [0, 1].
-        threshold: heat below it is not drawn, in [0, 1).
-
-    Returns:
-        float64 [256], in [0, 1].
-    """
-    levels = np.arange(256) / 255.0
-    return np.where(levels >= threshold, opacity * levels, 0.0)

@@ -12,6 +12,7 @@ from tam_video.render.elements import (
     Caption,
     Clock,
     Element,
+    FrameState,
     PicturePane,
     PlainPane,
     SubjectSelector,
@@ -59,6 +60,11 @@ class Screen:
     elements: tuple[Element, ...]
     square_pixels: bool = True
     warnings: tuple[str, ...] = ()
+
+    def draw(self, state: FrameState) -> None:
+        """Draw all elements on the canvas."""
+        for element in self.elements:
+            element.draw(self.canvas, state)
 
 
 def build_screen(explanation: Explanation, context: RenderContext) -> Screen:

@@ -20,7 +20,6 @@ from tam_video.types import ByteArray
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
-    from matplotlib.patches import Rectangle
 
 _DPI = 100  # pixels of the sheet to an inch of the page
 
@@ -46,16 +45,7 @@ class SheetPicture:
     rgb: ByteArray
 
 
-@dataclass(frozen=True, slots=True)
-class SheetFrame:
-    """An outline inside a rectangle (x, y, width, height), in pixels."""
-
-    rect: tuple[int, int, int, int]
-    color: Color
-    width_px: int = 3
-
-
-SheetItem: TypeAlias = SheetText | SheetPicture | SheetFrame
+SheetItem: TypeAlias = SheetText | SheetPicture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,10 +105,6 @@ def _write_png(sheet: Sheet, path: Path) -> None:
     for item in sheet.items:
         if isinstance(item, SheetPicture):
             picture.paste(Image.fromarray(item.rgb), (item.x, item.y))
-        elif isinstance(item, SheetFrame):
-            x, y, width, height = item.rect
-            box = (x, y, x + width - 1, y + height - 1)
-            draw.rectangle(box, outline=item.color, width=item.width_px)
         else:
             place, fill = (item.x, item.baseline), item.color
             write_line(draw, item.text, place, fonts=item.fonts, fill=fill, anchor=item.anchor)
@@ -144,15 +130,13 @@ def _write_vectors(sheet: Sheet, path: Path, kind: str, fonts: _PlainFonts) -> N
                 height, width = item.rgb.shape[:2]
                 extent = (item.x, item.x + width, item.y + height, item.y)
                 axes.imshow(item.rgb, extent=extent, interpolation="none", aspect="auto")
-            elif isinstance(item, SheetFrame):
-                axes.add_patch(_outline(item))
             else:
                 for run in line_runs(item.text, item.x, fonts=item.fonts, anchor=item.anchor):
                     axes.text(
                         run.x,
                         item.baseline,
                         run.text,
-                        color=_share(item.color),
+                        color=[each / 255 for each in item.color],
                         fontproperties=fonts.properties(Path(str(run.font.path))),
                         fontsize=item.fonts.size_px * 72 / _DPI,
                         verticalalignment="baseline",
@@ -161,25 +145,6 @@ def _write_vectors(sheet: Sheet, path: Path, kind: str, fonts: _PlainFonts) -> N
         axes.set(xlim=(0, sheet.width), ylim=(sheet.height, 0))
         date = "CreationDate" if kind == "pdf" else "Date"
         figure.savefig(path, format=kind, metadata={date: None})
-
-
-def _outline(frame: SheetFrame) -> Rectangle:
-    from matplotlib.patches import Rectangle
-
-    x, y, width, height = frame.rect
-    line = frame.width_px
-    return Rectangle(
-        (x + line / 2, y + line / 2),
-        width - line,
-        height - line,
-        fill=False,
-        edgecolor=_share(frame.color),
-        linewidth=line * 72 / _DPI,
-    )
-
-
-def _share(color: Color) -> tuple[float, float, float]:
-    return color[0] / 255, color[1] / 255, color[2] / 255
 
 
 class _PlainFonts:

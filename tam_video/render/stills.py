@@ -21,7 +21,6 @@ from tam_video.render.panes import display_aspect
 from tam_video.render.schedule import chosen_subject
 from tam_video.render.sheet import (
     Sheet,
-    SheetFrame,
     SheetItem,
     SheetPicture,
     SheetText,
@@ -48,14 +47,7 @@ _MIN_TILE_PX, _MAX_TILE_PX = 120, 320
 _MAX_LABEL_PX = 260
 _ANSWER_LINES = 3
 _SCALE_PX = (200, 14)
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenStills:
-    """The paths of the written sheets, and warnings about what was left out."""
-
-    paths: tuple[Path, ...] = ()
-    warnings: tuple[str, ...] = ()
+_FRAME_PX = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +83,7 @@ class _Grid:
 
 def write_stills(
     explanation: Explanation, reader: VideoReader, out_dir: Path, context: RenderContext
-) -> WrittenStills:
+) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Write `stills.png`, `stills.pdf` and `stills.svg`, those that the options name.
 
     Args:
@@ -99,6 +91,9 @@ def write_stills(
         reader: its source, open.
         out_dir: an existing folder.
         context: source, clock, colours and options.
+
+    Returns:
+        The paths of the written sheets, and warnings about what was left out.
 
     Raises:
         ConfigError: the chosen word, token or font does not exist.
@@ -108,14 +103,14 @@ def write_stills(
     """
     kinds = context.look.stills
     if not kinds:
-        return WrittenStills()
+        return (), ()
     check_libraries(kinds)
     sheet = contact_sheet(explanation, reader, context)
     paths = tuple(out_dir / f"stills.{kind}" for kind in kinds)
     write_sheets(sheet, paths)
     left_out = len(_subjects(explanation, context.look)) - MAX_ROWS
     warnings = (f"the stills leave out {left_out} of the words",) if left_out > 0 else ()
-    return WrittenStills(paths, warnings)
+    return paths, warnings
 
 
 def contact_sheet(explanation: Explanation, reader: VideoReader, context: RenderContext) -> Sheet:
@@ -198,16 +193,17 @@ def _pictures(
     ]
     items: list[SheetItem] = []
     for row, subject in enumerate(grid.rows):
+        energy = subject.energy
+        warmth = np.zeros(len(grid.slots)) if energy is None else energy[grid.slots]
         rect = Rect(0, 0, width, height)
         pane = PicturePane(rect, geometry, always(subject), context)
         for column, state in enumerate(states):
             pane.draw(canvas, state)
             rgb = rgb_of_planes(canvas.drawn.planes, matrix=canvas.matrix)
+            if column == warmth.argmax() and warmth.max() > 0:
+                rgb[:_FRAME_PX] = rgb[-_FRAME_PX:] = _ACCENT
+                rgb[:, :_FRAME_PX] = rgb[:, -_FRAME_PX:] = _ACCENT
             items.append(SheetPicture(*grid.corner(row, column), rgb))
-        energy = subject.energy
-        if energy is not None and energy[grid.slots].max() > 0:
-            hottest = grid.corner(row, int(energy[grid.slots].argmax()))
-            items.append(SheetFrame((*hottest, width, height), _ACCENT))
     return items
 
 

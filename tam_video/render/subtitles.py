@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from tam_video.render.output import replacing_output
@@ -13,8 +14,6 @@ _NOTE = (
     "NOTE Times say when the annotated clip shows the heat of a word or token.\n"
     "They are not when it was spoken or generated."
 )
-# A backslash is markup of the subtitle library, the others are markup of WebVTT.
-_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ def escape_cue(text: str) -> str:
     """
     drawn = (" " if unicodedata.category(each) in ("Cc", "Cs") else each for each in text)
     plain = " ".join("".join(drawn).split())
-    return "".join(_ESCAPES.get(character, character) for character in plain)
+    return escape(plain, quote=False).replace("\\", "&#92;")  # a backslash is markup of pysubs2
 
 
 def write_vtt(path: Path, cues: Iterable[Cue], *, note: str = _NOTE) -> Path:

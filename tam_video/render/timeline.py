@@ -1,6 +1,6 @@
-"""The strip under the answer: when the model looked, how hot the word was then, and where we are.
+"""The time strip below the answer: the slots, the energy of the word in each, and its turn.
 
-Pure drawing; what has passed and what is to come are two pictures of one strip.
+The past and the future are two pictures of one strip.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from tam_video.types import ByteArray, Float64Array
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
-_FINER = 3  # drawn this much larger and scaled down: smooth edges
-_BASE_SHARE = 0.74  # of the height: the line that the ticks hang on
+_FINER = 3  # drawn this much larger and scaled down, for smooth edges
+_BASE_SHARE = 0.74  # of the height: the line above the ticks
 _TICKS_END = 0.96
 
 
@@ -29,8 +29,8 @@ class TimeAxis:
     Attributes:
         start_seconds: pts of the first frame.
         end_seconds: end of the last frame.
-        slot_seconds: float64 [t], the times of the slots; none for an axis without ticks.
-        window: the stretch that the slots speak for.
+        slot_seconds: float64 [t], the times of the slots; empty for an axis without ticks.
+        window: the time range of the slots.
     """
 
     start_seconds: float
@@ -39,19 +39,11 @@ class TimeAxis:
     window: TimeWindow
 
     def share(self, seconds: float) -> float:
-        """How far along a moment is, in [0, 1]."""
+        """Return the position of a time on the axis, in [0, 1]."""
         length = self.end_seconds - self.start_seconds
         if length <= 0:
             return 0.0
         return min(1.0, max(0.0, (seconds - self.start_seconds) / length))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Strip:
-    """A strip as it looks where time has passed, and where it has not: uint8 [H, W, 3] each."""
-
-    past: ByteArray
-    future: ByteArray
 
 
 def draw_strip(
@@ -61,7 +53,7 @@ def draw_strip(
     height: int,
     energy: Float64Array | None = None,
     shown: tuple[float, float] | None = None,
-) -> Strip:
+) -> tuple[ByteArray, ByteArray]:
     """Draw a strip: ticks at the slots, the energy above them.
 
     Args:
@@ -69,25 +61,25 @@ def draw_strip(
         width: in pixels.
         height: in pixels.
         energy: float64 [t], >= 0, of each slot; scaled to its own maximum.
-        shown: from when to when the word is shown, on the axis's clock.
+        shown: the time range in which the word is shown, on the axis's clock.
+
+    Returns:
+        The strip in the colours of the past and of the future, uint8 [H, W, 3] each.
     """
-    line = _energy_line(axis, energy)
-    past, future = (
-        _draw(axis, line, shown, size=(width, height), color=color)
-        for color in (LIT, mix(BACKGROUND, DIM, 0.75))
-    )
-    return Strip(past, future)
+    line, size = _energy_line(axis, energy), (width, height)
+    past = _draw(axis, line, shown, size=size, color=LIT)
+    return past, _draw(axis, line, shown, size=size, color=mix(BACKGROUND, DIM, 0.75))
 
 
 def _energy_line(axis: TimeAxis, energy: Float64Array | None) -> list[tuple[float, float]]:
-    """(share of the width, share of the height) of the energy's outline, held as heat is held."""
+    """Return the outline of the energy as (x, y) in [0, 1], constant outside of the slots."""
     clean = np.nan_to_num(np.empty(0) if energy is None else energy)
     if not clean.max(initial=0.0) > 0:
         return []
     levels = np.clip(clean / clean.max(), 0.0, 1.0).tolist()
     times = [axis.window.start_seconds, *axis.slot_seconds.tolist(), axis.window.end_seconds]
-    held = [levels[0], *levels, levels[-1]]
-    return [(axis.share(time), level) for time, level in zip(times, held, strict=True)]
+    levels = [levels[0], *levels, levels[-1]]
+    return [(axis.share(time), level) for time, level in zip(times, levels, strict=True)]
 
 
 def _draw(
@@ -127,7 +119,7 @@ def _draw_ticks(draw: ImageDraw, axis: TimeAxis, width: int, height: int, *, col
 
 
 def clock_text(seconds: float) -> str:
-    """A time as players show it, with tenths: "0:03.2", "1:02:03.4"."""
+    """Return a time as players show it, with tenths: "0:03.2", "1:02:03.4"."""
     tenths = max(0, int(seconds * 10 + 1e-6))
     minutes, rest = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)

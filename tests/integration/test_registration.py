@@ -16,7 +16,7 @@ from tam_video.datasets.shapes import make_clip
 from tam_video.datasets.worlds import write_scene
 from tam_video.render.annotate import render_annotated
 from tam_video.render.options import RenderOptions
-from tam_video.render.overlay import color_table, heat_shares
+from tam_video.render.overlay import color_table
 from tam_video.types import Explanation, View, VisualLayout
 from tam_video.video.reader import open_video
 
@@ -98,7 +98,7 @@ def map_centroid(seen: Explanation, slot: int, width: int, height: int) -> np.nd
 
 def drawn_heat(drawn: np.ndarray, plain: np.ndarray) -> np.ndarray:
     """float [H, W]: the heat level that turns one picture into the other, by trying all of them."""
-    shares, colors = heat_shares(0.8, 0.0)[::8], color_table("turbo")[::8].astype(float)
+    shares, colors = 0.8 * np.arange(0, 256, 8) / 255, color_table("turbo")[::8].astype(float)
     best = np.full(drawn.shape[:2], np.inf)
     found = np.zeros(drawn.shape[:2])
     for level, (share, color) in enumerate(zip(shares, colors, strict=True)):

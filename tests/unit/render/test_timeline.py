@@ -41,7 +41,7 @@ def test_time_runs_from_left_to_right_and_stops_at_the_ends():
 
 def test_ticks_stand_at_the_slots():
     strip = draw_strip(axis(), width=301, height=40)
-    bottom = strip.past[-6:-2]
+    bottom = strip[0][-6:-2]
     columns = np.flatnonzero(inked(bottom))
     groups = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
     middles = [group.mean() for group in groups]
@@ -50,7 +50,7 @@ def test_ticks_stand_at_the_slots():
 
 def test_the_energy_is_highest_at_its_slot():
     strip = draw_strip(axis(), width=300, height=40, energy=np.array([0.1, 0.9, 0.1]))
-    heights = inked(strip.past[:28])
+    heights = inked(strip[0][:28])
     assert abs(int(heights.argmax()) - 150) <= 4
     assert heights[150] > 3 * heights[30] > 0
 
@@ -58,14 +58,14 @@ def test_the_energy_is_highest_at_its_slot():
 def test_no_energy_is_drawn_outside_of_the_window():
     energy = np.ones(3)
     strip = draw_strip(axis(end=40.0), width=300, height=40, energy=energy)
-    heights = inked(strip.future[:28])
+    heights = inked(strip[1][:28])
     assert heights[:95].min() > 10
     assert heights[105:].max() == 0
 
 
 def test_the_turn_is_marked():
     plain, marked = (
-        draw_strip(axis(), width=300, height=40, shown=shown).past for shown in (None, (12, 14))
+        draw_strip(axis(), width=300, height=40, shown=shown)[0] for shown in (None, (12, 14))
     )
     columns = np.flatnonzero((plain != marked).any(axis=(0, 2)))
     assert (columns.min(), columns.max()) == pytest.approx((60, 120), abs=2)
@@ -79,4 +79,4 @@ def test_the_turn_is_marked():
 )
 def test_any_energy_and_size_can_be_drawn(energy, width, height):
     strip = draw_strip(axis(), width=width, height=height, energy=energy)
-    assert strip.past.shape == strip.future.shape == (height, width, 3)
+    assert strip[0].shape == strip[1].shape == (height, width, 3)
