@@ -153,10 +153,11 @@ def verify_run(folder: Path, *, hashes: bool = False) -> bool:
         hashes: compare the SHA-256 of the files too.
     """
     try:
-        return all(
+        files = read_manifest(folder)
+        return bool(files) and all(
             (folder / name).stat().st_size == file["bytes"]
             and (not hashes or sha256(folder / name) == file["sha256"])
-            for name, file in read_manifest(folder).items()
+            for name, file in files.items()
         )
     except (RunFolderError, OSError, KeyError, TypeError):
         return False

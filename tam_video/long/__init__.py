@@ -1,6 +1,6 @@
 """Long videos: what moves, windows over it, and their explanations as one timeline."""
 
+from tam_video.long.document import LongResult as LongResult
 from tam_video.long.run import default_long_dir as default_long_dir
 from tam_video.long.run import explain_long as explain_long
-from tam_video.long.work import LongOptions as LongOptions
-from tam_video.long.work import LongResult as LongResult
+from tam_video.long.windows import LongOptions as LongOptions

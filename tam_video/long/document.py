@@ -5,7 +5,7 @@ Times are seconds from the source's first frame, as a player shows them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,30 @@ class WindowResult:
     answer: str = ""
     error: TamVideoError | None = None
     is_resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LongResult:
+    """The result of a long video.
+
+    Attributes:
+        folder: the output folder.
+        timeline: content of `timeline.json`.
+        windows: the windows, in order of time; none where nothing moved.
+        files: "timeline", and where they were written "report", "video", "captions", "answers".
+        warnings: fallbacks that were taken.
+    """
+
+    folder: Path
+    timeline: Mapping[str, Any]
+    windows: tuple[WindowResult, ...]
+    files: Mapping[str, Path]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[WindowResult, ...]:
+        """The windows that failed; the next run of the same job tries them again."""
+        return tuple(each for each in self.windows if each.error is not None)
 
 
 def window_row(result: WindowResult, *, folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A long video, from a file to one timeline: gate, windows, answers, one film, one page."""
+"""Explain a long video: motion gate, windows, answers, one annotated video, one report."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pathlib import Path
 
 from tam_video.config import RunConfig
 from tam_video.errors import ConfigError
+from tam_video.long.document import LongResult
 from tam_video.long.film import check_layout
-from tam_video.long.folder import LongFolder
+from tam_video.long.folder import LONG_VIDEO
 from tam_video.long.scenes import check_scene_library
-from tam_video.long.work import LongOptions, LongResult, LongWork
+from tam_video.long.windows import LongOptions
+from tam_video.long.work import LongWork
 from tam_video.methods import METHODS
 from tam_video.models import VideoModel
 from tam_video.pipeline import build_conversation
@@ -23,6 +25,7 @@ from tam_video.stages import StageProgress, StageTimer
 from tam_video.types import Message
 from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, checked_path, open_video
 from tam_video.video.source import file_fingerprint
+from tam_video.workspace.workspace import Workspace
 
 
 def explain_long(
@@ -36,27 +39,29 @@ def explain_long(
     options: LongOptions | None = None,
     limits: ReadLimits = DEFAULT_LIMITS,
     force: bool = False,
+    verify: bool = False,
     progress: StageProgress | None = None,
 ) -> LongResult:
-    """Ask about every window of a long video where something moves, and write one timeline.
+    """Explain every window of a long video that contains motion, and write one timeline.
 
     Args:
         video: a video file.
-        folder: what is written; a folder of the same job is gone on with.
+        folder: the output folder; one of the same job is resumed.
         question: one question; or give a `conversation`.
         conversation: turns that end with a user turn.
         model: a loaded model, or the name that `load_model` takes; overrides `config.model`.
         config: all other settings; its start and end choose a part of the video.
         options: windows, gate, and what is written.
         limits: what the file may declare before it is refused.
-        force: begin again where the folder holds a long video.
-        progress: called as the work goes on.
+        force: start over in a folder of a long video.
+        verify: compare the hashes of finished windows, not only the sizes of their files.
+        progress: called with the stage, the steps done and their total.
 
     Returns:
-        What was found. Nothing moved where it has no windows; then no model was loaded.
+        The result. Without windows nothing moved, and no model was loaded.
 
     Raises:
-        ConfigError: settings or a question that make no sense.
+        ConfigError: invalid settings or no question; another process works in the folder.
         InputError: the video can't be read.
         ModelError: the model can't be loaded, or failed at every window.
         OutputError: the folder holds something else, or can't be written.
@@ -68,28 +73,30 @@ def explain_long(
     turns = build_conversation(question, conversation, num_inputs=1)
     path, stages = checked_path(video), StageTimer(progress)
     named = model.name if model is not None and not isinstance(model, str) else settings.model
-    asked = {
+    identity = {
         "video": file_fingerprint(path),
         "settings": {**settings.model_dump(mode="json"), "model": named},
         "options": asdict(chosen),
         "turns": [asdict(turn) for turn in turns],
     }
     with ExitStack() as stack:
-        place = stack.enter_context(LongFolder.opened(Path(folder), asked, force=force))
+        workspace = stack.enter_context(
+            Workspace.opened(Path(folder), LONG_VIDEO, identity, force=force)
+        )
         with stages.stage("open"):
             opened = open_video(path, reader=settings.reader, limits=limits)
             reader = stack.enter_context(opened)
         if reader.info.is_image:
             raise ConfigError(f"{path.name} is a picture", hint="leave --window out")
-        work = LongWork(reader, place, settings, chosen, turns, limits, stages)
-        return work.run(model)
+        work = LongWork(reader, workspace, settings, chosen, turns, limits=limits, stages=stages)
+        return work.run(model, verify=verify)
 
 
 def _checked(settings: RunConfig, model: str | VideoModel | None) -> RunConfig:
-    """The settings, wrong names told before anything is read.
+    """Check the settings before anything is read.
 
     Raises:
-        ConfigError: a name that is unknown, or settings that no window can have.
+        ConfigError: an unknown name, or settings that windows cannot have.
     """
     if settings.timestamps:
         raise ConfigError(
@@ -104,11 +111,11 @@ def _checked(settings: RunConfig, model: str | VideoModel | None) -> RunConfig:
 def default_long_dir(
     video: Path, config: RunConfig, turns: Sequence[Message], options: LongOptions
 ) -> Path:
-    """`tam_runs/<stem>-<hash>`: the same job has the same folder.
+    """Return `tam_runs/<stem>-<hash>`; the same job has the same folder.
 
     Raises:
         VideoOpenError: the video can't be read.
     """
-    place = default_run_dir(video, config, turns, answer=None)
+    folder = default_run_dir(video, config, turns, answer=None)
     key = hashlib.sha256(repr(options).encode()).hexdigest()[:4]
-    return place.with_name(f"{place.name}-{key}")
+    return folder.with_name(f"{folder.name}-{key}")

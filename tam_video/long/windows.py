@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, pairwise
+from typing import Literal
 
 from tam_video.errors import ConfigError
-from tam_video.long.gate import ActiveSpan
+from tam_video.long.gate import ActiveSpan, GateOptions
 from tam_video.settings.parse import seconds
 
 _SHORTEST_SHARE = 0.25  # of a window: a shorter rest belongs to the window before it
@@ -44,6 +45,24 @@ class WindowOptions:
     def stride(self) -> float:
         """Seconds from one window to the next."""
         return self.window_seconds if self.stride_seconds is None else self.stride_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class LongOptions:
+    """Options of a long video.
+
+    Attributes:
+        windows: how it is divided.
+        gate: what counts as motion; None to explain every window.
+        film: content of the annotated MP4: "windows" for the explained windows only, "whole" for
+            the whole video, with heat where it was explained.
+        report: whether reports are written, of each window and of the video.
+    """
+
+    windows: WindowOptions = field(default_factory=WindowOptions)
+    gate: GateOptions | None = field(default_factory=GateOptions)
+    film: Literal["windows", "whole"] = "windows"
+    report: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from tam_video.errors import (
     VideoOpenError,
 )
 from tam_video.export.document import read_explanation
+from tam_video.export.manifest import verify_run
 from tam_video.long import LongOptions, explain_long
 from tam_video.long.gate import active_spans, looks
 from tam_video.long.scenes import scene_borders
@@ -144,6 +145,39 @@ def test_ended_run_goes_on_with_the_rest(finished, camera, model, tmp_path, monk
     assert (folder / "annotated.mp4").is_file()
 
 
+@pytest.mark.parametrize("damage", ["manifest", "missing", "truncated", "changed"])
+def test_a_damaged_window_is_explained_again(
+    finished, camera, model, tmp_path, monkeypatch, damage
+):
+    folder = shutil.copytree(finished.folder, tmp_path / "out")
+    run_dir = folder / finished.timeline["windows"][1]["run"]
+    maps = run_dir / "maps.npz"
+    content = maps.read_bytes()
+    if damage == "manifest":
+        (run_dir / "manifest.json").unlink()
+    elif damage == "missing":
+        maps.unlink()
+    elif damage == "truncated":
+        maps.write_bytes(content[:100])
+    else:
+        maps.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    calls = []
+    generate = model.generate
+    monkeypatch.setattr(model, "generate", lambda *a, **k: calls.append(1) or generate(*a, **k))
+    again = explain_long(
+        camera,
+        folder,
+        QUESTION,
+        model=model,
+        config=CONFIG,
+        options=OVERLAPPING,
+        verify=damage == "changed",
+    )
+    assert len(calls) == 1
+    assert again.timeline == finished.timeline
+    assert verify_run(run_dir, hashes=True)
+
+
 def test_other_settings_or_another_folder_are_refused(finished, camera, model, tmp_path):
     with pytest.raises(OutputExistsError, match="turns"):
         explain_long(
@@ -160,6 +194,8 @@ def test_a_folder_has_one_process_at_a_time(empty, tmp_path):
     lock = take_lock(tmp_path / "out" / ".lock")
     with pytest.raises(ConfigError, match="another process works in"):
         explain_long(empty, tmp_path / "out", QUESTION, config=CONFIG)
+    with pytest.raises(ConfigError, match="another process works in"):
+        explain_long(empty, tmp_path / "out", QUESTION, config=CONFIG, force=True)
     os.close(lock)
     assert explain_long(empty, tmp_path / "out", QUESTION, config=CONFIG).windows == ()
 
@@ -261,7 +297,7 @@ def test_command_prints_windows_or_one_object(camera, empty, tmp_path):
     assert len(told.stdout.splitlines()) == 3
     told = run(empty, *given, "--window", "30", "-o", tmp_path / "b")
     assert told.exit_code == 0
-    assert "nothing moved" in told.stdout
+    assert "no motion" in told.stdout
 
 
 @pytest.mark.parametrize(
