@@ -30,7 +30,7 @@ from tam_video.evaluation.score import WordValues, clip_values, score_answer, sc
 from tam_video.evaluation.truth import answer_truth
 from tam_video.metrics import difference_interval, mean_interval
 from tam_video.models import GenerationOptions
-from tam_video.models.base import DEPTH_QUARTERS, LayerPlace
+from tam_video.models.base import DEPTH_QUARTERS, LayerName
 from tam_video.tam.options import DEFAULT, PUBLISHED, ActivationOptions
 from tam_video.types import FloatArray, FrameBatch, Generation, Message
 
@@ -46,7 +46,7 @@ METRICS = (
     "tiou",
     "coherence",
 )
-LAYERS: tuple[LayerPlace, ...] = ("input", *DEPTH_QUARTERS)
+LAYERS: tuple[LayerName, ...] = ("input", *DEPTH_QUARTERS)
 LAST = (4,)
 RAW = ActivationOptions(correction="none", rank_filter=False)
 REFERENCE_POINT = "default"

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tam_video.errors import ConfigError
-from tam_video.models.probing import Probe, ProbeCost
+from tam_video.models.forcing import ProbeCost
+from tam_video.models.probing import Probe
 from tam_video.tam.activation import split_inputs
 from tam_video.tam.normalise import joint_min_max
 from tam_video.types import FloatArray, Generation, Token

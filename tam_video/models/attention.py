@@ -1,8 +1,8 @@
-"""Attention of a decoder while it runs: watched layer by layer, never kept whole.
+"""Read the attention weights of a decoder layer by layer while it runs.
 
-One layer's weights [H, S, S] exist at a time, as in any "eager" pass; what is wanted of them is
-taken before the next layer runs. Layers that mix positions otherwise (linear attention,
-convolutions) show no weights and are left out.
+One layer's weights [H, S, S] exist at a time, as in any "eager" pass; a visitor reads them before
+the next layer runs. Layers that mix positions in another way (linear attention, convolutions) have
+no weights and are left out.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ Visit: TypeAlias = Callable[[int, "Tensor"], None]
 
 @contextmanager
 def watch_attention(decoder: Any, visit: Visit) -> Iterator[None]:
-    """Run a decoder with the "eager" kernel and show the weights of each layer as it passes.
+    """Run a decoder with the "eager" kernel and pass the weights of each layer to a visitor.
 
     Args:
-        decoder: the text decoder; its kernel is put back at the end, whatever happens.
-        visit: called once a layer that has softmax attention, from the lowest on.
+        decoder: the text decoder; its kernel is restored at the end.
+        visit: called once per layer with softmax attention, from the lowest on.
     """
     before = decoder.config._attn_implementation
     with ExitStack() as stack:
         stack.callback(decoder.set_attn_implementation, before)
         decoder.set_attn_implementation("eager")
         for number, layer in enumerate(decoder.layers):
-            seen: list[int] = []
-            show = partial(_show, visit, number, seen)
+            visited: list[int] = []
+            show = partial(_show, visit, number, visited)
             for module in layer.modules():
                 stack.callback(module.register_forward_hook(show).remove)
         yield
 
 
 def _show(
-    visit: Visit, number: int, seen: list[int], _module: Any, _args: Any, output: Any
+    visit: Visit, number: int, visited: list[int], _module: Any, _args: Any, output: Any
 ) -> None:
-    """Hand on the weights of the first module of a layer that returns any."""
-    if seen or not isinstance(output, tuple):
+    """Pass on the weights of the first module of a layer that returns any."""
+    if visited or not isinstance(output, tuple):
         return
     for part in output[1:]:
         if getattr(part, "ndim", 0) == 4 and len(part) == 1 and part.shape[2] == part.shape[3]:
-            seen.append(number)
+            visited.append(number)
             visit(number, part[0].detach())
             return
 
@@ -58,8 +58,8 @@ class AttentionRows:
     """A visitor that keeps the rows of a few positions.
 
     Attributes:
-        layers: numbers of the layers seen.
-        rows: for each, float32 [H, J, S], or [1, J, S] where heads are averaged, on the CPU.
+        layers: numbers of the layers visited.
+        rows: for each, float32 [H, J, S], or [1, J, S] if heads are averaged, on the CPU.
     """
 
     def __init__(self, positions: list[int], *, average_heads: bool) -> None:
@@ -69,7 +69,7 @@ class AttentionRows:
         self._average_heads = average_heads
 
     def __call__(self, layer: int, weights: Tensor, /) -> None:
-        """Take a layer's rows."""
+        """Store a layer's rows."""
         rows = weights[:, self._positions].float()
         check_causal(rows, self._positions)
         if self._average_heads:
@@ -79,11 +79,11 @@ class AttentionRows:
 
 
 class Rollout:
-    """A visitor that multiplies the layers up to attention rollout.
+    """A visitor that computes attention rollout.
 
     Source: Abnar & Zuidema, ACL 2020, arXiv:2005.00928: heads averaged, half of the residual added,
     rows normalised, product over the layers; over all positions, visual and text. Only the columns
-    that are asked for are multiplied, which gives the same numbers.
+    `columns` are multiplied, which gives the same numbers.
 
     Attributes:
         product: float32 [S, C] so far, None before the first layer.
@@ -95,7 +95,7 @@ class Rollout:
         self._columns = columns
 
     def __call__(self, _layer: int, weights: Tensor) -> None:
-        """Multiply a layer in."""
+        """Multiply by a layer."""
         import torch
 
         check_causal(weights[:, self._positions], self._positions)
@@ -109,9 +109,9 @@ class Rollout:
 
 
 def check_causal(rows: Tensor, positions: list[int]) -> None:
-    """Check that rows [H, J, S] look at nothing behind their own positions.
+    """Check that rows [H, J, S] attend to nothing after their own positions.
 
-    A kernel that was switched without its mask would; then the weights are not the model's.
+    A kernel that was switched without its mask would; its weights are not those of the model.
 
     Raises:
         ModelError: they do.

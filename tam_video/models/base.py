@@ -1,7 +1,7 @@
-"""What a model is to the rest of tam-video, and what a family tells about itself.
+"""The interface of a model to the rest of tam-video, and the description of a model family.
 
-`VideoModel` is all that the other stages know. `Family` is what one family file adds: where its
-visual tokens sit and what its processor wants. Past this border there is numpy only.
+`VideoModel` is the interface that other packages use; it returns numpy arrays. `Family` describes
+one `model_type`: how to locate its visual tokens and which options its processor needs.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from tam_video.types import (
     VisualLayout,
 )
 
-LayerPlace: TypeAlias = int | float | Literal["input"]
-"""A decoder layer: its number, maybe from the end, a share of the depth, or what enters it."""
+LayerName: TypeAlias = int | float | Literal["input"]
+"""A decoder layer: its number, maybe from the end, a fraction of the depth, or "input"."""
 
-DEPTH_QUARTERS: tuple[LayerPlace, ...] = (0.25, 0.5, 0.75, -1)
+DEPTH_QUARTERS: tuple[LayerName, ...] = (0.25, 0.5, 0.75, -1)
 
 
 def read_layers(
-    layer: LayerPlace | Literal["auto"], *, mixes: bool = True
-) -> tuple[LayerPlace, tuple[LayerPlace, ...]]:
-    """The layer and the further ones to ask for, as in `GenerationOptions`.
+    layer: LayerName | Literal["auto"], *, mixes: bool = True
+) -> tuple[LayerName, tuple[LayerName, ...]]:
+    """Return `layer` and `mixed_layers` of `GenerationOptions`.
 
     Args:
-        layer: one layer, or "auto".
-        mixes: whether "auto" is several layers a quarter of the depth apart, beside the last.
+        layer: one layer, or "auto" for the last one.
+        mixes: whether "auto" adds layers at every quarter of the depth.
     """
     if layer != "auto":
         return layer, ()
@@ -45,26 +45,26 @@ def read_layers(
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """How an answer is made and which states it is read from.
+    """Options of generation, and of the states that scores are computed from.
 
     Attributes:
-        max_new_tokens: length limit of the answer, in tokens.
-        do_sample: draw tokens at random instead of taking the most probable one.
-        temperature: softness of the draw; only with `do_sample`.
-        top_p: nucleus of the draw in (0, 1]; only with `do_sample`.
-        top_k: number of tokens drawn from, 0 for all; only with `do_sample`.
-        seed: seed of the draw.
-        num_candidates: how many candidates are kept for each answer token.
-        layer: decoder layer whose states the scores are read from, through the final norm: 0..L-1,
-            negative from the end, or a share of the depth in (0, 1) such as 0.75; -1 is the model's
-            own last hidden state, "input" what enters the decoder (visual features as they are).
-        mixed_layers: further layers whose scores are kept, each as `layer`; layers that are the
-            same in this model count once.
-        logits: "model": scores are the model's own logits, with its softcap and scale; "head": what
-            `lm_head` gives, before those.
+        max_new_tokens: maximum length of the answer, in tokens.
+        do_sample: sample tokens instead of taking the most probable one.
+        temperature: softmax temperature; only with `do_sample`.
+        top_p: nucleus probability in (0, 1]; only with `do_sample`.
+        top_k: number of tokens to sample from, 0 for all; only with `do_sample`.
+        seed: random seed of sampling.
+        num_candidates: number of candidates kept for each answer token.
+        layer: decoder layer whose states give the scores, through the final norm: 0..L-1, negative
+            from the end, or a fraction of the depth in (0, 1) such as 0.75; -1 is the model's last
+            hidden state, "input" the decoder's input (visual features before any layer).
+        mixed_layers: additional layers whose scores are kept, each like `layer`; layers that are
+            equal in this model count once.
+        logits: "model": scores are the model's logits, with its softcap and scale; "head": the
+            output of `lm_head`, before those.
         class_ids: "own": every token is scored for its own id. "reference": round 0 of the public
-            code, which scores the first prompt token for the arg-max id at its place and the first
-            answer token for the last id of the prompt (xmed-lab/TAM `tam.py`).
+            code, which scores the first prompt token for the arg-max id at its position and the
+            first answer token for the last id of the prompt (xmed-lab/TAM `tam.py`).
     """
 
     max_new_tokens: int = 128
@@ -74,14 +74,14 @@ class GenerationOptions:
     top_k: int = 0
     seed: int = 0
     num_candidates: int = 3
-    layer: LayerPlace = -1
-    mixed_layers: tuple[LayerPlace, ...] = ()
+    layer: LayerName = -1
+    mixed_layers: tuple[LayerName, ...] = ()
     logits: Literal["model", "head"] = "model"
     class_ids: Literal["own", "reference"] = "own"
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.num_candidates < 0 or self.top_k < 0:
-            raise ValueError("max_new_tokens is 1 or more; num_candidates and top_k 0 or more")
+            raise ValueError("max_new_tokens must be 1 or more; num_candidates and top_k 0 or more")
         if not (self.temperature > 0 and 0 < self.top_p <= 1):
             raise ValueError("temperature must be above 0 and top_p in (0, 1]")
 
@@ -90,17 +90,17 @@ DEFAULT_OPTIONS = GenerationOptions()
 
 
 class VideoModel(Protocol):
-    """A video multimodal LLM that can be asked and explained.
+    """A video multimodal LLM whose answers can be explained.
 
     Attributes:
-        name: hub id, folder or alias it was loaded by.
-        revision: hub revision, if one was asked for.
+        name: hub id, folder or alias that was loaded.
+        revision: hub revision, if one was given.
         family: `model_type` of its config.
         dtype: name of its number type ("float32").
-        device: where it runs ("cpu", "cuda:0").
+        device: its device ("cpu", "cuda:0").
         temporal_patch_size: frames that feed one temporal slot.
         num_layers: decoder layers.
-        warnings: fallbacks taken while loading, in words.
+        warnings: messages about the fallbacks taken while loading.
     """
 
     name: str
@@ -113,27 +113,27 @@ class VideoModel(Protocol):
     warnings: tuple[str, ...]
 
     def sample_native(self, info: VideoInfo, pts_seconds: Float64Array) -> IntArray:
-        """Pick frames by the model's own sampling rule.
+        """Choose frames by the model's own sampling rule.
 
         Args:
             info: the video.
-            pts_seconds: float64 [n], ascending times of the frames to choose from.
+            pts_seconds: float64 [n], increasing times of the frames to choose from.
 
         Returns:
-            int64 [k], ascending positions into the n frames.
+            int64 [k], increasing indices into the n frames.
         """
         ...
 
     def frame_size(self, info: VideoInfo, num_frames: int) -> tuple[int, int] | None:
-        """The size that frames may be read in because the model would make them so small itself.
+        """Return the size that the model resizes frames to, so that they can be read in it.
 
         Args:
             info: the video.
-            num_frames: how many frames of it the model will be given.
+            num_frames: number of its frames that the model gets.
 
         Returns:
-            (height, width) in pixels, neither above the source's; None where the model does
-            something else to frames than resize them whole, or makes them larger.
+            (height, width) in pixels, neither above the source's; None if the model does not
+            resize frames whole, or enlarges them.
         """
         ...
 
@@ -150,26 +150,25 @@ class VideoModel(Protocol):
         Args:
             inputs: the frames of the video, or of each video and image of the conversation.
             conversation: turns ending with a user turn; see `Message.inputs`.
-            options: how the answer is made and read.
-            answer: teacher forcing: the answer to explain instead of making one.
+            options: options of generation and scores.
+            answer: the answer to explain by teacher forcing; None to generate one.
 
         Returns:
-            The answer with its tokens, layouts and scores. Control tokens such as the end of
-            turn are left out of the tokens: they are no part of the text.
+            The answer with its tokens, layouts and scores. The tokens exclude control tokens such
+            as the end of turn.
 
         Raises:
-            ConfigError: the conversation or the answer can't be asked.
+            ConfigError: the conversation or the answer is not valid.
             TokenAlignmentError: tokens and cells don't add up.
             ModelError: the model fails, for instance for lack of memory.
         """
         ...
 
     def shared_vision(self) -> AbstractContextManager[Callable[[], None]]:
-        """Encode pictures once for questions in a row, while the block runs; see `sharing`.
+        """Encode frames once for consecutive questions while the block runs; see `sharing`.
 
-        Answers, scores and maps stay the same to the last bit. What is kept takes memory: one
-        clip's input to the vision tower and its features. The block is given a function that lets
-        go of them.
+        Answers, scores and maps are bitwise the same. The vision tower's input and features of one
+        clip stay in memory; the block gets a function that releases them.
         """
         ...
 
@@ -179,11 +178,11 @@ class Checkpoint:
     """A loaded model with its processor.
 
     Attributes:
-        name: hub id, folder or alias it was loaded by.
-        revision: hub revision, if one was asked for.
+        name: hub id, folder or alias that was loaded.
+        revision: hub revision, if one was given.
         model: the transformers model, in evaluation mode.
         processor: the transformers processor.
-        notes: fallbacks taken while loading, in words.
+        notes: messages about the fallbacks taken while loading.
     """
 
     name: str
@@ -195,12 +194,12 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedPrompt:
-    """What the processor made of frames and text, as far as a layout needs it.
+    """The processor's output for frames and text, from which layouts are made.
 
     Attributes:
         input_ids: int64 [L].
-        fields: everything the processor returned, by its names (`video_grid_thw`, ...): what the
-            model takes, and metadata that it does not.
+        fields: everything the processor returned, by name (`video_grid_thw`, ...): the model's
+            inputs, and metadata.
         inputs: the frames of each vision input, in the order of the prompt.
     """
 
@@ -211,11 +210,11 @@ class EncodedPrompt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedLayout:
-    """The layout of one vision input and where its cells sit in the prompt.
+    """The layout of one vision input, and the positions of its cells in the prompt.
 
     Attributes:
         layout: slots, rows and columns, frames and view.
-        positions: int64 [t*h*w], the sequence position that stands for each cell, row-major.
+        positions: int64 [t*h*w], the sequence position of each cell, row-major.
     """
 
     layout: VisualLayout
@@ -232,7 +231,7 @@ class PlacedLayout:
 
 @dataclass(frozen=True, slots=True)
 class LogitTransform:
-    """What a model does to the output of its `lm_head`: `z = cap * tanh(scale * z / cap)`.
+    """What a model applies to the output of its `lm_head`: `z = cap * tanh(scale * z / cap)`.
 
     Attributes:
         scale: factor.
@@ -244,46 +243,46 @@ class LogitTransform:
 
     def __post_init__(self) -> None:
         if self.scale <= 0 or (self.softcap is not None and self.softcap <= 0):
-            raise ValueError("scale and softcap are positive")
+            raise ValueError("scale and softcap must be positive")
 
 
 Status: TypeAlias = Literal["verified", "experimental", "broken-upstream"]
 
 
 def no_options(_batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
-    """No processor options beyond those that every family gets."""
+    """Return no further processor options."""
     return {}
 
 
 def plain_logits(_config: Any) -> LogitTransform:
-    """`lm_head` gives the model's logits."""
+    """Return the identity: the output of `lm_head` is the logits."""
     return LogitTransform()
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What a family file tells about its models: one value per `model_type` in the registry.
+    """Description of the models of one `model_type`, registered in `families`.
 
     Attributes:
         model_type: `model_type` of the config.
-        place: finds the cells of every vision input; raises `TokenAlignmentError` where
-            placeholders and grid don't add up.
-        frames_per_slot: frames that feed one temporal slot, in words or a number, for the table.
-        geometry: how source pixels become cells, in words, for the table.
+        place: locates the cells of every vision input; raises `TokenAlignmentError` if visual
+            tokens and grid don't add up.
+        frames_per_slot: frames that feed one temporal slot, as text for the table.
+        geometry: how source pixels become cells, as text for the table.
         status: "verified": the contract suite passes on the real class with random weights;
-            "experimental": some of it does not; "broken-upstream": transformers itself fails, which
-            `problem` explains.
-        problem: what does not work, in words; shown to the user.
-        default_fps: sampling rate where the processor has no rule of its own, frames per second.
-        default_num_frames: number of frames in that case, for a family that always takes so many.
-        least_frames: frames that the processor needs at least; the last one is repeated.
+            "experimental": parts of it fail; "broken-upstream": transformers itself fails, see
+            `problem`.
+        problem: what does not work, shown to the user.
+        default_fps: sampling rate if the processor has no rule of its own, frames per second.
+        default_num_frames: number of frames in that case, for a family with a fixed number.
+        least_frames: minimum number of frames for the processor; the last one is repeated.
         token_types: whether the model needs `mm_token_type_ids` (M-RoPE or two-way attention would
             be silently wrong without).
-        processor_options: further `processor_kwargs` for given frames.
+        processor_options: further `processor_kwargs` for the frames.
         answer_fill: value of an answer position in the inputs that have one value per position.
-        logit_transform: what the model does after its `lm_head`, from the config.
-        frame_size: (height, width) that the processor makes of `num_frames` whole frames of a
-            source's (height, width); None where it does something else.
+        logit_transform: what the model applies after its `lm_head`, from the config.
+        frame_size: (height, width) that the processor resizes `num_frames` frames of a source's
+            (height, width) to; None if it does not resize them whole.
         model_class: the transformers class that loads it.
         decoder_norm: name of the decoder's final norm.
     """

@@ -1,4 +1,4 @@
-"""The border to torch and transformers: their errors become ours, their chatter stops here."""
+"""Convert errors of torch and transformers into `ModelError`, and silence their warnings."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FEWER_FRAMES = (
 
 @contextmanager
 def library_errors(phase: ModelPhase, *, name: str, revision: str | None = None) -> Iterator[None]:
-    """Turn errors of torch, safetensors, huggingface_hub and transformers into `ModelError`.
+    """Convert errors of torch, safetensors, huggingface_hub and transformers into `ModelError`.
 
     Args:
-        phase: "load" gives `ModelLoadError` and how to get the files, "run" gives `ModelError`.
+        phase: "load" raises `ModelLoadError` with a hint on getting the files, "run" `ModelError`.
         name: the model as the user named it.
-        revision: hub revision, if one was asked for.
+        revision: hub revision, if one was given.
     """
     import torch
     from safetensors import SafetensorError
@@ -59,7 +59,7 @@ def library_errors(phase: ModelPhase, *, name: str, revision: str | None = None)
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence warnings and advice of transformers; progress bars stay on a terminal's stderr."""
+    """Silence warnings of transformers; progress bars are kept if stderr is a terminal."""
     logging = _transformers_logging()
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -76,7 +76,7 @@ def quiet() -> Iterator[None]:
 
 
 def how_to_get(name: str, *, revision: str | None = None) -> str:
-    """Say what to do when files are missing: check the folder, or the download command."""
+    """Return the hint for missing files: what the folder needs, or the download command."""
     if Path(name).is_dir():
         return (
             "the folder needs config.json, *.safetensors and the files of processor and tokenizer"

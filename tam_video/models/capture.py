@@ -1,13 +1,13 @@
-"""Hidden states of a decoder, read by forward hooks that never outlive their block."""
+"""Hidden states and gradients of a decoder, by forward hooks that are removed with their block."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from tam_video.errors import ConfigError
 
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Kept = TypeVar("Kept")
+Layer: TypeAlias = int | Literal["input"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class States:
-    """Hidden states as a model left them, call by call, read without joining them.
+    """Hidden states as a model returned them, call by call, read without joining them.
 
     Attributes:
-        parts: [n, d] of each call: chunks of the prompt, then one state a step.
-        norm: what they are read through, row by row; None where the model has applied it.
+        parts: [n, d] of each call: chunks of the prompt, then one state per step.
+        norm: applied to each row that is read; None if the model has applied it.
     """
 
     parts: Sequence[Tensor]
@@ -33,7 +34,7 @@ class States:
         return sum(map(len, self.parts))
 
     def split(self, num_rows: int) -> Iterator[Tensor]:
-        """Blocks of up to `num_rows` states in order, as `Tensor.split` gives them."""
+        """Yield blocks of up to `num_rows` states in order, like `Tensor.split`."""
         block: list[Tensor] = []
         pieces = (
             part[start : start + num_rows]
@@ -49,7 +50,7 @@ class States:
             yield self._read(block)
 
     def at(self, positions: Sequence[int]) -> Tensor:
-        """[k, d]: the states at some positions."""
+        """Return [k, d], the states at some positions."""
         if not positions:
             return self.parts[0][:0]
         starts = list(accumulate(map(len, self.parts), initial=0))
@@ -68,74 +69,151 @@ class States:
         return joined if self.norm is None else self.norm(joined)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedLayers:
+    """States of some layers, which grow with every call of the model.
+
+    Attributes:
+        layers: the main layer, then the additional ones.
+        last: the model's own last states, call by call.
+        inner: the states of the layers below the last one, call by call.
+        norm: the decoder's final norm.
+    """
+
+    layers: tuple[Layer, ...]
+    last: list[Tensor]
+    inner: Mapping[Layer, list[Tensor]]
+    norm: Any
+
+    def states(self) -> tuple[States, list[States]]:
+        """Return the last states, and those of each layer, to be read through the final norm."""
+        last = States(self.last)
+        read = {layer: States(parts, self.norm) for layer, parts in self.inner.items()}
+        return last, [read.get(layer, last) for layer in self.layers]
+
+
 @contextmanager
-def record_states(module: Any) -> Iterator[list[Tensor]]:
-    """Record what a decoder or one of its layers returns, call by call.
+def record_layers(decoder: Any, layers: Sequence[Layer], *, norm: str) -> Iterator[RecordedLayers]:
+    """Record the states of some layers and of the decoder while the block runs.
 
     Args:
-        module: a torch module returning hidden states [1, n, d], alone, first in a tuple, or as
-            `.last_hidden_state`.
+        decoder: the text decoder.
+        layers: numbers 0..L-1, or "input" for the decoder's input.
+        norm: name of the decoder's final norm.
+    """
+    with ExitStack() as stack:
+        last = stack.enter_context(record_states(decoder))
+        inner = {
+            layer: stack.enter_context(
+                record_inputs(decoder.layers[0])
+                if layer == "input"
+                else record_states(decoder.layers[layer])
+            )
+            for layer in set(layers) - {len(decoder.layers) - 1}
+        }
+        yield RecordedLayers(tuple(layers), last, inner, getattr(decoder, norm))
+
+
+def hidden_states(output: Any) -> Tensor:
+    """Return hidden states [B, n, d] from an output: the tensor, `.last_hidden_state` or item 0."""
+    output = getattr(output, "last_hidden_state", output)
+    states: Tensor = output[0] if isinstance(output, tuple) else output
+    return states
+
+
+@contextmanager
+def record_states(module: Any, *, with_graph: bool = False) -> Iterator[list[Tensor]]:
+    """Record the hidden states that a decoder or one of its layers returns, call by call.
+
+    Args:
+        module: a torch module whose output `hidden_states` understands.
+        with_graph: keep [B, n, d] with its graph, not the first sequence alone.
 
     Yields:
-        A list that grows by [n, d] with every call: chunks of the prompt, then one state a step.
+        A list that grows by [n, d] with every call: chunks of the prompt, then one state per step.
     """
     states: list[Tensor] = []
 
     def keep(_module: Any, _args: Any, output: Any) -> None:
-        if hasattr(output, "last_hidden_state"):
-            output = output.last_hidden_state
-        elif isinstance(output, tuple):
-            output = output[0]
-        states.append(output[0].detach())
+        found = hidden_states(output)
+        states.append(found if with_graph else found[0].detach())
 
-    handle = module.register_forward_hook(keep)
-    try:
+    with _hook(module.register_forward_hook(keep)):
         yield states
-    finally:
-        handle.remove()
 
 
 @contextmanager
 def record_inputs(module: Any) -> Iterator[list[Tensor]]:
-    """Record the hidden states that a decoder layer is given, call by call; see `record_states`."""
+    """Record the hidden states passed to a decoder layer, call by call; see `record_states`."""
     states: list[Tensor] = []
 
     def keep(_module: Any, args: Any, kwargs: Any) -> None:
         given = args[0] if args else kwargs["hidden_states"]
         states.append(given[0].detach())
 
-    handle = module.register_forward_pre_hook(keep, with_kwargs=True)
-    try:
+    with _hook(module.register_forward_pre_hook(keep, with_kwargs=True)):
         yield states
-    finally:
-        handle.remove()
 
 
 @contextmanager
-def record_last_rows(module: Any, keep_row: Callable[[Tensor], Kept]) -> Iterator[list[Kept]]:
-    """Record what is made of the last row that a module returns, call by call.
+def record_last_rows(module: Any, summarise: Callable[[Tensor], Kept]) -> Iterator[list[Kept]]:
+    """Record a summary of the last row that a module returns, call by call.
 
     Args:
         module: a torch module returning [1, n, k], such as an output embedding.
-        keep_row: takes the row, [1, k]; the row itself is not kept.
+        summarise: takes the row, [1, k]; the row itself is not kept.
 
     Yields:
         A list that grows by one with every call.
     """
-    found: list[Kept] = []
+    summaries: list[Kept] = []
 
     def keep(_module: Any, _args: Any, output: Any) -> None:
-        found.append(keep_row(output.detach().flatten(0, -2)[-1:]))
+        summaries.append(summarise(output.detach().flatten(0, -2)[-1:]))
 
-    handle = module.register_forward_hook(keep)
+    with _hook(module.register_forward_hook(keep)):
+        yield summaries
+
+
+@contextmanager
+def leaf_states(layer: Any) -> Iterator[list[Tensor]]:
+    """Cut the graph after a layer: its output [1, S, d] becomes a leaf that requires gradients."""
+    leaves: list[Tensor] = []
+
+    def keep(_module: Any, _args: Any, output: Any) -> Any:
+        leaf = hidden_states(output).detach().requires_grad_(True)
+        leaves.append(leaf)
+        # Later layers may modify their input in place, which a leaf forbids.
+        states = leaf.clone()
+        return (states, *output[1:]) if isinstance(output, tuple) else states
+
+    with _hook(layer.register_forward_hook(keep)):
+        yield leaves
+
+
+@contextmanager
+def frozen_weights(model: Any) -> Iterator[None]:
+    """Set `requires_grad` of all weights to False while the block runs."""
+    trainable = [weight for weight in model.parameters() if weight.requires_grad]
     try:
-        yield found
+        for weight in trainable:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        for weight in trainable:
+            weight.requires_grad_(True)
+
+
+@contextmanager
+def _hook(handle: Any) -> Iterator[None]:
+    try:
+        yield
     finally:
         handle.remove()
 
 
 def find_decoder(model: Any) -> Any:
-    """Return the text decoder whose output goes into `lm_head`, whatever wraps it.
+    """Return the text decoder whose output goes into `lm_head`, inside any wrappers.
 
     Args:
         model: a transformers generation model.
@@ -145,24 +223,24 @@ def find_decoder(model: Any) -> Any:
 
 
 def resolve_layer(layer: int | float | Literal["input"], *, num_layers: int) -> int:
-    """Turn a layer number, maybe counted from the end, or a share of the depth into 0..L-1.
+    """Convert a layer number, maybe counted from the end, or a fraction of the depth to 0..L-1.
 
-    A share is of the layers passed: 0.75 of 28 layers is the 21st, number 20.
+    A fraction is of the layers passed: 0.75 of 28 layers is the 21st, number 20.
 
     Raises:
-        ConfigError: the model has no such layer; the decoder's input is none.
+        ConfigError: the model has no such layer, or `layer` is "input".
     """
     if isinstance(layer, str):
-        raise ConfigError("the decoder's input is no layer", hint="choose a layer by its number")
+        raise ConfigError("the decoder's input is not a layer", hint="give the number of a layer")
     if isinstance(layer, float) and not layer.is_integer():
         if not 0 < layer < 1:
             raise ConfigError(
-                f"layer {layer} is no layer", hint="a share of the depth lies between 0 and 1"
+                f"layer {layer} is not valid", hint="a fraction of the depth is between 0 and 1"
             )
         return max(0, round(layer * num_layers) - 1)
     if not -num_layers <= layer < num_layers:
         raise ConfigError(
             f"layer {layer} is out of range: the model has {num_layers} decoder layers",
-            hint=f"use 0..{num_layers - 1}, -1 for the last, or a share of the depth such as 0.75",
+            hint=f"use 0..{num_layers - 1}, -1 for the last, or a fraction of the depth like 0.75",
         )
     return int(layer) % num_layers

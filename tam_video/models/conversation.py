@@ -1,10 +1,10 @@
-"""Multi-turn conversations: read from a JSON file and checked.
+"""Read multi-turn conversations from JSON and check them.
 
 The file is a list of turns, or an object with such a list under "messages":
 `[{"role": "user", "text": "What is it?"}, {"role": "assistant", "text": "A cat."}, ...]`.
-"content" is accepted for "text"; that of a user turn may be a list, which shows videos and images:
-`[{"type": "video", "path": "a.mp4"}, {"type": "text", "text": "What is it?"}]`. A path counts from
-the file's own folder. "video" and "image" mean the same: what an input is, its file decides.
+"content" is accepted for "text"; that of a user turn may be a list of videos, images and text:
+`[{"type": "video", "path": "a.mp4"}, {"type": "text", "text": "What is it?"}]`. A path is relative
+to the file's folder. "video" and "image" are equivalent: the file determines the kind.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ VISION_PARTS = ("video", "image")
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What a conversation file holds.
+    """Content of a conversation file.
 
     Attributes:
-        turns: the turns, checked by `check_conversation`; they name the inputs by number.
-        paths: the file of each input; none where the turns show nothing.
+        turns: the turns, checked by `check_conversation`; they refer to inputs by number.
+        paths: the file of each input.
     """
 
     turns: tuple[Message, ...]
@@ -44,10 +44,10 @@ def read_conversation(path: Path) -> Conversation:
         path: UTF-8 JSON file.
 
     Returns:
-        The turns, and the videos and images that they show.
+        The turns, and the videos and images that they refer to.
 
     Raises:
-        ConfigError: the file can't be read or is no conversation; the message names the turn.
+        ConfigError: the file can't be read or is not valid; the message names the turn.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -66,21 +66,21 @@ def read_conversation(path: Path) -> Conversation:
 
 
 def parse_conversation(data: Any, *, where: str) -> tuple[tuple[Message, ...], tuple[str, ...]]:
-    """Turns from JSON values, as a conversation file holds them.
+    """Parse the JSON values of a conversation file.
 
     Args:
         data: a list of turns, or an object with such a list under "messages".
-        where: what is read, for messages.
+        where: name of the source, for messages.
 
     Returns:
-        The turns, and the names of the videos and images that they show, as they are written.
+        The turns, and the paths of their videos and images as written.
 
     Raises:
-        ConfigError: it is no conversation; the message names the turn.
+        ConfigError: it is not valid; the message names the turn.
     """
     turns = data.get("messages") if isinstance(data, dict) else data
     if not isinstance(turns, list):
-        raise ConfigError(f"{where} holds no list of turns", hint=EXAMPLE)
+        raise ConfigError(f"{where} has no list of turns", hint=EXAMPLE)
     messages: list[Message] = []
     shown: list[str] = []
     for number, turn in enumerate(turns, start=1):
@@ -91,10 +91,10 @@ def parse_conversation(data: Any, *, where: str) -> tuple[tuple[Message, ...], t
 
 
 def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
-    """Check the order of the turns: an optional system turn, then user and assistant in turns.
+    """Check the order of the turns: an optional system turn, then user and assistant alternating.
 
     Args:
-        conversation: the turns to ask.
+        conversation: the turns.
 
     Returns:
         The same turns as a tuple.
@@ -104,14 +104,14 @@ def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
     """
     turns = tuple(conversation)
     if not any(turn.role == "user" for turn in turns):
-        raise ConfigError("the conversation holds no user turn", hint=EXAMPLE)
+        raise ConfigError("the conversation has no user turn", hint=EXAMPLE)
     first = 1 if turns[0].role == "system" else 0
     for number, turn in enumerate(turns[first:], start=first + 1):
         expected = "user" if (number - first) % 2 else "assistant"
         if turn.role != expected:
             raise ConfigError(
                 f"turn {number} of the conversation has the role {turn.role}, not {expected}",
-                hint="an optional system turn, then user and assistant one after the other",
+                hint="an optional system turn, then user and assistant alternating",
             )
     for number, turn in enumerate(turns, start=1):
         if not turn.text.strip():
@@ -126,45 +126,45 @@ def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def refuse_broken_text(text: str) -> None:
-    """Refuse a text with lone surrogates, which is what bytes that are no UTF-8 come in as.
+    """Refuse a text with lone surrogates, which Python makes of bytes that are not UTF-8.
 
     Raises:
-        ConfigError: it has some.
+        ConfigError: it has lone surrogates.
     """
     try:
         text.encode()
     except UnicodeEncodeError as exc:
-        raise ConfigError("a text is not valid Unicode", hint="give it as UTF-8") from exc
+        raise ConfigError("a text is not valid Unicode", hint="use UTF-8") from exc
 
 
 def assign_inputs(conversation: Sequence[Message], *, num_inputs: int) -> tuple[Message, ...]:
-    """Give every vision input its place in the turns.
+    """Assign every vision input to a turn.
 
     Args:
-        conversation: the turns; where none names an input, the first user turn shows them all.
-        num_inputs: how many inputs there are.
+        conversation: the turns; if none refers to an input, the first user turn gets them all.
+        num_inputs: number of inputs.
 
     Raises:
-        ConfigError: an input is shown twice, not at all, out of order, or by another than the user.
+        ConfigError: an input is used twice, not at all, out of order, or not in a user turn.
     """
     turns = tuple(conversation)
     named = [number for turn in turns for number in turn.inputs]
     if not named:
-        first = next(place for place, turn in enumerate(turns) if turn.role == "user")
+        first = next(index for index, turn in enumerate(turns) if turn.role == "user")
         shown = replace(turns[first], inputs=tuple(range(num_inputs)))
         return (*turns[:first], shown, *turns[first + 1 :])
     if any(turn.inputs and turn.role != "user" for turn in turns):
-        raise ConfigError("only a user turn shows a video or an image")
+        raise ConfigError("only a user turn can show a video or an image")
     if named != list(range(num_inputs)):
         raise ConfigError(
-            f"the conversation shows the inputs {named}, but {num_inputs} are given",
+            f"the conversation shows the inputs {named}, but there are {num_inputs}",
             hint="show each of them once, in order",
         )
     return turns
 
 
 def _message(turn: Any, *, where: str, first_input: int) -> tuple[Message, list[str]]:
-    """A turn, and the paths of what it shows; its inputs are numbered from `first_input` on."""
+    """Parse a turn and the paths of its inputs, which are numbered from `first_input` on."""
     if not isinstance(turn, dict):
         raise ConfigError(f"{where} is not an object", hint=EXAMPLE)
     unknown = set(turn) - {"role", "text", "content"}
@@ -185,7 +185,7 @@ def _message(turn: Any, *, where: str, first_input: int) -> tuple[Message, list[
 
 
 def _parts(parts: list[Any], *, where: str) -> tuple[str, list[str]]:
-    """Text and paths of a turn's content; every model is shown the inputs before the text."""
+    """Return text and paths of a turn's content, in which inputs come before the text."""
     texts: list[str] = []
     paths: list[str] = []
     for part in parts:
@@ -199,7 +199,7 @@ def _parts(parts: list[Any], *, where: str) -> tuple[str, list[str]]:
             raise ConfigError(f"{where} has a {kind} part without its {field}", hint=EXAMPLE_PARTS)
         if is_vision and texts:
             raise ConfigError(
-                f"{where} shows {value} behind its text", hint="put videos and images first"
+                f"{where} shows {value} after its text", hint="put videos and images first"
             )
         (paths if is_vision else texts).append(value)
     return "".join(texts), paths

@@ -1,4 +1,4 @@
-"""Looks at a checkpoint before it is run: config, processor and layout, no weights."""
+"""Check a checkpoint's config, processor and layout without its weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from tam_video.models.base import Checkpoint, Family, Status
 from tam_video.models.boundary import library_errors, quiet
 from tam_video.models.conversation import assign_inputs
 from tam_video.models.families import FAMILIES
-from tam_video.models.loading import check_config, find_family, load_processor, locate, read_config
+from tam_video.models.loading import (
+    check_config,
+    find_family,
+    load_processor,
+    locate,
+    pretrained_files,
+    read_config,
+)
 from tam_video.models.prompt import encode_prompt
 from tam_video.models.tokens import prompt_tokens
 from tam_video.types import FrameBatch, Message, VideoInfo, VisualLayout
@@ -25,7 +32,7 @@ QUESTION = "What happens in the video?"
 
 @dataclass(frozen=True, slots=True)
 class FamilyRow:
-    """A line of the table of supported models; see `Family` for the fields."""
+    """A row of the table of supported models; see `Family` for the fields."""
 
     family: str
     status: Status
@@ -36,7 +43,7 @@ class FamilyRow:
 
 @dataclass(frozen=True, slots=True)
 class LayoutReport:
-    """What a checkpoint makes of a clip.
+    """The layout of a synthetic clip in a checkpoint.
 
     Attributes:
         family: `model_type` of the config.
@@ -45,8 +52,8 @@ class LayoutReport:
         width: of the clip, in pixels.
         height: of the clip, in pixels.
         num_frames: of the clip.
-        num_prompt_tokens: tokens of the prompt, visual ones included.
-        prompt_text: the text that is explained or serves as context.
+        num_prompt_tokens: tokens of the prompt, including visual ones.
+        prompt_text: the text of the turns in the prompt.
     """
 
     family: str
@@ -60,7 +67,7 @@ class LayoutReport:
 
 
 def list_families() -> tuple[FamilyRow, ...]:
-    """Every known family, plug-ins included, sorted by `model_type`."""
+    """Return all known families, including plug-ins, sorted by `model_type`."""
     rows = []
     for name in FAMILIES.names():
         family: Family = FAMILIES.load(name)
@@ -79,33 +86,33 @@ def check_layout(
     height: int = 240,
     offline: bool | None = None,
 ) -> LayoutReport:
-    """Lay out a made-up clip with a checkpoint's own config and processor; no weights are read.
+    """Compute the layout of a synthetic clip from a checkpoint's config and processor.
 
     Args:
-        name_or_path: "tiny", a checkpoint folder (weights may be missing), or a hub id.
+        name_or_path: "tiny", a checkpoint folder (without weights if needed), or a hub id.
         revision: branch, tag or commit of a hub id.
         num_frames: of the clip.
         width: of the clip, in pixels.
         height: of the clip, in pixels.
-        offline: True uses only files downloaded before.
+        offline: True uses only files in the local cache.
 
     Raises:
         ModelLoadError: config or processor can't be loaded.
         UnsupportedModelError: no adapter for this `model_type`.
         TokenAlignmentError: tokens and cells don't add up.
     """
+    import torch
+
     source = locate(name_or_path)
     if isinstance(source, Path):
         check_config(source, name=name_or_path)
-    files = {
-        "pretrained_model_name_or_path": str(source),
-        "revision": revision or "main",
-        "local_files_only": bool(offline),
-    }
+    files = pretrained_files(source, revision=revision, offline=offline)
     with library_errors("load", name=name_or_path, revision=revision), quiet():
         family = find_family(read_config(files), name=name_or_path)
         processor = load_processor(files)
-        model = SimpleNamespace(config=_config(files, family), device=_cpu(), dtype=_float32())
+        model = SimpleNamespace(
+            config=_config(files, family), device=torch.device("cpu"), dtype=torch.float32
+        )
     checkpoint = Checkpoint(name_or_path, revision, model, processor)
     batch = _clip(num_frames, width, height)
     turns = assign_inputs([Message("user", QUESTION)], num_inputs=1)
@@ -132,30 +139,18 @@ def _config(files: dict[str, Any], family: Family) -> Any:
     config = transformers.AutoConfig.from_pretrained(  # nosec B615
         **files, trust_remote_code=False
     )
-    # A wrapper's checkpoint may be run by an inner class, which has an inner config.
-    wanted = getattr(getattr(transformers, family.model_class, None), "config_class", None)
-    if wanted is None or isinstance(config, wanted):
+    # A checkpoint of a wrapper may be run by an inner class, which has an inner config.
+    expected = getattr(getattr(transformers, family.model_class, None), "config_class", None)
+    if expected is None or isinstance(config, expected):
         return config
-    inner = [part for part in vars(config).values() if isinstance(part, wanted)]
+    inner = [part for part in vars(config).values() if isinstance(part, expected)]
     if not inner:
-        raise ModelLoadError(f"{config.model_type} holds no config for {family.model_class}")
+        raise ModelLoadError(f"{config.model_type} has no config for {family.model_class}")
     return inner[0]
 
 
 def _clip(num_frames: int, width: int, height: int) -> FrameBatch:
-    """Noise, so that no processor can take frames for alike."""
+    """Return a clip of noise, so that processors do not drop equal frames."""
     frames = np.random.default_rng(0).integers(0, 256, (num_frames, height, width, 3), np.uint8)
     info = VideoInfo(Path("clip.mp4"), num_frames, width, height, Fraction(4), num_frames / 4)
     return FrameBatch(frames, np.arange(num_frames), np.arange(num_frames) / 4.0, info)
-
-
-def _cpu() -> Any:
-    import torch
-
-    return torch.device("cpu")
-
-
-def _float32() -> Any:
-    import torch
-
-    return torch.float32

@@ -39,7 +39,7 @@ def frame_grid_layouts(
         grids,
         batches,
         kind=kind,
-        merge_sizes=[int(processor.merge_size)] * len(grids),
+        merge_size=int(processor.merge_size),
         temporal_patch_size=frames_per_slot,
     )
 

@@ -1,4 +1,4 @@
-"""Which families are known: `model_type` of a config to the value that tells about it."""
+"""The registry of model families: `model_type` of a config to its `Family`."""
 
 from __future__ import annotations
 

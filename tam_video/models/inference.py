@@ -1,16 +1,16 @@
-"""`VideoModel` for every family of transformers: ask, capture, read.
+"""`VideoModel` for all families of transformers: generate, record states, compute scores.
 
-One forward hook on the decoder sees the last hidden states while the model generates; a second one
-is set only when another layer is asked for. The family says where its tokens sit.
+One forward hook on the decoder records the last hidden states while the model generates; further
+ones record other layers on request. The family locates the visual tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -26,11 +26,11 @@ from tam_video.models.base import (
 )
 from tam_video.models.boundary import library_errors, quiet
 from tam_video.models.capture import (
+    RecordedLayers,
     States,
     find_decoder,
-    record_inputs,
     record_last_rows,
-    record_states,
+    record_layers,
     resolve_layer,
 )
 from tam_video.models.conversation import assign_inputs, check_conversation, refuse_broken_text
@@ -41,7 +41,7 @@ from tam_video.models.scores import (
     class_scores,
     most_probable_id,
     next_tokens,
-    seen_odds,
+    recorded_odds,
     token_odds,
     transformed,
 )
@@ -49,6 +49,7 @@ from tam_video.models.sharing import shared_vision
 from tam_video.models.tokens import answer_tokens, prompt_tokens
 from tam_video.types import (
     Float64Array,
+    FloatArray,
     FrameBatch,
     Generation,
     IntArray,
@@ -57,57 +58,26 @@ from tam_video.types import (
     VideoInfo,
 )
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Run:
-    """What a forward pass left behind.
+    """Result of a forward pass.
 
     Attributes:
         answer_ids: J ids.
         last: the model's own last states.
-        asked: those of the asked layer.
-        mixed: those of each further layer.
-        seen: what was seen of the logits of each answer token; empty where they were not.
+        layers: the states of the main layer, then of each additional one.
+        logits: summary of the logits of each answer token; empty if they were not recorded.
     """
 
     answer_ids: list[int]
     last: States
-    asked: States
-    mixed: tuple[States, ...]
-    seen: list[NextTokens]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RecordedLayers:
-    """States of some layers, which grow with every call of the model.
-
-    Attributes:
-        places: the asked layer, then the further ones.
-        last: the model's own last states, call by call.
-        inner: the states of the places below the last layer, call by call.
-        norm: the decoder's final norm.
-    """
-
-    places: tuple[int | Literal["input"], ...]
-    last: list[Tensor]
-    inner: Mapping[int | Literal["input"], list[Tensor]]
-    norm: Any
-
-    def states(self) -> tuple[States, list[States]]:
-        """The last states; and those of each place, to be read through the final norm."""
-        last = States(self.last)
-        read = {place: States(found, self.norm) for place, found in self.inner.items()}
-        return last, [read.get(place, last) for place in self.places]
+    layers: list[States]
+    logits: list[NextTokens]
 
 
 class TransformersModel:
-    """A transformers checkpoint as a `VideoModel`; see the protocol for attributes and methods.
-
-    `warnings` are the fallbacks that were taken while loading, in words.
-    """
+    """A transformers checkpoint as a `VideoModel`; see the protocol for attributes and methods."""
 
     def __init__(self, checkpoint: Checkpoint, family: Family) -> None:
         model = checkpoint.model
@@ -125,7 +95,7 @@ class TransformersModel:
         self.adapter = family
 
     def sample_native(self, info: VideoInfo, pts_seconds: Float64Array) -> IntArray:
-        """Pick frames by the processor's own rule; see `VideoModel.sample_native`."""
+        """Choose frames by the processor's own rule; see `VideoModel.sample_native`."""
         from transformers.video_utils import VideoMetadata
 
         num_frames = len(pts_seconds)
@@ -133,7 +103,7 @@ class TransformersModel:
             return np.arange(num_frames)
         span_seconds = float(pts_seconds[-1] - pts_seconds[0])
         if span_seconds <= 0:
-            raise ValueError("pts_seconds must ascend")
+            raise ValueError("pts_seconds must increase")
         fps = (num_frames - 1) / span_seconds
         metadata = VideoMetadata(
             total_num_frames=num_frames,
@@ -149,7 +119,7 @@ class TransformersModel:
         return np.unique(np.clip(np.asarray(chosen, dtype=np.int64), 0, num_frames - 1))
 
     def frame_size(self, info: VideoInfo, num_frames: int) -> tuple[int, int] | None:
-        """The size that the processor makes of frames; see `VideoModel.frame_size`."""
+        """Return the size that the processor resizes frames to; see `VideoModel.frame_size`."""
         count = max(num_frames, self.adapter.least_frames)
         source = (info.height, info.width)
         with library_errors("run", name=self.name), quiet():
@@ -166,7 +136,7 @@ class TransformersModel:
         options: GenerationOptions = DEFAULT_OPTIONS,
         answer: str | None = None,
     ) -> Generation:
-        """Answer, or explain the given answer; see `VideoModel.generate`."""
+        """Generate an answer, or pass the given one through; see `VideoModel.generate`."""
         import torch
 
         batches = (inputs,) if isinstance(inputs, FrameBatch) else tuple(inputs)
@@ -182,7 +152,7 @@ class TransformersModel:
             return self._read(turns, prompt, placed, context=context, run=run, options=options)
 
     def shared_vision(self) -> AbstractContextManager[Callable[[], None]]:
-        """Encode pictures once for questions in a row; see `VideoModel.shared_vision`."""
+        """Encode frames once for consecutive questions; see `VideoModel.shared_vision`."""
         return shared_vision(self.checkpoint.model)
 
     def _answer_ids(self, answer: str) -> list[int]:
@@ -197,23 +167,25 @@ class TransformersModel:
     def _run(
         self, tensors: Mapping[str, Any], options: GenerationOptions, *, forced: list[int] | None
     ) -> _Run:
-        """Generate, or pass the forced answer through once, with the states captured."""
+        """Generate, or pass the forced answer through once, and record the states."""
         model = self.checkpoint.model
         with self.record_layers(options) as recorded:
             if forced is None:
-                with self._record_odds(options) as seen:
+                with self._record_logits(options) as logits:
                     answer_ids = sample_answer(model, tensors, options=options)
             else:
-                answer_ids, seen = forced, []
+                answer_ids, logits = forced, []
                 longer = with_answer(tensors, forced, fill=self.adapter.answer_fill)
                 model(**longer, use_cache=False, logits_to_keep=1)
-        # A model may well compute its logits without calling the head.
-        seen = seen if len(seen) == len(answer_ids) else []
-        last, (asked, *mixed) = recorded.states()
-        return _Run(answer_ids, last=last, asked=asked, mixed=tuple(mixed), seen=seen)
+        # Some models compute their logits without calling the head.
+        logits = logits if len(logits) == len(answer_ids) else []
+        last, layers = recorded.states()
+        return _Run(answer_ids, last, layers, logits)
 
-    def _record_odds(self, options: GenerationOptions) -> AbstractContextManager[list[NextTokens]]:
-        """Sum up the logits of every step while the model has them."""
+    def _record_logits(
+        self, options: GenerationOptions
+    ) -> AbstractContextManager[list[NextTokens]]:
+        """Record a summary of the logits of every step."""
         model = self.checkpoint.model
         transform = self.adapter.logit_transform(model.config)
         return record_last_rows(
@@ -221,44 +193,48 @@ class TransformersModel:
             lambda row: next_tokens(transformed(row.float(), transform), options.num_candidates),
         )
 
-    @contextmanager
-    def record_layers(self, options: GenerationOptions) -> Iterator[RecordedLayers]:
-        """Record the states that scores are read from, as long as the block runs.
+    def record_layers(self, options: GenerationOptions) -> AbstractContextManager[RecordedLayers]:
+        """Record the states that scores are read from, while the block runs.
 
         Args:
-            options: `layer` and `mixed_layers` say which.
-
-        Yields:
-            What was recorded, to be read when the model has run.
+            options: `layer` and `mixed_layers` name the layers; each is recorded once.
 
         Raises:
             ConfigError: no such layer.
         """
-        decoder = find_decoder(self.checkpoint.model)
-        places = self._places(options)
-        with ExitStack() as stack:
-            last = stack.enter_context(record_states(decoder))
-            inner = {
-                place: stack.enter_context(self._record(decoder, place))
-                for place in set(places) - {self.num_layers - 1}
-            }
-            norm = getattr(decoder, self.adapter.decoder_norm)
-            yield RecordedLayers(tuple(places), last, inner, norm)
-
-    def _places(self, options: GenerationOptions) -> list[int | Literal["input"]]:
-        """The asked layer, then the further ones, each of those once."""
-        asked, *mixed = (
-            place if place == "input" else resolve_layer(place, num_layers=self.num_layers)
-            for place in (options.layer, *options.mixed_layers)
+        main, *mixed = (
+            layer if layer == "input" else resolve_layer(layer, num_layers=self.num_layers)
+            for layer in (options.layer, *options.mixed_layers)
         )
-        return [asked, *dict.fromkeys(mixed)]
+        decoder = find_decoder(self.checkpoint.model)
+        layers = [main, *dict.fromkeys(mixed)]
+        return record_layers(decoder, layers, norm=self.adapter.decoder_norm)
 
-    def _record(
-        self, decoder: Any, place: int | Literal["input"]
-    ) -> AbstractContextManager[list[Tensor]]:
-        if place == "input":
-            return record_inputs(decoder.layers[0])
-        return record_states(decoder.layers[place])
+    def layer_scores(
+        self,
+        layers: Sequence[States],
+        class_ids: IntArray,
+        *,
+        num_positions: int,
+        options: GenerationOptions,
+    ) -> list[FloatArray]:
+        """Compute float32 [S, M] scores from the states of each layer; equal states only once.
+
+        Args:
+            layers: the states of each layer.
+            class_ids: int64 [M], vocabulary ids.
+            num_positions: S.
+            options: `logits` says whether the model's own transform is applied.
+        """
+        model = self.checkpoint.model
+        head, transform = model.get_output_embeddings(), LogitTransform()
+        if options.logits == "model":
+            transform = self.adapter.logit_transform(model.config)
+        read = {
+            each: class_scores(each, head, class_ids=class_ids, transform=transform)[:num_positions]
+            for each in dict.fromkeys(layers)
+        }
+        return [read[each] for each in layers]
 
     def _read(
         self,
@@ -271,44 +247,39 @@ class TransformersModel:
         options: GenerationOptions,
     ) -> Generation:
         tokenizer = self.checkpoint.processor.tokenizer
-        head = self.checkpoint.model.get_output_embeddings()
-        transform = self.adapter.logit_transform(self.checkpoint.model.config)
-        prompt_text, asked = context
-
+        prompt_text, from_prompt = context
         length = len(prompt.input_ids)
         controls = control_ids(tokenizer)
-        kept = [place for place, id_ in enumerate(run.answer_ids) if id_ not in controls]
-        ids = [run.answer_ids[place] for place in kept]
-        positions = [length - 1 + place for place in kept]
+        kept = [index for index, id_ in enumerate(run.answer_ids) if id_ not in controls]
+        positions = [length - 1 + index for index in kept]
         size = positions[-1] + 1 if positions else length
-        states = (run.asked, *run.mixed)
-        if any(len(each) < size for each in (run.last, *states)):
+        if any(len(each) < size for each in (run.last, *run.layers)):
             raise TokenAlignmentError(f"{len(run.last)} states for {size} sequence positions")
-        odds = self._odds(run, kept, positions, options=options)
-        answer, said = answer_tokens(
-            ids, positions, tokenizer=tokenizer, odds=odds, first_index=len(asked)
+        answer, generated = answer_tokens(
+            [run.answer_ids[index] for index in kept],
+            positions,
+            tokenizer=tokenizer,
+            odds=self._odds(run, kept, positions, options=options),
+            first_index=len(from_prompt),
         )
-
-        tokens = (*asked, *said)
+        tokens = (*from_prompt, *generated)
         class_ids = np.array([token.id for token in tokens], dtype=np.int64)
         if options.class_ids == "reference":
-            if asked:
-                class_ids[0] = most_probable_id(run.asked.at([asked[0].position])[0], head)
-            if said:
-                class_ids[len(asked)] = prompt.input_ids[-1]
-        kept_transform = transform if options.logits == "model" else LogitTransform()
-        # The asked layer is often one of those that are mixed: each is read once.
-        read = {
-            each: class_scores(each, head, class_ids=class_ids, transform=kept_transform)[:size]
-            for each in dict.fromkeys(states)
-        }
-        scores, *layer_scores = (read[each] for each in states)
+            head = self.checkpoint.model.get_output_embeddings()
+            if from_prompt:
+                first = run.layers[0].at([from_prompt[0].position])[0]
+                class_ids[0] = most_probable_id(first, head)
+            if generated:
+                class_ids[len(from_prompt)] = prompt.input_ids[-1]
+        scores, *layer_scores = self.layer_scores(
+            run.layers, class_ids, num_positions=size, options=options
+        )
         return Generation(
             conversation=turns,
             prompt_text=prompt_text,
             answer=answer,
             tokens=tokens,
-            num_prompt_tokens=len(asked),
+            num_prompt_tokens=len(from_prompt),
             layouts=tuple(each.layout for each in placed),
             visual_positions=np.concatenate([each.positions for each in placed]),
             text_positions=np.array([token.position for token in tokens], dtype=np.int64),
@@ -319,29 +290,29 @@ class TransformersModel:
     def _odds(
         self, run: _Run, kept: list[int], positions: list[int], *, options: GenerationOptions
     ) -> tuple[TokenOdds, ...]:
-        """Odds of the answer tokens at the places `kept`, predicted at `positions`."""
+        """Compute the odds of the answer tokens `kept`, which were predicted at `positions`."""
         if not kept:
             return ()
         model = self.checkpoint.model
         head, transform = model.get_output_embeddings(), self.adapter.logit_transform(model.config)
-        ids, states = [run.answer_ids[place] for place in kept], run.last.at(positions)
-        if run.seen:
-            seen = [run.seen[place] for place in kept]
-            return seen_odds(seen, states, head, ids=ids, transform=transform)
+        ids, states = [run.answer_ids[index] for index in kept], run.last.at(positions)
+        if run.logits:
+            logits = [run.logits[index] for index in kept]
+            return recorded_odds(logits, states, head, ids=ids, transform=transform)
         return token_odds(
             states, head, ids=ids, num_candidates=options.num_candidates, transform=transform
         )
 
 
 def sampling_rule(processor: Any, family: Family, *, num_frames: int) -> dict[str, Any]:
-    """Arguments with which a video processor's `sample_frames` does what its checkpoint asks for.
+    """Return the arguments for a video processor's `sample_frames` that its checkpoint specifies.
 
-    Its `__call__` hands over the settings by name, so not every rule reads them from itself.
+    The processor's `__call__` passes the settings by name, so not every rule reads its attributes.
 
     Args:
         processor: the video processor.
-        family: what is done where the checkpoint has no rule.
-        num_frames: frames to choose from; some rules raise where they want more.
+        family: the defaults if the checkpoint has no rule.
+        num_frames: frames to choose from; some rules fail if they need more.
     """
     known = set(signature(processor.sample_frames).parameters) - {"metadata", "fps", "num_frames"}
     settings = {name: getattr(processor, name, None) for name in sorted(known)}
@@ -359,12 +330,12 @@ def sampling_rule(processor: Any, family: Family, *, num_frames: int) -> dict[st
 def sample_answer(
     model: Any, inputs: Mapping[str, Any], *, options: GenerationOptions
 ) -> list[int]:
-    """Let the model answer; greedy unless `options` say otherwise.
+    """Generate an answer; greedy unless `options` say otherwise.
 
-    The checkpoint's own sampling defaults are not used: the same options mean the same everywhere.
+    The checkpoint's sampling defaults are ignored, so options mean the same for every model.
 
     Returns:
-        Ids of the answer, the end of turn included where the model got there.
+        Ids of the answer, including the end of turn if the model generated it.
     """
     import torch
 
@@ -387,12 +358,12 @@ def sample_answer(
 def with_answer(
     inputs: Mapping[str, Any], answer_ids: list[int], *, fill: Mapping[str, int]
 ) -> dict[str, Any]:
-    """Append an answer to encoded inputs, for one pass of teacher forcing.
+    """Append an answer to encoded inputs, for a forward pass by teacher forcing.
 
     Args:
         inputs: the model's arguments for a prompt.
         answer_ids: the answer.
-        fill: what an answer position holds in the inputs that have one value per position.
+        fill: value of an answer position in the inputs that have one value per position.
     """
     import torch
 

@@ -1,7 +1,6 @@
-"""From a name to a loaded model: aliases, folders and hub ids; errors that say what to do.
+"""Load a model from an alias, a folder or a hub id.
 
-Weights are read from safetensors, unless pickles are allowed, and no code of a checkpoint is ever
-run.
+Weights are read from safetensors, unless pickles are allowed. Code of a checkpoint is never run.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
 
-UPSTREAM = "transformers itself fails here; try a newer release of it and of tam-video"
+UPSTREAM = "transformers fails on this model; try a newer release of it and of tam-video"
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +44,12 @@ def load_model(
         name_or_path: "tiny" (ships with the package), a checkpoint folder, or a hub id `ORG/NAME`.
         revision: branch, tag or commit of a hub id.
         dtype: "auto" (the checkpoint's own, float32 on a CPU), "float32", "float16" or "bfloat16".
-        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".
+        device: "auto" (a GPU if available), "cpu", "cuda", "cuda:1", "mps".
         device_map: transformers' placement over several devices instead of `device`.
         attn_implementation: transformers' name of an attention kernel ("sdpa", "eager", ...).
-        offline: True uses only files downloaded before; None does as `HF_HUB_OFFLINE` says.
-        allow_pickle: read weights that are stored as pickles, where there is no safetensors file.
-            torch reads them with its restricted unpickler; a safetensors file is safer still.
+        offline: True uses only files in the local cache; None follows `HF_HUB_OFFLINE`.
+        allow_pickle: read weights that are stored as pickles, if there is no safetensors file.
+            torch reads them with its restricted unpickler; a safetensors file is safer.
 
     Returns:
         The model, in evaluation mode.
@@ -58,7 +57,7 @@ def load_model(
     Raises:
         ModelLoadError: files are missing, broken, or pickles.
         UnsupportedModelError: no adapter for this `model_type`.
-        ConfigError: an option that makes no sense.
+        ConfigError: an option is not valid.
         MissingDependencyError: a package that the checkpoint needs is not installed.
     """
     if dtype not in DTYPES:
@@ -66,45 +65,47 @@ def load_model(
     source = locate(name_or_path)
     if isinstance(source, Path):
         if revision is not None:
-            raise ConfigError(f"{name_or_path} is a folder: it has no revisions")
+            raise ConfigError(f"{name_or_path} is a folder, which has no revisions")
         check_folder(source, name=name_or_path, allow_pickle=allow_pickle)
     with library_errors("load", name=name_or_path, revision=revision), quiet():
         target = "cpu" if device_map is not None else pick_device(device)
-        files = {
-            "pretrained_model_name_or_path": str(source),
-            "revision": revision or "main",
-            "local_files_only": bool(offline),
-        }
+        files = pretrained_files(source, revision=revision, offline=offline)
         config = read_config(files)
         family = find_family(config, name=name_or_path)
         chosen, notes = pick_dtype(config, dtype, on_cpu=device_map is None and target == "cpu")
-        placement = {"device_map": device_map, "attn_implementation": attn_implementation}
-        model = _load_weights(
-            files,
-            family.model_class,
-            dtype=chosen,
-            use_safetensors=None if allow_pickle else True,
-            **_given(placement),
-        )
+        options: dict[str, Any] = {
+            "device_map": device_map,
+            "attn_implementation": attn_implementation,
+        }
+        options = {name: value for name, value in options.items() if value is not None}
+        safetensors = None if allow_pickle else True
+        options |= {"dtype": chosen, "use_safetensors": safetensors}
+        model = _load_weights(files, family.model_class, options)
         if device_map is None:
             model.to(target)
         processor = load_processor(files)
         _plain_generation(model, processor.tokenizer)
-        for note in notes:
-            logger.warning("%s: %s", name_or_path, note)
-        return TransformersModel(
-            Checkpoint(name_or_path, revision, model, processor, notes), family
-        )
+    for note in notes:
+        logger.warning("%s: %s", name_or_path, note)
+    return TransformersModel(Checkpoint(name_or_path, revision, model, processor, notes), family)
+
+
+def pretrained_files(
+    source: Path | str, *, revision: str | None, offline: bool | None
+) -> dict[str, Any]:
+    """Return the arguments of `from_pretrained` that name a checkpoint."""
+    return {
+        "pretrained_model_name_or_path": str(source),
+        "revision": revision or "main",
+        "local_files_only": bool(offline),
+    }
 
 
 def locate(name_or_path: str) -> Path | str:
-    """Tell a folder from a hub id.
-
-    Returns:
-        The folder's path, or the hub id as it is.
+    """Return the path of a folder or an alias, or the hub id unchanged.
 
     Raises:
-        ModelLoadError: neither a folder nor a name the hub could know.
+        ModelLoadError: neither a folder nor a valid hub id.
     """
     if name_or_path in ALIASES:
         folder = ALIASES[name_or_path]
@@ -127,10 +128,10 @@ def locate(name_or_path: str) -> Path | str:
 
 
 def check_folder(folder: Path, *, name: str, allow_pickle: bool = False) -> None:
-    """Look at a checkpoint folder before anything is loaded from it.
+    """Check a checkpoint folder before anything is loaded from it.
 
     Raises:
-        ModelLoadError: no config, JSON that does not parse, or no safetensors.
+        ModelLoadError: no config, invalid JSON, or no safetensors.
     """
     check_config(folder, name=name)
     if not any(folder.glob("*.safetensors")):
@@ -142,31 +143,31 @@ def check_folder(folder: Path, *, name: str, allow_pickle: bool = False) -> None
                 f"{name} has only pickled weights ({min(pickles)}), which can run code",
                 hint="save it again as safetensors, or pass --allow-pickle if you trust its source",
             )
-        raise ModelLoadError(f"{name} holds no *.safetensors", hint=how_to_get(str(folder)))
+        raise ModelLoadError(f"{name} has no *.safetensors", hint=how_to_get(str(folder)))
 
 
 def check_config(folder: Path, *, name: str) -> None:
-    """Look at the JSON files of a checkpoint folder; weights may be missing.
+    """Check the JSON files of a checkpoint folder, not its weights.
 
     Raises:
-        ModelLoadError: no config, or JSON that does not parse.
+        ModelLoadError: no config, or invalid JSON.
     """
     if not (folder / "config.json").is_file():
-        raise ModelLoadError(f"{name} holds no config.json", hint=how_to_get(str(folder)))
+        raise ModelLoadError(f"{name} has no config.json", hint=how_to_get(str(folder)))
     for path in sorted(folder.glob("*.json")):
         try:
             json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as exc:
             raise ModelLoadError(
-                f"{path} is not readable JSON: {exc}", hint=how_to_get(str(folder))
+                f"{path} is not valid JSON: {exc}", hint=how_to_get(str(folder))
             ) from exc
 
 
 def find_family(config: dict[str, Any], *, name: str) -> Family:
-    """Return the family object for a config.
+    """Return the family of a config.
 
     Raises:
-        UnsupportedModelError: nobody knows this `model_type`.
+        UnsupportedModelError: no adapter for this `model_type`, or transformers fails on it.
     """
     model_type = config.get("model_type")
     known = FAMILIES.names()
@@ -182,10 +183,10 @@ def find_family(config: dict[str, Any], *, name: str) -> Family:
 
 
 def pick_device(device: str) -> str:
-    """Resolve "auto" and refuse devices that are not there.
+    """Resolve "auto" and check that the device exists.
 
     Raises:
-        ConfigError: torch does not know the device or does not see it.
+        ConfigError: the device is unknown to torch or not available.
     """
     import torch
 
@@ -197,15 +198,15 @@ def pick_device(device: str) -> str:
         raise ConfigError(f"unknown device {device!r}", hint="cpu, cuda, cuda:1 or mps") from exc
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(kind, True):
-        raise ConfigError(f"torch sees no {kind} device", hint="use --device cpu")
+        raise ConfigError(f"torch finds no {kind} device", hint="use --device cpu")
     return device
 
 
 def pick_dtype(config: dict[str, Any], dtype: str, *, on_cpu: bool) -> tuple[str, tuple[str, ...]]:
-    """Choose the number type: half precision is slow and partly missing on a CPU.
+    """Choose the number type: half precision is slow and partly unsupported on a CPU.
 
     Returns:
-        The type's name and what there is to say about the choice.
+        The type's name, and messages about the choice.
     """
     if dtype != "auto" or not on_cpu:
         return dtype, ()
@@ -217,12 +218,12 @@ def pick_dtype(config: dict[str, Any], dtype: str, *, on_cpu: bool) -> tuple[str
 
 
 def read_config(files: dict[str, Any]) -> dict[str, Any]:
-    """The values of a checkpoint's `config.json`; `files` is what `from_pretrained` takes."""
+    """Read a checkpoint's `config.json`; `files` are `from_pretrained` arguments."""
     config: dict[str, Any] = _transformers().PreTrainedConfig.get_config_dict(**files)[0]
     return config
 
 
-def _load_weights(files: dict[str, Any], model_class: str, **options: Any) -> Any:
+def _load_weights(files: dict[str, Any], model_class: str, options: dict[str, Any]) -> Any:
     model, report = getattr(_transformers(), model_class).from_pretrained(
         **files,
         **options,
@@ -239,7 +240,7 @@ def _load_weights(files: dict[str, Any], model_class: str, **options: Any) -> An
 
 
 def load_processor(files: dict[str, Any]) -> Any:
-    """Load a checkpoint's processor; `files` is what `from_pretrained` takes.
+    """Load a checkpoint's processor; `files` are `from_pretrained` arguments.
 
     Raises:
         ModelLoadError: no tokenizer, no video processor or no chat template.
@@ -257,7 +258,7 @@ def load_processor(files: dict[str, Any]) -> Any:
 
 
 def _plain_generation(model: Any, tokenizer: Any) -> None:
-    """Keep only the control ids of the checkpoint's generation defaults."""
+    """Drop the checkpoint's generation defaults except for its control ids."""
     given = model.generation_config
     end = given.eos_token_id if given.eos_token_id is not None else tokenizer.eos_token_id
     first_end = end[0] if isinstance(end, list) else end
@@ -273,7 +274,3 @@ def _transformers() -> Any:
     import transformers
 
     return transformers
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}

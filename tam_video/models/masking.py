@@ -1,8 +1,8 @@
-"""Hiding cells of a video in its source pixels, before any processor sees them.
+"""Hide cells of a video in its source pixels, before the processor runs.
 
 A cell's pixels are those whose centre lies in its box, in every frame that feeds its slot; so the
-same mask is right for every resize, crop and padding. Pixels outside the view belong to no cell and
-stay as they are.
+mask does not depend on resize, crop or padding. Pixels outside the view belong to no cell and are
+not changed.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from tam_video.types import ByteArray, IntArray, VisualLayout
 Blank: TypeAlias = Literal["mean", "blur", "black"]
 
 BLUR_SHARE = 0.25
-"""Width of the blur's box, as a share of the longer side; three boxes are near a Gaussian."""
+"""Width of the blur's box as a fraction of the longer side; three boxes approximate a Gaussian."""
 
 
 def blank_frames(frames: ByteArray, blank: Blank) -> ByteArray:
-    """What hidden cells show.
+    """Return the content of hidden cells.
 
     Args:
         frames: uint8 [T, H, W, 3].
-        blank: "mean", the mean colour of all frames; "blur", each frame blurred until no cell can
-            be told; "black".
+        blank: "mean", the mean colour of all frames; "blur", each frame blurred beyond the size of
+            a cell; "black".
 
     Returns:
         uint8 [T, H, W, 3].
@@ -41,7 +41,7 @@ def blank_frames(frames: ByteArray, blank: Blank) -> ByteArray:
         return np.broadcast_to(colour, frames.shape).copy()
     if blank != "blur":
         raise ValueError(f"blank must be 'mean', 'blur' or 'black', not {blank!r}")
-    from scipy.ndimage import uniform_filter1d  # slow to import, seldom needed
+    from scipy.ndimage import uniform_filter1d  # slow to import, rarely needed
 
     size = max(3, round(BLUR_SHARE * max(frames.shape[1:3])))
     blurred = np.empty_like(frames)
@@ -60,13 +60,13 @@ def hide_cells(
     """Replace the pixels of the cells that are not kept.
 
     Args:
-        frames: uint8 [T, H, W, 3], what the layout was made from.
-        layout: which frames and which part of the picture each cell stands for.
+        frames: uint8 [T, H, W, 3], the frames of the layout.
+        layout: the frames and the part of the frame of each cell.
         keep: bool [t, h, w], True where a cell shows the video.
-        blank: uint8 [T, H, W, 3], what the others show.
+        blank: uint8 [T, H, W, 3], the content of the others.
 
     Returns:
-        uint8 [T, H, W, 3]. A frame that feeds several slots shows a place that one of them keeps.
+        uint8 [T, H, W, 3]. A frame that feeds several slots shows a cell that any of them keeps.
 
     Raises:
         ValueError: `keep` is not bool of the layout's shape.
@@ -87,15 +87,15 @@ def hide_cells(
 
 
 def pixel_cells(layout: VisualLayout, *, width: int, height: int) -> tuple[IntArray, IntArray]:
-    """Which row of cells each pixel row belongs to, and which column each pixel column.
+    """Return the row of cells of each pixel row, and the column of cells of each pixel column.
 
     Args:
         layout: the cells.
-        width: of the source picture in pixels.
-        height: of the source picture in pixels.
+        width: of the source in pixels.
+        height: of the source in pixels.
 
     Returns:
-        int64 [H] and int64 [W]; -1 where the view does not reach.
+        int64 [H] and int64 [W]; -1 outside of the view.
     """
     boxes_y = [layout.cell_box(row, 0, width=width, height=height) for row in range(layout.h)]
     boxes_x = [layout.cell_box(0, column, width=width, height=height) for column in range(layout.w)]
@@ -107,7 +107,7 @@ def pixel_cells(layout: VisualLayout, *, width: int, height: int) -> tuple[IntAr
 
 
 def _cells_of(size: int, edges: list[float]) -> IntArray:
-    """int64 [size]: the cell that holds each pixel's centre, from ascending edges of n cells."""
+    """Return int64 [size], the cell of each pixel's centre, from the edges of n cells."""
     cells: NDArray[Any] = np.searchsorted(edges, np.arange(size) + 0.5, side="right") - 1
     cells[cells >= len(edges) - 1] = -1
     return cells.astype(np.int64)

@@ -47,7 +47,7 @@ def segment_layouts(
         list(join_segments(segments, num_slots, kind=kind)),
         batches,
         kind=kind,
-        merge_sizes=[int(processor.merge_size)] * len(batches),
+        merge_size=int(processor.merge_size),
         temporal_patch_size=frames_per_slot,
     )
 

@@ -176,7 +176,7 @@ def grid_layouts(
     batches: Batches,
     *,
     kind: Kind,
-    merge_sizes: Sequence[int],
+    merge_size: int | Sequence[int],
     temporal_patch_size: int,
 ) -> list[VisualLayout]:
     """Return a `grid_layout` for each input.
@@ -185,17 +185,15 @@ def grid_layouts(
         grids: (t, h, w) of each input, patches before merging.
         batches: the inputs.
         kind: what they are, for the message.
-        merge_sizes: patches merged along each side, for each input.
+        merge_size: patches merged along each side, for all inputs or for each.
         temporal_patch_size: frames of a temporal patch.
 
     Raises:
         TokenAlignmentError: there are more or fewer grids than inputs, or one does not fit.
     """
+    merge_sizes = [merge_size] * len(grids) if isinstance(merge_size, int) else merge_size
     if not len(grids) == len(merge_sizes) == len(batches):
-        raise TokenAlignmentError(
-            f"{len(grids)} grids and {len(merge_sizes)} merge sizes for {len(batches)} {kind}s",
-            hint=FOREIGN,
-        )
+        raise TokenAlignmentError(f"{len(grids)} grids for {len(batches)} {kind}s", hint=FOREIGN)
     return [
         grid_layout(
             grid, len(batch.frames), merge_size=merge, temporal_patch_size=temporal_patch_size
@@ -219,12 +217,11 @@ def thw_layouts(
         TokenAlignmentError: there are more or fewer grids than inputs, or one does not fit.
     """
     processor = getattr(checkpoint.processor, f"{kind}_processor")
-    grids = prompt.fields[f"{kind}_grid_thw"].tolist()
     return grid_layouts(
-        grids,
+        prompt.fields[f"{kind}_grid_thw"].tolist(),
         batches,
         kind=kind,
-        merge_sizes=[int(processor.merge_size)] * len(grids),
+        merge_size=int(processor.merge_size),
         temporal_patch_size=int(processor.temporal_patch_size),
     )
 

@@ -1,7 +1,7 @@
-"""From hidden states to logits, only where they are needed.
+"""Compute logits from hidden states, for a few vocabulary entries or a few positions.
 
-A whole [S, vocabulary] matrix of a 7B model is 1.5 GB at 5,000 positions: here either the columns
-are few (the M class ids) or the rows are (the answer's tokens).
+The full [S, vocabulary] matrix of a 7B model takes 1.5 GB at 5,000 positions. Here either the
+columns are few (the M class ids) or the rows are (the answer's tokens).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ NO_TRANSFORM = LogitTransform()
 
 @dataclass(frozen=True, slots=True)
 class TokenOdds:
-    """How probable a token was, and what else could have come.
+    """Probability of a token, and its most probable alternatives.
 
     Attributes:
-        probability: of the token itself, in [0, 1], by the model's own softmax (temperature 1).
+        probability: of the token, in [0, 1], by the model's softmax at temperature 1.
         candidates: (id, probability) of the most probable tokens, best first.
     """
 
@@ -38,7 +38,7 @@ class TokenOdds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NextTokens:
-    """What odds are made of, out of logits of the whole vocabulary, on the model's device.
+    """Summary of logits over the whole vocabulary, on the model's device.
 
     Attributes:
         normaliser: float32 [n], the logarithm of the sum of the exponentials.
@@ -59,9 +59,9 @@ def class_scores(
     transform: LogitTransform = NO_TRANSFORM,
     rows_per_step: int = ROWS_PER_STEP,
 ) -> FloatArray:
-    """Logits of a few vocabulary entries at every position.
+    """Compute logits of a few vocabulary entries at every position.
 
-    All is done on the device of the head, some rows at a time, and only the result leaves it.
+    Computed on the device of the head, some rows at a time; only the result is copied from it.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270, before the ReLU. Differs: M columns of the
     output embedding, in float32, instead of all of them in the model's number type.
@@ -70,8 +70,8 @@ def class_scores(
         hidden: [S, d], states after the final norm.
         head: the output embedding (`lm_head`), weight [vocabulary, d].
         class_ids: int64 [M], vocabulary ids.
-        transform: what the model does to the output of its head.
-        rows_per_step: positions at a time, which bounds the memory beside states and result:
+        transform: what the model applies to the output of its head.
+        rows_per_step: positions per step, which bounds the memory besides states and result:
             `rows_per_step` * (d + M) float32.
 
     Returns:
@@ -83,20 +83,20 @@ def class_scores(
     ids = torch.as_tensor(class_ids, device=weight.device)
     columns = weight[ids].float()
     offset = None if head.bias is None else head.bias[ids, None].float()
-    # Tokens first: the product runs faster so, and maps are read row by row.
-    found = torch.empty(len(ids), len(hidden), dtype=torch.float32, device=weight.device)
+    # Tokens first: the product is faster, and maps are read row by row.
+    result = torch.empty(len(ids), len(hidden), dtype=torch.float32, device=weight.device)
     start = 0
     for part in hidden.split(rows_per_step):
         logits = columns @ part.to(weight.device).float().T
         logits = logits if offset is None else logits + offset
-        found[:, start : start + len(part)] = transformed(logits, transform)
+        result[:, start : start + len(part)] = transformed(logits, transform)
         start += len(part)
-    scores: FloatArray = found.cpu().numpy().T
+    scores: FloatArray = result.cpu().numpy().T
     return scores
 
 
 def transformed(logits: Tensor, transform: LogitTransform) -> Tensor:
-    """Logits as the model gives them, from the output of its head, any shape."""
+    """Return the model's logits from the output of its head, any shape."""
     if transform.scale != 1.0:
         logits = logits * transform.scale
     if transform.softcap is not None:
@@ -112,79 +112,79 @@ def token_odds(
     num_candidates: int,
     transform: LogitTransform = NO_TRANSFORM,
 ) -> tuple[TokenOdds, ...]:
-    """Probability and best candidates of each answer token.
+    """Compute probability and best candidates of each answer token.
 
     Args:
         hidden: [J, d], last hidden states at the positions that predicted the tokens.
         head: the output embedding (`lm_head`).
         ids: the J tokens.
-        num_candidates: how many candidates to keep.
-        transform: what the model does to the output of its head.
+        num_candidates: number of candidates to keep.
+        transform: what the model applies to the output of its head.
     """
     import torch
 
     device = _weight(head).device
     odds: list[TokenOdds] = []
-    wanted = torch.as_tensor(list(ids), device=device)
-    for start in range(0, len(wanted), VOCABULARY_ROWS_PER_STEP):
+    targets = torch.as_tensor(list(ids), device=device)
+    for start in range(0, len(targets), VOCABULARY_ROWS_PER_STEP):
         step = slice(start, start + VOCABULARY_ROWS_PER_STEP)
         logits = transformed(head(hidden[step].to(device)).float(), transform)
-        own = logits.gather(-1, wanted[step, None])[:, 0]
+        own = logits.gather(-1, targets[step, None])[:, 0]
         odds += _odds(next_tokens(logits, num_candidates), own)
     return tuple(odds)
 
 
 def next_tokens(logits: Tensor, num_candidates: int) -> NextTokens:
-    """Sum up float32 logits [n, vocabulary]."""
+    """Summarise float32 logits [n, vocabulary]."""
     best = logits.topk(min(num_candidates, logits.shape[-1]))
     return NextTokens(logits.logsumexp(dim=-1), best.indices, best.values)
 
 
-def seen_odds(
-    seen: Sequence[NextTokens],
+def recorded_odds(
+    recorded: Sequence[NextTokens],
     hidden: Tensor,
     head: Any,
     *,
     ids: Sequence[int],
     transform: LogitTransform = NO_TRANSFORM,
 ) -> tuple[TokenOdds, ...]:
-    """`token_odds` out of what was seen of the model's own logits, without the head once more.
+    """Compute `token_odds` from summaries of the model's logits, without applying the head again.
 
     Args:
-        seen: J summaries of the logits, [1, vocabulary] each, after the transform.
+        recorded: J summaries of the logits, [1, vocabulary] each, after the transform.
         hidden: [J, d], last hidden states at the positions that predicted the tokens.
         head: the output embedding; only the tokens' own columns are read.
         ids: the J tokens.
-        transform: what the model does to the output of its head.
+        transform: what the model applies to the output of its head.
     """
     import torch
 
     if not ids:
         return ()
     weight = _weight(head)
-    wanted = torch.as_tensor(list(ids), device=weight.device)
-    # In the head's number type, as the candidates are.
-    own = (hidden.to(weight.device).float() * weight[wanted].float()).sum(dim=-1)
-    own = own if head.bias is None else own + head.bias[wanted].float()
+    targets = torch.as_tensor(list(ids), device=weight.device)
+    # In the head's number type, like the candidates.
+    own = (hidden.to(weight.device).float() * weight[targets].float()).sum(dim=-1)
+    own = own if head.bias is None else own + head.bias[targets].float()
     own = transformed(own.to(weight.dtype).float(), transform)
     joined = NextTokens(
-        torch.cat([each.normaliser for each in seen]),
-        torch.cat([each.best_ids for each in seen]),
-        torch.cat([each.best_logits for each in seen]),
+        torch.cat([each.normaliser for each in recorded]),
+        torch.cat([each.best_ids for each in recorded]),
+        torch.cat([each.best_logits for each in recorded]),
     )
-    is_own = joined.best_ids == wanted[:, None]
+    is_own = joined.best_ids == targets[:, None]
     known = joined.best_logits.where(is_own, 0.0).sum(dim=-1)
     return tuple(_odds(joined, known.where(is_own.any(dim=-1), own)))
 
 
-def _odds(found: NextTokens, own: Tensor) -> list[TokenOdds]:
-    """Odds of n tokens whose own logits [n] are known."""
-    chances = (found.best_logits - found.normaliser[:, None]).exp().tolist()
+def _odds(tokens: NextTokens, own: Tensor) -> list[TokenOdds]:
+    """Return the odds of n tokens from their own logits [n]."""
+    chances = (tokens.best_logits - tokens.normaliser[:, None]).exp().tolist()
     return [
         TokenOdds(probability, tuple(zip(ids, values, strict=True)))
         for probability, ids, values in zip(
-            (own - found.normaliser).exp().clamp(max=1.0).tolist(),
-            found.best_ids.tolist(),
+            (own - tokens.normaliser).exp().clamp(max=1.0).tolist(),
+            tokens.best_ids.tolist(),
             chances,
             strict=True,
         )
@@ -192,7 +192,7 @@ def _odds(found: NextTokens, own: Tensor) -> list[TokenOdds]:
 
 
 def most_probable_id(hidden: Tensor, head: Any) -> int:
-    """Id that the model finds most probable at one position, from its state [d]."""
+    """Return the most probable id at one position, from its state [d]."""
     return int(head(hidden[None].to(_weight(head).device)).argmax())
 
 

@@ -53,7 +53,7 @@ def _place_kind(
         prompt.fields[f"{kind}_grid_thw"].tolist(),
         batches,
         kind=kind,
-        merge_sizes=prompt.fields[f"{kind}_merge_sizes"].tolist(),
+        merge_size=prompt.fields[f"{kind}_merge_sizes"].tolist(),
         temporal_patch_size=int(getattr(processor, "temporal_patch_size", None) or 1),
     )
     masks = _kept(prompt.fields, layouts, kind=kind)

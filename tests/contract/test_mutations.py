@@ -86,7 +86,7 @@ def test_cells_in_the_wrong_order_are_detected(
     layout = visual_features(model, [batch])[0][0].layout
     assert change is not transposed or layout.h != layout.w
     change_layout(model, monkeypatch, change)
-    with pytest.raises(AssertionError, match="moved most"):
+    with pytest.raises(AssertionError, match="changed most"):
         assert_cells_are_localised(model, [batch])
 
 

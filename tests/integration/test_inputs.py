@@ -129,7 +129,7 @@ def test_frames_of_all_inputs_count(model: Any, paths: list[Path]) -> None:
 
 
 def test_inputs_that_the_turns_do_not_show_are_refused_before_the_model_loads() -> None:
-    with pytest.raises(ConfigError, match="1 are given"):
+    with pytest.raises(ConfigError, match="but there are 1"):
         explain(["none.mp4"], conversation=TURNS)
     with pytest.raises(ConfigError, match="no video or image"):
         explain([], "what?")

@@ -307,11 +307,11 @@ def test_batched_scores_are_those_one_by_one(case: Any) -> None:
 def test_a_family_that_does_not_stack_is_passed_one_by_one(
     case: Any, error: type[Exception] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tam_video.models.probing as probing
+    from tam_video.models import masked_scoring
 
     probe, keep = Probe(case.model, case.batch, case.generation), some_masks(case, 4)
     right = probe.score_masked(keep, batch_size=1)
-    plain = probing._stacked
+    plain = masked_scoring._stacked
 
     def wrong(videos: Any) -> Any:
         """Fails, or gives every video the answer of the first."""
@@ -319,7 +319,7 @@ def test_a_family_that_does_not_stack_is_passed_one_by_one(
             return {"input_ids": torch.zeros(1, 1, 1)}
         return plain([videos[0]] * len(videos))
 
-    monkeypatch.setattr(probing, "_stacked", wrong)
+    monkeypatch.setattr(masked_scoring, "_stacked", wrong)
     np.testing.assert_allclose(probe.score_masked(keep, batch_size=4), right, atol=1e-9)
     assert probe._stacks is False
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tam_video.models.probing import Attentions, ProbeCost, StateGradients
+from tam_video.models.forcing import ProbeCost
+from tam_video.models.probing import Attentions, StateGradients
 from tam_video.types import (
     FrameBatch,
     Generation,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tam_video.methods.base import MethodMaps, scaled_maps
-from tam_video.models.probing import ProbeCost
+from tam_video.models.forcing import ProbeCost
 from tam_video.types import Generation
 
 

@@ -91,7 +91,7 @@ def test_user_turns_show_videos_and_images(tmp_path: Path) -> None:
     [
         ([], "turn 1 of the conversation is empty"),
         ([part("video", "a.mp4")], "turn 1 of the conversation is empty"),
-        ([part("text", "What?"), part("video", "a.mp4")], "turn 1 of .* behind its text"),
+        ([part("text", "What?"), part("video", "a.mp4")], "turn 1 of .* after its text"),
         ([{"type": "video"}, part("text", "x")], "a video part without its path"),
         ([{"type": "video", "path": 3}], "a video part without its path"),
         ([{"type": "image", "path": ""}], "an? image part without its path"),
@@ -123,7 +123,7 @@ def test_inputs_nobody_names_belong_to_the_first_user_turn() -> None:
 @pytest.mark.parametrize("named", [[(0,), ()], [(0, 0), (1,)], [(1,), (0,)], [(0, 1), (2,)]])
 def test_inputs_are_shown_once_each_in_order(named: Any) -> None:
     turns = [Message("user", "x", numbers) for numbers in named]
-    with pytest.raises(ConfigError, match="2 are given"):
+    with pytest.raises(ConfigError, match="but there are 2"):
         assign_inputs(turns, num_inputs=2)
 
 

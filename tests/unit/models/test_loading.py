@@ -45,14 +45,14 @@ def test_an_alias_without_its_folder_says_reinstall(
 
 
 def test_a_folder_without_config_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelLoadError, match=r"holds no config\.json"):
+    with pytest.raises(ModelLoadError, match=r"has no config\.json"):
         check_folder(tmp_path, name="x")
 
 
 def test_broken_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "tokenizer.json").write_text("{half")
-    with pytest.raises(ModelLoadError, match=r"tokenizer\.json is not readable JSON"):
+    with pytest.raises(ModelLoadError, match=r"tokenizer\.json is not valid JSON"):
         check_folder(tmp_path, name="x")
 
 
@@ -66,7 +66,7 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(ModelLoadError, match=r"holds no \*\.safetensors"):
+    with pytest.raises(ModelLoadError, match=r"has no \*\.safetensors"):
         check_folder(tmp_path, name="x")
 
 

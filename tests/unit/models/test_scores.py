@@ -18,7 +18,7 @@ from tam_video.models.scores import (
     class_scores,
     most_probable_id,
     next_tokens,
-    seen_odds,
+    recorded_odds,
     token_odds,
     transformed,
 )
@@ -146,7 +146,7 @@ def test_odds_of_logits_seen_on_the_way_are_those_of_the_head(
         next_tokens(transformed(head(row[None]).float(), transform), num_candidates)
         for row in hidden
     ]
-    found = seen_odds(seen, hidden, head, ids=ids, transform=transform)
+    found = recorded_odds(seen, hidden, head, ids=ids, transform=transform)
     expected = token_odds(hidden, head, ids=ids, num_candidates=num_candidates, transform=transform)
     tolerance = 1e-5 if dtype == torch.float32 else 2e-2
     for ours, theirs in zip(found, expected, strict=True):
@@ -157,4 +157,4 @@ def test_odds_of_logits_seen_on_the_way_are_those_of_the_head(
 
 
 def test_no_answer_has_no_odds() -> None:
-    assert seen_odds([], torch.empty(0, 6), make_head(bias=False), ids=[]) == ()
+    assert recorded_odds([], torch.empty(0, 6), make_head(bias=False), ids=[]) == ()
