@@ -1,15 +1,15 @@
-"""Every error tam-video raises on purpose.
+"""All errors that tam-video raises deliberately.
 
 ```
 TamVideoError                   .hint: one line saying what to do next; .exit_code
 |-- ConfigError (2)             bad option or file
-|   |-- UnknownNameError        a name no registry knows; lists the close matches
-|   `-- PresetError             a preset that makes no sense; .problems, one line each
+|   |-- UnknownNameError        a name that is not registered; lists close matches
+|   `-- PresetError             a preset that is not valid; .problems, one line each
 |-- InputError (1)              the video can't be used
 |   |-- VideoOpenError          missing, unreadable, not a video, refused playlist
-|   |-- NoVideoStreamError      opens, but holds no (decodable) picture stream
+|   |-- NoVideoStreamError      opens, but has no (decodable) video stream
 |   |-- VideoDecodeError        a frame can't be decoded; .frame_index
-|   `-- DatasetError            a public data set is missing, incomplete, or laid out differently
+|   `-- DatasetError            a public data set is missing, incomplete, or has another layout
 |-- ModelError (1)
 |   |-- ModelLoadError          weights, config or processor missing or broken
 |   |-- UnsupportedModelError   no adapter for this model_type
@@ -19,13 +19,13 @@ TamVideoError                   .hint: one line saying what to do next; .exit_co
 |   |-- ExportError             another file can't be written
 |   |-- RunFolderError          a run folder is unfinished, damaged or of another version
 |   `-- OutputExistsError       refuses to overwrite without --force
-|-- MissingDependencyError (1)  also an ImportError; the hint is the exact pip line
+|-- MissingDependencyError (1)  also an ImportError; the hint is the pip command
 `-- BatchError (3)              some items failed, the rest are written
     |-- ItemTimeoutError        an item took too long; its worker was killed
-    `-- WorkerDiedError         a worker died with an item again and again
+    `-- WorkerDiedError         a worker died on an item repeatedly
 ```
 
-`ValueError` and `TypeError` stay for programming mistakes.
+`ValueError` and `TypeError` are programming errors.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from collections.abc import Iterable
 
 
 class TamVideoError(Exception):
-    """Root of the tree: a message for people, a hint with the next step, an exit code."""
+    """Root of the tree: a message, a hint on what to do next, an exit code."""
 
     exit_code: int = 1
 
@@ -52,7 +52,7 @@ class ConfigError(TamVideoError):
 
 
 class UnknownNameError(ConfigError):
-    """A name that a registry does not know."""
+    """A name that is not registered."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
@@ -63,7 +63,7 @@ class UnknownNameError(ConfigError):
 
 
 class PresetError(ConfigError):
-    """A preset that can't be used; `problems` has a line for each thing that is wrong."""
+    """A preset that can't be used; `problems` has one line per problem."""
 
     def __init__(self, preset: str, problems: Iterable[str], *, hint: str = "") -> None:
         self.problems = tuple(problems)
@@ -80,11 +80,11 @@ class VideoOpenError(InputError):
 
 
 class NoVideoStreamError(InputError):
-    """The file opens but holds no picture stream that can be decoded."""
+    """The file opens but has no video stream that can be decoded."""
 
 
 class VideoDecodeError(InputError):
-    """A frame can't be decoded; `frame_index` says which, where it is known."""
+    """A frame can't be decoded; `frame_index` is its number, if known."""
 
     def __init__(self, message: str, *, hint: str = "", frame_index: int | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -92,7 +92,7 @@ class VideoDecodeError(InputError):
 
 
 class DatasetError(InputError):
-    """A folder is not the public data set it should be; the hint says where that is published."""
+    """A folder is not the expected public data set; the hint says where it is published."""
 
 
 class ModelError(TamVideoError):
@@ -104,11 +104,11 @@ class ModelLoadError(ModelError):
 
 
 class UnsupportedModelError(ModelError):
-    """No adapter knows this `model_type`."""
+    """No adapter for this `model_type`."""
 
 
 class TokenAlignmentError(ModelError):
-    """Tokens and cells do not add up: a map drawn from them would be wrong."""
+    """Tokens and cells do not add up: a map made from them would be wrong."""
 
 
 class OutputError(TamVideoError):
@@ -128,11 +128,11 @@ class RunFolderError(OutputError):
 
 
 class OutputExistsError(OutputError):
-    """The output exists; nothing is overwritten without `--force`."""
+    """The output exists and is not overwritten without `--force`."""
 
 
 class MissingDependencyError(TamVideoError, ImportError):
-    """An optional package is not installed; the hint is the exact pip line."""
+    """An optional package is not installed; the hint is the pip command."""
 
 
 class BatchError(TamVideoError):
@@ -142,8 +142,8 @@ class BatchError(TamVideoError):
 
 
 class ItemTimeoutError(BatchError):
-    """An item of a batch took longer than it may; its worker was killed."""
+    """An item of a batch exceeded its time limit; its worker was killed."""
 
 
 class WorkerDiedError(BatchError):
-    """A worker died with an item of a batch, again when the item ran alone."""
+    """A worker died on an item of a batch, also when the item ran alone."""

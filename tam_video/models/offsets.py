@@ -1,7 +1,7 @@
-"""Which characters each token stands for, from the ids alone.
+"""Map tokens to the characters of their text, from the ids alone.
 
-A token may hold a part of a character (byte-level vocabularies cut emoji and CJK). Its place is
-found by decoding growing prefixes: how the text would be tokenised again does not matter.
+A token may contain part of a character (byte-level vocabularies split emoji and CJK). Offsets are
+found by decoding growing prefixes: tokenising the text again might give other ids.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ class TokenSpan:
     """Characters of one token.
 
     Attributes:
-        text: characters that this token completes; pieces joined give the whole text.
-        start: offset of the first character the token has a part in.
-        end: offset after the last character the token has a part in.
+        text: characters that this token completes; joined, they give the whole text.
+        start: offset of the first character that the token contains a part of.
+        end: offset after the last character that the token contains a part of.
     """
 
     text: str
@@ -30,10 +30,10 @@ class TokenSpan:
 def token_spans(
     decode: Callable[[list[int]], str], ids: Sequence[int]
 ) -> tuple[str, tuple[TokenSpan, ...]]:
-    """Place tokens in their text.
+    """Compute the span of each token in the text.
 
     Args:
-        decode: turns ids into text without cleaning it up.
+        decode: converts ids to text without clean-up.
         ids: token ids.
 
     Returns:
@@ -50,7 +50,7 @@ def token_spans(
         whole.append(complete == fresh)
         if complete == fresh:
             text += fresh
-            # One finished group stays in view: decoders treat the start of a text differently.
+            # Keep one finished group: decoders treat the start of a text differently.
             anchor, done, fresh = done, stop, ""
             known = decode(ids[anchor:done])
     text += fresh

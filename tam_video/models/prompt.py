@@ -1,6 +1,6 @@
-"""From frames and turns to what the model eats, through the checkpoint's own processor.
+"""Encode frames and turns as the model's inputs by the checkpoint's own processor.
 
-The processor never samples or decodes: it gets the frames that were read, and their true times.
+The processor does not sample or decode: it gets the frames that were read, and their exact times.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ def encode_prompt(
     """Encode videos, images and a conversation.
 
     Args:
-        batches: the frames of each vision input, in the order in which the turns show them; the
-            last frame of a short video is repeated up to what the family needs.
-        conversation: the turns, which name their inputs.
+        batches: the frames of each vision input, in the order of the turns; the last frame of a
+            short video is repeated up to the family's minimum.
+        conversation: the turns, which refer to their inputs.
         checkpoint: the model and its processor.
-        family: what the processor wants.
+        family: the options that the processor needs.
 
     Returns:
-        The model's arguments as tensors on its device, and what layouts are made from.
+        The model's arguments as tensors on its device, and the encoded prompt for layouts.
 
     Raises:
         ConfigError: a turn contains a control token.
-        TokenAlignmentError: the processor gave no `mm_token_type_ids` though the model needs them.
+        TokenAlignmentError: the processor returns no `mm_token_type_ids`, which the model needs.
     """
     processor = checkpoint.processor
     refuse_control_tokens((turn.text for turn in conversation), tokenizer=processor.tokenizer)
@@ -53,7 +53,7 @@ def encode_prompt(
     if family.token_types:
         options["return_mm_token_type_ids"] = True
     encoded = processor.apply_chat_template(
-        chat_messages(conversation, [picture(batch, family=family) for batch in batches]),
+        chat_messages(conversation, [processor_input(batch, family=family) for batch in batches]),
         tokenize=True,
         return_dict=True,
         add_generation_prompt=True,
@@ -64,62 +64,64 @@ def encode_prompt(
     encoded.pop("video_metadata", None)
     if family.token_types and "mm_token_type_ids" not in encoded:
         raise TokenAlignmentError(
-            "the processor gives no mm_token_type_ids", hint="update transformers to 5.2 or later"
+            "the processor returns no mm_token_type_ids", hint="update transformers to 5.2 or later"
         )
-    inputs = {name: _placed(name, value, checkpoint.model) for name, value in dict(encoded).items()}
+    inputs = {
+        name: _to_device(name, value, checkpoint.model) for name, value in dict(encoded).items()
+    }
     ids = inputs["input_ids"][0].cpu().numpy().astype(np.int64)
     return inputs, EncodedPrompt(ids, fields, tuple(batches))
 
 
-def _placed(name: str, value: Any, model: Any) -> Any:
-    """A model's argument on its device; pixels in its number type, times as they are."""
+def _to_device(name: str, value: Any, model: Any) -> Any:
+    """Move an argument to the model's device, and pixels to its number type."""
     if not hasattr(value, "to"):
         return value
     is_pixels = name.startswith("pixel_values") and value.is_floating_point()
     return value.to(model.device, dtype=model.dtype if is_pixels else value.dtype)
 
 
-def picture(batch: FrameBatch, *, family: Family) -> np.ndarray[Any, Any]:
-    """What a processor takes for an input: uint8 [T, H, W, 3] of a video, [H, W, 3] of an image."""
+def processor_input(batch: FrameBatch, *, family: Family) -> np.ndarray[Any, Any]:
+    """Return the processor's input: uint8 [T, H, W, 3] of a video, [H, W, 3] of an image."""
     if batch.info.is_image:
         image: np.ndarray[Any, Any] = batch.frames[0]
         return image
     return repeat_last(batch.frames, least=family.least_frames)
 
 
-def chat_messages(conversation: Sequence[Message], pictures: Sequence[Any]) -> list[dict[str, Any]]:
-    """Turns as transformers' chat templates take them, each turn's inputs before its text.
+def chat_messages(conversation: Sequence[Message], arrays: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the turns in the format of chat templates, each turn's inputs before its text.
 
     Args:
-        conversation: the turns, which name their inputs.
-        pictures: arrays by the number of the input: 4 axes for a video, 3 for an image.
+        conversation: the turns, which refer to their inputs by number.
+        arrays: the inputs: 4 axes for a video, 3 for an image.
     """
     messages = []
     for turn in conversation:
         content: list[dict[str, Any]] = []
         for number in turn.inputs:
-            kind = "video" if np.ndim(pictures[number]) == 4 else "image"
-            content.append({"type": kind, kind: pictures[number]})
+            kind = "video" if np.ndim(arrays[number]) == 4 else "image"
+            content.append({"type": kind, kind: arrays[number]})
         content.append({"type": "text", "text": turn.text})
         messages.append({"role": turn.role, "content": content})
     return messages
 
 
 def repeat_last(frames: np.ndarray[Any, Any], *, least: int) -> np.ndarray[Any, Any]:
-    """Repeat the last of [T, ...] until there are `least` (Qwen3-VL refuses fewer than a patch)."""
+    """Repeat the last of [T, ...] up to `least` frames (Qwen3-VL refuses fewer than a patch)."""
     missing = max(0, least - len(frames))
     return np.concatenate([frames, frames[-1:].repeat(missing, axis=0)]) if missing else frames
 
 
 def video_metadata(batch: FrameBatch, *, least: int = 1) -> Any:
-    """Describe the frames by a clock of microseconds, so that index / fps is their true time.
+    """Return metadata with indices in microseconds, so that index / fps is the exact time.
 
-    Times count from the video's first frame. Qwen3-VL writes them into the prompt; Qwen2.5-VL takes
-    the frames' mean distance from `total_num_frames`, which is therefore their number times it.
+    Times are relative to the video's first frame. Qwen3-VL writes them into the prompt; Qwen2.5-VL
+    computes the mean frame interval from `total_num_frames`, which is set accordingly.
 
     Args:
         batch: the frames.
-        least: the indices are repeated up to this number, as the frames are.
+        least: the indices are repeated up to this number, like the frames.
 
     Returns:
         transformers' `VideoMetadata`.
@@ -145,7 +147,7 @@ def video_metadata(batch: FrameBatch, *, least: int = 1) -> Any:
 
 
 def control_ids(tokenizer: Any) -> frozenset[int]:
-    """Ids of a tokenizer's control tokens: named special tokens and those added as special."""
+    """Return the ids of a tokenizer's control tokens: special tokens and those added as special."""
     added = tokenizer.added_tokens_decoder.items()
     return frozenset(tokenizer.all_special_ids) | {
         int(index) for index, token in added if token.special
@@ -153,7 +155,7 @@ def control_ids(tokenizer: Any) -> frozenset[int]:
 
 
 def refuse_control_tokens(texts: Iterable[str], *, tokenizer: Any) -> None:
-    """Refuse texts that would be read as markers: they would add turns or visual positions.
+    """Refuse texts with control tokens, which would add turns or visual positions.
 
     Raises:
         ConfigError: a text contains the spelling of a control token.
@@ -167,16 +169,16 @@ def refuse_control_tokens(texts: Iterable[str], *, tokenizer: Any) -> None:
                 )
 
 
-def check_prompt_text(found: str, conversation: Sequence[Message]) -> None:
-    """Compare the text of the prompt tokens with the turns, up to spaces, case and Unicode form.
+def check_prompt_text(text: str, conversation: Sequence[Message]) -> None:
+    """Check that the prompt tokens spell the turns, ignoring spaces, case and Unicode form.
 
     Raises:
-        TokenAlignmentError: the tokens taken for prompt text spell something else.
+        TokenAlignmentError: the tokens spell another text.
     """
-    asked = "".join(turn.text for turn in conversation if turn.role != "system")
-    if _plain(found) != _plain(asked):
+    turns = "".join(turn.text for turn in conversation if turn.role != "system")
+    if _plain(text) != _plain(turns):
         raise TokenAlignmentError(
-            f"the prompt tokens spell {found[:60]!r}, not the question {asked[:60]!r}",
+            f"the prompt tokens spell {text[:60]!r}, not the question {turns[:60]!r}",
             hint="the chat template of this checkpoint is not the family's own",
         )
 

@@ -1,6 +1,6 @@
-"""Weights replaced by noise for a while, from the top of the decoder down to the whole model.
+"""Replace weights by noise temporarily, from the top of the decoder down to the whole model.
 
-What the cascade of sanity checks needs: a map that stays the same shows nothing.
+For the cascading randomisation test: a map that does not change does not depend on the model.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 def randomised_layers(
     model: Any, num_layers_from_top: int | None, *, seed: int = 0
 ) -> Iterator[None]:
-    """Replace the weights of the top decoder layers by noise; put them back bit for bit at the end.
+    """Replace the weights of the top decoder layers by noise, and restore them bit for bit.
 
-    Every tensor is drawn anew from a normal distribution of its own mean and deviation, so that
-    activations keep their size. The noise of a layer does not depend on how many others are
+    Every tensor is sampled from a normal distribution of its own mean and standard deviation, so
+    that activations keep their scale. The noise of a layer does not depend on the number of layers
     replaced. Source: Adebayo et al., NeurIPS 2018, arXiv:1810.03292, cascading randomisation.
     Differs: the cascade starts below the final norm and `lm_head`, which are often tied to the
-    input embedding; they come last, with the vision tower. A decoder of noise alone may keep much
-    of a map, for what the tower gave passes by its layers on the residual stream.
+    input embedding; they come last, with the vision tower. With a random decoder alone a map may
+    change little, because visual features bypass its layers through the residual stream.
 
     Args:
-        model: a transformers generation model; not to be used elsewhere meanwhile.
-        num_layers_from_top: how many, 0 for none; None for every weight of the model, vision tower
-            and embeddings included.
+        model: a transformers generation model; not to be used elsewhere at the same time.
+        num_layers_from_top: number of layers; None for every weight of the model, including vision
+            tower and embeddings.
         seed: of the noise.
 
     Raises:
@@ -49,8 +49,8 @@ def randomised_layers(
             raise ConfigError("the weights are quantised", hint="load the model unquantised")
     originals = [weight.detach().cpu().clone() for _, _, weight in chosen]
     try:
-        for number, place, weight in chosen:
-            weight.data.copy_(_noise(weight, [seed, number, place]))
+        for number, index, weight in chosen:
+            weight.data.copy_(_noise(weight, [seed, number, index]))
         yield
     finally:
         for (_, _, weight), original in zip(chosen, originals, strict=True):
@@ -58,7 +58,7 @@ def randomised_layers(
 
 
 def _chosen_weights(model: Any, num_layers_from_top: int | None) -> list[tuple[int, int, Tensor]]:
-    """Part of the model, place in it, and weight, each weight once; layers by their number."""
+    """Return layer number (L for the rest), index in it, and weight, each weight once."""
     layers = list(find_decoder(model).layers)
     count = len(layers) if num_layers_from_top is None else num_layers_from_top
     if not 0 <= count <= len(layers):
@@ -66,19 +66,19 @@ def _chosen_weights(model: Any, num_layers_from_top: int | None) -> list[tuple[i
             f"can't randomise {count} layers", hint=f"the model has {len(layers)} decoder layers"
         )
     chosen = [
-        (number, place, weight)
+        (number, index, weight)
         for number in range(len(layers) - count, len(layers))
-        for place, weight in enumerate(layers[number].parameters())
+        for index, weight in enumerate(layers[number].parameters())
     ]
     if num_layers_from_top is not None:
         return chosen
     in_layers = {id(weight) for _, _, weight in chosen}
     others = [weight for weight in model.parameters() if id(weight) not in in_layers]
-    return [*chosen, *((len(layers), place, weight) for place, weight in enumerate(others))]
+    return [*chosen, *((len(layers), index, weight) for index, weight in enumerate(others))]
 
 
 def _noise(weight: Tensor, entropy: list[int]) -> Tensor:
-    """float32 on the CPU: normal noise with the mean and the deviation of a weight."""
+    """Sample normal noise with the mean and standard deviation of a weight, float32 on the CPU."""
     import torch
 
     values = weight.detach().float()

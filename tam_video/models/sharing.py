@@ -1,4 +1,4 @@
-"""What a vision tower made of a clip, kept for the next question on it."""
+"""Keep the visual features of a clip for the next question about it."""
 
 from __future__ import annotations
 
@@ -8,65 +8,65 @@ from functools import update_wrapper
 from typing import Any
 
 _FEATURES = ("get_video_features", "get_image_features")
-"""What transformers' families call to get visual tokens, before text comes in."""
+"""Methods of transformers' models that compute visual tokens, independent of the text."""
 
 
-class _Remembered:
-    """A function of tensors that is not run again for the arguments of its last call."""
+class _Cached:
+    """A function of tensors with a cache of its last call."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        update_wrapper(self, function)  # transformers looks at its arguments' names
+        update_wrapper(self, function)  # transformers inspects the names of its arguments
         self._function = function
         self._last: tuple[object, Any] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         import torch
 
-        if torch.is_grad_enabled():  # a kept result would cut the graph off
+        if torch.is_grad_enabled():  # a cached result would have no graph
             return self._function(*args, **kwargs)
         given, last = (args, kwargs), self._last
         if last is not None and _is_same(last[0], given):
             return last[1]
-        self._last = None  # two clips' features are never held at once
+        self._last = None  # never keep the features of two clips
         result = self._function(*args, **kwargs)
         self._last = (given, result)
         return result
 
-    def forget(self) -> None:
-        """Hold nothing."""
+    def clear(self) -> None:
+        """Empty the cache."""
         self._last = None
 
 
 @contextmanager
 def shared_vision(model: Any) -> Iterator[Callable[[], None]]:
-    """Run the vision tower once for calls in a row with the same pictures, while the block runs.
+    """Run the vision tower once for consecutive calls with the same frames, while the block runs.
 
-    Pictures are the same if every value that the tower is given is. Results are the very tensors
-    that it made. A family that does not go by transformers' names is run as ever.
+    Frames are the same if all inputs of the tower are equal. Results are the same tensor objects.
+    A family without methods of these names is not cached.
 
     Args:
-        model: a transformers generation model, whose weights stay as they are.
+        model: a transformers generation model, whose weights do not change.
 
     Yields:
-        A function that lets go of what is kept.
+        A function that empties the cache.
     """
-    remembered = [
-        (module, name, _Remembered(getattr(module, name)))
+    cached = [
+        (module, name, _Cached(getattr(module, name)))
         for module in model.modules()
         for name in _FEATURES
         if hasattr(module, name)
     ]
-    for module, name, function in remembered:
+    for module, name, function in cached:
         setattr(module, name, function)
 
-    def forget() -> None:
-        for _, _, function in remembered:
-            function.forget()
+    def clear() -> None:
+        for _, _, function in cached:
+            function.clear()
 
     try:
-        yield forget
+        yield clear
     finally:
-        for module, name, _ in remembered:
+        for module, name, _ in cached:
             delattr(module, name)
 
 

@@ -1,4 +1,4 @@
-"""The size that a processor makes of whole frames, found without any pixels."""
+"""Compute the size that a processor resizes frames to, without pixels."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ Size: TypeAlias = tuple[int, int]
 
 
 def unknown_size(_processor: Any, _num_frames: int, _source: Size) -> Size | None:
-    """For families that crop, tile or pad, or whose rule is not known."""
+    """Return None: the family crops, tiles or pads, or its rule is unknown."""
     return None
 
 
 def size_by_rule(processor: Any, num_frames: int, source: Size) -> Size | None:
-    """The size by the processor's own method, run on a tensor that has a shape and no values.
+    """Return the size by the processor's own method, run on a meta tensor.
 
-    Source: `resize` of transformers' video processors of the Qwen-VL line, called as `_preprocess`
-    calls it.
+    Source: `resize` of transformers' video processors of the Qwen-VL families, called as in
+    `_preprocess`.
 
     Args:
         processor: its `video_processor` resizes whole frames by their number and size.
-        num_frames: how many the processor is given.
+        num_frames: number of frames passed to the processor.
         source: (height, width) of a frame in pixels.
 
     Returns:
-        (height, width); None where the processor does not resize, or would resize frames of that
-        size once more.
+        (height, width); None if the processor does not resize, or would resize frames of that size
+        again.
     """
     rule = processor.video_processor
     if not rule.do_resize:
@@ -37,7 +37,7 @@ def size_by_rule(processor: Any, num_frames: int, source: Size) -> Size | None:
 def _resized(rule: Any, num_frames: int, source: Size) -> Size:
     import torch
 
-    found = rule.resize(
+    resized = rule.resize(
         videos=torch.empty(1, num_frames, 3, *source, dtype=torch.uint8, device="meta"),
         size=rule.size,
         resample=rule.resample,
@@ -45,5 +45,5 @@ def _resized(rule: Any, num_frames: int, source: Size) -> Size:
         temporal_factor=rule.temporal_patch_size,
         cap_pixels_per_frame=bool(rule.cap_pixels_per_frame),
     )
-    height, width = found.shape[-2:]
+    height, width = resized.shape[-2:]
     return int(height), int(width)

@@ -1,8 +1,8 @@
-"""Which tokens of a prompt spell the turns, for any chat template.
+"""Find the tokens of a prompt that spell the turns, for any chat template.
 
-The template is rendered once with stand-ins for the texts, which shows what it writes between them.
-Only the pictures' placeholders of that writing look different in the prompt, so the texts are found
-from the end: each stands right before the writing that follows it. Nothing is tokenised again.
+The template is rendered once with stand-ins for the texts, which gives the markup between them. In
+the prompt only the placeholders of the inputs differ from that markup, so the texts are located
+from the end: each is directly before its following markup. Nothing is tokenised again.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def find_text_runs(
         conversation: the turns.
         visual: positions of visual tokens, in any order.
         controls: ids of control tokens.
-        decode: turns ids into text, control tokens included.
+        decode: converts ids to text, including control tokens.
         render: the chat template with other texts in place of the turns', before tokenisation.
 
     Returns:
-        int64 [n] each, positions of neighbouring text tokens: no system turn, no role header, no
-        control token.
+        int64 [n] each, positions of consecutive text tokens: no system turn, role header or control
+        token.
 
     Raises:
         TokenAlignmentError: a text is not where the template puts it.
@@ -53,10 +53,10 @@ def find_text_runs(
     shown = np.flatnonzero(~np.isin(np.arange(len(ids)), visual))
     text, spans = token_spans(decode, ids[shown].tolist())
     squeezed = _Squeezed(text)
-    places = _places(squeezed.text, conversation, _written_after(len(conversation), render))
+    bounds = _turn_bounds(squeezed.text, conversation, _markup_after(len(conversation), render))
     is_control = np.isin(ids[shown], list(controls))
     runs: list[IntArray] = []
-    for turn, (start, end) in zip(conversation, places, strict=True):
+    for turn, (start, end) in zip(conversation, bounds, strict=True):
         if turn.role != "system":
             inside = squeezed.tokens_inside(spans, start, end) & ~is_control
             runs.extend(split_runs(shown[inside]))
@@ -64,26 +64,26 @@ def find_text_runs(
 
 
 class _Squeezed:
-    """A text as `_squeeze` gives it; `place[i]` is where character i went."""
+    """A text after `_squeeze`; `offsets[i]` is the new offset of character i."""
 
     def __init__(self, text: str) -> None:
         kept = [_squeeze_char(char) for char in text]
         self.original = text
         self.text = "".join(kept)
-        self.place = np.concatenate([[0], np.cumsum([len(char) for char in kept])]).astype(int)
+        self.offsets = np.concatenate([[0], np.cumsum([len(char) for char in kept])]).astype(int)
 
     def tokens_inside(self, spans: Sequence[TokenSpan], start: int, end: int) -> Any:
-        """Bool [n]: which tokens spell the squeezed characters from `start` to `end`.
+        """Return bool [n]: which tokens spell the squeezed characters from `start` to `end`.
 
-        Tokens that squeeze to nothing (white space, an accent by itself) are inside when they stand
-        between the first and the last of those characters, or are accents of the last one.
+        Tokens that squeeze to nothing (white space, a single accent) are inside if they are between
+        the first and the last of those characters, or are accents of the last one.
         """
-        first = int(np.searchsorted(self.place, start, side="right")) - 1
-        last = int(np.searchsorted(self.place, end, side="left"))
+        first = int(np.searchsorted(self.offsets, start, side="right")) - 1
+        last = int(np.searchsorted(self.offsets, end, side="left"))
         while last < len(self.original) and unicodedata.combining(self.original[last]):
             last += 1
         bounds = np.array([(span.start, span.end) for span in spans], dtype=int).reshape(-1, 2)
-        starts, ends = self.place[bounds[:, 0]], self.place[bounds[:, 1]]
+        starts, ends = self.offsets[bounds[:, 0]], self.offsets[bounds[:, 1]]
         spelled = (starts < ends) & (starts >= start) & (ends <= end)
         return spelled | (
             (starts == ends) & (bounds[:, 0] >= first) & (bounds[:, 1] <= last) & (start < end)
@@ -91,7 +91,7 @@ class _Squeezed:
 
 
 def _squeeze(text: str) -> str:
-    """A text without white space, case, accents and the Unicode forms that tokenizers change."""
+    """Remove white space, case, accents and the Unicode forms that tokenizers change."""
     return "".join(map(_squeeze_char, text))
 
 
@@ -104,38 +104,38 @@ def _squeeze_char(char: str) -> str:
     )
 
 
-def _written_after(num_turns: int, render: Callable[[list[str]], str]) -> list[str]:
-    """What the template writes between each text and the next one or the end, squeezed."""
+def _markup_after(num_turns: int, render: Callable[[list[str]], str]) -> list[str]:
+    """Return the template's markup between each text and the next one or the end, squeezed."""
     stand_ins = [STAND_IN.format(number) for number in range(num_turns)]
     rest = render(stand_ins)
-    written = []
+    markup = []
     for stand_in in stand_ins:
         before, found, rest = rest.partition(stand_in)
         if not found:
             raise TokenAlignmentError(
                 "the chat template leaves a turn out or changes it",
-                hint="ask without a system turn",
+                hint="remove the system turn",
             )
-        written.append(before)
-    return [_squeeze(each) for each in (*written[1:], rest)]
+        markup.append(before)
+    return [_squeeze(each) for each in (*markup[1:], rest)]
 
 
-def _places(
+def _turn_bounds(
     text: str, conversation: Sequence[Message], after: Sequence[str]
 ) -> list[tuple[int, int]]:
-    """Start and end of each turn in the squeezed prompt, found from the last to the first.
+    """Return start and end of each turn in the squeezed prompt, located from last to first.
 
-    Turns without pictures between them are sought together with the writing between them, which
-    stands as it is; only where a tokenizer changed that, each by itself.
+    Turns without inputs between them are located together with the markup between them, which is
+    unchanged; if a tokenizer changed it, each turn is located separately.
     """
-    said = [_squeeze(turn.text) for turn in conversation]
-    bounds = [0, *(n for n, turn in enumerate(conversation) if n and turn.inputs), len(said)]
+    texts = [_squeeze(turn.text) for turn in conversation]
+    bounds = [0, *(n for n, turn in enumerate(conversation) if n and turn.inputs), len(texts)]
     blocks = [range(*pair) for pair in pairwise(bounds)]
     limit = len(text)
-    found: list[tuple[int, int]] = []
+    turns: list[tuple[int, int]] = []
     while blocks:
         block = blocks.pop()
-        together = "".join(said[n] + after[n] for n in block[:-1]) + said[block[-1]]
+        together = "".join(texts[n] + after[n] for n in block[:-1]) + texts[block[-1]]
         start = _find_last(text, together, after[block[-1]], limit)
         if start < 0 and len(block) > 1:
             blocks.extend(range(n, n + 1) for n in block)
@@ -148,23 +148,23 @@ def _places(
         limit = at = start
         placed = []
         for n in block:
-            placed.append((at, at + len(said[n])))
-            at += len(said[n]) + len(after[n])
-        found = placed + found
-    return found
+            placed.append((at, at + len(texts[n])))
+            at += len(texts[n]) + len(after[n])
+        turns = placed + turns
+    return turns
 
 
-def _find_last(text: str, wanted: str, follows: str, limit: int) -> int:
-    """Last place of `wanted` before `limit` with as much of `follows` behind it as there is.
+def _find_last(text: str, target: str, follows: str, limit: int) -> int:
+    """Return the last offset of `target` that as much of `follows` as possible comes after.
 
-    `follows` ends at the limit, unless a placeholder in it became something else; then its
-    beginning still stands. Where not even that does, only a single place is taken.
+    `follows` ends at the limit, unless a placeholder in it was expanded; then its beginning is
+    unchanged. If not even that is found, `target` must occur only once.
     """
-    if text.endswith(wanted + follows, 0, limit):
-        return limit - len(wanted) - len(follows)
+    if text.endswith(target + follows, 0, limit):
+        return limit - len(target) - len(follows)
     for length in range(len(follows), 0, -1):
-        start = text.rfind(wanted + follows[:length], 0, limit)
+        start = text.rfind(target + follows[:length], 0, limit)
         if start >= 0:
             return start
-    start = text.rfind(wanted, 0, limit)
-    return start if start == text.find(wanted, 0, limit) else -1
+    start = text.rfind(target, 0, limit)
+    return start if start == text.find(target, 0, limit) else -1

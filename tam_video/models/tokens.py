@@ -1,4 +1,4 @@
-"""The text tokens of a prompt and of an answer, with their places in the text."""
+"""The text tokens of a prompt and of an answer, with their offsets in the text."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def prompt_tokens(
     *,
     processor: Any,
 ) -> tuple[str, tuple[Token, ...]]:
-    """Text tokens of the turns, at their own positions.
+    """Return the text tokens of the turns, at their own positions.
 
     Args:
         prompt: the encoded prompt.
-        turns: what was asked, with the inputs that each turn shows.
-        placed: where the visual tokens sit.
-        processor: it knows the chat template and the tokenizer.
+        turns: the conversation, with the inputs of each turn.
+        placed: the positions of the visual tokens.
+        processor: provides the chat template and the tokenizer.
 
     Returns:
-        Their text, runs joined by a line break, and the tokens.
+        The text, runs joined by a line break, and the tokens.
 
     Raises:
         TokenAlignmentError: the prompt does not spell the turns.
@@ -82,14 +82,14 @@ def answer_tokens(
     odds: tuple[TokenOdds, ...],
     first_index: int,
 ) -> tuple[str, tuple[Token, ...]]:
-    """Answer tokens, each at the position that predicted it.
+    """Return the answer tokens, each at the position that predicted it.
 
     Args:
         ids: the J tokens.
         positions: J sequence positions.
-        tokenizer: spells them.
+        tokenizer: decodes them.
         odds: J probabilities with candidates.
-        first_index: number of the first one among all text tokens.
+        first_index: index of the first one among all text tokens.
 
     Returns:
         The answer and its tokens.
@@ -118,7 +118,7 @@ def answer_tokens(
 
 
 def decode_ids(tokenizer: Any, ids: list[int]) -> str:
-    """Text of tokens as they are: control tokens spelled out, no cleaning up."""
+    """Decode tokens including control tokens, without clean-up."""
     text: str = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     return text
 
@@ -126,7 +126,7 @@ def decode_ids(tokenizer: Any, ids: list[int]) -> str:
 def _render(
     processor: Any, turns: Sequence[Message], texts: Sequence[str], *, inputs: Sequence[FrameBatch]
 ) -> str:
-    """The chat template as text, with other texts in place of the turns'."""
+    """Render the chat template as text, with other texts in place of those of the turns."""
     kinds = ["image" if batch.info.is_image else "video" for batch in inputs]
     messages = [
         {
@@ -138,7 +138,7 @@ def _render(
         }
         for turn, text in zip(turns, texts, strict=True)
     ]
-    written: str = processor.apply_chat_template(
+    rendered: str = processor.apply_chat_template(
         messages, tokenize=False, add_generation_prompt=True
     )
-    return written
+    return rendered

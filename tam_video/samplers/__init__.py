@@ -1,4 +1,4 @@
-"""Which frames of a video the model is shown."""
+"""Choose the frames of a video that the model gets."""
 
 from tam_video.registry import Registry
 from tam_video.samplers.base import FrameSampler, Window, window

@@ -1,6 +1,6 @@
-"""What a sampler may choose from, and what it promises.
+"""The interface of samplers, and the window of frames that they choose from.
 
-Owns: the window (`--start/--end`) and the protocol. Pixels are none of its business.
+Owns: the window (`--start/--end`) and the protocol. Does not read pixels.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from tam_video.errors import ConfigError
 from tam_video.types import Float64Array, IntArray, VideoInfo
 
-_HALF_TICK = 5e-7  # seconds: a frame is not missed by the rounding of its time
+_HALF_TICK = 5e-7  # seconds: tolerance for rounded times
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """The frames that may be chosen, in display order; n of them, one at least.
+    """The n >= 1 frames that may be chosen, in display order.
 
     Attributes:
         indices: int64 [n], frame numbers in the source, consecutive.
-        pts_seconds: float64 [n], presentation times as the container has them, increasing.
+        pts_seconds: float64 [n], presentation times as stored in the container, increasing.
         is_keyframe: bool [n].
         info: the source video.
     """
@@ -37,7 +37,7 @@ class Window:
         if not self.indices.shape == self.pts_seconds.shape == self.is_keyframe.shape:
             raise ValueError("indices, pts_seconds and is_keyframe must all be [n]")
         if self.indices.ndim != 1 or not len(self.indices):
-            raise ValueError("a window holds one frame at least")
+            raise ValueError("a window must have at least one frame")
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -53,13 +53,13 @@ class FrameSampler(Protocol):
     """Chooses frames."""
 
     def sample(self, window: Window) -> IntArray:
-        """int64 [T], T >= 1: source frame numbers, increasing, without duplicates.
+        """Return int64 [T], T >= 1: source frame numbers, increasing, without duplicates.
 
-        The one exception: a sampler that was asked for a number of frames repeats some when the
-        window holds fewer; the numbers then do not decrease.
+        Exception: a sampler with a fixed number of frames repeats some if the window has fewer; the
+        numbers then do not decrease.
 
         Raises:
-            ConfigError: no frame of the window fits what was asked.
+            ConfigError: no frame of the window matches the options.
         """
 
 
@@ -71,7 +71,7 @@ def window(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
 ) -> Window:
-    """The frames shown from `start_seconds` on and before `end_seconds`.
+    """Return the frames displayed from `start_seconds` up to, not including, `end_seconds`.
 
     Args:
         info: the source video.
@@ -81,13 +81,13 @@ def window(
         end_seconds: relative to the first frame, exclusive; None for the end.
 
     Raises:
-        ConfigError: the times are negative, not numbers, out of order, or hold no frame.
+        ConfigError: the times are negative, not numbers, out of order, or contain no frame.
     """
     start = 0.0 if start_seconds is None else start_seconds
     end = np.inf if end_seconds is None else end_seconds
     if not (0 <= start < end):
         raise ConfigError(
-            f"start {start:g} s and end {end:g} s hold no time",
+            f"start {start:g} s is not before end {end:g} s, or is negative",
             hint="give seconds from the first frame on, start before end",
         )
     relative = timeline_pts - timeline_pts[0]
@@ -95,7 +95,7 @@ def window(
     if not len(indices):
         last = float(relative[-1])
         raise ConfigError(
-            f"no frame is shown between {start:g} s and {end:g} s",
+            f"there is no frame between {start:g} s and {end:g} s",
             hint=f"the last frame of {info.path.name} is at {last:.3f} s",
         )
     return Window(indices.astype(np.int64), timeline_pts[indices], is_keyframe[indices], info)

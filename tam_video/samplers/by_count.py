@@ -1,4 +1,4 @@
-"""Samplers that count frames: evenly spread, all, keyframes."""
+"""Samplers by number of frames: uniform, all, keyframes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tam_video.types import IntArray
 
 
 def evenly(count: int, *, num_frames: int) -> IntArray:
-    """int64 [num_frames]: places spread over 0..count-1, each in the middle of its share.
+    """Return int64 [num_frames], indices spread evenly over 0..count-1.
 
-    The window is cut in `num_frames` equal parts and the middle frame of each is taken, so that no
-    part of the video counts twice; places repeat if there are fewer than asked.
+    The range is divided into `num_frames` equal parts and the middle index of each is taken;
+    indices repeat if `count` is smaller.
     """
     middles = (np.arange(num_frames) + 0.5) * count / num_frames
     return np.minimum(np.floor(middles), count - 1).astype(np.int64)
 
 
 def check_at_least_one(name: str, value: float | None) -> None:
-    """Refuse a number that asks for nothing.
+    """Check that an option is 1 or more, or None.
 
     Raises:
-        ConfigError: `value` is given and below 1.
+        ConfigError: `value` is below 1.
     """
     if value is not None and not value >= 1:
         raise ConfigError(f"{name} must be 1 or more, not {value}", hint=f"set {name} to 1 or more")
@@ -33,10 +33,10 @@ def check_at_least_one(name: str, value: float | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class UniformSampler:
-    """`num_frames` frames evenly spread over the window.
+    """Choose `num_frames` frames evenly spread over the window.
 
     Attributes:
-        num_frames: how many, exactly: frames repeat if the window holds fewer.
+        num_frames: the exact number: frames repeat if the window has fewer.
     """
 
     num_frames: int = 16
@@ -45,25 +45,25 @@ class UniformSampler:
         check_at_least_one("num_frames", self.num_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """int64 [num_frames]: source frame numbers."""
+        """Return int64 [num_frames], source frame numbers."""
         return window.indices[evenly(len(window), num_frames=self.num_frames)]
 
 
 @dataclass(frozen=True, slots=True)
 class AllSampler:
-    """Every frame of the window."""
+    """Choose every frame of the window."""
 
     def sample(self, window: Window) -> IntArray:
-        """int64 [n]: source frame numbers."""
+        """Return int64 [n], source frame numbers."""
         return window.indices.copy()
 
 
 @dataclass(frozen=True, slots=True)
 class KeyframeSampler:
-    """The frames that the encoder stored whole: cheap to read, and often where the scene changes.
+    """Choose the keyframes, which are fast to decode and often at scene changes.
 
     Attributes:
-        max_frames: more keyframes than this are thinned out evenly; None keeps all.
+        max_frames: maximum number; more keyframes are thinned out evenly. None keeps all.
     """
 
     max_frames: int | None = None
@@ -72,10 +72,10 @@ class KeyframeSampler:
         check_at_least_one("max_frames", self.max_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """int64 [T]: source frame numbers.
+        """Return int64 [T], source frame numbers.
 
         Raises:
-            ConfigError: the window holds no keyframe.
+            ConfigError: the window has no keyframe.
         """
         chosen = window.indices[window.is_keyframe]
         if not len(chosen):
@@ -87,7 +87,7 @@ class KeyframeSampler:
 
 
 def thinned(chosen: IntArray, *, max_frames: int | None) -> IntArray:
-    """int64 [T], T <= max_frames: `chosen`, evenly thinned out if there are more."""
+    """Return int64 [T], T <= max_frames: `chosen`, thinned out evenly if there are more."""
     if max_frames is None or len(chosen) <= max_frames:
         return chosen
     return chosen[evenly(len(chosen), num_frames=max_frames)]

@@ -1,4 +1,4 @@
-"""Samplers that follow the clock: presentation times, never frame numbers divided by a rate."""
+"""Samplers by presentation time, never by frame numbers divided by a rate."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tam_video.types import Float64Array, IntArray
 
 
 def shown_at(window: Window, seconds: Float64Array) -> IntArray:
-    """int64 [k]: source numbers of the frames on screen at `seconds` after the window's first.
+    """Return int64 [k], source numbers of the frames displayed `seconds` after the window's first.
 
-    A frame is on screen from its own time until the next frame's; a microsecond is forgiven.
+    A frame is displayed from its own time until the next frame's, with a tolerance of 1 us.
     """
-    places = np.searchsorted(window.seconds, seconds + 1e-6, side="right") - 1
-    return window.indices[np.clip(places, 0, len(window) - 1)]
+    indices = np.searchsorted(window.seconds, seconds + 1e-6, side="right") - 1
+    return window.indices[np.clip(indices, 0, len(window) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class FpsSampler:
-    """The frame on screen every `1 / fps` seconds, from the window's first frame on.
+    """Choose the frame displayed every `1 / fps` seconds, from the window's first frame on.
 
     Attributes:
-        fps: frames a second; at most every frame of the video is taken once.
-        max_frames: more than this are thinned out evenly; None keeps all.
+        fps: frames per second; no frame is chosen twice.
+        max_frames: maximum number; more frames are thinned out evenly. None keeps all.
     """
 
     fps: float = 2.0
@@ -39,7 +39,7 @@ class FpsSampler:
         check_at_least_one("max_frames", self.max_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """int64 [T]: source frame numbers."""
+        """Return int64 [T], source frame numbers."""
         if len(window) == 1:
             return window.indices.copy()
         shortest = float(np.diff(window.pts_seconds).min())
@@ -52,7 +52,7 @@ class FpsSampler:
 
 @dataclass(frozen=True, slots=True)
 class TimestampSampler:
-    """The frames on screen at given times.
+    """Choose the frames displayed at given times.
 
     Attributes:
         seconds: times relative to the first frame of the WINDOW, in any order.
@@ -62,15 +62,15 @@ class TimestampSampler:
 
     def __post_init__(self) -> None:
         if not self.seconds:
-            raise ConfigError("no times were given", hint="give one time in seconds at least")
+            raise ConfigError("no times were given", hint="give at least one time in seconds")
         if not all(0 <= second < np.inf for second in self.seconds):
             raise ConfigError("times must be 0 or more", hint="give seconds from the start on")
 
     def sample(self, window: Window) -> IntArray:
-        """int64 [T]: source frame numbers; two times that fall on one frame give it once.
+        """Return int64 [T], source frame numbers; two times in one frame give it once.
 
         Raises:
-            ConfigError: a time lies after the window's end.
+            ConfigError: a time is after the window's end.
         """
         last = max(self.seconds)
         if last > _end_seconds(window):
@@ -81,9 +81,9 @@ class TimestampSampler:
 
 
 def _end_seconds(window: Window) -> float:
-    """When the last frame of the window leaves the screen, relative to the window's first frame."""
+    """Return the end of the window's last frame, relative to the window's first frame."""
     start = float(window.pts_seconds[0])
     if int(window.indices[-1]) == window.info.num_frames - 1:
         return window.info.start_seconds + window.info.duration_seconds - start
-    stays = float(np.median(np.diff(window.pts_seconds))) if len(window) > 1 else 0.0
-    return float(window.pts_seconds[-1]) + stays - start
+    duration = float(np.median(np.diff(window.pts_seconds))) if len(window) > 1 else 0.0
+    return float(window.pts_seconds[-1]) + duration - start

@@ -1,4 +1,4 @@
-"""The rule of the model itself: how its own processor would choose."""
+"""The sampling rule of the model's own processor."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from tam_video.types import IntArray
 
 @dataclass(frozen=True, slots=True)
 class NativeSampler:
-    """Asks a model adapter.
+    """Choose frames by the rule of a model adapter.
 
     Attributes:
-        rule: the adapter's choice: source frame numbers for a window.
+        rule: returns source frame numbers of a window.
     """
 
     rule: Callable[[Window], IntArray]
 
     def sample(self, window: Window) -> IntArray:
-        """int64 [T]: source frame numbers.
+        """Return int64 [T], source frame numbers.
 
         Raises:
-            ValueError: the rule chose nothing, frames outside the window, or goes back.
+            ValueError: the rule returns nothing, frames outside the window, or decreasing numbers.
         """
         chosen = np.asarray(self.rule(window))
         if chosen.ndim != 1 or not len(chosen) or not np.issubdtype(chosen.dtype, np.integer):
-            raise ValueError("a native rule gives a list of frame numbers")
+            raise ValueError("a native rule must return a list of frame numbers")
         if not np.isin(chosen, window.indices).all() or (np.diff(chosen) < 0).any():
-            raise ValueError("a native rule gives increasing frame numbers of the window")
+            raise ValueError("a native rule must return increasing frame numbers of the window")
         return chosen.astype(np.int64)

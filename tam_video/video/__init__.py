@@ -1,4 +1,4 @@
-"""Videos in and out: the only place that touches PyAV and decord."""
+"""Read and write videos: the only package that imports PyAV and decord."""
 
 from tam_video.video.reader import (
     READERS,

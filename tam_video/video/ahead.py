@@ -1,4 +1,4 @@
-"""Work on the next item while the present one is used."""
+"""Compute the next item of an iterable in a thread while the current one is used."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ T = TypeVar("T")
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
-    """The same items, each made in a thread while the one before it is used.
+    """Yield the same items, each computed in a thread while the previous one is used.
 
-    Pays where making an item leaves the interpreter to others, as decoding does. At most one item
-    waits. What making one raises is raised where it would have been; when the result is closed, an
-    item on its way is waited for and the source is closed.
+    Useful if computing an item releases the GIL, as decoding does. At most one item waits.
+    Exceptions are raised at their item. Closing the generator waits for the running item and closes
+    the source.
 
     Args:
-        items: may make each item in another thread than the last, never two at once.
+        items: computed in another thread, one at a time.
     """
     source, end = iter(items), object()
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
         try:
-            coming = thread.submit(next, source, end)
-            while (item := coming.result()) is not end:
-                coming = thread.submit(next, source, end)
+            pending = thread.submit(next, source, end)
+            while (item := pending.result()) is not end:
+                pending = thread.submit(next, source, end)
                 yield item  # type: ignore[misc]
         finally:
             close = getattr(source, "close", None)

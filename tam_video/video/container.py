@@ -1,7 +1,7 @@
-"""A video or picture file opened safely, and its packets listed.
+"""Open a video or image file safely, and list its packets.
 
-Owns: what may be opened, which stream is read, the translation of PyAV's errors, the packet table.
-Knows nothing of pixels.
+Owns: the formats that may be opened, the choice of the stream, the conversion of PyAV's errors, the
+packet table. Does not decode.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class PacketTable:
     """The packets of one stream, in decoding order. P packets.
 
     Attributes:
-        pts: int64 [P], presentation time in ticks; meaningless where `has_times` is False.
+        pts: int64 [P], presentation time in ticks; undefined if `has_times` is False.
         sizes: int64 [P], bytes.
-        is_keyframe: bool [P], decoding can start here.
-        is_shown: bool [P], False for packets that an edit list hides and for invisible ones.
-        durations: int64 [P], ticks that the frame stays; 0 where the container does not say.
-        has_times: whether every packet has a time of its own that the container really stores.
-        is_cut: whether the last packet is incomplete (it is not in the table).
+        is_keyframe: bool [P], decoding can start at this packet.
+        is_shown: bool [P], False for packets hidden by an edit list and for invisible frames.
+        durations: int64 [P], in ticks; 0 if the container does not store it.
+        has_times: whether every packet has a distinct time that the container stores.
+        is_cut: whether the last packet is truncated (it is not in the table).
     """
 
     pts: IntArray
@@ -71,11 +71,11 @@ class PacketTable:
 
 @contextmanager
 def av_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
-    """Turn what PyAV raises into our errors.
+    """Convert errors of PyAV and the file system.
 
     Raises:
-        VideoOpenError: while opening.
-        VideoDecodeError: while reading.
+        VideoOpenError: an error while opening.
+        VideoDecodeError: an error while reading.
     """
     import av
 
@@ -86,7 +86,7 @@ def av_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
         if opening:
             raise VideoOpenError(
                 f"{path.name} can't be opened as a video: {reason}",
-                hint="check that it plays; playlists are refused, cut-off files must be repaired",
+                hint="check that it plays; playlists are refused, truncated files must be repaired",
             ) from exc
         raise VideoDecodeError(
             f"{path.name} can't be read: {reason}", hint="repair or re-encode the file with ffmpeg"
@@ -97,45 +97,45 @@ def av_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
 def open_stream(
     path: Path, *, limits: ReadLimits, threads: int = 1
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The file and its best picture stream, ready to demux.
+    """Open a file and yield it with its video stream, ready to demux.
 
     Args:
-        path: an absolute path, as `checked_path` gives it.
-        limits: what the stream may declare.
-        threads: decoding threads; 0 leaves it to FFmpeg. Only one tells of all damage: with more, a
-            frame may be handed out before its thread has met the damaged part.
+        path: an absolute path from `checked_path`.
+        limits: limits on what the stream may declare.
+        threads: decoding threads; 0 lets FFmpeg choose. Only one thread detects all damage: with
+            more, a frame may be returned before its thread has reached the damaged part.
 
     Raises:
         VideoOpenError: not a video, refused, or too large.
-        NoVideoStreamError: no picture stream that can be decoded.
+        NoVideoStreamError: no video stream that can be decoded.
     """
     import av
 
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": _FORMATS,
-        "pattern_type": "none",  # a picture called `a%d.png` is one file, not a row of files
+        "pattern_type": "none",  # an image named `a%d.png` is one file, not a sequence
         "max_pixels": str(limits.max_pixels),
     }
     with av_errors(path, opening=True):
-        # Titles and comments are often of another encoding, or damaged: nothing here reads them.
+        # Titles and comments often have another encoding or are damaged; they are not used.
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     with container:
         stream = _best_stream(container, path)
         context = stream.codec_context
-        _refuse_bomb(stream, path, limits)
+        _check_declared_size(stream, path, limits)
         context.thread_type = "AUTO"
         context.thread_count = threads
         yield container, stream
 
 
-def _refuse_bomb(stream: VideoStream, path: Path, limits: ReadLimits) -> None:
-    """Believe what a file declares of its size, before anything is made room for."""
+def _check_declared_size(stream: VideoStream, path: Path, limits: ReadLimits) -> None:
+    """Check the size that a file declares, before memory is allocated."""
     context = stream.codec_context
     if context.width * context.height > limits.max_pixels:
         raise VideoOpenError(
             f"{path.name} declares {context.width}x{context.height} pixels",
-            hint=f"the limit is {limits.max_pixels} pixels a frame",
+            hint=f"the limit is {limits.max_pixels} pixels per frame",
         )
     if stream.frames > limits.max_frames:
         raise VideoOpenError(
@@ -145,7 +145,7 @@ def _refuse_bomb(stream: VideoStream, path: Path, limits: ReadLimits) -> None:
 
 
 def _best_stream(container: InputContainer, path: Path) -> VideoStream:
-    """As players choose: the default stream, then the largest; cover art is no video."""
+    """Choose a stream as players do: the default one, then the largest; cover art is excluded."""
     from av.stream import Disposition
 
     still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -153,11 +153,11 @@ def _best_stream(container: InputContainer, path: Path) -> VideoStream:
     # A stream without a decoder has no size in PyAV, not even one of 0.
     usable = [s for s in streams if getattr(s, "width", 0) > 0 and getattr(s, "height", 0) > 0]
     if not usable:
-        found = "a video stream that can't be decoded" if streams else "no video stream"
-        hint = "give a playable video file"
+        content = "a video stream that can't be decoded" if streams else "no video stream"
+        hint = "use a playable video file"
         if container.format.name == "webp_pipe":
             hint = "an animated WebP can't be read: convert it to GIF or MP4"
-        raise NoVideoStreamError(f"{path.name} holds {found}", hint=hint)
+        raise NoVideoStreamError(f"{path.name} has {content}", hint=hint)
     return max(
         usable,
         key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height, -s.index),
@@ -198,13 +198,15 @@ def _read_packets(
                 )
     if is_cut:
         rows.pop()
-    _refuse_long(rows, stream, path, limits)
+    _check_duration(rows, stream, path, limits)
     if not any(row.is_shown for row in rows):
-        raise NoVideoStreamError(f"{path.name} holds no frames", hint="the file may be cut off")
+        raise NoVideoStreamError(f"{path.name} has no frames", hint="the file may be truncated")
     return _table(rows, is_cut=is_cut, is_avi=container.format.name == "avi")
 
 
-def _refuse_long(rows: Sequence[_Row], stream: VideoStream, path: Path, limits: ReadLimits) -> None:
+def _check_duration(
+    rows: Sequence[_Row], stream: VideoStream, path: Path, limits: ReadLimits
+) -> None:
     times = [row.pts for row in rows if row.pts is not None]
     seconds = float((max(times) - min(times)) * (stream.time_base or 0)) if times else 0.0
     if seconds > limits.max_seconds:
@@ -217,10 +219,10 @@ def _refuse_long(rows: Sequence[_Row], stream: VideoStream, path: Path, limits: 
 def readable_packets(
     container: InputContainer, stream: VideoStream
 ) -> Iterator[Packet[VideoStream]]:
-    """Non-empty packets up to where the container itself can't be read any further.
+    """Yield non-empty packets up to the point where the container can't be read further.
 
     Raises:
-        VideoDecodeError: a stream begins in the middle of a damaged file, which PyAV trips over.
+        VideoDecodeError: a stream starts in the middle of a damaged file, which PyAV can't read.
     """
     from av.error import InvalidDataError
 
@@ -232,7 +234,7 @@ def readable_packets(
         return
     except IndexError as exc:
         raise VideoDecodeError(
-            "a stream begins in the middle of the file",
+            "a stream starts in the middle of the file",
             hint="repair or re-encode the file with ffmpeg",
         ) from exc
 
@@ -247,7 +249,7 @@ def _row(packet: Packet[VideoStream], *, codec: str) -> _Row:
 
 
 def _table(rows: Sequence[_Row], *, is_cut: bool, is_avi: bool) -> PacketTable:
-    # AVI stores no presentation times: where frames are reordered, libavformat only guesses them.
+    # AVI stores no presentation times: if frames are reordered, libavformat estimates them.
     guessed = is_avi and any(row.pts != row.dts for row in rows)
     shown_at = [row.pts for row in rows if row.is_shown]
     has_times = not guessed and None not in shown_at and len(set(shown_at)) == len(shown_at)
@@ -263,7 +265,7 @@ def _table(rows: Sequence[_Row], *, is_cut: bool, is_avi: bool) -> PacketTable:
 
 
 def frame_rate(stream: VideoStream, *, num_frames: int, seconds: Fraction) -> Fraction:
-    """Frames a second: the declared rate where it fits what was counted, else what was counted."""
+    """Return the declared frame rate if it agrees with the counted one, else the counted one."""
     declared = stream.average_rate or stream.guessed_rate
     if not seconds:
         return declared or Fraction(25)

@@ -1,7 +1,7 @@
-"""H.264 encoders: which there are, how quality and speed are said to each, which ones work here.
+"""H.264 encoders: their options for quality and speed, and which ones work on this machine.
 
-All make 4:2:0 without B-frames, so that packets come in display order. Graphics cards are quick and
-need more bytes for the same quality; what they write differs from card to card.
+All encode 4:2:0 without B-frames, so that packets are in display order. Hardware encoders are fast
+and need more bytes for the same quality; their output depends on the device.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Encoder:
     """An encoder of FFmpeg.
 
     Attributes:
-        name: what users call it.
-        codec: what FFmpeg calls it.
-        pixel_format: what it takes, 4:2:0 of 8 bits.
+        name: its name in options.
+        codec: its name in FFmpeg.
+        pixel_format: its input, 4:2:0 of 8 bits.
         options: FFmpeg's options for an x264 quality (crf, 0 to 51) and one of `SPEED_PRESETS`.
     """
 
@@ -45,7 +45,7 @@ def _x264(crf: int, preset: str) -> dict[str, str]:
 
 
 def _nvenc(crf: int, preset: str) -> dict[str, str]:
-    """A quality of 0 would leave it to the encoder."""
+    """Return the options; quality 0 is avoided, since it means automatic."""
     speed = ("p1", "p1", "p2", "p3", "p4", "p5", "p6", "p7")[SPEED_PRESETS.index(preset)]
     return {"rc": "vbr", "cq": str(max(1, crf)), "b": "0", "preset": speed, "bf": "0"}
 
@@ -56,13 +56,13 @@ def _qsv(crf: int, preset: str) -> dict[str, str]:
 
 
 def _amf(crf: int, preset: str) -> dict[str, str]:
-    place = SPEED_PRESETS.index(preset)
-    speed = "speed" if place < 3 else "balanced" if place < 6 else "quality"
+    index = SPEED_PRESETS.index(preset)
+    speed = "speed" if index < 3 else "balanced" if index < 6 else "quality"
     return {"rc": "cqp", "qp_i": str(crf), "qp_p": str(crf), "quality": speed, "bf": "0"}
 
 
 X264 = Encoder("x264", "libx264", "yuv420p", _x264)
-# On graphics cards, in the order in which they are tried. Source of the options: `ffmpeg -h
+# Hardware encoders, in the order in which they are tried. Source of the options: `ffmpeg -h
 # encoder=NAME` of FFmpeg 7 and 8.
 HARDWARE = (
     Encoder("nvenc", "h264_nvenc", "yuv420p", _nvenc),
@@ -73,41 +73,41 @@ ENCODER_NAMES = (AUTO, X264.name, *(each.name for each in HARDWARE))
 
 
 def choose_encoder(name: str, *, width: int = 640, height: int = 360) -> Encoder:
-    """The encoder to use.
+    """Return the encoder to use.
 
     Args:
-        name: one of `ENCODER_NAMES`; "auto" for a graphics card's where one encodes pictures of
+        name: one of `ENCODER_NAMES`; "auto" for the first hardware encoder that encodes frames of
             this size on this machine, else x264.
-        width: of the pictures in pixels, even.
-        height: of the pictures in pixels, even.
+        width: of the frames in pixels, even.
+        height: of the frames in pixels, even.
 
     Raises:
         UnknownNameError: there is no such encoder.
-        EncodeError: it does not work here, in FFmpeg's words.
+        EncodeError: it does not work on this machine; with FFmpeg's message.
     """
     if name == X264.name:
         return X264
     if name == AUTO:
         working = (each for each in HARDWARE if not why_not(each, width, height))
         return next(working, X264)
-    found = next((each for each in HARDWARE if each.name == name), None)
-    if found is None:
+    encoder = next((each for each in HARDWARE if each.name == name), None)
+    if encoder is None:
         raise UnknownNameError("encoder", name, ENCODER_NAMES)
-    reason = why_not(found, width, height)
+    reason = why_not(encoder, width, height)
     if reason:
         raise EncodeError(
             f"the encoder {name} can't encode {width}x{height} on this machine: {reason}",
             hint="--encoder auto takes the first one that works, --encoder x264 works everywhere",
         )
-    return found
+    return encoder
 
 
 @lru_cache(maxsize=32)
 def why_not(encoder: Encoder, width: int, height: int) -> str:
-    """Why an encoder can't be used, found by encoding two pictures; "" where it can.
+    """Return why an encoder can't be used, by encoding two frames; "" if it can.
 
-    FFmpeg lists encoders that it was built with, whether the machine has such a card or not, and a
-    card has a least and a largest size.
+    FFmpeg lists all encoders that it was built with, whether or not the machine has the device, and
+    a device has a minimum and a maximum frame size.
     """
     import av
 
@@ -117,7 +117,7 @@ def why_not(encoder: Encoder, width: int, height: int) -> str:
         return f"this FFmpeg has no {encoder.codec}"
     try:
         if not _encodes(context, encoder, width, height):
-            return "it gave no picture"
+            return "it returned no frame"
     except av.FFmpegError as error:
         return str(error.strerror)
     except ValueError as error:

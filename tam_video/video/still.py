@@ -1,6 +1,6 @@
-"""Still pictures: which files are one, and how they are held.
+"""Still images: how they are recognised, and their orientation.
 
-Owns: telling pictures from clips, the orientation that a camera notes in EXIF. Does not decode.
+Owns: the distinction of images and clips, the orientation in EXIF. Does not decode.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PICTURE_FORMATS = ("bmp_pipe", "image2", "jpeg_pipe", "png_pipe", "tiff_pipe", "
 _WITHOUT_JPEG = ("BMP", "PNG", "TIFF", "WEBP")  # those formats, as Pillow names them
 _ORIENTATION = 0x0112
 _EXIF = b"Exif\0\0"
-# Exif 2.32, tag 274: what to do with the stored picture, 1 to 8.
+# Exif 2.32, tag 274: the transform of the stored image, 1 to 8.
 _MATRICES: dict[int, Matrix] = {
     1: (1, 0, 0, 1),
     2: (-1, 0, 0, 1),
@@ -34,15 +34,15 @@ _MATRICES: dict[int, Matrix] = {
 
 
 def is_picture(container: InputContainer) -> bool:
-    """Whether a file is of a format for pictures; GIF and APNG are for clips, even of one frame."""
+    """Return whether a file has an image format; GIF and APNG are clips, even of one frame."""
     return container.format.name in PICTURE_FORMATS
 
 
 def read_orientation(path: Path) -> Matrix | None:
-    """How a picture file's EXIF wants it to be turned; None where nothing readable says so.
+    """Return the orientation of an image file in EXIF; None if it has none that can be read.
 
-    PyAV can't list the side data of pictures with EXIF, and its angle does not tell a mirrored
-    picture from a turned one.
+    PyAV can't list the side data of images with EXIF, and its angle does not distinguish mirroring
+    from rotation.
     """
     from PIL import Image
 
@@ -52,25 +52,26 @@ def read_orientation(path: Path) -> Matrix | None:
         source, formats = (header, ["JPEG"]) if header else (path, _WITHOUT_JPEG)
         with Image.open(source, formats=formats) as picture:
             if picture.format == "PNG" and "exif" not in picture.info:
-                picture.load()  # it may stand behind the pixels
+                picture.load()  # it may be stored after the pixels
             if header is None and picture.info.get("exif", b"").startswith(2 * _EXIF):
-                return None  # Pillow before 13 copies all the rest for each header: CVE-2026-96643
+                return None  # Pillow before 13 copies the rest for each header: CVE-2026-96643
             return _MATRICES.get(picture.getexif().get(_ORIENTATION, 1))
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
         return None
 
 
 def _jpeg_header(file: BinaryIO) -> BytesIO | None:
-    """What stands before a JPEG file's pixels, with its first EXIF segment only; None of another.
+    """Return the part of a JPEG file before its pixels, with the first EXIF segment only, or None.
 
-    Pillow joins all of them, and before 13 takes hours for a file that has nothing else in it.
+    Pillow joins all EXIF segments; before 13 this takes hours for a file full of them. The result
+    is None for another format.
     """
     if file.read(2) != b"\xff\xd8":
         return None
     header, has_exif = BytesIO(b"\xff\xd8"), False
     header.seek(2)
     while len(marker := file.read(4)) == 4 and marker[0] == 0xFF:
-        if marker[1] == 0xFF:  # a byte that fills
+        if marker[1] == 0xFF:  # a fill byte
             file.seek(-3, 1)
             continue
         length = max(2, int.from_bytes(marker[2:]))
@@ -86,7 +87,7 @@ def _jpeg_header(file: BinaryIO) -> BytesIO | None:
 
 
 def count_pages(path: Path) -> int:
-    """Pictures in a TIFF file, of which only the first is read; 1 where that can't be told."""
+    """Return the number of pages of a TIFF file; 1 if it can't be read."""
     from PIL import Image
 
     try:
