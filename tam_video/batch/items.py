@@ -15,7 +15,7 @@ from typing import Any
 from tam_video.batch.clips import WILD, find_clips
 from tam_video.batch.manifests import manifest_rows
 from tam_video.batch.sources import FILES_ONLY, SourcePolicy, is_remote, protocol
-from tam_video.errors import ConfigError, VideoOpenError
+from tam_video.errors import ConfigError, TamVideoError, VideoOpenError
 from tam_video.models import check_conversation, parse_conversation
 from tam_video.settings.parse import seconds
 from tam_video.types import Message
@@ -49,7 +49,7 @@ class BatchItem:
     end_seconds: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
-    problem: ConfigError | VideoOpenError | None = None
+    problem: TamVideoError | None = None
 
 
 def read_items(

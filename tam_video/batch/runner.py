@@ -6,7 +6,7 @@ does is `work`'s, where workers run is an engine's, what is tried again is `disp
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -34,6 +34,8 @@ from tam_video.video.reader import DEFAULT_LIMITS, READERS, ReadLimits
 from tam_video.workspace.workspace import WorkspaceKind
 
 Items: TypeAlias = str | Path | Iterable[BatchItem | Mapping[str, Any] | None]
+LateItems: TypeAlias = Callable[[ResultLog, Mapping[str, Any]], Iterable[BatchItem | None]]
+"""Makes the items from what an earlier run has done, and from the identity of the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class ItemResult:
 
 
 def run(
-    items: Items,
+    items: Items | LateItems,
     out: str | Path,
     *,
     question: str | None = None,
@@ -173,6 +175,8 @@ def run(
         )
         ledger = open_ledger(storage, label)
         rows = storage.work_folder(label) / "rows.jsonl"
+        if callable(items):
+            items = items(ledger, identity)
         plan = Plan(
             resolve_items(items, question, options),
             ledger,

@@ -17,7 +17,7 @@ from typing import ClassVar, Self
 from tam_video.batch.sources import is_remote
 from tam_video.batch.storage import BATCH_FILE
 from tam_video.errors import ConfigError, OutputExistsError
-from tam_video.pipelines.asking import ask_in_batch, failure, named_clips, remove_batch
+from tam_video.pipelines.asking import ask_in_batch, failure, named_clips
 from tam_video.pipelines.base import WORKERS, PipelineOptions, PipelineResult, QuestionText
 from tam_video.runs import explain_to_folder
 from tam_video.settings.declare import REQUIRED, setting
@@ -111,8 +111,6 @@ class AnnotatedClip:
         out, keep_runs = self.options.output, self.options.keep_runs
         runs = out / ("runs" if keep_runs else ".runs")
         _check_free(clips, out, may_exist=force or (runs / BATCH_FILE).is_file())
-        if force:
-            remove_batch(runs)
         failed, files = [], []
         for result in ask_in_batch(
             clips,
@@ -121,6 +119,7 @@ class AnnotatedClip:
             settings=self.options.run,
             keep=("maps", "mp4", "vtt", "html") if keep_runs else ("mp4", "vtt"),
             workers=self.options.workers,
+            force=force,
             progress=progress,
         ):
             if result.error is None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 from tam_video import batch
 from tam_video.batch.clips import find_clips
-from tam_video.batch.ledger import LEDGER
 from tam_video.batch.sources import protocol
-from tam_video.batch.storage import BATCH_FILE, RUNS, FolderStorage
 from tam_video.config import RunConfig
-from tam_video.errors import ConfigError, OutputExistsError
+from tam_video.errors import ConfigError
 from tam_video.stages import StageProgress
-from tam_video.workspace.files import wrap_os_errors
-
-_BATCH_NAMES = (BATCH_FILE, RUNS, ".", LEDGER, "summary.", "failed.jsonl", "index.html")
 
 
 def named_clips(inputs: Sequence[str]) -> dict[str, str]:
@@ -68,6 +62,7 @@ def ask_in_batch(
     settings: RunConfig,
     keep: Sequence[str],
     workers: int | None = None,
+    force: bool = False,
     progress: StageProgress | None = None,
 ) -> Iterator[batch.ItemResult]:
     """Ask every question about every clip, and yield the results, also those of an earlier run.
@@ -79,6 +74,7 @@ def ask_in_batch(
         settings: settings of all runs.
         keep: files to keep of each run: names of `tam_video.batch.work.KEEP`.
         workers: maximum number of workers; None for the default of the engine.
+        force: remove an earlier batch first.
         progress: called with the number of finished items and the total.
 
     Raises:
@@ -96,7 +92,8 @@ def ask_in_batch(
         policy=batch.SourcePolicy(frozenset(filter(None, stores))),
     )
     total = len(rows) * len(questions)
-    with closing(batch.run(rows, folder, config=settings, options=options)) as results:
+    results = batch.run(rows, folder, config=settings, options=options, force=force)
+    with closing(results):
         for done, result in enumerate(results, start=1):
             yield result
             if progress is not None:
@@ -107,27 +104,3 @@ def failure(result: batch.ItemResult) -> str:
     """Return one line about why an item failed; empty if it did not fail."""
     error = result.error
     return f"{result.item.id}: {error.type}: {error.message}" if error else ""
-
-
-def remove_batch(folder: Path) -> None:
-    """Remove an earlier batch; a folder without a batch is not changed.
-
-    Raises:
-        OutputExistsError: the folder contains files that no batch writes.
-        ConfigError: another process works there.
-        ExportError: the folder can't be removed.
-    """
-    if not (folder / BATCH_FILE).is_file():
-        return
-    foreign = [path.name for path in folder.iterdir() if not path.name.startswith(_BATCH_NAMES)]
-    if foreign:
-        raise OutputExistsError(
-            f"{folder} contains more than a batch: {min(foreign)}", hint="choose another -o DIR"
-        )
-    storage = FolderStorage(folder)
-    storage.acquire(LEDGER)
-    try:
-        with wrap_os_errors(folder):
-            shutil.rmtree(folder)
-    finally:
-        storage.release()

@@ -20,7 +20,7 @@ from tam_video.export import EXPORTERS
 from tam_video.export.exporting import export_run
 from tam_video.long import LongOptions, explain_long
 from tam_video.long.windows import WindowOptions
-from tam_video.pipelines.asking import ask_in_batch, failure, named_clips, remove_batch
+from tam_video.pipelines.asking import ask_in_batch, failure, named_clips
 from tam_video.pipelines.base import WORKERS, PipelineOptions, PipelineResult, QuestionText
 from tam_video.runs import explain_to_folder
 from tam_video.settings.declare import REQUIRED, setting
@@ -123,8 +123,6 @@ class VideoQa:
         self, clips: Mapping[str, str], *, force: bool, progress: StageProgress | None
     ) -> PipelineResult:
         out = self.options.output
-        if force:
-            remove_batch(out)
         problems = []
         num_done = num_resumed = 0
         for result in ask_in_batch(
@@ -134,6 +132,7 @@ class VideoQa:
             settings=self.options.run,
             keep=self.options.keep,
             workers=self.options.workers,
+            force=force,
             progress=progress,
         ):
             problem = failure(result) or self._export(Path(result.run_dir))

@@ -96,8 +96,14 @@ def test_several_questions_and_clips_are_resumed(folder, tmp_path):
     second = made("video_qa", **given).run()
     assert second.num_failed == 0
     assert (second.summary["done"], second.summary["resumed"]) == (4, 2)
+    other = made("video_qa", **given, **{"run.seed": 1})
     with pytest.raises(OutputExistsError, match="other settings: seed"):
-        made("video_qa", **given, **{"run.seed": 1}).run()
+        other.run()
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(OutputExistsError, match=r"notes\.txt"):
+        other.run(force=True)
+    (out / "notes.txt").unlink()
+    assert other.run(force=True).summary["resumed"] == 0
 
 
 @pytest.mark.parametrize(

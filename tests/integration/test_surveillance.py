@@ -1,4 +1,4 @@
-"""Cameras watched with the embedded model: files, segments, streams; stopped and gone on with."""
+"""Surveillance with the embedded model: files, segments, streams; killed and resumed runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from surveillance_workers import KilledWatchWork
 
 from benchmarks.live_server import Drop, LiveServer, coded_frames, read_numbers
 from benchmarks.long_video import QUESTION, make_long_video
+from tam_video.batch import work as batch_work
+from tam_video.batch.engines.threads import ThreadEngine
+from tam_video.batch.ledger import ResultLog
 from tam_video.errors import ConfigError, OutputExistsError
 from tam_video.export.document import read_explanation
 from tam_video.models import load_model
@@ -35,10 +39,11 @@ QUICK = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_model():
-    """The model is loaded once for all tests of this file."""
+    """Load the model once, and run workers as threads of this process."""
     model = load_model("tiny")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "load_model_from_config", lambda _: model)
+        patch.setattr(watch, "load_model_from_config", lambda _: model)
+        patch.setattr(pipeline, "ENGINE", ThreadEngine)
         yield
 
 
@@ -129,7 +134,7 @@ def test_a_second_start_does_nothing_and_force_all(yard, tmp_path, monkeypatch):
     made([yard], tmp_path).run()
     before = bytes_of(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(watch, "explain_frames", None)
+        patch.setattr(batch_work, "explain_frames", None)
         patch.setattr(watch, "looks", None)
         result = made([yard], tmp_path).run()
     assert result.summary["num_resumed"] == 1
@@ -148,35 +153,50 @@ def test_a_part_of_a_file_is_watched_and_a_rest_without_frames_is_left_out(yard,
     assert (result.num_failed, result.summary["num_windows"]) == (0, 0)
 
 
-class Killed(BaseException):
-    pass
+TWO_QUESTIONS = {
+    "questions": [ALWAYS, {**ALWAYS, "name": "other", "ask": "Describe the video."}],
+    "run": {**QUICK["run"], "render": False},
+}
 
 
-@pytest.mark.parametrize("place", ["write_event", "alert_line", "append", "ledger"])
-def test_a_kill_at_any_step_is_gone_on_with(yard, tmp_path, monkeypatch, place):
-    questions = [ALWAYS, {**ALWAYS, "name": "other", "ask": "Describe the video."}]
-    given = {"questions": questions, "run": {**QUICK["run"], "render": False}}
+@pytest.fixture(scope="module")
+def whole(yard, tmp_path_factory):
+    """The alerts of a run that was not interrupted."""
+    output = tmp_path_factory.mktemp("whole")
+    made([yard], output, **TWO_QUESTIONS).run()
+    return alerts(output)
+
+
+def same_alerts(output, whole):
+    folders = {path.name for path in (output / "runs").iterdir()}
+    return alerts(output) == whole and folders == {Path(alert["run"]).name for alert in whole}
+
+
+@pytest.mark.parametrize("step", ["write_event", "append"])
+def test_a_worker_killed_at_any_step_is_replaced(yard, whole, tmp_path, monkeypatch, step):
+    """Before the run folder is written, or after the line of the alert."""
+    monkeypatch.setattr(pipeline, "ENGINE", "local")
+    monkeypatch.setattr(pipeline, "WatchWork", KilledWatchWork)
+    monkeypatch.setenv("KILL_STEP", step)
+    monkeypatch.setenv("KILL_MARKER", str(tmp_path / "killed"))
+    made([yard], tmp_path / "out", **TWO_QUESTIONS).run()
+    assert (tmp_path / "killed").is_file()
+    assert same_alerts(tmp_path / "out", whole)
+
+
+def test_a_run_killed_before_a_ledger_line_is_resumed(yard, whole, tmp_path, monkeypatch):
+    class KilledError(BaseException):
+        pass
 
     def kill(*_, **__):
-        raise Killed
+        raise KilledError
 
     with monkeypatch.context() as patch:
-        if place == "append":
-            patch.setattr(watch.AlertBook, "append", kill)
-        elif place == "ledger":
-            patch.setattr(watch.ResultLog, "append", kill)
-        else:
-            patch.setattr(watch, place, kill)
-        with pytest.raises(Killed):
-            made([yard], tmp_path / "cut", **given).run()
-    made([yard], tmp_path / "cut", **given).run()
-    made([yard], tmp_path / "whole", **given).run()
-    cut, whole = alerts(tmp_path / "cut"), alerts(tmp_path / "whole")
-    assert cut == whole
-    assert [alert["question"]["name"] for alert in cut] == ["any", "other"]
-    assert {p.name for p in (tmp_path / "cut" / "runs").iterdir()} == {
-        Path(alert["run"]).name for alert in cut
-    }
+        patch.setattr(ResultLog, "append", kill)
+        with pytest.raises(KilledError):
+            made([yard], tmp_path / "out", **TWO_QUESTIONS).run()
+    made([yard], tmp_path / "out", **TWO_QUESTIONS).run()
+    assert same_alerts(tmp_path / "out", whole)
 
 
 def test_a_bad_file_fails_alone_and_is_tried_again(yard, tmp_path):
@@ -223,13 +243,13 @@ def test_alerts_in_a_row_are_one(yard, tmp_path):
 
 def test_what_moves_is_in_no_written_picture(yard, tmp_path, monkeypatch):
     seen = []
-    original = watch.explain_frames
+    original = batch_work.explain_frames
 
     def spy(frames, *args, **kwargs):
         seen.append(frames.batches[0].frames)
         return original(frames, *args, **kwargs)
 
-    monkeypatch.setattr(watch, "explain_frames", spy)
+    monkeypatch.setattr(batch_work, "explain_frames", spy)
     redact = {"motion": True, "boxes": [[0, 0, 0.2, 0.2]], "style": "black", "before_model": True}
     given = {"run": {**QUICK["run"], "opacity": 0.0}, "redact": redact}
     made([yard], tmp_path, alerts={**QUICK["alerts"], "report": True}, **given).run()

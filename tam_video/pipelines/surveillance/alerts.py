@@ -1,7 +1,7 @@
-"""The alerts: one line each in `alerts.jsonl`, once and for all on the disk.
+"""Alerts: one line each in `alerts.jsonl`.
 
-A line holds what a program needs to go on with an alert, and no address of a camera. Seconds count
-from the first frame of the file; boxes are in its pixels, the right and the lower side exclusive.
+A line contains what a program needs to process an alert, and no address of a camera. Seconds count
+from the first frame of the file; boxes are in its pixels, right and bottom exclusive.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _ALERT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """When a camera saw what a question asks for.
+    """Camera, question and time of an alert.
 
     Attributes:
         camera: name of the camera.
         question: name of the question.
-        source: name of the file by content.
-        seconds: from the file's first frame.
-        moment: the time of day, where it is known.
+        source: digest of the file's content.
+        seconds: time from the first frame of the file.
+        moment: time of day, if known.
     """
 
     camera: str
@@ -42,12 +42,12 @@ class Sighting:
 
 
 @dataclass(slots=True)
-class AlertBook:
-    """The lines, and the last alert of each camera and question.
+class AlertLog:
+    """The log of alerts, and the last alert of each camera and question.
 
     Attributes:
         path: the file.
-        cooldown_seconds: no second alert within this.
+        cooldown_seconds: minimum time between two alerts.
     """
 
     path: Path
@@ -56,12 +56,12 @@ class AlertBook:
     _last: dict[tuple[str, str], Sighting] = field(default_factory=dict)
 
     def load(self) -> None:
-        """Read what earlier runs have written; a line that a kill has torn is cut off."""
+        """Read the alerts of earlier runs, and remove an incomplete last line."""
         for alert in read_alerts(self.path, repair=True):
             self._remember(alert)
 
     def is_cooling(self, sighting: Sighting) -> bool:
-        """Whether the last alert of this camera and question was too short a time ago."""
+        """Return whether the last alert of the camera and question is within the cooldown."""
         last = self._last.get((sighting.camera, sighting.question))
         if last is None:
             return False
@@ -74,11 +74,11 @@ class AlertBook:
         return abs(passed) < self.cooldown_seconds
 
     def has(self, identity: str) -> bool:
-        """Whether an alert is written down."""
+        """Return whether an alert is in the log."""
         return identity in self._ids
 
     def append(self, alert: Mapping[str, Any]) -> None:
-        """Write an alert, and wait until the disk has it.
+        """Append an alert and sync the file.
 
         Raises:
             ExportError: it can't be written.
@@ -101,7 +101,7 @@ class AlertBook:
 
 
 def read_alerts(path: Path, *, repair: bool = False) -> Iterator[dict[str, Any]]:
-    """The alerts of a file, in the order they were written; damaged lines are left out.
+    """Yield the alerts of a file in the order they were written, without damaged lines.
 
     Raises:
         ExportError: it can't be read.
@@ -111,11 +111,7 @@ def read_alerts(path: Path, *, repair: bool = False) -> Iterator[dict[str, Any]]
 
 
 def _checked(alert: Any) -> dict[str, Any]:
-    """Return a parsed line.
-
-    Raises:
-        ValueError, KeyError, TypeError: a field is missing.
-    """
+    """Return a parsed line; raise ValueError, KeyError or TypeError if a field is missing."""
     _ = (alert["id"], alert["camera"], alert["question"]["name"], alert["run"])
     _ = (alert["source"], float(alert["seconds"]), alert["time"], alert["answer"])
     return dict(alert)
@@ -129,19 +125,20 @@ def alert_line(
     window: tuple[float, float],
     details: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """An alert as JSON values.
+    """Return an alert as JSON values.
 
     Args:
-        identity: names it, the same in every run.
-        sighting: when it was seen.
-        explanation: on the footage; its words are told with spans and boxes.
-        window: what was asked about, in seconds from the first frame.
+        identity: id of the alert, the same in every run.
+        sighting: camera, question and time.
+        explanation: explanation of the footage; its words are listed with time spans and boxes.
+        window: the window, in seconds from the first frame.
         details: further values: file, question, rule, files.
     """
+    start = explanation.info.start_seconds
     words = [
-        told
+        _word(track, start)
         for word, track in zip(explanation.words, word_tracks(explanation), strict=True)
-        if word.is_content and (told := _word(track, explanation.info.start_seconds))
+        if word.is_content and not track.is_empty
     ]
     spans = [span for word in words for span in word["spans_seconds"]]
     span = (min(s for s, _ in spans), max(e for _, e in spans)) if spans else window
@@ -160,8 +157,8 @@ def alert_line(
     }
 
 
-def moving(info: VideoInfo, motions: Sequence[Motion]) -> list[dict[str, Any]]:
-    """What moved, as JSON values: seconds from the first frame, boxes in pixels."""
+def motion_rows(info: VideoInfo, motions: Sequence[Motion]) -> list[dict[str, Any]]:
+    """Return motion as JSON values: seconds from the first frame, boxes in pixels."""
     scale = (info.width, info.height, info.width, info.height)
     return [
         {
@@ -176,9 +173,7 @@ def moving(info: VideoInfo, motions: Sequence[Motion]) -> list[dict[str, Any]]:
 
 
 def _word(track: WordTrack, start_seconds: float) -> dict[str, Any]:
-    """Where and when a word was seen; nothing for an empty track."""
-    if track.is_empty:
-        return {}
+    """Return time spans and boxes of a word."""
     edges = track.timeline.edges_seconds - start_seconds
     return {
         "word": track.text,

@@ -1,7 +1,6 @@
-"""The page of the alerts: newest first, each with its clip, its answer and its report.
+"""The index page of alerts, newest first, with clip, answer and report.
 
-Text of models, file names and questions is escaped; nothing is loaded from elsewhere, and no script
-runs.
+The page escapes all text, runs no script and loads nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _LONGEST_TEXT = 400
 
 
 def write_page(folder: Path) -> Path:
-    """Write `index.html` of an output folder.
+    """Write `index.html` of an output folder and return its path.
 
     Raises:
         ExportError: it can't be written.
@@ -50,13 +49,9 @@ def write_page(folder: Path) -> Path:
 
 def _row(alert: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     run = str(alert["run"])
-    there = folder / run
 
     def link(name: str) -> str:
-        found = (there / name).is_file()
-        return (
-            "/".join(quote(part, safe="") for part in f"{run}/{name}".split("/")) if found else ""
-        )
+        return quote(f"{run}/{name}") if (folder / run / name).is_file() else ""
 
     moment = alert["time"]
     yes = alert.get("yes_probability")
@@ -69,7 +64,7 @@ def _row(alert: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "answer": str(alert["answer"])[:_LONGEST_TEXT],
         "yes": "" if yes is None else f"yes {float(yes):.2f}",
         "rule": str(alert.get("rule", "")),
-        "words": ", ".join(_seen(word) for word in alert.get("words", ())),
+        "words": ", ".join(_word_span(word) for word in alert.get("words", ())),
         "video": link("annotated.mp4") or link("event.mp4"),
         "clip": link("event.mp4"),
         "poster": link("thumb.jpg"),
@@ -77,7 +72,7 @@ def _row(alert: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
-def _seen(word: Mapping[str, Any]) -> str:
+def _word_span(word: Mapping[str, Any]) -> str:
     start, end = word["spans_seconds"][0][0], word["spans_seconds"][-1][1]
     return f"{word['word']} {float(start):.1f}-{float(end):.1f} s"
 

@@ -1,4 +1,4 @@
-"""Cameras that are addresses: each followed by a thread, their segments handed over in order."""
+"""Recorders of cameras that are addresses: one thread each, with their segments in order."""
 
 from __future__ import annotations
 
@@ -16,12 +16,7 @@ from typing import Any
 
 from tam_video.errors import TamVideoError
 from tam_video.pipelines.surveillance.footage import Camera, Footage, footage_of
-from tam_video.video.live import (
-    FollowOptions,
-    Segment,
-    StreamFollower,
-    recorded_segments,
-)
+from tam_video.video.live import FollowOptions, Segment, StreamFollower, recorded_segments
 
 logger = logging.getLogger(__name__)
 
@@ -30,20 +25,25 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Recorders:
-    """Followers of all cameras. A context manager: they record within it."""
+    """Followers of all cameras. A context manager: they record within the context.
+
+    Attributes:
+        stop: set to end the recording.
+        failed: name of a camera -> why it failed.
+    """
 
     def __init__(self, cameras: Sequence[Camera], folder: Path, options: FollowOptions) -> None:
-        """Prepare.
+        """Create the followers.
 
         Args:
-            cameras: whom to follow.
+            cameras: cameras to follow.
             folder: each camera has a folder of its name in it.
-            options: how.
+            options: how cameras are followed.
         """
         self.stop = Event()
         self.failed: dict[str, TamVideoError] = {}
-        self._found: Queue[Segment] = Queue()
-        self._broken: Exception | None = None
+        self._segments: Queue[Segment] = Queue()
+        self._error: Exception | None = None
         self._folder = folder
         self._followers = {
             camera.name: StreamFollower(
@@ -51,7 +51,7 @@ class Recorders:
                 folder / camera.name,
                 camera=camera.name,
                 options=options,
-                took=self._found.put,
+                took=self._segments.put,
                 stop=self.stop,
             )
             for camera in cameras
@@ -63,37 +63,38 @@ class Recorders:
         self._last: dict[str, Segment] = {}
 
     def __enter__(self) -> Recorders:
-        """Begin with what an earlier run has recorded; then record."""
+        """Queue the segments of earlier runs, and start to record."""
         for name in self._followers:
             for segment in recorded_segments(self._folder / name):
-                self._found.put(segment)
+                self._segments.put(segment)
         for thread in self._threads:
             thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop recording; a read time-out later everything has ended."""
+        """Stop recording; this takes up to the read timeout."""
         self.stop.set()
         for thread in self._threads:
             thread.join()
 
-    def footage(self) -> Iterator[Footage]:
-        """The segments, each once it is finished, until recording has ended and all are told."""
+    def footage(self) -> Iterator[Footage | None]:
+        """Yield each finished segment until recording has ended; None if none came for a while."""
         while True:
-            if self._broken is not None:
-                raise self._broken
+            if self._error is not None:
+                raise self._error
             is_last = not any(thread.is_alive() for thread in self._threads)
             try:
-                segment = self._found.get(timeout=_POLL_SECONDS)
+                segment = self._segments.get(timeout=_POLL_SECONDS)
             except Empty:
                 if is_last:
                     return
+                yield None
                 continue
             yield footage_of(segment, self._last.get(segment.camera))
             self._last[segment.camera] = segment
 
     def statistics(self) -> Mapping[str, Mapping[str, Any]]:
-        """What was recorded of each camera, and what is missing, as JSON values."""
+        """Return the statistics of each camera as JSON values."""
         return {name: asdict(each.statistics) for name, each in self._followers.items()}
 
     def _run(self, name: str) -> None:
@@ -102,32 +103,32 @@ class Recorders:
         except TamVideoError as exc:
             logger.warning("camera %s has failed: %s", name, exc.message)
             self.failed[name] = exc
-        except Exception as exc:  # noqa: BLE001  # raised again where the files are waited for
-            self._broken = exc
+        except Exception as exc:  # noqa: BLE001  # raised again in `footage`
+            self._error = exc
 
 
 @contextmanager
 def stopping_on_signals(stop: Event) -> Iterator[Event]:
-    """Let Ctrl-C and SIGTERM end the recording in order; a second one ends everything.
+    """Let Ctrl-C and SIGTERM end the recording; a second signal has its usual effect.
 
     Yields:
-        Set once a signal has come.
+        An event that is set after a signal.
     """
-    came = Event()
+    received = Event()
     if threading.current_thread() is not threading.main_thread():
-        yield came
+        yield received
         return
     before = {each: signal.getsignal(each) for each in _SIGNALS}
 
     def end(number: int, _: FrameType | None) -> None:
-        came.set()
+        received.set()
         stop.set()
         signal.signal(number, before[signal.Signals(number)])
 
     for each in _SIGNALS:
         signal.signal(each, end)
     try:
-        yield came
+        yield received
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -8,7 +8,7 @@ import pytest
 from constructed import make_explanation, make_info, moving_maps
 
 from tam_video.errors import ExportError
-from tam_video.pipelines.surveillance.alerts import AlertBook, Sighting, alert_line, read_alerts
+from tam_video.pipelines.surveillance.alerts import AlertLog, Sighting, alert_line, read_alerts
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def line(identity="a1", seen=None, explanation=None):
 
 
 def book(tmp_path, cooldown=10.0):
-    made = AlertBook(tmp_path / "alerts.jsonl", cooldown)
+    made = AlertLog(tmp_path / "alerts.jsonl", cooldown)
     made.load()
     return made
 
