@@ -187,29 +187,16 @@ def write_run(
     """
     _check_outputs(outputs)
     target, added = Path(run_dir), extras or RunExtras()
-    sources, timer = video_paths(video), StageTimer(progress, dict(explanation.timings))
     with new_run_folder(target, force=force) as folder:
-        write_arrays(explanation, folder / _FILES["maps"])
-        if settings.render and {"video", "captions"} & set(outputs):
-            with timer.stage("render"):
-                warnings = _render_inputs(
-                    explanation,
-                    sources,
-                    folder,
-                    options=render_options(settings),
-                    progress=partial(timer.report, "render"),
-                )
-            explanation = replace(
-                explanation,
-                timings=dict(timer.seconds),
-                warnings=(*explanation.warnings, *warnings),
-            )
-        write_document(explanation, folder / _FILES["explanation"])
+        timer = StageTimer(progress, dict(explanation.timings))
+        if {"video", "captions"}.isdisjoint(outputs):
+            settings = settings.model_copy(update={"render": False})
+        written = _write_explanation(explanation, video_paths(video), folder, settings, timer)
         if "report" in outputs:
             with timer.stage("report"):
                 write_report_files(
                     read_explanation(folder),  # as a later `tam-video report` will read it
-                    added.report_sources or sources,
+                    added.report_sources or video_paths(video),
                     folder,
                     progress=partial(timer.report, "report"),
                     index_url=added.index_url,
@@ -220,7 +207,34 @@ def write_run(
                     path.unlink()
         for name, path in added.attached.items():
             path.rename(folder / name)
-    return RunFiles(target, explanation, run_files(target))
+    return RunFiles(target, written, run_files(target))
+
+
+def _write_explanation(
+    explanation: Explanation,
+    sources: Sequence[Path],
+    folder: Path,
+    settings: RunConfig,
+    timer: StageTimer,
+) -> Explanation:
+    """Write arrays, annotated videos and document; return it with their time and warnings."""
+    write_arrays(explanation, folder / _FILES["maps"])
+    if settings.render:
+        with timer.stage("render"):
+            warnings = _render_inputs(
+                explanation,
+                sources,
+                folder,
+                options=render_options(settings),
+                progress=partial(timer.report, "render"),
+            )
+        explanation = replace(
+            explanation,
+            timings=dict(timer.seconds),
+            warnings=(*explanation.warnings, *warnings),
+        )
+    write_document(explanation, folder / _FILES["explanation"])
+    return explanation
 
 
 def render_run(

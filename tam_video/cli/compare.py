@@ -6,7 +6,7 @@ import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,19 +36,23 @@ _HEADER = ("Spearman", "IoU", "peaks, slots", "peaks, cells", "energy diff.")
     is_flag=True,
     help="Accept a --video with other content if its frames have the same number, size and times.",
 )
-@click.option("--no-video", is_flag=True, help="Do not write compare.mp4.")
+@click.option(
+    "--no-video",
+    "render",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Do not write compare.mp4.",
+)
 @click.option("--force", is_flag=True, help="Replace an earlier comparison.")
 @common_options
 def compare_command(
     runs: tuple[Path, ...],
     output: Path,
-    video: Path | None,
-    allow_other_video: bool,
-    no_video: bool,
-    force: bool,
     as_json: bool,
     verbose: int,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Compare RUN folders of one clip: models, methods, settings or questions.
 
@@ -64,11 +68,8 @@ def compare_command(
             done = compare_runs(
                 runs,
                 output,
-                video=video,
-                allow_other_video=allow_other_video,
-                render=not no_video,
-                force=force,
                 progress=lambda drawn, total: progress("render", drawn, total),
+                **options,
             )
         for warning in done.warnings:
             console.note(f"warning: {warning}")

@@ -38,8 +38,6 @@ def explain_command(
     conversation: Path | None,
     answer: str | None,
     output: Path | None,
-    force: bool,
-    no_report: bool,
     as_json: bool,
     verbose: int,
     quiet: bool,
@@ -57,7 +55,10 @@ def explain_command(
         from tam_video.cli.settings import config_from_options, parse_inputs
         from tam_video.runs import OUTPUTS, default_run_dir, explain_to_folder
 
-        long = take_long_options(options, report=not no_report)
+        force, outputs = options.pop("force"), OUTPUTS
+        if options.pop("no_report"):
+            outputs = OUTPUTS - {"report"}
+        long = take_long_options(options, report="report" in outputs)
         config = config_from_options(options)
         turns, paths = parse_inputs(videos, question, conversation)
         if long is not None:
@@ -75,7 +76,7 @@ def explain_command(
                 conversation=turns,
                 answer=answer,
                 config=config,
-                outputs=OUTPUTS - {"report"} if no_report else OUTPUTS,
+                outputs=outputs,
                 force=force,
                 progress=progress,
             )

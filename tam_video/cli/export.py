@@ -58,10 +58,7 @@ def export_command(
     run_dir: Path | None,
     formats: tuple[str, ...],
     output: Path | None,
-    words: tuple[str, ...],
-    all_words: bool,
     videos: tuple[Path, ...],
-    list_all: bool,
     as_json: bool,
     verbose: int,
     quiet: bool,
@@ -72,12 +69,13 @@ def export_command(
     Needs no model.
     """
     with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        if list_all:
+        if options.pop("list_all"):
             _list(console)
             return
         from tam_video.errors import ConfigError
         from tam_video.export.exporting import export_run
 
+        words, all_words = options.pop("words"), options.pop("all_words")
         if run_dir is None:
             raise ConfigError("no run folder given", hint="tam-video export RUN -f coco,vtt")
         if words and all_words:

@@ -1,7 +1,7 @@
 """Explanations as files: the run folder, and the formats of other tools.
 
-`EXPORTERS` maps the names of formats to `tam_video.export.exporter.Exporter` values; third parties
-add their own through the entry-point group `tam_video.exporters`.
+`EXPORTERS` maps the names of formats to `tam_video.export.exporter.Exporter` values; other packages
+add theirs through the entry-point group `tam_video.exporters`.
 """
 
 from tam_video.registry import Registry

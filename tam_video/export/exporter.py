@@ -1,4 +1,4 @@
-"""What an exporter is, and what it is given."""
+"""The exporter of a format, and its input."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class TrackedInput:
     """One video or image of an explanation with the tracks that are exported.
 
     Attributes:
-        explanation: told on this input alone: its maps, layout and video are the first.
-        tracks: the tracks of the chosen words, in the order of the answer.
-        timeline: when the slots speak, and the time of every frame of the source.
-        frames: int64, the numbers of the source frames that formats with one entry a frame list.
+        explanation: the explanation with this input as its only one.
+        tracks: the tracks of the exported words, in the order of the answer.
+        timeline: the times of the slots and of every frame of the source.
+        frames: int64, the source frames that are listed by formats with one entry per frame.
     """
 
     explanation: Explanation
@@ -40,7 +40,7 @@ class TrackedInput:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """For each track its word on one line; a word said twice has one label."""
+        """The word of each track on one line; a repeated word has one label."""
         return tuple(one_line(track.text) or f"word {track.word_index}" for track in self.tracks)
 
     @cached_property
@@ -50,7 +50,7 @@ class TrackedInput:
 
     @property
     def name(self) -> str:
-        """The source's name as a part of a path: letters, digits, dash and underscore."""
+        """The source's name as a path component: letters, digits, dash and underscore."""
         stem = self.info.path.stem
         return "".join(c if c.isalnum() or c in "-_" else "_" for c in stem)[:60] or "video"
 
@@ -61,7 +61,7 @@ class TrackedInput:
 
     @property
     def question(self) -> str:
-        """The last turn that was asked."""
+        """The last turn before the answer."""
         turns = self.explanation.conversation
         return writable(turns[-1].text) if turns else ""
 
@@ -72,15 +72,15 @@ class TrackedInput:
 
     @property
     def listed_slots(self) -> IntArray:
-        """int64, the slot that speaks for each of `frames`, -1 for none."""
+        """int64, the slot of each of `frames`, -1 for none."""
         return self.timeline.frame_slots[self.frames]
 
     def player_seconds(self, seconds: float) -> float:
-        """A time of the source's clock as a player counts it, from the first frame."""
+        """Convert a presentation time of the source to player time, from the first frame."""
         return max(0.0, seconds - float(self.timeline.frame_seconds[0]))
 
     def player_milliseconds(self, track: WordTrack) -> tuple[tuple[int, int], ...]:
-        """The spans of a track as a player counts them, each of a millisecond at least."""
+        """Return the spans of a track in player time, each at least one millisecond long."""
         rounded = (
             [round(1000 * self.player_seconds(edge)) for edge in span]
             for span in track.spans_seconds
@@ -90,13 +90,13 @@ class TrackedInput:
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """A format.
+    """An export format.
 
     Attributes:
-        name: what it is asked for by.
-        files: names of the files and folders it writes, told without the number of the input.
-        summary: what it is, in some words.
-        index_base: what the first frame of the source is called, None where frames have no number.
+        name: its name in `EXPORTERS`.
+        files: names of the files and folders it writes for the first input.
+        summary: a short description.
+        index_base: number of the first frame of the source, None if frames have no numbers.
         write: writes exactly `files` into an empty folder.
         package: the module that has to be installed, "" for none.
         extra: the extra of tam-video that installs it.
@@ -128,6 +128,6 @@ class Exporter:
 
 
 def plain_number(value: Any) -> float | None:
-    """A number for JSON and tables, rounded to 6 digits; None for NaN and infinities."""
+    """Round a number to 6 digits for JSON and tables; return None for NaN and infinities."""
     number = float(value)
     return round(number, 6) if np.isfinite(number) else None

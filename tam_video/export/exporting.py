@@ -1,7 +1,7 @@
-"""Explanations handed to other tools: formats by name, written whole, nothing overwritten unasked.
+"""Export of tracks: formats by name, written completely, nothing replaced without `force`.
 
-Owns: which words and frames are exported. How a format looks is its own module's, where files go is
-`export_folder`'s.
+Owns which words and frames are exported. Each format has its own module; `export_folder` owns where
+files are written.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from tam_video.video.source import moved_videos
 from tam_video.workspace.files import wrap_os_errors
 
 Frames: TypeAlias = Literal["all", "seen"]
-"""Which frames of the source formats with one entry a frame list: all, or those the model saw."""
+"""Frames in formats with one entry per frame: all of the source, or those the model saw."""
 Words: TypeAlias = Literal["content", "all"] | Sequence[int | str]
-"""Which words are exported: the content words, all, or some by index or text."""
+"""Exported words: the content words, all, or some by index or text."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedFiles:
-    """What was written.
+    """The paths of the written files.
 
     Attributes:
         out_dir: the folder.
-        files: for each format its files and folders; those of the second and later inputs have the
-            input's number behind the name.
-        warnings: what a reader of the files should know, in words.
+        files: for each format its files and folders; names for the second and later inputs end
+            with the index of the input.
+        warnings: what a reader of the files should know.
     """
 
     out_dir: Path
@@ -62,28 +62,28 @@ def export_run(
     force: bool = False,
     progress: StageProgress | None = None,
 ) -> ExportedFiles:
-    """Write a run folder's tracks in the formats of other tools; needs no model.
+    """Write the tracks of a run folder in the formats of other tools, without a model.
 
     Args:
         run_dir: a finished run folder.
         formats: names in `EXPORTERS`.
-        out_dir: where to write; `export` in the run folder unless told.
+        out_dir: output folder; `export` in the run folder by default.
         words: "content" words, "all", or some by index or text.
         frames: "all" frames of the source, or those that the model has "seen", in formats with one
-            entry a frame.
-        keep: the component that holds the peak of a map, or "all" hot cells.
+            entry per frame.
+        keep: the component that contains the peak of a map, or "all" cells above the threshold.
         video: where the source is now, or all sources, if they were moved. The times of the frames
             are read from it; without it they are estimated.
         allow_other_video: accept a copy with other content, see `check_source`; `exports.json`
             records it.
         force: replace earlier exports.
-        progress: called with "export", the formats done, and how many there are.
+        progress: called with "export", the number of formats done, and the total.
 
     Raises:
         ConfigError: an unknown format or word, or not as many videos as inputs.
         RunFolderError: not a finished run, a damaged one, or a given video is not the one that was
             explained.
-        OutputExistsError: a file is there and may not be replaced.
+        OutputExistsError: a file exists and may not be replaced.
         MissingDependencyError: a format needs a package that is not installed.
         ExportError: a file can't be written.
     """
@@ -121,70 +121,68 @@ def export_explanation(
     progress: StageProgress | None = None,
     warnings: Sequence[str] = (),
 ) -> ExportedFiles:
-    """Write an explanation's tracks in the formats of other tools; see `export_run`.
+    """Write the tracks of an explanation in the formats of other tools; see `export_run`.
 
     Args:
         explanation: an answer and its maps.
         formats: names in `EXPORTERS`.
-        out_dir: where to write.
+        out_dir: output folder.
         words: "content" words, "all", or some by index or text.
         frames: "all" frames of the source, or those that the model has "seen".
-        keep: the component that holds the peak of a map, or "all" hot cells.
+        keep: the component that contains the peak of a map, or "all" cells above the threshold.
         frame_seconds: for each input float64 [F], the pts of every frame of its source; estimated
-            without it.
+            if None.
         force: replace earlier exports.
-        progress: called with "export", the formats done, and how many there are.
+        progress: called with "export", the number of formats done, and the total.
         warnings: about the source; recorded in `exports.json` and returned.
 
     Raises:
         TamVideoError: as `export_run`.
     """
-    if not formats:
-        raise ConfigError("no format is named", hint="-f coco,vtt; --list shows them all")
+    exporters = _load_all(formats)
     if frames not in ("all", "seen"):
         raise ConfigError(f"frames {frames!r} is neither 'all' nor 'seen'", hint="try all")
-    exporters = [_load(name) for name in dict.fromkeys(formats)]
-    for exporter in exporters:
-        exporter.check_package()
-    indices = _chosen(explanation, words)
+    indices = _word_indices(explanation, words)
     inputs = [
-        _tracked(
+        _tracked_input(
             explanation,
-            number,
+            index,
             indices,
             frames=frames,
             keep=keep,
-            frame_seconds=None if frame_seconds is None else frame_seconds[number],
+            frame_seconds=None if frame_seconds is None else frame_seconds[index],
         )
-        for number in range(len(explanation.inputs))
+        for index in range(len(explanation.inputs))
     ]
     target = Path(out_dir)
-    files = {
-        exporter.name: tuple(
-            target / _numbered(name, number)
-            for number in range(len(inputs))
-            for name in exporter.files
-        )
-        for exporter in exporters
-    }
+    files = {each.name: _paths(each, target, len(inputs)) for each in exporters}
     refuse_existing_exports(target, files, force=force)
     with export_folder(target, files, warnings=warnings) as temporary:
         for done, exporter in enumerate(exporters):
             if progress is not None:
                 progress("export", done, len(exporters))
-            for number, tracked in enumerate(inputs):
-                _write(exporter, tracked, temporary, number)
-    told = [*warnings, *(line for tracked in inputs for line in _warnings(tracked))]
-    return ExportedFiles(target, files, tuple(told))
+            for index, tracked in enumerate(inputs):
+                _write(exporter, tracked, temporary, index)
+    lines = (line for tracked in inputs for line in _warnings(tracked))
+    return ExportedFiles(target, files, (*warnings, *lines))
 
 
 def list_exporters() -> tuple[Exporter, ...]:
-    """Every format that is there, by name.
+    """Return every available format, by name.
 
     Raises:
         ConfigError: one of another package can't be loaded.
     """
     return tuple(_load(name) for name in EXPORTERS.names())
+
+
+def _load_all(formats: Sequence[str]) -> list[Exporter]:
+    if not formats:
+        raise ConfigError("no format is given", hint="-f coco,vtt; --list shows them all")
+    exporters = [_load(name) for name in dict.fromkeys(formats)]
+    for exporter in exporters:
+        exporter.check_package()
+    return exporters
 
 
 def _load(name: str) -> Exporter:
@@ -193,13 +191,13 @@ def _load(name: str) -> Exporter:
     except (ImportError, AttributeError) as exc:
         raise ConfigError(
             f"the export format {name!r} can't be loaded: {exc}",
-            hint="mend or uninstall the package that offers it",
+            hint="repair or uninstall the package that provides it",
         ) from exc
     return exporter
 
 
-def _chosen(explanation: Explanation, words: Words) -> list[int]:
-    """Indices of the words that are exported, in the order of the answer."""
+def _word_indices(explanation: Explanation, words: Words) -> list[int]:
+    """Return the indices of the exported words, in the order of the answer."""
     if words == "content":
         return [word.index for word in shown_words(explanation)]
     if words == "all":
@@ -209,59 +207,68 @@ def _chosen(explanation: Explanation, words: Words) -> list[int]:
     return sorted({find_word(explanation, wanted).index for wanted in words})
 
 
-def _tracked(
+def _tracked_input(
     explanation: Explanation,
-    number: int,
-    indices: Sequence[int],
+    index: int,
+    words: Sequence[int],
     *,
     frames: Frames,
     keep: Keep,
     frame_seconds: Float64Array | None,
 ) -> TrackedInput:
-    seen = explanation.of_input(number)
-    if not np.isfinite(seen.word_maps).all():
+    """Compute the tracks of the exported words on one input."""
+    alone = explanation.of_input(index)
+    if not np.isfinite(alone.word_maps).all():
         raise RunFolderError(
-            f"the maps of {seen.info.path.name} hold values that are not finite",
+            f"the maps of {alone.info.path.name} contain values that are not finite",
             hint="the run is damaged: explain the clip again",
         )
-    tracks = word_tracks(explanation, number, keep=keep, frame_seconds=frame_seconds)
+    tracks = word_tracks(explanation, index, keep=keep, frame_seconds=frame_seconds)
     listed: IntArray = (
-        np.unique(seen.indices) if frames == "seen" else np.arange(seen.info.num_frames)
+        np.unique(alone.indices) if frames == "seen" else np.arange(alone.info.num_frames)
     )
     return TrackedInput(
-        seen,
-        tuple(tracks[index] for index in indices),
-        slot_timeline(seen, frame_seconds=frame_seconds),
+        alone,
+        tuple(tracks[word] for word in words),
+        slot_timeline(alone, frame_seconds=frame_seconds),
         listed,
     )
 
 
 def _warnings(tracked: TrackedInput) -> Iterator[str]:
-    nowhere = [
+    empty = [
         label for track, label in zip(tracked.tracks, tracked.labels, strict=True) if track.is_empty
     ]
-    if nowhere:
-        yield f"{tracked.file_name}: no place for {', '.join(map(repr, nowhere))}: an even map"
+    if empty:
+        yield f"{tracked.file_name}: no track for {', '.join(map(repr, empty))}: a constant map"
 
 
-def _numbered(name: str, number: int) -> str:
-    """`coco.json` of the first input, `coco_1.json` of the second."""
+def _paths(exporter: Exporter, folder: Path, num_inputs: int) -> tuple[Path, ...]:
+    """Return the files of a format in the order of the inputs."""
+    return tuple(
+        folder / _numbered(name, index) for index in range(num_inputs) for name in exporter.files
+    )
+
+
+def _numbered(name: str, index: int) -> str:
+    """Return `coco.json` for the first input, `coco_1.json` for the second."""
     path = Path(name)
-    return f"{path.stem}_{number}{path.suffix}" if number else name
+    return f"{path.stem}_{index}{path.suffix}" if index else name
 
 
-def _write(exporter: Exporter, tracked: TrackedInput, folder: Path, number: int) -> None:
-    """Let an exporter write into an empty folder, and take what it said it would write."""
-    place = folder / "at_work"
+def _write(exporter: Exporter, tracked: TrackedInput, folder: Path, index: int) -> None:
+    """Let an exporter write into an empty folder, and move the files that it declares."""
+    temporary = folder / "at_work"
     with wrap_os_errors(folder):
-        place.mkdir()
-        exporter.write(tracked, place)
-        made = {path.name for path in place.iterdir()}
-        if made != set(exporter.files):
+        temporary.mkdir()
+        exporter.write(tracked, temporary)
+        written = {path.name for path in temporary.iterdir()}
+        if written != set(exporter.files):
             raise ExportError(
-                f"the format {exporter.name!r} wrote {sorted(made)}, not {sorted(exporter.files)}",
+                f"the format {exporter.name!r} wrote {sorted(written)}, "
+                f"not {sorted(exporter.files)}",
                 hint="the exporter is broken; leave it out",
             )
         for name in exporter.files:
-            (place / name).rename(folder / _numbered(name, number))
-        place.rmdir()
+            (temporary / name).rename(folder / _numbered(name, index))
+        temporary.rmdir()

@@ -1,6 +1,6 @@
-"""Where and when a word was seen: a mask, boxes, points and a span out of its map.
+"""Tracks: where and when a word is localised, as masks, boxes, points and spans from its map.
 
-Pure: numpy in, numpy out. Knows no file and draws nothing.
+Numpy in, numpy out; reads no file and draws nothing.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from tam_video.localise.pixels import Placement
 from tam_video.localise.timeline import SlotTimeline, estimated_frame_seconds, slot_timeline
 from tam_video.localise.track import Peak, Stretch, WordTrack
-from tam_video.localise.tracks import Keep, token_track, track_map, word_track, word_tracks
+from tam_video.localise.tracks import Keep, subject_track, track_map, word_tracks
 
 __all__ = [
     "Keep",
@@ -19,8 +19,7 @@ __all__ = [
     "WordTrack",
     "estimated_frame_seconds",
     "slot_timeline",
-    "token_track",
+    "subject_track",
     "track_map",
-    "word_track",
     "word_tracks",
 ]

@@ -1,7 +1,6 @@
-"""Cells laid on the pixels of the source picture.
+"""The pixels of the source picture that a cell covers.
 
-Owns: which pixels a cell covers, in the picture as it is shown: upright, with crop and padding
-told by the view.
+The picture is the displayed one, after rotation; the view contains crop and padding.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ _WHOLE = View()
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the h x w cells lie in a picture.
+    """The position of h x w cells in a picture.
 
     Attributes:
         h: rows of cells.
         w: columns of cells.
-        width: picture width in pixels, upright.
-        height: picture height in pixels, upright.
+        width: picture width in pixels, after rotation.
+        height: picture height in pixels, after rotation.
         view: the part of the picture that the cells cover.
     """
 
@@ -40,42 +39,42 @@ class Placement:
 
     @classmethod
     def of(cls, explanation: Explanation) -> Placement:
-        """That of the first input."""
+        """Return the placement of the first input."""
         layout, info = explanation.layout, explanation.info
         return cls(layout.h, layout.w, info.width, info.height, layout.view)
 
     def columns(self) -> IntArray:
-        """int64 [W], the column of cells that each column of pixels lies in, -1 for none."""
+        """Return int64 [W], the column of cells of each column of pixels, -1 for none."""
         return _cell_of(self.width, self.w, self.view.left, self.view.right)
 
     def rows(self) -> IntArray:
-        """int64 [H], the row of cells that each row of pixels lies in, -1 for none."""
+        """Return int64 [H], the row of cells of each row of pixels, -1 for none."""
         return _cell_of(self.height, self.h, self.view.top, self.view.bottom)
 
     def spread(self, cells: NDArray[Value]) -> NDArray[Value]:
-        """Give every pixel the value of the cell that its centre lies in.
+        """Return for every pixel the value of the cell that contains its centre.
 
         Args:
             cells: [h, w].
 
         Returns:
-            [H, W] of the same type; 0 or False where no cell is.
+            [H, W] of the same type; 0 or False outside of the cells.
         """
         padded = np.pad(cells, ((0, 1), (0, 1)))
         return padded.take(self.columns(), axis=1).take(self.rows(), axis=0)
 
     def pixel_mask(self, cells: BoolArray) -> BoolArray:
-        """The pixels whose centre lies in one of the cells, bool [H, W], from bool [h, w]."""
+        """Return bool [H, W], the pixels whose centre lies in one of the cells, bool [h, w]."""
         return self.spread(cells)
 
     def box(self, cells: BoolArray) -> tuple[int, int, int, int]:
-        """The smallest box around the pixels of `pixel_mask`.
+        """Return the smallest box around the pixels of `pixel_mask`.
 
         Args:
             cells: bool [h, w].
 
         Returns:
-            (x0, y0, x1, y1) in pixels, x1 and y1 exclusive; zeros where no pixel is covered.
+            (x0, y0, x1, y1) in pixels, x1 and y1 exclusive; zeros if no pixel is covered.
         """
         cells = cells & self.cells_in_picture()
         across = np.flatnonzero(np.append(cells.any(axis=0), False)[self.columns()])
@@ -85,7 +84,7 @@ class Placement:
         return (int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1)
 
     def cells_in_picture(self) -> BoolArray:
-        """Bool [h, w], the cells that cover a pixel at least; the others lie on padding."""
+        """Return bool [h, w], the cells that cover at least one pixel; others lie on padding."""
         rows, columns = (
             np.isin(np.arange(self.h), self.rows()),
             np.isin(np.arange(self.w), self.columns()),
@@ -93,7 +92,7 @@ class Placement:
         return np.asarray(rows[:, None] & columns)
 
     def centers(self) -> tuple[Float64Array, Float64Array]:
-        """float64 [w] and float64 [h], x and y of the cells' centres, kept within the picture."""
+        """Return float64 [w] and [h], x and y of the cells' centres, clipped to the picture."""
         view = self.view
         x = view.left + (np.arange(self.w) + 0.5) / self.w * (view.right - view.left)
         y = view.top + (np.arange(self.h) + 0.5) / self.h * (view.bottom - view.top)
@@ -101,6 +100,6 @@ class Placement:
 
 
 def _cell_of(size: int, num_cells: int, start: float, end: float) -> IntArray:
-    middles = (np.arange(size) + 0.5) / size
-    found = np.floor((middles - start) / (end - start) * num_cells).astype(np.int64)
-    return np.where((found >= 0) & (found < num_cells), found, -1)
+    centers = (np.arange(size) + 0.5) / size
+    cells = np.floor((centers - start) / (end - start) * num_cells).astype(np.int64)
+    return np.where((cells >= 0) & (cells < num_cells), cells, -1)

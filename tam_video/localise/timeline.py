@@ -1,7 +1,7 @@
-"""Which slot speaks for which moment and which frame of the clip.
+"""The slot that applies to each moment and each frame of the clip.
 
-Owns: the borders between slots on the source's clock, and the times of frames that were not
-sampled. Knows no maps.
+Owns the boundaries between slots in presentation times of the source, and the times of frames that
+were not sampled.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import numpy as np
 
 from tam_video.types import Explanation, Float64Array, IntArray
 
-_SAME_SECONDS = 1e-6  # a frame on a border belongs to the later slot, whatever the last digit says
+_SAME_SECONDS = 1e-6  # a frame on a boundary belongs to the later slot despite rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlotTimeline:
-    """The slots of one input on the clock of its source.
+    """The slots of one input in presentation times of its source.
 
     Attributes:
         slot_seconds: float64 [t], the mean pts of the frames that fed each slot.
-        edges_seconds: float64 [t + 1], not decreasing: slot k speaks from edge k up to edge k + 1.
+        edges_seconds: float64 [t + 1], not decreasing: slot k applies from edge k to edge k + 1.
         frame_seconds: float64 [F], the pts of every frame of the source.
-        frame_slots: int64 [F], the slot that speaks for each frame, -1 where the model saw nothing.
+        frame_slots: int64 [F], the slot of each frame, -1 outside of the sampled part.
     """
 
     slot_seconds: Float64Array
@@ -35,20 +35,18 @@ class SlotTimeline:
 def slot_timeline(
     explanation: Explanation, *, frame_seconds: Float64Array | None = None
 ) -> SlotTimeline:
-    """Part the clip among its slots.
+    """Divide the clip among its slots.
 
-    Two slots meet halfway between the last frame that fed the one and the first that fed the
-    other. The first and the last slot reach as far as heat is drawn (half the way to their
-    neighbour, and to the end of the clip where less than a whole slot is left of it), and to the
-    frames that fed them.
+    The boundary of two slots is halfway between the last frame of the first and the first frame of
+    the second. The first and the last slot extend outwards by half the distance to their neighbour,
+    to the end of the clip if less than one slot is left, and at least to their own frames.
 
     Args:
-        explanation: its first input is meant.
-        frame_seconds: float64 [F], the pts of all frames of the source, where they are known;
-            otherwise they are estimated.
+        explanation: only its first input is used.
+        frame_seconds: float64 [F], the pts of all frames of the source; estimated if None.
 
     Raises:
-        ValueError: `frame_seconds` is not one time for each frame of the source.
+        ValueError: `frame_seconds` is not one time per frame of the source.
     """
     times = estimated_frame_seconds(explanation) if frame_seconds is None else frame_seconds
     if times.shape != (explanation.info.num_frames,):
@@ -57,30 +55,30 @@ def slot_timeline(
         )
     slots = explanation.layout.slot_seconds(explanation.pts_seconds)
     edges = _edges(explanation)
-    found = np.searchsorted(edges, times + _SAME_SECONDS, side="right") - 1
-    found[found == len(slots)] = len(slots) - 1
-    found[times > edges[-1] + _SAME_SECONDS] = -1
-    return SlotTimeline(slots, edges, times, found.astype(np.int64))
+    frame_slots = np.searchsorted(edges, times + _SAME_SECONDS, side="right") - 1
+    frame_slots[frame_slots == len(slots)] = len(slots) - 1
+    frame_slots[times > edges[-1] + _SAME_SECONDS] = -1
+    return SlotTimeline(slots, edges, times, frame_slots.astype(np.int64))
 
 
 def estimated_frame_seconds(explanation: Explanation) -> Float64Array:
-    """The pts of every frame of the source, as far as an explanation tells them.
+    """Estimate the pts of every frame of the source from the sampled frames.
 
-    Exact for sampled frames and for a constant frame rate; in between, frames are spread evenly.
+    Exact for sampled frames and for a constant frame rate; other frames are spaced evenly.
 
     Args:
-        explanation: its first input is meant.
+        explanation: only its first input is used.
 
     Returns:
-        float64 [F], seconds on the source's clock.
+        float64 [F], presentation times of the source.
     """
     info = explanation.info
-    numbers = np.array([0, *explanation.indices, info.num_frames])
+    frames = np.array([0, *explanation.indices, info.num_frames])
     end = info.start_seconds + info.duration_seconds
     seconds = np.array([info.start_seconds, *explanation.pts_seconds, end])
-    numbers, places = np.unique(numbers, return_index=True)
-    known = np.maximum.accumulate(seconds[places])
-    return np.asarray(np.interp(np.arange(info.num_frames), numbers, known))
+    frames, first = np.unique(frames, return_index=True)
+    known = np.maximum.accumulate(seconds[first])
+    return np.asarray(np.interp(np.arange(info.num_frames), frames, known))
 
 
 def _edges(explanation: Explanation) -> Float64Array:
@@ -130,7 +128,7 @@ def explained_range(
 
 
 def _lone_slot_seconds(pts_seconds: Float64Array, *, default: float) -> float:
-    """How long the only slot lasts: its frames' span and one gap, `default` for one frame."""
+    """Return the duration of the only slot: its frames and one gap; `default` for one frame."""
     times = np.unique(pts_seconds)
     gaps = len(times) - 1
     return float(times[-1] - times[0]) * (gaps + 1) / gaps if gaps else default

@@ -1,4 +1,4 @@
-"""The track of a word as a value: mask, boxes, points, spans, told by slot and by frame."""
+"""The track of a word as a value: mask, boxes, points and spans, by slot and by frame."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _NO_BOX = (0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The hottest cell of a map, the first of several.
+    """The cell with the greatest value of a map, the first of equal ones.
 
     Attributes:
         slot: its slot.
         row: its row.
         column: its column.
-        value: its heat.
-        x_px: its centre in the source picture, kept within it.
-        y_px: the same, downwards.
+        value: its value.
+        x_px: horizontal position of its centre in the source picture, clipped to it.
+        y_px: vertical position of its centre.
         seconds: its slot's time on the source's clock.
     """
 
@@ -39,12 +39,12 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Consecutive frames of the source with one box, both ends included.
+    """Consecutive frames of the source with the same box.
 
     Attributes:
-        slot: the slot that speaks for them.
-        first_frame: the first of them, counted from 0.
-        last_frame: the last of them.
+        slot: their slot.
+        first_frame: the first frame, 0-based.
+        last_frame: the last frame, inclusive.
     """
 
     slot: int
@@ -54,28 +54,28 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordTrack:
-    """Where and when a word (or a token) was seen in one input.
+    """Where and when a word (or a token) is localised in one input.
 
-    Pixels are those of the source picture as it is shown, upright; x1 and y1 of a box are
-    exclusive. Seconds are the source's own clock. Frames are counted from 0.
+    Pixels are those of the source picture as displayed, after rotation; x1 and y1 of a box are
+    exclusive. Times are presentation times of the source. Frames are 0-based.
 
     Attributes:
         text: the word or the token.
-        word_index: place among the words, None for a token.
-        token_index: place among the text tokens, None for a word.
-        input: number of the input.
+        word_index: index of the word, None for a token.
+        token_index: index of the text token, None for a word.
+        input: index of the input.
         heat: float32 [t, h, w], the map.
         threshold: cells above it are hot.
-        mask: bool [t, h, w], the hot cells of the track; none where the map is constant.
+        mask: bool [t, h, w], the hot cells of the track; none if the map is constant.
         placement: where the cells lie in the picture.
-        timeline: when the slots speak.
-        boxes: int64 [t, 4], (x0, y0, x1, y1) around the pixels of each slot's cells; zeros where
+        timeline: the times of the slots.
+        boxes: int64 [t, 4], (x0, y0, x1, y1) around the pixels of each slot's cells; zeros if
             the slot has none.
-        centroids: float64 [t, 2], (x, y) of the mean of the cells' centres, weighted by their heat;
-            NaN where the slot has none.
-        peak: the hottest cell, None where the map is constant.
+        centroids: float64 [t, 2], (x, y) of the mean of the cells' centres, weighted by their
+            values; NaN if the slot has none.
+        peak: the cell with the greatest value, None if the map is constant.
         energy: float64 [t], the sum of the map in each slot.
-        energy_share: share of the map's whole energy that lies in the track, in [0, 1].
+        energy_share: share of the map's total energy that lies in the track, in [0, 1].
     """
 
     text: str
@@ -100,12 +100,12 @@ class WordTrack:
 
     @property
     def slots(self) -> IntArray:
-        """int64, the slots that have a box, in order."""
+        """int64, the slots that have a box, in ascending order."""
         return np.flatnonzero(self.boxes[:, 2] > self.boxes[:, 0])
 
     @property
     def is_empty(self) -> bool:
-        """Whether the track has no place in the picture."""
+        """Whether the track has no box."""
         return not len(self.slots)
 
     @property
@@ -116,14 +116,14 @@ class WordTrack:
 
     @property
     def spans_seconds(self) -> tuple[tuple[float, float], ...]:
-        """(start, end) of every run of its slots; a track of one component has one at most."""
+        """(start, end) of every run of its slots; a track of one component has at most one."""
         slots, edges = self.slots, self.timeline.edges_seconds
         runs = np.split(slots, np.flatnonzero(np.diff(slots) > 1) + 1) if len(slots) else []
         return tuple((float(edges[run[0]]), float(edges[run[-1] + 1])) for run in runs)
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
-        """Its frames of the source, slot by slot, in order."""
+        """Its frames of the source, slot by slot, in ascending order."""
         has_box = np.append(self.boxes[:, 2] > self.boxes[:, 0], False)
         slots = np.where(has_box[self.timeline.frame_slots], self.timeline.frame_slots, -1)
         starts = np.flatnonzero(np.diff(slots, prepend=-2))
@@ -136,16 +136,11 @@ class WordTrack:
 
     @property
     def frame_boxes(self) -> IntArray:
-        """int64 [F, 4], the box in every frame of the source; zeros where there is none."""
+        """int64 [F, 4], the box in every frame of the source; zeros if there is none."""
         return np.vstack([self.boxes, _NO_BOX])[self.timeline.frame_slots]
 
-    @property
-    def frame_points(self) -> Float64Array:
-        """float64 [F, 2], the centroid in every frame of the source; NaN where there is none."""
-        return np.vstack([self.centroids, (np.nan, np.nan)])[self.timeline.frame_slots]
-
     def box_at(self, frame: int) -> tuple[int, int, int, int] | None:
-        """(x0, y0, x1, y1) in a frame of the source, None where there is no box."""
+        """Return (x0, y0, x1, y1) in a frame of the source, None if there is no box."""
         slot = int(self.timeline.frame_slots[frame])
         if slot < 0 or not self.boxes[slot].any():
             return None
@@ -153,5 +148,5 @@ class WordTrack:
         return x0, y0, x1, y1
 
     def pixel_mask(self, slot: int) -> BoolArray:
-        """Bool [H, W], the pixels of the track in a slot."""
+        """Return bool [H, W], the pixels of the track in a slot."""
         return self.placement.pixel_mask(self.mask[slot])

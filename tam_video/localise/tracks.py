@@ -1,9 +1,9 @@
-"""From maps to tracks: the part of a map that names a place and a time.
+"""From maps to tracks: the part of a map that has a place and a time.
 
-One Otsu threshold parts the whole volume of a map into hot and cold cells. Hot cells that touch,
-also across a corner or from slot to slot, are one component; a track keeps the one that holds the
-map's peak. A slot's cells stand for every frame that the slot speaks for: between slots nothing is
-known, so nothing is blended.
+One Otsu threshold over the whole volume of a map separates hot cells from cold ones. Hot cells that
+touch, also diagonally or from slot to slot, form a component; a track keeps the component that
+contains the map's peak. A slot's cells apply to all frames of the slot; nothing is interpolated
+between slots.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tam_video.metrics.plausibility import otsu_threshold
 from tam_video.types import Explanation, Float64Array, FloatArray
 
 Keep: TypeAlias = Literal["peak", "all"]
-"""Which components of the hot cells a track has: the one with the peak, or all."""
+"""Components of the hot cells that a track has: the one with the peak, or all."""
 
 
 def word_tracks(
@@ -32,65 +32,50 @@ def word_tracks(
     keep: Keep = "peak",
     frame_seconds: Float64Array | None = None,
 ) -> tuple[WordTrack, ...]:
-    """The track of every word of the answer.
+    """Compute the track of every word of the answer.
 
     Args:
         explanation: an answer and its maps.
-        input: number of the video or image.
-        keep: the component that holds the peak, or "all" hot cells.
-        frame_seconds: float64 [F], the pts of all frames of that input's source, where known.
+        input: index of the video or image.
+        keep: the component that contains the peak, or "all" hot cells.
+        frame_seconds: float64 [F], the pts of all frames of that input's source; estimated if None.
 
     Returns:
         N tracks, in the order of the words.
 
     Raises:
-        ValueError: there is no such input, or `frame_seconds` is not one time a frame.
+        ValueError: there is no such input, or `frame_seconds` is not one time per frame.
     """
-    seen, track = _tracker(explanation, input, keep, frame_seconds)
+    alone, track = _tracker(explanation, input, keep, frame_seconds)
     return tuple(
         track(heat, text=word.text, word_index=word.index)
-        for word, heat in zip(seen.words, seen.word_maps, strict=True)
+        for word, heat in zip(alone.words, alone.word_maps, strict=True)
     )
 
 
-def word_track(
+def subject_track(
     explanation: Explanation,
-    word_index: int,
-    input: int = 0,
     *,
+    word: int | None = None,
+    token: int | None = None,
+    input: int = 0,
     keep: Keep = "peak",
     frame_seconds: Float64Array | None = None,
 ) -> WordTrack:
-    """The track of one word; see `word_tracks`.
+    """Compute the track of one word or of one of the M text tokens; see `word_tracks`.
 
     Raises:
-        ValueError: there is no such word or input.
+        ValueError: not one of `word` and `token` is given, or there is no such word or token.
     """
-    if not 0 <= word_index < len(explanation.words):
-        raise ValueError(f"there is no word {word_index} among {len(explanation.words)}")
-    seen, track = _tracker(explanation, input, keep, frame_seconds)
-    text = seen.words[word_index].text
-    return track(seen.word_maps[word_index], text=text, word_index=word_index)
-
-
-def token_track(
-    explanation: Explanation,
-    token_index: int,
-    input: int = 0,
-    *,
-    keep: Keep = "peak",
-    frame_seconds: Float64Array | None = None,
-) -> WordTrack:
-    """The track of one of the M text tokens; see `word_tracks`.
-
-    Raises:
-        ValueError: there is no such token or input.
-    """
-    if not 0 <= token_index < len(explanation.tokens):
-        raise ValueError(f"there is no token {token_index} among {len(explanation.tokens)}")
-    seen, track = _tracker(explanation, input, keep, frame_seconds)
-    text = seen.tokens[token_index].text
-    return track(seen.maps[token_index], text=text, token_index=token_index)
+    if (word is None) == (token is None):
+        raise ValueError("give either a word or a token")
+    alone, track = _tracker(explanation, input, keep, frame_seconds)
+    subjects, maps = (alone.words, alone.word_maps) if token is None else (alone.tokens, alone.maps)
+    index = (word if token is None else token) or 0
+    if not 0 <= index < len(subjects):
+        kind = "word" if token is None else "token"
+        raise ValueError(f"there is no {kind} {index} among {len(subjects)}")
+    return track(maps[index], text=subjects[index].text, word_index=word, token_index=token)
 
 
 def track_map(
@@ -104,20 +89,20 @@ def track_map(
     input: int = 0,
     keep: Keep = "peak",
 ) -> WordTrack:
-    """The track of any map.
+    """Compute the track of any map.
 
-    Cells without a pixel in the picture, those on padding, are never hot and have no say in the
-    threshold; their energy counts in `energy` and in the whole of `energy_share`.
+    Cells on padding, without a pixel in the picture, are never hot and don't count for the
+    threshold; their energy counts in `energy` and in the denominator of `energy_share`.
 
     Args:
         heat: float32 [t, h, w], >= 0.
         placement: where its cells lie.
-        timeline: when its slots speak.
-        text: what it is the map of.
-        word_index: place among the words.
-        token_index: place among the tokens.
-        input: number of the input.
-        keep: the component that holds the peak, or "all" hot cells.
+        timeline: the times of its slots.
+        text: the word or token of the map.
+        word_index: index of the word.
+        token_index: index of the token.
+        input: index of the input.
+        keep: the component that contains the peak, or "all" hot cells.
 
     Raises:
         ValueError: the map is not finite, does not fit, or `keep` is unknown.
@@ -128,8 +113,7 @@ def track_map(
     if heat.shape != expected:
         raise ValueError(f"heat must be {list(expected)} here, not {list(heat.shape)}")
     shown = placement.cells_in_picture()
-    seen = heat[:, shown] if shown.any() else heat[:, :1, :1]
-    threshold = otsu_threshold(seen)
+    threshold = otsu_threshold(heat[:, shown] if shown.any() else heat[:, :1, :1])
     mask = (heat > threshold) & shown
     peak = _peak(np.where(shown, heat, -np.inf), placement, timeline) if mask.any() else None
     if peak is not None and keep == "peak":
@@ -157,23 +141,23 @@ def track_map(
 
 
 def _tracker(
-    explanation: Explanation, number: int, keep: Keep, frame_seconds: Float64Array | None
+    explanation: Explanation, index: int, keep: Keep, frame_seconds: Float64Array | None
 ) -> tuple[Explanation, Callable[..., WordTrack]]:
-    """One input, and `track_map` with all that its maps have in common."""
-    if not 0 <= number < len(explanation.inputs):
-        raise ValueError(f"there is no input {number} among {len(explanation.inputs)}")
-    seen = explanation.of_input(number)
-    return seen, partial(
+    """Return one input alone, and `track_map` with the arguments that all its maps share."""
+    if not 0 <= index < len(explanation.inputs):
+        raise ValueError(f"there is no input {index} among {len(explanation.inputs)}")
+    alone = explanation.of_input(index)
+    return alone, partial(
         track_map,
-        placement=Placement.of(seen),
-        timeline=slot_timeline(seen, frame_seconds=frame_seconds),
-        input=number,
+        placement=Placement.of(alone),
+        timeline=slot_timeline(alone, frame_seconds=frame_seconds),
+        input=index,
         keep=keep,
     )
 
 
 def _component(mask: BoolArray, cell: tuple[int, int, int]) -> BoolArray:
-    """Bool [t, h, w]: the cells that hang together with a cell, across corners too."""
+    """Return bool [t, h, w]: the connected component of a cell; diagonal neighbours count."""
     from scipy.ndimage import label
 
     labels, _ = label(mask, structure=np.ones((3, 3, 3)))
@@ -181,7 +165,7 @@ def _component(mask: BoolArray, cell: tuple[int, int, int]) -> BoolArray:
 
 
 def _peak(heat: FloatArray, placement: Placement, timeline: SlotTimeline) -> Peak:
-    slot, row, column = (int(place) for place in np.unravel_index(heat.argmax(), heat.shape))
+    slot, row, column = (int(index) for index in np.unravel_index(heat.argmax(), heat.shape))
     x, y = placement.centers()
     return Peak(
         slot,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tam_video.localise import WordTrack, token_track, word_track
+from tam_video.localise import WordTrack, subject_track
 from tam_video.localise.timeline import explained_range
 from tam_video.render.canvas import Canvas
 from tam_video.render.options import RenderOptions
@@ -101,9 +101,7 @@ def _subject_boxes(explanation: Explanation, frame_seconds: Float64Array) -> Box
 
     @cache
     def track(word: int | None, token: int | None) -> WordTrack:
-        if word is not None:
-            return word_track(explanation, word, frame_seconds=frame_seconds)
-        return token_track(explanation, token or 0, frame_seconds=frame_seconds)
+        return subject_track(explanation, word=word, token=token, frame_seconds=frame_seconds)
 
     def boxes(subject: Subject, frame: int) -> list[tuple[int, int, int, int]]:
         tracks = [track(word, None) for word in subject.word_indices]

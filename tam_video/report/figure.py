@@ -1,4 +1,4 @@
-"""The figure a paper needs: words by slots, drawn by matplotlib, with text that stays text."""
+"""A matplotlib figure of words by slots."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def plot_explanation(
     video: str | Path | None = None,
     inches: float = 1.4,
 ) -> Figure:
-    """Words (rows) by slots (columns), heat over the frames that fed the slots.
+    """Plot words (rows) by slots (columns): heat over the frames of the slots.
 
     Args:
-        explanation: its first input is meant.
+        explanation: only its first input is used.
         words: indices or texts; by default the first `MAX_WORDS` content words.
-        num_slots: columns at most, spread evenly over the slots.
+        num_slots: largest number of columns, spaced evenly over the slots.
         colormap: turbo, inferno, cividis, viridis or jet.
-        opacity: share of colour where the map is 1.
-        video: where the source is now; where it can't be read, heat is drawn on gray.
+        opacity: heatmap opacity where the map is 1.
+        video: where the source is now; if no file can be read, heat is drawn on gray.
         inches: height of a row.
 
     Returns:
@@ -52,60 +52,60 @@ def plot_explanation(
         UnknownNameError: there is no such colour map.
         MissingDependencyError: matplotlib is not installed.
     """
+    figure_class = _figure_class()
+    rows = _rows(explanation, words)
+    if num_slots < 1:
+        raise ConfigError(f"num_slots is {num_slots}", hint="at least 1")
+    layout = explanation.layout
+    count = min(num_slots, layout.t)
+    slots = np.unique(np.linspace(0, layout.t - 1, count).round().astype(int)).tolist()
+    frames = _frames(explanation, slots, video)
+    aspect = explanation.info.width / explanation.info.height
+    figure = figure_class(
+        figsize=(inches * aspect * len(slots) + 0.9, inches * len(rows) + 0.3),
+        layout="constrained",
+    )
+    axes = figure.subplots(len(rows), len(slots), squeeze=False)
+    seconds = layout.slot_seconds(explanation.pts_seconds) - explanation.info.start_seconds
+    for column, slot in enumerate(slots):
+        for row, word in enumerate(rows):
+            heat = explanation.word_maps[word.index, slot]
+            picture = render_still(
+                frames[column], heat, view=layout.view, colormap=colormap, opacity=opacity
+            )
+            axes[row][column].imshow(picture)
+            axes[row][column].set(xticks=[], yticks=[])
+        if not explanation.info.is_image:
+            axes[0][column].set_title(f"{seconds[slot]:.2f} s", fontsize=8)
+    for row, word in enumerate(rows):
+        axes[row][0].set_ylabel(_plain(word.text), fontsize=9)
+    return figure
+
+
+def _figure_class() -> type[Figure]:
     try:
         from matplotlib.figure import Figure
     except ImportError as exc:
         raise MissingDependencyError(
             "matplotlib is not installed", hint="pip install 'tam-video[plots]'"
         ) from exc
-    rows = _rows(explanation, words)
-    if num_slots < 1:
-        raise ConfigError(f"num_slots is {num_slots}", hint="1 at least")
-    layout = explanation.layout
-    count = min(num_slots, layout.t)
-    slots = np.unique(np.linspace(0, layout.t - 1, count).round().astype(int)).tolist()
-    frames = _frames(explanation, slots, video)
-    seconds = layout.slot_seconds(explanation.pts_seconds) - explanation.info.start_seconds
-    aspect = explanation.info.width / explanation.info.height
-    figure = Figure(
-        figsize=(inches * aspect * len(slots) + 0.9, inches * len(rows) + 0.3),
-        layout="constrained",
-    )
-    axes = figure.subplots(len(rows), len(slots), squeeze=False)
-    for row, word in enumerate(rows):
-        for column, slot in enumerate(slots):
-            axis = axes[row][column]
-            axis.imshow(
-                render_still(
-                    frames[column],
-                    explanation.word_maps[word.index, slot],
-                    view=layout.view,
-                    colormap=colormap,
-                    opacity=opacity,
-                )
-            )
-            axis.set_xticks([])
-            axis.set_yticks([])
-            if row == 0 and not explanation.info.is_image:
-                axis.set_title(f"{seconds[slot]:.2f} s", fontsize=8)
-        axes[row][0].set_ylabel(_plain(word.text), fontsize=9)
-    return figure
+    return Figure
 
 
 def _rows(explanation: Explanation, words: Sequence[int | str] | None) -> list[Word]:
     if words is None:
-        found = shown_words(explanation)[:MAX_WORDS]
+        rows = shown_words(explanation)[:MAX_WORDS]
     else:
-        found = [find_word(explanation, wanted) for wanted in words]
-    if not found:
+        rows = [find_word(explanation, wanted) for wanted in words]
+    if not rows:
         raise ConfigError("there is no word to plot", hint="the answer is empty")
-    return found
+    return rows
 
 
 def _frames(
     explanation: Explanation, slots: Sequence[int], video: str | Path | None
 ) -> list[ByteArray]:
-    """The first frame of each slot, small; gray where the source can't be read."""
+    """Return the first frame of each slot, scaled down; gray if the source can't be read."""
     indices = explanation.layout.slot_indices(explanation.indices)
     try:
         source = check_source(explanation.inputs[0], None if video is None else Path(video))
@@ -122,5 +122,5 @@ def _frames(
 
 
 def _plain(text: str) -> str:
-    """Text that matplotlib draws as it is: a dollar sign would start a formula."""
+    """Escape dollar signs, which would start a formula in matplotlib."""
     return text.replace("$", r"\$")

@@ -8,9 +8,8 @@ from hypothesis.extra import numpy as hnp
 from tam_video.localise import (
     Placement,
     slot_timeline,
-    token_track,
+    subject_track,
     track_map,
-    word_track,
     word_tracks,
 )
 from tam_video.types import View
@@ -139,16 +138,20 @@ def test_each_input_has_tracks_of_its_own():
 
 def test_one_word_and_one_token_are_told_alike():
     seen = make_explanation(moving_maps(2))
-    word, token, all_words = word_track(seen, 1), token_track(seen, 1), word_tracks(seen)
+    word, token, all_words = (
+        subject_track(seen, word=1),
+        subject_track(seen, token=1),
+        word_tracks(seen),
+    )
     assert (word.word_index, word.token_index) == (1, None)
     assert (token.word_index, token.token_index) == (None, 1)
     for track in (token, all_words[1]):
         assert np.array_equal(track.boxes, word.boxes)
     assert repr(word) == "WordTrack('word1', 0.30-1.60 s, 12 cells)"
     with pytest.raises(ValueError, match="no word 2"):
-        word_track(seen, 2)
+        subject_track(seen, word=2)
     with pytest.raises(ValueError, match="no token -1"):
-        token_track(seen, -1)
+        subject_track(seen, token=-1)
 
 
 @pytest.mark.parametrize("broken", [np.full((2, 3, 3), np.nan, np.float32), np.zeros((2, 3), "f4")])
