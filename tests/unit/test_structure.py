@@ -24,6 +24,8 @@ LONG_MODULES = {
     "tam_video.testing": SPLIT,
 }
 LONG_FUNCTIONS = {
+    "tam_video.batch.runner.run": SPLIT,
+    "tam_video.long.run.explain_long": SPLIT,
     "tam_video.models.loading.load_model": SPLIT,
     "tam_video.tam.activation.input_activation_maps": SPLIT,
     "tam_video.video.writer.write_video": SPLIT,
