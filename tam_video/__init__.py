@@ -1,4 +1,4 @@
-"""Where and when a video multimodal LLM looked, for every token it generated.
+"""Show where and when a video multimodal LLM looked, for every token it generated.
 
 ```python
 import tam_video
@@ -57,7 +57,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the working parts on first use."""
+    """Import a public name on first use."""
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,4 @@
-"""Names to objects, imported only when asked for.
-
-Owns: lookup, close-match errors, entry points of third parties. Knows nothing of what it hands out.
-"""
+"""Registries of names, with lazy imports, entry points of plug-ins and close-match errors."""
 
 from __future__ import annotations
 
@@ -19,9 +16,9 @@ class Registry:
     """A table `name -> "module:attribute"` plus the entry points of one group.
 
     Attributes:
-        kind: what the names stand for, in words ("sampler"); used in error messages.
-        targets: built-in names and where they live.
-        group: entry-point group that third parties may add to, such as `tam_video.samplers`.
+        kind: noun for an entry, such as "sampler"; used in error messages.
+        targets: built-in names, as "module:attribute".
+        group: entry-point group for plug-ins, such as `tam_video.samplers`.
     """
 
     kind: str
@@ -29,12 +26,12 @@ class Registry:
     group: str
 
     def names(self) -> list[str]:
-        """All known names, sorted; built-in names win over entry points."""
+        """Return all names, sorted; built-in names take precedence over entry points."""
         plugins = {point.name for point in entry_points(group=self.group)}
         return sorted(plugins | set(self.targets))
 
     def load(self, name: str) -> Any:
-        """Import and return what `name` stands for.
+        """Import and return an entry.
 
         Raises:
             UnknownNameError: no built-in and no entry point has this name.

@@ -1,7 +1,7 @@
-"""Presets: a TOML file that says which pipeline is run, on what, and how.
+"""Read presets: TOML files with a pipeline, its inputs and its options.
 
-What counts, from the weakest: a pipeline's defaults, the preset, overrides (`--set`, and the inputs
-and the output of a command line).
+Precedence, lowest first: a pipeline's defaults, the preset, overrides (`--set`, and the inputs and
+the output of a command line).
 """
 
 from __future__ import annotations
@@ -20,63 +20,63 @@ from tam_video.batch.clips import WILD
 from tam_video.batch.sources import protocol
 from tam_video.errors import ConfigError, MissingDependencyError, PresetError, UnknownNameError
 from tam_video.pipelines.base import PIPELINES, Pipeline, PipelineOptions
-from tam_video.pipelines.problems import dotted, shown, told_problems
+from tam_video.pipelines.problems import dotted, format_value, list_problems
 from tam_video.pipelines.toml_lines import KeyPath, key_lines, line_of
 
 SCHEMA = 1
 _MAX_BYTES = 1 << 20
-_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def read_preset(path: str | Path, *, overrides: Mapping[str, Any] | None = None) -> PipelineOptions:
     """Read a preset and check it.
 
     Args:
-        path: a TOML file in UTF-8 of at most 1 MiB. Its `inputs` count from its folder, its
-            `output` from the working directory.
-        overrides: dotted key -> value, in place of what the preset says. Inputs that are given
-            here count from the working directory.
+        path: a TOML file in UTF-8 of at most 1 MiB. Its `inputs` are relative to its folder, its
+            `output` to the working directory.
+        overrides: dotted key -> value that replaces the one of the preset. Inputs given here are
+            relative to the working directory.
 
     Returns:
         The options of the pipeline that the preset names.
 
     Raises:
-        PresetError: it can't be read, is no TOML, or holds what makes no sense: one line for each
+        PresetError: it can't be read, is not valid TOML, or has invalid keys: one line for each
             problem, with the key, its line, what was found and what is allowed.
     """
-    name, given = _printable(str(path)), dict(overrides or {})
+    name, changes = _printable(str(path)), dict(overrides or {})
     text = _read_text(Path(path), name)
     try:
         data = _parse(text, name)
-        _override(data, given, name)
-        found = _checked(data, None if "inputs" in given else Path(path).parent)
+        _override(data, changes, name)
+        result = _check(data, None if "inputs" in changes else Path(path).parent)
     except RecursionError as exc:
         raise PresetError(name, ["tables or lists are nested too deeply"]) from exc
-    if isinstance(found, PipelineOptions):
-        return found
+    if isinstance(result, PipelineOptions):
+        return result
     raise PresetError(
-        name, _placed(found, text, given), hint="`tam-video run --new PIPELINE` shows all keys"
+        name, _locate(result, text, changes), hint="`tam-video run --new PIPELINE` shows all keys"
     )
 
 
 def read_override(text: str) -> tuple[str, Any]:
     """Read `key.sub=value` as a dotted key and a value.
 
-    The value is TOML: `16`, `["gif"]`, `true`. A bare word that is none stands for itself.
+    The value is TOML: `16`, `["gif"]`, `true`. A bare word that is not TOML is a string.
 
     Raises:
-        ConfigError: there is no key, or the value begins like TOML and is none.
+        ConfigError: there is no key, or the value starts like TOML and is not valid.
     """
     key, equals, value = text.partition("=")
     key, value = key.strip(), value.strip()
     if not equals or not re.fullmatch(r"[\w-]+(\.[\w-]+)*", key):
-        raise ConfigError(f"{text!r} sets nothing", hint="--set run.num_frames=16")
+        raise ConfigError(f"{text!r} is not KEY=VALUE", hint="--set run.num_frames=16")
     try:
         parsed = tomllib.loads(f"value = {value}")
     except (ValueError, RecursionError) as exc:
         if value[:1] in ("", "[", "{", '"', "'"):
             raise ConfigError(
-                f"--set {key}: {value!r} is no value of TOML",
+                f"--set {key}: {value!r} is not a TOML value",
                 hint="""in a shell: --set 'questions=["What moves?"]'""",
             ) from exc
         return key, value
@@ -84,23 +84,23 @@ def read_override(text: str) -> tuple[str, Any]:
 
 
 def load_pipeline(name: str) -> type[Pipeline]:
-    """The class of a pipeline.
+    """Return the class of a pipeline.
 
     Raises:
-        UnknownNameError: there is none of this name.
-        ConfigError: one of another package can't be loaded.
+        UnknownNameError: there is no such pipeline.
+        ConfigError: a plug-in can't be loaded.
         MissingDependencyError: it needs a package that is not installed.
     """
     try:
-        found: type[Pipeline] = PIPELINES.load(name)
+        pipeline: type[Pipeline] = PIPELINES.load(name)
     except MissingDependencyError:
         raise
     except (ImportError, AttributeError) as exc:
         raise ConfigError(
             f"the pipeline {name!r} can't be loaded: {exc}",
-            hint="mend or uninstall the package that offers it",
+            hint="repair or uninstall the package that provides it",
         ) from exc
-    return found
+    return pipeline
 
 
 def _read_text(path: Path, name: str) -> str:
@@ -122,81 +122,83 @@ def _read_text(path: Path, name: str) -> str:
 def _parse(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except ValueError as exc:  # also a number of more digits than Python reads
-        found = _PLACE.search(str(exc))
-        where = "end of the file: " if found else ""
-        if found and found[1]:
-            where = f"line {found[1]}, column {found[2]}: "
-        told = f"{where}no valid TOML: {_PLACE.sub('', str(exc))}"
-        raise PresetError(name, [told]) from exc
+    except ValueError as exc:  # also for numbers with too many digits
+        match = _POSITION.search(str(exc))
+        position = "end of the file: " if match else ""
+        if match and match[1]:
+            position = f"line {match[1]}, column {match[2]}: "
+        problem = f"{position}not valid TOML: {_POSITION.sub('', str(exc))}"
+        raise PresetError(name, [problem]) from exc
 
 
-def _override(data: dict[str, Any], given: Mapping[str, Any], name: str) -> None:
-    for key, value in given.items():
+def _override(data: dict[str, Any], changes: Mapping[str, Any], name: str) -> None:
+    for key, value in changes.items():
         *tables, last = key.split(".")
-        place: Any = data
+        target: Any = data
         for number, table in enumerate(tables):
-            place = place.setdefault(table, {})
-            if not isinstance(place, dict):
-                told = ".".join(tables[: number + 1])
-                raise PresetError(name, [f"override {key}: {told} is no table"])
-        place[last] = value
+            target = target.setdefault(table, {})
+            if not isinstance(target, dict):
+                path = ".".join(tables[: number + 1])
+                raise PresetError(name, [f"override {key}: {path} is not a table"])
+        target[last] = value
 
 
-def _checked(
+def _check(
     data: Mapping[str, Any], inputs_folder: Path | None
 ) -> PipelineOptions | dict[KeyPath, str]:
-    """The options, or what is wrong with which key."""
+    """Return the options, or the problems by key."""
     schema = data.get("schema", SCHEMA)
     if type(schema) is not int or schema != SCHEMA:
-        return {("schema",): f"found {shown(schema)}, allowed: {SCHEMA}"}
-    asked = data.get("pipeline")
-    if not isinstance(asked, str):
-        told = "missing" if asked is None else f"found {shown(asked)}"
-        return {("pipeline",): f"{told}, allowed: {', '.join(PIPELINES.names())}"}
+        return {("schema",): f"found {format_value(schema)}, allowed: {SCHEMA}"}
+    name = data.get("pipeline")
+    if not isinstance(name, str):
+        problem = "missing" if name is None else f"found {format_value(name)}"
+        return {("pipeline",): f"{problem}, allowed: {', '.join(PIPELINES.names())}"}
     try:
-        model = load_pipeline(asked).options_type
+        model = load_pipeline(name).options_type
     except UnknownNameError as exc:
         return {("pipeline",): f"{exc.message}; {exc.hint}"}
-    given = {key: value for key, value in data.items() if key != "schema"}
-    placed = given if inputs_folder is None else {**given, **_from_folder(given, inputs_folder)}
+    values = {key: value for key, value in data.items() if key != "schema"}
+    resolved = values if inputs_folder is None else {**values, **_inputs(values, inputs_folder)}
     options, errors = None, []
     try:
-        options = model.model_validate_json(json.dumps(placed, default=str), strict=True)
+        options = model.model_validate_json(json.dumps(resolved, default=str), strict=True)
     except ValidationError as exc:
         errors = exc.errors()
     except ConfigError as exc:
         return {(): exc.message}
-    problems = told_problems(errors, given, model)
+    problems = list_problems(errors, values, model)
     return problems if problems or options is None else options
 
 
-def _placed(
+def _locate(
     problems: Mapping[KeyPath, str], text: str, overrides: Mapping[str, Any]
 ) -> Iterator[str]:
-    """Problems with the places of their keys, in the order of the lines."""
+    """Yield the problems with the lines of their keys, in the order of the lines."""
     lines = key_lines(text)
     for path in sorted(problems, key=lambda path: line_of(path, lines) or 0):
         key, line = dotted(path), line_of(path, lines)
-        place = f"line {line}, {key}: " if line else f"{key}: " if key else ""
+        position = f"line {line}, {key}: " if line else f"{key}: " if key else ""
         if any(key == each or key.startswith((f"{each}.", f"{each}[")) for each in overrides):
-            place = f"override {key}: "
-        yield f"{place}{problems[path]}"
+            position = f"override {key}: "
+        yield f"{position}{problems[path]}"
 
 
-def _from_folder(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _inputs(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     inputs = data.get("inputs")
     if not isinstance(inputs, list):
         return {}
-    return {"inputs": [_beside(each, folder) if isinstance(each, str) else each for each in inputs]}
+    return {
+        "inputs": [_resolve(each, folder) if isinstance(each, str) else each for each in inputs]
+    }
 
 
-def _beside(text: str, folder: Path) -> str:
-    """A path that counts from a folder; addresses and absolute paths as they are."""
+def _resolve(text: str, folder: Path) -> str:
+    """Return a path relative to a folder; addresses and absolute paths are unchanged."""
     if not text or protocol(text) is not None or text.startswith("/"):
         return text
     home = folder.resolve()
-    while text.startswith("../"):  # no link is stepped over: `home` is resolved
+    while text.startswith("../"):  # `home` is resolved: its parent is not that of a link
         home, text = home.parent, text.removeprefix("../").lstrip("/")
     start = glob.escape(str(home)) if WILD & set(text) else str(home)
     return str(Path(start, text))

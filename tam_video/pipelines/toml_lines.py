@@ -1,7 +1,7 @@
-"""Where each key of a TOML text stands: `tomllib` keeps no lines.
+"""Line numbers of the keys of a TOML text, which `tomllib` does not keep.
 
-A statement is the shortest run of lines that is TOML on its own, so the parser itself tells where
-one ends; nothing of its grammar is written again here.
+A statement is the shortest run of lines that is valid TOML by itself, so `tomllib` finds its end
+and the grammar is not implemented here.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indices from the top of a document to a value."""
 
 _CLOSING = ("]", "}", '"""', "'''")
-_MAX_TRIES = 100  # a text that was made to be slow has no lines from there on
+_MAX_TRIES = 100  # after this, line numbers are given up, so that no text is slow
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """The line, from 1, of each key, table and list entry; of a long value, its first line.
+    """Return the line, from 1, of each key, table and list entry; of long values the first line.
 
     Args:
         text: a whole document that `tomllib` reads.
     """
-    found: dict[KeyPath, int] = {}
+    result: dict[KeyPath, int] = {}
     num_tables: dict[KeyPath, int] = {}
     table: KeyPath = ()
     for line, statement, parsed in _statements(text):
@@ -31,12 +31,12 @@ def key_lines(text: str) -> dict[KeyPath, int]:
         if is_header:
             table = _table_path(parsed, num_tables)
         for path in (table,) if is_header else _paths(parsed, table):
-            found.setdefault(path, line)
-    return found
+            result.setdefault(path, line)
+    return result
 
 
 def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
-    """The line of a key, or of the closest table around it; None for the document itself."""
+    """Return the line of a key or of the closest table around it; None for the document."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]
@@ -63,7 +63,7 @@ def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
 
 
 def _table_path(header: Mapping[str, Any], num_tables: dict[KeyPath, int]) -> KeyPath:
-    """Where a header leads: into the table, or into the last one of a list of tables."""
+    """Return the path of a header's table, in a list of tables that of the last one."""
     path: KeyPath = ()
     value: Any = header
     while isinstance(value, Mapping) and value:
@@ -78,7 +78,7 @@ def _table_path(header: Mapping[str, Any], num_tables: dict[KeyPath, int]) -> Ke
 
 
 def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
-    """Every path below a value."""
+    """Yield every path below a value."""
     pairs = value.items() if isinstance(value, Mapping) else ()
     for key, each in enumerate(value) if isinstance(value, list) else pairs:
         yield (*path, key)

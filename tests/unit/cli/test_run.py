@@ -45,7 +45,7 @@ def test_a_wrong_preset_is_told_line_by_line_with_exit_code_two(tmp_path):
     assert done.stderr == (
         f"error: {preset}: 2 problems\n"
         f"  line {line + 1}, run.num_fram: unknown key; did you mean run.num_frames?\n"
-        f"  line {line + 2}, run.crf: found 99, allowed: 51 or less"
+        f"  line {line + 2}, run.crf: found 99, allowed: less than or equal to 51"
         " (hint: `tam-video run --new PIPELINE` shows all keys)\n"
     )
     told = json.loads(run(preset, "--json", "--quiet").stdout)["error"]
@@ -67,7 +67,7 @@ def test_text_of_a_preset_can_write_no_line_of_its_own(tmp_path):
         ([], "no preset given"),
         (["none.toml"], "can't be read"),
         (["--new", "video-q"], "did you mean video-qa"),
-        ([PRESETS / "video_qa.toml", "--set", "nothing"], "sets nothing"),
+        ([PRESETS / "video_qa.toml", "--set", "nothing"], "is not KEY=VALUE"),
         ([PRESETS / "video_qa.toml", "--set", "fps=2"], "did you mean run.fps?"),
         ([PRESETS / "video_qa.toml", "no/such/clip.mp4"], "does not exist"),
     ],

@@ -14,7 +14,7 @@ from tam_video.pipelines.annotated_clip import AnnotatedClipOptions
 from tam_video.pipelines.base import PipelineOptions
 from tam_video.pipelines.new import preset_text
 from tam_video.pipelines.preset import load_pipeline, read_override, read_preset
-from tam_video.pipelines.problems import dotted, known_keys, shown
+from tam_video.pipelines.problems import dotted, format_value, known_keys
 from tam_video.pipelines.video_qa import VideoQaOptions
 
 GOOD = """\
@@ -119,23 +119,24 @@ x = 1
 def test_every_problem_is_told_at_once_with_its_line_what_was_found_and_what_is_allowed(write):
     assert problems_of(write(WRONG)) == [
         "output: missing",
-        "line 2, inputs[1]: found 3, allowed: a text in quotes",
-        'line 6, questions: found "What?", allowed: a list',
+        "line 2, inputs[1]: found 3, allowed: a valid string",
+        'line 6, questions: found "What?", allowed: a valid array',
         "line 7, num_frames: unknown key; did you mean run.num_frames?",
         "line 8, wrokers: unknown key; did you mean workers?",
         "line 9, date: unknown key; known here: formats, inputs, keep, output, pipeline, "
         "questions, run, stride_seconds, window_seconds, workers",
         "line 12, run.num_fram: unknown key; did you mean run.num_frames?",
         "line 13, run.opacity: found nan, allowed: a finite number",
-        "line 14, run.crf: found 99, allowed: 51 or less",
+        "line 14, run.crf: found 99, allowed: less than or equal to 51",
         "line 15, run.dtype: found \"int8\", allowed: 'auto', 'float32', 'bfloat16' or 'float16'",
-        "line 16, run.layer: found [], allowed: a whole number or a number or 'auto' or 'input'",
-        "line 17, run.show_word: found 1.5, allowed: a whole number or a text in quotes",
-        "line 18, run.top_k: found true, allowed: a whole number",
-        'line 19, run.max_frames: found "many", allowed: a whole number',
-        "line 20, run.render: found 1, allowed: true or false",
+        "line 16, run.layer: found [], allowed: a valid integer or a valid number or 'auto' or "
+        "'input'",
+        "line 17, run.show_word: found 1.5, allowed: a valid integer or a valid string",
+        "line 18, run.top_k: found true, allowed: a valid integer",
+        'line 19, run.max_frames: found "many", allowed: a valid integer',
+        "line 20, run.render: found 1, allowed: a valid boolean",
         "line 21, run.previews[1]: found \"png\", allowed: 'gif' or 'webp'",
-        "line 22, run.fps: found 0, allowed: more than 0",
+        "line 22, run.fps: found 0, allowed: greater than 0",
         "line 24, colours: unknown key; known here: formats, inputs, keep, output, pipeline, "
         "questions, run, stride_seconds, window_seconds, workers",
     ]
@@ -153,7 +154,7 @@ def test_one_problem_is_one_line_several_are_listed(write):
     assert caught.value.message == (
         f"{path}: 2 problems\n"
         "  line 9, run.opactiy: unknown key; did you mean run.opacity?\n"
-        "  line 10, run.crf: found -1, allowed: 0 or more"
+        "  line 10, run.crf: found -1, allowed: greater than or equal to 0"
     )
 
 
@@ -169,12 +170,15 @@ def test_one_problem_is_one_line_several_are_listed(write):
         (GOOD.replace("schema = 1", "schema = 2"), "line 1, schema: found 2, allowed: 1"),
         (GOOD.replace("schema = 1", "schema = true"), "line 1, schema: found true, allowed: 1"),
         (GOOD + "timestamps = [1.5]\n", "line 6, run: num_frames and timestamps exclude each"),
-        (GOOD.replace('"What happens?"', '"  "'), "at least 1 character(s)"),
-        (GOOD.replace('["What happens?"]', "[]"), "questions: found [], allowed: at least 1 of"),
-        ("a = [1,\n", "end of the file: no valid TOML"),
-        ("a = 1\nb = = 2\n", "line 2, column 5: no valid TOML"),
-        ("a = 1\na = 2\n", "line 2, column 6: no valid TOML"),
-        ("a = " + "1" * 5000, "no valid TOML"),
+        (GOOD.replace('"What happens?"', '"  "'), "at least 1 character"),
+        (
+            GOOD.replace('["What happens?"]', "[]"),
+            "questions: found []: Tuple should have at least 1 item",
+        ),
+        ("a = [1,\n", "end of the file: not valid TOML"),
+        ("a = 1\nb = = 2\n", "line 2, column 5: not valid TOML"),
+        ("a = 1\na = 2\n", "line 2, column 6: not valid TOML"),
+        ("a = " + "1" * 5000, "not valid TOML"),
         (b'a = 1\nb = "\xff"\n', "line 2: not UTF-8"),
         (b"#" * ((1 << 20) + 1), "larger than 1 MiB"),
         ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
@@ -187,11 +191,11 @@ def test_faults_are_pointed_at(write, text, problem):
 
 def test_an_override_is_named_where_it_is_at_fault(write):
     assert problems_of(write(GOOD), **{"run.crf": 99, "run.previews": ["png"]}) == [
-        "override run.crf: found 99, allowed: 51 or less",
+        "override run.crf: found 99, allowed: less than or equal to 51",
         "override run.previews[0]: found \"png\", allowed: 'gif' or 'webp'",
     ]
     assert problems_of(write(GOOD), **{"pipeline.x": 1}) == [
-        "override pipeline.x: pipeline is no table"
+        "override pipeline.x: pipeline is not a table"
     ]
 
 
@@ -256,10 +260,10 @@ def test_known_keys_are_those_of_tables_too():
 
 def test_odd_keys_and_values_are_shown_as_toml_writes_them():
     assert dotted(("run", "a b", 3, 'q"')) == 'run."a b"[3]."q\\""'
-    assert shown(math.inf) == "inf"
-    assert shown({"a": 1}) == "a table"
-    assert shown(datetime.date(2020, 1, 2)) == '"2020-01-02"'
-    assert len(shown("x" * 1000)) == 60
+    assert format_value(math.inf) == "inf"
+    assert format_value({"a": 1}) == "a table"
+    assert format_value(datetime.date(2020, 1, 2)) == '"2020-01-02"'
+    assert len(format_value("x" * 1000)) == 60
 
 
 # Whatever is in the file, the answer is options or a ConfigError.
