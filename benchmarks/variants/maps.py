@@ -46,7 +46,7 @@ class Variant:
         causal_scale: see `slot_causal_inference`.
         relevance_power: see `slot_causal_inference`.
         unit: whether layers are normalised as a whole ("layer") or for each "token".
-        subtokens: how a word's map is made of those of its sub-tokens.
+        subtokens: how a word's map is computed from those of its sub-tokens.
     """
 
     options: ActivationOptions = DEFAULT
@@ -115,9 +115,14 @@ def variant_maps(generation: Generation, variant: Variant, motion: SlotMotion) -
     if variant.subtokens == "letters":
         joined = letter_weighted_maps(maps, words, generation.tokens)
     else:
-        joined = word_maps(maps, words, aggregate=variant.subtokens)
+        joined = word_maps(maps, words)
     for word, heat in zip(words, joined, strict=True):
-        maps[list(word.token_indices)] = heat
+        indices = list(word.token_indices)
+        if variant.subtokens == "first":
+            heat = maps[indices[0]].copy()
+        elif variant.subtokens == "max":
+            heat = maps[indices].max(axis=0)
+        maps[indices] = heat
     return maps
 
 

@@ -1,12 +1,12 @@
 """Explanation methods that the token activation map is compared with, behind one registry.
 
-Every method takes the same evidence and gives the same kind of maps: `METHODS.load("grad-cam")()`
-is one, with its options as keyword arguments. Third parties add theirs by the entry-point group
-`tam_video.methods`.
+Every method takes the same evidence and returns the same kind of maps: `METHODS.load("grad-cam")()`
+creates one, with its options as keyword arguments. Third parties register methods in the
+entry-point group `tam_video.methods`.
 
-AttnLRP (Achtibat et al., ICML 2024) is not here. Its library, lxt 2.1, can't be imported with
-transformers 5 (it asks for functions that are gone), and rewrites the text modules of LLaMA, Qwen2,
-Qwen3, Gemma 3, BERT and GPT-2 only, not those of the video families' decoders.
+AttnLRP (Achtibat et al., ICML 2024) is not included. Its library, lxt 2.1, cannot be imported with
+transformers 5 (it imports functions that were removed), and patches the text modules of LLaMA,
+Qwen2, Qwen3, Gemma 3, BERT and GPT-2 only, not those of the video families' decoders.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ __all__ = ["METHODS", "Evidence", "Method", "MethodMaps", "make_method"]
 
 
 def make_method(name: str, *, seed: int) -> Method:
-    """A method by name with its own options; one that draws at random gets the seed.
+    """Create a method by name with default options, and with the seed where it is random.
 
     Raises:
-        UnknownNameError: there is no such method.
+        UnknownNameError: the method is unknown.
     """
     kind = METHODS.load(name)
     takes_seed = is_dataclass(kind) and any(item.name == "seed" for item in fields(kind))
-    made: Method = kind(seed=seed) if takes_seed else kind()
-    return made
+    method: Method = kind(seed=seed) if takes_seed else kind()
+    return method

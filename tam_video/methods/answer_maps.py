@@ -1,4 +1,4 @@
-"""The maps of one answer by any method, as an explanation has them."""
+"""Maps of one answer by any method, for an explanation."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TAM = "tam"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnswerMaps:
-    """What a method tells of an answer.
+    """The maps of an answer.
 
     Attributes:
         maps: for each vision input float32 [M, t, h, w] in [0, 1].
-        text_scores: float32 [M, M], as in `Explanation`; 0 for a method other than "tam", whose
-            scale text has no part in.
+        text_scores: float32 [M, M], as in `Explanation`; 0 for a method other than "tam", which
+            does not score text.
     """
 
     maps: tuple[FloatArray, ...]
@@ -44,27 +44,27 @@ def answer_maps(
     profile: Profile = "default",
     seed: int = 0,
 ) -> AnswerMaps:
-    """Map an answer onto the cells.
+    """Compute the maps of an answer.
 
     Args:
-        model: the model that gave it; asked again by methods that need more than one pass.
-        batches: the frames that it was asked about.
-        generation: what it said.
+        model: the model that generated it; methods with further passes run it again.
+        batches: the frames of each input.
+        generation: the answer with its scores.
         method: name of the method.
-        profile: of the method "tam".
-        seed: of a method that draws at random.
+        profile: options of the method "tam".
+        seed: seed of a random method.
 
     Raises:
-        UnknownNameError: there is no such method.
-        ConfigError: the method needs what the model can't give.
-        ModelError: the model fails, or lacks what the method reads.
+        UnknownNameError: the method is unknown.
+        ConfigError: the model does not support the method.
+        ModelError: the model fails, or does not return what the method reads.
     """
     if method == TAM:
         needed = profile_options(profile).needs_motion
         motions = input_motions(batches, generation) if needed else ()
-        found = activate(generation, profile=profile, motions=motions)
-        return AnswerMaps(tuple(each.maps for each in found), found[0].text_scores)
-    made = make_method(method, seed=seed)
+        inputs = activate(generation, profile=profile, motions=motions)
+        return AnswerMaps(tuple(each.maps for each in inputs), inputs[0].text_scores)
+    chosen = make_method(method, seed=seed)
     num_tokens = len(generation.tokens)
     no_text = np.zeros((num_tokens, num_tokens), np.float32)
     if num_tokens == generation.num_prompt_tokens:
@@ -72,17 +72,15 @@ def answer_maps(
         return AnswerMaps(
             tuple(np.zeros((num_tokens, *shape), np.float32) for shape in shapes), no_text
         )
-    return AnswerMaps(made.explain(_evidence(model, batches, generation, made)).maps, no_text)
+    return AnswerMaps(chosen.explain(_evidence(model, batches, generation, chosen)).maps, no_text)
 
 
 def _evidence(
     model: VideoModel, batches: Sequence[FrameBatch], generation: Generation, method: Method
 ) -> Evidence:
-    """A probe where the method takes further passes."""
+    """Return a probe where the method needs further passes, else the generation."""
     if method.cost == "one pass":
         return generation
     if not isinstance(model, TransformersModel):
-        raise ConfigError(
-            f"{method.name} asks for more than {model.name} gives", hint="use --method tam"
-        )
+        raise ConfigError(f"{model.name} does not support {method.name}", hint="use --method tam")
     return Probe(model, batches, generation)

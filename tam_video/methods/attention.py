@@ -18,7 +18,7 @@ class Attention(ProbeMethod):
     """Attention from the position that predicted a token to the cells, heads and layers averaged.
 
     Attributes:
-        num_layers: how many of the last layers with softmax attention, 1 or more; all where there
+        num_layers: number of the last layers with softmax attention, 1 or more; all where there
             are fewer.
     """
 
@@ -57,10 +57,10 @@ class AttentionRollout(ProbeMethod):
 class Contrast(ProbeMethod):
     """Rollout under the question minus rollout under a question about the background.
 
-    Source: the contrastive step of DecAF, arXiv:2510.19592. Differs: the same answer is passed
-    through under both questions, each rollout is divided by its sum over the cells so that they
-    compare, and there is no fusion of a video pass with passes of single frames, no head selection
-    and no segmentation prompt.
+    Source: the contrastive step of DecAF, arXiv:2510.19592. Differs: the same answer is
+    teacher-forced under both questions, each rollout is divided by its sum over the cells so that
+    they compare, and there is no fusion of a video pass with passes of single frames, no head
+    selection and no segmentation prompt.
 
     Attributes:
         background: text that replaces the last user turn.

@@ -1,10 +1,10 @@
-"""What a method is: the same evidence in, the same maps out, on one scale.
+"""The interface of explanation methods and the common scale of their maps.
 
-The scale of every method: negative scores become 0 where the method's source says so, then one
-minimum and one maximum bring a token's cells to [0, 1], taken over all slots of all inputs
-together, and over the text where the method scores text as well (tam, logit, eci). A token whose
-values are all equal has a map of 0. Nothing is clipped at percentiles or rescaled per frame, so
-maps of a token compare over time and between inputs.
+Negative scores become 0 where the source of the method says so. Then a token's cells are normalised
+to [0, 1] by one minimum and one maximum over all slots of all inputs together, and over the text
+where the method scores text as well (tam, logit, eci). A token whose values are all equal has a map
+of 0. Nothing is clipped at percentiles or rescaled per frame, so maps of a token compare over time
+and between inputs.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class MethodMaps:
 
     Attributes:
         method: name of the method.
-        maps: for each vision input float32 [M, t, h, w] in [0, 1]; every answer token has one,
-            prompt tokens are 0 where the method does not explain them.
-        cost: passes beyond the one that gave the generation.
+        maps: for each vision input float32 [M, t, h, w] in [0, 1]; the maps of prompt tokens are 0
+            where the method does not explain them.
+        cost: passes beyond that of the generation.
     """
 
     method: str
@@ -48,11 +48,11 @@ class MethodMaps:
         if not self.maps or any(part.ndim != 4 for part in self.maps):
             raise ValueError("maps must be [M, t, h, w] for each input")
         if len({len(part) for part in self.maps}) != 1:
-            raise ValueError("every input has a map of each of the M tokens")
+            raise ValueError("every input must have a map of each of the M tokens")
 
 
 class Method(Protocol):
-    """An explanation method; a frozen value whose fields are its options."""
+    """An explanation method: an immutable object whose fields are its options."""
 
     @property
     def name(self) -> str:
@@ -61,15 +61,15 @@ class Method(Protocol):
 
     @property
     def cost(self) -> Cost:
-        """What it takes beyond the generation: nothing, eager attention, gradients, many passes."""
+        """What it needs beyond the generation: nothing, attention, gradients or many passes."""
         ...
 
     def explain(self, evidence: Evidence) -> MethodMaps:
-        """Map every answer token onto the visual cells.
+        """Compute the map of every answer token over the visual cells.
 
         Raises:
-            ConfigError: it needs a probe, not a generation alone; or an option makes no sense.
-            ModelError: the model fails, or lacks what the method reads.
+            ConfigError: it needs a probe, not a generation alone; or an option is not valid.
+            ModelError: the model fails, or does not return what the method reads.
         """
         ...
 
@@ -94,35 +94,35 @@ class ProbeMethod:
 
 
 def generation_of(evidence: Evidence) -> Generation:
-    """The generation of a probe, or the generation itself."""
+    """Return the generation of a probe, or the generation itself."""
     return evidence if isinstance(evidence, Generation) else evidence.generation
 
 
 def probe_of(evidence: Evidence, method: str) -> Probe:
-    """The probe.
+    """Return the probe.
 
     Raises:
-        ConfigError: there is only a generation.
+        ConfigError: the evidence is a generation alone.
     """
     if isinstance(evidence, Generation):
         raise ConfigError(
             f"{method} needs more than the answer's scores",
-            hint="give a Probe: the model, the frames and the answer",
+            hint="pass a Probe with the model, the frames and the answer",
         )
     return evidence
 
 
 def answer_of(generation: Generation) -> tuple[Token, ...]:
-    """The J answer tokens."""
+    """Return the J answer tokens."""
     return generation.tokens[generation.num_prompt_tokens :]
 
 
 def scaled_maps(scores: NDArray[np.floating], generation: Generation) -> tuple[FloatArray, ...]:
-    """Maps on the common scale, from scores of the cells alone.
+    """Normalise scores of the cells to the common scale.
 
     Args:
         scores: float [J, V], one row for each answer token.
-        generation: whose tokens and cells they are.
+        generation: the answer with its tokens and layouts.
 
     Returns:
         For each input float32 [M, t, h, w] in [0, 1], 0 for the prompt tokens.

@@ -1,4 +1,4 @@
-"""What any method has to beat: chance, and the centre of the picture."""
+"""Baselines: random maps and the centre of the picture."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tam_video.types import Float64Array, VisualLayout
 
 @dataclass(frozen=True, slots=True)
 class Random:
-    """Uniform noise, another for each token; the same for the same seed.
+    """Uniform noise, different for each token and reproducible by the seed.
 
     Attributes:
-        seed: of the noise, 0 or more.
+        seed: seed of the noise, 0 or more.
     """
 
     seed: int = 0
@@ -36,7 +36,7 @@ class Random:
             raise ConfigError(f"seed must be 0 or more, not {self.seed}")
 
     def explain(self, evidence: Evidence) -> MethodMaps:
-        """Maps of the answer tokens."""
+        """Compute the maps of the answer tokens."""
         generation = generation_of(evidence)
         shape = (len(answer_of(generation)), len(generation.visual_positions))
         scores = np.random.default_rng(self.seed).random(shape)
@@ -48,7 +48,7 @@ class Centre:
     """A Gaussian at the centre of the picture, the same in every slot and for every token.
 
     Attributes:
-        sigma: its deviation as a share of the picture's width and height, above 0.
+        sigma: standard deviation as a share of the picture's width and height, above 0.
     """
 
     sigma: float = 0.25
@@ -60,7 +60,7 @@ class Centre:
             raise ConfigError(f"sigma must be above 0, not {self.sigma}")
 
     def explain(self, evidence: Evidence) -> MethodMaps:
-        """Maps of the answer tokens."""
+        """Compute the maps of the answer tokens."""
         generation = generation_of(evidence)
         cells = [central(layout, sigma=self.sigma).ravel() for layout in generation.layouts]
         row = np.concatenate(cells)
@@ -69,7 +69,7 @@ class Centre:
 
 
 def central(layout: VisualLayout, *, sigma: float) -> Float64Array:
-    """float64 [t, h, w] in (0, 1]: a Gaussian of each cell's distance from the picture's centre."""
+    """Compute a Gaussian of each cell's distance from the centre, float64 [t, h, w] in (0, 1]."""
     columns = [layout.cell_box(0, column, width=1, height=1) for column in range(layout.w)]
     rows = [layout.cell_box(row, 0, width=1, height=1) for row in range(layout.h)]
     x = np.array([(left + right) / 2 - 0.5 for left, _, right, _ in columns])

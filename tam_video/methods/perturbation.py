@@ -23,14 +23,14 @@ BLOCKS_PER_CALL = 64
 class Occlusion(ProbeMethod):
     """Fall of a token's log-probability when the pixels of a block of cells are hidden.
 
-    Source: Zeiler & Fergus, ECCV 2014, arXiv:1311.2901. Blocks tile the grid and don't overlap; a
-    rise counts as 0. One pass a block, and one of the whole video.
+    Source: Zeiler & Fergus, ECCV 2014, arXiv:1311.2901. Blocks tile the grid without overlap; a
+    rise counts as 0. It takes one pass a block and one of the whole video.
 
     Attributes:
         block: slots, rows and columns of cells that are hidden together; (1, 1, 1) is every cell.
-        blank: what they show instead.
-        batch_size: masked videos passed together.
-        progress: called with the blocks done and those there are, over all inputs.
+        blank: what replaces hidden pixels.
+        batch_size: masked videos per pass.
+        progress: called with the blocks done and their total, over all inputs.
     """
 
     block: tuple[int, int, int] = (1, 2, 2)
@@ -42,7 +42,7 @@ class Occlusion(ProbeMethod):
 
     def __post_init__(self) -> None:
         if min(self.block) < 1 or self.batch_size < 1:
-            raise ConfigError("the sizes of a block and of a batch are 1 or more")
+            raise ConfigError("the sizes of a block and of a batch must be 1 or more")
 
     def cell_scores(self, probe: Probe) -> Float64Array:
         """Compute float64 [J, V], >= 0, with one pass a block."""
@@ -89,7 +89,7 @@ class Occlusion(ProbeMethod):
 def tiles(
     shape: tuple[int, int, int], block: tuple[int, int, int]
 ) -> Iterator[tuple[slice, slice, slice]]:
-    """Blocks that tile a grid [t, h, w]; those at its end are smaller."""
+    """Yield the blocks that tile a grid [t, h, w]; those at its end are smaller."""
     starts = [range(0, size, step) for size, step in zip(shape, block, strict=True)]
     for t, h, w in product(*starts):
         yield slice(t, t + block[0]), slice(h, h + block[1]), slice(w, w + block[2])

@@ -1,12 +1,8 @@
-"""Whether a map names what the model relied on: hide cells, and see what becomes of the answer.
-
-Owns: which cells are hidden in which step, and what the measured scores come to. Running the model
-on the masked video is a `Scorer`, which the model side brings along. The first half works on scores
-that were measured already, the second half asks a scorer.
+"""Faithfulness of maps: hide cells of the video and measure the change of the answer.
 
 A keep-mask is bool [t, h, w] over the cells of the map: True cells show the video, False ones are
 filled. A score is s_k = mean over the explained tokens of p(y_t | video_k, prompt, y_<t), teacher
-forced.
+forced; a `Scorer` runs the model on masked videos.
 
 Source: Petsiuk et al., RISE, BMVC 2018, arXiv:1806.07421 (insertion, deletion); Adebayo et al.,
 Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv:1810.03292; Park et al., TRAK, ICML 2023,
@@ -30,13 +26,13 @@ MaskMode: TypeAlias = Literal["deletion", "insertion"]
 
 
 def curve_auc(scores: Float64Array) -> float:
-    """Area under a deletion or insertion curve, (sum s - s_0/2 - s_n/2) / n.
+    """Compute the area under a deletion or insertion curve, (sum s - s_0/2 - s_n/2) / n.
 
     Args:
         scores: float64 [n + 1], s_0 before the first step to s_n after the last, n >= 1.
 
     Returns:
-        In the range of the scores. Low is good for deletion, high for insertion.
+        In the range of the scores. Low is better for deletion, high for insertion.
 
     Raises:
         ValueError: it is not a finite [n + 1] of two scores or more.
@@ -48,32 +44,32 @@ def curve_auc(scores: Float64Array) -> float:
 
 
 def cell_order(activation_map: FloatArray, *, kind: OrderKind = "joint") -> IntArray:
-    """The units that are hidden together, the most relevant unit first.
+    """Sort the units of cells that are hidden together, the most relevant unit first.
 
-    A unit is a single cell ("joint"), a place through all slots ("spatial") or a whole slot
-    ("slot"); the last two are ranked by their sums. Of equal units the one with the lower number
-    comes first, in row-major order, so that every run hides the same cells.
+    A unit is a single cell ("joint"), one cell position in all slots ("spatial") or a whole slot
+    ("slot"); the last two are ranked by their sums. Equal units are in row-major order, so that
+    every run hides the same cells.
 
     Args:
         activation_map: float32 [t, h, w].
         kind: what a unit is.
 
     Returns:
-        int64 [U, C]: U units in order, each the C flat numbers of its cells: [t*h*w, 1],
+        int64 [U, C]: U units in order, each with the C flat indices of its cells: [t*h*w, 1],
         [h*w, t] or [t, h*w].
 
     Raises:
         ValueError: the map is not a finite [t, h, w], or `kind` is unknown.
     """
     cells = checked_map(activation_map).astype(np.float64)
-    slots, places = len(cells), cells[0].size
-    numbers = np.arange(cells.size, dtype=np.int64).reshape(slots, places)
+    slots, positions = len(cells), cells[0].size
+    indices = np.arange(cells.size, dtype=np.int64).reshape(slots, positions)
     if kind == "joint":
-        units, relevance = numbers.reshape(-1, 1), cells.ravel()
+        units, relevance = indices.reshape(-1, 1), cells.ravel()
     elif kind == "spatial":
-        units, relevance = numbers.T, cells.reshape(slots, places).sum(axis=0)
+        units, relevance = indices.T, cells.reshape(slots, positions).sum(axis=0)
     elif kind == "slot":
-        units, relevance = numbers, cells.reshape(slots, places).sum(axis=1)
+        units, relevance = indices, cells.reshape(slots, positions).sum(axis=1)
     else:
         raise ValueError(f"kind must be 'joint', 'spatial' or 'slot', not {kind!r}")
     return units[np.argsort(-relevance, kind="stable")]
@@ -82,14 +78,14 @@ def cell_order(activation_map: FloatArray, *, kind: OrderKind = "joint") -> IntA
 def masked_steps(
     order: IntArray, shape: tuple[int, int, int], *, steps: int, mode: MaskMode
 ) -> BoolArray:
-    """Keep-masks of a curve, from the untouched video on (or towards it).
+    """Compute the keep-masks of a deletion or insertion curve.
 
-    Step k of n has the first floor(k * U / n) units of the order hidden ("deletion") or shown
-    ("insertion"). Where n is larger than U some steps are alike, so that every method and every
-    kind of unit keeps the same number of steps.
+    In step k of n the first floor(k * U / n) units of the order are hidden ("deletion") or shown
+    ("insertion"). Where n is larger than U some steps are equal, so that every method and every
+    kind of unit has the same number of steps.
 
     Args:
-        order: int64 [U, C], as `cell_order` gives it; it names every cell once.
+        order: int64 [U, C], from `cell_order`; it contains every cell once.
         shape: (t, h, w) of the map.
         steps: n >= 1.
         mode: "deletion" goes from all cells to none, "insertion" from none to all.
@@ -98,35 +94,35 @@ def masked_steps(
         bool [n + 1, t, h, w], True where a cell shows the video.
 
     Raises:
-        ValueError: the order does not name every cell once, `steps` is below 1, or `mode` is
+        ValueError: the order does not contain every cell once, `steps` is below 1, or `mode` is
             unknown.
     """
     if mode not in ("deletion", "insertion"):
         raise ValueError(f"mode must be 'deletion' or 'insertion', not {mode!r}")
     if steps < 1:
-        raise ValueError(f"steps must be 1 at least, not {steps}")
+        raise ValueError(f"steps must be at least 1, not {steps}")
     num_cells = int(np.prod(shape))
-    numbers = np.asarray(order)
-    if numbers.ndim != 2 or not np.array_equal(np.sort(numbers, axis=None), np.arange(num_cells)):
-        raise ValueError(f"order must be [U, C] and name each of {num_cells} cells once")
-    place = np.empty(num_cells, np.int64)
-    place[numbers] = np.arange(len(numbers))[:, None]
-    reached = np.arange(steps + 1) * len(numbers) // steps
-    taken = place < reached[:, None]
-    return (taken if mode == "insertion" else ~taken).reshape(steps + 1, *shape)
+    indices = np.asarray(order)
+    if indices.ndim != 2 or not np.array_equal(np.sort(indices, axis=None), np.arange(num_cells)):
+        raise ValueError(f"order must be [U, C] and contain each of {num_cells} cells once")
+    rank = np.empty(num_cells, np.int64)
+    rank[indices] = np.arange(len(indices))[:, None]
+    reached = np.arange(steps + 1) * len(indices) // steps
+    changed = rank < reached[:, None]
+    return (changed if mode == "insertion" else ~changed).reshape(steps + 1, *shape)
 
 
 def random_keep_masks(
     num_masks: int, shape: tuple[int, int, int], *, keep_share: float = 0.5, seed: int = 0
 ) -> BoolArray:
-    """Random keep-masks for the linear datamodeling score, each with the same number of cells.
+    """Draw random keep-masks for the linear datamodeling score, each with as many kept cells.
 
     Args:
         num_masks: m >= 1.
         shape: (t, h, w).
-        keep_share: share of the cells that are kept, in (0, 1), rounded to one cell at least and
-            all but one at most.
-        seed: of the draws.
+        keep_share: share of the cells that are kept, in (0, 1), rounded to at least one cell and
+            at most all but one.
+        seed: seed of the draws.
 
     Returns:
         bool [m, t, h, w].
@@ -145,36 +141,36 @@ def random_keep_masks(
 
 
 def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """Spearman correlation of two arrays of one shape; ties share their mean rank.
+    """Compute the Spearman correlation of two arrays of one shape; ties share their mean rank.
 
     Returns:
-        In [-1, 1]; NaN where either is constant, for it has no order.
+        In [-1, 1]; NaN where either is constant, because it has no order.
 
     Raises:
         ValueError: the shapes differ, or a value is not finite.
     """
     from scipy.stats import spearmanr  # slow to import, seldom needed
 
-    ours, theirs = finite_values(first, "first"), finite_values(second, "second")
-    if ours.shape != theirs.shape:
-        raise ValueError(f"{list(ours.shape)} against {list(theirs.shape)}: shapes must agree")
-    if ours.min() == ours.max() or theirs.min() == theirs.max():
+    a, b = finite_values(first, "first"), finite_values(second, "second")
+    if a.shape != b.shape:
+        raise ValueError(f"shapes must agree, not {list(a.shape)} and {list(b.shape)}")
+    if a.min() == a.max() or b.min() == b.max():
         return float("nan")
-    return float(np.clip(spearmanr(ours.ravel(), theirs.ravel()).statistic, -1, 1))
+    return float(np.clip(spearmanr(a.ravel(), b.ravel()).statistic, -1, 1))
 
 
 def linear_datamodeling_score(
     keep: BoolArray, attribution: FloatArray, log_probabilities: Float64Array
 ) -> float:
-    """LDS: whether the summed attribution of what is kept predicts the answer's probability.
+    """Compute the LDS: how well the attribution of the kept cells predicts the probability.
 
     Args:
         keep: bool [m, t, h, w], random keep-masks.
-        attribution: float32 [t, h, w], the map that is judged.
+        attribution: float32 [t, h, w], the map under evaluation.
         log_probabilities: float64 [m], log p(span | masked video), teacher forced.
 
     Returns:
-        Spearman correlation in [-1, 1]; NaN where the sums or the probabilities are all alike.
+        Spearman correlation in [-1, 1]; NaN where the sums or the probabilities are all equal.
 
     Raises:
         ValueError: the shapes do not fit, or a value is not finite.
@@ -187,10 +183,10 @@ def linear_datamodeling_score(
 
 
 def randomisation_cascade(original: FloatArray, randomised: Sequence[FloatArray]) -> Float64Array:
-    """Spearman correlation of a map with itself after each stage of weight randomisation.
+    """Compute the Spearman correlation of a map with that after each stage of randomisation.
 
-    A map that shows what the model learned falls towards 0 as more layers are randomised. The same
-    figure serves for blank, swapped and shuffled videos.
+    For a map that depends on the trained weights it falls towards 0 as more layers are randomised.
+    It is used for blank, swapped and shuffled videos as well.
 
     Args:
         original: float32 [t, h, w].
@@ -208,14 +204,14 @@ def randomisation_cascade(original: FloatArray, randomised: Sequence[FloatArray]
 
 
 def flip_area(is_flipped: BoolArray, deleted_area: Float64Array) -> float:
-    """Smallest deleted area that turns a hallucinated yes or no into the right answer.
+    """Compute the smallest deleted area that turns a hallucinated yes or no into the right answer.
 
     Args:
         is_flipped: bool [n + 1], whether the answer was right after each step.
         deleted_area: float64 [n + 1] in [0, 1], share of the cells that were hidden.
 
     Returns:
-        In [0, 1]; 1 for an answer that never flipped.
+        In [0, 1]; 1 where the answer never flipped.
 
     Raises:
         ValueError: the two are not [n + 1] of one length, or an area is not in [0, 1].
@@ -229,28 +225,28 @@ def flip_area(is_flipped: BoolArray, deleted_area: Float64Array) -> float:
 
 
 def average_minimal_correction(flip_areas: Float64Array) -> float:
-    """AMCR: mean flip area over ALL hallucinated answers, those that never flipped counting 1.
+    """Compute the AMCR: mean flip area over ALL hallucinated answers; 1 for those without flip.
 
     Args:
-        flip_areas: float64 [n] in [0, 1], as `flip_area` gives them.
+        flip_areas: float64 [n] in [0, 1], from `flip_area`.
 
     Raises:
-        ValueError: it is not [n] of one answer or more, or an area is NaN or not in [0, 1].
+        ValueError: it is not [n] with n >= 1, or an area is NaN or not in [0, 1].
     """
     return float(_per_answer(flip_areas).mean())
 
 
 def correction_success_rate(flip_areas: Float64Array, *, budget: float = 0.1) -> float:
-    """CSR: share of ALL hallucinated answers that flip within a budget; CSR@10 by default.
+    """Compute the CSR: share of ALL hallucinated answers that flip within a budget (CSR@10).
 
     Args:
-        flip_areas: float64 [n] in [0, 1], as `flip_area` gives them.
-        budget: largest deleted area that counts, in [0, 1). At 1 an answer that never flipped
+        flip_areas: float64 [n] in [0, 1], from `flip_area`.
+        budget: largest deleted area that counts, in [0, 1). With 1 an answer that never flipped
             would count as a success.
 
     Raises:
-        ValueError: it is not [n] of one answer or more, an area is NaN or not in [0, 1], or the
-            budget is not in [0, 1).
+        ValueError: it is not [n] with n >= 1, an area is NaN or not in [0, 1], or the budget is not
+            in [0, 1).
     """
     if not 0 <= budget < 1:
         raise ValueError(f"budget must be in [0, 1), not {budget}")
@@ -258,9 +254,9 @@ def correction_success_rate(flip_areas: Float64Array, *, budget: float = 0.1) ->
 
 
 class Scorer(Protocol):
-    """Runs the model on masked videos and reads the answer's probability.
+    """Runs the model on masked videos and returns the answer's probability.
 
-    What fills the hidden cells (blank, or the blurred video) is the scorer's own affair.
+    The scorer defines what fills the hidden cells: blank, or the blurred video.
     """
 
     def __call__(self, keep: BoolArray, /) -> Float64Array:
@@ -270,18 +266,17 @@ class Scorer(Protocol):
             keep: bool [B, t, h, w], True where a cell shows the video.
 
         Returns:
-            float64 [B]: for each, the mean over the explained tokens of their probability, teacher
-            forced.
+            float64 [B]: the mean probability of the explained tokens, teacher forced.
         """
         ...
 
 
 def measure(scorer: Scorer, keep: BoolArray, *, batch_size: int = 8) -> Float64Array:
-    """Scores of many keep-masks, asked batch by batch.
+    """Compute the scores of many keep-masks, batch by batch.
 
     Args:
-        scorer: what scores them.
-        keep: bool [n, t, h, w], one mask at least.
+        scorer: computes the scores of a batch.
+        keep: bool [n, t, h, w], at least one mask.
         batch_size: masks per call.
 
     Returns:
@@ -295,12 +290,12 @@ def measure(scorer: Scorer, keep: BoolArray, *, batch_size: int = 8) -> Float64A
     if masks.ndim != 4 or not masks.size:
         raise ValueError(f"keep must be [n, t, h, w], not {list(masks.shape)}")
     if batch_size < 1:
-        raise ValueError(f"batch_size must be 1 at least, not {batch_size}")
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     batches = [masks[start : start + batch_size] for start in range(0, len(masks), batch_size)]
-    return np.concatenate([_asked(scorer, batch) for batch in batches])
+    return np.concatenate([_batch_scores(scorer, batch) for batch in batches])
 
 
-def _asked(scorer: Scorer, batch: BoolArray) -> Float64Array:
+def _batch_scores(scorer: Scorer, batch: BoolArray) -> Float64Array:
     scores = finite_values(scorer(batch), "a scorer's scores").astype(np.float64)
     if scores.shape != (len(batch),):
         raise ValueError(f"a scorer must return [{len(batch)}], not {list(scores.shape)}")
@@ -317,4 +312,4 @@ def _per_answer(flip_areas: Float64Array) -> Float64Array:
 
 def _check_areas(areas: NDArray[Any]) -> None:
     if areas.min() < 0 or areas.max() > 1:
-        raise ValueError("an area is a share of the cells, in [0, 1]")
+        raise ValueError("an area must be a share of the cells, in [0, 1]")

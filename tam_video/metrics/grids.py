@@ -175,7 +175,11 @@ def _pixel_weights(num_cells: int, num_pixels: int) -> Float64Array:
 
 
 def _to_24_bits(values: Float64Array) -> Float64Array:
-    """Round to 24 significant bits, after 44 bits: a value half way must not lose its last bits."""
+    """Round to 24 significant bits, so that values equal but for rounding become equal.
+
+    Rounding to 44 bits first removes errors in the last bits, which would otherwise decide how a
+    value half way between two results is rounded.
+    """
     mantissa, exponent = np.frexp(values)
     mantissa = np.rint(mantissa * 2.0**44) / 2.0**20
     with np.errstate(over="ignore"):

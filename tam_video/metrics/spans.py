@@ -1,7 +1,6 @@
-"""When a map is hot: its energy over the slots, the span of it, and how steady it is.
+"""Temporal metrics of a map: its energy over the slots, its time span and its stability.
 
-Owns: the temporal side of a map. A span is (start, end), half open, in any unit that both spans
-share: slots, frames or seconds.
+A span is (start, end), half open, in any unit that both spans share: slots, frames or seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ TimeSpan: TypeAlias = tuple[float, float]
 
 
 def slot_energy(activation_map: FloatArray) -> Float64Array:
-    """Energy curve a[t]: sum of the map over space, slot by slot.
+    """Compute the energy of each slot: the sum of the map over space.
 
     Args:
         activation_map: float32 [t, h, w].
@@ -33,14 +32,14 @@ def slot_energy(activation_map: FloatArray) -> Float64Array:
 
 
 def otsu_span(energy: Float64Array) -> tuple[int, int]:
-    """The longest run of slots whose energy is above the curve's Otsu threshold.
+    """Find the longest run of slots whose energy is above the curve's Otsu threshold.
 
     Args:
-        energy: float64 [t], as `slot_energy` gives it.
+        energy: float64 [t], from `slot_energy`.
 
     Returns:
-        (start, end) in slots, half open. Of runs of one length the first. (0, 0), an empty span,
-        for a constant curve, which names no moment.
+        (start, end) in slots, half open; the first of several longest runs. (0, 0), an empty span,
+        for a constant curve.
 
     Raises:
         ValueError: it is not a finite [t].
@@ -58,7 +57,7 @@ def otsu_span(energy: Float64Array) -> tuple[int, int]:
 
 
 def temporal_iou(predicted: TimeSpan, true: TimeSpan) -> float:
-    """Intersection over union of two spans, in [0, 1]; 1 where both are empty.
+    """Compute the intersection over union of two spans, in [0, 1]; 1 where both are empty.
 
     Args:
         predicted: (start, end), half open.
@@ -73,9 +72,9 @@ def temporal_iou(predicted: TimeSpan, true: TimeSpan) -> float:
 
 
 def intersection_over_prediction(predicted: TimeSpan, true: TimeSpan) -> float:
-    """Share of the predicted span that lies in the true one, in [0, 1].
+    """Compute the share of the predicted span that lies in the true one, in [0, 1].
 
-    An empty prediction scores 0, unless the true span is empty too: then 1.
+    An empty prediction scores 0, or 1 where the true span is empty too.
 
     Args:
         predicted: (start, end), half open.
@@ -91,16 +90,16 @@ def intersection_over_prediction(predicted: TimeSpan, true: TimeSpan) -> float:
 
 
 def temporal_coherence(activation_map: FloatArray) -> float:
-    """Mean Pearson correlation of neighbouring slots, in [-1, 1].
+    """Compute the mean Pearson correlation of neighbouring slots, in [-1, 1].
 
-    Smooth is not right: report it only beside a measure of overlap.
+    A smooth map is not necessarily right: report it together with a measure of overlap.
 
     Args:
         activation_map: float32 [t, h, w].
 
     Returns:
-        The mean over the pairs of which neither slot is constant, for the others have no
-        correlation; NaN where there is no such pair (one slot, a constant map).
+        The mean over the pairs in which neither slot is constant; NaN where there is no such pair
+        (one slot, a constant map).
 
     Raises:
         ValueError: it is not a finite [t, h, w].
@@ -109,7 +108,7 @@ def temporal_coherence(activation_map: FloatArray) -> float:
     slots = cells.reshape(len(cells), -1)
     varied = slots.max(axis=1) > slots.min(axis=1)
     largest = np.abs(slots).max(axis=1, keepdims=True)
-    # Scaled before they are centred and squared: tiny or huge slots would leave float64's range.
+    # Scaled before they are centred and squared: tiny or huge slots would leave the float64 range.
     slots = slots / np.where(largest > 0, largest, 1)
     slots -= slots.mean(axis=1, keepdims=True)
     norms = np.sqrt((slots**2).sum(axis=1))
@@ -122,19 +121,19 @@ def temporal_coherence(activation_map: FloatArray) -> float:
 
 
 def temporal_auc(activation_map: FloatArray, mask: BoolArray) -> float:
-    """How often a cell is hotter while the object lies on it than while it does not.
+    """Compute how often a cell has a higher value while the object lies on it than otherwise.
 
-    The area under the ROC curve over pairs of slots of the SAME cell, all cells together. What a
-    place is like takes no part: a map that is the same in all slots has 0.5, wherever it is hot,
-    and so has in the mean a map whose slots were shuffled.
+    This is the area under the ROC curve over pairs of slots of the SAME cell, all cells together.
+    The location alone has no effect: a map that is the same in all slots scores 0.5, and so does,
+    on average, a map whose slots were shuffled.
 
     Args:
         activation_map: float32 [t, h, w].
         mask: bool [t, h, w], the cells of the object.
 
     Returns:
-        In [0, 1]; ties count half. NaN where no cell is the object's in some slots only: it stands
-        still and is always there, or never.
+        In [0, 1]; ties count half. NaN where no cell belongs to the object in some slots only: the
+        object stands still and is always visible, or never.
 
     Raises:
         ValueError: map and mask do not fit, or the map is not finite.
@@ -155,7 +154,7 @@ def temporal_auc(activation_map: FloatArray, mask: BoolArray) -> float:
 def _checked(span: TimeSpan) -> TimeSpan:
     start, end = span
     if not (np.isfinite(start) and np.isfinite(end) and start <= end):
-        raise ValueError(f"a span is (start, end) with start <= end, not {span}")
+        raise ValueError(f"a span must be (start, end) with start <= end, not {span}")
     return float(start), float(end)
 
 

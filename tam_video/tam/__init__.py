@@ -1,7 +1,6 @@
-"""From scores to maps: the token activation map method, pure functions, numpy in and out.
+"""The token activation map method: from logits to maps of tokens and words.
 
-Owns: raw maps, causal correction, scale, rank filter, and words out of sub-tokens. Knows nothing of
-models, videos or pictures.
+Pure functions, numpy in and out. Only `motion` reads pixels.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Estimated causal inference: take away what a map owes to the tokens before it.
-
-Owns: who is context of whom, and the correction of all tokens at once. Knows nothing of grids.
-"""
+"""Estimated causal inference: subtract from a map what earlier tokens explain of it."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ CELLS_PER_BLOCK = 4096
 
 
 def context_mask(token_strings: Sequence[str]) -> NDArray[np.bool_]:
-    """Which text tokens are context of which: the earlier ones with another string.
+    """Compute which text tokens are context of which: the earlier ones with another string.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270, estimated causal inference.
 
@@ -27,10 +24,10 @@ def context_mask(token_strings: Sequence[str]) -> NDArray[np.bool_]:
     Returns:
         bool [M, M], entry [m, k] true where k is context of m.
     """
-    numbers: dict[str, int] = {}
-    names = np.array([numbers.setdefault(each, len(numbers)) for each in token_strings])
-    differs: NDArray[np.bool_] = names[:, None] != names[None, :]
-    return differs & np.tri(len(names), k=-1, dtype=np.bool_)
+    ids: dict[str, int] = {}
+    strings = np.array([ids.setdefault(each, len(ids)) for each in token_strings])
+    differs: NDArray[np.bool_] = strings[:, None] != strings[None, :]
+    return differs & np.tri(len(strings), k=-1, dtype=np.bool_)
 
 
 def causal_inference(
@@ -51,8 +48,8 @@ def causal_inference(
         raw: float32 [M, V], raw maps, >= 0.
         relevance: float32 [M, M], >= 0, entry [m, k] the relevance of text token k to m.
         context: bool [M, M], entry [m, k] true where k is context of m.
-        cells_per_block: cells at a time, which bounds the memory beside the maps and [M, M]
-            matrices: 3 * M * `cells_per_block` float64.
+        cells_per_block: cells at a time. Beside the maps and [M, M] matrices, memory is bounded by
+            3 * M * `cells_per_block` float64.
 
     Returns:
         float64 [M, V], >= 0. A token without context, or whose context explains nothing, keeps its

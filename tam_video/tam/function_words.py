@@ -1,8 +1,8 @@
-"""Words that say nothing of a scene, in the languages that are asked most.
+"""Function words of English, German, French and Spanish.
 
-Owns: one frozen list. Words of direction and place ("up", "left", "above") and answers ("yes",
-"no") are left out on purpose: they are looked at. So are words that are a noun or verb of a scene
-in another of the languages ("car", "hat", "man", "pour", "son", "sin").
+Words of direction and location ("up", "left", "above") and answers ("yes", "no") are excluded on
+purpose: they refer to the picture. So are words that are a noun or verb in another of the languages
+("car", "hat", "man", "pour", "son", "sin").
 """
 
 from __future__ import annotations

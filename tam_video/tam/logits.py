@@ -1,7 +1,4 @@
-"""Relevance from logits: what each position says for each text token's class.
-
-Owns: picking rows of the score table and the ReLU. Knows nothing of corrections or scales.
-"""
+"""Relevance of sequence positions to text tokens: the positive part of their logits."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from tam_video.types import FloatArray, IntArray
 
 
 def raw_maps(scores: FloatArray, visual_positions: IntArray) -> FloatArray:
-    """Relevance of every visual cell to every text token, before any correction.
+    """Compute the relevance of every visual cell to every text token, before any correction.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270, A_m[v] = max(0, <x_v, W[c(m)]>).
 
@@ -26,16 +23,16 @@ def raw_maps(scores: FloatArray, visual_positions: IntArray) -> FloatArray:
 
 
 def text_relevance(scores: FloatArray, text_positions: IntArray) -> FloatArray:
-    """Relevance of every text position to every text token.
+    """Compute the relevance of every text position to every text token.
 
-    Source: as `raw_maps`, r_m[k] = max(0, <x_k, W[c(m)]>).
+    Source: see `raw_maps`, r_m[k] = max(0, <x_k, W[c(m)]>).
 
     Args:
         scores: float32 [S, M], logit at position s of text token m's class id.
         text_positions: int64 [M], the position that stands for each text token.
 
     Returns:
-        float32 [M, M], >= 0; row m is the explained token, column k the text token that is asked.
+        float32 [M, M], >= 0; row m is the explained token, column k the other text token.
     """
     return _relevance(scores, text_positions)
 

@@ -1,7 +1,4 @@
-"""One scale for a token's map and the text it was read with.
-
-Owns: which text shares the scale, and the min-max itself. Knows nothing of grids or filters.
-"""
+"""Joint min-max normalisation of a token's map and of the relevance of its text."""
 
 from __future__ import annotations
 
@@ -16,10 +13,10 @@ Scores = TypeVar("Scores", FloatArray, Float64Array)
 
 
 def scale_mask(num_tokens: int, num_prompt_tokens: int) -> NDArray[np.bool_]:
-    """Which text tokens share the scale of which map.
+    """Compute which text tokens share the scale of which map.
 
     A generated token shares it with all text before it; a prompt token with the whole prompt,
-    itself and later tokens included. Source: xmed-lab/TAM, as the public code does it.
+    itself and later tokens included. Source: the public code, xmed-lab/TAM.
 
     Args:
         num_tokens: M, prompt text and answer.
@@ -36,7 +33,7 @@ def scale_mask(num_tokens: int, num_prompt_tokens: int) -> NDArray[np.bool_]:
 def joint_min_max(
     maps: Scores, relevance: FloatArray, *, mask: NDArray[np.bool_]
 ) -> tuple[Scores, Scores]:
-    """Bring each map and its text relevance to [0, 1] by one minimum and one maximum.
+    """Normalise each map and its text relevance to [0, 1] by a common minimum and maximum.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270; over all slots of a video at once. Differs:
     where all values are equal the result is 0, not 0/0.
@@ -47,7 +44,7 @@ def joint_min_max(
         mask: bool [M, M], entry [m, k] true where k shares the scale of m.
 
     Returns:
-        [M, V] and [M, M] of the precision of `maps`, in [0, 1]; text outside the mask is 0.
+        [M, V] and [M, M] in the precision of `maps`, in [0, 1]; text outside the mask is 0.
     """
     texts: Scores = relevance.astype(maps.dtype)
     text_low = np.where(mask, texts, np.inf).min(axis=1, initial=np.inf, keepdims=True)
@@ -58,7 +55,7 @@ def joint_min_max(
 
 
 def _rescale(values: Scores, low: Scores, span: Scores) -> Scores:
-    """(values - low) / span, 0 where the span is 0, clipped where `values` leave the span."""
+    """Compute (values - low) / span, 0 where the span is 0, clipped to [0, 1]."""
     shifted: Scores = np.clip(values - low, 0, span)
     np.divide(shifted, span, out=shifted, where=span > 0)
     return shifted

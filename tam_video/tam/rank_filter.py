@@ -1,7 +1,4 @@
-"""Denoising of maps by a Gaussian over the ranks of each window.
-
-Owns: the windows, their borders, and the bound on memory. Knows nothing of tokens or slots.
-"""
+"""Denoising of maps by a Gaussian over the ranks of each window."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from tam_video.types import Float64Array, FloatArray, PublishedProfile
 
 _Values: TypeAlias = FloatArray | Float64Array
 
-# A block and what is made of it stay within a core's cache.
+# A block and its intermediate arrays fit in a core's cache.
 VALUES_PER_BLOCK = 1 << 17
 # Compare and exchange: three columns of three, then their merge; sorts 9 values. Source: Floyd's 25
 # comparators, in Knuth, The Art of Computer Programming 3, 5.3.4.
@@ -37,22 +34,22 @@ def rank_gaussian_filter(
     """Denoise activation maps by a Gaussian over each window's ranks.
 
     The sorted values of a window are averaged with weights exp(-(rank - centre)^2 / (2 sigma^2)),
-    sigma being the window's coefficient of variation: near the median where the window is even,
-    nearer the mean where it is not. Borders are reflected, repeatedly where the window is larger
-    than the map.
+    where sigma is the window's coefficient of variation: the result is near the median where the
+    values are similar, and near the mean where they differ. Borders are reflected, repeatedly where
+    the window is larger than the map.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270, rank Gaussian filter; xmed-lab/TAM. Differs: a
     constant window. The public code has NaN there, which its cast to uint8 makes 0; "reference"
     gives that 0, and computes in the public code's order and precision, because whether a window
-    counts as constant hangs on the last bit of its mean.
+    counts as constant depends on the last bit of its mean.
 
     Args:
-        maps: float32 [..., h, w], finite, >= 0, any scale. "reference" works in float64 where they
-            are float64, as the public code does.
+        maps: float32 [..., h, w], finite, >= 0, any scale. "reference" computes in float64 where
+            they are float64, as the public code does.
         size: odd window side, in tokens.
         profile: "published" keeps constant windows, "reference" zeroes them.
-        values_per_block: about how many values of windows are held at a time, each of 40 bytes at
-            most; what fits in a CPU's cache is fastest.
+        values_per_block: approximate number of window values in memory at a time, each of at most
+            40 bytes; fastest where they fit in the CPU's cache.
 
     Returns:
         float32, same shape and scale, never NaN.
@@ -98,7 +95,7 @@ def _sorted_windows(
 
 
 def _sorted(windows: _Values) -> Sequence[_Values]:
-    """The values of [k, ...] in order along the first axis; `windows` is used up."""
+    """Sort [k, ...] along the first axis; `windows` is overwritten."""
     if len(windows) != 9:
         windows.sort(axis=0)
         return list(windows)
@@ -111,7 +108,7 @@ def _sorted(windows: _Values) -> Sequence[_Values]:
 
 
 def _combine(windows: Sequence[_Values]) -> FloatArray:
-    """float32 [...]: means of k ordered values, the median where they are all the same.
+    """float32 [...]: weighted means of k sorted values, the median where they are all the same.
 
     float64 keeps the variance of the smallest and largest float32 values finite.
     """
@@ -121,34 +118,34 @@ def _combine(windows: Sequence[_Values]) -> FloatArray:
     variance = sum(squares[1:], start=squares[0]) / len(ranks)
     with np.errstate(all="ignore"):
         power = np.exp(np.square(mean) / (-2 * variance))
-    found = _weighted_mean(ranks, np.where(variance > 0, power, 0))
-    return np.clip(found, ranks[0], ranks[-1]).astype(np.float32)
+    means = _weighted_mean(ranks, np.where(variance > 0, power, 0))
+    return np.clip(means, ranks[0], ranks[-1]).astype(np.float32)
 
 
 def _combine_as_published(windows: Sequence[_Values]) -> FloatArray:
     """float32 [...]: the same means, 0 where the public code has NaN.
 
-    Mean and deviation are summed in the public code's order and precision: they tell which windows
-    are constant. float64 is cut to float32, not rounded: the public code truncates 255 times the
-    value, and what lies just below a step must stay below it.
+    Mean and deviation are summed in the public code's order and precision: they decide which
+    windows are constant. float64 is truncated to float32, not rounded: the public code truncates
+    255 times the value, and a value just below a step must stay below it.
     """
     size = len(windows)
     with np.errstate(all="ignore"):
         mean = _pairwise_sum(windows) / size
         variance = _pairwise_sum([np.square(values - mean) for values in windows]) / size
         spread = (2 * np.square(np.sqrt(variance) / mean)).astype(np.float64)
-        found = np.where(spread > 0, _weighted_mean(windows, np.exp(-1 / spread)), 0)
-    rounded = found.astype(np.float32)
+        means = np.where(spread > 0, _weighted_mean(windows, np.exp(-1 / spread)), 0)
+    rounded = means.astype(np.float32)
     if windows[0].dtype == np.float32:
         return rounded
-    return np.where(rounded > found, np.nextafter(rounded, np.float32(0)), rounded)
+    return np.where(rounded > means, np.nextafter(rounded, np.float32(0)), rounded)
 
 
 def _weighted_mean(windows: Sequence[_Values], power: Float64Array) -> Float64Array:
-    """float64 [...]: means of ordered values, ranks r and -r weighing q^(r^2).
+    """float64 [...]: means of sorted values, where ranks r and -r have the weight q^(r^2).
 
-    With q = exp(-1 / (2 sigma^2)), the `power`, q^(r^2) = q^((r-1)^2) q^(2r-1): one exponential
-    serves a window, the rest are products.
+    With `power` q = exp(-1 / (2 sigma^2)), q^(r^2) = q^((r-1)^2) q^(2r-1): a window needs one
+    exponential, the rest are products.
     """
     centre = len(windows) // 2
     step, weight = np.square(power), np.ones_like(power)
@@ -162,9 +159,10 @@ def _weighted_mean(windows: Sequence[_Values], power: Float64Array) -> Float64Ar
 
 
 def _pairwise_sum(values: Sequence[_Values]) -> _Values:
-    """Sum of k arrays, to the bit as numpy sums a row of k values.
+    """Sum k arrays, to the bit as numpy sums a row of k values.
 
-    Eight running sums, added in pairs, then the rest; above 128 values the two halves apart.
+    Eight running sums are added in pairs, then the rest; above 128 values each half is summed
+    separately.
     """
     count = len(values)
     if count < 8:

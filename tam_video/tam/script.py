@@ -1,7 +1,4 @@
-"""Word borders in text of any language, by the Unicode class of each character.
-
-Owns: where words begin and end, and which carry content. Knows nothing of tokens' maps.
-"""
+"""Word boundaries in text of any language, by the Unicode class of each character."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ _UNSPACED = (
 
 # A regular expression over the classes of characters, one letter per class: a letter, d digit,
 # m mark, u unspaced letter, j inner joiner, n inner of numbers, z zero-width joiner, e emoji,
-# k skin tone, r regional indicator, p other visible, s nothing to see.
+# k skin tone, r regional indicator, p other visible, s invisible.
 _SEGMENT = re.compile(
     r"(?P<word>[adm]+(?:(?:z?j?z?|(?<=d)n(?=d))[ad][adm]*)*)"
     r"|(?P<unspaced>u[umz]*)"
@@ -52,7 +49,7 @@ _SEGMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ScriptRun:
-    """A stretch of text that is a word of its own.
+    """A run of characters that forms one word.
 
     Attributes:
         start: offset of its first character.
@@ -66,15 +63,15 @@ class ScriptRun:
 
 
 def script_runs(text: str, *, borders: Collection[int]) -> Iterator[ScriptRun]:
-    """Cut text into words, left to right; white space belongs to none.
+    """Split text into words, left to right; white space belongs to none.
 
     Letters, digits and their marks make a word, with inner apostrophes, hyphens and (in numbers)
-    separators; text of scripts without spaces is cut at `borders`; an emoji sequence is a word, and
-    so is each other visible character.
+    separators; text of scripts without spaces is split at `borders`; an emoji sequence is a word,
+    and so is every other visible character.
 
     Args:
         text: any text.
-        borders: offsets at which unspaced text is cut: where tokens begin and end.
+        borders: offsets at which unspaced text is split: the boundaries of tokens.
 
     Yields:
         The words in order, not overlapping.
@@ -82,24 +79,26 @@ def script_runs(text: str, *, borders: Collection[int]) -> Iterator[ScriptRun]:
     for match in _SEGMENT.finditer("".join(map(_class_of, text))):
         start, end = match.span()
         if match.lastgroup == "unspaced":
-            yield from _cut(text, start, end, borders)
+            yield from _split_unspaced(text, start, end, borders)
         else:
             is_content = match.lastgroup == "emoji" or is_content_word(text[start:end])
             yield ScriptRun(start, end, is_content)
 
 
 def is_content_word(word: str) -> bool:
-    """Whether a word says something of the scene.
+    """Return whether a word is a content word.
 
     Function words are known for English, German, French and Spanish; in any other language a word
-    counts when it holds a letter or a digit. "yes" and "no" are content: they answer.
+    counts when it contains a letter or a digit. "yes" and "no" count: they are answers.
     """
     plain = unicodedata.normalize("NFC", word).casefold().replace("’", "'")
     return any(map(str.isalnum, plain)) and plain not in FUNCTION_WORDS
 
 
-def _cut(text: str, start: int, end: int, borders: Collection[int]) -> Iterator[ScriptRun]:
-    """Words of an unspaced stretch; a mark is never torn from its base."""
+def _split_unspaced(
+    text: str, start: int, end: int, borders: Collection[int]
+) -> Iterator[ScriptRun]:
+    """Yield the words of an unspaced run; a combining mark stays with its base character."""
     inner = (i for i in range(start + 1, end) if i in borders and not _is_mark(text[i]))
     edges = [start, *inner, end]
     for left, right in pairwise(edges):
@@ -111,7 +110,7 @@ def _is_mark(character: str) -> bool:
 
 
 def _class_of(character: str) -> str:
-    """The class letter of one character, as `_SEGMENT` reads it."""
+    """Return the class letter of a character, as used in `_SEGMENT`."""
     code, category = ord(character), unicodedata.category(character)
     if character in _ZERO_WIDTH_JOINERS:
         return "z"

@@ -67,6 +67,21 @@ def test_the_default_is_that_of_the_package(found: dict[str, np.ndarray]) -> Non
         np.testing.assert_array_equal(found["default"][word.token_indices[0]], heat)
 
 
+@pytest.mark.parametrize(("name", "subtokens"), [("first", 0), ("greatest of the", None)])
+def test_words_take_their_sub_tokens_as_named(
+    name: str, subtokens: int | None, found: dict[str, np.ndarray]
+) -> None:
+    batch, generation = one_input()
+    generation = replace(generation, layer_scores=generation.layer_scores[1:])
+    maps = activate(generation, motions=input_motions((batch,), generation))[0].maps
+    word = next(w for w in join_words(generation.tokens) if len(w.token_indices) == 2)
+    parts = maps[list(word.token_indices)]
+    got = found[f"e {name} sub-token{'s' if subtokens is None else ''}"]
+    expected = parts.max(axis=0) if subtokens is None else parts[subtokens]
+    for index in word.token_indices:
+        np.testing.assert_array_equal(got[index], expected)
+
+
 def test_the_steps_of_the_variants_agree_with_the_package(
     monkeypatch: pytest.MonkeyPatch, found: dict[str, np.ndarray]
 ) -> None:

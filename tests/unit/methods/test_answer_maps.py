@@ -33,7 +33,7 @@ def test_another_method_tells_its_own_maps_and_nothing_of_the_text(generation: G
 
 
 def test_a_method_of_many_passes_needs_a_model_that_gives_them(generation: Generation) -> None:
-    with pytest.raises(ConfigError, match="more than a plug-in gives"):
+    with pytest.raises(ConfigError, match="a plug-in does not support attention"):
         answer_maps(MODEL, (), generation, method="attention")
 
 

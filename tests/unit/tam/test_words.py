@@ -157,17 +157,13 @@ MAPS = np.random.default_rng(0).random((4, 2, 3, 5), dtype=np.float32)
 WORDS = join_words(tokens_of("a", " tri", "angle", "."))
 
 
-@pytest.mark.parametrize(
-    ("aggregate", "expected"),
-    [("mean", MAPS[1:3].mean(axis=0)), ("max", MAPS[1:3].max(axis=0)), ("first", MAPS[1])],
-)
-def test_word_map_is_made_of_its_sub_tokens(aggregate, expected):
-    got = word_maps(MAPS, WORDS, aggregate=aggregate)
+def test_word_map_is_the_mean_of_its_sub_tokens():
+    got = word_maps(MAPS, WORDS)
 
     assert got.dtype == np.float32
     assert got.shape == (3, 2, 3, 5)
     np.testing.assert_array_equal(got[0], MAPS[0])
-    np.testing.assert_array_equal(got[1], expected)
+    np.testing.assert_array_equal(got[1], MAPS[1:3].mean(axis=0))
 
 
 def test_no_words_give_no_maps():
@@ -183,11 +179,6 @@ def test_word_without_its_tokens_maps_is_refused(indices):
 def test_maps_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="maps must be"):
         word_maps(MAPS[0], WORDS)
-
-
-def test_unknown_aggregate_is_refused():
-    with pytest.raises(ValueError, match="aggregate"):
-        word_maps(MAPS, WORDS, aggregate="median")
 
 
 def test_content_tokens_are_those_of_content_words():
