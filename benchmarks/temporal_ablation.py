@@ -149,8 +149,8 @@ def main() -> None:
         args.workers, get_context("spawn"), initializer=start_worker, initargs=(args.model,)
     ) as pool:
         seeds = range(args.first_seed, args.first_seed + args.clips)
-        for found in pool.map(measure, [(args.world, seed, args.split) for seed in seeds]):
-            for name, row in found.items():
+        for clip in pool.map(measure, [(args.world, seed, args.split) for seed in seeds]):
+            for name, row in clip.items():
                 for metric, value in row.items():
                     values[name][metric].append(np.nan if value is None else value)
     document = {"clips": args.clips, "world": args.world, "split": args.split, "variants": {}}
@@ -165,8 +165,9 @@ def main() -> None:
             for metric, row in metrics.items()
         }
         cells = "  ".join(
-            f"{metric} {found['mean']['mean']:.3f} ({found['minus default']['mean']:+.3f})"
-            for metric, found in document["variants"][name].items()
+            f"{metric} {each['mean']['mean'] or np.nan:.3f}"
+            f" ({each['minus default']['mean'] or 0.0:+.3f})"
+            for metric, each in document["variants"][name].items()
         )
         print(f"{name:36s} {cells}")
     if args.out:

@@ -1,11 +1,11 @@
-"""How often `tiny` answers exactly right, per kind of question, on held-out clips.
+"""Measure how often the answers of `tiny` are exactly right, per kind of question.
 
     python -m benchmarks.tiny_answers --clips 500 --workers 2 --out docs/results/tiny_answers.json
 
-Every clip is written as an MP4, opened with the default reader, sampled by the model's own rule,
-and asked with greedy decoding: what `tam-video explain` does. A clip that has no still object
-can't be asked "where", one without a unique shape can't be asked "what color": seeds go on until
-each kind has its number of clips.
+Every held-out clip is written as an MP4, opened with the default reader and sampled by the model's
+own rule; answers are decoded greedily, as by `tam-video explain`. A clip without a still object has
+no question "where", one without a unique shape no question "what color": clips are added until each
+kind has its number.
 """
 
 from __future__ import annotations
@@ -45,43 +45,43 @@ def start_worker(model: str) -> None:
 
 
 def read_clip(seed: int, split: Split, num_objects: int | None) -> tuple[Any, FrameBatch]:
-    """A clip of the world, written as an MP4 and read back as the model samples it."""
+    """Draw a clip, write it as an MP4 and read the frames that the model samples."""
     from tam_video.video.reader import open_video
 
     clip = make_clip(seed, split=split, num_objects=num_objects)
     with tempfile.TemporaryDirectory() as folder:
         path = write_scene(from_shapes(clip), Path(folder) / "clip.mp4")
         with open_video(path) as reader:
-            taken = MODEL["model"].sample_native(reader.info, reader.timeline.pts_seconds)
-            return clip, reader.read(taken)
+            indices = MODEL["model"].sample_native(reader.info, reader.timeline.pts_seconds)
+            return clip, reader.read(indices)
 
 
 def turns(question: ShapeQuestion) -> list[Message]:
-    """The conversation of a question."""
-    told = [
+    """Return the conversation of a question."""
+    history = [
         Message(role, text)
         for pair in question.history
         for role, text in zip(("user", "assistant"), pair, strict=True)
     ]
-    return [*told, Message("user", question.text)]
+    return [*history, Message("user", question.text)]
 
 
 def is_right(question: ShapeQuestion, answer: str) -> bool:
-    """Exact, but for the order of objects in a caption."""
+    """Return whether an answer is exact, except for the order of objects in a caption."""
     if question.kind == "caption":
         return caption_facts(answer) == caption_facts(question.answer)
     return answer.strip() == question.answer
 
 
-def ask(job: tuple[int, Split, int | None, tuple[str, ...]]) -> list[dict[str, Any]]:
-    """Ask one clip its questions of the wanted kinds."""
+def answer_clip(job: tuple[int, Split, int | None, tuple[str, ...]]) -> list[dict[str, Any]]:
+    """Answer the questions of the given kinds about one clip."""
     seed, split, num_objects, kinds = job
     clip, batch = read_clip(seed, split, num_objects)
     rows = []
     for question in make_questions(clip, np.random.default_rng([3, seed])):
         kind = f"{question.kind}, negative" if question.is_negative else question.kind
         if kind in kinds:
-            said = MODEL["model"].generate(batch, turns(question)).answer
+            answer = MODEL["model"].generate(batch, turns(question)).answer
             rows.append(
                 {
                     "kind": TWO_OBJECTS if num_objects == 2 else kind,
@@ -89,25 +89,25 @@ def ask(job: tuple[int, Split, int | None, tuple[str, ...]]) -> list[dict[str, A
                     "objects": len(clip.objects),
                     "question": question.text,
                     "expected": question.answer,
-                    "answer": said,
-                    "right": is_right(question, said),
+                    "answer": answer,
+                    "right": is_right(question, answer),
                 }
             )
     return rows
 
 
 def jobs(clips: int, split: Split) -> Iterator[tuple[int, Split, int | None, tuple[str, ...]]]:
-    """Clips until every kind has its number, then the two-object captions on seeds of their own."""
-    seen: dict[str, int] = defaultdict(int)
+    """Yield clips until every kind has its number, then captions of clips with two objects."""
+    counts: dict[str, int] = defaultdict(int)
     kinds = ("color", "shape", "motion", "location", "presence", "presence, negative", "when")
     kinds += ("count", "caption", "multi_turn")
     seed = 0
-    while min((seen[kind] for kind in kinds), default=0) < clips:
-        asked = make_questions(make_clip(seed, split=split), np.random.default_rng([3, seed]))
-        has = {f"{q.kind}, negative" if q.is_negative else q.kind for q in asked}
-        wanted = tuple(kind for kind in kinds if kind in has and seen[kind] < clips)
+    while min((counts[kind] for kind in kinds), default=0) < clips:
+        questions = make_questions(make_clip(seed, split=split), np.random.default_rng([3, seed]))
+        present = {f"{q.kind}, negative" if q.is_negative else q.kind for q in questions}
+        wanted = tuple(kind for kind in kinds if kind in present and counts[kind] < clips)
         for kind in wanted:
-            seen[kind] += 1
+            counts[kind] += 1
         if wanted:
             yield seed, split, None, wanted
         seed += 1
@@ -116,7 +116,7 @@ def jobs(clips: int, split: Split) -> Iterator[tuple[int, Split, int | None, tup
 
 
 def main() -> None:
-    """Run and print a table; write every answer beside the summary."""
+    """Run, print a table, and write the summary and every wrong answer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--clips", type=int, default=500, help="per kind of question")
@@ -129,8 +129,10 @@ def main() -> None:
     with ProcessPoolExecutor(
         args.workers, get_context("spawn"), initializer=start_worker, initargs=(args.model,)
     ) as pool:
-        for number, found in enumerate(pool.map(ask, jobs(args.clips, args.split)), start=1):
-            rows += found
+        for number, answers in enumerate(
+            pool.map(answer_clip, jobs(args.clips, args.split)), start=1
+        ):
+            rows += answers
             if number % 50 == 0:
                 right = sum(row["right"] for row in rows) / len(rows)
                 print(f"{number} clips, {len(rows)} answers, {right:.3f} right", flush=True)

@@ -1,11 +1,11 @@
-"""Whether the maps of `tiny` find their objects: AUC and pointing game against exact masks.
+"""Measure the maps of `tiny` against exact masks: AUC and pointing game.
 
     python -m benchmarks.tiny_maps --clips 300 --workers 2 --out docs/results/tiny_maps.json
 
-Each clip is captioned by `generate`; every colour and shape word of the caption that is true of
-some object is scored on the grid (slot x row x column). A cell belongs to the object when the
-object covers at least half of it in the frames that fed the slot (their union). A shape that two
-objects share points at both. Words are scored by the mean map of their sub-tokens; a clip's value
+The model captions each clip; every colour and shape word of the caption that is true of some object
+is scored on the grid (slot x row x column). A cell belongs to the object where the object covers at
+least half of it in the union of the frames of the slot. A shape that two objects share refers to
+both. Words are scored by the mean map of their sub-tokens; a clip's value
 is the mean over its words.
 """
 
@@ -34,36 +34,36 @@ QUESTION = "Describe the video."
 
 
 def maps_of(generation: Generation) -> Iterator[tuple[str, FloatArray]]:
-    """The maps that are compared, by name, each float32 [M, t, h, w]."""
+    """Yield the compared maps by name, each float32 [M, t, h, w]."""
     for profile in ("published", "reference"):
-        (found,) = activate(generation, profile=profile)
+        (result,) = activate(generation, profile=profile)
         if profile == "published":
-            yield "raw logit", found.raw.reshape(found.maps.shape)
-        yield profile, found.maps
+            yield "raw logit", result.raw.reshape(result.maps.shape)
+        yield profile, result.maps
 
 
 def score_clip(seed: int) -> dict[str, dict[str, float]]:
-    """AUC and pointing of one clip, for every layer's raw maps and the last layer's profiles."""
+    """Compute AUC and pointing of one clip for the raw maps and profiles of every layer."""
     from tam_video.models import GenerationOptions
 
     model = MODEL["model"]
     clip, batch = read_clip(seed, "test", None)
     scene = from_shapes(clip)
-    ask = [Message("user", QUESTION)]
-    answer = model.generate(batch, ask).answer
-    found: dict[str, dict[str, float]] = {}
+    conversation = [Message("user", QUESTION)]
+    answer = model.generate(batch, conversation).answer
+    scores: dict[str, dict[str, float]] = {}
     for layer in ("input", *range(model.num_layers - 1), -1):
         options = GenerationOptions(layer=layer)
-        generation = model.generate(batch, ask, options=options, answer=answer)
+        generation = model.generate(batch, conversation, options=options, answer=answer)
         masks = cell_masks(scene, generation.layouts[0], batch.indices)
         for name, maps in maps_of(generation):
             label = f"{name}, {layer_name(layer, model.num_layers)}"
-            found |= {label: score_words(clip, masks, generation, maps)}
-    return {label: values for label, values in found.items() if values}
+            scores |= {label: score_words(clip, masks, generation, maps)}
+    return {label: values for label, values in scores.items() if values}
 
 
 def layer_name(layer: int | str, num_layers: int) -> str:
-    """In words, counted from 1."""
+    """Return the name of a layer, counted from 1."""
     return (
         "decoder input" if layer == "input" else f"layer {layer % num_layers + 1} of {num_layers}"
     )
@@ -72,7 +72,7 @@ def layer_name(layer: int | str, num_layers: int) -> str:
 def score_words(
     clip: ShapeClip, masks: np.ndarray, generation: Generation, maps: FloatArray
 ) -> dict[str, float]:
-    """Mean AUC and pointing over the colour and shape words that are true of a visible object."""
+    """Compute mean AUC and pointing of the colour and shape words true of a visible object."""
     words = join_words(generation.tokens)
     values = defaultdict(list)
     for word, scores in zip(words, word_maps(maps, words), strict=True):
@@ -83,7 +83,7 @@ def score_words(
         if mask.any():
             values["auc"].append(auc(scores, mask))
             values["pointing"].append(pointing_hit(scores, mask))
-    return {metric: float(np.mean(found)) for metric, found in values.items()}
+    return {metric: float(np.mean(each)) for metric, each in values.items()}
 
 
 def main() -> None:
@@ -100,8 +100,8 @@ def main() -> None:
         args.workers, get_context("spawn"), initializer=start_worker, initargs=(args.model,)
     ) as pool:
         seeds = range(args.first_seed, args.first_seed + args.clips)
-        for number, found in enumerate(pool.map(score_clip, seeds), start=1):
-            for label, values in found.items():
+        for number, scores in enumerate(pool.map(score_clip, seeds), start=1):
+            for label, values in scores.items():
                 for metric, value in values.items():
                     groups[label][metric].append(value)
             if number % 50 == 0:
