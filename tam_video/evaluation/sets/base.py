@@ -1,7 +1,6 @@
-"""What a public set is: items in a folder that the user downloaded, and what is scored on them.
+"""Public sets: items in a folder that the user downloaded, and what is scored on them.
 
-Owns: the values that the readers of all families give. Nothing is downloaded here, and what is
-missing is an error that says where it is published.
+Nothing is downloaded here. Missing data are an error that says where the set is published.
 """
 
 from __future__ import annotations
@@ -12,34 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from tam_video.datasets.cells import MaskedClip
 from tam_video.errors import DatasetError
 from tam_video.evaluation.clip import Score
-from tam_video.evaluation.score import AnswerTruth
+from tam_video.evaluation.score import CURVES, AnswerTruth
+from tam_video.evaluation.sets.truths import ReferredTruth
 from tam_video.types import FrameBatch, Generation
 
-CURVE_NAMES: tuple[str, ...] = (
-    "insertion",
-    "insertion_space",
-    "insertion_time",
-    "deletion",
-    "deletion_space",
-    "deletion_time",
-)
 STILL_CURVES: tuple[str, ...] = ("insertion", "deletion")
-"""A still picture has one slot: its curves by place are those of its cells."""
+"""A still image has one slot: its curves over places are those over cells."""
 PLACE_NAMES: tuple[str, ...] = ("viou", "pointing", "energy", "jf", "auc")
 TIME_NAMES: tuple[str, ...] = ("temporal_energy", "tiou", "iop", "coherence", "temporal_auc")
+VIDEO_METRICS: tuple[str, ...] = (*PLACE_NAMES, *TIME_NAMES, *CURVES)
 VIDEO_QUESTION = "Describe the video."
 IMAGE_QUESTION = "Describe the image."
 
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """A video as image files, in display order.
+    """A video stored as image files, in display order.
 
     Attributes:
-        paths: one file a frame.
-        fps: frames per second, for the files hold no times.
+        paths: one file per frame.
+        fps: frames per second, because the files have no times.
     """
 
     paths: tuple[Path, ...]
@@ -51,14 +45,14 @@ Visual: TypeAlias = Path | Frames
 
 
 class Truth(Protocol):
-    """What the words of an answer about an item should point at."""
+    """Ground truth for the words of an answer about an item."""
 
     def of(self, batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """What the answer's words should point at, and how maps of it are scored.
+        """Return the ground truth of the answer's words, and the function that scores maps.
 
         Args:
             batch: the frames that the model saw.
-            generation: what it said, or the given answer.
+            generation: its answer, or the given answer.
 
         Raises:
             DatasetError: a mask can't be read.
@@ -71,12 +65,12 @@ class SetItem:
     """One question about one video or image.
 
     Attributes:
-        name: its name in the set, unlike any other.
-        source: the video or image that it is about; items of one source are drawn together.
-        visual: what the model is shown.
-        question: what it is asked.
-        truth: what is right.
-        answer: passed through instead of an answer of the model's own; None for that.
+        name: its unique name in the set.
+        source: its video or image; items of one source are resampled together.
+        visual: the input of the model.
+        question: the question.
+        truth: the ground truth.
+        answer: passed through instead of a generated answer; None to generate one.
     """
 
     name: str
@@ -89,19 +83,32 @@ class SetItem:
 
 @dataclass(frozen=True, slots=True)
 class SetQuery:
-    """What of a set is read.
+    """Which part of a set is read.
 
     Attributes:
         folder: what the user downloaded.
         subset: one of the set's subsets.
         fps: of frames without times.
-        question: for sets whose items ask no question of their own.
+        question: for sets whose items have none.
     """
 
     folder: Path
     subset: str
     fps: float
     question: str
+
+
+def referred(
+    query: SetQuery, name: str, source: str, visual: Visual, masks: MaskedClip, text: str
+) -> SetItem:
+    """Make the item of an expression, which is passed through as the answer.
+
+    Raises:
+        DatasetError: the expression is empty.
+    """
+    if not text.strip():
+        raise DatasetError(f"the expression {name} is empty")
+    return SetItem(name, source, visual, query.question, ReferredTruth(masks), text.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +119,14 @@ class PublicSet:
         name: its key in the registry.
         title: its name for people.
         read: (query) to the items of a subset, in the published order.
-        subsets: what may be read, as published; the first by default.
-        metrics: what its truth can tell.
-        default_metrics: those that are measured where nothing else is asked.
-        site: where it is published, in words.
+        subsets: published subsets; the first is the default.
+        metrics: metrics that its ground truth supports.
+        site: where it is published.
         licence: a hint, not legal advice.
-        layout: what the folder holds, one line a file or folder.
+        layout: what the folder holds, one entry per file or folder.
+        defaults: metrics that are measured by default; empty for all but the curves.
         fps: rate of frames without times; 0 where there are none.
-        question: what is asked where the items ask nothing; empty where each has its own.
+        question: question of items that have none; empty where each has one.
         pools_words: whether a mean is over all words of all items, as published, not over items.
     """
 
@@ -128,13 +135,18 @@ class PublicSet:
     read: Callable[[SetQuery], list[SetItem]]
     subsets: tuple[str, ...]
     metrics: tuple[str, ...]
-    default_metrics: tuple[str, ...]
     site: str
     licence: str
     layout: tuple[str, ...]
+    defaults: tuple[str, ...] = ()
     fps: float = 0.0
     question: str = ""
     pools_words: bool = False
+
+    @property
+    def default_metrics(self) -> tuple[str, ...]:
+        """The metrics that are measured by default."""
+        return self.defaults or tuple(name for name in self.metrics if name not in CURVES)
 
     @property
     def hint(self) -> str:
@@ -147,21 +159,21 @@ class PublicSet:
         """Read the items of a subset.
 
         Raises:
-            DatasetError: the folder is not that set, or the subset is empty; the hint tells where
-                the set is published.
+            DatasetError: the folder does not hold the set, or the subset is empty; the hint says
+                where the set is published.
             MissingDependencyError: a package that its annotations need is not installed.
         """
         with self.hinted():
             if not query.folder.is_dir():
                 raise DatasetError(f"{query.folder} is not a folder")
-            found = self.read(query)
-            if not found:
+            items = self.read(query)
+            if not items:
                 raise DatasetError(f"{query.folder} holds no item of {self.name} {query.subset}")
-        return found
+        return items
 
     @contextmanager
     def hinted(self) -> Iterator[None]:
-        """Give an error about the data that has no hint of its own that of the set."""
+        """Add the set's hint to an error about its data that has no hint."""
         try:
             yield
         except DatasetError as exc:

@@ -1,47 +1,73 @@
-"""Annotation files of public sets: found, read and checked, with an error that names the place.
+"""Annotation files of public sets: read and checked against a declared form.
 
-What an annotation names is never taken for a path outside of the data folder.
+A path that an annotation names is never followed out of the data folder.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from tam_video.errors import DatasetError
 
-Kind = TypeVar("Kind")
+Form = TypeVar("Form")
 _IMAGES = frozenset({".jpg", ".jpeg", ".png"})
+
+
+class Record(BaseModel):
+    """An object of an annotation file; fields that are not declared are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def _not_bool(value: Any) -> Any:
+    if isinstance(value, bool | float):
+        raise ValueError("Input should be an integer")  # noqa: TRY004 - pydantic reports it
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_not_bool)]
+"""An integer, written as a number or as text."""
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn errors of a file that is missing, unreadable or of another form into ours."""
+    """Raise `DatasetError` for a file that is missing, unreadable or of another form."""
     try:
         yield
     except FileNotFoundError as exc:
         raise DatasetError(f"{path} is missing") from exc
     except OSError as exc:
         raise DatasetError(f"can't read {path}: {exc.strerror or exc}") from exc
+    except ValidationError as exc:
+        problem = exc.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        at = f" at {where}" if where else ""
+        raise DatasetError(f"{path} is damaged or of another form{at}: {problem['msg']}") from exc
     except (ValueError, RecursionError, SyntaxError) as exc:
         raise DatasetError(f"{path} is damaged or of another form: {exc}") from exc
 
 
-def read_json(path: Path) -> Any:
-    """The value of a JSON file.
+def read_json(path: Path, form: type[Form]) -> Form:
+    """Read a JSON file and check its form.
+
+    Args:
+        path: the file.
+        form: a `Record`, or a type such as `dict[str, list[int]]`.
 
     Raises:
-        DatasetError: it is missing or no JSON.
+        DatasetError: it is missing, or of another form.
     """
     with reading(path):
-        return json.loads(path.read_bytes())
+        return TypeAdapter(form).validate_json(path.read_bytes())
 
 
 def read_lines(path: Path, *, encoding: str = "utf-8") -> list[str]:
-    """The lines of a text file that are not empty, without their ends.
+    """Return the lines of a text file that are not empty, without their ends.
 
     Raises:
         DatasetError: it is missing, or not in this encoding.
@@ -51,62 +77,11 @@ def read_lines(path: Path, *, encoding: str = "utf-8") -> list[str]:
     return [line for line in map(str.strip, lines) if line]
 
 
-def checked(value: object, kind: type[Kind], where: str) -> Kind:
-    """A value of an annotation, of the kind that it should be.
-
-    Raises:
-        DatasetError: it is of another kind.
-    """
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise DatasetError(f"{where} is not {kind.__name__} but {type(value).__name__}")
-    return value
-
-
-def field(record: object, name: str, kind: type[Kind], where: str) -> Kind:
-    """A field of an annotation's object.
-
-    Args:
-        record: the object.
-        name: of the field.
-        kind: what it holds.
-        where: what to call the object in an error.
-
-    Raises:
-        DatasetError: there is no such field, or it holds something else.
-    """
-    known = checked(record, dict, where)
-    if name not in known:
-        raise DatasetError(f"{where} has no {name!r}")
-    return checked(known[name], kind, f"{name!r} of {where}")
-
-
-def number(value: object, where: str) -> int:
-    """A whole number, written as a number or as text.
-
-    Raises:
-        DatasetError: it is neither.
-    """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
-    raise DatasetError(f"{where} is no whole number")
-
-
-def number_field(record: object, name: str, where: str) -> int:
-    """A field that holds a whole number, or text that spells one.
-
-    Raises:
-        DatasetError: there is no such field, or it is no whole number.
-    """
-    return number(field(record, name, object, where), f"{name!r} of {where}")
-
-
 def inside(folder: Path, *names: str) -> Path:
-    """A path in a folder from names that an annotation tells.
+    """Join names of an annotation to a path in a folder.
 
     Raises:
-        DatasetError: a name would lead out of the folder.
+        DatasetError: a name leads out of the folder.
     """
     path = folder
     for name in names:
@@ -118,10 +93,10 @@ def inside(folder: Path, *names: str) -> Path:
 
 
 def first_of(folder: Path, *names: str) -> Path:
-    """The first of some folders or files that is there.
+    """Return the first of some folders or files that exists.
 
     Raises:
-        DatasetError: none is.
+        DatasetError: none exists.
     """
     for name in names:
         if (folder / name).exists():
@@ -130,13 +105,13 @@ def first_of(folder: Path, *names: str) -> Path:
 
 
 def image_files(folder: Path) -> tuple[Path, ...]:
-    """The images of a folder by name.
+    """Return the images of a folder, sorted by name.
 
     Raises:
         DatasetError: the folder is missing, or holds none.
     """
     with reading(folder):
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
-    if not found:
+        images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
+    if not images:
         raise DatasetError(f"{folder} holds no image")
-    return tuple(found)
+    return tuple(images)

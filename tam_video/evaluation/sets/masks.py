@@ -1,7 +1,7 @@
 """Masks as public sets store them: indexed PNG, grey PNG, COCO run lengths and polygons.
 
-Every class tells the masks of one frame at a time, `masks(frame)`, as bool [objects, H, W]; so a
-clip of hours costs no more than the frames that the model saw.
+Every class returns the masks of one frame at a time, `masks(frame)`, bool [objects, H, W], so that
+long videos cost no more than the frames that the model saw.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from tam_video.errors import DatasetError, MissingDependencyError
-from tam_video.evaluation.sets.files import checked, field, read_json, reading
+from tam_video.evaluation.sets.files import read_json, reading
 from tam_video.metrics.grids import BoolArray
 from tam_video.types import ByteArray
 
@@ -29,7 +30,7 @@ class IndexedMasks:
 
     Attributes:
         paths: a picture for every frame of the video.
-        numbers: of the objects; pixels of other numbers belong to nobody.
+        numbers: of the objects; pixels of other numbers are background.
     """
 
     paths: tuple[Path, ...]
@@ -67,19 +68,19 @@ class TrackMasks:
     def masks(self, frame: int, /) -> BoolArray:
         """Bool [1, H, W]; one pixel for a frame of tracks that are never seen."""
         known = _tracks(self.file)
-        entries = [
-            checked(known.get(track), list, f"track {track} of {self.file}")
-            for track in self.tracks
-        ]
+        missing = [track for track in self.tracks if track not in known]
+        if missing:
+            raise DatasetError(f"{self.file} has no track {missing[0]}")
+        entries = [known[track] for track in self.tracks]
         if any(frame >= len(track) for track in entries):
             raise DatasetError(f"{self.file} has tracks of fewer frames than their video")
         some = next((entry for track in entries for entry in track if entry), None)
-        height, width = mask_size(some) if some else (1, 1)
-        found = np.zeros((1, height, width), np.bool_)
+        height, width = checked_size(*_runs(some).size) if some else (1, 1)
+        mask = np.zeros((1, height, width), np.bool_)
         for track in entries:
             if track[frame]:
-                found |= decode_runs(track[frame], size=(height, width))
-        return found
+                mask |= decode_runs(track[frame], size=(height, width))
+        return mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,10 @@ class ShapeMask:
 
 
 def read_labels(path: Path) -> ByteArray:
-    """uint8 [H, W]: the numbers of an indexed or grey picture.
+    """Read the numbers of an indexed or grey image, uint8 [H, W].
 
     Raises:
-        DatasetError: it is missing, damaged, too large, or has colours.
+        DatasetError: it is missing, damaged, too large, or not of 8 bits per pixel.
     """
     from PIL import Image
 
@@ -118,39 +119,42 @@ def read_labels(path: Path) -> ByteArray:
         with reading(path), Image.open(path, formats=["PNG"]) as picture:
             checked_size(picture.height, picture.width)
             if picture.mode not in _INDEXED:
-                raise DatasetError(f"{path} is no mask of 8 bits a pixel, but {picture.mode}")
+                raise DatasetError(f"{path} has the mode {picture.mode}, not 8 bits per pixel")
             return np.asarray(picture, np.uint8)
     except Image.DecompressionBombError as exc:
         raise DatasetError(f"{path} is too large") from exc
 
 
+class _Runs(BaseModel):
+    """COCO run lengths: [H, W], and lengths as numbers or text."""
+
+    model_config = ConfigDict(strict=True)
+    size: Annotated[list[int], Field(min_length=2, max_length=2)]
+    counts: list[int] | str
+
+
 def decode_runs(runs: object, *, size: tuple[int, int] | None = None) -> BoolArray:
-    """The mask of COCO run lengths.
+    """Decode a mask of COCO run lengths.
 
     Source: the mask API of cocodataset/cocoapi: columns first, background first; as text, each
-    length after the second is told by its difference from the one before the last, in groups of
-    five bits. Written anew, for the library reads on behind the end of damaged lengths.
+    length after the second is stored as its difference from the one before the last, in groups of
+    five bits. Own code, because the library reads behind the end of damaged lengths.
 
     Args:
         runs: {"size": [H, W], "counts": lengths or text}.
-        size: what it should be.
+        size: the expected size.
 
     Returns:
         bool [H, W].
 
     Raises:
-        DatasetError: it is no such mask, or of another size.
+        DatasetError: it is not such a mask, or has another size.
     """
-    height, width = mask_size(runs)
+    known = _runs(runs)
+    height, width = checked_size(*known.size)
     if size is not None and size != (height, width):
         raise DatasetError(f"a mask is {height}x{width} pixels, not {size[0]}x{size[1]}")
-    counts = runs.get("counts") if isinstance(runs, dict) else None
-    if isinstance(counts, str):
-        lengths = list(_lengths(counts))
-    elif isinstance(counts, list) and all(type(count) is int for count in counts):
-        lengths = counts
-    else:
-        raise DatasetError("a mask has no run lengths")
+    lengths = list(_lengths(known.counts)) if isinstance(known.counts, str) else known.counts
     if any(length < 0 for length in lengths) or sum(lengths) != height * width:
         raise DatasetError("the run lengths of a mask do not add up to its size")
     flat = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
@@ -158,22 +162,22 @@ def decode_runs(runs: object, *, size: tuple[int, int] | None = None) -> BoolArr
 
 
 def fill_polygons(polygons: object, height: int, width: int) -> BoolArray:
-    """Bool [H, W]: the pixels in COCO polygons, by COCO's own rule for borders.
+    """Fill COCO polygons by COCO's own rule for borders, bool [H, W].
 
     Raises:
-        DatasetError: they are no polygons.
+        DatasetError: they are not polygons.
         MissingDependencyError: pycocotools is not installed.
     """
     coco = coco_masks()
-    told = checked(polygons, list, "a segmentation")
     try:
-        corners = [np.asarray(polygon, np.float64) for polygon in told]
-    except (TypeError, ValueError) as exc:
-        raise DatasetError("a polygon holds something else than numbers") from exc
+        numbers = TypeAdapter(list[list[FiniteFloat]]).validate_python(polygons)
+    except ValidationError as exc:
+        raise DatasetError("a segmentation is not a list of polygons") from exc
+    corners = [np.array(polygon, np.float64) for polygon in numbers]
     for polygon in corners:
-        if polygon.ndim != 1 or len(polygon) < 6 or len(polygon) % 2:
+        if len(polygon) < 6 or len(polygon) % 2:
             raise DatasetError("a polygon has fewer than three corners")
-        if not np.isfinite(polygon).all() or np.abs(polygon).max() > 2 * MAX_PIXELS**0.5:
+        if np.abs(polygon).max() > 2 * MAX_PIXELS**0.5:
             raise DatasetError("a polygon lies far outside of its picture")
     if not corners:
         return np.zeros((height, width), np.bool_)
@@ -183,7 +187,7 @@ def fill_polygons(polygons: object, height: int, width: int) -> BoolArray:
 
 @lru_cache(maxsize=1)
 def coco_masks() -> Any:
-    """COCO's own mask functions.
+    """Return COCO's own mask functions.
 
     Raises:
         MissingDependencyError: pycocotools is not installed.
@@ -197,45 +201,33 @@ def coco_masks() -> Any:
     return mask
 
 
-def mask_size(runs: object) -> tuple[int, int]:
-    """(H, W) of COCO run lengths.
-
-    Raises:
-        DatasetError: they tell none, or one that no picture has.
-    """
-    size = field(runs, "size", list, "a mask")
-    if len(size) != 2:
-        raise DatasetError("a mask has no height and width")
-    return checked_size(*(checked(side, int, "a side of a mask") for side in size))
-
-
 def checked_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width of a picture.
+    """Return height and width of an image.
 
     Raises:
-        DatasetError: no picture has such a size.
+        DatasetError: the size is not valid.
     """
     if min(height, width) < 1 or height * width > MAX_PIXELS:
-        raise DatasetError(f"a mask of {height}x{width} pixels")
+        raise DatasetError(f"a mask of {height}x{width} pixels is not valid")
     return height, width
 
 
 @lru_cache(maxsize=1)
 def _tracks(file: Path) -> Mapping[str, Any]:
-    """A file of tracks, kept: it may hold a gigabyte."""
-    return checked(read_json(file), dict, str(file))
+    """Read a file of tracks, and keep it: it may be a gigabyte."""
+    return read_json(file, dict[str, list[Any]])
+
+
+def _runs(runs: object) -> _Runs:
+    try:
+        return _Runs.model_validate(runs)
+    except ValidationError as exc:
+        raise DatasetError("a mask has no valid size and run lengths") from exc
 
 
 def _lengths(text: str) -> Iterator[int]:
-    before: list[int] = [0, 0]
-    for place, length in enumerate(_groups(text)):
-        length += before[-2] if place > 2 else 0
-        before = [before[-1], length]
-        yield length
-
-
-def _groups(text: str) -> Iterator[int]:
-    """Signed numbers in groups of five bits, low ones first; bit 5 says that more follow."""
+    """Yield lengths; bit 5 of a group means that more groups follow, low ones first."""
+    lengths: list[int] = []
     value = shift = 0
     for character in text.encode("ascii", "replace"):
         bits = character - 48
@@ -243,9 +235,10 @@ def _groups(text: str) -> Iterator[int]:
             raise DatasetError("the run lengths of a mask are damaged")
         value |= (bits & 31) << shift
         shift += 5
-        if bits & 32:
-            continue
-        yield value - (1 << shift) if bits & 16 else value
-        value = shift = 0
+        if not bits & 32:
+            value -= (1 << shift) if bits & 16 else 0
+            lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+            value = shift = 0
+            yield lengths[-1]
     if shift:
         raise DatasetError("the run lengths of a mask are cut off")

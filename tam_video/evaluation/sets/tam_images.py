@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from tam_video.errors import DatasetError
 from tam_video.evaluation.clip import Score
 from tam_video.evaluation.score import AnswerTruth, WordValues
 from tam_video.evaluation.sets.base import STILL_CURVES, PublicSet, SetItem, SetQuery
-from tam_video.evaluation.sets.coco_captions import CAPTION_PROMPT
-from tam_video.evaluation.sets.files import checked, field, inside, number, number_field, read_json
+from tam_video.evaluation.sets.coco import CAPTION_PROMPT
+from tam_video.evaluation.sets.files import Integer, Record, inside, read_json, reading
 from tam_video.evaluation.sets.masks import read_labels
 from tam_video.evaluation.sets.tagging import WordTagger, load_tagger
 from tam_video.evaluation.truth import fed_places
@@ -121,50 +121,51 @@ def published_scores(
     )
 
 
+class _Category(Record):
+    id: Integer
+    name: str
+
+
+class _Image(Record):
+    id: Integer
+
+
+class _Minival(Record):
+    categories: list[_Category]
+    images: list[_Image]
+
+
 def read_coco14(query: SetQuery) -> list[SetItem]:
-    """One item an image of the minival list."""
-    file = query.folder / "annotations" / "instances_minival2014.json"
-    document = read_json(file)
-    load_tagger()  # what is missing is told before a model is loaded
-    records = field(document, "categories", list, str(file))
+    """Return one item per image of the minival list."""
+    folder = query.folder
+    document = read_json(folder / "annotations" / "instances_minival2014.json", _Minival)
+    load_tagger()  # a missing package is an error before a model is loaded
     categories = tuple(
-        (_RENAMED.get(name, name), key)
-        for name, key in (_category(record, file) for record in records)
+        (_RENAMED.get(each.name, each.name), each.id) for each in document.categories
     )
     items = []
-    for image in field(document, "images", list, str(file)):
-        name = f"{number_field(image, 'id', f'an image of {file}'):012d}"
-        truth = PublishedTruth(query.folder / "seg_label" / f"{name}.png", categories)
-        path = query.folder / "image" / f"{name}.jpg"
+    for image in document.images:
+        name = f"{image.id:012d}"
+        truth = PublishedTruth(folder / "seg_label" / f"{name}.png", categories)
+        path = folder / "image" / f"{name}.jpg"
         items.append(SetItem(name, name, path, query.question, truth))
     return items
 
 
 def read_listed(query: SetQuery) -> list[SetItem]:
-    """One item an entry of anno.json."""
+    """Return one item per entry of anno.json."""
     file = query.folder / "anno.json"
-    entries = checked(read_json(file), list, str(file))
+    entries = read_json(file, list[list[Any]])
+    form = TypeAdapter(tuple[str, Any, str, dict[str, Integer]])
     load_tagger()
     items = []
     for count, entry in enumerate(entries, start=1):
-        where = f"entry {count} of {file}"
-        told = checked(entry, list, where)
-        if len(told) < 4:
-            raise DatasetError(f"{where} is not [image, description, labels, categories]")
-        image, labels = (checked(told[place], str, where) for place in (0, 2))
-        categories = checked(told[3], dict, where).items()
-        truth = PublishedTruth(
-            inside(query.folder, labels),
-            tuple((name, number(label, where)) for name, label in categories),
-        )
+        with reading(file):
+            image, _, labels, categories = form.validate_python(entry[:4])
+        truth = PublishedTruth(inside(query.folder, labels), tuple(categories.items()))
         path = inside(query.folder, image)
         items.append(SetItem(f"{count}:{image}", image, path, query.question, truth))
     return items
-
-
-def _category(record: Any, file: Path) -> tuple[str, int]:
-    where = f"a category of {file}"
-    return field(record, "name", str, where), number_field(record, "id", where)
 
 
 def _score_published(
@@ -204,7 +205,6 @@ def _set(
         read=read_listed if listed else read_coco14,
         subsets=("all",),
         metrics=("obj_iou", "func_iou", "f1_iou", *STILL_CURVES),
-        default_metrics=("obj_iou", "func_iou", "f1_iou"),
         site="github.com/xmed-lab/TAM (formatted datasets)",
         licence="that of each source set",
         layout=layout,

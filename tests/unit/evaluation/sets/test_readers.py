@@ -192,7 +192,7 @@ def test_pickle_is_never_read(lookalikes, tmp_path):
     (folder / "refs(unc).json").rename(folder / "refs(unc).p")
     with pytest.raises(DatasetError, match="pickle") as caught:
         items_of("refcoco", folder)
-    assert "runs what it holds" in caught.value.hint
+    assert "can run code" in caught.value.hint
 
 
 def test_missing_package_is_told_when_polygons_are_listed(lookalikes, tmp_path, monkeypatch):
