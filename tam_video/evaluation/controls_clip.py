@@ -1,32 +1,27 @@
-"""One clip, its caption passed through with other frames and other weights, and worn-down answers.
+"""Measure the controls on one clip: its caption with other frames, other weights and masked cells.
 
-The true run is teacher-forced as well, so that every map of a clip is that of the same tokens.
+The true run is teacher-forced as well, so that all maps of a clip are of the same tokens. Only
+words that are true of an object count, each by the mean map of its sub-tokens.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tam_video.datasets.scene import SceneClip
-from tam_video.datasets.shapes import Split
 from tam_video.datasets.worlds import make_world
 from tam_video.evaluation.clip import CAPTION_QUESTION, ClipJob, read_back
-from tam_video.evaluation.controls_score import (
-    mismatched_ground_truth,
-    predicted_scores,
-    smoothed,
-    source_values,
-)
 from tam_video.evaluation.controls_settings import (
     CASCADE,
     NO_WEIGHTS,
     NUM_OTHER_CLIPS,
+    SPEARMAN,
     TRUE,
     ControlSettings,
     chance_of,
@@ -34,41 +29,38 @@ from tam_video.evaluation.controls_settings import (
 )
 from tam_video.evaluation.flips import measure_flips
 from tam_video.evaluation.ledger import ClipRow
-from tam_video.evaluation.score import AnswerTruth, ObjectWord
+from tam_video.evaluation.score import (
+    AnswerTruth,
+    ObjectWord,
+    WordValues,
+    clip_values,
+    score_answer,
+    word_map,
+)
 from tam_video.evaluation.truth import answer_truth, object_words, visible_slots
 from tam_video.methods import Method, make_method
-from tam_video.metrics import random_keep_masks
-from tam_video.models import GenerationOptions
+from tam_video.metrics import linear_datamodeling_score, random_keep_masks, rank_correlation
+from tam_video.metrics.grids import BoolArray
 from tam_video.models.inference import TransformersModel
 from tam_video.models.masking import blank_frames
 from tam_video.models.probing import Probe
-from tam_video.types import ByteArray, FloatArray, FrameBatch, Message, VisualLayout
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Caption:
-    """What was said about a clip, to be passed through with other frames in the same places."""
-
-    model: TransformersModel
-    batch: FrameBatch
-    answer: str
-    options: GenerationOptions
-
-    def shown(self, frames: ByteArray) -> Probe:
-        """The answer about uint8 [T, H, W, 3], at the times of the clip's own frames."""
-        batch = replace(self.batch, frames=frames)
-        ask = [Message("user", CAPTION_QUESTION)]
-        generation = self.model.generate(batch, ask, options=self.options, answer=self.answer)
-        return Probe(self.model, batch, generation)
+from tam_video.types import (
+    ByteArray,
+    Float64Array,
+    FloatArray,
+    FrameBatch,
+    Message,
+    VisualLayout,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Case:
     """A clip under measurement: its caption, the true run, and each method's maps of that run."""
 
+    model: TransformersModel
     settings: ControlSettings
     row: ClipRow
-    caption: _Caption
     true: Probe
     truth: AnswerTruth
     chance: AnswerTruth
@@ -76,19 +68,20 @@ class _Case:
     maps: Mapping[str, FloatArray]
 
     def score(self, name: str, maps: FloatArray, *, source: str) -> None:
-        """Fill in the values of a method's maps from a source, and those of chance."""
-        metrics = self.settings.metrics
+        """Store the values of a method's maps from a source, and those of chance."""
+        metrics, values = self.settings.metrics, self.row.values[name]
         original = None if source == TRUE else self.maps[name]
-        self.row.values[name] |= source_values(
-            maps, self.truth, metrics, source=source, original=original
-        )
-        self.row.values[name] |= source_values(
-            maps, self.chance, compared(metrics), source=chance_of(source)
-        )
+        values |= source_values(maps, self.truth, metrics, source=source, original=original)
+        values |= source_values(maps, self.chance, compared(metrics), source=chance_of(source))
+
+    def shown(self, frames: ByteArray) -> Probe:
+        """Pass the caption through with uint8 [T, H, W, 3], at the times of the clip's frames."""
+        (batch,) = self.true.batches
+        return _probe(self.model, self.settings, replace(batch, frames=frames), self.row.answer)
 
 
 def measure_controls(model: TransformersModel, settings: ControlSettings, job: ClipJob) -> ClipRow:
-    """Measure every asked part on one clip.
+    """Measure every part of the settings on one clip.
 
     Raises:
         TamVideoError: the clip can't be written or read, or the model or a method fails.
@@ -96,17 +89,15 @@ def measure_controls(model: TransformersModel, settings: ControlSettings, job: C
     clip = make_world(job.world, job.seed, split=settings.split)
     batch = read_back(clip, model)
     options = settings.generation_options()
-    ask = [Message("user", CAPTION_QUESTION)]
-    answer = model.generate(batch, ask, options=options).answer
+    answer = model.generate(batch, [Message("user", CAPTION_QUESTION)], options=options).answer
     methods = {name: make_method(name, seed=job.seed) for name in settings.explained}
     row = ClipRow(*job, answer, values={name: {} for name in methods}, costs={})
     if answer.strip() and set(settings.parts) != {"flips"}:
-        caption = _Caption(model, batch, answer, options)
-        true = caption.shown(batch.frames)
+        true = _probe(model, settings, batch, answer)
         truth = answer_truth(clip, batch, true.generation)
-        chance = _chance(truth, true, row, split=settings.split)
+        chance = _chance(truth, true, row, settings)
         maps = {name: method.explain(true).maps[0] for name, method in methods.items()}
-        case = _Case(settings, row, caption, true, truth, chance, methods, maps)
+        case = _Case(model, settings, row, true, truth, chance, methods, maps)
         if settings.sources:
             with _timed(row, "sources"):
                 _score_sources(case)
@@ -115,43 +106,120 @@ def measure_controls(model: TransformersModel, settings: ControlSettings, job: C
                 _score_masks(case)
     if "flips" in settings.parts:
         with _timed(row, "flips"):
-            found = measure_flips(
-                model,
-                clip,
-                batch,
-                methods=methods,
-                options=options,
-                steps=settings.steps,
-                seed=job.seed,
-            )
-            for name, group, area in found:
+            flips = measure_flips(model, clip, batch, methods=methods, settings=settings, job=job)
+            for name, group, area in flips:
                 row.values[name][f"{group}:area"] = round(area, 6)
     return row
 
 
+def source_values(
+    maps: FloatArray,
+    truth: AnswerTruth,
+    metrics: Sequence[str],
+    *,
+    source: str,
+    original: FloatArray | None = None,
+) -> dict[str, float | None]:
+    """Score the maps that a method has from one source.
+
+    Args:
+        maps: float32 [M, t, h, w], one map per token.
+        truth: of the clip itself, whatever was shown.
+        metrics: names of `CONTROL_METRICS`.
+        source: the first part of the values' names.
+        original: float32 [M, t, h, w], the method's true maps; adds the Spearman correlation with
+            them.
+
+    Returns:
+        "SOURCE:METRIC" -> mean over the words, None where no word has a value.
+    """
+    values, names = score_answer(maps, truth, metrics), list(metrics)
+    if original is not None:
+        names.append(SPEARMAN)
+        values[SPEARMAN] = [
+            rank_correlation(word_map(original, word), word_map(maps, word))
+            for word in _true_words(truth)
+        ]
+    return _named(values, names, source=source)
+
+
+def predicted_scores(
+    maps: FloatArray,
+    truth: AnswerTruth,
+    keep: BoolArray,
+    log_probabilities: Float64Array,
+    *,
+    first_token: int,
+    source: str,
+) -> dict[str, float | None]:
+    """Compute the LDS of a clip: the mean over its words, the span of a word being its tokens.
+
+    Args:
+        maps: float32 [M, t, h, w].
+        truth: which tokens are words that are true of an object.
+        keep: bool [m, t, h, w].
+        log_probabilities: float64 [m, J] of the answer's tokens on the masked videos.
+        first_token: index of the answer's first token along M.
+        source: the first part of the value's name.
+    """
+    scores = []
+    for word in _true_words(truth):
+        tokens = [index - first_token for index in word.token_indices]
+        span = log_probabilities[:, tokens].sum(axis=1)
+        scores.append(linear_datamodeling_score(keep, word_map(maps, word), span))
+    return _named({"lds": scores}, ["lds"], source=source)
+
+
+def mismatched_ground_truth(
+    truth: AnswerTruth, others: Sequence[Sequence[ObjectWord]], *, seed: int
+) -> AnswerTruth:
+    """Return a ground truth that is unrelated to the clip, which gives the score of chance.
+
+    Args:
+        truth: the clip's own.
+        others: for each other clip, the object words of its objects on the same grid.
+        seed: of the draw.
+
+    Returns:
+        For every word that is true of an object, and every other clip where an object is visible,
+        the word's tokens with the masks of one word of that clip.
+    """
+    rng = np.random.default_rng(seed)
+    objects = []
+    for word in _true_words(truth):
+        for words in others:
+            visible = [other for other in words if other.cells.any()]
+            if visible:
+                other = visible[int(rng.integers(len(visible)))]
+                objects.append(replace(other, token_indices=word.token_indices, words=word.words))
+    return replace(truth, objects=tuple(objects), function_words=())
+
+
+def smoothed(maps: FloatArray) -> FloatArray:
+    """Replace every slot of maps [M, t, h, w] by the mean over all slots."""
+    return np.broadcast_to(maps.mean(axis=1, keepdims=True), maps.shape)
+
+
 def other_frames(frames: ByteArray, swapped: ByteArray, *, seed: int) -> dict[str, ByteArray]:
-    """What is shown instead of a clip's frames.
+    """Return what is shown instead of a clip's frames: "swapped", "shuffled" and "blank".
 
     Args:
         frames: uint8 [T, H, W, 3] of the clip.
         swapped: uint8 [T, H, W, 3] of another one.
-        seed: of the order of the shuffled frames. Every order is as likely, the true one among
-            them: a pair of slots is then turned round as often as not, and temporal AUC is 0.5.
-
-    Returns:
-        The frames of "swapped", "shuffled" and "blank".
+        seed: of the order of the shuffled frames. Every order is equally likely, the true one
+            included: two slots are then in reverse order half of the time, and temporal AUC is 0.5.
     """
     order = np.random.default_rng(seed).permutation(len(frames))
     return {"swapped": swapped, "shuffled": frames[order], "blank": blank_frames(frames, "mean")}
 
 
 def described(clip: SceneClip, batch: FrameBatch, layout: VisualLayout) -> tuple[ObjectWord, ...]:
-    """What the colour and the shape word for each object of a clip would point at.
+    """Return the colour and the shape word of each object of a clip with their masks.
 
     Args:
         clip: the clip.
-        batch: tells which of its frames are seen; their pixels are not looked at.
-        layout: where the cells lie.
+        batch: gives the frame indices; its pixels are not used.
+        layout: the grid.
     """
     named = [
         ((), np.array([word in (item.color, item.shape) for item in clip.objects]))
@@ -162,19 +230,28 @@ def described(clip: SceneClip, batch: FrameBatch, layout: VisualLayout) -> tuple
     return object_words(clip, batch, layout, named=named, visible=visible)
 
 
-def _chance(truth: AnswerTruth, true: Probe, row: ClipRow, *, split: Split) -> AnswerTruth:
-    """The truth of chance: of clips that no control shows."""
+def _probe(
+    model: TransformersModel, settings: ControlSettings, batch: FrameBatch, answer: str
+) -> Probe:
+    turns, options = [Message("user", CAPTION_QUESTION)], settings.generation_options()
+    return Probe(model, batch, model.generate(batch, turns, options=options, answer=answer))
+
+
+def _chance(
+    truth: AnswerTruth, true: Probe, row: ClipRow, settings: ControlSettings
+) -> AnswerTruth:
+    """Return the ground truth of chance, from clips that no control shows."""
     (batch,), (layout,) = true.batches, true.generation.layouts
     first = row.seed + 2
     others = [
-        described(make_world(row.world, seed, split=split), batch, layout)
+        described(make_world(row.world, seed, split=settings.split), batch, layout)
         for seed in range(first, first + NUM_OTHER_CLIPS)
     ]
     return mismatched_ground_truth(truth, others, seed=row.seed)
 
 
 def _score_sources(case: _Case) -> None:
-    """Fill in the values of every source; methods of chance have the true run alone."""
+    """Store the values of every source; methods of chance have the true run alone."""
     for name, own in case.maps.items():
         case.score(name, own, source=TRUE)
         if name in case.settings.methods and "smoothed" in case.settings.sources:
@@ -186,24 +263,24 @@ def _score_sources(case: _Case) -> None:
 
 
 def _controls(case: _Case) -> Generator[tuple[str, Probe], None, None]:
-    """Yield sources and probes; a probe is good until the next one is asked for."""
-    row, caption, asked = case.row, case.caption, case.settings.sources
-    if "swapped" in asked:
-        other = make_world(row.world, row.seed + 1, split=case.settings.split)
-        swapped = read_back(other, caption.model).frames
-        shown = other_frames(caption.batch.frames, swapped, seed=row.seed)
+    """Yield sources and probes; a probe is valid until the next one is requested."""
+    row, settings, model = case.row, case.settings, case.model
+    if "swapped" in settings.sources:
+        other = make_world(row.world, row.seed + 1, split=settings.split)
+        swapped = read_back(other, model).frames
+        shown = other_frames(case.true.batches[0].frames, swapped, seed=row.seed)
         for source, frames in shown.items():
-            yield source, caption.shown(frames)
-    layers = caption.model.num_layers
-    stages = {name: math.ceil(share * layers) for name, share in CASCADE.items()}
+            yield source, case.shown(frames)
+    stages = {name: math.ceil(share * model.num_layers) for name, share in CASCADE.items()}
+    options = settings.generation_options()
     for source, count in {**stages, NO_WEIGHTS: None}.items():
-        if source in asked:
-            with case.true.randomised(count, seed=row.seed, options=caption.options) as probe:
+        if source in settings.sources:
+            with case.true.randomised(count, seed=row.seed, options=options) as probe:
                 yield source, probe
 
 
 def _score_masks(case: _Case) -> None:
-    """Fill in the linear datamodeling score of every method, all on the same masks."""
+    """Store the linear datamodeling score of every method, all on the same masks."""
     generation, settings = case.true.generation, case.settings
     keep = random_keep_masks(
         settings.masks,
@@ -220,6 +297,14 @@ def _score_masks(case: _Case) -> None:
 
 @contextmanager
 def _timed(row: ClipRow, part: str) -> Iterator[None]:
-    began = time.perf_counter()
+    start = time.perf_counter()
     yield
-    row.costs[part] = {"seconds": round(time.perf_counter() - began, 4)}
+    row.costs[part] = {"seconds": round(time.perf_counter() - start, 4)}
+
+
+def _true_words(truth: AnswerTruth) -> Iterator[ObjectWord]:
+    return (word for word in truth.objects if word.cells.any())
+
+
+def _named(values: WordValues, names: Sequence[str], *, source: str) -> dict[str, float | None]:
+    return {f"{source}:{name}": value for name, value in clip_values([values], names).items()}

@@ -1,4 +1,4 @@
-"""One item of a public set: shown, asked, and measured as a clip is."""
+"""Measure one item of a public set, as a clip is measured."""
 
 from __future__ import annotations
 
@@ -8,15 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from tam_video.datasets.questions import ShapeQuestion
-from tam_video.evaluation.clip import (
-    ClipJob,
-    MaskedScorer,
-    Said,
-    is_empty,
-    measure_answers,
-)
-from tam_video.evaluation.flips import Opposite, Turns, first_flip, group_of, opposite_of
+from tam_video.evaluation.clip import Answer, ClipJob, is_empty, measure_answers
+from tam_video.evaluation.flips import Flipped, first_flip, group_of, opposite_scorer
 from tam_video.evaluation.ledger import ClipRow
 from tam_video.evaluation.score import FLIP_METRICS, AnswerTruth, WordValues, explained_map
 from tam_video.evaluation.sets.base import Frames, SetItem, Visual
@@ -44,29 +37,28 @@ def measure_item(model: TransformersModel, settings: SetSettings, job: ClipJob) 
     public = public_set(settings.dataset)
     with public.hinted():
         batch = read_visual(item.visual, model, num_frames=settings.num_frames)
-        options = settings.generation_options()
-        ask = [Message("user", item.question)]
-        generation = model.generate(batch, ask, options=options, answer=item.answer)
+        turns, options = [Message("user", item.question)], settings.generation_options()
+        generation = model.generate(batch, turns, options=options, answer=item.answer)
         row = ClipRow(
             *job, generation.answer, values={}, costs={}, item=item.name, source=item.source
         )
-        said = []
+        answers = []
         if not is_empty(generation):
             truth, score = item.truth.of(batch, generation)
-            one = Said(Probe(model, batch, generation), truth, score)
-            said = [_with_flips(one, model, settings, item)]
-    return measure_answers(said, settings, row, counts_words=public.pools_words)
+            answer = Answer(Probe(model, batch, generation), truth, score)
+            answers = [_with_flips(answer, settings, item)]
+    return measure_answers(answers, settings, row, counts_words=public.pools_words)
 
 
 def read_visual(
     visual: Visual, model: TransformersModel, *, num_frames: int | None = None
 ) -> FrameBatch:
-    """The frames that are shown of a video, or the one of an image.
+    """Read the sampled frames of a video, or the one of an image.
 
     Args:
         visual: the files.
-        model: whose own rule samples where nothing is asked.
-        num_frames: so many evenly spread frames, or all where there are fewer.
+        model: samples by its own rule where there is no `num_frames`.
+        num_frames: number of evenly spread frames; all of a shorter video.
 
     Raises:
         InputError: it can't be read.
@@ -83,7 +75,7 @@ def read_visual(
 
 
 def open_visual(visual: Visual) -> VideoReader:
-    """A reader of a file, or of files that are frames.
+    """Open a file, or image files that are frames.
 
     Raises:
         InputError: it can't be opened.
@@ -93,22 +85,15 @@ def open_visual(visual: Visual) -> VideoReader:
     return open_video(visual)
 
 
-def _with_flips(said: Said, model: TransformersModel, settings: SetSettings, item: SetItem) -> Said:
-    """The answer, a wrong yes or no also with progressive deletion until it flips."""
+def _with_flips(answer: Answer, settings: SetSettings, item: SetItem) -> Answer:
+    """Add the flip metrics to a wrong yes or no."""
     if not isinstance(item.truth, YesNoTruth) or not FLIP_METRICS.intersection(settings.metrics):
-        return said
-    answer, probe = said.probe.generation.answer, said.probe
-    asked = ShapeQuestion("presence", item.question, "", is_negative=not item.truth.is_there)
-    opposite = opposite_of(answer)
-    if group_of(asked, answer) not in WRONG or opposite is None:
-        return said
-    ask, options = [Message("user", item.question)], settings.generation_options()
-    other = model.generate(probe.batches, ask, options=options, answer=opposite)
-    turns = Opposite(
-        MaskedScorer(probe, "mean", [0]),
-        MaskedScorer(Probe(model, probe.batches, other), "mean", [0]),
-    )
-    return replace(said, score=partial(_score_flip, turns=turns, steps=settings.steps))
+        return answer
+    probe = answer.probe
+    if group_of(probe.generation.answer, is_there=item.truth.is_there) not in WRONG:
+        return answer
+    flipped = opposite_scorer(probe, item.question, settings)
+    return replace(answer, score=partial(_score_flip, flipped=flipped, steps=settings.steps))
 
 
 def _score_flip(
@@ -117,13 +102,13 @@ def _score_flip(
     metrics: Iterable[str],
     /,
     *,
-    turns: Turns,
+    flipped: Flipped,
     steps: int,
 ) -> WordValues:
-    """Flip area of a wrong answer, cells deleted in the order of the map of its yes or no."""
+    """Return the flip area of a wrong answer, deleted in the order of the map of its yes or no."""
     heat = explained_map(maps, truth)
     if heat is None:
         return {}
-    area = np.array([first_flip(heat, turns, steps=steps)])
-    found = {"amcr": average_minimal_correction(area), "csr": correction_success_rate(area)}
-    return {name: [found[name]] for name in metrics if name in found}
+    area = np.array([first_flip(heat, flipped, steps=steps)])
+    values = {"amcr": average_minimal_correction(area), "csr": correction_success_rate(area)}
+    return {name: [values[name]] for name in metrics if name in values}

@@ -19,7 +19,7 @@ def turns_without(cell):
 
 @pytest.mark.parametrize(("cell", "area", "within"), [(9, 0.1, 1.0), (8, 0.2, 0.0), (0, 1.0, 0.0)])
 def test_flip_area_is_what_was_deleted_when_the_answer_turned(cell, area, within):
-    score = partial(_score_flip, turns=turns_without(cell), steps=10)
+    score = partial(_score_flip, flipped=turns_without(cell), steps=10)
     assert score(MAPS, TRUTH, ["amcr", "csr", "viou"]) == {
         "amcr": [pytest.approx(area)],
         "csr": [within],
@@ -27,13 +27,13 @@ def test_flip_area_is_what_was_deleted_when_the_answer_turned(cell, area, within
 
 
 def test_answer_that_never_turns_has_the_whole_area():
-    score = partial(_score_flip, turns=lambda keep: np.zeros(len(keep), bool), steps=10)
+    score = partial(_score_flip, flipped=lambda keep: np.zeros(len(keep), bool), steps=10)
     assert score(MAPS, TRUTH, ["amcr", "csr"]) == {"amcr": [1.0], "csr": [0.0]}
 
 
 def test_answer_without_yes_or_no_has_no_value():
     truth = AnswerTruth((), (), ((0,),), explained=())
-    assert _score_flip(MAPS, truth, ["amcr"], turns=turns_without(0), steps=10) == {}
+    assert _score_flip(MAPS, truth, ["amcr"], flipped=turns_without(0), steps=10) == {}
 
 
 def test_folders_of_frames_and_files_are_opened_alike(lookalikes):

@@ -7,9 +7,10 @@ from scipy.stats import spearmanr
 
 from tam_video.datasets.cells import cell_masks
 from tam_video.datasets.worlds import WORLDS, make_world
-from tam_video.evaluation.controls_clip import described, other_frames
-from tam_video.evaluation.controls_score import (
+from tam_video.evaluation.controls_clip import (
+    described,
     mismatched_ground_truth,
+    other_frames,
     predicted_scores,
     smoothed,
     source_values,
@@ -93,7 +94,7 @@ def test_mismatched_ground_truth_takes_the_tokens_of_true_words_and_the_masks_of
         np.testing.assert_array_equal(ours.cells, theirs.cells)
 
 
-def test_foretold_is_the_mean_over_words_of_a_reference_implementation():
+def test_predicted_score_is_the_mean_over_words_of_a_reference_implementation():
     words, maps = (a_word(5), a_word(6, 7)), some_maps(8)
     rng = np.random.default_rng(3)
     keep, measured = rng.random((9, *SHAPE)) < 0.5, rng.normal(size=(9, 3))
