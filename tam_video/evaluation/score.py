@@ -1,8 +1,7 @@
-"""Maps and masks of one answer to metric values.
+"""Compute metric values from the maps and masks of one answer.
 
 Owns: which words count for which metric, and how the values of words become that of a clip. What a
-metric means is in `metrics`; where masks come from is in `truth`. Pure: numpy in, plain numbers
-out.
+metric means is in `metrics`; where masks come from is in `truth`.
 """
 
 from __future__ import annotations
@@ -89,25 +88,25 @@ CURVES: Mapping[str, tuple[MaskMode, OrderKind]] = {
     "deletion_space": ("deletion", "spatial"),
     "deletion_time": ("deletion", "slot"),
 }
-"""What is done along a curve, and what is shown or hidden together."""
+"""Mode of a curve, and which cells are shown or hidden together."""
 TEMPORAL_METRICS = frozenset({"temporal_energy", "tiou", "iop"})
 CURVE_METRICS = frozenset(CURVES)
 FLIP_METRICS = frozenset({"amcr", "csr"})
-"""How soon a wrong yes or no turns right; means over wrong answers."""
+"""How soon a wrong yes or no flips; means over wrong answers."""
 ANSWER_METRICS: tuple[str, ...] = tuple(name for name in METRICS if name not in FLIP_METRICS)
 DEFAULT_METRICS: tuple[str, ...] = tuple(n for n in ANSWER_METRICS if n not in CURVE_METRICS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectWord:
-    """A word or phrase that names objects, and where and when those objects are.
+    """A word or phrase that names objects, and the position of these objects in space and time.
 
     Attributes:
         token_indices: its tokens, counted along M.
         cells: bool [t, h, w], the cells of its objects; all False where it is true of none.
         pixels: bool [T, H, W], their pixels in the frames that fed a slot.
-        visible: bool [t], the slots in which one of them is seen.
-        words: of a phrase, the tokens of each word that carries its meaning.
+        visible: bool [t], the slots in which one of them is visible.
+        words: of a phrase, the tokens of each content word.
     """
 
     token_indices: tuple[int, ...]
@@ -123,7 +122,7 @@ class ObjectWord:
 
     @property
     def moves(self) -> bool:
-        """Whether it shares at most half of its first and last seen cells, taken together."""
+        """Whether its first and last visible cells have an IoU of one half at most."""
         seen = np.flatnonzero(self.cells.any(axis=(1, 2)))
         if len(seen) < 2:
             return False
@@ -132,20 +131,20 @@ class ObjectWord:
 
     @property
     def is_there(self) -> bool:
-        """Whether one of its objects is seen, were it too small to be half of a cell."""
+        """Whether one of its objects is visible, even if it is too small for a cell."""
         return bool(self.cells.any() or self.pixels.any())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnswerTruth:
-    """What the words of one answer should point at.
+    """Ground truth of the words of one answer.
 
     Attributes:
-        objects: its colour and shape words in order, those that are true of no object too.
+        objects: its object words in order, including those that are true of no object.
         function_words: the tokens of each function word, counted along M.
         frame_slots: for each slot, which of the T frames of `pixels` fed it.
-        explained: the tokens of each word that insertion and deletion are about; None for the words
-            that are true of an object.
+        explained: the tokens of each word whose probability insertion and deletion measure; None
+            for the words that are true of an object.
     """
 
     objects: tuple[ObjectWord, ...]
@@ -162,18 +161,18 @@ class AnswerTruth:
 
 
 def measured_names(metrics: Iterable[str]) -> tuple[str, ...]:
-    """The metrics that a clip is measured for, in the order of `METRICS`.
+    """Return the metrics that are measured on a clip, in the order of `METRICS`.
 
-    F1-IoU is a figure of the whole set: a clip gives the two that it is made of.
+    F1-IoU is a figure of all clips: a clip gives its two parts.
     """
-    asked = set(metrics)
-    if "f1_iou" in asked:
-        asked = asked - {"f1_iou"} | {"obj_iou", "func_iou"}
-    return tuple(name for name in METRICS if name in asked)
+    names = set(metrics)
+    if "f1_iou" in names:
+        names = names - {"f1_iou"} | {"obj_iou", "func_iou"}
+    return tuple(name for name in METRICS if name in names)
 
 
 def word_map(maps: FloatArray, word: ObjectWord) -> FloatArray:
-    """float32 [t, h, w]: the mean of the maps [M, t, h, w] of a word's sub-tokens.
+    """Return the mean map of a word's sub-tokens, float32 [t, h, w], from maps [M, t, h, w].
 
     The map of a phrase is the mean over its words.
     """
@@ -181,7 +180,7 @@ def word_map(maps: FloatArray, word: ObjectWord) -> FloatArray:
 
 
 def mean_map(maps: FloatArray, words: Sequence[tuple[int, ...]]) -> FloatArray:
-    """float32 [t, h, w]: the mean over words of the mean over the tokens of each.
+    """Return the mean over words of the mean over the tokens of each, float32 [t, h, w].
 
     Args:
         maps: float32 [M, t, h, w].
@@ -192,17 +191,17 @@ def mean_map(maps: FloatArray, words: Sequence[tuple[int, ...]]) -> FloatArray:
 
 
 def score_answer(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -> WordValues:
-    """Values of every word of an answer, for all metrics but the curves.
+    """Compute the values of every word of an answer, for all metrics but the curves.
 
     Args:
         maps: float32 [M, t, h, w], one map per token.
-        truth: what the words should point at.
-        metrics: names of `METRICS`; the curves and F1-IoU among them are passed over.
+        truth: ground truth of the words.
+        metrics: names of `METRICS`; curves and F1-IoU are ignored.
 
     Returns:
         For each metric one value per word that counts: words that are true of an object; for
-        temporal metrics those whose objects are seen during a part of the clip only; for Func-IoU
-        the function words. Values may be NaN.
+        temporal metrics those whose objects are visible in one part of the clip; for Func-IoU the
+        function words. Values may be NaN.
 
     Raises:
         ValueError: maps and masks do not fit, or a map is not finite.
@@ -219,18 +218,17 @@ def score_answer(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -
             values.setdefault("viou_moving", []).append(volume_iou(heat, word.cells))
         if "jf" in names and word.is_there:
             values.setdefault("jf", []).append(_segmentation(heat, word, truth))
-    for name, found in score_times(maps, truth, names).items():
-        values.setdefault(name, []).extend(found)
-    return {name: found for name, found in values.items() if name in names}
+    values |= score_times(maps, truth, names)
+    return {name: values[name] for name in values if name in names}
 
 
 def score_times(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -> WordValues:
-    """The temporal metrics alone, of the words whose objects come or go.
+    """Compute only the temporal metrics, of the words whose objects appear or disappear.
 
     Args:
         maps: float32 [M, t, h, w].
-        truth: what the words should point at.
-        metrics: names; those of `TEMPORAL_METRICS` among them are measured.
+        truth: ground truth of the words.
+        metrics: names; those in `TEMPORAL_METRICS` are computed.
     """
     names = set(metrics) & TEMPORAL_METRICS
     values: WordValues = {}
@@ -240,72 +238,54 @@ def score_times(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) ->
             continue
         heat = word_map(maps, word)
         predicted = otsu_span(slot_energy(heat))
-        found = {
+        scores = {
             "temporal_energy": temporal_energy(heat, word.visible),
             "tiou": temporal_iou(predicted, span),
             "iop": intersection_over_prediction(predicted, span),
         }
         for name in names:
-            values.setdefault(name, []).append(found[name])
+            values.setdefault(name, []).append(scores[name])
     return values
 
 
-def clip_values(parts: Iterable[WordValues], metrics: Iterable[str]) -> dict[str, float | None]:
-    """The value of a clip: the mean over its words, of all answers together.
+def clip_values(parts: Sequence[WordValues], metrics: Iterable[str]) -> dict[str, float | None]:
+    """Return the values of a clip: means over its words that are not NaN, of all answers together.
 
     Args:
-        parts: what `score_answer` and `score_times` gave.
-        metrics: names to tell.
-
-    Returns:
-        For each name the mean over the words that are not NaN; None where there is no such word.
+        parts: results of `score_answer` and `score_times`.
+        metrics: names of the result; None where no word has a value.
     """
-    told = list(parts)
-    means: dict[str, float | None] = {}
-    for name in metrics:
-        values = np.array([value for part in told for value in part.get(name, ())], np.float64)
-        values = values[~np.isnan(values)]
-        means[name] = round(float(values.mean()), 6) if len(values) else None
-    return means
-
-
-def word_counts(parts: Iterable[WordValues], metrics: Iterable[str]) -> dict[str, int]:
-    """For each metric, how many values that are not NaN `clip_values` takes the mean of."""
-    told = list(parts)
+    known = {name: _known_values(parts, name) for name in metrics}
     return {
-        name: sum(not np.isnan(value) for part in told for value in part.get(name, ()))
-        for name in metrics
+        name: round(float(np.mean(values)), 6) if values else None for name, values in known.items()
     }
 
 
+def word_counts(parts: Sequence[WordValues], metrics: Iterable[str]) -> dict[str, int]:
+    """Return for each metric the number of words that `clip_values` averages."""
+    return {name: len(_known_values(parts, name)) for name in metrics}
+
+
 def visible_span(visible: BoolArray) -> tuple[int, int] | None:
-    """(start, end) in slots, half open, of what is seen during one part of the clip.
+    """Return (start, end) in slots, half open, of the one part in which an object is visible.
 
-    Args:
-        visible: bool [t].
-
-    Returns:
-        None for what is never or always seen, or seen several times: it has no interval to find.
+    None for bool [t] that is never or always True, or True in several parts.
     """
-    seen = np.flatnonzero(visible)
-    if not len(seen) or len(seen) == len(visible):
+    slots = np.flatnonzero(visible)
+    if not len(slots) or len(slots) == len(visible):
         return None
-    start, end = int(seen[0]), int(seen[-1]) + 1
-    return (start, end) if end - start == len(seen) else None
+    start, end = int(slots[0]), int(slots[-1]) + 1
+    return (start, end) if end - start == len(slots) else None
 
 
 def explained_map(maps: FloatArray, truth: AnswerTruth) -> FloatArray | None:
-    """float32 [t, h, w]: the mean map of the explained words, for the curves.
-
-    Returns:
-        None where there is no such word.
-    """
+    """Return the mean map of the explained words, float32 [t, h, w]; None without such words."""
     words = truth.explained_words
     return mean_map(maps, words) if words else None
 
 
 def explained_tokens(truth: AnswerTruth) -> list[int]:
-    """The tokens of those words, counted along M."""
+    """Return the tokens of the explained words, counted along M."""
     return [index for tokens in truth.explained_words for index in tokens]
 
 
@@ -320,7 +300,7 @@ _PLACE_SCORES: Mapping[str, Callable[[FloatArray, ObjectWord], float]] = {
 
 
 def _answer_values(maps: FloatArray, truth: AnswerTruth) -> WordValues:
-    """Obj-IoU and Func-IoU, each word by the mean of its sub-tokens."""
+    """Compute Obj-IoU and Func-IoU, each word by the mean of its sub-tokens."""
     nouns = [Noun(maps[list(word.token_indices)], word.cells) for word in truth.objects]
     scores = answer_iou(nouns, [maps[list(indices)] for indices in truth.function_words])
     return {
@@ -330,7 +310,12 @@ def _answer_values(maps: FloatArray, truth: AnswerTruth) -> WordValues:
 
 
 def _segmentation(heat: FloatArray, word: ObjectWord, truth: AnswerTruth) -> float:
-    """J&F in pixels, the map cut at one Otsu threshold of the whole volume."""
+    """Compute J&F in pixels, the map cut at one Otsu threshold of the whole volume."""
     num_frames, height, width = word.pixels.shape
     shown = resize_map(heat, (num_frames, height, width), frame_slots=truth.frame_slots)
     return j_and_f(np.asarray(shown > otsu_threshold(shown)), word.pixels).j_and_f
+
+
+def _known_values(parts: Sequence[WordValues], metric: str) -> list[float]:
+    values = (value for part in parts for value in part.get(metric, ()))
+    return [value for value in values if not np.isnan(value)]

@@ -1,7 +1,7 @@
-"""What the words of an answer should point at.
+"""Ground truth of the words of an answer.
 
-Owns: which words name objects of a clip of shapes, and masks of any clip on the model's cells and
-on the pixels under them.
+Owns: which words name objects of a clip of shapes, and the masks of any clip on the model's cells
+and on the pixels under them.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from tam_video.tam import join_words
 from tam_video.types import FrameBatch, Generation, IntArray, View, VisualLayout, Word
 
 NamedObjects: TypeAlias = tuple[tuple[tuple[int, ...], ...], BoolArray]
-"""The tokens of each word of a name, counted along M, and bool [objects]: which ones it names."""
+"""Tokens of each word of a name, counted along M, and which objects it names, bool [objects]."""
 
 
 def answer_truth(clip: SceneClip, batch: FrameBatch, generation: Generation) -> AnswerTruth:
-    """Masks for every colour and shape word of an answer, and its function words.
+    """Return masks for every colour and shape word of an answer, and its function words.
 
-    A word that several objects share points at all of them; one that is true of none has empty
-    masks.
+    A word that several objects share has the masks of all of them; one that is true of none has
+    empty masks.
 
     Args:
-        clip: the clip that was shown, as the one input.
-        batch: the frames of it that the model saw.
-        generation: what it said.
+        clip: the clip that was shown, as the only input.
+        batch: its frames that the model saw.
+        generation: the answer.
     """
     layout = generation.layouts[0]
     words = join_words(generation.tokens)
@@ -42,7 +42,7 @@ def answer_truth(clip: SceneClip, batch: FrameBatch, generation: Generation) -> 
     return AnswerTruth(
         objects=object_words(clip, batch, layout, named=named, visible=visible),
         function_words=function_words(words),
-        frame_slots=fed_places(layout),
+        frame_slots=frame_positions(layout),
     )
 
 
@@ -54,14 +54,14 @@ def object_words(
     named: Sequence[NamedObjects],
     visible: BoolArray,
 ) -> tuple[ObjectWord, ...]:
-    """Masks for every name, on the cells and on the pixels under them.
+    """Return masks for every name, on the cells and on the pixels under them.
 
     Args:
-        clip: tells the masks of the source's frames.
-        batch: the frames of it that the model saw.
-        layout: where the cells lie.
+        clip: gives the masks of the source's frames.
+        batch: its frames that the model saw.
+        layout: the grid.
         named: which objects each name is true of; one that is true of none gets empty masks.
-        visible: bool [objects, t], the slots in which each object is seen.
+        visible: bool [objects, t], the slots in which each object is visible.
     """
     if not named:
         return ()
@@ -81,50 +81,50 @@ def object_words(
 
 
 def function_words(words: Sequence[Word]) -> tuple[tuple[int, ...], ...]:
-    """The tokens of each function word of an answer."""
+    """Return the tokens of each function word of an answer."""
     return tuple(word.token_indices for word in words if is_function_word(word))
 
 
-def fed_places(layout: VisualLayout) -> tuple[tuple[int, ...], ...]:
-    """For each slot, the places of its frames among the frames that fed any slot."""
-    place = {frame: number for number, frame in enumerate(_fed_frames(layout))}
-    return tuple(tuple(place[frame] for frame in frames) for frames in layout.frame_slots)
+def frame_positions(layout: VisualLayout) -> tuple[tuple[int, ...], ...]:
+    """Return for each slot the indices of its frames among the frames that fed any slot."""
+    index = {frame: number for number, frame in enumerate(_fed_frames(layout))}
+    return tuple(tuple(index[frame] for frame in frames) for frames in layout.frame_slots)
 
 
 def names_object(word: Word) -> bool:
-    """Whether a word is one of the world's colours or shapes."""
+    """Return whether a word is one of the world's colours or shapes."""
     return word.text.casefold() in COLORS or word.text.casefold() in SHAPES
 
 
 def is_function_word(word: Word) -> bool:
-    """Whether a word is a function word; punctuation is none."""
+    """Return whether a word is a function word, which punctuation is not."""
     return not word.is_content and any(map(str.isalnum, word.text))
 
 
 def visible_slots(clip: SceneClip, slots: tuple[tuple[int, ...], ...]) -> BoolArray:
-    """Bool [objects, t]: whether an object is seen in one of the source frames of a slot."""
+    """Return whether an object is visible in a source frame of a slot, bool [objects, t]."""
     return np.array(
         [[any(map(item.is_visible, frames)) for frames in slots] for item in clip.objects],
         dtype=np.bool_,
     ).reshape(len(clip.objects), len(slots))
 
 
-def seen_slots(clip: MaskedClip, slots: tuple[tuple[int, ...], ...]) -> BoolArray:
-    """Bool [objects, t]: whether a pixel of an object is seen in a source frame of a slot."""
-    seen = [
+def visible_slots_of_masks(clip: MaskedClip, slots: tuple[tuple[int, ...], ...]) -> BoolArray:
+    """Return whether a pixel of an object is visible in a slot, bool [objects, t]."""
+    visible = [
         np.logical_or.reduce([clip.masks(frame).any(axis=(1, 2)) for frame in frames])
         for frames in slots
     ]
-    return np.stack(seen, axis=1)
+    return np.stack(visible, axis=1)
 
 
 def view_masks(clip: MaskedClip, indices: IntArray, view: View) -> BoolArray:
-    """Masks of the part of the picture that the cells cover, padding around it empty.
+    """Return masks of the part of the image that the cells cover, padding around it empty.
 
     Args:
         clip: the clip.
-        indices: int64 [T], numbers of its frames.
-        view: that part, rounded to whole pixels.
+        indices: int64 [T], indices of its frames.
+        view: that part, rounded to pixels.
 
     Returns:
         bool [objects, T, H, W].
@@ -141,11 +141,11 @@ def view_masks(clip: MaskedClip, indices: IntArray, view: View) -> BoolArray:
 
 
 def _named_by(word: Word, clip: SceneClip) -> BoolArray:
-    """Bool [objects]: whether a word is the colour or shape of each object."""
+    """Return whether a word is the colour or shape of each object, bool [objects]."""
     form = word.text.casefold()
     return np.array([form in (item.color, item.shape) for item in clip.objects], np.bool_)
 
 
 def _fed_frames(layout: VisualLayout) -> list[int]:
-    """The frames that fed a slot, ascending."""
+    """Return the frames that fed a slot, ascending."""
     return sorted({frame for frames in layout.frame_slots for frame in frames})

@@ -1,13 +1,10 @@
-"""Whether a word of an answer names a category.
-
-Owns: a rule for English plurals that needs no dictionary.
-"""
+"""Match words of an answer with categories, by English plural rules without a dictionary."""
 
 from __future__ import annotations
 
 import re
 
-# Endings of nouns and what stands for them in the singular: WordNet's rules of detachment.
+# Plural endings and their singular: WordNet's rules of detachment.
 _ENDINGS = (
     ("s", ""),
     ("ses", "s"),
@@ -33,18 +30,18 @@ _BETWEEN = re.compile(r"[\s_/-]+")
 
 
 def names_category(word: str, category: str) -> bool:
-    """Whether a word is one of a category's words, in the singular or the plural.
+    """Return whether a word is one of a category's words, in the singular or the plural.
 
     Args:
-        word: of an answer, as it stands there.
-        category: in words that spaces, hyphens or underscores part ("paraglide-kite").
+        word: word of an answer.
+        category: words separated by spaces, hyphens or underscores ("paraglide-kite").
     """
     forms = noun_forms(word)
     return any(forms & noun_forms(part) for part in _BETWEEN.split(category) if part)
 
 
 def noun_forms(word: str) -> frozenset[str]:
-    """The word, and what it may be the plural of."""
+    """Return the word and its possible singulars."""
     own = word.casefold().replace("-", "")
     if own in _IRREGULAR:
         return frozenset({own, _IRREGULAR[own]})

@@ -1,7 +1,6 @@
-"""Nouns and function words as the public TAM evaluation tells them: by NLTK, word by word.
+"""Tag nouns and function words as the public TAM evaluation does: by NLTK, word by word.
 
-Owns: the only use of NLTK. Its tagger and dictionary are data that NLTK downloads on request; they
-are never fetched from here.
+The only use of NLTK. Its tagger and dictionary are data that are never downloaded from here.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ _DATA = "python -m nltk.downloader averaged_perceptron_tagger_eng wordnet"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordTagger:
-    """Tells kinds of words and compares nouns.
+    """Tags words and compares nouns.
 
     Attributes:
-        tag: Penn Treebank tag of a word that stands alone.
-        lemma: dictionary form of a noun.
-        known: kinds told so far.
+        tag: (word) to its Penn Treebank tag without context.
+        lemma: (noun) to its dictionary form.
+        known: kinds so far.
     """
 
     tag: Callable[[str], str]
@@ -38,7 +37,7 @@ class WordTagger:
     known: dict[str, WordKind] = field(default_factory=dict)
 
     def kind(self, word: str) -> WordKind:
-        """What a word is when it stands alone."""
+        """Return the kind of a word without context."""
         if word not in self.known:
             tag = self.tag(word)
             self.known[word] = (
@@ -47,14 +46,14 @@ class WordTagger:
         return self.known[word]
 
     def is_same(self, first: str, second: str) -> bool:
-        """Whether two nouns have one dictionary form, whatever their case and hyphens."""
+        """Return whether two nouns have one dictionary form, ignoring case and hyphens."""
         ours, theirs = (self.lemma(word.lower().replace("-", "")) for word in (first, second))
         return ours == theirs
 
 
 @lru_cache(maxsize=1)
 def load_tagger() -> WordTagger:
-    """NLTK's perceptron tagger and WordNet lemmatiser.
+    """Load NLTK's perceptron tagger and WordNet lemmatiser.
 
     Raises:
         MissingDependencyError: NLTK or its data are not installed.
@@ -63,7 +62,9 @@ def load_tagger() -> WordTagger:
         from nltk.stem import WordNetLemmatizer
         from nltk.tag import PerceptronTagger
     except ImportError as exc:
-        raise MissingDependencyError("nouns are told by NLTK", hint=_PACKAGE) from exc
+        raise MissingDependencyError(
+            "nouns are tagged by NLTK, which is not installed", hint=_PACKAGE
+        ) from exc
     try:
         tagger: Any = PerceptronTagger()
         lemmatizer: Any = WordNetLemmatizer()

@@ -1,15 +1,15 @@
-"""The image sets of the TAM paper, scored as its public evaluation does.
+"""The image sets of the TAM paper, scored as in its public evaluation.
 
 Layout and rules: xmed-lab/TAM `eval.py` and its formatted download. COCO14:
 `annotations/instances_minival2014.json` (which images), `image/` and `seg_label/` with the image's
 number in 12 digits. GranDf and OpenPSG: `anno.json`, a list of
 [image, description, label picture, {category: number}].
 
-The public rules, kept: maps in whole numbers of 0..255 are brought to the label's size; a noun is a
-word that NLTK tags so when it stands alone; of all categories that share a word with it the LAST
-one counts ("dog" is also a word of "hot dog"); the best sub-token counts; means are over all words
-of all images. Differs: sub-tokens are joined to words by `join_words`, and a noun whose object is
-not in the picture is never joined to its neighbour.
+The public rules are kept: maps are quantised to 0..255 and resized to the label image; a noun is a
+word that NLTK tags as one without context; of all categories that share a word with it the LAST one
+counts ("dog" is also a word of "hot dog"); the best sub-token counts; means are over all words of
+all images. Differs: sub-tokens are joined to words by `join_words`, and a noun whose object is not
+in the image is never joined to its neighbour.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from tam_video.evaluation.sets.coco import CAPTION_PROMPT
 from tam_video.evaluation.sets.files import Integer, Record, inside, read_json, reading
 from tam_video.evaluation.sets.masks import read_labels
 from tam_video.evaluation.sets.tagging import WordTagger, load_tagger
-from tam_video.evaluation.truth import fed_places
+from tam_video.evaluation.truth import frame_positions
 from tam_video.metrics import Noun, answer_iou
 from tam_video.tam import join_words
 from tam_video.types import ByteArray, FloatArray, FrameBatch, Generation, Word
 
 NOT_LISTED = -1
 _RENAMED = {"sports ball": "ball", "wine glass": "glass"}
-"""COCO's names for which the public evaluation has a shorter one."""
+"""COCO's names that the public evaluation shortens."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedTruth:
-    """A picture of labels, and what they stand for.
+    """A label image and its categories.
 
     Attributes:
-        labels: grey PNG of category numbers; where it is missing, no object is there.
+        labels: grey PNG of category numbers; a missing file means no object.
         categories: (name, number) in the published order.
     """
 
@@ -54,7 +54,7 @@ class PublishedTruth:
     categories: tuple[tuple[str, int], ...]
 
     def of(self, _batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """The nouns and function words of the answer."""
+        """Return the nouns and function words of the answer."""
         tagger = load_tagger()
         words = join_words(generation.tokens)
         nouns = [
@@ -71,20 +71,21 @@ class PublishedTruth:
         )
         score = partial(_score_published, labels=labels, nouns=nouns, functions=functions)
         explained = tuple(word.token_indices for word, _ in nouns)
-        return AnswerTruth((), (), fed_places(layout), explained=explained), score
+        return AnswerTruth((), (), frame_positions(layout), explained=explained), score
 
 
 def word_label(word: str, categories: Iterable[tuple[str, int]], tagger: WordTagger) -> int:
-    """Number of the last category that shares a word with a noun, `NOT_LISTED` without one."""
-    found = NOT_LISTED
-    for name, label in categories:
-        if any(tagger.is_same(part, word) for part in name.split()):
-            found = label
-    return found
+    """Return the number of the last category that shares a word with a noun, or `NOT_LISTED`."""
+    labels = [
+        label
+        for name, label in categories
+        if any(tagger.is_same(part, word) for part in name.split())
+    ]
+    return labels[-1] if labels else NOT_LISTED
 
 
-def whole_numbers(maps: FloatArray) -> ByteArray:
-    """uint8 of maps in [0, 1], cut off as the public code does."""
+def quantised(maps: FloatArray) -> ByteArray:
+    """Convert maps in [0, 1] to uint8, truncated as in the public code."""
     return (np.clip(maps, 0, 1) * 255).astype(np.uint8)
 
 
@@ -95,7 +96,7 @@ def published_scores(
     nouns: Sequence[tuple[Word, int]],
     functions: Sequence[Word],
 ) -> tuple[list[float], list[float]]:
-    """Obj-IoU of every noun that counts and Func-IoU of every function word.
+    """Compute Obj-IoU of every noun that counts and Func-IoU of every function word.
 
     Args:
         maps: float32 [M, 1, h, w] in [0, 1].
@@ -103,8 +104,8 @@ def published_scores(
         nouns: each with the number of its category, in the order of the answer.
         functions: the function words.
     """
-    whole = whole_numbers(maps)
-    told = [
+    whole = quantised(maps)
+    objects = [
         Noun(
             _on_labels(whole[list(word.token_indices)], labels),
             (labels == label)[None] if label > 0 else np.zeros((1, *labels.shape), np.bool_),
@@ -114,7 +115,7 @@ def published_scores(
         for word, label in nouns
     ]
     others = [_floats(whole[list(word.token_indices)]) for word in functions]
-    scores = answer_iou(told, others)
+    scores = answer_iou(objects, others)
     return (
         [score.best for score in scores.object_iou],
         [score.best for score in scores.function_iou],
@@ -178,13 +179,13 @@ def _score_published(
     nouns: Sequence[tuple[Word, int]],
     functions: Sequence[Word],
 ) -> WordValues:
-    objects, others = published_scores(maps, labels, nouns=nouns, functions=functions)
-    found = {"obj_iou": objects, "func_iou": others}
-    return {name: found[name] for name in metrics if name in found}
+    scores = published_scores(maps, labels, nouns=nouns, functions=functions)
+    values = dict(zip(("obj_iou", "func_iou"), scores, strict=True))
+    return {name: values[name] for name in metrics if name in values}
 
 
 def _on_labels(maps: ByteArray, labels: ByteArray) -> FloatArray:
-    """float32 [K, 1, H, W] of uint8 [K, 1, h, w], resized in whole numbers as OpenCV does."""
+    """Resize uint8 [K, 1, h, w] to float32 [K, 1, H, W], in integers as OpenCV does."""
     import cv2
 
     height, width = labels.shape

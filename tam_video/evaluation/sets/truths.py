@@ -1,4 +1,4 @@
-"""What counts as right on a public set: named objects, a referred object, spans, words alone.
+"""Ground truth of public sets: named objects, a referred object, spans, or words alone.
 
 Owns: which words of an answer are scored, and against what. A phrase is scored as one map: the mean
 over its content words, each the mean over its sub-tokens.
@@ -24,10 +24,10 @@ from tam_video.evaluation.score import (
 from tam_video.evaluation.sets.nouns import names_category
 from tam_video.evaluation.truth import (
     NamedObjects,
-    fed_places,
+    frame_positions,
     function_words,
     object_words,
-    seen_slots,
+    visible_slots_of_masks,
 )
 from tam_video.metrics import (
     intersection_over_prediction,
@@ -51,21 +51,21 @@ from tam_video.types import (
 
 @dataclass(frozen=True, slots=True)
 class NamedTruth:
-    """Words of an answer that name the category of an object; each points at all of that category.
+    """Words that name the category of an object; each is scored against all of that category.
 
     Attributes:
         masks: of the objects.
-        categories: what each of them is, in words.
+        categories: the category of each of them.
     """
 
     masks: MaskedClip
     categories: tuple[str, ...]
 
     def of(self, batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """Masks for the nouns of the answer."""
+        """Return masks for the nouns of the answer."""
         words = join_words(generation.tokens)
-        found = [(word, self._named_by(word)) for word in words]
-        named = [((word.token_indices,), names) for word, names in found if names.any()]
+        pairs = [(word, self._named_by(word)) for word in words]
+        named = [((word.token_indices,), names) for word, names in pairs if names.any()]
         return _masked_truth(self.masks, batch, generation, named, words), score_answer
 
     def _named_by(self, word: Word) -> BoolArray:
@@ -74,16 +74,16 @@ class NamedTruth:
 
 @dataclass(frozen=True, slots=True)
 class ReferredTruth:
-    """An answer that is an expression, all of which points at one object.
+    """An answer that is an expression for one object.
 
     Attributes:
-        masks: of the object; of several ones their union counts.
+        masks: of the object; of several their union counts.
     """
 
     masks: MaskedClip
 
     def of(self, batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """The mask for the phrase."""
+        """Return the mask for the phrase."""
         words = join_words(generation.tokens)
         phrase = content_tokens(words)
         objects = np.ones(len(self.masks.masks(int(batch.indices[0]))), np.bool_)
@@ -93,7 +93,7 @@ class ReferredTruth:
 
 @dataclass(frozen=True, slots=True)
 class SpanTruth:
-    """An answer whose evidence is shown in some spans of the video.
+    """An answer whose evidence is visible in some spans of the video.
 
     Attributes:
         spans: (start, end) in seconds from the first frame, one or several.
@@ -102,7 +102,7 @@ class SpanTruth:
     spans: tuple[TimeSpan, ...]
 
     def of(self, batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """The answer's content words against the spans."""
+        """Return the answer's content words, scored against the spans."""
         layout = generation.layouts[0]
         seconds = batch.pts_seconds - batch.info.start_seconds
         edges = slot_edges(layout, seconds, end_seconds=batch.info.duration_seconds)
@@ -113,17 +113,17 @@ class SpanTruth:
 
 @dataclass(frozen=True, slots=True)
 class WordsTruth:
-    """An answer of which only insertion and deletion are measured, over its content words."""
+    """An answer for which only insertion and deletion are measured, over its content words."""
 
     def of(self, _batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """The words, which point at nothing known."""
+        """Return the words, which have no masks."""
         words = content_tokens(join_words(generation.tokens))
         return _word_truth(generation, words), score_answer
 
 
 @dataclass(frozen=True, slots=True)
 class YesNoTruth:
-    """The answer to whether something is there.
+    """The answer to whether an object is there.
 
     Attributes:
         is_there: whether it is.
@@ -132,20 +132,20 @@ class YesNoTruth:
     is_there: bool
 
     def of(self, _batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """The first "yes" or "no", which points at nothing known."""
+        """Return the first "yes" or "no", which has no masks."""
         words = join_words(generation.tokens)
-        told = [word.token_indices for word in words if word.text.casefold() in ("yes", "no")]
-        return _word_truth(generation, tuple(told[:1])), score_answer
+        tokens = [word.token_indices for word in words if word.text.casefold() in ("yes", "no")]
+        return _word_truth(generation, tuple(tokens[:1])), score_answer
 
 
 def content_tokens(words: Sequence[Word]) -> tuple[tuple[int, ...], ...]:
-    """The tokens of each content word; of every word where none carries content."""
+    """Return the tokens of each content word; of every word where there is none."""
     content = tuple(word.token_indices for word in words if word.is_content)
     return content or tuple(word.token_indices for word in words)
 
 
 def slot_edges(layout: VisualLayout, seconds: Float64Array, *, end_seconds: float) -> Float64Array:
-    """When each slot begins and ends: half way between the times of neighbouring slots.
+    """Return the times at which slots begin and end: half way between neighbouring slots.
 
     Args:
         layout: the slots, in order of time.
@@ -153,7 +153,7 @@ def slot_edges(layout: VisualLayout, seconds: Float64Array, *, end_seconds: floa
         end_seconds: end of the video.
 
     Returns:
-        float64 [t + 1], from 0 to the end of the video, never falling.
+        float64 [t + 1], from 0 to the end of the video, not decreasing.
     """
     times = layout.slot_seconds(seconds)
     inner = [(before + after) / 2 for before, after in pairwise(times.tolist())]
@@ -161,7 +161,7 @@ def slot_edges(layout: VisualLayout, seconds: Float64Array, *, end_seconds: floa
 
 
 def span_slots(layout: VisualLayout, seconds: Float64Array, spans: Iterable[TimeSpan]) -> BoolArray:
-    """The slots fed by a frame within a span; where there is none, those nearest to a span.
+    """Return the slots fed by a frame within a span, or else those nearest to a span.
 
     Args:
         layout: the slots.
@@ -169,13 +169,13 @@ def span_slots(layout: VisualLayout, seconds: Float64Array, spans: Iterable[Time
         spans: (start, end) in seconds, both included.
 
     Returns:
-        bool [t], one True at least.
+        bool [t], at least one True.
     """
-    away = np.min(
+    distance = np.min(
         [np.maximum(0.0, np.maximum(start - seconds, seconds - end)) for start, end in spans],
         axis=0,
     )
-    nearest = np.array([away[list(frames)].min() for frames in layout.frame_slots])
+    nearest = np.array([distance[list(frames)].min() for frames in layout.frame_slots])
     return np.asarray(nearest <= nearest.min())
 
 
@@ -189,18 +189,18 @@ def _score_spans(
     edges: Float64Array,
     slots: BoolArray,
 ) -> WordValues:
-    """The answer's map against spans in seconds; of several spans the best, as NExT-GQA counts."""
+    """Score the answer's map against spans in seconds; the best of several, as in NExT-GQA."""
     heat = explained_map(maps, truth)
     if heat is None:
         return {}
     start, end = otsu_span(slot_energy(heat))
     predicted = (float(edges[start]), float(edges[end]))
-    found = {
+    values = {
         "temporal_energy": temporal_energy(heat, slots),
         "tiou": max(temporal_iou(predicted, span) for span in spans),
         "iop": max(intersection_over_prediction(predicted, span) for span in spans),
     }
-    return {name: [found[name]] for name in metrics if name in found}
+    return {name: [values[name]] for name in metrics if name in values}
 
 
 def _masked_truth(
@@ -211,13 +211,13 @@ def _masked_truth(
     words: Sequence[Word],
 ) -> AnswerTruth:
     layout = generation.layouts[0]
-    visible = seen_slots(masks, layout.slot_indices(batch.indices))
+    visible = visible_slots_of_masks(masks, layout.slot_indices(batch.indices))
     return AnswerTruth(
         objects=object_words(masks, batch, layout, named=named, visible=visible),
         function_words=function_words(words),
-        frame_slots=fed_places(layout),
+        frame_slots=frame_positions(layout),
     )
 
 
 def _word_truth(generation: Generation, explained: tuple[tuple[int, ...], ...]) -> AnswerTruth:
-    return AnswerTruth((), (), fed_places(generation.layouts[0]), explained=explained)
+    return AnswerTruth((), (), frame_positions(generation.layouts[0]), explained=explained)

@@ -13,7 +13,7 @@ from tam_video.evaluation.sets.tagging import WordTagger, load_tagger
 from tam_video.evaluation.sets.tam_images import (
     NOT_LISTED,
     published_scores,
-    whole_numbers,
+    quantised,
     word_label,
 )
 from tam_video.types import Word
@@ -81,7 +81,7 @@ def test_last_category_that_shares_a_word_counts():
 
 def test_maps_are_cut_off_to_whole_numbers():
     maps = np.array([0.0, 0.999 / 255, 1 / 255, 0.5, 1.0, 1.2, -1.0], np.float32)
-    assert whole_numbers(maps).tolist() == [0, 0, 1, 127, 255, 255, 0]
+    assert quantised(maps).tolist() == [0, 0, 1, 127, 255, 255, 0]
 
 
 def test_nltk_tells_kinds_and_dictionary_forms(tmp_path, monkeypatch):
