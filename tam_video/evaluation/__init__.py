@@ -1,4 +1,4 @@
-"""Measuring methods against clips whose truth is known: settings, scores, ledger, report, plots.
+"""Measure methods on clips with known ground truth: settings, scores, log of clips, report, plots.
 
 Importing it loads neither torch nor transformers.
 """

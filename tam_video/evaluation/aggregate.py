@@ -80,7 +80,7 @@ class Samples:
 
     def __init__(self, clips: Sequence[ClipRow]) -> None:
         self.clips = len(clips)
-        index = {clip.key: place for place, clip in enumerate(clips)}
+        index = {clip.key: k for k, clip in enumerate(clips)}
         videos = tuple(clip.source for clip in clips)
         self._videos = videos if any(videos) else None
         self._has_weights = any(clip.counts for clip in clips)

@@ -9,10 +9,9 @@ Source of the colours: Okabe & Ito, Color Universal Design, 2008.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import TypeAlias
 
 from tam_video.evaluation.tables import cell
 from tam_video.metrics.statistics import Interval
@@ -20,18 +19,18 @@ from tam_video.types import Float64Array
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#6b6b6b")
 DASHES = ("none", "7 3", "2 3", "9 3 2 3")
-_Scale: TypeAlias = Callable[[float], float]
+_GRID, _INK = "#d0d0d0", "#222222"
 _BAR_LEFT_PX, _BAR_WIDTH_PX, _ROW_PX = 170, 380, 28
 _PLOT_WIDTH_PX, _PLOT_HEIGHT_PX = 420, 260
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Something to draw.
+    """The content of a chart.
 
     Attributes:
         file: name of its file.
-        title: what is drawn.
+        title: its title.
         bars: name -> interval; those without a value have a dash and no bar.
         curves: method -> float64 [n + 1], n >= 1; drawn instead of bars where there are any.
     """
@@ -50,95 +49,77 @@ def draw(chart: Chart) -> str:
 
 
 def bar_chart(title: str, figures: Mapping[str, Interval]) -> str:
-    """Draw horizontal bars, one per method, each with its 95 % interval.
+    """Draw horizontal bars with their 95 % intervals.
 
     Args:
-        title: what is drawn.
-        figures: method -> interval; those without a value have a dash and no bar.
+        title: its title.
+        figures: name -> interval.
     """
-    low, high = _limits(list(figures.values()))
-    ticks = _ticks(low, high)
+    ends = [end for each in figures.values() for end in (each.mean, each.low, each.high)]
+    known = [0.0, *(end for end in ends if not math.isnan(end))]
+    ticks = _ticks(min(known), max(known))
 
     def x(value: float) -> float:
         return _BAR_LEFT_PX + _BAR_WIDTH_PX * (value - ticks[0]) / (ticks[-1] - ticks[0])
 
     bottom = 48 + _ROW_PX * len(figures)
     parts = [_tick(x(tick), bottom, f"{tick:g}", top=42) for tick in ticks]
-    for number, (name, interval) in enumerate(figures.items()):
-        top = 48 + _ROW_PX * number
-        middle = top + _ROW_PX / 2 - 3
-        parts.append(_text(_BAR_LEFT_PX - 8, middle + 4, name, anchor="end"))
-        parts.append(_text(_BAR_LEFT_PX + _BAR_WIDTH_PX + 12, middle + 4, cell(interval)))
-        if interval.n:
-            parts += _bar(interval, middle=middle, x=x, colour=COLOURS[number % len(COLOURS)])
-    figures_text = "; ".join(f"{name} {cell(interval)}" for name, interval in figures.items())
-    return _svg(
-        title, f"Mean and 95 % interval over clips: {figures_text}.", parts, 740, bottom + 36
-    )
+    for number, (name, each) in enumerate(figures.items()):
+        y = 48 + _ROW_PX * (number + 0.5) - 3
+        parts.append(_text(_BAR_LEFT_PX - 8, y + 4, name, anchor="end"))
+        parts.append(_text(_BAR_LEFT_PX + _BAR_WIDTH_PX + 12, y + 4, cell(each)))
+        if each.n:
+            start, end = sorted((x(0.0), x(each.mean)))
+            parts.append(
+                f'<rect x="{start:.1f}" y="{y - 8:.1f}" width="{max(end - start, 0.5):.1f}" '
+                f'height="16" fill="{COLOURS[number % len(COLOURS)]}"/>'
+            )
+        if each.low <= each.high:
+            low, high = x(each.low), x(each.high)
+            parts.append(_line(low, y, high, y))
+            parts += [_line(end, y - 4, end, y + 4) for end in (low, high)]
+    text = "; ".join(f"{name} {cell(each)}" for name, each in figures.items())
+    return _svg(title, f"Mean and 95 % interval over clips: {text}.", parts, 740, bottom + 36)
 
 
 def curve_chart(title: str, curves: Mapping[str, Float64Array]) -> str:
     """Draw mean scores against the share of the cells that are shown or hidden.
 
     Args:
-        title: what is drawn.
+        title: its title.
         curves: method -> float64 [n + 1], n >= 1.
     """
     ticks = _ticks(0.0, max(float(curve.max()) for curve in curves.values()))
     left, top = 60, 44
-    bottom = top + _PLOT_HEIGHT_PX
+    right, bottom = left + _PLOT_WIDTH_PX, top + _PLOT_HEIGHT_PX
+
+    def y(value: float) -> float:
+        return bottom - _PLOT_HEIGHT_PX * value / ticks[-1]
+
     parts = []
     for tick in ticks:
-        y = bottom - _PLOT_HEIGHT_PX * tick / ticks[-1]
-        parts.append(_line(left, y, left + _PLOT_WIDTH_PX, y, colour="#d0d0d0"))
-        parts.append(_text(left - 8, y + 4, f"{tick:g}", anchor="end"))
+        parts.append(_line(left, y(tick), right, y(tick), colour=_GRID))
+        parts.append(_text(left - 8, y(tick) + 4, f"{tick:g}", anchor="end"))
     parts += [
         _tick(left + _PLOT_WIDTH_PX * share, bottom, f"{share:.0%}", top=bottom - 4)
         for share in (0.0, 0.25, 0.5, 0.75, 1.0)
     ]
     for number, (name, curve) in enumerate(curves.items()):
-        colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
+        step = _PLOT_WIDTH_PX / (len(curve) - 1)
         points = " ".join(
-            f"{left + _PLOT_WIDTH_PX * step / (len(curve) - 1):.1f},"
-            f"{bottom - _PLOT_HEIGHT_PX * float(value) / ticks[-1]:.1f}"
-            for step, value in enumerate(curve)
+            f"{left + step * k:.1f},{y(float(value)):.1f}" for k, value in enumerate(curve)
         )
+        colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
         stroke = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
         parts.append(f'<polyline points="{points}" fill="none" {stroke}/>')
-        y = top + 8 + 20 * number
-        key = left + _PLOT_WIDTH_PX + 16
-        parts.append(f'<line x1="{key}" y1="{y}" x2="{key + 28}" y2="{y}" {stroke}/>')
-        parts.append(_text(key + 36, y + 4, name))
-    middle = left + _PLOT_WIDTH_PX / 2
+        key, row = right + 16, top + 8 + 20 * number
+        parts.append(f'<line x1="{key}" y1="{row}" x2="{key + 28}" y2="{row}" {stroke}/>')
+        parts.append(_text(key + 36, row + 4, name))
+    middle = (left + right) / 2
     parts.append(_text(middle, bottom + 34, "cells, most relevant first", anchor="middle"))
     height = max(bottom + 50, top + 20 * len(curves) + 20)
     about = "Mean probability of the explained words against the share of cells, by method."
     return _svg(title, f"{about} Methods: {', '.join(curves)}.", parts, 700, height)
-
-
-def _bar(interval: Interval, *, middle: float, x: _Scale, colour: str) -> list[str]:
-    start, end = sorted((x(0.0), x(interval.mean)))
-    bar = (
-        f'<rect x="{start:.1f}" y="{middle - 8:.1f}" width="{max(end - start, 0.5):.1f}" '
-        f'height="16" fill="{colour}"/>'
-    )
-    if math.isnan(interval.low):
-        return [bar]
-    low, high = x(interval.low), x(interval.high)
-    return [
-        bar,
-        _line(low, middle, high, middle),
-        _line(low, middle - 4, low, middle + 4),
-        _line(high, middle - 4, high, middle + 4),
-    ]
-
-
-def _limits(intervals: Sequence[Interval]) -> tuple[float, float]:
-    """Return the smallest and the largest value to show; 0 is always among them."""
-    ends = [end for one in intervals if one.n for end in (one.mean, one.low, one.high)]
-    known = [0.0, *(end for end in ends if not math.isnan(end))]
-    low, high = min(known), max(known)
-    return low, high if high > low else low + 1.0
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -151,14 +132,12 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _tick(x: float, y: float, text: str, *, top: float) -> str:
-    return _line(x, top, x, y, colour="#d0d0d0") + _text(x, y + 16, text, anchor="middle")
+    return _line(x, top, x, y, colour=_GRID) + _text(x, y + 16, text, anchor="middle")
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, *, colour: str = "#222222") -> str:
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
-        f'stroke-width="1.2"/>'
-    )
+def _line(x1: float, y1: float, x2: float, y2: float, *, colour: str = _INK) -> str:
+    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+    return f'<line {ends} stroke="{colour}" stroke-width="1.2"/>'
 
 
 def _text(x: float, y: float, text: str, *, anchor: str = "start") -> str:
@@ -166,14 +145,15 @@ def _text(x: float, y: float, text: str, *, anchor: str = "start") -> str:
 
 
 def _svg(title: str, about: str, parts: Sequence[str], width: int, height: float) -> str:
+    size = f'width="{width}" height="{height:.0f}"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height:.0f}" '
-            f'viewBox="0 0 {width} {height:.0f}" role="img" aria-labelledby="title about" '
-            f'font-family="sans-serif" font-size="12" fill="#222222">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height:.0f}" '
+            f'role="img" aria-labelledby="title about" font-family="sans-serif" font-size="12" '
+            f'fill="{_INK}">',
             f'<title id="title">{escape(title)}</title>',
             f'<desc id="about">{escape(about)}</desc>',
-            f'<rect width="{width}" height="{height:.0f}" fill="#ffffff"/>',
+            f'<rect {size} fill="#ffffff"/>',
             f'<text x="16" y="26" font-size="16" font-weight="bold">{escape(title)}</text>',
             *parts,
             "</svg>\n",

@@ -123,10 +123,10 @@ class ObjectWord:
     @property
     def moves(self) -> bool:
         """Whether its first and last visible cells have an IoU of one half at most."""
-        seen = np.flatnonzero(self.cells.any(axis=(1, 2)))
-        if len(seen) < 2:
+        slots = np.flatnonzero(self.cells.any(axis=(1, 2)))
+        if len(slots) < 2:
             return False
-        first, last = self.cells[seen[0]], self.cells[seen[-1]]
+        first, last = self.cells[slots[0]], self.cells[slots[-1]]
         return bool(2 * (first & last).sum() <= (first | last).sum())
 
     @property

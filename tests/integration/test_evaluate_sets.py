@@ -163,8 +163,8 @@ def test_moved_data_are_gone_on_with(lookalikes, tmp_path, in_process):
         (["--metrics=tiuo"], "tiou"),
         (["--metrics=viou"], "it tells: tiou"),
         (["--subsets=vall"], "val"),
-        (["--question=What?"], "themselves"),
-        (["--fps=3"], "themselves"),
+        (["--question=What?"], "their own"),
+        (["--fps=3"], "their own"),
         (["--clips=0"], "clips"),
     ],
 )

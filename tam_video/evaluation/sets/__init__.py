@@ -1,4 +1,4 @@
-"""Public data sets in their published folder layout, one module a family.
+"""Public data sets in their published folder layout, one module per family.
 
 Importing it loads no module of a family, neither numpy nor torch.
 """
@@ -18,11 +18,11 @@ ABOUT = MappingProxyType(
         "mevis": "MeViS: motion expressions against masks.",
         "nextgqa": "NExT-GQA: right answers against the spans that show them.",
         "pope": "POPE: yes or no, and what flips a wrong answer.",
-        "reason-vos": "ReasonVOS: expressions that take thought, against masks.",
+        "reason-vos": "ReasonVOS: expressions that need reasoning, against masks.",
         "ref-davis": "Ref-DAVIS17: referring expressions against masks.",
         "ref-youtube-vos": "Ref-YouTube-VOS: referring expressions against masks.",
         "refcoco": "RefCOCO: referring expressions against masks of images.",
-        "refcoco+": "RefCOCO+: expressions without words of place.",
+        "refcoco+": "RefCOCO+: expressions without location words.",
         "refcocog": "RefCOCOg: long expressions.",
         "repope": "RePOPE: POPE with corrected labels.",
         "revos": "ReVOS: referring and reasoning expressions against masks.",
@@ -31,7 +31,7 @@ ABOUT = MappingProxyType(
         "tam-openpsg": "The OpenPSG images of the TAM paper: Obj-, Func- and F1-IoU.",
     }
 )
-"""What each set is, in a line."""
+"""A line about each set."""
 
 SETS = Registry(
     kind="set",

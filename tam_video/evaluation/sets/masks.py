@@ -26,39 +26,31 @@ _INDEXED = ("P", "L", "1")
 
 @dataclass(frozen=True, slots=True)
 class IndexedMasks:
-    """One indexed picture a frame, in which an object's pixels hold its number.
+    """One indexed or grey image per frame.
 
     Attributes:
-        paths: a picture for every frame of the video.
-        numbers: of the objects; pixels of other numbers are background.
+        paths: an image for every frame of the video.
+        numbers: pixel values of the objects; others are background. Empty for one object of all
+            values above 0.
     """
 
     paths: tuple[Path, ...]
-    numbers: tuple[int, ...]
+    numbers: tuple[int, ...] = ()
 
     def masks(self, frame: int, /) -> BoolArray:
-        """Bool [objects, H, W]."""
+        """Return bool [objects, H, W]."""
         labels = read_labels(self.paths[frame])
+        if not self.numbers:
+            return labels[None] > 0
         return np.stack([labels == number for number in self.numbers])
 
 
 @dataclass(frozen=True, slots=True)
-class BinaryMasks:
-    """One grey picture a frame, in which all pixels of the one object are above 0."""
-
-    paths: tuple[Path, ...]
-
-    def masks(self, frame: int, /) -> BoolArray:
-        """Bool [1, H, W]."""
-        return read_labels(self.paths[frame])[None] > 0
-
-
-@dataclass(frozen=True, slots=True)
 class TrackMasks:
-    """Tracks of COCO run lengths in a file by track and frame; all of them are one object.
+    """Tracks of COCO run lengths in a file by track and frame, which are one object.
 
     Attributes:
-        file: JSON object, number of a track -> one entry a frame, null where it is not seen.
+        file: JSON object, number of a track -> one entry a frame, null where it is not visible.
         tracks: their numbers.
     """
 
@@ -66,14 +58,14 @@ class TrackMasks:
     tracks: tuple[str, ...]
 
     def masks(self, frame: int, /) -> BoolArray:
-        """Bool [1, H, W]; one pixel for a frame of tracks that are never seen."""
+        """Return bool [1, H, W]; one pixel where no track has a mask."""
         known = _tracks(self.file)
         missing = [track for track in self.tracks if track not in known]
         if missing:
             raise DatasetError(f"{self.file} has no track {missing[0]}")
         entries = [known[track] for track in self.tracks]
         if any(frame >= len(track) for track in entries):
-            raise DatasetError(f"{self.file} has tracks of fewer frames than their video")
+            raise DatasetError(f"{self.file} has tracks with fewer frames than their video")
         some = next((entry for track in entries for entry in track if entry), None)
         height, width = checked_size(*_runs(some).size) if some else (1, 1)
         mask = np.zeros((1, height, width), np.bool_)
@@ -85,12 +77,12 @@ class TrackMasks:
 
 @dataclass(frozen=True, slots=True)
 class ShapeMask:
-    """The mask of an object of a still picture, as a COCO segmentation.
+    """The mask of an object of a still image, as a COCO segmentation.
 
     Attributes:
         segmentations: of its parts: polygons [[x, y, x, y, ...], ...], or run lengths.
-        height: of the picture in pixels.
-        width: of the picture in pixels.
+        height: of the image in pixels.
+        width: of the image in pixels.
     """
 
     segmentations: tuple[Any, ...]
@@ -98,7 +90,7 @@ class ShapeMask:
     width: int
 
     def masks(self, _frame: int, /) -> BoolArray:
-        """Bool [1, H, W]."""
+        """Return bool [1, H, W]."""
         size = checked_size(self.height, self.width)
         parts = [
             decode_runs(part, size=size) if isinstance(part, dict) else fill_polygons(part, *size)
@@ -116,11 +108,11 @@ def read_labels(path: Path) -> ByteArray:
     from PIL import Image
 
     try:
-        with reading(path), Image.open(path, formats=["PNG"]) as picture:
-            checked_size(picture.height, picture.width)
-            if picture.mode not in _INDEXED:
-                raise DatasetError(f"{path} has the mode {picture.mode}, not 8 bits per pixel")
-            return np.asarray(picture, np.uint8)
+        with reading(path), Image.open(path, formats=["PNG"]) as image:
+            checked_size(image.height, image.width)
+            if image.mode not in _INDEXED:
+                raise DatasetError(f"{path} has the mode {image.mode}, not 8 bits per pixel")
+            return np.asarray(image, np.uint8)
     except Image.DecompressionBombError as exc:
         raise DatasetError(f"{path} is too large") from exc
 
@@ -178,7 +170,7 @@ def fill_polygons(polygons: object, height: int, width: int) -> BoolArray:
         if len(polygon) < 6 or len(polygon) % 2:
             raise DatasetError("a polygon has fewer than three corners")
         if np.abs(polygon).max() > 2 * MAX_PIXELS**0.5:
-            raise DatasetError("a polygon lies far outside of its picture")
+            raise DatasetError("a polygon is far outside its image")
     if not corners:
         return np.zeros((height, width), np.bool_)
     runs = coco.merge(coco.frPyObjects([polygon.tolist() for polygon in corners], height, width))
@@ -196,7 +188,7 @@ def coco_masks() -> Any:
         from pycocotools import mask
     except ImportError as exc:
         raise MissingDependencyError(
-            "polygons of COCO are filled by pycocotools", hint='pip install "tam-video[sets]"'
+            "polygons of COCO need pycocotools", hint='pip install "tam-video[sets]"'
         ) from exc
     return mask
 

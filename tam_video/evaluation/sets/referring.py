@@ -44,7 +44,7 @@ from tam_video.evaluation.sets.files import (
     read_json,
     read_lines,
 )
-from tam_video.evaluation.sets.masks import BinaryMasks, IndexedMasks, TrackMasks
+from tam_video.evaluation.sets.masks import IndexedMasks, TrackMasks
 from tam_video.evaluation.sets.truths import NamedTruth
 
 logger = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ def read_reason_vos(query: SetQuery) -> list[SetItem]:
         if len(masks) != len(entry.video.frames):
             count = len(entry.video.frames)
             raise DatasetError(f"{entry.where} has {len(masks)} masks of {count} frames")
-        return BinaryMasks(masks)
+        return IndexedMasks(masks)
 
     return _read(query, root / "meta_expressions.json", root, masks_of)
 

@@ -129,8 +129,8 @@ def public_set(name: str) -> PublicSet:
     Raises:
         UnknownNameError: there is no such set.
     """
-    found: PublicSet = SETS.load(name)
-    return found
+    public: PublicSet = SETS.load(name)
+    return public
 
 
 def set_items(settings: SetSettings, subset: str) -> tuple[SetItem, ...]:

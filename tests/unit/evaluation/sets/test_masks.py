@@ -14,7 +14,6 @@ from pycocotools import mask as coco
 
 from tam_video.errors import DatasetError
 from tam_video.evaluation.sets.masks import (
-    BinaryMasks,
     IndexedMasks,
     ShapeMask,
     TrackMasks,
@@ -98,7 +97,7 @@ def test_indexed_pictures_tell_objects_apart(tmp_path):
     masks = IndexedMasks((path,), (2, 1, 7)).masks(0)
     np.testing.assert_array_equal(masks, np.stack([labels == 2, labels == 1, labels == 7]))
     grey = write_labels(tmp_path / "1.png", labels, indexed=False)
-    np.testing.assert_array_equal(BinaryMasks((grey,)).masks(0), labels[None] > 0)
+    np.testing.assert_array_equal(IndexedMasks((grey,)).masks(0), labels[None] > 0)
 
 
 def test_colours_and_broken_files_are_no_masks(tmp_path):
