@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tam_video.errors import ConfigError
+from tam_video.render import theme
 from tam_video.render.captions import (
     CaptionBar,
     font_size,
@@ -205,3 +206,58 @@ def test_a_font_that_cannot_be_opened_is_a_config_error():
     with pytest.raises(ConfigError) as caught:
         CaptionBar("a", "", width_px=64, room_px=64, size_px=13, look=look)
     assert caught.value.hint
+
+
+def rows_of(caption, picture):
+    """Index of the answer's row in which the lit word is."""
+    top = caption.pad_px + (caption.line_px if caption.question else 0)
+    row, rest = divmod(lit_box(picture)[1] - top, caption.line_px)
+    assert rest <= 1
+    return row
+
+
+def test_the_line_of_the_lit_word_is_the_second_one_where_it_can_be():
+    caption = bar(LONG)
+    visible, total = caption.visible_lines, len(caption.lines)
+    assert 2 < visible < total
+    for index, line in enumerate(caption.lines):
+        word = next(piece for piece in line if piece.text.startswith("word"))
+        picture = caption.image(said((word.start, word.end)))
+        first = min(max(index - 1, 0), total - visible)
+        assert rows_of(caption, picture) == index - first
+
+
+def test_the_scroll_mark_has_the_share_and_the_position_of_the_visible_lines():
+    caption = bar(LONG)
+    visible, total = caption.visible_lines, len(caption.lines)
+    word = next(piece for piece in caption.lines[7] if piece.text.startswith("word"))
+    column = caption.image(said((word.start, word.end)))[:, caption.width_px - 3]
+    top = caption.pad_px + caption.line_px
+    room = visible * caption.line_px
+    bright, faint = (
+        np.flatnonzero((column == color).all(axis=1)) for color in (theme.DIM, theme.FAINT)
+    )
+    assert (faint.min(), max(faint.max(), bright.max())) == (top, top + room)
+    assert bright.min() == pytest.approx(top + room * 6 / total, abs=1)
+    assert bright.max() == pytest.approx(top + room * (6 + visible) / total, abs=1)
+
+
+def test_an_answer_that_fits_has_no_scroll_mark():
+    caption = bar("one line")
+    assert (caption.image(said())[:, caption.width_px - 3] == theme.BACKGROUND).all()
+
+
+def test_the_meter_of_a_choice_is_filled_by_its_probability():
+    widths = []
+    for probability in (0.25, 0.5, 1.0):
+        caption = bar("yes")
+        drawn = caption.image(said(choices=(Choice("a", probability, True),)))
+        size = caption.fonts.size_px
+        start = caption.pad_px + caption.fonts.length("a") + size / 2
+        baseline = caption.height_px - caption.pad_px - caption.fonts.base.getmetrics()[1]
+        left = int(start) - 1
+        row = drawn[round(baseline - 0.34 * size), left : round(start + 2 * size) + 2]
+        lit = left + np.flatnonzero((np.abs(row.astype(int) - LIT) <= 3).all(axis=1))
+        assert lit.min() == pytest.approx(start, abs=2)
+        widths.append(lit.max() - start)
+    assert widths == pytest.approx([0.5 * size, size, 2 * size], abs=2)
