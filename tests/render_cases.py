@@ -7,18 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.performance.explanations import constructed_explanation
 from tam_video.render.overlay import slots_around
 from tam_video.types import (
     ExplainedInput,
     Explanation,
-    Message,
     Token,
     VideoInfo,
     View,
     VisualLayout,
     Word,
 )
-from tam_video.video.reader import open_video
 
 ANSWER = "a red circle moves"
 
@@ -46,27 +45,14 @@ def explanation(answer="the Red circle 2", content=("Red", "circle")):
 
 def explain(path, *, answer=ANSWER, hot=None, frames=4, view=View()):  # noqa: B008
     """Made-up maps: word n is hot in cell `hot[n]` of a 2 x 2 grid all the time."""
-    with open_video(path) as video:
-        info, pts = video.info, video.timeline.pts_seconds
-    indices = np.linspace(0, len(pts) - 1, frames).round().astype(np.int64)
-    words, tokens, at = [], [], 0
-    for place, text in enumerate(answer.split()):
-        start = answer.index(text, at)
-        at = start + len(text)
-        words.append(Word(place, text, start, at, (place,), len(text) > 1))
-        tokens.append(Token(place, place, text, "answer", place, start, at))
-    maps = np.zeros((len(words), frames // 2, 2, 2), dtype=np.float32)
-    for place, cell in enumerate(hot or [0] * len(words)):
-        maps[place, :, cell // 2, cell % 2] = 1.0
+    count = len(answer.split())
+    maps = np.zeros((count, frames // 2, 2, 2), dtype=np.float32)
+    for word, cell in enumerate(hot or [0] * count):
+        maps[word, :, cell // 2, cell % 2] = 1.0
     slots = tuple((2 * k, 2 * k + 1) for k in range(frames // 2))
     layout = VisualLayout(frames // 2, 2, 2, slots, view)
-    return Explanation(
-        inputs=(ExplainedInput(info, indices, pts[indices], layout, maps, maps),),
-        conversation=(Message("user", "What moves?"),),
-        answer=answer,
-        tokens=tuple(tokens),
-        words=tuple(words),
-        text_scores=np.zeros((len(words), len(words)), dtype=np.float32),
+    return constructed_explanation(
+        path, answer, maps, layout, is_content=lambda text: len(text) > 1
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.performance.random_qwen import byte_level_tokenizer
 from tam_video.types import FrameBatch, VideoInfo
 
 SPECIAL = (
@@ -50,12 +51,10 @@ TEXT = {
 
 def make_tokenizer() -> Any:
     """Byte-level BPE with the ChatML and vision markers of Qwen."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=420,
         special_tokens=["<|endoftext|>", *SPECIAL],
@@ -63,14 +62,7 @@ def make_tokenizer() -> Any:
         show_progress=False,
     )
     backend.train_from_iterator(CORPUS, trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        model_max_length=100_000,
-    )
-    tokenizer.add_tokens(list(SPECIAL), special_tokens=True)
-    return tokenizer
+    return byte_level_tokenizer(backend, SPECIAL)
 
 
 def save_tiny(model_type: str, folder: Path) -> Path:

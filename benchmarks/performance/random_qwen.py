@@ -6,6 +6,7 @@ merges whose vocabulary is filled up with made-up words, so that every id spells
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -158,14 +159,20 @@ def _processor(tokenizer: Any, shape: Shape) -> Any:
 
 
 def _tokenizer(vocabulary: int) -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import Tokenizer, models, pre_tokenizers
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     known = [*_SPECIAL, *letters]
     words = [f"Ġword{number}" for number in range(vocabulary - len(known))]
     vocab = {each: number for number, each in enumerate([*known, *words])}
-    backend = Tokenizer(models.BPE(vocab, []))
+    return byte_level_tokenizer(Tokenizer(models.BPE(vocab, [])), _SPECIAL)
+
+
+def byte_level_tokenizer(backend: Any, special: Sequence[str]) -> Any:
+    """Return a byte-level BPE backend as a tokenizer of transformers with Qwen's special tokens."""
+    from tokenizers import decoders, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(
@@ -174,5 +181,5 @@ def _tokenizer(vocabulary: int) -> Any:
         pad_token="<|endoftext|>",
         model_max_length=100_000,
     )
-    tokenizer.add_tokens(list(_SPECIAL), special_tokens=True)
+    tokenizer.add_tokens(list(special), special_tokens=True)
     return tokenizer

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.performance.clips import HEIGHT, WIDTH, numbered_clip
+from benchmarks.performance.explanations import constructed_explanation
 from benchmarks.performance.measurement import (
     Measurement,
     best_seconds,
@@ -26,7 +27,7 @@ from benchmarks.performance.measurement import (
 )
 from tam_video.render.annotate import render_annotated
 from tam_video.render.options import RenderOptions
-from tam_video.types import ExplainedInput, Explanation, Message, Token, VisualLayout, Word
+from tam_video.types import Explanation, VisualLayout
 from tam_video.video.reader import open_video
 
 ANSWER = "eight words take turns while a spot moves"
@@ -36,29 +37,15 @@ _CAPTION_PX = 64
 
 
 def made_up(path: Path) -> Explanation:
-    """An explanation of a clip with eight words whose spots move."""
-    with open_video(path) as video:
-        info, pts = video.info, video.timeline.pts_seconds
-    indices = np.linspace(0, len(pts) - 1, SLOTS).round().astype(np.int64)
-    words, tokens, at = [], [], 0
-    for place, text in enumerate(ANSWER.split()):
-        start = ANSWER.index(text, at)
-        at = start + len(text)
-        words.append(Word(place, text, start, at, (place,), True))
-        tokens.append(Token(place, place, text, "answer", place, start, at, 0.9))
+    """Return an explanation of a clip with eight words whose spots move."""
     down, across = np.mgrid[:ROWS, :COLUMNS]
-    maps = np.zeros((len(words), SLOTS, ROWS, COLUMNS), dtype=np.float32)
-    for word, slot in np.ndindex(len(words), SLOTS):
+    maps = np.zeros((len(ANSWER.split()), SLOTS, ROWS, COLUMNS), dtype=np.float32)
+    for word, slot in np.ndindex(*maps.shape[:2]):
         y, x = ROWS * (0.2 + 0.08 * word), COLUMNS * (0.1 + 0.8 * slot / SLOTS)
         maps[word, slot] = np.exp(-(((down - y) / 2) ** 2 + ((across - x) / 3) ** 2))
     layout = VisualLayout(SLOTS, ROWS, COLUMNS, tuple((k,) for k in range(SLOTS)))
-    return Explanation(
-        inputs=(ExplainedInput(info, indices, pts[indices], layout, maps, maps),),
-        conversation=(Message("user", "What moves?"),),
-        answer=ANSWER,
-        tokens=tuple(tokens),
-        words=tuple(words),
-        text_scores=np.zeros((len(words), len(words)), dtype=np.float32),
+    return constructed_explanation(
+        path, ANSWER, maps, layout, is_content=lambda _: True, probability=0.9
     )
 
 
