@@ -17,8 +17,7 @@ from tam_video.errors import ConfigError
 from tam_video.export.document import read_explanation
 from tam_video.long.document import told_on
 from tam_video.long.windows import Stretch
-from tam_video.render.annotate import clip_clock, source_tags
-from tam_video.render.context import RenderContext
+from tam_video.render.annotate import open_context
 from tam_video.render.elements import FrameState
 from tam_video.render.options import RenderOptions
 from tam_video.render.schedule import ClipClock, list_turns, plan_passes
@@ -107,8 +106,8 @@ class Film:
         """
         check_layout(look)
         self._reader, self._look = reader, look
-        self._clock = clip_clock(reader)
-        self._tags = source_tags(reader.info.path, reader.info)
+        self._context, self._tags = open_context(reader, look)
+        self._clock = self._context.clip
         self._shots = self._all_shots(stretches, run_dirs)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -184,14 +183,7 @@ class Film:
         return chapters, cues, (width, height)
 
     def _screen(self, shot: Shot, explanation: Explanation, min_size: tuple[int, int]) -> Screen:
-        context = RenderContext(
-            explanation.info,
-            shot.clip,
-            self._look,
-            self._tags.matrix,
-            min_size=min_size,
-            shown_clock=self._clock,
-        )
+        context = replace(self._context, clip=shot.clip, min_size=min_size, shown_clock=self._clock)
         return build_screen(explanation, context)
 
     def _frames(

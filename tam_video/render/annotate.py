@@ -32,7 +32,7 @@ from tam_video.render.subtitles import write_vtt
 from tam_video.render.text_layout import one_line
 from tam_video.render.turns import NO_SUBJECT, question_of, shown_words, words_subject
 from tam_video.stages import StepProgress
-from tam_video.types import ByteArray, Explanation, VideoInfo
+from tam_video.types import ByteArray, Explanation
 from tam_video.video.ahead import ahead
 from tam_video.video.planes import SWSCALE_MATRIX, matrix_of, planes_of_rgb, rgb_of_planes
 from tam_video.video.reader import VideoReader, open_video
@@ -44,8 +44,6 @@ from tam_video.video.writer import (
     read_picture_tags,
     write_video,
 )
-
-__all__ = ["RenderOptions", "RenderedFiles", "Turn", "render_annotated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,30 +121,20 @@ def render_annotated(
         vtt=out_dir / "captions.vtt",
         preview=lambda kind: out_dir / f"preview.{kind}",
         title=question_of(explanation) or explanation.answer,
+        warnings=(*screen.warnings, *still_warnings),
     )
-    vtt_warnings = files.warnings[len(written.warnings) :]
-    warnings = (*written.warnings, *screen.warnings, *still_warnings, *vtt_warnings)
-    return replace(files, warnings=warnings, png=png, stills=stills)
+    return replace(files, png=png, stills=stills)
 
 
 def open_context(reader: VideoReader, look: RenderOptions) -> tuple[RenderContext, PictureTags]:
-    """Return the context of an open source, and the tags of its picture."""
-    tags = source_tags(reader.info.path, reader.info)
-    return RenderContext(reader.info, clip_clock(reader), look, tags.matrix), tags
-
-
-def clip_clock(reader: VideoReader) -> ClipClock:
-    """Return the clock of an open source."""
-    pts = reader.timeline.pts_seconds
-    return ClipClock(pts, end_seconds=float(pts[0]) + reader.info.duration_seconds)
-
-
-def source_tags(path: Path, info: VideoInfo) -> PictureTags:
-    """Return the source's tags; a missing matrix is the one that it is decoded with."""
-    tags = read_picture_tags(path, rotation_degrees=info.rotation_degrees)
-    if tags.matrix in SWSCALE_MATRIX:
-        return tags
-    return replace(tags, matrix=matrix_of(info.color_space, width=info.width, height=info.height))
+    """Return the context of an open source, and its tags with the matrix of its decoding."""
+    info, pts = reader.info, reader.timeline.pts_seconds
+    tags = read_picture_tags(info.path, rotation_degrees=info.rotation_degrees)
+    if tags.matrix not in SWSCALE_MATRIX:
+        matrix = matrix_of(info.color_space, width=info.width, height=info.height)
+        tags = replace(tags, matrix=matrix)
+    clip = ClipClock(pts, end_seconds=float(pts[0]) + info.duration_seconds)
+    return RenderContext(info, clip, look, tags.matrix), tags
 
 
 def encode(
@@ -214,6 +202,7 @@ def finish_clip(
     vtt: Path,
     preview: Callable[[str], Path],
     title: str,
+    warnings: tuple[str, ...] = (),
 ) -> RenderedFiles:
     """Write the captions and previews of an encoded clip.
 
@@ -224,9 +213,7 @@ def finish_clip(
         vtt: the captions file to write.
         preview: returns the file to write for a kind of preview.
         title: of the previews.
-
-    Returns:
-        The files; the warnings are the encoder's, then those of the turns.
+        warnings: of the drawing.
     """
     look = context.look
     turns = list_turns(passes, context.clip, shift_seconds=written.shift_seconds)
@@ -235,7 +222,7 @@ def finish_clip(
         write_preview(written.path, preview(kind), title=title, font=look.font)
         for kind in look.previews
     )
-    warnings = (*written.warnings, *turn_warnings(turns))
+    warnings = (*written.warnings, *warnings, *turn_warnings(turns))
     return RenderedFiles(written.path, vtt, turns, warnings, previews=previews)
 
 

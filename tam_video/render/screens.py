@@ -15,7 +15,6 @@ from tam_video.render.elements import (
     FrameState,
     PicturePane,
     PlainPane,
-    SubjectSelector,
     TimeStrip,
     always,
     of_run,
@@ -24,7 +23,7 @@ from tam_video.render.fonts import FontStack
 from tam_video.render.options import RenderOptions
 from tam_video.render.panes import MAX_HEIGHT_PX, MAX_WIDTH_PX, best_tiling
 from tam_video.render.text_drawing import draw_label
-from tam_video.render.timeline import TimeAxis, clock_text
+from tam_video.render.timeline import clock_text
 from tam_video.render.turns import (
     NO_SUBJECT,
     Subject,
@@ -87,12 +86,12 @@ def overlay_screen(explanation: Explanation, context: RenderContext) -> Screen:
         pane = PicturePane(Rect(0, 0, width, height), geometry, of_run(0), context)
         return Screen(context.canvas(width, height), (pane,), square_pixels=False)
     full = max(width, MIN_CANVAS_WIDTH_PX)
-    footer = _Footer.of(explanation, context, width=full, room=_BAR_SHARE * height)
-    canvas = context.canvas(full, height + footer.height)
+    room = _BAR_SHARE * height
+    canvas, below = _canvas_with_bar(explanation, context, (full, height), room=room)
     canvas.fill(Rect(0, 0, full, height), (0, 0, 0))
     rect = Rect(2 * ((full - width) // 4), 0, width, height)
     pane = PicturePane(rect, geometry, of_run(0), context)
-    return Screen(canvas, (pane, *footer.elements(height, canvas)), square_pixels=False)
+    return Screen(canvas, (pane, *below), square_pixels=False)
 
 
 def side_screen(explanation: Explanation, context: RenderContext) -> Screen:
@@ -106,11 +105,11 @@ def side_screen(explanation: Explanation, context: RenderContext) -> Screen:
         min_width_px=MIN_CANVAS_WIDTH_PX // 2,
     )
     width, height = tiling.size(2, above_px=0, below_px=0)
-    footer = _Footer.of(explanation, context, width=width, room=_BAR_SHARE * height)
-    canvas = context.canvas(width, height + footer.height)
+    room = _BAR_SHARE * height
+    canvas, below = _canvas_with_bar(explanation, context, (width, height), room=room)
     left, right = (tiling.rect(index, above_px=0, below_px=0) for index in range(2))
     heat = PicturePane(right, context.geometry(explanation), of_run(0), context)
-    return Screen(canvas, (PlainPane(left), heat, *footer.elements(height, canvas)))
+    return Screen(canvas, (PlainPane(left), heat, *below))
 
 
 def grid_screen(explanation: Explanation, context: RenderContext) -> Screen:
@@ -122,13 +121,14 @@ def grid_screen(explanation: Explanation, context: RenderContext) -> Screen:
     size = tiling.size(len(subjects), above_px=head, below_px=0)
     width = max(size[0], MIN_CANVAS_WIDTH_PX)
     geometry = context.geometry(explanation)
-    footer = _Footer.of(explanation, context, width=width, room=_GRID_BAR_PX, is_static=True)
-    canvas = context.canvas(width, size[1] + footer.height)
+    canvas, below = _canvas_with_bar(
+        explanation, context, (width, size[1]), room=_GRID_BAR_PX, is_static=True
+    )
     elements: list[Element] = []
     for index, subject in enumerate(subjects):
         rect = tiling.rect(index, above_px=head, below_px=0)
         elements += _tile(subject, rect, head, geometry, context, canvas)
-    return Screen(canvas, (*elements, *footer.elements(size[1], canvas)), warnings=warnings)
+    return Screen(canvas, (*elements, *below), warnings=warnings)
 
 
 def compare_screen(
@@ -215,67 +215,45 @@ def _tile(
     ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Footer:
-    """The bar below the pictures and the time row below it.
+def _canvas_with_bar(
+    explanation: Explanation,
+    context: RenderContext,
+    size: tuple[int, int],
+    *,
+    room: float,
+    is_static: bool = False,
+) -> tuple[Canvas, list[Element]]:
+    """Return the canvas of a layout, and the bar and the time row below its pictures.
 
-    Attributes:
+    Args:
+        explanation: the run.
         context: of the screen.
-        bar: the caption bar.
-        row_px: height of the time row.
-        axis: the clip's time with the run's slots.
-        select: selects the subject of the bar.
-        run: the run whose turns are marked; None for no marks.
+        size: (width, height) of the pictures in pixels.
+        room: maximum height of the bar and the row.
+        is_static: whether the bar shows the answer without turns.
     """
-
-    context: RenderContext
-    bar: CaptionBar
-    row_px: int
-    axis: TimeAxis
-    select: SubjectSelector
-    run: int | None
-
-    @classmethod
-    def of(
-        cls,
-        explanation: Explanation,
-        context: RenderContext,
-        *,
-        width: int,
-        room: float,
-        is_static: bool = False,
-    ) -> _Footer:
-        """Lay it out for a run; a static one shows the answer without turns."""
-        size_px = font_size(width, room)
-        row = _row_px(size_px)
-        bar = CaptionBar(
-            explanation.answer,
-            question_of(explanation),
-            width_px=width,
-            room_px=room - row,
-            size_px=size_px,
-            look=context.look,
-            has_choices=not is_static,
-        )
-        axis = context.axis(context.geometry(explanation))
-        select = always(NO_SUBJECT) if is_static else of_run(0)
-        return cls(context, bar, row, axis, select, None if is_static else 0)
-
-    @property
-    def height(self) -> int:
-        """Height in pixels, even."""
-        return self.bar.height_px + self.row_px
-
-    def elements(self, y: int, canvas: Canvas) -> list[Element]:
-        """Return the elements of a footer whose upper edge is at `y`."""
-        bar = self.bar
-        row = Rect(0, y + bar.height_px, bar.width_px, self.row_px)
-        strip, clock = _time_row(row, self.context, bar.fonts.size_px, canvas)
-        return [
-            Caption(0, y, bar, self.select),
-            TimeStrip(strip, self.axis, self.select, run=self.run),
-            clock,
-        ]
+    width, height = size
+    size_px = font_size(width, room)
+    row = _row_px(size_px)
+    bar = CaptionBar(
+        explanation.answer,
+        question_of(explanation),
+        width_px=width,
+        room_px=room - row,
+        size_px=size_px,
+        look=context.look,
+        has_choices=not is_static,
+    )
+    end = height + bar.height_px
+    canvas = context.canvas(width, end + row)
+    strip, clock = _time_row(Rect(0, end, width, row), context, size_px, canvas)
+    select = always(NO_SUBJECT) if is_static else of_run(0)
+    axis = context.axis(context.geometry(explanation))
+    return canvas, [
+        Caption(0, height, bar, select),
+        TimeStrip(strip, axis, select, run=None if is_static else 0),
+        clock,
+    ]
 
 
 def _time_row(
