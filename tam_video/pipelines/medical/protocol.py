@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from tam_video import batch
 from tam_video.batch.ledger import LEDGER
 from tam_video.batch.storage import RUNS
 from tam_video.batch.work import ExplainWork
-from tam_video.errors import NoVideoStreamError, OutputExistsError, TamVideoError
+from tam_video.errors import NoVideoStreamError, TamVideoError
 from tam_video.models import check_conversation
 from tam_video.pipelines.base import PipelineOptions, PipelineResult
 from tam_video.pipelines.medical.export import export_run
@@ -35,12 +33,17 @@ from tam_video.pipelines.medical.studies import (
 )
 from tam_video.stages import StageProgress
 from tam_video.types import Message
-from tam_video.workspace.files import atomic_write, wrap_os_errors
+from tam_video.workspace.files import atomic_write
+from tam_video.workspace.workspace import Workspace, WorkspaceKind
 
-MARK = "medical.json"
 TABLE = "studies.json"
 _BATCH, _CLIPS, _DICOM = "batch", "clips", "dicom"
-_VERSION = 1
+_KIND = WorkspaceKind(
+    "a medical run",
+    "medical.json",
+    own=(_BATCH, _CLIPS, _DICOM, STUDIES, INDEX, TABLE),
+    version=("medical_version", 1),
+)
 
 
 @dataclass(slots=True)
@@ -74,10 +77,11 @@ class Medical:
         """
         sources = find_sources(self.options.inputs)
         salt, is_new = read_salt(self.options.salt_file, outside=self.options.output)
-        self._prepare_output(salt, force=force)
-        imported = self._import(sources, salt, progress)
-        answers = self._ask(imported.clips, salt, progress)
-        index = self._write_results(imported, answers)
+        identity = self._identity(salt)
+        with Workspace.opened(self.options.output, _KIND, identity, force=force):
+            imported = self._import(sources, salt, progress)
+            answers = self._ask(imported.clips, salt, progress)
+            index = self._write_results(imported, answers)
         warnings = [f"{each.input}: {each.error}" for each in imported.failed]
         for clip in imported.clips.values():
             warnings += [f"clip {clip.clip}: {warning}" for warning in clip.warnings]
@@ -100,36 +104,13 @@ class Medical:
             warnings=tuple(warnings),
         )
 
-    def _prepare_output(self, salt: Salt, *, force: bool) -> None:
-        """Create the output folder, or check that it belongs to a run with the same masks."""
-        output = self.options.output
-        mark = output / MARK
+    def _identity(self, salt: Salt) -> dict[str, Any]:
+        """Return what all results of the output depend on."""
         names = {"mask", "mask_boxes", "crop", "unmasked"}
-        document = {
-            "medical_version": _VERSION,
+        return {
             "salt_check": salt.pseudonym("salt check"),
             **self.options.model_dump(mode="json", include=names),
         }
-        text = json.dumps(document, indent=1, sort_keys=True) + "\n"
-        if mark.is_file() and force:
-            with wrap_os_errors(output):
-                for name in (_BATCH, _CLIPS, _DICOM, STUDIES):
-                    shutil.rmtree(output / name, ignore_errors=True)
-                for name in (INDEX, TABLE, MARK):
-                    (output / name).unlink(missing_ok=True)
-        if mark.is_file():
-            if mark.read_text(encoding="utf-8") != text:
-                raise OutputExistsError(
-                    "the output contains a run with another salt, mask or crop",
-                    hint="choose another output, or pass --force to replace it",
-                )
-            return
-        if os.path.lexists(output) and (not output.is_dir() or any(output.iterdir())):
-            raise OutputExistsError(
-                "the output exists and was not written by this pipeline",
-                hint="choose another output",
-            )
-        atomic_write(mark, text)
 
     def _import(
         self, sources: Sequence[Source], salt: Salt, progress: StageProgress | None

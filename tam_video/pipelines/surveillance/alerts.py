@@ -22,25 +22,6 @@ ALERTS = "alerts.jsonl"
 _ALERT_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """Camera, question and time of an alert.
-
-    Attributes:
-        camera: name of the camera.
-        question: name of the question.
-        source: digest of the file's content.
-        seconds: time from the first frame of the file.
-        moment: time of day, if known.
-    """
-
-    camera: str
-    question: str
-    source: str
-    seconds: float
-    moment: datetime | None
-
-
 @dataclass(slots=True)
 class AlertLog:
     """The log of alerts, and the last alert of each camera and question.
@@ -53,22 +34,23 @@ class AlertLog:
     path: Path
     cooldown_seconds: float
     _ids: set[str] = field(default_factory=set)
-    _last: dict[tuple[str, str], Sighting] = field(default_factory=dict)
+    _last: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
     def load(self) -> None:
         """Read the alerts of earlier runs, and remove an incomplete last line."""
         for alert in read_alerts(self.path, repair=True):
             self._remember(alert)
 
-    def is_cooling(self, sighting: Sighting) -> bool:
+    def is_cooling(self, alert: Mapping[str, Any]) -> bool:
         """Return whether the last alert of the camera and question is within the cooldown."""
-        last = self._last.get((sighting.camera, sighting.question))
+        last = self._last.get((alert["camera"], alert["question"]["name"]))
         if last is None:
             return False
-        if sighting.moment is not None and last.moment is not None:
-            passed = (sighting.moment - last.moment).total_seconds()
-        elif sighting.source == last.source:
-            passed = sighting.seconds - last.seconds
+        if alert["time"] and last["time"]:
+            moment, before = (datetime.fromisoformat(each["time"]) for each in (alert, last))
+            passed = (moment - before).total_seconds()
+        elif alert["source"] == last["source"]:
+            passed = alert["seconds"] - last["seconds"]
         else:
             return False
         return abs(passed) < self.cooldown_seconds
@@ -88,16 +70,8 @@ class AlertLog:
         self._remember(alert)
 
     def _remember(self, alert: Mapping[str, Any]) -> None:
-        moment = alert["time"]
-        sighting = Sighting(
-            alert["camera"],
-            alert["question"]["name"],
-            alert["source"],
-            float(alert["seconds"]),
-            None if moment is None else datetime.fromisoformat(moment),
-        )
         self._ids.add(alert["id"])
-        self._last[sighting.camera, sighting.question] = sighting
+        self._last[alert["camera"], alert["question"]["name"]] = alert
 
 
 def read_alerts(path: Path, *, repair: bool = False) -> Iterator[dict[str, Any]]:
@@ -118,21 +92,15 @@ def _checked(alert: Any) -> dict[str, Any]:
 
 
 def alert_line(
-    identity: str,
-    sighting: Sighting,
-    explanation: Explanation,
-    *,
-    window: tuple[float, float],
-    details: Mapping[str, Any],
+    explanation: Explanation, *, seconds: float, window: tuple[float, float], **details: Any
 ) -> dict[str, Any]:
     """Return an alert as JSON values.
 
     Args:
-        identity: id of the alert, the same in every run.
-        sighting: camera, question and time.
         explanation: explanation of the footage; its words are listed with time spans and boxes.
+        seconds: time of the alert from the first frame of the file.
         window: the window, in seconds from the first frame.
-        details: further values: file, question, rule, files.
+        details: further values: id, camera, time, source, file, question, rule, files.
     """
     start = explanation.info.start_seconds
     words = [
@@ -144,15 +112,11 @@ def alert_line(
     span = (min(s for s, _ in spans), max(e for _, e in spans)) if spans else window
     return {
         "alert_version": _ALERT_VERSION,
-        "id": identity,
-        "camera": sighting.camera,
-        "time": None if sighting.moment is None else sighting.moment.isoformat(),
-        "seconds": _rounded(sighting.seconds),
-        "source": sighting.source,
+        **details,
+        "seconds": _rounded(seconds),
         "window_seconds": [_rounded(each) for each in window],
         "span_seconds": [_rounded(each) for each in span],
         "answer": explanation.answer,
-        **details,
         "words": words,
     }
 

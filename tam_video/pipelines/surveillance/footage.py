@@ -39,30 +39,17 @@ class Footage:
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
-    """A camera that is an address.
-
-    Attributes:
-        name: name for folders and lists.
-        address: address of the stream.
-    """
-
-    name: str
-    address: StreamAddress
-
-
-@dataclass(frozen=True, slots=True)
 class Cameras:
     """Inputs of a preset.
 
     Attributes:
         files: existing files, in the order of the inputs.
-        streams: cameras to follow.
+        streams: name of a camera -> address to follow.
         failed: input that does not exist -> error.
     """
 
     files: tuple[Footage, ...]
-    streams: tuple[Camera, ...]
+    streams: dict[str, StreamAddress]
     failed: dict[str, TamVideoError]
 
 
@@ -77,7 +64,7 @@ def find_cameras(inputs: Sequence[str], *, rtsp_transport: str = "tcp") -> Camer
         ConfigError: an address is not valid, or no input exists.
     """
     files: dict[str, Footage] = {}
-    streams: dict[str, Camera] = {}
+    streams: dict[str, StreamAddress] = {}
     failed: dict[str, TamVideoError] = {}
     for text in dict.fromkeys(inputs):
         if is_stream(text):
@@ -87,7 +74,7 @@ def find_cameras(inputs: Sequence[str], *, rtsp_transport: str = "tcp") -> Camer
             while name in streams:
                 number += 1
                 name = f"{stem}-{number}"
-            streams[name] = Camera(name, address)
+            streams[name] = address
             continue
         try:
             for each in _files(text):
@@ -96,7 +83,7 @@ def find_cameras(inputs: Sequence[str], *, rtsp_transport: str = "tcp") -> Camer
             failed[text] = exc
     if not files and not streams:
         raise next(iter(failed.values()))
-    return Cameras(tuple(files.values()), tuple(streams.values()), failed)
+    return Cameras(tuple(files.values()), streams, failed)
 
 
 def plain_name(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +15,14 @@ from types import FrameType
 from typing import Any
 
 from tam_video.errors import TamVideoError
-from tam_video.pipelines.surveillance.footage import Camera, Footage, footage_of
-from tam_video.video.live import FollowOptions, Segment, StreamFollower, recorded_segments
+from tam_video.pipelines.surveillance.footage import Footage, footage_of
+from tam_video.video.live import (
+    FollowOptions,
+    Segment,
+    StreamAddress,
+    StreamFollower,
+    recorded_segments,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +38,13 @@ class Recorders:
         failed: name of a camera -> why it failed.
     """
 
-    def __init__(self, cameras: Sequence[Camera], folder: Path, options: FollowOptions) -> None:
+    def __init__(
+        self, cameras: Mapping[str, StreamAddress], folder: Path, options: FollowOptions
+    ) -> None:
         """Create the followers.
 
         Args:
-            cameras: cameras to follow.
+            cameras: name -> address of the cameras to follow.
             folder: each camera has a folder of its name in it.
             options: how cameras are followed.
         """
@@ -46,15 +54,15 @@ class Recorders:
         self._error: Exception | None = None
         self._folder = folder
         self._followers = {
-            camera.name: StreamFollower(
-                camera.address,
-                folder / camera.name,
-                camera=camera.name,
+            name: StreamFollower(
+                address,
+                folder / name,
+                camera=name,
                 options=options,
                 took=self._segments.put,
                 stop=self.stop,
             )
-            for camera in cameras
+            for name, address in cameras.items()
         }
         self._threads = [
             Thread(target=self._run, args=(name,), name=f"record {name}", daemon=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from tam_video.batch.jobs import ItemRequest, Job, Outcome
 from tam_video.batch.storage import RUNS
@@ -14,18 +13,12 @@ from tam_video.export.manifest import MANIFEST
 from tam_video.long.gate import Motion, looks
 from tam_video.models import VideoModel
 from tam_video.pipeline import load_model_from_config
-from tam_video.pipelines.surveillance.alerts import (
-    ALERTS,
-    AlertLog,
-    Sighting,
-    alert_line,
-    motion_rows,
-)
+from tam_video.pipelines.surveillance.alerts import ALERTS, AlertLog, alert_line, motion_rows
 from tam_video.pipelines.surveillance.event import CLIP, AlertEvent, write_event
 from tam_video.pipelines.surveillance.footage import Footage
 from tam_video.pipelines.surveillance.options import QuestionOptions, SurveillanceOptions
 from tam_video.pipelines.surveillance.redaction import MotionTrack, redact_frames
-from tam_video.pipelines.surveillance.rules import Verdict, evaluate_rule
+from tam_video.pipelines.surveillance.rules import evaluate_rule
 from tam_video.types import Explanation, VideoInfo
 
 _FILES = {"annotated": "annotated.mp4", "clip": CLIP, "report": "report.html"}
@@ -102,36 +95,44 @@ class WatchWorker(ExplainWorker):
         verdict = evaluate_rule(answered, watched.question)
         if not verdict.is_alert:
             return outcome
-        motions, footage = self._motions(watched, window), watched.footage
-        start = watched.info.start_seconds
+        start, footage = watched.info.start_seconds, watched.footage
+        motions = [
+            each
+            for each in watched.track.between(start + window[0], start + window[1])
+            if each.share >= self._options.motion.on_share  # enough to start a span
+        ]
         seconds = motions[0].pts_seconds - start if motions else window[0]
-        sighting = Sighting(
-            footage.camera,
-            watched.question.name,
-            watched.fingerprint[:16],
-            seconds,
-            footage.moment(seconds),
-        )
-        identity, is_known = question.key[:16], self._alerts.has(question.key[:16])
-        if not is_known and self._alerts.is_cooling(sighting):
-            return replace(outcome, details={"is_cooling": True})
+        moment = footage.moment(seconds)
         name = f"{footage.camera}-{watched.question.name}-{question.key[:12]}"
         run_dir = self._options.output / RUNS / name
+        alert = {
+            "id": question.key[:16],
+            "camera": footage.camera,
+            "time": None if moment is None else moment.isoformat(),
+            "source": watched.fingerprint[:16],
+            "file": footage.path.name,
+            "question": {"name": watched.question.name, "text": watched.question.ask},
+            "rule": verdict.reason,
+            "yes_probability": verdict.yes_probability,
+            "run": f"{RUNS}/{name}",
+        }
+        is_known = self._alerts.has(question.key[:16])
+        if not is_known and self._alerts.is_cooling({**alert, "seconds": seconds}):
+            return replace(outcome, details={"is_cooling": True})
         if not (is_known and (run_dir / MANIFEST).is_file()):
             self._write_event(watched, window, answered, run_dir)
         if not is_known:
-            details = _details(watched, verdict, run_dir)
-            details["moving"] = motion_rows(watched.info, motions)
-            self._alerts.append(
-                alert_line(identity, sighting, answered, window=window, details=details)
+            files = [name for name, file in _FILES.items() if (run_dir / file).is_file()]
+            line = alert_line(
+                answered,
+                seconds=seconds,
+                window=window,
+                **alert,
+                files={name: f"{alert['run']}/{_FILES[name]}" for name in files},
+                moving=motion_rows(watched.info, motions),
             )
+            self._alerts.append(line)
         return replace(outcome, run=name, details={"is_new": not is_known})
-
-    def _motions(self, watched: Watched, window: tuple[float, float]) -> tuple[Motion, ...]:
-        """Return the looks of a window with enough motion to start a span."""
-        start = watched.info.start_seconds
-        inside = watched.track.between(start + window[0], start + window[1])
-        return tuple(each for each in inside if each.share >= self._options.motion.on_share)
 
     def _write_event(
         self, watched: Watched, window: tuple[float, float], explanation: Explanation, run_dir: Path
@@ -171,17 +172,3 @@ def motion_track(motions: Sequence[Motion], options: SurveillanceOptions) -> Mot
 def _watched(question: ItemRequest) -> Watched:
     watched: Watched = question.extra["watched"]
     return watched
-
-
-def _details(watched: Watched, verdict: Verdict, run_dir: Path) -> dict[str, Any]:
-    run = f"{RUNS}/{run_dir.name}"
-    return {
-        "file": watched.footage.path.name,
-        "question": {"name": watched.question.name, "text": watched.question.ask},
-        "rule": verdict.reason,
-        "yes_probability": verdict.yes_probability,
-        "run": run,
-        "files": {
-            name: f"{run}/{file}" for name, file in _FILES.items() if (run_dir / file).is_file()
-        },
-    }

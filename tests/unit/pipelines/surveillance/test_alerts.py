@@ -1,4 +1,4 @@
-"""Lines of alerts: whole, once, and not too many."""
+"""The log of alerts: complete lines, no repetition, the cooldown."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -8,69 +8,74 @@ import pytest
 from constructed import make_explanation, make_info, moving_maps
 
 from tam_video.errors import ExportError
-from tam_video.pipelines.surveillance.alerts import AlertLog, Sighting, alert_line, read_alerts
+from tam_video.pipelines.surveillance.alerts import AlertLog, alert_line, read_alerts
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def sighting(seconds=1.0, moment=None, **given):
-    base = {"camera": "yard", "question": "fire", "source": "abc"}
-    return Sighting(**{**base, **given}, seconds=seconds, moment=moment)
+def sighting(seconds=1.0, moment=None, camera="yard", question="fire", source="abc"):
+    return {
+        "camera": camera,
+        "question": {"name": question, "text": "Fire?"},
+        "source": source,
+        "seconds": seconds,
+        "time": moment and moment.isoformat(),
+    }
 
 
-def line(identity="a1", seen=None, explanation=None):
+def line(identity="a1", explanation=None, **given):
     return alert_line(
-        identity,
-        seen or sighting(),
         explanation or make_explanation(moving_maps(2)),
         window=(0.0, 2.4),
-        details={"question": {"name": "fire", "text": "Fire?"}, "run": "runs/x"},
+        id=identity,
+        run="runs/x",
+        **sighting(**given),
     )
 
 
-def book(tmp_path, cooldown=10.0):
-    made = AlertLog(tmp_path / "alerts.jsonl", cooldown)
-    made.load()
-    return made
+def load(tmp_path, cooldown=10.0):
+    log = AlertLog(tmp_path / "alerts.jsonl", cooldown)
+    log.load()
+    return log
 
 
-def test_a_second_run_knows_the_alerts_of_the_first(tmp_path):
-    book(tmp_path).append(line())
-    again = book(tmp_path)
+def test_a_second_run_loads_the_alerts_of_the_first(tmp_path):
+    load(tmp_path).append(line())
+    again = load(tmp_path)
     assert again.has("a1")
     assert not again.has("a2")
     assert again.is_cooling(sighting(5.0))
 
 
-def test_cooldown_is_of_one_camera_question_and_clock(tmp_path):
-    found = book(tmp_path)
-    assert not found.is_cooling(sighting())
-    found.append(line())
-    assert found.is_cooling(sighting(10.5))
-    assert not found.is_cooling(sighting(11.5))
+def test_cooldown_is_per_camera_question_and_file(tmp_path):
+    log = load(tmp_path)
+    assert not log.is_cooling(sighting())
+    log.append(line())
+    assert log.is_cooling(sighting(10.5))
+    assert not log.is_cooling(sighting(11.5))
     for other in ({"camera": "door"}, {"question": "smoke"}, {"source": "def"}):
-        assert not found.is_cooling(sighting(2.0, **other))
+        assert not log.is_cooling(sighting(2.0, **other))
 
 
-def test_cooldown_by_the_time_of_day_goes_on_in_the_next_file(tmp_path):
-    found = book(tmp_path)
-    found.append(line(seen=sighting(moment=NOON)))
+def test_cooldown_by_time_of_day_continues_in_the_next_file(tmp_path):
+    log = load(tmp_path)
+    log.append(line(moment=NOON))
     soon, late = NOON + timedelta(seconds=9), NOON + timedelta(seconds=11)
-    assert found.is_cooling(sighting(source="def", moment=soon))
-    assert not found.is_cooling(sighting(source="def", moment=late))
+    assert log.is_cooling(sighting(source="def", moment=soon))
+    assert not log.is_cooling(sighting(source="def", moment=late))
 
 
-def test_a_torn_line_is_cut_off_and_damaged_ones_are_left_out(tmp_path):
-    book(tmp_path).append(line())
+def test_an_incomplete_line_is_removed_and_damaged_ones_are_skipped(tmp_path):
+    load(tmp_path).append(line())
     path = tmp_path / "alerts.jsonl"
     with path.open("a") as file:
         file.write('{"id": 1}\nno json\n{"id": "half')
-    book(tmp_path).append(line("a2"))
+    load(tmp_path).append(line("a2"))
     assert [alert["id"] for alert in read_alerts(path)] == ["a1", "a2"]
     assert path.read_text().endswith("}\n")
 
 
-def test_times_count_from_the_first_frame_and_boxes_are_pixels():
+def test_times_count_from_the_first_frame_and_boxes_are_in_pixels():
     info = make_info(start_seconds=100.0)
     alert = line(explanation=make_explanation(moving_maps(2), info=info))
     start, end = alert["span_seconds"]
@@ -85,14 +90,14 @@ def test_times_count_from_the_first_frame_and_boxes_are_pixels():
     json.dumps(alert, allow_nan=False)
 
 
-def test_an_answer_that_looked_nowhere_is_told_with_its_window():
+def test_an_answer_without_spans_is_listed_with_its_window():
     alert = line(explanation=make_explanation(np.zeros((1, 2, 2, 2), np.float32)))
     assert alert["words"] == []
     assert alert["span_seconds"] == [0.0, 2.4]
 
 
-def test_a_link_in_the_place_of_the_file_is_refused(tmp_path):
+def test_a_symbolic_link_is_refused(tmp_path):
     (tmp_path / "elsewhere").write_text("")
     (tmp_path / "alerts.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ExportError):
-        book(tmp_path)
+        load(tmp_path)

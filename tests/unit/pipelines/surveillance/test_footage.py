@@ -10,25 +10,25 @@ def test_files_of_a_folder_are_of_one_camera_others_of_their_own(tmp_path):
     for name in ("yard/1.mp4", "yard/2.mp4", "gate.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    found = find_cameras([f"{tmp_path}/yard", f"{tmp_path}/*.mp4", f"{tmp_path}/yard/1.mp4"])
-    assert [(each.camera, each.path.name) for each in found.files] == [
+    cameras = find_cameras([f"{tmp_path}/yard", f"{tmp_path}/*.mp4", f"{tmp_path}/yard/1.mp4"])
+    assert [(each.camera, each.path.name) for each in cameras.files] == [
         ("yard", "1.mp4"),
         ("yard", "2.mp4"),
         ("gate", "gate.mp4"),
     ]
-    assert all(each.segment is None and each.started is None for each in found.files)
+    assert all(each.segment is None and each.started is None for each in cameras.files)
 
 
 def test_addresses_are_cameras_with_names_that_hold_no_secret():
-    found = find_cameras(["rtsp://u:secret@host/a?key=1", "rtsp://host/a", "udp://@:5000"])
-    assert [camera.name for camera in found.streams] == ["host_a", "host_a-2", "5000"]
-    assert found.files == ()
+    cameras = find_cameras(["rtsp://u:secret@host/a?key=1", "rtsp://host/a", "udp://@:5000"])
+    assert list(cameras.streams) == ["host_a", "host_a-2", "5000"]
+    assert cameras.files == ()
 
 
 def test_a_missing_input_fails_alone_and_all_of_them_together(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"x")
-    found = find_cameras([f"{tmp_path}/a.mp4", f"{tmp_path}/none"])
-    assert list(found.failed) == [f"{tmp_path}/none"]
+    cameras = find_cameras([f"{tmp_path}/a.mp4", f"{tmp_path}/none"])
+    assert list(cameras.failed) == [f"{tmp_path}/none"]
     with pytest.raises(ConfigError, match="does not exist"):
         find_cameras([f"{tmp_path}/none"])
 
