@@ -1,4 +1,4 @@
-"""The medical pipeline on files full of planted patients: nothing of them may come out anywhere."""
+"""The medical pipeline on files with inserted patient data: none of it may be written anywhere."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from tam_video.pipelines.medical.intake import import_clip
 from tam_video.sampling import read_frames
 from tam_video.video.reader import open_video
 
-PLANTED = "QZXJANEVW"
+MARKER = "QZXJANEVW"
 NUMBERS = ("7719283746", "19281217")
 TEXT_KINDS = {
-    "AE": PLANTED,
+    "AE": MARKER,
     "AS": "071Y",
-    "CS": PLANTED,
-    "LO": PLANTED,
-    "LT": PLANTED,
-    "PN": f"{PLANTED}^{PLANTED}",
-    "SH": PLANTED,
-    "ST": PLANTED,
-    "UC": PLANTED,
-    "UT": PLANTED,
-    "UR": f"http://{PLANTED}",
+    "CS": MARKER,
+    "LO": MARKER,
+    "LT": MARKER,
+    "PN": f"{MARKER}^{MARKER}",
+    "SH": MARKER,
+    "ST": MARKER,
+    "UC": MARKER,
+    "UT": MARKER,
+    "UR": f"http://{MARKER}",
     "DA": NUMBERS[1],
     "IS": NUMBERS[0],
     "DS": NUMBERS[0],
@@ -54,8 +54,8 @@ BANNER, MARGIN, SIDE = 16, 8, 112
 VECTOR = ["0", "40", "33.3", "80.25", "41", "40"]
 
 
-def planted_tags(dataset):
-    """A value in one tag of every kind of text, twenty of each, nested and private ones too."""
+def insert_tags(dataset):
+    """Insert a value into twenty tags of each text type, also nested and private ones."""
     count: dict[str, int] = {}
     for keyword in sorted(keyword_dict):
         kind = dictionary_VR(keyword)
@@ -66,16 +66,16 @@ def planted_tags(dataset):
             continue
         count[kind] = count.get(kind, 0) + 1
         setattr(dataset, keyword, TEXT_KINDS[kind])
-    dataset.SpecificCharacterSet = f"ISO_IR {PLANTED}"
-    dataset.PatientName, dataset.PatientID = f"{PLANTED}^A", NUMBERS[0]
+    dataset.SpecificCharacterSet = f"ISO_IR {MARKER}"
+    dataset.PatientName, dataset.PatientID = f"{MARKER}^A", NUMBERS[0]
     inner = Dataset()
-    inner.PatientName = PLANTED
+    inner.PatientName = MARKER
     inner.ReferencedPatientSequence = [Dataset()]
-    inner.ReferencedPatientSequence[0].PatientComments = PLANTED
+    inner.ReferencedPatientSequence[0].PatientComments = MARKER
     dataset.RequestAttributesSequence = [inner]
-    block = dataset.private_block(0x0011, PLANTED, create=True)
-    block.add_new(0x01, "LO", PLANTED)
-    block.add_new(0x02, "UN", PLANTED.encode())
+    block = dataset.private_block(0x0011, MARKER, create=True)
+    block.add_new(0x01, "LO", MARKER)
+    block.add_new(0x02, "UN", MARKER.encode())
     dataset.add_new(0x60003000, "OW", b"\xff\xff" * 8)
     return dataset
 
@@ -93,7 +93,7 @@ def screens(text):
     return np.stack(made)
 
 
-def cine(path, text=PLANTED):
+def cine(path, text=MARKER):
     box = region(MARGIN, BANNER, MARGIN + SIDE, BANNER + SIDE)
     dataset = dataset_of(
         screens(text),
@@ -104,17 +104,17 @@ def cine(path, text=PLANTED):
         FrameTime=None,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # no character set of the standard is planted too
-        return save(planted_tags(dataset), path)
+        warnings.simplefilter("ignore")  # no character set of the standard is inserted too
+        return save(insert_tags(dataset), path)
 
 
 def plain_video(path):
     """A video whose container names a patient."""
     with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as output:
-        output.metadata.update({"title": PLANTED, "artist": PLANTED, "comment": PLANTED})
+        output.metadata.update({"title": MARKER, "artist": MARKER, "comment": MARKER})
         stream = output.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 48, 36, "yuv420p"
-        stream.metadata["handler_name"] = PLANTED
+        stream.metadata["handler_name"] = MARKER
         for picture in pictures(6):
             output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         output.mux(stream.encode(None))
@@ -159,12 +159,12 @@ def leaks(folders, texts):
 
 @pytest.fixture(scope="module")
 def patients(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("patients") / PLANTED
-    path = cine(folder / f"{PLANTED}_{NUMBERS[0]}.dcm")
-    plain_video(folder / f"{PLANTED}.mp4")
-    (folder / f"{PLANTED}_cut.dcm").write_bytes(path.read_bytes()[:-9000])
-    (folder / f"{PLANTED}_no.avi").write_bytes(b"no video")
-    save(dataset_of(pictures(1), Rows=None, PixelData=None, PatientName=PLANTED), folder / "report")
+    folder = tmp_path_factory.mktemp("patients") / MARKER
+    path = cine(folder / f"{MARKER}_{NUMBERS[0]}.dcm")
+    plain_video(folder / f"{MARKER}.mp4")
+    (folder / f"{MARKER}_cut.dcm").write_bytes(path.read_bytes()[:-9000])
+    (folder / f"{MARKER}_no.avi").write_bytes(b"no video")
+    save(dataset_of(pictures(1), Rows=None, PixelData=None, PatientName=MARKER), folder / "report")
     return folder
 
 
@@ -218,7 +218,7 @@ def studies_of(place):
     return json.loads((place / "work" / "out" / "studies.json").read_text())
 
 
-def test_good_files_are_answered_and_bad_ones_fail_alone(run):
+def test_valid_files_are_explained_and_damaged_ones_fail_alone(run):
     place, done = run
     assert done.returncode == 3, done.stderr.decode()
     told = json.loads(done.stdout)
@@ -228,22 +228,22 @@ def test_good_files_are_answered_and_bad_ones_fail_alone(run):
     assert all(each["input"].startswith("input-") and each["hint"] for each in failed)
 
 
-def test_no_byte_that_comes_out_names_a_patient(run):
+def test_no_written_byte_names_a_patient(run):
     place, done = run
     written = [path for path in (place / "work").rglob("*") if path.is_file()]
     assert len(written) > 25
     assert b"input-" in done.stderr + done.stdout
     places = [place / name for name in ("work", "home", "tmp")]
-    assert not list(leaks(places, [PLANTED, *NUMBERS]))
+    assert not list(leaks(places, [MARKER, *NUMBERS]))
 
 
-def test_the_search_finds_what_is_planted(patients, tmp_path):
-    assert len(list(leaks([patients], [PLANTED]))) > 3
-    (tmp_path / "a").write_bytes(b"xy" + base64.b64encode(b"ab" + PLANTED.encode() + b"cd"))
-    assert list(leaks([tmp_path], [PLANTED]))
+def test_the_search_finds_inserted_data(patients, tmp_path):
+    assert len(list(leaks([patients], [MARKER]))) > 3
+    (tmp_path / "a").write_bytes(b"xy" + base64.b64encode(b"ab" + MARKER.encode() + b"cd"))
+    assert list(leaks([tmp_path], [MARKER]))
 
 
-def test_a_salt_is_made_outside_of_the_output(run):
+def test_a_salt_is_created_outside_the_output(run):
     place, _ = run
     salt = place / "home" / ".config" / "tam-video" / "salt"
     assert salt.stat().st_mode & 0o077 == 0
@@ -251,7 +251,7 @@ def test_a_salt_is_made_outside_of_the_output(run):
     assert not list(leaks([place / "work", place / "tmp"], [secret]))
 
 
-def test_every_page_and_run_says_that_this_is_no_medical_device(run):
+def test_every_page_and_run_contains_the_notice(run):
     place, _ = run
     pages = [p for p in (place / "work" / "out").rglob("*.html") if p.parent.name != "batch"]
     assert len(pages) == 6
@@ -289,7 +289,7 @@ def outside():
     return black
 
 
-def test_burnt_in_text_is_black_in_what_the_model_gets_and_in_every_video(run):
+def test_burned_in_text_is_black_for_the_model_and_in_every_video(run):
     place, _ = run
     out, clip = place / "work" / "out", us_clip(place)
     settings = RunConfig(num_frames=4)
@@ -305,7 +305,7 @@ def test_burnt_in_text_is_black_in_what_the_model_gets_and_in_every_video(run):
     assert shown[:, :, : safe.shape[1]][:, safe].max() <= 6
 
 
-def test_what_is_masked_leaves_no_trace_in_any_pixel(tmp_path):
+def test_masked_pixels_leave_no_trace(tmp_path):
     """Two files that differ in masked pixels and tags alone become the very same clip."""
     options = MedicalOptions(
         pipeline="medical",
@@ -324,7 +324,7 @@ def test_what_is_masked_leaves_no_trace_in_any_pixel(tmp_path):
     assert made[0] == made[1]
 
 
-def test_the_dicom_export_holds_pseudonyms_and_the_drawn_frames(run):
+def test_the_dicom_export_has_pseudonyms_and_the_annotated_frames(run):
     place, _ = run
     out, clip = place / "work" / "out", us_clip(place)
     answer = clip["answers"][0]
@@ -341,7 +341,7 @@ def test_the_dicom_export_holds_pseudonyms_and_the_drawn_frames(run):
         assert two.timeline.pts_seconds == pytest.approx(seconds, abs=1e-9)
 
 
-def test_the_same_command_goes_on_and_another_mask_is_refused(run, patients, monkeypatch):
+def test_the_same_command_resumes_and_another_mask_is_refused(run, patients, monkeypatch):
     place, _ = run
     out = place / "work" / "out"
     monkeypatch.setenv("HOME", str(place / "home"))
@@ -368,7 +368,7 @@ def test_the_same_command_goes_on_and_another_mask_is_refused(run, patients, mon
         Medical.from_options(MedicalOptions(**{**same, "mask": "none"})).run()
 
 
-def test_a_folder_of_something_else_is_never_touched(patients, tmp_path):
+def test_a_foreign_folder_is_not_changed(patients, tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     options = MedicalOptions(
         pipeline="medical",
@@ -382,7 +382,7 @@ def test_a_folder_of_something_else_is_never_touched(patients, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_dicom_file_is_explained_by_the_everyday_command(tmp_path):
+def test_explain_reads_dicom(tmp_path):
     from tam_video.runs import explain_to_folder
 
     dataset = as_jpeg(dataset_of(pictures(4), FrameTime="50"))

@@ -49,7 +49,7 @@ def _one_model():
 
 @pytest.fixture(scope="module")
 def yard(tmp_path_factory):
-    """20 s of a still, noisy picture; a bright square crosses it from 8 s to 11 s."""
+    """20 s of a static, noisy scene; a bright square crosses it from 8 s to 11 s."""
     path = tmp_path_factory.mktemp("yard") / "yard.mp4"
     rng = np.random.default_rng(0)
 
@@ -102,7 +102,7 @@ def test_the_preset_runs_on_the_samples(tmp_path):
     assert result.summary["num_files"] == 2
 
 
-def test_only_what_moves_is_asked_about_and_the_alert_is_on_time(yard, tmp_path):
+def test_only_windows_with_motion_are_explained_and_the_alert_is_on_time(yard, tmp_path):
     result = made([yard], tmp_path).run()
     (alert,) = alerts(tmp_path)
     assert alert["seconds"] == pytest.approx(8, abs=0.5)
@@ -115,7 +115,7 @@ def test_only_what_moves_is_asked_about_and_the_alert_is_on_time(yard, tmp_path)
     assert all(top >= 20 and bottom <= 64 for _, top, _, bottom in boxes)
 
 
-def test_the_clip_shows_the_event_with_what_is_before_and_after(yard, tmp_path):
+def test_the_clip_contains_the_event_with_time_before_and_after(yard, tmp_path):
     made([yard], tmp_path).run()
     (alert,) = alerts(tmp_path)
     start, end = alert["window_seconds"]
@@ -125,12 +125,12 @@ def test_the_clip_shows_the_event_with_what_is_before_and_after(yard, tmp_path):
         assert drawn.info.num_frames == clip.info.num_frames
         picture = clip.read([round((8.5 - start + 1) * 10)]).frames[0]
     assert picture[30:54, 40:50, 0].mean() > 180  # the square, half a second after it came
-    told = read_explanation(run)
-    assert told.info.path == run / "event.mp4"
-    assert 1 <= told.pts_seconds[0] <= told.pts_seconds[-1] <= 1 + end - start
+    explanation = read_explanation(run)
+    assert explanation.info.path == run / "event.mp4"
+    assert 1 <= explanation.pts_seconds[0] <= explanation.pts_seconds[-1] <= 1 + end - start
 
 
-def test_a_second_start_does_nothing_and_force_all(yard, tmp_path, monkeypatch):
+def test_a_second_start_does_nothing_and_force_repeats_all(yard, tmp_path, monkeypatch):
     made([yard], tmp_path).run()
     before = bytes_of(tmp_path)
     with monkeypatch.context() as patch:
@@ -144,7 +144,7 @@ def test_a_second_start_does_nothing_and_force_all(yard, tmp_path, monkeypatch):
     assert len(alerts(tmp_path)) == 1
 
 
-def test_a_part_of_a_file_is_watched_and_a_rest_without_frames_is_left_out(yard, tmp_path):
+def test_start_and_end_limit_the_windows_and_a_window_without_frames_is_skipped(yard, tmp_path):
     part = {**QUICK["run"], "render": False, "start_seconds": 8.02, "end_seconds": 10.05}
     result = made([yard], tmp_path, run=part, window_seconds=2, motion={"enabled": False}).run()
     assert [alert["window_seconds"] for alert in alerts(tmp_path)] == [[8.02, 10.05]]
@@ -199,7 +199,7 @@ def test_a_run_killed_before_a_ledger_line_is_resumed(yard, whole, tmp_path, mon
     assert same_alerts(tmp_path / "out", whole)
 
 
-def test_a_bad_file_fails_alone_and_is_tried_again(yard, tmp_path):
+def test_a_damaged_file_fails_alone_and_is_retried(yard, tmp_path):
     folder = tmp_path / "clips"
     folder.mkdir()
     (folder / "bad.mp4").write_bytes(b"this is no video")
@@ -231,7 +231,7 @@ def test_other_settings_and_other_folders_are_refused(yard, tmp_path):
         made([tmp_path / "none"], tmp_path / "new").run()
 
 
-def test_alerts_in_a_row_are_one(yard, tmp_path):
+def test_the_cooldown_suppresses_alerts(yard, tmp_path):
     given = {"window_seconds": 2, "motion": {"enabled": False}}
     given["alerts"] = {**QUICK["alerts"], "cooldown_seconds": 7, "show_motion": False}
     given["run"] = {**QUICK["run"], "render": False}
@@ -241,7 +241,7 @@ def test_alerts_in_a_row_are_one(yard, tmp_path):
     assert result.summary["num_cooling"] == 7
 
 
-def test_what_moves_is_in_no_written_picture(yard, tmp_path, monkeypatch):
+def test_moving_objects_are_in_no_written_frame(yard, tmp_path, monkeypatch):
     seen = []
     original = batch_work.explain_frames
 
@@ -288,16 +288,16 @@ def segments(yard, tmp_path):
             for packet in part:
                 writer.write(packet)
             moment = datetime(2026, 3, 1, 12, 0, round(cut / 10) * number, tzinfo=UTC)
-            told = {"gap": None, "is_first": number == 0, "num_dropped": 0}
-            writer.finish("127.0.0.1_9_x", moment, **told)
+            facts = {"gap": None, "is_first": number == 0, "num_dropped": 0}
+            writer.finish("127.0.0.1_9_x", moment, **facts)
     return folder
 
 
-def gone_on_with(output, segments, **given):
-    """A camera that does not answer: what an earlier run has recorded is watched.
+def watch_recorded(output, segments, **given):
+    """Watch the recorded segments of a camera that does not answer.
 
     Returns:
-        Where the recorded files are.
+        The folder of the recorded files.
     """
     record = {"duration_seconds": 0.2, "open_seconds": 0.2, "read_seconds": 0.2}
     watched = made(["http://127.0.0.1:9/x"], output, record=record, **given)
@@ -311,7 +311,7 @@ def gone_on_with(output, segments, **given):
 def test_the_clip_of_an_event_begins_in_the_segment_before(segments, tmp_path):
     paths = sorted(segments.glob("*.mp4"))
     given = {**QUICK["alerts"], "before_seconds": 3}
-    gone_on_with(tmp_path / "out", segments, alerts=given)
+    watch_recorded(tmp_path / "out", segments, alerts=given)
     second = alerts(tmp_path / "out")[-1]
     assert second["file"] == paths[1].name
     assert second["time"].startswith("2026-03-01T12:00:")
@@ -334,13 +334,13 @@ def test_the_clip_of_an_event_begins_in_the_segment_before(segments, tmp_path):
         ({"redact": {"boxes": [[0, 0, 0.5, 0.5]]}}, 0),
     ],
 )
-def test_which_recorded_files_stay(segments, tmp_path, given, num_kept):
+def test_which_recorded_files_are_kept(segments, tmp_path, given, num_kept):
     quick = {"run": {**QUICK["run"], "render": False}}
-    folder = gone_on_with(tmp_path / "out", segments, **quick, **given)
+    folder = watch_recorded(tmp_path / "out", segments, **quick, **given)
     assert len(list(folder.glob("*.mp4"))) == len(list(folder.glob("*.json"))) == num_kept
 
 
-def test_files_that_were_given_are_never_removed(segments, tmp_path):
+def test_input_files_are_never_removed(segments, tmp_path):
     mine = tmp_path / "mine"
     shutil.copytree(segments, mine)
     none = [{**ALWAYS, "always": False, "pattern": "xyz"}]
@@ -358,10 +358,10 @@ def test_a_live_camera_is_recorded_and_watched(tmp_path):
             record={"segment_seconds": 2, "duration_seconds": 7, "read_seconds": 2},
             alerts={**QUICK["alerts"], "cooldown_seconds": 60},
         ).run()
-    (told,) = result.summary["recorded"].values()
-    assert told["num_connections"] == 2
-    assert told["num_gaps"] == 1
-    assert result.summary["num_files"] == told["num_segments"]
+    (recorded,) = result.summary["recorded"].values()
+    assert recorded["num_connections"] == 2
+    assert recorded["num_gaps"] == 1
+    assert result.summary["num_files"] == recorded["num_segments"]
     (alert,) = alerts(tmp_path)
     assert alert["time"] is not None
     numbers = read_numbers(tmp_path / alert["files"]["clip"])
@@ -379,13 +379,13 @@ def test_a_camera_that_never_answers_fails_alone(yard, tmp_path):
 
 
 @pytest.mark.slow
-def test_planted_events_are_told_on_time_and_nothing_else(tmp_path):
+def test_inserted_events_and_nothing_else_raise_alerts_on_time(tmp_path):
     events = make_long_video(tmp_path / "long.mp4", seconds=150, num_events=3, seed=3)
     asked = [{"name": "any", "ask": QUESTION, "always": True}]
     given = {"questions": asked, "window_seconds": 30, "run": {**QUICK["run"], "render": False}}
     made([tmp_path / "long.mp4"], tmp_path / "out", **given).run()
-    found = [alert["seconds"] for alert in alerts(tmp_path / "out")]
-    assert found == pytest.approx([event.onset_seconds for event in events], abs=0.5)
+    onsets = [alert["seconds"] for alert in alerts(tmp_path / "out")]
+    assert onsets == pytest.approx([event.onset_seconds for event in events], abs=0.5)
 
 
 @pytest.mark.slow

@@ -35,8 +35,8 @@ def plan(*regions, burned_in="NO", **given_options):
     )
 
 
-def slow_mask(frame, masking_options, regions, boxes):
-    """The same pixel by pixel."""
+def reference_mask(frame, masking_options, regions, boxes):
+    """Reference implementation, pixel by pixel."""
     out = frame.copy()
     for y in range(HEIGHT):
         for x in range(WIDTH):
@@ -54,16 +54,16 @@ def slow_mask(frame, masking_options, regions, boxes):
     st.lists(st.tuples(*[st.integers(0, 9)] * 2, *[st.integers(10, 30)] * 2), max_size=3),
     st.booleans(),
 )
-def test_masking_is_that_of_each_pixel(mask, boxes, has_region):
+def test_masking_equals_the_reference_implementation(mask, boxes, has_region):
     frame = np.random.default_rng(0).integers(1, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     regions = [REGION] if has_region else []
     found = plan(*regions, mask=mask, mask_boxes=boxes, unmasked="warn")
-    wanted = slow_mask(frame, mask, [each.box for each in regions], boxes)
+    wanted = reference_mask(frame, mask, [each.box for each in regions], boxes)
     assert np.array_equal(found.apply(frame), wanted)
     assert found.black_share == pytest.approx(float((wanted == 0).all(-1).mean()))
 
 
-def test_a_crop_takes_the_largest_region_of_tissue_or_the_box_around_all():
+def test_crop_uses_the_largest_region_of_tissue_or_the_bounding_box():
     frame = np.arange(WIDTH * HEIGHT * 3, dtype=np.int64).reshape(HEIGHT, WIDTH, 3) % 251
     frame = frame.astype(np.uint8)
     big = Region(Box(0, 0, 20, 12), False)
@@ -74,13 +74,13 @@ def test_a_crop_takes_the_largest_region_of_tissue_or_the_box_around_all():
     assert np.array_equal(plan(REGION, crop="largest-region").apply(frame), frame[3:11, 4:14])
 
 
-def test_shares_are_rounded_outwards():
+def test_fractions_are_rounded_outwards():
     found = plan(mask_boxes=[[0.0, 0.0, 1.0, 0.1]])
     assert found.is_black[:2].all()
     assert not found.is_black[2:].any()
 
 
-def test_text_that_would_stay_is_refused_or_told():
+def test_visible_text_is_refused_or_reported():
     with pytest.raises(VideoOpenError, match=r"input-1: .*burned") as caught:
         plan(burned_in="YES")
     assert "mask_boxes" in caught.value.hint
@@ -93,14 +93,14 @@ def test_text_that_would_stay_is_refused_or_told():
 
 
 @pytest.mark.parametrize("asked", [{"mask": "outside-regions"}, {"crop": "all-regions"}])
-def test_regions_that_are_asked_for_and_missing_are_refused_or_told(asked):
+def test_missing_regions_are_refused_or_reported(asked):
     with pytest.raises(VideoOpenError, match="no ultrasound regions"):
         plan(**asked)
     assert plan(**asked, unmasked="warn").warnings
     assert not plan(**asked, mask_boxes=[[0, 0, 20, 3]]).warnings
 
 
-def test_what_a_file_does_not_say_is_told():
+def test_an_undeclared_burned_in_flag_is_reported():
     assert plan(burned_in="").has_burned_in
     assert "does not declare" in plan(burned_in="").warnings[0]
     assert not plan(burned_in="NO").warnings
@@ -109,12 +109,12 @@ def test_what_a_file_does_not_say_is_told():
 @pytest.mark.parametrize(
     "box", [[0, 0, 0, 5], [0.5, 0.0, 0.2, 1.0], [0.0, 0, 5, 0.5], [-1, 0, 3, 3]]
 )
-def test_boxes_that_make_no_sense_are_refused(box):
+def test_invalid_boxes_are_refused(box):
     with pytest.raises(ValidationError):
         options(mask_boxes=[box])
 
 
-def test_two_questions_of_one_name_are_refused():
+def test_two_questions_with_the_same_id_are_refused():
     with pytest.raises(ValidationError, match="id q"):
         MedicalOptions(
             pipeline="medical",

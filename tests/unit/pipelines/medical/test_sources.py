@@ -23,14 +23,14 @@ def names(sources):
     return [source.path.name for source in sources]
 
 
-def test_a_folder_gives_dicom_by_content_and_clips_by_ending(folder):
+def test_a_folder_lists_dicom_by_content_and_clips_by_suffix(folder):
     found = find_sources([str(folder)])
     assert names(found) == ["IM0001", "clip.mp4", "two.AVI"]
     assert [source.name for source in found] == ["input-1", "input-2", "input-3"]
     assert not any(source.is_named for source in found)
 
 
-def test_a_glob_and_a_named_file_are_taken_once(folder):
+def test_a_file_of_two_inputs_is_listed_once(folder):
     found = find_sources(
         [str(folder / "*.mp4"), str(folder / "clip.mp4"), str(folder / "notes.txt")]
     )
@@ -39,7 +39,7 @@ def test_a_glob_and_a_named_file_are_taken_once(folder):
 
 
 @pytest.mark.parametrize("missing", ["JANE_DOE.dcm", "JANE_DOE*", "s3://JANE_DOE/x"])
-def test_an_input_that_is_not_there_is_told_by_its_number(folder, missing):
+def test_a_missing_input_is_reported_by_its_number(folder, missing):
     text = missing if "://" in missing else str(folder / missing)
     with pytest.raises(ConfigError, match="input 2") as caught:
         find_sources([str(folder), text])
@@ -56,14 +56,14 @@ def test_a_file_is_opened_through_a_link_without_its_name(folder):
     assert not link.parent.exists()
 
 
-def test_an_ending_that_is_none_of_ours_is_not_kept(folder):
+def test_an_unknown_suffix_is_not_kept(folder):
     path = folder / "a.JANE_DOE"
     path.write_bytes(b"x")
     with anonymous_link(path, "input-1") as link:
         assert link.name == "input-1"
 
 
-def test_a_file_that_can_not_be_opened_is_told_by_its_number(folder):
+def test_an_unreadable_file_is_reported_by_its_number(folder):
     with (
         pytest.raises(VideoOpenError, match=r"^input-4 can't be opened") as caught,
         anonymous_link(folder / "JANE_DOE.mp4", "input-4"),
