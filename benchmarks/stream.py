@@ -47,7 +47,7 @@ class StreamFigures:
         num_waiting: frames while the follower waited for its next try.
         num_to_keyframe: frames that were sent before the first keyframe of a connection.
         num_lost: frames that should be there and are not; must be 0.
-        num_in_flight: frames on their way when the follower was told to stop.
+        num_in_flight: frames in transit when the follower was stopped.
         num_twice: frames that are there more than once; must be 0.
         is_in_order: whether the segments hold the frames in order.
         told_missing_seconds: what the segments' own JSON says is missing.
@@ -154,7 +154,7 @@ def _first_keyframe(sent: list[int], is_keyframe: list[bool]) -> int:
 
 
 def _start_error(segments: list[Segment], numbers: list[list[int]], server: LiveServer) -> float:
-    """How far the told start of a segment is from when its first frame was sent, at most."""
+    """Return the largest difference of a segment's start and the time its first frame was sent."""
     began = time.time() - time.monotonic() + server.began_seconds
     errors = [
         abs(segment.started.timestamp() - began - each[0] / server.coded.fps)

@@ -1,4 +1,4 @@
-"""DICOM files made for tests: any transfer syntax, planted patients, odd timing."""
+"""DICOM files made for tests: any transfer syntax, inserted patients, odd timing."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ MEDIA = Path(__file__).parents[3] / "shared" / "media" / "medical"
 
 def with_pixels(paths):
     """The files with several frames or colours, by their tags."""
-    found = []
+    result = []
     for path in paths:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -40,8 +40,8 @@ def with_pixels(paths):
         if tags.get("Rows") and (
             frames > 1 or tags.get("SamplesPerPixel") == 3 or is_palette(tags)
         ):
-            found.append(path)
-    return found
+            result.append(path)
+    return result
 
 
 def is_palette(tags):
@@ -78,16 +78,16 @@ READABLE = [path for path in COLOUR_OR_CINE if path.name != MISENCODED]
 def test_frames_are_those_that_pydicom_decodes(path):
     with open_video(path) as reader:
         assert isinstance(reader, DicomReader)
-        found = np.stack([frame.rgb for frame in reader.frames()])
-        again = reader.read([len(found) - 1, 0]).frames
-    assert np.array_equal(again, found[[len(found) - 1, 0]])
+        result = np.stack([frame.rgb for frame in reader.frames()])
+        again = reader.read([len(result) - 1, 0]).frames
+    assert np.array_equal(again, result[[len(result) - 1, 0]])
     wanted = decoded_by_pydicom(path)
     if wanted.ndim == 4:
-        assert np.array_equal(found, wanted)
+        assert np.array_equal(result, wanted)
     else:  # grey: the order of values is kept, from black to white
-        flat, grey = wanted.ravel().astype(np.float64), found[..., 0].ravel().astype(np.float64)
+        flat, grey = wanted.ravel().astype(np.float64), result[..., 0].ravel().astype(np.float64)
         assert np.all(np.diff(grey[np.argsort(flat, kind="stable")]) >= 0)
-        assert np.array_equal(found[..., 0], found[..., 2])
+        assert np.array_equal(result[..., 0], result[..., 2])
 
 
 def test_a_file_that_is_not_encoded_as_it_says_is_an_error():
@@ -144,8 +144,8 @@ def test_jpeg_gives_back_nearly_every_pixel(tmp_path, extended):
     frames = pictures(4)
     dataset = compress(dataset_of(frames), JPEGBaseline8Bit, extended=extended)
     with open_video(save(dataset, tmp_path / "a.dcm")) as reader:
-        found = np.stack([each.rgb for each in reader.frames()])
-    assert np.abs(found.astype(int) - frames).mean() < 3
+        result = np.stack([each.rgb for each in reader.frames()])
+    assert np.abs(result.astype(int) - frames).mean() < 3
 
 
 @pytest.mark.shared

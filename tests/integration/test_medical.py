@@ -221,9 +221,9 @@ def studies_of(place):
 def test_valid_files_are_explained_and_damaged_ones_fail_alone(run):
     place, done = run
     assert done.returncode == 3, done.stderr.decode()
-    told = json.loads(done.stdout)
-    assert (told["studies"], told["clips"], told["answers"]) == (2, 2, 3)
-    assert (told["failed_inputs"], told["skipped"]) == (2, 1)
+    summary = json.loads(done.stdout)
+    assert (summary["studies"], summary["clips"], summary["answers"]) == (2, 2, 3)
+    assert (summary["failed_inputs"], summary["skipped"]) == (2, 1)
     failed = studies_of(place)["failed_inputs"]
     assert all(each["input"].startswith("input-") and each["hint"] for each in failed)
 
@@ -333,8 +333,8 @@ def test_the_dicom_export_has_pseudonyms_and_the_annotated_frames(run):
     assert dataset.PatientIdentityRemoved == "YES"
     assert dataset.BurnedInAnnotation == "NO"
     run_dir = (out / "studies" / answer["report"]).resolve().parent
-    drawn, told = run_dir / "annotated.mp4", (out / "studies" / answer["dicom"]).resolve()
-    with open_video(drawn) as one, open_video(told) as two:
+    drawn, exported = run_dir / "annotated.mp4", (out / "studies" / answer["dicom"]).resolve()
+    with open_video(drawn) as one, open_video(exported) as two:
         for first, second in zip(one.frames(), two.frames(), strict=True):
             assert np.abs(first.rgb.astype(int) - second.rgb).mean() < 4
         seconds = np.cumsum([float(each) for each in VECTOR]) / 1000

@@ -36,8 +36,8 @@ def test_only_what_was_dropped_is_missing(tmp_path):
     assert figures.largest_start_error_seconds < 1
     segments = recorded_segments(tmp_path)
     assert sum(segment.gap is not None for segment in segments) == 2
-    told = sum(segment.gap.seconds for segment in segments if segment.gap)
-    assert told == pytest.approx(figures.told_missing_seconds, abs=0.01)
+    missing = sum(segment.gap.seconds for segment in segments if segment.gap)
+    assert missing == pytest.approx(figures.told_missing_seconds, abs=0.01)
     for segment in segments:
         numbers = read_numbers(segment.path)
         assert len(numbers) == segment.num_frames
@@ -94,9 +94,11 @@ def test_no_playlist_and_no_redirect_is_followed(web, tmp_path):
     }
     for page in ("list.m3u8", "moved.ts"):
         url = f"http://user:hunter2@127.0.0.1:{web.server_port}/{page}"
-        with pytest.raises(VideoOpenError) as told:
+        with pytest.raises(VideoOpenError) as caught:
             follower(url, tmp_path / "out", give_up_seconds=0.2).run()
-        assert "hunter2" not in f"{told.value.message} {told.value.hint} {told.value.__cause__}"
+        assert (
+            "hunter2" not in f"{caught.value.message} {caught.value.hint} {caught.value.__cause__}"
+        )
     assert "/other.ts" not in web.asked
     assert recorded_segments(tmp_path / "out") == []
 

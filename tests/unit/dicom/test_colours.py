@@ -35,8 +35,8 @@ def one_value(x, center, width, function):
     st.sampled_from(["LINEAR", "LINEAR_EXACT", "SIGMOID"]),
 )
 def test_windows_follow_the_standard(values, center, width, function):
-    found = window_bytes(np.array(values), center, width, function=function)
-    assert found.tolist() == [one_value(x, center, width, function) for x in values]
+    result = window_bytes(np.array(values), center, width, function=function)
+    assert result.tolist() == [one_value(x, center, width, function) for x in values]
 
 
 def test_no_number_is_black():
@@ -60,22 +60,22 @@ def test_rescale_comes_before_the_window(tmp_path):
     dataset = dataset_of(
         values, RescaleSlope="2", RescaleIntercept="-1000", WindowCenter="40", WindowWidth="400"
     )
-    found, warnings = read(tmp_path, dataset)
+    result, warnings = read(tmp_path, dataset)
     wanted = [one_value(2 * int(x) - 1000, 40, 400, "LINEAR") for x in values.ravel()]
-    assert found[0, ..., 0].ravel().tolist() == wanted
+    assert result[0, ..., 0].ravel().tolist() == wanted
     assert not warnings
 
 
 def test_monochrome1_is_shown_inverted(tmp_path):
     frames = pictures(2, channels=1)
-    found, _ = read(tmp_path, dataset_of(frames, PhotometricInterpretation="MONOCHROME1"))
-    assert np.array_equal(found[..., 1], 255 - frames)
+    result, _ = read(tmp_path, dataset_of(frames, PhotometricInterpretation="MONOCHROME1"))
+    assert np.array_equal(result[..., 1], 255 - frames)
 
 
 def test_without_a_window_deep_values_are_stretched_over_all_frames(tmp_path):
     frames = pictures(3, channels=1, dtype=np.uint16) // 64 + 100
-    found, warnings = read(tmp_path, dataset_of(frames))
-    assert (found.min(), found.max()) == (0, 255)
+    result, warnings = read(tmp_path, dataset_of(frames))
+    assert (result.min(), result.max()) == (0, 255)
     assert f"{frames.min()} to {frames.max()}" in warnings[0]
     assert "3 frames" in warnings[0]
 
@@ -96,9 +96,9 @@ def test_each_frame_may_have_a_window_of_its_own(tmp_path):
         group = Dataset()
         group.FrameVOILUTSequence = [voi]
         groups.append(group)
-    found, _ = read(tmp_path, dataset_of(frames, PerFrameFunctionalGroupsSequence=groups))
-    assert found[0, 0, 0, 0] == one_value(100, 100, 100, "LINEAR")
-    assert found[1].max() == 0
+    result, _ = read(tmp_path, dataset_of(frames, PerFrameFunctionalGroupsSequence=groups))
+    assert result[0, 0, 0, 0] == one_value(100, 100, 100, "LINEAR")
+    assert result[1].max() == 0
 
 
 def test_a_look_up_table_goes_before_a_window(tmp_path):
@@ -107,8 +107,8 @@ def test_a_look_up_table_goes_before_a_window(tmp_path):
     lut["LUTDescriptor"].VR = lut["LUTData"].VR = "US"
     frames = np.array([[[0, 1], [2, 3]]], np.uint8)
     dataset = dataset_of(frames, VOILUTSequence=[lut], WindowCenter="1", WindowWidth="2")
-    found, _ = read(tmp_path, dataset)
-    assert found[0, ..., 0].tolist() == [[250, 120], [30, 0]]
+    result, _ = read(tmp_path, dataset)
+    assert result[0, ..., 0].tolist() == [[250, 120], [30, 0]]
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -121,8 +121,8 @@ def test_palettes_become_colours(tmp_path, bits):
         setattr(dataset, f"{name}PaletteColorLookupTableDescriptor", [4, 0, bits])
         dataset[f"{name}PaletteColorLookupTableDescriptor"].VR = "US"
         setattr(dataset, f"{name}PaletteColorLookupTableData", entries.tobytes())
-    found, _ = read(tmp_path, dataset)
-    assert found[0].reshape(-1, 3).tolist() == [[0] * 3, [50, 100, 150], [200] * 3, [255] * 3]
+    result, _ = read(tmp_path, dataset)
+    assert result[0].reshape(-1, 3).tolist() == [[0] * 3, [50, 100, 150], [200] * 3, [255] * 3]
 
 
 def test_regions_are_sorted_by_size_cut_to_the_picture_and_without_graphics():
@@ -133,6 +133,6 @@ def test_regions_are_sorted_by_size_cut_to_the_picture_and_without_graphics():
         region(0, 40, 90, 50, kind=5),
         region(200, 200, 210, 210),
     ]
-    found = ultrasound_regions(dataset, width=50, height=50)
-    assert found == (Region(Box(10, 10, 50, 40), False), Region(Box(0, 0, 5, 5), True))
-    assert union(each.box for each in found) == Box(0, 0, 50, 40)
+    result = ultrasound_regions(dataset, width=50, height=50)
+    assert result == (Region(Box(10, 10, 50, 40), False), Region(Box(0, 0, 5, 5), True))
+    assert union(each.box for each in result) == Box(0, 0, 50, 40)

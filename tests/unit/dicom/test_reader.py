@@ -161,9 +161,9 @@ def test_damaged_files_are_read_or_told(cine, tmp_path):
                 with open_video(tmp_path / "b.dcm") as reader:
                     list(reader.frames())
             except errors.TamVideoError as exc:
-                told = exc.message + exc.hint
-                if "PLANTED" in told:
-                    pytest.fail(told)
+                message = exc.message + exc.hint
+                if "PLANTED" in message:
+                    pytest.fail(message)
 
 
 def test_nothing_is_logged_by_pydicom_while_it_reads(cine, caplog, recwarn):

@@ -30,8 +30,8 @@ def test_run_length_frames_say_nothing_of_their_size():
 
 @given(st.binary(max_size=60), st.sampled_from([b"", b"\xff\xd8\xff", b"\xff\x4f\xff\x51"]))
 def test_any_bytes_are_survived(data, start):
-    found = declared_size(start + data)
-    assert found is None or len(found) == 2
+    result = declared_size(start + data)
+    assert result is None or len(result) == 2
 
 
 def test_a_frame_larger_than_declared_is_refused_before_it_is_decoded(tmp_path, monkeypatch):

@@ -20,29 +20,29 @@ def tags(**values):
 
 
 def test_a_frame_time_counts_exactly():
-    found = frame_times(tags(FrameTime="33.333", FrameIncrementPointer=TIME), 4)
+    times = frame_times(tags(FrameTime="33.333", FrameIncrementPointer=TIME), 4)
     step = Fraction("0.033333")
-    assert found.source == "FrameTime"
-    assert found.pts_seconds.tolist() == [float(k * step) for k in range(4)]
-    assert (found.duration_seconds, found.time_base) == (4 * step, step)
-    assert found.average_fps == 1 / step
-    assert not found.warnings
+    assert times.source == "FrameTime"
+    assert times.pts_seconds.tolist() == [float(k * step) for k in range(4)]
+    assert (times.duration_seconds, times.time_base) == (4 * step, step)
+    assert times.average_fps == 1 / step
+    assert not times.warnings
 
 
 @given(st.lists(st.integers(1, 10**7), min_size=1, max_size=30))
 def test_a_vector_is_summed_exactly(microseconds):
     vector = ["0", *(f"{each / 1000:.3f}" for each in microseconds)]
-    found = frame_times(tags(FrameTimeVector=vector, FrameIncrementPointer=VECTOR), len(vector))
+    times = frame_times(tags(FrameTimeVector=vector, FrameIncrementPointer=VECTOR), len(vector))
     ticks = [0, *accumulate(microseconds)]
-    assert found.source == "FrameTimeVector"
-    assert found.pts_seconds.tolist() == [float(Fraction(t, 10**6)) for t in ticks]
-    assert found.duration_seconds == Fraction(ticks[-1] + microseconds[-1], 10**6)
-    assert all((Fraction(t, 10**6) / found.time_base).denominator == 1 for t in ticks)
+    assert times.source == "FrameTimeVector"
+    assert times.pts_seconds.tolist() == [float(Fraction(t, 10**6)) for t in ticks]
+    assert times.duration_seconds == Fraction(ticks[-1] + microseconds[-1], 10**6)
+    assert all((Fraction(t, 10**6) / times.time_base).denominator == 1 for t in ticks)
 
 
 def test_a_vector_without_the_first_frames_zero_is_taken():
-    found = frame_times(tags(FrameTimeVector=["10", "30"]), 3)
-    assert found.pts_seconds.tolist() == [0, 0.01, 0.04]
+    times = frame_times(tags(FrameTimeVector=["10", "30"]), 3)
+    assert times.pts_seconds.tolist() == [0, 0.01, 0.04]
 
 
 def test_the_pointer_decides_between_time_and_vector():
@@ -54,22 +54,22 @@ def test_the_pointer_decides_between_time_and_vector():
 
 @pytest.mark.parametrize("vector", [["0", "10"], ["0", "0", "10"], ["0", "-1", "5"], []])
 def test_a_vector_that_fits_neither_frames_nor_order_is_told_and_not_used(vector):
-    found = frame_times(tags(FrameTimeVector=vector, CineRate="20"), 3)
-    assert found.source == "CineRate"
-    assert np.all(np.diff(found.pts_seconds) > 0)
-    assert bool(found.warnings) == bool(vector)
+    times = frame_times(tags(FrameTimeVector=vector, CineRate="20"), 3)
+    assert times.source == "CineRate"
+    assert np.all(np.diff(times.pts_seconds) > 0)
+    assert bool(times.warnings) == bool(vector)
 
 
 def test_rates_are_asked_where_there_is_no_frame_time():
     rates = {"CineRate": "30", "RecommendedDisplayFrameRate": "15"}
-    found = frame_times(tags(**rates), 3)
-    assert (found.source, found.time_base) == ("CineRate", Fraction(1, 30))
+    times = frame_times(tags(**rates), 3)
+    assert (times.source, times.time_base) == ("CineRate", Fraction(1, 30))
     assert frame_times(tags(RecommendedDisplayFrameRate="15"), 3).time_base == Fraction(1, 15)
     assert frame_times(tags(FrameTime="0", CineRate="30"), 3).source == "CineRate"
 
 
 def test_without_any_tag_25_frames_a_second_are_assumed_and_told():
-    found = frame_times(tags(), 3)
-    assert (found.source, found.pts_seconds.tolist()) == ("assumed", [0, 0.04, 0.08])
-    assert found.warnings
+    times = frame_times(tags(), 3)
+    assert (times.source, times.pts_seconds.tolist()) == ("assumed", [0, 0.04, 0.08])
+    assert times.warnings
     assert not frame_times(tags(), 1).warnings

@@ -71,9 +71,9 @@ def test_another_salt_makes_other_pseudonyms_and_the_same_file_the_same(tmp_path
 
 def test_a_plain_video_is_a_study_of_its_own_without_a_patient(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"x")
-    found = pseudonyms_of(tmp_path / "a.mp4", SALT, is_dicom=False)
-    assert found.patient == ""
-    assert len({found.study, found.clip}) == 2
+    pseudonyms = pseudonyms_of(tmp_path / "a.mp4", SALT, is_dicom=False)
+    assert pseudonyms.patient == ""
+    assert len({pseudonyms.study, pseudonyms.clip}) == 2
 
 
 def test_a_missing_salt_is_made_for_the_user_alone_and_kept(tmp_path):
@@ -88,9 +88,9 @@ def test_a_missing_salt_is_made_for_the_user_alone_and_kept(tmp_path):
 
 def test_the_variable_goes_before_the_file(tmp_path, monkeypatch):
     monkeypatch.setenv(SALT_VARIABLE, "0123456789abcdef")
-    found, is_new = read_salt(tmp_path / "salt", outside=tmp_path / "out")
+    salt, is_new = read_salt(tmp_path / "salt", outside=tmp_path / "out")
     assert not is_new
-    assert found.pseudonym("a", "b") == SALT.pseudonym("a", "b")
+    assert salt.pseudonym("a", "b") == SALT.pseudonym("a", "b")
     assert not (tmp_path / "salt").exists()
 
 

@@ -57,10 +57,10 @@ def reference_mask(frame, masking_options, regions, boxes):
 def test_masking_equals_the_reference_implementation(mask, boxes, has_region):
     frame = np.random.default_rng(0).integers(1, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     regions = [REGION] if has_region else []
-    found = plan(*regions, mask=mask, mask_boxes=boxes, unmasked="warn")
+    masking = plan(*regions, mask=mask, mask_boxes=boxes, unmasked="warn")
     wanted = reference_mask(frame, mask, [each.box for each in regions], boxes)
-    assert np.array_equal(found.apply(frame), wanted)
-    assert found.black_share == pytest.approx(float((wanted == 0).all(-1).mean()))
+    assert np.array_equal(masking.apply(frame), wanted)
+    assert masking.black_share == pytest.approx(float((wanted == 0).all(-1).mean()))
 
 
 def test_crop_uses_the_largest_region_of_tissue_or_the_bounding_box():
@@ -69,24 +69,24 @@ def test_crop_uses_the_largest_region_of_tissue_or_the_bounding_box():
     big = Region(Box(0, 0, 20, 12), False)
     assert plan(big, REGION, crop="largest-region").crop == REGION.box
     assert plan(big, crop="largest-region").crop == big.box
-    found = plan(REGION, SPECTRUM, crop="all-regions", mask="outside-regions")
-    assert found.crop == Box(0, 0, 20, 11)
+    masking = plan(REGION, SPECTRUM, crop="all-regions", mask="outside-regions")
+    assert masking.crop == Box(0, 0, 20, 11)
     assert np.array_equal(plan(REGION, crop="largest-region").apply(frame), frame[3:11, 4:14])
 
 
 def test_fractions_are_rounded_outwards():
-    found = plan(mask_boxes=[[0.0, 0.0, 1.0, 0.1]])
-    assert found.is_black[:2].all()
-    assert not found.is_black[2:].any()
+    masking = plan(mask_boxes=[[0.0, 0.0, 1.0, 0.1]])
+    assert masking.is_black[:2].all()
+    assert not masking.is_black[2:].any()
 
 
 def test_visible_text_is_refused_or_reported():
     with pytest.raises(VideoOpenError, match=r"input-1: .*burned") as caught:
         plan(burned_in="YES")
     assert "mask_boxes" in caught.value.hint
-    told = plan(burned_in="YES", unmasked="warn")
-    assert told.has_burned_in
-    assert "burned" in told.warnings[0]
+    masking = plan(burned_in="YES", unmasked="warn")
+    assert masking.has_burned_in
+    assert "burned" in masking.warnings[0]
     masked = plan(burned_in="YES", mask_boxes=[[0, 0, 20, 3]])
     assert not masked.has_burned_in
     assert not masked.warnings

@@ -58,9 +58,9 @@ def text_of(path):
         def handle_data(self, data):
             self.words.append(data)
 
-    found = Words()
-    found.feed(path.read_text())
-    return " ".join(" ".join(found.words).split()), found.tags
+    words = Words()
+    words.feed(path.read_text())
+    return " ".join(" ".join(words.words).split()), words.tags
 
 
 def test_studies_group_their_clips_and_count_answers(pages):

@@ -24,18 +24,18 @@ def names(sources):
 
 
 def test_a_folder_lists_dicom_by_content_and_clips_by_suffix(folder):
-    found = find_sources([str(folder)])
-    assert names(found) == ["IM0001", "clip.mp4", "two.AVI"]
-    assert [source.name for source in found] == ["input-1", "input-2", "input-3"]
-    assert not any(source.is_named for source in found)
+    sources = find_sources([str(folder)])
+    assert names(sources) == ["IM0001", "clip.mp4", "two.AVI"]
+    assert [source.name for source in sources] == ["input-1", "input-2", "input-3"]
+    assert not any(source.is_named for source in sources)
 
 
 def test_a_file_of_two_inputs_is_listed_once(folder):
-    found = find_sources(
+    sources = find_sources(
         [str(folder / "*.mp4"), str(folder / "clip.mp4"), str(folder / "notes.txt")]
     )
-    assert names(found) == ["clip.mp4", "notes.txt"]
-    assert [source.is_named for source in found] == [True, True]
+    assert names(sources) == ["clip.mp4", "notes.txt"]
+    assert [source.is_named for source in sources] == [True, True]
 
 
 @pytest.mark.parametrize("missing", ["JANE_DOE.dcm", "JANE_DOE*", "s3://JANE_DOE/x"])

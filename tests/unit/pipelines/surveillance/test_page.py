@@ -38,8 +38,8 @@ def test_the_newest_comes_first_with_what_is_there(tmp_path):
     run.mkdir(parents=True)
     for name in ("annotated.mp4", "event.mp4", "thumb.jpg", "report.html"):
         (run / name).write_bytes(b"x")
-    found = page(tmp_path, [alert(1), alert(2, time="2026-03-01T12:00:00+00:00", rule="always")])
-    first, second = found.xpath("//li")
+    html = page(tmp_path, [alert(1), alert(2, time="2026-03-01T12:00:00+00:00", rule="always")])
+    first, second = html.xpath("//li")
     assert first.xpath(".//video/@src") == ["runs/r%202/annotated.mp4"]
     assert first.xpath(".//a/@href") == ["runs/r%202/report.html", "runs/r%202/event.mp4"]
     assert "2026-03-01 12:00:00" in first.text_content()
@@ -51,13 +51,13 @@ def test_the_newest_comes_first_with_what_is_there(tmp_path):
 def test_text_can_never_become_markup(tmp_path):
     evil = alert(1, camera=EVIL, answer=EVIL, file=EVIL, question={"name": "q", "text": EVIL})
     evil["words"] = [{"word": EVIL, "spans_seconds": [[0, 1]]}]
-    found = page(tmp_path, [{**evil, "run": 'runs/"><script>'}])
-    assert found.xpath("//script|//img|//*[@onerror]") == []
-    assert found.xpath("//li//p[@class='said']")[0].text_content() == EVIL
+    html = page(tmp_path, [{**evil, "run": 'runs/"><script>'}])
+    assert html.xpath("//script|//img|//*[@onerror]") == []
+    assert html.xpath("//li//p[@class='said']")[0].text_content() == EVIL
 
 
 def test_only_the_last_alerts_are_shown(tmp_path, monkeypatch):
     monkeypatch.setattr("tam_video.pipelines.surveillance.page.SHOWN_ALERTS", 2)
-    found = page(tmp_path, [alert(number) for number in range(5)])
-    assert len(found.xpath("//li")) == 2
-    assert "5 alerts, the last 2 are shown" in found.text_content()
+    html = page(tmp_path, [alert(number) for number in range(5)])
+    assert len(html.xpath("//li")) == 2
+    assert "5 alerts, the last 2 are shown" in html.text_content()

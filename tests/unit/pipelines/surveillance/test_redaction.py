@@ -25,11 +25,11 @@ def changed(picture):
 
 @pytest.mark.parametrize("style", ["pixelate", "blur", "black"])
 def test_a_box_is_hidden_and_the_rest_is_not_touched(style):
-    found = changed(hidden(boxes=[(0.25, 0.5, 0.75, 1.0)], style=style))
+    mask = changed(hidden(boxes=[(0.25, 0.5, 0.75, 1.0)], style=style))
     inside = np.zeros((60, 80), bool)
     inside[30:, 20:60] = True
-    assert not found[~inside].any()
-    assert found[inside].mean() > 0.95
+    assert not mask[~inside].any()
+    assert mask[inside].mean() > 0.95
 
 
 def test_pixelated_parts_hold_few_values():
@@ -63,10 +63,10 @@ def test_nothing_asked_for_is_the_same_picture():
 def test_any_box_of_a_gate_can_be_hidden_and_outline(box, style):
     left, top, right, bottom = box
     track = MotionTrack((Motion(0.0, 0.1, (box,)),), 0.5)
-    found = changed(hidden(0.0, track, motion=True, margin=0, style=style))
+    mask = changed(hidden(0.0, track, motion=True, margin=0, style=style))
     rows = (np.arange(60) + 1 > top * 60) & (np.arange(60) < bottom * 60)
     columns = (np.arange(80) + 1 > left * 80) & (np.arange(80) < right * 80)
-    assert not found[~(rows[:, None] & columns)].any()
+    assert not mask[~(rows[:, None] & columns)].any()
     assert not changed(outline(PICTURE, [box]))[~(rows[:, None] & columns)].any()
 
 

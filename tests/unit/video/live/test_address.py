@@ -1,4 +1,4 @@
-"""Which addresses are opened, and what is told of them."""
+"""Addresses of cameras and their form without secrets."""
 
 import pytest
 

@@ -50,7 +50,7 @@ def test_a_packet_larger_than_the_buffer_passes_alone():
     st.integers(40, 100),
 )
 def test_it_never_holds_more_and_counts_all_that_it_drops(steps, limit):
-    buffer, held, dropped, told, is_broken = PacketBuffer(limit), [], 0, 0, False
+    buffer, held, dropped, reported, is_broken = PacketBuffer(limit), [], 0, 0, False
     for number, (size, is_key, takes) in enumerate(steps):
         piece = Piece(size, is_key, number)
         is_broken = sum(p.size for p in held) + size > limit or (is_broken and not is_key)
@@ -63,11 +63,11 @@ def test_it_never_holds_more_and_counts_all_that_it_drops(steps, limit):
         if takes and held:
             arrived = buffer.get(0)
             assert arrived.packet == held.pop(0)
-            told += arrived.num_dropped
+            reported += arrived.num_dropped
     while held:
         arrived = buffer.get(0)
         assert arrived.packet == held.pop(0)
-        told += arrived.num_dropped
-    assert told <= dropped
+        reported += arrived.num_dropped
+    assert reported <= dropped
     buffer.put(Piece(1, True), 0.0)
-    assert told + buffer.get(0).num_dropped == dropped
+    assert reported + buffer.get(0).num_dropped == dropped

@@ -22,7 +22,7 @@ def stream_file(tmp_path_factory):
     return path
 
 
-def written(stream_file, folder, *, shift=0, **told):
+def written(stream_file, folder, *, shift=0, **facts):
     with av.open(str(stream_file)) as container:
         stream = container.streams.video[0]
         writer = SegmentWriter(folder, stream)
@@ -31,7 +31,7 @@ def written(stream_file, folder, *, shift=0, **told):
                 packet.pts += shift
                 packet.dts += shift
                 writer.write(packet)
-        given = {"gap": None, "is_first": True, "num_dropped": 0} | told
+        given = {"gap": None, "is_first": True, "num_dropped": 0} | facts
         return writer.finish("yard", MOMENT, **given)
 
 
