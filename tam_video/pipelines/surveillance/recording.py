@@ -59,7 +59,7 @@ class Recorders:
                 folder / name,
                 camera=name,
                 options=options,
-                took=self._segments.put,
+                on_segment=self._segments.put,
                 stop=self.stop,
             )
             for name, address in cameras.items()

@@ -57,7 +57,7 @@ class StreamFollower:
         folder: folder of the segments; created if missing.
         camera: name of the camera in the JSON of each segment.
         options: options of the recording.
-        took: called with each finished segment.
+        on_segment: called with each finished segment.
         stop: set it to end the recording.
         statistics: statistics so far.
     """
@@ -66,7 +66,7 @@ class StreamFollower:
     folder: Path
     camera: str = "camera"
     options: FollowOptions = field(default_factory=FollowOptions)
-    took: Callable[[Segment], None] = lambda _: None
+    on_segment: Callable[[Segment], None] = lambda _: None
     stop: Event = field(default_factory=Event)
     statistics: FollowStatistics = field(default_factory=FollowStatistics)
     _ended_at: float | None = field(default=None, init=False)
@@ -159,7 +159,7 @@ class StreamFollower:
         self.statistics.num_segments += 1
         self.statistics.num_frames += segment.num_frames
         self._make_room()
-        self.took(segment)
+        self.on_segment(segment)
 
     def drop(self, count: int, reason: str | None) -> None:
         """Count dropped packets; with a reason, a gap follows."""
