@@ -162,7 +162,7 @@ def read_header(path: Path, *, limits: ReadLimits) -> Header:
     with dicom_errors(path.name, opening=True):
         syntax, plugin = _readable_syntax(path)
         header = _header(_read_tags(path, syntax), path.name, plugin)
-    _refuse_large(header, path.name, limits)
+    limits.check(path.name, header.width, header.height, header.num_frames)
     return header
 
 
@@ -277,16 +277,3 @@ def _pixel_aspect(value: Any) -> Fraction:
     if len(parts) == 2 and parts[0] and parts[1] and min(parts[0], parts[1]) > 0:
         return parts[1] / parts[0]
     return Fraction(1)
-
-
-def _refuse_large(header: Header, name: str, limits: ReadLimits) -> None:
-    if header.width * header.height > limits.max_pixels:
-        raise VideoOpenError(
-            f"{name} declares {header.width}x{header.height} pixels",
-            hint=f"the limit is {limits.max_pixels} pixels a frame",
-        )
-    if header.num_frames > limits.max_frames:
-        raise VideoOpenError(
-            f"{name} declares {header.num_frames} frames",
-            hint=f"the limit is {limits.max_frames} frames; cut it first",
-        )

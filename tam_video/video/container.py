@@ -123,25 +123,10 @@ def open_stream(
     with container:
         stream = _best_stream(container, path)
         context = stream.codec_context
-        _check_declared_size(stream, path, limits)
+        limits.check(path.name, context.width, context.height, stream.frames)
         context.thread_type = "AUTO"
         context.thread_count = threads
         yield container, stream
-
-
-def _check_declared_size(stream: VideoStream, path: Path, limits: ReadLimits) -> None:
-    """Check the size that a file declares, before memory is allocated."""
-    context = stream.codec_context
-    if context.width * context.height > limits.max_pixels:
-        raise VideoOpenError(
-            f"{path.name} declares {context.width}x{context.height} pixels",
-            hint=f"the limit is {limits.max_pixels} pixels per frame",
-        )
-    if stream.frames > limits.max_frames:
-        raise VideoOpenError(
-            f"{path.name} declares {stream.frames} frames",
-            hint=f"the limit is {limits.max_frames} frames; cut the video first",
-        )
 
 
 def _best_stream(container: InputContainer, path: Path) -> VideoStream:

@@ -99,6 +99,23 @@ class ReadLimits:
     max_frames: int = 10_000_000
     max_seconds: float = 7 * 86_400.0
 
+    def check(self, name: str, width: int, height: int, num_frames: int) -> None:
+        """Check the size that a file declares, before memory is allocated.
+
+        Raises:
+            VideoOpenError: it is above a limit.
+        """
+        if width * height > self.max_pixels:
+            raise VideoOpenError(
+                f"{name} declares {width}x{height} pixels",
+                hint=f"the limit is {self.max_pixels} pixels per frame",
+            )
+        if num_frames > self.max_frames:
+            raise VideoOpenError(
+                f"{name} declares {num_frames} frames",
+                hint=f"the limit is {self.max_frames} frames; cut the video first",
+            )
+
 
 DEFAULT_LIMITS = ReadLimits()
 _DICOM_PREAMBLE = 128  # bytes
