@@ -1,6 +1,6 @@
-"""Runs looked at together: how far models, methods or questions agree on one clip.
+"""Comparison of runs: how far models, methods or questions agree on one clip.
 
-Works on finished explanations alone; knows no model.
+Works on finished explanations, without a model.
 """
 
 from __future__ import annotations

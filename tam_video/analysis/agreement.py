@@ -1,4 +1,4 @@
-"""How far two maps of one grid agree: order, place, moment."""
+"""Agreement of two maps on one grid: rank order, position and time."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tam_video.types import Float64Array, FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement of two maps; NaN where a figure is not defined, for a map is constant.
+    """Agreement of two maps; NaN if a map is constant.
 
     Attributes:
         spearman: rank correlation over all cells, in [-1, 1].
-        iou: intersection over union of what lies above each map's Otsu threshold, in [0, 1].
-        peak_slots: slots between the hottest cells.
-        peak_seconds: seconds between them.
-        peak_cells: distance of the hottest cells in the picture, in cells of the common grid.
+        iou: intersection over union of the cells above each map's Otsu threshold, in [0, 1].
+        peak_slots: number of slots between the peaks.
+        peak_seconds: seconds between the peaks.
+        peak_cells: spatial distance of the peaks, in cells of the common grid.
         energy_difference: half the sum of the absolute differences of the two energy curves, each
-            divided by its sum: 0 for curves of one form, 1 for maps that are never hot together.
+            divided by its sum: 0 for proportional curves, 1 for curves without overlap.
     """
 
     spearman: float
@@ -35,7 +35,7 @@ class Agreement:
     energy_difference: float
 
     def as_dict(self) -> dict[str, float | None]:
-        """JSON values, rounded; None where not defined."""
+        """Return JSON values, rounded; None for NaN."""
         return {
             name: None if math.isnan(value) else round(value, 4)
             for name, value in asdict(self).items()
@@ -43,12 +43,12 @@ class Agreement:
 
 
 def agreement(first: FloatArray, second: FloatArray, slot_seconds: Float64Array) -> Agreement:
-    """Compare two maps.
+    """Compute the agreement of two maps.
 
     Args:
         first: float32 [t, h, w], >= 0.
         second: float32 [t, h, w], >= 0.
-        slot_seconds: float64 [t], when the slots are.
+        slot_seconds: float64 [t], times of the slots.
 
     Raises:
         ValueError: a map is not finite, or the shapes differ.
@@ -72,13 +72,16 @@ def agreement(first: FloatArray, second: FloatArray, slot_seconds: Float64Array)
 
 
 def mean_agreement(values: list[Agreement]) -> Agreement:
-    """Mean of each figure over those that have it."""
+    """Compute the mean of each figure over the values that are not NaN."""
     known = {
         item.name: [value for each in values if not math.isnan(value := getattr(each, item.name))]
         for item in fields(Agreement)
     }
     return Agreement(
-        **{name: float(np.mean(told)) if told else math.nan for name, told in known.items()}
+        **{
+            name: float(np.mean(present)) if present else math.nan
+            for name, present in known.items()
+        }
     )
 
 

@@ -1,8 +1,8 @@
-"""Runs on one clip compared two by two: shared words, their maps on one grid, what differs.
+"""Pairwise comparison of runs on one clip: shared words, their maps on one grid, differences.
 
-Maps of methods and models have scales of their own, so each map is divided by its maximum before
-two are subtracted: a difference tells where and when, not how strong. The figures of `agreement`
-need no such step.
+Maps of different methods and models have different scales, so each map is divided by its maximum
+before two are subtracted: a difference shows where and when, not how strongly. The figures of
+`agreement` do not depend on the scale.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tam_video.types import Explanation, FloatArray, Word
 
 @dataclass(frozen=True, slots=True)
 class WordAgreement:
-    """One word that two runs say.
+    """One word in the answers of two runs.
 
     Attributes:
-        text: as the first run spells it.
-        first: its index among the words of the first run.
-        second: among those of the second.
-        figures: how far the maps agree.
+        text: its spelling in the first run.
+        first: its index in the words of the first run.
+        second: its index in the words of the second run.
+        figures: the agreement of its maps.
     """
 
     text: str
@@ -40,12 +40,12 @@ class WordAgreement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """Two runs against each other.
+    """Comparison of two runs.
 
     Attributes:
-        first: number of the one run.
-        second: number of the other.
-        words: the content words that both say, in the order of the first.
+        first: index of the first run.
+        second: index of the second run.
+        words: the content words that both answers contain, in the order of the first.
         mean: mean over these words.
         answer: agreement of the two answers, each the mean map of all its content words.
         differences: float32 [K + 1, t, h, w] in [-1, 1], map of the second run minus map of the
@@ -62,13 +62,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Runs on one clip, each against each.
+    """All pairs of runs on one clip.
 
     Attributes:
-        names: what each run is called.
+        names: the names of the runs.
         explanations: the runs.
-        grid: on which their maps were read.
-        pairs: every two of them.
+        grid: the grid on which their maps were read.
+        pairs: every pair.
     """
 
     names: tuple[str, ...]
@@ -77,7 +77,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values, those of `comparison.json`; the differences are not among them."""
+        """Return the JSON values of `comparison.json`, without the differences."""
         grid, view = self.grid, self.grid.view
         return {
             "clip": self.explanations[0].info.path.name,
@@ -96,17 +96,17 @@ class Comparison:
 
 
 def compare(explanations: Sequence[Explanation], names: Sequence[str]) -> Comparison:
-    """Compare runs on one clip; of several inputs the first is meant.
+    """Compare runs on one clip, on their first input.
 
     Maps are read on the finest grid of all runs, in space and by presentation time.
 
     Args:
         explanations: 2 to `MAX_RUNS` runs, of any models, methods, settings and questions.
-        names: what each is called.
+        names: the name of each run.
 
     Raises:
-        ConfigError: too few or too many runs, other clips, or runs that see nothing in common.
-        ValueError: a map is not finite, or there is not one name a run.
+        ConfigError: too few or too many runs, different clips, or nothing in common.
+        ValueError: a map is not finite, or there is not one name per run.
     """
     runs = tuple(explanations)
     if not 2 <= len(runs) <= MAX_RUNS:
@@ -119,19 +119,19 @@ def compare(explanations: Sequence[Explanation], names: Sequence[str]) -> Compar
     grid = CommonGrid.of(runs)
     maps = [grid.read(run, run.word_maps) for run in runs]
     pairs = tuple(
-        _compared(runs, maps, grid, first, second)
+        _compare_pair(runs, maps, grid, first, second)
         for first, second in combinations(range(len(runs)), 2)
     )
     return Comparison(tuple(names), runs, grid, pairs)
 
 
 def shared_words(first: Sequence[Word], second: Sequence[Word]) -> list[tuple[Word, Word]]:
-    """The content words that two answers share: the k-th "red" of one is the k-th of the other.
+    """Return the content words that two answers share, in the order of the first answer.
 
-    Upper and lower case don't differ. In the order of the first answer.
+    The k-th occurrence of a word in one answer is paired with the k-th in the other, ignoring case.
     """
-    places = dict(_keyed(second))
-    return [(word, places[key]) for key, word in _keyed(first) if key in places]
+    others = dict(_keyed(second))
+    return [(word, others[key]) for key, word in _keyed(first) if key in others]
 
 
 def _keyed(words: Sequence[Word]) -> list[tuple[tuple[str, int], Word]]:
@@ -145,7 +145,7 @@ def _keyed(words: Sequence[Word]) -> list[tuple[tuple[str, int], Word]]:
     return found
 
 
-def _compared(
+def _compare_pair(
     runs: Sequence[Explanation],
     maps: Sequence[FloatArray],
     grid: CommonGrid,
@@ -171,7 +171,7 @@ def _compared(
 
 
 def _answer_map(explanation: Explanation, maps: FloatArray) -> FloatArray:
-    """float32 [t, h, w]: mean of the content words' maps, 0 for an answer without any."""
+    """Return float32 [t, h, w]: the mean of the content words' maps, 0 without content words."""
     content = [word.index for word in explanation.words if word.is_content]
     if not content:
         return np.zeros(maps.shape[1:], np.float32)
@@ -184,27 +184,27 @@ def _relative(heat: FloatArray) -> FloatArray:
 
 
 def _check_same_clip(runs: Sequence[Explanation], names: Sequence[str]) -> None:
-    told = [
+    clips = [
         (run.info.num_frames, run.info.width, run.info.height, round(run.info.duration_seconds, 3))
         for run in runs
     ]
-    for name, each in zip(names, told, strict=True):
-        if each != told[0]:
+    for name, each in zip(names, clips, strict=True):
+        if each != clips[0]:
             raise ConfigError(
                 f"{name} is of another clip than {names[0]}: "
                 f"{each[1]} x {each[2]}, {each[0]} frames, not "
-                f"{told[0][1]} x {told[0][2]}, {told[0][0]} frames",
+                f"{clips[0][1]} x {clips[0][2]}, {clips[0][0]} frames",
                 hint="compare runs on one clip",
             )
 
 
 def _run(name: str, explanation: Explanation) -> dict[str, Any]:
     settings: Mapping[str, Any] = explanation.settings
-    asked = [turn.text for turn in explanation.conversation if turn.role == "user"]
+    questions = [turn.text for turn in explanation.conversation if turn.role == "user"]
     return {
         "name": name,
         **{key: settings.get(key) for key in ("model", "method", "profile", "layer")},
-        "question": asked[-1] if asked else "",
+        "question": questions[-1] if questions else "",
         "answer": explanation.answer,
         "grid": list(explanation.layout.shape),
     }

@@ -1,7 +1,7 @@
-"""One grid for the maps of several runs on a clip: the finest of theirs, in space and in time.
+"""One grid for the maps of several runs on a clip: the finest one in space and in time.
 
-Space is read bilinearly between the centres of cells, as far as a run's view of the picture
-reaches. Time is not blended: at each moment the slot speaks that speaks for it.
+Maps are interpolated bilinearly between the centres of cells within a run's view of the picture.
+There is no interpolation over time: at each moment the map of its slot counts.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from tam_video.metrics.grids import BoolArray, axis_weights
 from tam_video.types import Explanation, Float64Array, FloatArray, View
 
 _SAME_SECONDS = 1e-6
-_WHOLE_CELLS = 1e-6  # 12 cells over the whole picture are 12, whatever the last digit says
+_WHOLE_CELLS = 1e-6  # rounding must not turn 12 cells into 13
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CommonGrid:
-    """Moments and places at which maps of several runs are read.
+    """Times and positions at which the maps of several runs are read.
 
     Attributes:
-        slot_seconds: float64 [t], moments on the source's clock, ascending.
+        slot_seconds: float64 [t], presentation times of the source, ascending.
         view: the part of the picture that all runs see.
         h: rows in the view.
         w: columns in the view.
@@ -44,13 +44,13 @@ class CommonGrid:
 
     @classmethod
     def of(cls, explanations: Sequence[Explanation]) -> CommonGrid:
-        """The finest grid over what all runs see of their first input.
+        """Return the finest grid over the part of the first input that all runs see.
 
         Args:
-            explanations: runs on one clip, one at least.
+            explanations: at least one run on one clip.
 
         Raises:
-            ConfigError: they share no moment, or no part of the picture.
+            ConfigError: they share no time or no part of the picture.
         """
         layouts = [each.layout for each in explanations]
         views = [layout.view for layout in layouts]
@@ -73,14 +73,14 @@ class CommonGrid:
         )
 
     def read(self, explanation: Explanation, maps: FloatArray) -> FloatArray:
-        """Maps of a run on this grid.
+        """Read maps of a run on this grid.
 
         Args:
-            explanation: the run; its first input is meant.
+            explanation: the run; only its first input is used.
             maps: float32 [n, t', h', w'], on the run's own grid.
 
         Returns:
-            float32 [n, t, h, w], in the range of `maps`; the same values where the grids agree.
+            float32 [n, t, h, w], in the range of `maps`; unchanged if the grids agree.
         """
         layout, view = explanation.layout, explanation.layout.view
         rows = axis_weights(
@@ -89,20 +89,20 @@ class CommonGrid:
         columns = axis_weights(
             _centres(self.view.left, self.view.right, self.w), view.left, view.right, layout.w
         )
-        slots = speaking_slots(explanation, self.slot_seconds)
+        slots = slots_at(explanation, self.slot_seconds)
         read = rows @ maps[:, slots].astype(np.float64) @ columns.T
         return np.asarray(read, dtype=np.float32)
 
 
-def speaking_slots(explanation: Explanation, seconds: Float64Array) -> list[int]:
-    """The slot that speaks for each moment, the first or last one beyond the slots' range."""
+def slots_at(explanation: Explanation, seconds: Float64Array) -> list[int]:
+    """Return the slot at each time; the first or last one outside of the slots' range."""
     edges = slot_timeline(explanation).edges_seconds
-    found = np.searchsorted(edges, seconds + _SAME_SECONDS, side="right") - 1
-    return [int(slot) for slot in np.clip(found, 0, explanation.layout.t - 1)]
+    slots = np.searchsorted(edges, seconds + _SAME_SECONDS, side="right") - 1
+    return [int(slot) for slot in np.clip(slots, 0, explanation.layout.t - 1)]
 
 
-def heard(explanation: Explanation, seconds: Float64Array) -> BoolArray:
-    """Bool [n]: whether a slot of the run speaks for each moment."""
+def has_slot(explanation: Explanation, seconds: Float64Array) -> BoolArray:
+    """Return bool [n]: whether the run has a slot at each time."""
     edges = slot_timeline(explanation).edges_seconds
     return np.asarray(
         (seconds >= edges[0] - _SAME_SECONDS) & (seconds <= edges[-1] + _SAME_SECONDS)
@@ -110,11 +110,11 @@ def heard(explanation: Explanation, seconds: Float64Array) -> BoolArray:
 
 
 def _finest_moments(explanations: Sequence[Explanation]) -> Float64Array:
-    """Times of the slots of the run that has most of them where all runs speak."""
+    """Return the slot times of the run with most slots in the time range of all runs."""
     best = np.empty(0)
     for explanation in explanations:
         times = explanation.layout.slot_seconds(explanation.pts_seconds)
-        shared = np.logical_and.reduce([heard(each, times) for each in explanations])
+        shared = np.logical_and.reduce([has_slot(each, times) for each in explanations])
         if shared.sum() > len(best):
             best = times[shared]
     if not len(best):

@@ -14,11 +14,11 @@ MAPS = ("maps", "word_maps")
 
 
 def write_arrays(explanation: Explanation, path: Path) -> Path:
-    """Write the maps and what is needed to place them.
+    """Write the maps with the times and frames of their slots.
 
     Keys: `maps` float16 [M, t, h, w], `word_maps` float16 [N, t, h, w], `indices` int64 [T],
-    `pts_seconds` float64 [T], `slot_seconds` float64 [t]; with `_1`, `_2`... behind the name for
-    the second and later inputs; and `text_scores` float16 [M, M].
+    `pts_seconds` float64 [T], `slot_seconds` float64 [t]; names for the second and later
+    inputs end with `_1`, `_2`, ...; and `text_scores` float16 [M, M].
 
     Raises:
         ExportError: the file can't be written.
@@ -40,7 +40,7 @@ def write_arrays(explanation: Explanation, path: Path) -> Path:
 def read_arrays(
     path: Path, *, num_inputs: int = 1
 ) -> tuple[FloatArray, tuple[dict[str, FloatArray], ...]]:
-    """Read the maps back as float32.
+    """Read the maps as float32.
 
     Returns:
         `text_scores`, and for each input its arrays by the names in `MAPS`.

@@ -1,4 +1,4 @@
-"""Which weights a model's name stands for."""
+"""A digest of the weights of a local model."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _SUFFIXES = (".json", ".jinja", ".model", ".safetensors", ".txt", *PICKLE_SUFFIX
 
 
 def weights_digest(model: str) -> str | None:
-    """First 16 hex digits of a SHA-256 over the files of a checkpoint's folder.
+    """Return 16 hex digits of a SHA-256 over the files of a checkpoint's folder.
 
-    A file counts by its name, its size and its ends. Loads nothing.
+    Each file counts by its name and `file_fingerprint`. No weights are loaded.
 
     Args:
         model: as `load_model` takes it.
 
     Returns:
-        The digest; None for a hub id, whose revision says which weights it stands for.
+        The digest; None for a hub id, whose revision identifies the weights.
 
     Raises:
-        ModelLoadError: there is no such folder, or it can't be read.
+        ModelLoadError: the folder does not exist or can't be read.
     """
-    place = locate(model)
-    if not isinstance(place, Path):
+    folder = locate(model)
+    if not isinstance(folder, Path):
         return None
     try:
-        files = sorted(path for path in place.iterdir() if path.suffix in _SUFFIXES)
-        told = [f"{path.name} {file_fingerprint(path)}" for path in files]
+        files = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES)
+        lines = [f"{path.name} {file_fingerprint(path)}" for path in files]
     except OSError as exc:
-        raise ModelLoadError(f"can't read {place}: {exc.strerror or exc}") from exc
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+        raise ModelLoadError(f"can't read {folder}: {exc.strerror or exc}") from exc
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -1,11 +1,9 @@
 """COCO and YouTube-VIS: a run-length mask and a box per word and frame.
 
-Frames are counted from 0 in `frame_index`; ids begin at 1, for readers take 0 as "none". A box is
-[x, y, width, height] in pixels. There are no picture files: `file_names` say what ffmpeg would call
-the frames.
+`frame_index` is 0-based; ids start at 1, because readers treat 0 as "none". A box is [x, y, width,
+height] in pixels. No picture files are written: `file_names` are those that ffmpeg would write.
 
-Source: COCO, data format; YouTube-VIS, format of the challenge; run lengths by `pycocotools`, which
-reads column by column.
+Source: COCO, data format; YouTube-VIS, format of the challenge; run lengths of `pycocotools`.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from tam_video.localise import WordTrack
 def _write_coco(tracked: TrackedInput, folder: Path) -> None:
     images = [
         {
-            "id": place + 1,
+            "id": index + 1,
             "video_id": 1,
             "width": tracked.info.width,
             "height": tracked.info.height,
@@ -31,22 +29,22 @@ def _write_coco(tracked: TrackedInput, folder: Path) -> None:
             "frame_index": int(frame),
             "frame_seconds": plain_number(tracked.timeline.frame_seconds[frame]),
         }
-        for place, frame in enumerate(tracked.frames)
+        for index, frame in enumerate(tracked.frames)
     ]
     annotations: list[dict[str, Any]] = []
     for number, track in enumerate(tracked.tracks):
         shapes = _slot_shapes(track)
-        for place, slot in enumerate(tracked.listed_slots.tolist()):
+        for index, slot in enumerate(tracked.listed_slots.tolist()):
             if slot in shapes:
-                told = {
+                row = {
                     "id": len(annotations) + 1,
-                    "image_id": place + 1,
+                    "image_id": index + 1,
                     "video_id": 1,
                     "track_id": number + 1,
                     "category_id": _category_id(tracked, number),
                     "iscrowd": 0,
                 }
-                annotations.append(told | shapes[slot])
+                annotations.append(row | shapes[slot])
     tracks = [
         {"id": number + 1, "category_id": _category_id(tracked, number), "video_id": 1}
         for number in range(len(tracked.tracks))
@@ -84,7 +82,7 @@ def _write_ytvis(tracked: TrackedInput, folder: Path) -> None:
 
 
 def _head(tracked: TrackedInput) -> dict[str, Any]:
-    """What both forms begin with."""
+    """Return the entries that both formats share."""
     info = tracked.info
     video = {
         "id": 1,
@@ -100,14 +98,14 @@ def _head(tracked: TrackedInput) -> dict[str, Any]:
         "licenses": [],
         "videos": [video],
         "categories": [
-            {"id": place + 1, "name": name, "supercategory": "word"}
-            for place, name in enumerate(tracked.categories)
+            {"id": index + 1, "name": name, "supercategory": "word"}
+            for index, name in enumerate(tracked.categories)
         ],
     }
 
 
 def _slot_shapes(track: WordTrack) -> dict[int, dict[str, Any]]:
-    """Mask, area and box of each slot that has one."""
+    """Return mask, area and box of each slot of a track."""
     from pycocotools import mask as coco_mask
 
     shapes = {}

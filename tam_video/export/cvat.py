@@ -1,8 +1,8 @@
-"""CVAT for video 1.1: a track per word, of boxes or of masks. Frames are counted from 0.
+"""CVAT for video 1.1: a track per word, of boxes or of masks. Frames are 0-based.
 
-CVAT draws boxes between two keyframes on a straight line and holds masks until the next one. A box
-stands still while one slot speaks, so it has a keyframe at both ends of that stretch; a mask has
-one at its start. A shape that is `outside` ends a stretch before a gap.
+CVAT interpolates boxes between keyframes and holds masks until the next keyframe. A box is constant
+within a slot, so it has a keyframe at both ends of that stretch; a mask has one at its start. A
+shape with `outside` ends a stretch before a gap.
 
 Source: CVAT documentation, XML annotation format, version 1.1, interpolation.
 """
@@ -24,7 +24,7 @@ _MAX_LABEL_LENGTH = 64
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 
 _AddShape: TypeAlias = Callable[[Element, WordTrack, int, int, bool], None]
-"""Adds the shape of a slot at a frame to an element; the flag says that it ends a stretch."""
+"""Adds the shape of a slot at a frame to an element; the flag marks the end of a stretch."""
 
 
 def _write(tracked: TrackedInput, folder: Path, *, kind: str, add_shape: _AddShape) -> None:
@@ -110,7 +110,7 @@ def _add_mask(element: Element, track: WordTrack, slot: int, frame: int, ends: b
 
 
 def _shortened(label: str) -> str:
-    """A label as long as CVAT allows."""
+    """Shorten a label to the length that CVAT allows."""
     return label[:_MAX_LABEL_LENGTH].rstrip()
 
 

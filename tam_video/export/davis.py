@@ -1,7 +1,7 @@
-"""PNG masks in the layout of DAVIS: one picture a frame, a colour a word. Frames count from 0.
+"""PNG masks in the layout of DAVIS: one picture per frame, one colour per word. Frames are 0-based.
 
-A pixel holds the number of its word, counted from 1 as in `labels.txt`, and 0 where no word was
-seen. Where words overlap, the one with the hotter cell has the pixel, of equals the first.
+The value of a pixel is the 1-based number of its word, as in `labels.txt`, and 0 for no word. If
+tracks overlap, the word with the greater map value has the pixel, of equal ones the first.
 
 Source: Pont-Tuset et al., The 2017 DAVIS Challenge, arXiv:1704.00675; colours as in PASCAL VOC.
 """
@@ -24,7 +24,7 @@ def _write(tracked: TrackedInput, folder: Path) -> None:
     count = len(tracked.tracks)
     if count > _MAX_WORDS:
         raise ExportError(
-            f"a PNG of the format 'davis' tells {_MAX_WORDS} words apart, not {count}",
+            f"a PNG of the format 'davis' can hold {_MAX_WORDS} words, not {count}",
             hint="choose words with --word",
         )
     root = folder / "davis"
@@ -41,7 +41,7 @@ def _write(tracked: TrackedInput, folder: Path) -> None:
 
 
 def _numbers(tracked: TrackedInput, slot: int) -> ByteArray:
-    """uint8 [H, W]: the number of the word that each pixel belongs to, 0 for none."""
+    """Return uint8 [H, W]: the number of the word of each pixel, 0 for none."""
     height, width = tracked.info.height, tracked.info.width
     if slot < 0 or not tracked.tracks:
         return np.zeros((height, width), np.uint8)
@@ -64,12 +64,12 @@ def _png(numbers: ByteArray) -> bytes:
 
 
 def voc_palette() -> ByteArray:
-    """uint8 [256, 3], RGB: the bits of a number dealt out to the three colours, highest first."""
+    """Return uint8 [256, 3], RGB: the bits of an index distributed over the three channels."""
     numbers = np.arange(256)
     palette = np.zeros((256, 3), np.uint8)
-    for place in range(8):
+    for bit in range(8):
         for channel in range(3):
-            palette[:, channel] |= ((numbers >> channel & 1) << (7 - place)).astype(np.uint8)
+            palette[:, channel] |= ((numbers >> channel & 1) << (7 - bit)).astype(np.uint8)
         numbers >>= 3
     return palette
 

@@ -163,7 +163,7 @@ def _read_input(row: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Exp
 
 
 def _video(info: VideoInfo) -> dict[str, Any]:
-    """Paths and fractions as text, the rest as it is."""
+    """Convert paths and fractions to text."""
     values = {name: getattr(info, name) for name in VideoInfo.__slots__}
     return {k: str(v) if isinstance(v, Path | Fraction) else v for k, v in values.items()}
 
@@ -190,7 +190,7 @@ def _read_token(index: int, row: Mapping[str, Any]) -> Token:
 
 
 def _words(explanation: Explanation) -> list[dict[str, Any]]:
-    """The words; with their visual reliance where it was measured, None without evidence."""
+    """Return the words, with their visual reliance if it was measured, None without evidence."""
     rows: list[dict[str, Any]] = [
         {
             **{name: getattr(word, name) for name in Word.__slots__},
@@ -210,7 +210,7 @@ def _read_word(row: Mapping[str, Any]) -> Word:
 
 
 def _read_reliance(rows: Sequence[Mapping[str, Any]]) -> FloatArray | None:
-    """float32 [N]; None in a run of an older release, and where it was not measured."""
+    """Return float32 [N]; None if it was not measured."""
     if not rows or not all(RELIANCE in row for row in rows):
         return None
     return np.array([math.nan if row[RELIANCE] is None else row[RELIANCE] for row in rows], "f4")

@@ -1,6 +1,6 @@
-"""ELAN: a tier per word, an annotation per span. Times are those of a player, in milliseconds.
+"""ELAN: a tier per word, an annotation per span. Times are player times in milliseconds.
 
-ELAN has no overlapping annotations in one tier, words overlap: so each has a tier of its own.
+Annotations in one ELAN tier can't overlap but words can, so each word has its own tier.
 
 Source: ELAN annotation format 3.0.
 """
@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from tam_video.export.exporter import Exporter, TrackedInput
 from tam_video.export.text_files import Element, add, write_xml
 
-_NO_DATE = "1970-01-01T00:00:00+00:00"  # needed by the format; the same run gives the same file
+_NO_DATE = "1970-01-01T00:00:00+00:00"  # required; constant for reproducible files
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _TYPE = "seen"
@@ -39,8 +39,8 @@ def _write(tracked: TrackedInput, folder: Path) -> None:
     for moment in moments:
         add(order, "TIME_SLOT", TIME_SLOT_ID=f"ts{moment}", TIME_VALUE=moment)
     for track, label, own in zip(tracked.tracks, tracked.labels, spans, strict=True):
-        told = f"{track.word_index} {label}"
-        tier = add(root, "TIER", LINGUISTIC_TYPE_REF=_TYPE, TIER_ID=told)
+        name = f"{track.word_index} {label}"
+        tier = add(root, "TIER", LINGUISTIC_TYPE_REF=_TYPE, TIER_ID=name)
         for start, end in own:
             _add_annotation(tier, f"a{track.word_index}-{start}", label, start, end)
     add(

@@ -1,7 +1,7 @@
-"""The folder that exports are put in, whole or not at all.
+"""The export folder: all files of an export are written, or none.
 
-Files are written into a hidden folder in it and then moved. `exports.json` tells which files are
-exports: those alone are replaced, and only with `force`.
+Files are written into a hidden folder in it and then moved. `exports.json` lists the exports: only
+these are replaced, and only with `force`.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ INDEX_VERSION = 1
 def refuse_existing_exports(
     target: Path, files: Mapping[str, Sequence[Path]], *, force: bool
 ) -> None:
-    """Raise unless every file is free, or an export that may be replaced.
+    """Raise unless every file is new, or an export that may be replaced.
 
     Raises:
         ConfigError: two formats write the same file.
-        OutputExistsError: a file is there, and is no export or `force` is not set.
+        OutputExistsError: a file exists and is not an export, or `force` is not set.
     """
     if os.path.lexists(target) and not target.is_dir():
         raise OutputExistsError(f"{target} is not a folder", hint="choose another -o DIR")
-    asked = [path for paths in files.values() for path in paths]
-    twice = {path.name for path in asked if asked.count(path) > 1}
+    requested = [path for paths in files.values() for path in paths]
+    twice = {path.name for path in requested if requested.count(path) > 1}
     if twice:
         raise ConfigError(
-            f"two formats write {', '.join(sorted(twice))}", hint="ask for one of them at a time"
+            f"two formats write {', '.join(sorted(twice))}", hint="export one of them at a time"
         )
-    ours = {name for names in _read_index(target).values() for name in names}
-    for path in asked:
+    exports = {name for names in _read_index(target).values() for name in names}
+    for path in requested:
         if os.path.lexists(path):
-            if path.name not in ours:
+            if path.name not in exports:
                 raise OutputExistsError(
                     f"{path} exists and is not an export", hint="choose another -o DIR"
                 )
@@ -65,16 +65,16 @@ def _read_index(target: Path, key: str = "formats") -> dict[str, list[str]]:
 def export_folder(
     target: Path, files: Mapping[str, Sequence[Path]], *, warnings: Sequence[str] = ()
 ) -> Iterator[Path]:
-    """Yield a temporary folder; on success the files in it take their places in `target`.
+    """Yield a temporary folder; on success its files are moved into `target`.
 
     Args:
-        target: the folder, made where it is missing.
-        files: the files and folders of each format, in `target`; the temporary folder has to hold
-            them by the same names.
+        target: the folder, created if it does not exist.
+        files: the files and folders of each format, in `target`; the temporary folder must have
+            the same names.
         warnings: about the source of these formats; the index records them.
 
     Raises:
-        ExportError: it can't be written; `target` is as it was.
+        ExportError: it can't be written; `target` is unchanged.
     """
     is_new = not target.exists()
     with wrap_os_errors(target):
@@ -94,7 +94,7 @@ def export_folder(
             if recorded := {name: lines for name, lines in sorted(recorded.items()) if lines}:
                 document["warnings"] = recorded
             write_json(document, new / INDEX_FILE)
-            # The index goes first: after a kill in between, what is there can still be replaced.
+            # The index is moved first: after an interruption the moved files can still be replaced.
             names = [INDEX_FILE, *(path.name for paths in files.values() for path in paths)]
             _put_in_place(names, target, new=new, old=old)
         is_done = True
@@ -106,7 +106,7 @@ def export_folder(
 
 
 def _put_in_place(names: Sequence[str], target: Path, *, new: Path, old: Path) -> None:
-    """Move files from `new` to `target`, and what was there to `old`; all of them or none."""
+    """Move files from `new` to `target` and existing ones to `old`; all of them or none."""
     begun = []
     try:
         for name in names:

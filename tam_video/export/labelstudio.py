@@ -1,8 +1,8 @@
-"""Label Studio: a task with predictions, and the labelling setup that it fits. Frames count from 1.
+"""Label Studio: a task with predictions, and its labelling configuration. Frames are 1-based.
 
-A box holds from one keyframe to the next on a straight line; it stands still while one slot speaks,
-so each stretch has a keyframe at both ends. A keyframe that is not `enabled` is shown itself, and
-nothing after it. Sides are percent of the picture; times are counted from the first frame.
+Boxes are interpolated between keyframes; a box is constant within a slot, so each stretch has a
+keyframe at both ends. A keyframe that is not `enabled` is the last one before a gap. Sides are
+percent of the picture; times are player times, from the first frame.
 
 Source: Label Studio documentation, VideoRectangle and TimelineLabels.
 """
@@ -39,12 +39,12 @@ def _write(tracked: TrackedInput, folder: Path) -> None:
 def _boxes(tracked: TrackedInput, track: WordTrack, label: str) -> dict[str, Any]:
     stretches = track.stretches
     sequence = []
-    for place, stretch in enumerate(stretches):
-        following = stretches[place + 1].first_frame if place + 1 < len(stretches) else None
-        goes_on = following == stretch.last_frame + 1
+    for index, stretch in enumerate(stretches):
+        following = stretches[index + 1].first_frame if index + 1 < len(stretches) else None
+        continues = following == stretch.last_frame + 1
         if stretch.last_frame > stretch.first_frame:
             sequence.append(_keyframe(tracked, track, stretch, stretch.first_frame, True))
-        sequence.append(_keyframe(tracked, track, stretch, stretch.last_frame, goes_on))
+        sequence.append(_keyframe(tracked, track, stretch, stretch.last_frame, continues))
     info = tracked.info
     return {
         "id": f"word-{track.word_index}",
@@ -80,7 +80,7 @@ def _keyframe(
 
 
 def _ranges(track: WordTrack, label: str) -> list[dict[str, Any]]:
-    """One range of frames, both ends included, for each run of the track."""
+    """Return one range of frames, both ends included, for each run of the track."""
     runs: list[list[int]] = []
     for stretch in track.stretches:
         if runs and runs[-1][1] + 1 == stretch.first_frame:
@@ -89,7 +89,7 @@ def _ranges(track: WordTrack, label: str) -> list[dict[str, Any]]:
             runs.append([stretch.first_frame, stretch.last_frame])
     return [
         {
-            "id": f"span-{track.word_index}-{place}",
+            "id": f"span-{track.word_index}-{index}",
             "from_name": "span",
             "to_name": "video",
             "type": "timelinelabels",
@@ -98,7 +98,7 @@ def _ranges(track: WordTrack, label: str) -> list[dict[str, Any]]:
                 "timelinelabels": [label],
             },
         }
-        for place, (first, last) in enumerate(runs)
+        for index, (first, last) in enumerate(runs)
     ]
 
 

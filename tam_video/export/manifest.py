@@ -1,7 +1,7 @@
 """The run folder: written under a temporary name, its manifest last, then renamed.
 
-A folder with a `manifest.json` is complete; a folder without one is not a result. Nothing that is
-not a run folder is ever removed.
+A folder with a `manifest.json` is complete; a folder without one is not a result. Only run folders
+are ever removed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def new_run_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
     """Yield a temporary folder beside `target`; on success seal it and rename it to `target`.
 
     Args:
-        target: the run folder to make.
+        target: the run folder to create.
         force: replace an existing run folder.
 
     Raises:
@@ -80,7 +80,7 @@ def replace_files(
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
-    """Raise unless `target` is free, an empty folder, or a run folder that may be replaced."""
+    """Raise unless `target` is new, an empty folder, or a run folder that may be replaced."""
     if not os.path.lexists(target):
         return
     if target.is_dir() and not target.is_symlink():
@@ -90,7 +90,7 @@ def refuse_existing(target: Path, *, force: bool) -> None:
             if force:
                 return
             raise OutputExistsError(
-                f"{target} holds a finished run", hint="choose another -o DIR, or pass --force"
+                f"{target} is a finished run", hint="choose another -o DIR, or pass --force"
             )
     raise OutputExistsError(
         f"{target} exists and is not a run folder", hint="choose another -o DIR"

@@ -1,10 +1,10 @@
-"""The maps of the words with their masks and boxes as arrays: npz, safetensors, zarr.
+"""The maps, masks and boxes of the words as arrays: npz, safetensors, zarr.
 
 Arrays, K words: `maps` float32 [K, t, h, w] in [0, 1], `masks` bool [K, t, h, w], `boxes` int64
 [K, t, 4] (x0, y0, x1, y1 in pixels, zeros for none), `energy` float64 [K, t], `word_indices` int64
-[K], `slot_seconds` float64 [t], `edges_seconds` float64 [t + 1], `frame_slots` int64 [F] (which
-slot speaks for each source frame, counted from 0; -1 for none). Times are those of the source's
-clock. The words themselves are `words` in an npz; else `words` in the metadata, a JSON list.
+[K], `slot_seconds` float64 [t], `edges_seconds` float64 [t + 1], `frame_slots` int64 [F] (the
+slot of each source frame, 0-based; -1 for none). Times are presentation times of the source. The
+words are the array `words` in an npz, otherwise a JSON list `words` in the metadata.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def _write_safetensors(tracked: TrackedInput, folder: Path) -> None:
     from safetensors.numpy import save
 
     contiguous = {name: np.ascontiguousarray(array) for name, array in _arrays(tracked).items()}
-    content = save(contiguous, metadata={"words": _words(tracked)})
+    words = json.dumps(tracked.labels, ensure_ascii=False)
+    content = save(contiguous, metadata={"words": words})
     (folder / "word_maps.safetensors").write_bytes(content)
 
 
@@ -59,10 +60,6 @@ def _write_zarr(tracked: TrackedInput, folder: Path) -> None:
     for name, array in _arrays(tracked).items():
         group.create_array(name, data=np.ascontiguousarray(array))
     group.attrs["words"] = list(tracked.labels)
-
-
-def _words(tracked: TrackedInput) -> str:
-    return json.dumps(tracked.labels, ensure_ascii=False)
 
 
 NPZ = Exporter(

@@ -1,7 +1,6 @@
-"""MOT: a box per line, as CVAT reads and writes it. Frames, tracks and classes are counted from 1.
+"""MOT: a box per line, as CVAT reads and writes it. Frames, tracks and classes are 1-based.
 
-The place of a box is counted from 0, in pixels, as CVAT does; tools that follow the MOT Challenge
-to the letter count it from 1.
+The position of a box is 0-based, in pixels, as in CVAT; in the MOT Challenge itself it is 1-based.
 
 Source: CVAT documentation, format MOT; Dendorfer et al., MOT20, arXiv:2003.09003.
 """

@@ -1,6 +1,6 @@
-"""Untrusted text made harmless for formats that would read markup or formulas in it.
+"""Escaping of untrusted text for formats with markup or formulas.
 
-Escaping for XML and JSON is the work of their libraries; what those let through is dealt with here.
+The libraries for XML and JSON escape text; what they don't escape is handled here.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ _UNWRITABLE = dict.fromkeys((0xFFFE, 0xFFFF))
 
 
 def one_line(text: str) -> str:
-    """A text on one line that every XML document, JSON string and list can hold.
+    """Return a text on one line that is valid in XML, JSON and lists.
 
-    Spaces are joined; control characters and those of the writing direction are left out.
+    Runs of spaces become one; control and direction characters are removed.
     """
     return text_layout.one_line(text).translate(_UNWRITABLE)
 
 
 def writable(text: str) -> str:
-    """The text with U+FFFD for each lone surrogate, which no file can hold."""
+    """Replace each lone surrogate, which can't be encoded, by U+FFFD."""
     return text.translate(_SURROGATES)
 
 
 def spreadsheet_cell(text: str) -> str:
-    """Text that a spreadsheet does not take for a formula: an apostrophe stands before one.
+    """Put an apostrophe before text that a spreadsheet would take for a formula.
 
     Source: OWASP, CSV Injection.
     """
@@ -35,19 +35,19 @@ def spreadsheet_cell(text: str) -> str:
 
 
 def ass_text(text: str) -> str:
-    """One line that an ASS player shows as it is.
+    """Return one line that an ASS player shows literally.
 
-    Braces can't be written in the format: their full-width forms stand for them. A word joiner,
-    which can't be seen, keeps a backslash from beginning a line break.
+    The format can't represent braces: full-width braces replace them. An invisible word joiner
+    prevents a backslash from starting a line break.
     """
-    wide = one_line(text).replace("{", "\uff5b").replace("}", "\uff5d")
-    return wide.replace("\\", "\\" + _JOINER)
+    line = one_line(text).replace("{", "\uff5b").replace("}", "\uff5d")
+    return line.replace("\\", "\\" + _JOINER)
 
 
 def srt_text(text: str) -> str:
-    """One line that a SubRip player shows as it is.
+    """Return one line that a SubRip player shows literally.
 
-    The format has no escapes, and players know the tags of ASS as well as "<b>": `ass_text`, and a
-    word joiner that keeps "<" from beginning a tag.
+    The format has no escapes, and players interpret ASS tags as well as "<b>": this is `ass_text`
+    with a word joiner that prevents "<" from starting a tag.
     """
     return ass_text(text).replace("<", "<" + _JOINER)

@@ -1,4 +1,4 @@
-"""Run lengths of masks, as CVAT writes them. COCO's are made by its own library."""
+"""Run lengths of masks for CVAT; those for COCO are computed by pycocotools."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tam_video.metrics.grids import BoolArray
 
 
 def row_runs(mask: BoolArray) -> list[int]:
-    """Lengths of the runs of a mask read row by row, the first run being background.
+    """Return the lengths of the runs of a mask, row by row; the first run is background.
 
     Source: CVAT documentation, XML annotation format, run-length encoding.
 
@@ -16,7 +16,7 @@ def row_runs(mask: BoolArray) -> list[int]:
         mask: bool [h, w].
 
     Returns:
-        The lengths; the first is 0 where the first pixel is foreground. They add up to h * w.
+        The lengths; the first is 0 if the first pixel is foreground. They add up to h * w.
     """
     flat = np.concatenate([[False], mask.ravel()])
     borders = np.flatnonzero(np.diff(flat))
@@ -24,7 +24,7 @@ def row_runs(mask: BoolArray) -> list[int]:
 
 
 def row_mask(runs: list[int], *, width: int, height: int) -> BoolArray:
-    """The mask bool [height, width] that `row_runs` has made runs of.
+    """Return the mask, bool [height, width], of the result of `row_runs`.
 
     Raises:
         ValueError: the runs don't add up to the mask.

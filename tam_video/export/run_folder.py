@@ -1,4 +1,4 @@
-"""An explanation as a run folder without a video: what `Explanation.save` and `.load` do."""
+"""Run folders without videos: the implementation of `Explanation.save` and `Explanation.load`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tam_video.types import Explanation
 
 
 def save_explanation(explanation: Explanation, directory: Path, *, force: bool = False) -> Path:
-    """Write `explanation.json`, `maps.npz` and `manifest.json`, all or nothing.
+    """Write `explanation.json`, `maps.npz` and `manifest.json`, all or none.
 
     Raises:
-        OutputExistsError: the folder exists and `force` is not set, or it is no run folder.
+        OutputExistsError: the folder exists and `force` is not set, or it is not a run folder.
         ExportError: the folder can't be written.
     """
     with new_run_folder(directory, force=force) as folder:
@@ -24,7 +24,7 @@ def save_explanation(explanation: Explanation, directory: Path, *, force: bool =
 
 
 def load_explanation(directory: Path) -> Explanation:
-    """Read a run folder back.
+    """Read a run folder.
 
     Raises:
         RunFolderError: it is not a finished run, or it is damaged.

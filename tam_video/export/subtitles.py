@@ -1,23 +1,19 @@
-"""Subtitles: when each word was seen. Times are those of a player, from the first frame.
+"""Subtitles with the time span of each word's track, in player time from the first frame.
 
-A word has no time of its own: what stands here is the time in the clip that its track covers, from
-halfway before its first slot to halfway after its last one. VTT and SRT have a cue per word, which
-may overlap. ASS shows the whole answer all along and lights the words that are seen.
+The times are those of the part of the clip that the track covers, not of the answer. VTT and SRT
+have a cue per span; cues may overlap. ASS always shows the whole answer and highlights the words
+whose tracks cover the current time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tam_video.export.exporter import Exporter, TrackedInput
 from tam_video.export.plain_text import ass_text, srt_text
 from tam_video.render.subtitles import escape_cue
-
-if TYPE_CHECKING:
-    from pysubs2 import SSAFile
 
 _RULE = (
     "Times say which part of the clip carries the evidence for a word (its track's slots).",
@@ -27,7 +23,7 @@ _LIT = "Lit"
 
 
 def _cues(tracked: TrackedInput) -> list[tuple[int, int, int]]:
-    """Start, end (milliseconds of a player) and track of every cue, in the order of their start."""
+    """Return start, end (player time in milliseconds) and track of every cue, sorted."""
     return sorted(
         (start, end, number)
         for number, track in enumerate(tracked.tracks)
@@ -36,28 +32,25 @@ def _cues(tracked: TrackedInput) -> list[tuple[int, int, int]]:
 
 
 def _write_vtt(tracked: TrackedInput, folder: Path) -> None:
-    text = _plain(tracked, [escape_cue(label) for label in tracked.labels]).to_string(
-        "vtt", keep_ssa_tags=True
-    )
+    text = _cue_text(tracked, "vtt", escape_cue)
     head, _, body = text.partition("\n")
     note = "\n".join(_RULE)
     (folder / VTT.files[0]).write_text(f"{head}\n\nNOTE\n{note}\n{body}", encoding="utf-8")
 
 
 def _write_srt(tracked: TrackedInput, folder: Path) -> None:
-    text = _plain(tracked, [srt_text(label) for label in tracked.labels]).to_string(
-        "srt", keep_ssa_tags=True
-    )
+    text = _cue_text(tracked, "srt", srt_text)
     (folder / SRT.files[0]).write_text(text, encoding="utf-8")
 
 
-def _plain(tracked: TrackedInput, texts: Sequence[str]) -> SSAFile:
+def _cue_text(tracked: TrackedInput, kind: str, escape: Callable[[str], str]) -> str:
     from pysubs2 import SSAEvent, SSAFile
 
     subtitles = SSAFile()
     for start, end, number in _cues(tracked):
-        subtitles.append(SSAEvent(start=start, end=end, text=texts[number]))
-    return subtitles
+        text = escape(tracked.labels[number])
+        subtitles.append(SSAEvent(start=start, end=end, text=text))
+    return subtitles.to_string(kind, keep_ssa_tags=True)
 
 
 def _write_ass(tracked: TrackedInput, folder: Path) -> None:
@@ -82,7 +75,7 @@ def _write_ass(tracked: TrackedInput, folder: Path) -> None:
 
 
 def _lit_answer(tracked: TrackedInput, lit: set[int]) -> str:
-    """The answer with the words of some tracks in the style that lights them."""
+    """Return the answer with the words of some tracks in the highlight style."""
     words, answer = tracked.explanation.words, tracked.answer
     spans = sorted(
         (words[index].char_start, words[index].char_end)
@@ -97,7 +90,7 @@ def _lit_answer(tracked: TrackedInput, lit: set[int]) -> str:
 
 
 def _ass(text: str) -> str:
-    """`ass_text` that keeps one space at either end, for it stands between other words."""
+    """Apply `ass_text` but keep one space at either end."""
     plain = ass_text(text)
     before = " " if text[:1].isspace() else ""
     after = " " if plain and text[-1:].isspace() else ""

@@ -1,7 +1,7 @@
-"""Tables of words, and of words by slots, as CSV and Parquet. Frames are counted from 0.
+"""Tables of words, and of words by slots, as CSV and Parquet. Frames are 0-based.
 
-Times are seconds of the source's clock, as `pts_seconds` in `explanation.json`. A value that is not
-defined is an empty cell.
+Times are presentation times of the source in seconds, as `pts_seconds` in `explanation.json`. An
+undefined value is an empty cell.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ SLOT_COLUMNS: Mapping[str, type] = {
 
 
 def word_rows(tracked: TrackedInput) -> Iterator[Row]:
-    """A row per word; see `WORD_COLUMNS`."""
+    """Yield a row per word; see `WORD_COLUMNS`."""
     for track, label in zip(tracked.tracks, tracked.labels, strict=True):
         stretches, span, peak = track.stretches, track.span_seconds, track.peak
         yield {
@@ -88,7 +88,7 @@ def word_rows(tracked: TrackedInput) -> Iterator[Row]:
 
 
 def slot_rows(tracked: TrackedInput) -> Iterator[Row]:
-    """A row per word and slot; see `SLOT_COLUMNS`."""
+    """Yield a row per word and slot; see `SLOT_COLUMNS`."""
     timeline = tracked.timeline
     for track, label in zip(tracked.tracks, tracked.labels, strict=True):
         for slot, energy in enumerate(track.energy):
@@ -110,18 +110,18 @@ def slot_rows(tracked: TrackedInput) -> Iterator[Row]:
 
 
 def _word_values(tracked: TrackedInput, track: WordTrack) -> dict[str, Any]:
-    """What the answer tells of a word; its probability is the product over its tokens."""
+    """Return the columns from the answer; the probability is the product over the tokens."""
     if track.word_index is None:
         return dict.fromkeys(("word_index", "is_content", "char_start", "char_end", "probability"))
     word = tracked.explanation.words[track.word_index]
-    told = [tracked.explanation.tokens[index].probability for index in word.token_indices]
-    known = [value for value in told if value is not None]
+    values = [tracked.explanation.tokens[index].probability for index in word.token_indices]
+    known = [value for value in values if value is not None]
     return {
         "word_index": word.index,
         "is_content": word.is_content,
         "char_start": word.char_start,
         "char_end": word.char_end,
-        "probability": plain_number(prod(known)) if len(known) == len(told) else None,
+        "probability": plain_number(prod(known)) if len(known) == len(values) else None,
     }
 
 

@@ -1,7 +1,7 @@
-"""JSON and XML files out of values; both are UTF-8 and end with a line break.
+"""Writers of JSON and XML files; both are UTF-8 and end with a line break.
 
-A file name need not be UTF-8: what Python makes of its other bytes, lone surrogates, is written as
-JSON's own escape, so that it is the same name when it is read.
+A file name need not be valid UTF-8: lone surrogates, which represent other bytes in Python, are
+written as JSON escapes, so that reading gives the same name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def write_json(document: Any, path: Path, *, indent: int | None = 1) -> None:
     Args:
         document: plain values.
         path: the file.
-        indent: spaces a level; None puts all on one line, for long documents.
+        indent: spaces per level; None for one line, for long documents.
     """
     separators = (",", ":") if indent is None else None
     text = json.dumps(
@@ -30,12 +30,12 @@ def write_json(document: Any, path: Path, *, indent: int | None = 1) -> None:
 
 
 def add(parent: Element, tag: str, text: str = "", **attributes: object) -> Element:
-    """Add a last child to an XML element; attributes are written as text.
+    """Append a child to an XML element; attributes are converted to text.
 
     Args:
-        parent: where it goes.
-        tag: its name.
-        text: its text; must be free of control characters, as attributes must be.
+        parent: the element.
+        tag: tag of the child.
+        text: text of the child; must not contain control characters, nor must attributes.
         attributes: by name.
     """
     child = ElementTree.SubElement(parent, tag, {k: str(v) for k, v in attributes.items()})

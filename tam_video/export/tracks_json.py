@@ -1,7 +1,7 @@
-"""The tracks as plain JSON, and the spans alone. Frames, slots, rows and columns count from 0.
+"""The tracks, or only their spans, as JSON. Frames, slots, rows and columns are 0-based.
 
-Boxes are [x0, y0, x1, y1] in pixels, the last two exclusive; points are [x, y]. Times are seconds
-of the source's clock, as in `explanation.json`.
+Boxes are [x0, y0, x1, y1] in pixels, the last two exclusive; points are [x, y]. Times are
+presentation times of the source in seconds, as in `explanation.json`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TRACKS_VERSION = 1
 def _write_tracks(tracked: TrackedInput, folder: Path) -> None:
     words = [
         {
-            **_said(track, label),
+            **_word(track, label),
             "spans_seconds": _spans(track),
             "peak": track.peak and _peak(track.peak),
             "threshold": plain_number(track.threshold),
@@ -33,7 +33,7 @@ def _write_tracks(tracked: TrackedInput, folder: Path) -> None:
 
 def _write_spans(tracked: TrackedInput, folder: Path) -> None:
     spans = [
-        {**_said(track, label), "start_seconds": start, "end_seconds": end}
+        {**_word(track, label), "start_seconds": start, "end_seconds": end}
         for track, label in zip(tracked.tracks, tracked.labels, strict=True)
         for start, end in _spans(track)
     ]
@@ -57,7 +57,7 @@ def _head(tracked: TrackedInput) -> dict[str, Any]:
     }
 
 
-def _said(track: WordTrack, label: str) -> dict[str, Any]:
+def _word(track: WordTrack, label: str) -> dict[str, Any]:
     return {"word_index": track.word_index, "word": label}
 
 
@@ -75,7 +75,7 @@ def _peak(peak: Peak) -> dict[str, Any]:
 
 
 def _slots(track: WordTrack) -> list[dict[str, Any]]:
-    """A row per slot; box, point and cells where the track has them there."""
+    """Return a row per slot; with box, point and cells if the track has them in the slot."""
     frames = {each.slot: [each.first_frame, each.last_frame] for each in track.stretches}
     edges = track.timeline.edges_seconds
     rows: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""What a person opens first: the interactive report of a run, an index of many, both in a browser.
+"""The interactive report of a run and an index page of many runs, for a browser.
 
 Needs neither torch nor transformers.
 """

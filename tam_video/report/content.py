@@ -1,7 +1,7 @@
-"""What a report tells, as plain JSON values: words, tracks, maps as bytes, never as numbers.
+"""The content of a report as plain JSON values: words, tracks, and maps as base64 bytes.
 
-Times are seconds from the source's first frame; places are shares of the picture's width and
-height. Bytes are base64. Nothing names a folder of the machine that made it.
+Times are seconds from the source's first frame; positions are fractions of the picture's width and
+height. No path of the machine that wrote the report is included.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _ROWS, _COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 
 
 def report_data(explanation: Explanation, media: Sequence[Media]) -> JsonObject:
-    """Everything the page's script works with.
+    """Return the data for the page's script.
 
     Args:
         explanation: all inputs of it.
-        media: what is shown of each input.
+        media: the media of each input.
 
     Returns:
-        `answer`, `words`, `tokens`, `relevance` (uint8 [N, M]: what word n drew from text token m),
+        `answer`, `words`, `tokens`, `relevance` (uint8 [N, M]: of text token m for word n),
         `inputs` with `maps` (uint8 [N, t, h, w]), and `colormaps` (uint8 [256, 3] each).
     """
     reliance = explanation.visual_reliance
@@ -60,7 +60,7 @@ def report_data(explanation: Explanation, media: Sequence[Media]) -> JsonObject:
             for token in explanation.tokens
         ],
         "relevance": encode_bytes(word_relevance(explanation)),
-        "inputs": [_input(explanation, number, shown) for number, shown in enumerate(media)],
+        "inputs": [_input(explanation, index, shown) for index, shown in enumerate(media)],
         "colormaps": {
             name: base64.b64encode(color_table(name).tobytes()).decode() for name in COLORMAPS
         },
@@ -71,12 +71,12 @@ def report_data(explanation: Explanation, media: Sequence[Media]) -> JsonObject:
     }
 
 
-def _input(explanation: Explanation, number: int, media: Media) -> JsonObject:
-    seen = explanation.of_input(number)
-    info, layout = seen.info, seen.layout
-    tracks = word_tracks(explanation, number)
+def _input(explanation: Explanation, index: int, media: Media) -> JsonObject:
+    alone = explanation.of_input(index)
+    info, layout = alone.info, alone.layout
+    tracks = word_tracks(explanation, index)
     start = info.start_seconds
-    timeline, view = slot_timeline(seen), layout.view
+    timeline, view = slot_timeline(alone), layout.view
     return {
         "kind": media.kind,
         "sources": list(media.sources) if media.kind == "stills" else [],
@@ -89,8 +89,8 @@ def _input(explanation: Explanation, number: int, media: Media) -> JsonObject:
         "view": [view.left, view.top, view.right, view.bottom],
         "slots": _list(timeline.slot_seconds - start),
         "edges": _list(timeline.edges_seconds - start),
-        "frames": [list(frames) for frames in layout.slot_indices(seen.indices)],
-        "maps": encode_bytes(seen.word_maps),
+        "frames": [list(frames) for frames in layout.slot_indices(alone.indices)],
+        "maps": encode_bytes(alone.word_maps),
         "tracks": [_track(track, start, info.width, info.height) for track in tracks],
     }
 
@@ -117,7 +117,7 @@ def _track(track: WordTrack, start: float, width: int, height: int) -> JsonObjec
 
 
 def word_relevance(explanation: Explanation) -> FloatArray:
-    """How much each word drew from each text token: the mean over the word's own tokens.
+    """Compute the relevance of each text token for each word: the mean over the word's tokens.
 
     Returns:
         float32 [N, M] in [0, 1].
@@ -129,13 +129,13 @@ def word_relevance(explanation: Explanation) -> FloatArray:
 
 
 def encode_bytes(values: FloatArray) -> str:
-    """Values of [0, 1] in 255ths, row-major, as base64; NaN counts as 0."""
+    """Encode values in [0, 1] as uint8, row-major, in base64; NaN becomes 0."""
     clean = np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0)
     return base64.b64encode(np.rint(clean * 255).astype(np.uint8).tobytes()).decode("ascii")
 
 
 def place_name(x: float, y: float) -> str:
-    """A place of the picture in words, by thirds: "upper left", "centre"."""
+    """Describe a position in the picture by thirds: "upper left", "centre"."""
     row, column = _ROWS[min(2, int(3 * y))], _COLUMNS[min(2, int(3 * x))]
     if row == "middle":
         return "centre" if column == "centre" else column
@@ -143,7 +143,7 @@ def place_name(x: float, y: float) -> str:
 
 
 def answer_parts(answer: str, words: Sequence[Word]) -> list[tuple[str, Word | None]]:
-    """The answer cut into words and what lies between them, in order; nothing is lost."""
+    """Split the answer into words and the text between them, in order and completely."""
     parts: list[tuple[str, Word | None]] = []
     at = 0
     for word in words:
@@ -157,9 +157,9 @@ def answer_parts(answer: str, words: Sequence[Word]) -> list[tuple[str, Word | N
 
 
 def run_facts(explanation: Explanation) -> dict[str, str]:
-    """What a reader must know of the run, by label; files and folders by their last name only."""
+    """Return facts about the run by label; paths by their last component only."""
     settings, layout = explanation.settings, explanation.layout
-    seen = sum(len(given.indices) for given in explanation.inputs)
+    num_frames = sum(len(each.indices) for each in explanation.inputs)
     facts = {
         "Model": last_name(settings.get("model", "")),
         "Family": str(settings.get("family", "")),
@@ -167,7 +167,7 @@ def run_facts(explanation: Explanation) -> dict[str, str]:
         "Layer": str(settings.get("layer", "")),
         "Profile": str(settings.get("profile", "")),
         "Sampler": str(settings.get("sampler", "")),
-        "Frames seen": str(seen),
+        "Frames seen": str(num_frames),
         "Slots": f"{layout.t} slots of {layout.h} x {layout.w} cells",
         "Answer": "given" if settings.get("answer_given") else "generated",
         **{name: str(value) for name, value in explanation.versions.items()},
@@ -176,7 +176,7 @@ def run_facts(explanation: Explanation) -> dict[str, str]:
 
 
 def last_name(path: object) -> str:
-    """The last part of a path or of a name with slashes that is a folder of this machine.
+    """Return the last component of a path, or of a model name that is a local path.
 
     A hub id such as "Qwen/Qwen2.5-VL-3B-Instruct" has one slash and is kept whole.
     """
@@ -186,8 +186,8 @@ def last_name(path: object) -> str:
 
 
 def input_names(explanation: Explanation) -> list[str]:
-    """The file names of the inputs, without their folders."""
-    return [given.info.path.name for given in explanation.inputs]
+    """Return the file names of the inputs, without their folders."""
+    return [each.info.path.name for each in explanation.inputs]
 
 
 def _known_colormap(name: object) -> str:

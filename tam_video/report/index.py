@@ -1,4 +1,4 @@
-"""The page that lists runs: a batch, or models and questions compared on one clip."""
+"""The index page of several runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEAD_BYTES = 2048
 
 
 def find_runs(directory: Path, *, max_depth: int = MAX_DEPTH) -> list[Path]:
-    """The run folders in a folder, itself included, in the order of their paths.
+    """Return the run folders in a folder, itself included, sorted by path.
 
     Hidden folders and links to folders are not followed.
     """
@@ -56,16 +56,16 @@ def write_index(
     """Write `index.html`: a card for each run, with a picture, a filter and sorting.
 
     Args:
-        run_dirs: run folders, in the order that is shown first.
+        run_dirs: run folders, in the initial order of the page.
         output: the page; cards link to the runs' `report.html` relative to it.
         title: its heading; by default the name of its folder.
-        force: replace a file that is there, whatever it is; an index of ours is always replaced.
+        force: replace any existing file; an earlier index page is always replaced.
 
     Returns:
         `output`.
 
     Raises:
-        OutputExistsError: another file is there and `force` is not set.
+        OutputExistsError: another file exists and `force` is not set.
         RunFolderError: a folder is not a finished run.
         ExportError: it can't be written.
     """
@@ -76,22 +76,22 @@ def write_index(
 
 
 def refuse_foreign(target: Path, *, force: bool = False) -> None:
-    """Raise where a file that is no page of ours would be lost; an index may be made anew.
+    """Raise if a file that is not a page of tam-video would be replaced.
 
     Raises:
-        OutputExistsError: see above.
+        OutputExistsError: such a file exists.
     """
     if force or not os.path.lexists(target):
         return
     is_file = target.is_file() and not target.is_symlink()
     if not is_file or GENERATOR.encode() not in target.read_bytes()[:_HEAD_BYTES]:
         raise OutputExistsError(
-            f"{target} exists and is no page of tam-video", hint="choose another -o FILE"
+            f"{target} exists and is not a page of tam-video", hint="choose another -o FILE"
         )
 
 
 def render_index(run_dirs: Sequence[Path], folder: Path, *, title: str | None = None) -> Page:
-    """The page as it lies in `folder`.
+    """Return the page with links relative to `folder`.
 
     Raises:
         RunFolderError: a folder is not a finished run.
@@ -101,7 +101,7 @@ def render_index(run_dirs: Sequence[Path], folder: Path, *, title: str | None = 
 
 
 def index_row(run: Path, address: str) -> dict[str, Any]:
-    """What a card shows: `name`, `question`, `answer`, `model`, `seconds`, `words`, `url`, ...
+    """Return the content of a card: `name`, `question`, `answer`, `model`, `seconds`, ...
 
     Args:
         run: a run folder.

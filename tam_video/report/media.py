@@ -1,7 +1,7 @@
-"""The pictures of a report: a clean clip of what was explained, stills, a thumbnail.
+"""The media of a report: a clip of the explained part, stills, a thumbnail.
 
-The clip is always encoded anew: it plays in every browser, is small, holds the explained stretch
-and no more, and none of the source's metadata (place, device, names). Frames keep their times.
+The clip is always re-encoded: it plays in every browser, is small, and contains only the explained
+part without the source's metadata (place, device, names). Frames keep their times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tam_video.video.writer import TimedFrame, read_picture_tags, write_video
 from tam_video.workspace.files import atomic_write
 
 Source: TypeAlias = Path | VideoReader
-"""A file to open, or one that is open already and stays so."""
+"""A file to open, or an open reader, which stays open."""
 
 CLIP_SIDE_PX = 960
 CLIP_CRF = 23
@@ -38,12 +38,12 @@ _JPEG_QUALITY = 85
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """What a report shows of one input.
+    """The media of one input in a report.
 
     Attributes:
-        kind: "video": one clip; "stills": pictures that stand for the slots in turn, or none.
+        kind: "video": one clip; "stills": one picture for each slot, one for all, or none.
         sources: addresses of the files, relative to the page, or `data:` addresses.
-        offset_seconds: time on the source's clock that is 0 in the clip.
+        offset_seconds: presentation time in the source of time 0 of the clip.
         has_audio: whether the clip has sound.
     """
 
@@ -53,12 +53,12 @@ class Media:
     has_audio: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> Media:
-        """Back from `as_dict`.
+        """Read the result of `as_dict`.
 
         Raises:
             KeyError: a field is missing.
@@ -66,7 +66,7 @@ class Media:
             ValueError: a field has an unknown value.
         """
         if row["kind"] not in ("video", "stills"):
-            raise ValueError(f"{row['kind']!r} is no kind of picture")
+            raise ValueError(f"{row['kind']!r} is not a kind of media")
         return cls(
             kind=row["kind"],
             sources=tuple(str(name) for name in row["sources"]),
@@ -75,7 +75,7 @@ class Media:
         )
 
     def inlined(self, folder: Path) -> Media:
-        """The same with its files as `data:` addresses.
+        """Return the same media with the files as `data:` addresses.
 
         Raises:
             OSError: a file can't be read.
@@ -96,13 +96,13 @@ def write_media(
     index: int = 0,
     progress: StepProgress | None = None,
 ) -> Media:
-    """Write `clip.mp4` of a video or `still.jpg` of a picture; `_1`... for the next inputs.
+    """Write `clip.mp4` of a video or `still.jpg` of a picture; `clip_1.mp4` of the next input.
 
     Args:
-        explanation: its first input is meant.
+        explanation: only its first input is used.
         source: the video or picture.
-        folder: where the file goes.
-        index: of the input, for the name.
+        folder: output folder.
+        index: index of the input, for the file name.
         progress: called with (frames done, frames in all).
 
     Raises:
@@ -131,7 +131,7 @@ def _reading(source: Source) -> Iterator[VideoReader]:
 def _write_clip(
     explanation: Explanation, source: Source, path: Path, *, progress: StepProgress | None
 ) -> Media:
-    """Encode the frames that a slot speaks for; the sound only where that is the whole clip."""
+    """Encode the frames of all slots; with sound only if that is the whole clip."""
     with _reading(source) as reader:
         info, pts = reader.info, reader.timeline.pts_seconds
         shown = np.flatnonzero(slot_timeline(explanation, frame_seconds=pts).frame_slots >= 0)
@@ -163,10 +163,10 @@ def _timed(
 
 
 def slot_stills(explanation: Explanation, source: Path) -> Media:
-    """One small picture of each slot as `data:` addresses; of `MAX_STILLS` slots at most.
+    """Return a small picture of each slot as `data:` addresses, at most `MAX_STILLS`.
 
     Args:
-        explanation: its first input is meant.
+        explanation: only its first input is used.
         source: the video or picture.
 
     Raises:
@@ -174,17 +174,17 @@ def slot_stills(explanation: Explanation, source: Path) -> Media:
     """
     slots = explanation.layout.slot_indices(explanation.indices)
     count = min(len(slots), MAX_STILLS)
-    firsts = [slots[-(-place * len(slots) // count)][0] for place in range(count)]
+    firsts = [slots[-(-number * len(slots) // count)][0] for number in range(count)]
     with open_video(source) as reader:
         pictures = [scaled(reader.read([index]).frames[0], STILL_SIDE_PX) for index in firsts]
     return Media("stills", tuple(data_uri(jpeg(each), "image/jpeg") for each in pictures))
 
 
 def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
-    """A small JPEG of the moment that the clearest word was seen, with its heat.
+    """Write a small JPEG of the slot with the greatest peak of a content word, with its heat.
 
     Args:
-        explanation: its first input is meant.
+        explanation: only its first input is used.
         source: the video or picture.
         path: the file to write.
 
@@ -193,12 +193,12 @@ def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
         ExportError: the file can't be written.
     """
     peaks = [track.peak for track in word_tracks(explanation)]
-    found = [
+    candidates = [
         (peak.value, word.index, peak)
         for word, peak in zip(explanation.words, peaks, strict=True)
         if peak is not None and word.is_content
     ]
-    best = max(found, key=lambda item: item[:1]) if found else None
+    best = max(candidates, key=lambda item: item[:1]) if candidates else None
     slot = best[2].slot if best else 0
     frame = explanation.layout.slot_indices(explanation.indices)[slot][0]
     with _reading(source) as reader:
@@ -210,9 +210,9 @@ def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
 
 
 def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
-    """Width and height in pixels within a square, even, never enlarged, at least 2.
+    """Return width and height scaled down to fit into a square, even and at least 2.
 
-    A side that is odd and fits is left as it is: the writer repeats its last row or column.
+    A size that fits is unchanged, odd sides included: the writer repeats the last row or column.
     """
     longer = max(width, height)
     if longer <= max_side:
@@ -224,7 +224,7 @@ def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
 
 
 def scaled(rgb: ByteArray, max_side: int) -> ByteArray:
-    """uint8 [H', W', 3]: a picture made to fit into a square of `max_side` pixels."""
+    """Scale a picture down to fit into a square; return uint8 [H', W', 3]."""
     return _resized(rgb, fitted_size(rgb.shape[1], rgb.shape[0], max_side))
 
 
@@ -237,7 +237,7 @@ def _resized(rgb: ByteArray, size: tuple[int, int]) -> ByteArray:
 
 
 def jpeg(rgb: ByteArray) -> bytes:
-    """A picture, uint8 [H, W, 3], as JPEG bytes without metadata."""
+    """Encode a picture, uint8 [H, W, 3], as JPEG without metadata."""
     from PIL import Image
 
     file = BytesIO()
@@ -246,7 +246,7 @@ def jpeg(rgb: ByteArray) -> bytes:
 
 
 def data_uri(data: bytes, mime_type: str) -> str:
-    """Bytes as a `data:` address."""
+    """Encode bytes as a `data:` address."""
     return f"data:{mime_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 

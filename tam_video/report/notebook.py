@@ -1,6 +1,6 @@
-"""An explanation that shows itself in a notebook: the report on stills of the slots, in a frame.
+"""The report of an explanation in a notebook, in a frame, with stills of the slots.
 
-The frame is sandboxed: the page in it reaches neither the notebook nor the network.
+The frame is sandboxed: its page can access neither the notebook nor the network.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _HEIGHT_PX = 760
 
 
 def notebook_html(explanation: Explanation) -> str:
-    """HTML that a notebook shows: one `<iframe>` that needs no other file.
+    """Return the HTML for a notebook: one `<iframe>` that needs no other file.
 
-    Pictures are small stills, one for each slot, read from the source; where it is gone the frame
-    shows heat alone.
+    Pictures are small stills, one for each slot, read from the source; if it can't be read, only
+    the heat is shown.
     """
     media = [_stills(explanation.of_input(k)) for k in range(len(explanation.inputs))]
     page = report_page(explanation, media, is_embedded=True)

@@ -1,7 +1,7 @@
-"""Pages out of templates: everything inline, everything escaped, nothing loaded from elsewhere.
+"""Pages from templates: everything is inline and escaped, nothing is loaded from the network.
 
-A page carries its own policy: only the scripts and styles of this package may run, by their hash,
-so that text of a model or a file name can never become a script.
+A page has a Content-Security-Policy that allows only the scripts and styles of this package, by
+their hashes, so that text of a model or a file name is never run as a script.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Page:
     policy: str
 
     def encoded(self) -> bytes:
-        """UTF-8; what is no character (half a surrogate pair) becomes a question mark."""
+        """Encode as UTF-8; a lone surrogate becomes a question mark."""
         return self.html.encode("utf-8", errors="replace")
 
 
@@ -70,13 +70,13 @@ def report_page(
     index_url: str | None = None,
     is_embedded: bool = False,
 ) -> Page:
-    """The report of one run.
+    """Render the report of one run.
 
     Args:
-        explanation: what is told.
-        media: what is shown of each input.
+        explanation: the run.
+        media: the media of each input.
         index_url: address of the page that lists this run among others.
-        is_embedded: whether it is shown within another page: no header, no links.
+        is_embedded: whether it is part of another page: without header and links.
     """
     names = input_names(explanation)
     return _page(
@@ -97,13 +97,13 @@ def report_page(
 
 
 def index_page(rows: Sequence[Mapping[str, Any]], *, title: str) -> Page:
-    """The page that lists runs; see `tam_video.report.index` for the rows."""
+    """Render the index page; see `tam_video.report.index` for the rows."""
     models = sorted({row["model"] for row in rows})
     return _page("index", scripts=(*_SHARED, "index"), title=title, rows=rows, models=models)
 
 
 def long_page(timeline: Mapping[str, Any]) -> Page:
-    """The page of a long video; see `tam_video.long` for the timeline."""
+    """Render the page of a long video; see `tam_video.long` for the timeline."""
     settings, gate = timeline["settings"], timeline["gate"]
     return _page(
         "long",
@@ -124,14 +124,14 @@ def long_page(timeline: Mapping[str, Any]) -> Page:
 def plain_page(
     template: str, *, package: str, style: str, plays_media: bool = False, **values: Any
 ) -> Page:
-    """A page without scripts whose template and style lie in another package's `assets`.
+    """Render a page without scripts from a template and style in another package's `assets`.
 
     Args:
         template: file name; it may include `head.html`, and has `style`, `policy` and `version`.
         package: the package, such as "tam_video.pipelines.medical".
-        style: file name of what is added to the shared style.
-        plays_media: whether it shows videos of its own folder.
-        values: what the template tells, `title` among them; all of it is escaped.
+        style: file name of the additions to the shared style.
+        plays_media: whether it plays videos from its own folder.
+        values: variables of the template, including `title`; all are escaped.
     """
     text = "\n".join((_asset("page.css"), _asset(style, package)))
     parts = ["default-src 'none'", f"style-src '{_hash(text)}'", "img-src 'self' data:"]
@@ -141,7 +141,7 @@ def plain_page(
 
 
 def _clock(seconds: float) -> str:
-    """A time as players show it: "3:05", "1:02:03"."""
+    """Format a time as players do: "3:05", "1:02:03"."""
     minutes, rest = divmod(int(seconds + 1e-6), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -164,7 +164,7 @@ def _rendered(
         _environment(package)
         .get_template(template)
         .render(
-            script=Markup(script),  # noqa: S704  # our own files, the only text that is not escaped
+            script=Markup(script),  # noqa: S704  # files of this package, the only text that is not escaped
             style=Markup(style),  # noqa: S704
             policy=policy,
             version=version("tam-video"),

@@ -1,8 +1,7 @@
-"""`tam-video serve`: the runs of a folder in a browser, for this machine alone by default.
+"""`tam-video serve`: the runs of a folder in a browser, by default on this machine only.
 
-Pages are made anew from the run folders, with the policy that lets no other script run. Of the
-files in them only the listed kinds are handed out, with ranges, so that videos seek. Nothing is
-written.
+Pages are rendered from the run folders, with their Content-Security-Policy. Other files are served
+only if their type is listed, with range requests, so that videos seek. Nothing is written.
 """
 
 from __future__ import annotations
@@ -60,16 +59,15 @@ _NO_PAGE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 def make_app(
     directory: str | Path, *, token: str | None = None, hosts: tuple[str, ...] = LOOPBACK
 ) -> Starlette:
-    """The application that serves the runs of a folder.
+    """Create the application that serves the runs of a folder.
 
     Args:
-        directory: a run folder, or a folder that holds some.
-        token: what a visitor must show: `?token=...` once, then a cookie; None for no token.
-        hosts: names and addresses that a request may ask for; others are refused, so that no other
-            site's name can be made to lead here.
+        directory: a run folder, or a folder that contains some.
+        token: access token: `?token=...` once, then a cookie; None for no token.
+        hosts: allowed values of the Host header; others are refused against DNS rebinding.
 
     Raises:
-        InputError: the folder is not there.
+        InputError: the folder does not exist.
         MissingDependencyError: starlette is not installed.
     """
     try:
@@ -101,20 +99,20 @@ def serve(
     """Serve until interrupted.
 
     Args:
-        directory: a run folder, or a folder that holds some.
-        host: address to listen on; one that others can reach needs a token.
+        directory: a run folder, or a folder that contains some.
+        host: address to listen on; one that other machines can reach needs a token.
         port: port to listen on; 0 for a free one.
-        token: see `make_app`; "auto" makes one up.
+        token: see `make_app`; "auto" generates one.
         on_start: called with the address to open.
 
     Raises:
-        ConfigError: the address can't be listened on, or needs a token.
-        InputError: the folder is not there.
+        ConfigError: the address can't be bound, or needs a token.
+        InputError: the folder does not exist.
         MissingDependencyError: starlette or uvicorn is not installed.
     """
     if host not in LOOPBACK and not token:
         raise ConfigError(
-            f"{host} can be reached by others", hint="add --access-token auto, or leave --host out"
+            f"other machines can reach {host}", hint="add --access-token auto, or omit --host"
         )
     try:
         import uvicorn
@@ -125,7 +123,7 @@ def serve(
     secret = secrets.token_urlsafe(18) if token == "auto" else token  # noqa: S105  # a word
     if secret is not None and not _TOKEN.fullmatch(secret):
         raise ConfigError(
-            "a token has 8 letters, digits or -._~ at least",
+            "a token has at least 8 letters, digits or -._~",
             hint="--access-token auto generates one",
         )
     hosts = LOOPBACK if host in LOOPBACK else ()
@@ -146,7 +144,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen()  # whoever reads the address may ask at once
+        listener.listen()  # requests may arrive as soon as the address is printed
     except (OSError, OverflowError) as exc:
         listener.close()
         raise ConfigError(
@@ -156,7 +154,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Site:
-    """Which answer an address gets."""
+    """The responses to addresses."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -167,7 +165,7 @@ class _Site:
         return await run_in_threadpool(self.find, str(request.path_params["path"]))
 
     def find(self, path: str) -> Response:
-        """A page, a file of a run, or 404."""
+        """Return a page, a file of a run, or 404."""
         from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse
 
         try:
@@ -187,7 +185,7 @@ class _Site:
         return FileResponse(file, media_type=kind)
 
     def _inside(self, path: str) -> Path | None:
-        """The file that an address names, if it lies in a run of the folder, links followed."""
+        """Return the file of an address if it is in a run of the folder after following links."""
         parts = path.split("/")
         if any(part in ("", ".", "..") or part.startswith(".") for part in parts):
             return None
@@ -197,8 +195,8 @@ class _Site:
             file = self.root.joinpath(*parts).resolve()
         except (OSError, ValueError):
             return None
-        is_ours = file.is_relative_to(self.root) and (file.parent / "manifest.json").is_file()
-        return file if is_ours else None
+        is_in_run = file.is_relative_to(self.root) and (file.parent / "manifest.json").is_file()
+        return file if is_in_run else None
 
     def _index_from(self, file: Path) -> str | None:
         return None if file.parent == self.root else "/"
@@ -212,7 +210,7 @@ def _page(page: Page) -> Response:
 
 
 class _Guard:
-    """Refuses foreign host names and visitors without the token; adds the safety headers."""
+    """Refuses other host names and requests without the token; adds the security headers."""
 
     def __init__(self, app: ASGIApp, *, token: str | None, hosts: tuple[str, ...]) -> None:
         self.app = app
@@ -240,11 +238,11 @@ class _Guard:
         await app(scope, receive, with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
-        """What to say to a request that may not pass; None for one that may."""
+        """Return the response to a refused request; None if it is allowed."""
         from starlette.responses import PlainTextResponse, RedirectResponse
 
         if self.hosts and _host_name(request.headers.get("host", "")) not in self.hosts:
-            return PlainTextResponse("this name does not lead here", 421)
+            return PlainTextResponse("unknown host name", 421)
         if self.token is None or self._fits(request.cookies.get(COOKIE)):
             return None
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")
@@ -263,7 +261,7 @@ class _Guard:
 
 
 def _host_name(header: str) -> str:
-    """The name in a Host header, without the port and the brackets of an address."""
+    """Return the name in a Host header, without port and brackets."""
     if header.startswith("["):
         return header[1:].partition("]")[0]
     return header.partition(":")[0].lower()

@@ -147,22 +147,22 @@ def write_report_files(
 
 
 def read_media(folder: Path, explanation: Explanation) -> tuple[Media, ...]:
-    """What the report of a run folder shows of each input; nothing where none was written."""
+    """Return the media that the report of a run folder shows; empty if none was written."""
     try:
         rows = json.loads((folder / MEDIA_LIST).read_text(encoding="utf-8"))["inputs"]
         media = tuple(Media.from_dict(row) for row in rows)
     except (OSError, ValueError, KeyError, TypeError):
         media = ()
-    found = len(media) == len(explanation.inputs) and all(
+    is_complete = len(media) == len(explanation.inputs) and all(
         Path(name).name == name and (folder / name).is_file()
         for shown in media
         for name in shown.sources
     )
-    return media if found else (Media(),) * len(explanation.inputs)
+    return media if is_complete else (Media(),) * len(explanation.inputs)
 
 
 def render_report(folder: Path, *, index_url: str | None = None) -> Page:
-    """The page of a run folder as it would be written now, with the pictures that are there.
+    """Render the page of a run folder again, with its existing pictures.
 
     Raises:
         RunFolderError: not a finished run.

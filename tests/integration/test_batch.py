@@ -125,7 +125,14 @@ def test_a_run_folder_is_what_explain_writes(finished, folder, model, tmp_path):
     out, _ = finished
     line = next(line for line in ledger_lines(out) if line["id"] == "two")
     config = SHORT.model_copy(update={"end_seconds": 1.0})
-    explain_to_folder(folder / "clip1.mp4", tmp_path / "run", QUESTION, model=model, config=config)
+    explain_to_folder(
+        folder / "clip1.mp4",
+        tmp_path / "run",
+        QUESTION,
+        model=model,
+        config=config,
+        outputs=("maps", "video", "captions"),
+    )
     assert digest_of_run(tmp_path / "run") == digest_of_run(out / "runs" / line["run"])
 
 

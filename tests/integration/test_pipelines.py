@@ -60,7 +60,7 @@ def test_one_question_about_one_clip_writes_a_run_folder(folder, tmp_path):
     assert {"annotated.mp4", "maps.npz", "export"} <= names(tmp_path / "out")
     assert result.summary["answer"]
     assert {"generate", "render", "report", "export"} <= set(stages)
-    with pytest.raises(OutputExistsError, match="holds a finished run"):
+    with pytest.raises(OutputExistsError, match="is a finished run"):
         pipeline.run()
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tam_video.analysis.grid import CommonGrid, axis_weights, speaking_slots
+from tam_video.analysis.grid import CommonGrid, axis_weights, slots_at
 from tam_video.errors import ConfigError
 from tam_video.types import View
 
@@ -95,8 +95,8 @@ def test_padding_is_no_part_of_the_grid():
 def test_the_slot_that_speaks_is_the_one_with_the_frames():
     explanation = run((3, 1, 1), first=5.0)
     times = explanation.layout.slot_seconds(explanation.pts_seconds)
-    assert speaking_slots(explanation, times) == [0, 1, 2]
-    assert speaking_slots(explanation, np.array([-9.0, 99.0])) == [0, 2]
+    assert slots_at(explanation, times) == [0, 1, 2]
+    assert slots_at(explanation, np.array([-9.0, 99.0])) == [0, 2]
 
 
 def test_runs_that_see_other_moments_or_places_are_refused():
