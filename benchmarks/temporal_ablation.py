@@ -133,6 +133,10 @@ def measure(job: tuple[str, int, Split]) -> dict[str, dict[str, float | None]]:
     return {name: clip_values(parts, METRICS) for name, parts in values.items()}
 
 
+def _shown(interval: dict[str, float | None], form: str) -> str:
+    return "-" if interval["mean"] is None else format(interval["mean"], form)
+
+
 def main() -> None:
     """Run, print a table of differences, and write all figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -165,8 +169,7 @@ def main() -> None:
             for metric, row in metrics.items()
         }
         cells = "  ".join(
-            f"{metric} {each['mean']['mean'] or np.nan:.3f}"
-            f" ({each['minus default']['mean'] or 0.0:+.3f})"
+            f"{metric} {_shown(each['mean'], '.3f')} ({_shown(each['minus default'], '+.3f')})"
             for metric, each in document["variants"][name].items()
         )
         print(f"{name:36s} {cells}")

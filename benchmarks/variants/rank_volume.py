@@ -58,12 +58,12 @@ def rank_volume_filter(
         block = maps[tokens].astype(np.float32, copy=False)
         values, present = aligned_neighbours(block, motion, radius, tolerance_cells=tolerance_cells)
         for slot in range(maps.shape[1]):
-            seen: IntArray = np.flatnonzero(present[:, slot].any(axis=(1, 2)))
-            if len(seen) == 1:
+            slots_here: IntArray = np.flatnonzero(present[:, slot].any(axis=(1, 2)))
+            if len(slots_here) == 1:
                 filtered[tokens, slot] = rank_gaussian_filter(values[radius, :, slot], size=size)
             else:
                 filtered[tokens, slot] = _filter_slot(
-                    values[seen, :, slot], present[seen, slot], size=size
+                    values[slots_here, :, slot], present[slots_here, slot], size=size
                 )
     return filtered
 

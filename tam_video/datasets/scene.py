@@ -308,13 +308,13 @@ def render_frame(clip: SceneClip, frame: int, *, behind: ByteArray | None = None
 
 def with_visible(clip: SceneClip) -> SceneClip:
     """Return the clip with the `visible` intervals of every object, computed from its masks."""
-    seen: list[list[int]] = [[] for _ in clip.objects]
+    visible: list[list[int]] = [[] for _ in clip.objects]
     for frame in range(clip.num_frames):
         for number in np.flatnonzero(clip.masks(frame).any(axis=(1, 2))):
-            seen[number].append(frame)
+            visible[number].append(frame)
     objects = tuple(
         replace(item, visible=_intervals(frames))
-        for item, frames in zip(clip.objects, seen, strict=True)
+        for item, frames in zip(clip.objects, visible, strict=True)
     )
     return replace(clip, objects=objects)
 

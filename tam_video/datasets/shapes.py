@@ -89,7 +89,7 @@ class ShapeObject:
         return self.x_px + dx * self.step_px * frame, self.y_px + dy * self.step_px * frame
 
     def is_visible(self, frame: int) -> bool:
-        """Whether the object is drawn at `frame`."""
+        """Return whether the object is drawn at `frame`."""
         return self.first_frame <= frame <= self.last_frame
 
 
@@ -98,8 +98,8 @@ class ShapeClip:
     """The objects of a clip and the seed of its background.
 
     Attributes:
-        seed: as given to `make_clip`.
-        split: as given to `make_clip`.
+        seed: the seed of `make_clip`.
+        split: the split of `make_clip`.
         objects: one to three, in the order of `COLORS`.
         texture_seed: seed of the background and of the noise.
         width: pixels.

@@ -90,7 +90,7 @@ WORLDS: dict[str, World] = {
         World("occlusion", "one object passes in front of another", _staged(12, stage_occlusion)),
         World(
             "distractors",
-            "objects that share the colour or the shape of the one that is asked for",
+            "objects that share the colour or the shape of the one in the question",
             _staged(13, stage_distractors),
         ),
         World("cut", "a hard cut to another background", _staged(14, stage_cut)),

@@ -18,8 +18,8 @@ class Tam:
     Source: Li et al., ICCV 2025, arXiv:2506.23270; see `tam.activation.activate`.
 
     Attributes:
-        options: what is done beyond the published steps. Smoothing along the flow reads the frames
-            and needs a probe.
+        options: steps beyond the published ones. Smoothing along the flow reads the frames and
+            needs a probe.
     """
 
     name: ClassVar[str] = "tam"

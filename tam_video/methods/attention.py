@@ -78,7 +78,7 @@ class Contrast(ProbeMethod):
         return np.maximum(question - background, 0)
 
     def background_turns(self, conversation: tuple[Message, ...]) -> tuple[Message, ...]:
-        """Replace the text of the last turn; its inputs are kept."""
+        """Return the conversation with another text of the last turn and the same inputs."""
         return (*conversation[:-1], replace(conversation[-1], text=self.background))
 
 

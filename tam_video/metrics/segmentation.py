@@ -62,7 +62,7 @@ def boundary_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
     A boundary pixel is one that differs from its right, lower or lower right neighbour. It is
     matched when a boundary pixel of the other mask lies within ceil(0.008 * diagonal) pixels. F is
     1 where neither has a boundary and 0 where only one has. An object that fills the frame has no
-    boundary, as an empty mask; J tells them apart.
+    boundary, like an empty mask; J distinguishes the two.
 
     Args:
         prediction: bool [T, H, W].

@@ -27,6 +27,7 @@ from tam_video.tam.temporal import temporal_gaussian
 from tam_video.tam.words import content_tokens, join_words
 from tam_video.types import (
     ActivationMaps,
+    Float64Array,
     FloatArray,
     Generation,
     IntArray,
@@ -103,7 +104,7 @@ def token_activation_maps(
         profile: "published" or "reference".
 
     Returns:
-        The maps. `text_scores[m, k]` is given for the tokens k before m, 0 elsewhere.
+        The maps. `text_scores[m, k]` is 0 except for the tokens k before m.
 
     Raises:
         TokenAlignmentError: V is not t * h * w, or a visual position occurs twice.
@@ -136,7 +137,7 @@ def input_activation_maps(
     Args:
         scores: float32 [S, M] of each decoder layer that is mixed; often of one.
         layout: positions of the cells and tokens.
-        options: what is done beyond the published steps.
+        options: steps beyond the published ones.
         motions: motion between the slots of each input; required where `options.needs_motion`.
         content: bool [M], tokens of content words; required where `options.needs_content`.
 
@@ -161,26 +162,12 @@ def input_activation_maps(
         slot_cells=[grid.h * grid.w for grid in layout.layouts for _ in range(grid.t)],
         content=content,
     )
-    mask = scale_mask(num_tokens, layout.num_prompt_tokens)
-    maps = [np.empty((num_tokens, *grid.shape), dtype=np.float32) for grid in layout.layouts]
-    text_scores = np.empty(relevance.shape, dtype=np.float32)
-    profile: PublishedProfile = "reference" if options.reference_precision else "published"
-    for rows, precision in _precisions(context, profile):
-        scaled, text_scores[rows] = joint_min_max(
-            corrected[rows].astype(precision), relevance[rows], mask=mask[rows]
-        )
-        for number, cells in enumerate(split_inputs(scaled, layout.layouts)):
-            if options.rank_filter:
-                cells = rank_gaussian_filter(cells, profile=profile)
-            if options.needs_motion:
-                cells = temporal_gaussian(
-                    cells, motions[number], sigma_slots=options.gaussian_sigma_slots
-                )
-            maps[number][rows] = np.clip(cells, 0, 1)
+    maps, text_scores = _filtered_maps(
+        corrected, relevance, layout, options, context=context, motions=motions
+    )
     flat = (input_cells(values, layout.layouts) for values in (raw, corrected.astype(np.float32)))
-    text = np.tril(text_scores, k=-1)
     return tuple(
-        ActivationMaps(raw=one, corrected=other, maps=heat, text_scores=text)
+        ActivationMaps(raw=one, corrected=other, maps=heat, text_scores=text_scores)
         for one, other, heat in zip(*flat, maps, strict=True)
     )
 
@@ -267,6 +254,36 @@ def _evidence(
         return raw[0], relevance[0]
     factors = layer_factors(raw, options.layer_weights or (1.0,) * len(tables))
     return mix_layers(raw, factors), mix_layers(relevance, factors)
+
+
+def _filtered_maps(
+    corrected: FloatArray | Float64Array,
+    relevance: FloatArray,
+    layout: SequenceLayout,
+    options: ActivationOptions,
+    *,
+    context: NDArray[np.bool_],
+    motions: Sequence[SlotMotion],
+) -> tuple[list[FloatArray], FloatArray]:
+    """Normalise and filter corrected maps: float32 [M, t, h, w] of each input, and [M, M]."""
+    num_tokens = len(corrected)
+    mask = scale_mask(num_tokens, layout.num_prompt_tokens)
+    maps = [np.empty((num_tokens, *grid.shape), dtype=np.float32) for grid in layout.layouts]
+    text_scores = np.empty(relevance.shape, dtype=np.float32)
+    profile: PublishedProfile = "reference" if options.reference_precision else "published"
+    for rows, precision in _precisions(context, profile):
+        scaled, text_scores[rows] = joint_min_max(
+            corrected[rows].astype(precision), relevance[rows], mask=mask[rows]
+        )
+        for number, cells in enumerate(split_inputs(scaled, layout.layouts)):
+            if options.rank_filter:
+                cells = rank_gaussian_filter(cells, profile=profile)
+            if options.needs_motion:
+                cells = temporal_gaussian(
+                    cells, motions[number], sigma_slots=options.gaussian_sigma_slots
+                )
+            maps[number][rows] = np.clip(cells, 0, 1)
+    return maps, np.tril(text_scores, k=-1)
 
 
 def _precisions(

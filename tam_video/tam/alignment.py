@@ -54,12 +54,12 @@ def aligned_neighbours(
     for slot in range(num_slots):
         for step in (-1, 1):
             readings = _readings(motion, slot=slot, step=step, radius=radius, limit=tolerance_cells)
-            for distance, (corners, weights, seen) in enumerate(readings, start=1):
+            for distance, (corners, weights, alive) in enumerate(readings, start=1):
                 index, other = radius + step * distance, slot + step * distance
                 planes = maps[:, other].reshape(len(maps), -1)
                 values[index, :, slot] = _read(planes, corners, weights).reshape(-1, height, width)
-                values[index, :, slot] *= seen
-                present[index, slot] = seen
+                values[index, :, slot] *= alive
+                present[index, slot] = alive
     return values, present
 
 

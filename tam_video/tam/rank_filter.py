@@ -89,8 +89,8 @@ def _sorted_windows(
         plane, top = first * num_planes, row * num_rows
         end, bottom = min(plane + num_planes, count), min(top + num_rows, height)
         windows = np.empty((size * size, end - plane, bottom - top, width), planes.dtype)
-        for place, (down, right) in enumerate(np.ndindex(size, size)):
-            windows[place] = padded[plane:end, top + down : bottom + down, right : right + width]
+        for member, (down, right) in enumerate(np.ndindex(size, size)):
+            windows[member] = padded[plane:end, top + down : bottom + down, right : right + width]
         yield (slice(plane, end), slice(top, bottom)), _sorted(windows)
 
 
