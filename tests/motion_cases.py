@@ -1,4 +1,4 @@
-"""Clips and flows of known motion, and the alignment once more, one cell at a time."""
+"""Clips and flows of known motion, and a reference implementation of the alignment."""
 
 from __future__ import annotations
 

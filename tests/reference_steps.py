@@ -1,4 +1,4 @@
-"""The method once more, one number at a time, straight from its description.
+"""Reference implementation of the method, one number at a time, from its description.
 
 Run as a script, it writes the golden files of `tests/golden`.
 """

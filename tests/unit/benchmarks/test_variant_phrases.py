@@ -79,7 +79,7 @@ def test_each_content_word_stands_in_one_phrase(text):
         assert sum(words[k].is_content for k in run) <= MAX_CONTENT
 
 
-def test_tokens_of_one_phrase_are_found():
+def test_tokens_of_one_phrase_are_paired():
     same = same_phrase(words_of("a dog and the cat"), num_tokens=6)
 
     assert [np.flatnonzero(row).tolist() for row in same] == [

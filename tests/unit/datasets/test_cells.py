@@ -57,7 +57,7 @@ def test_half_a_cell_is_enough_and_frames_of_a_slot_are_joined():
     assert found[0].tolist() == [[[True, False, False]], [[True, True, False]]]
 
 
-def test_padding_belongs_to_nobody():
+def test_padding_belongs_to_no_object():
     layout = VisualLayout(1, 1, 3, ((0,),), view=View(0.0, 0.0, 1.0, 2.0))
     assert not cell_masks(Boxes(), layout, np.array([0])).any()
 

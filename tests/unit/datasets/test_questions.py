@@ -9,7 +9,7 @@ def ask(seed, **options):
     return clip, make_questions(clip, np.random.default_rng(seed))
 
 
-def test_every_kind_is_asked():
+def test_every_kind_of_question_occurs():
     assert {q.kind for seed in range(20) for q in ask(seed)[1]} == set(KINDS)
 
 
@@ -28,7 +28,7 @@ def test_negative_questions_name_what_is_not_there():
                 assert question.answer.startswith("No" if question.is_negative else "Yes")
 
 
-def test_color_is_asked_of_unique_shapes_only():
+def test_color_questions_name_unique_shapes_only():
     for seed in range(100):
         clip, questions = ask(seed, num_objects=3)
         for question in questions:

@@ -132,7 +132,7 @@ def test_every_answer_is_true_of_the_masks(world, seed):
             check(world, seed, question)
 
 
-def test_kinds_are_asked_once_and_follow_from_the_seed():
+def test_kinds_occur_once_and_follow_from_the_seed():
     for world in WORLDS:
         clip = clip_of(world, 0)
         one, two = (make_scene_questions(clip, np.random.default_rng(4)) for _ in range(2))
@@ -142,7 +142,7 @@ def test_kinds_are_asked_once_and_follow_from_the_seed():
         assert set(counts.values()) <= {1}
 
 
-def test_the_base_world_is_asked_in_the_words_it_was_trained_on():
+def test_questions_of_the_base_world_have_the_training_wording():
     for seed in range(6):
         clip, old = clip_of("base", seed), make_clip(seed)
         assert caption(clip) == caption(old)
@@ -159,7 +159,7 @@ def questions_of_old(clip, seed):
     return make_questions(clip, np.random.default_rng(seed))
 
 
-def test_a_doubtful_question_is_not_asked():
+def test_ambiguous_questions_are_left_out():
     shared = clip_of("distractors", 0)
     for draw in range(5):
         for question in make_scene_questions(shared, np.random.default_rng(draw)):
@@ -195,7 +195,7 @@ def test_a_doubtful_question_is_not_asked():
         ((), None),
     ],
 )
-def test_when_is_said_of_clear_cases_only(visible, phrase):
+def test_when_has_an_answer_in_clear_cases_only(visible, phrase):
     clip = clip_of("base", 0)
     assert when_phrase(clip, replace(clip.objects[0], visible=visible)) == phrase
 

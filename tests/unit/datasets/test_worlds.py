@@ -58,7 +58,7 @@ def painted_alone(clip, number, frame):
 
 
 @EVERY
-def test_a_seed_means_one_clip_everywhere(world):
+def test_a_seed_gives_one_clip_everywhere(world):
     clip = clip_of(world)
     assert make_world(world, 0) == clip
     assert [item.name for item in clip.objects] == FIRST_OBJECTS[world]
@@ -102,7 +102,7 @@ def test_no_clip_is_in_two_splits_or_worlds():
 
 @EVERY
 @pytest.mark.parametrize("seed", [0, 1])
-def test_objects_are_named_in_order_and_seen(world, seed):
+def test_objects_are_in_order_and_visible(world, seed):
     clip = clip_of(world, seed)
     order = [(list(COLORS).index(o.color), SHAPES.index(o.shape)) for o in clip.objects]
     assert order == sorted(set(order))
@@ -117,7 +117,7 @@ def test_objects_are_named_in_order_and_seen(world, seed):
 
 
 @EVERY
-def test_masks_are_the_pixels_where_most_of_what_is_seen_is_the_object(world):
+def test_masks_are_the_pixels_mostly_covered_by_the_object(world):
     clip = clip_of(world)
     for frame in telling_frames(clip):
         masks = clip.masks(frame)
@@ -266,7 +266,7 @@ def test_a_written_clip_reads_back(world, tmp_path):
         assert np.abs(picture - clean.render_frame(frame)).mean() < 4 + clip.noise
 
 
-def test_what_is_not_there_is_an_error():
+def test_unknown_worlds_seeds_and_frames_raise():
     with pytest.raises(UnknownNameError, match="oclusion"):
         make_world("oclusion", 0)
     with pytest.raises(ValueError, match="seed -1"):

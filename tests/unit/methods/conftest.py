@@ -1,4 +1,4 @@
-"""A generation with known scores, and a probe whose answers are made up."""
+"""A generation with known scores, and a probe with made-up results."""
 
 from __future__ import annotations
 

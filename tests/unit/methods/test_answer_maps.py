@@ -25,7 +25,7 @@ def test_tam_is_the_stage_with_its_profile_and_its_text(generation: Generation, 
     np.testing.assert_array_equal(found.text_scores, expected[0].text_scores)
 
 
-def test_another_method_tells_its_own_maps_and_nothing_of_the_text(generation: Generation) -> None:
+def test_another_method_has_its_own_maps_and_no_text_scores(generation: Generation) -> None:
     found = answer_maps(MODEL, (), generation, method="logit")
     for part, each in zip(found.maps, Logit().explain(generation).maps, strict=True):
         np.testing.assert_array_equal(part, each)
@@ -52,7 +52,7 @@ def test_an_empty_answer_has_empty_maps(generation: Generation) -> None:
     assert not any(part.any() for part in found.maps)
 
 
-def test_methods_that_draw_get_the_seed_and_unknown_names_are_told() -> None:
+def test_random_methods_get_the_seed_and_unknown_names_raise() -> None:
     assert make_method("random", seed=7) != make_method("random", seed=8)
     assert make_method("logit", seed=7) == Logit()
     with pytest.raises(UnknownNameError, match="grad"):

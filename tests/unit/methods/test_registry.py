@@ -1,4 +1,4 @@
-"""One suite over every registered method: same evidence in, same maps out."""
+"""Test every registered method on the same evidence."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def test_maps_of_every_method_have_one_shape_and_scale(name: str, probe: Any) ->
 
 
 @pytest.mark.parametrize("name", METHODS.names())
-def test_methods_take_a_generation_alone_or_say_that_they_can_not(
-    name: str, generation: Any
-) -> None:
+def test_methods_take_a_generation_alone_or_raise(name: str, generation: Any) -> None:
     method = METHODS.load(name)()
     if name in ALONE:
         assert len(method.explain(generation).maps) == 2

@@ -4,7 +4,7 @@ import sys
 import tam_video.metrics as metrics
 
 
-def test_public_names_exist_and_are_told_apart():
+def test_public_names_exist_and_are_sorted():
     assert metrics.__all__ == sorted(set(metrics.__all__))
     for name in metrics.__all__:
         assert getattr(metrics, name).__doc__

@@ -217,7 +217,7 @@ def test_score_that_is_not_finite_is_refused(bad, where):
         explain(case)
 
 
-def test_score_that_nobody_reads_may_be_anything():
+def test_score_at_an_unused_position_is_ignored():
     case = reference_steps.random_case(4)
     case.scores[0] = np.nan
 

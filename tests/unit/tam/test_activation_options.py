@@ -1,4 +1,4 @@
-"""The options in the whole method: the defaults change nothing, each option has its effect."""
+"""Test the options in the whole method: defaults change nothing, each option has its effect."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_large_pictures_give_the_flow_of_small_ones():
     )
 
 
-def test_padding_has_no_flow_and_is_told_from_the_picture():
+def test_padding_has_no_flow_and_is_marked():
     found = grid_flow(panned((0, 8)), layout_of(3, grid=(8, 8), view=View(0, -0.5, 1, 1.5)))
 
     assert found.in_picture[2:6].all()
@@ -71,7 +71,7 @@ def test_any_grid_and_picture_gives_finite_flow_and_cuts(num_slots, height, widt
     assert scene_cuts(frames, layout).shape == (num_slots - 1,)
 
 
-def test_a_cut_is_found_and_a_pan_is_none():
+def test_a_cut_is_detected_and_a_pan_is_not():
     first = panned((2, 5), count=4)
     second = 255 - panned((-3, 2), count=4, seed=5) // 2
     frames = np.concatenate([first, second])
@@ -87,7 +87,7 @@ def test_a_clip_of_two_scenes_and_two_slots_is_cut():
     assert scene_cuts(frames, layout_of(2)).tolist() == [True]
 
 
-def test_a_cut_inside_a_slot_is_found_before_it():
+def test_a_cut_inside_a_slot_counts_before_it():
     first, second = panned((1, 1), count=3), 255 - panned((1, 1), count=3, seed=5) // 2
     frames = np.concatenate([first, second])
 

@@ -1,4 +1,4 @@
-"""The reference profile against outputs of the public code, and against our own golden files."""
+"""Compare the reference profile with outputs of the public code and with golden files."""
 
 from pathlib import Path
 

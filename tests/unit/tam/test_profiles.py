@@ -1,4 +1,4 @@
-"""The profiles compute the maps of the code before its options were reduced."""
+"""Compare the maps of the profiles with those before the options were reduced."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_the_gaussian_follows_the_motion():
     assert aligned[1] > 0.75
 
 
-def test_a_cut_found_in_the_frames_keeps_two_scenes_apart():
+def test_a_detected_cut_separates_two_scenes():
     first, maps = moving_square()
     frames = np.concatenate([first, np.stack([texture(7, *first.shape[1:3]) // 3 + 160] * 6)])
     maps = np.concatenate([maps, np.zeros_like(maps)], axis=1)

@@ -121,7 +121,7 @@ def test_special_and_prompt_tokens_belong_to_no_word():
     assert word == Word(0, "red", 0, 3, (1,), is_content=True)
 
 
-def test_words_keep_their_places_in_the_answer():
+def test_words_keep_their_offsets_in_the_answer():
     words = join_words(tokens_of("A", " red", " ball", ".", first=7))
 
     assert [word.index for word in words] == [0, 1, 2, 3]
