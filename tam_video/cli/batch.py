@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tam_video.cli.console import Console, common_options, session
+from tam_video.cli.console import Console, with_console
 from tam_video.cli.options import setting_options
 
 if TYPE_CHECKING:
@@ -39,24 +39,22 @@ SOME_FAILED = 3
 @click.option("--limit", type=click.IntRange(1), help="Process only the first items.")
 @click.option("--keep", metavar="A,B,...", help="Files: maps, mp4, vtt, html.  [default: all]")
 @click.option("--dry-run", is_flag=True, help="Open the clips and estimate time and disk space.")
-@click.option("--max-pixels", type=click.IntRange(1), help="Pixel limit.  [default: 2^26]")
-@click.option("--max-source-frames", type=click.IntRange(1), help="Frame limit.  [default: 10^7]")
+@click.option("--max-pixels", type=click.IntRange(1), help="Largest frame.  [default: 2^26]")
+@click.option("--max-source-frames", type=click.IntRange(1), help="Most frames.  [default: 10^7]")
 @click.option(
-    "--max-duration", type=float, metavar="SECONDS", help="Time limit.  [default: a week]"
+    "--max-duration", type=float, metavar="SECONDS", help="Longest file.  [default: a week]"
 )
 @click.option("--allow-protocol", multiple=True, metavar="NAME", help="Allow s3, gs, ... in items.")
 @click.option("--root", type=click.Path(path_type=Path), help="Refuse files outside this folder.")
 @setting_options("model", "sampling", "generation", "method", "look")
-@common_options
+@with_console
 def batch_command(
+    console: Console,
     items: str,
     output: str,
     question: str | None,
     limit: int | None,
     dry_run: bool,
-    as_json: bool,
-    verbose: int,
-    quiet: bool,
     **options: Any,
 ) -> None:
     """Explain many videos: a manifest (JSONL, CSV, parquet), a folder, or a glob.
@@ -64,16 +62,15 @@ def batch_command(
     Every item gets a run folder in OUT/runs, and a line in OUT/ledger.jsonl when it ends. The same
     command resumes an interrupted batch. Exit code 3: some items failed.
     """
-    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.cli.settings import config_from_options
+    from tam_video.cli.settings import config_from_options
 
-        how = _batch_options(options)
-        config = config_from_options(options)
-        chosen = items if limit is None else _first(items, question, how, limit)
-        if dry_run:
-            _print_estimate(console, chosen, output, question, config, how)
-        elif _run(console, chosen, output, question, config, how):
-            sys.exit(SOME_FAILED)
+    how = _batch_options(options)
+    config = config_from_options(options)
+    chosen = items if limit is None else _first(items, question, how, limit)
+    if dry_run:
+        _print_estimate(console, chosen, output, question, config, how)
+    elif _run(console, chosen, output, question, config, how):
+        sys.exit(SOME_FAILED)
 
 
 def _run(

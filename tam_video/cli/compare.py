@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tam_video.cli.console import common_options, one_line, session
+from tam_video.cli.console import Console, one_line, with_console
 
 if TYPE_CHECKING:
     from tam_video.analysis import Agreement, Comparison
@@ -45,13 +45,11 @@ _HEADER = ("Spearman", "IoU", "peaks, slots", "peaks, cells", "energy diff.")
     help="Do not write compare.mp4.",
 )
 @click.option("--force", is_flag=True, help="Replace an earlier comparison.")
-@common_options
+@with_console
 def compare_command(
+    console: Console,
     runs: tuple[Path, ...],
     output: Path,
-    as_json: bool,
-    verbose: int,
-    quiet: bool,
     **options: Any,
 ) -> None:
     """Compare RUN folders of one clip: models, methods, settings or questions.
@@ -61,22 +59,20 @@ def compare_command(
     the finest grid of the runs first. Writes comparison.json, differences.npz, and compare.mp4 with
     the runs side by side.
     """
-    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.analysis import compare_runs
+    from tam_video.analysis import compare_runs
 
-        with console.progress() as progress:
-            done = compare_runs(
-                runs,
-                output,
-                progress=lambda drawn, total: progress("render", drawn, total),
-                **options,
-            )
-        for warning in done.warnings:
-            console.note(f"warning: {warning}")
-        console.result(
-            {**done.comparison.as_dict(), "output_dir": done.folder, "files": done.files},
-            f"{comparison_tables(done.comparison)}\n{done.folder}",
+    with console.progress() as progress:
+        done = compare_runs(
+            runs,
+            output,
+            progress=lambda drawn, total: progress("render", drawn, total),
+            **options,
         )
+    console.warn(done.warnings)
+    console.result(
+        {**done.comparison.as_dict(), "output_dir": done.folder, "files": done.files},
+        f"{comparison_tables(done.comparison)}\n{done.folder}",
+    )
 
 
 def comparison_tables(comparison: Comparison, *, width: int | None = None) -> str:

@@ -7,9 +7,10 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +36,17 @@ def common_options(command: Command) -> Command:
     return command
 
 
+def with_console(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--json`, `-v`, `-q` to a command, and call it in a `session` with its console."""
+
+    @wraps(command)
+    def run(*, as_json: bool, verbose: int, quiet: bool, **options: Any) -> None:
+        with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
+            command(console, **options)
+
+    return common_options(run)
+
+
 @dataclass(frozen=True, slots=True)
 class Console:
     """Output of a command.
@@ -51,6 +63,11 @@ class Console:
         """Print a line on stderr, unless quiet."""
         if not self.quiet:
             click.echo(one_line(text), err=True)
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Print warnings on stderr, unless quiet."""
+        for warning in warnings:
+            self.note(f"warning: {warning}")
 
     def result(self, document: Mapping[str, Any], text: str) -> None:
         """Print the result on stdout: the document with `--json`, else the text."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tam_video.cli.console import Console, common_options, rare_collections, session
+from tam_video.cli.console import Console, rare_collections, with_console
 from tam_video.cli.long import explain_long_to_folder, long_options, take_long_options
 from tam_video.cli.options import setting_options
 from tam_video.errors import ConfigError
@@ -31,16 +31,14 @@ from tam_video.errors import ConfigError
 @setting_options("output", render={"help": "Do not write the annotated video."})
 @click.option("--no-report", is_flag=True, help="Do not write report.html.")
 @setting_options("look")
-@common_options
+@with_console
 def explain_command(
+    console: Console,
     videos: tuple[Path, ...],
     question: str | None,
     conversation: Path | None,
     answer: str | None,
     output: Path | None,
-    as_json: bool,
-    verbose: int,
-    quiet: bool,
     **options: Any,
 ) -> None:
     """Ask a question about videos and images and write the answer, its maps, MP4s and a report.
@@ -51,7 +49,7 @@ def explain_command(
     With --window a long video is explained window by window, where something moves, and summarised
     as one timeline; the same command resumes an interrupted run.
     """
-    with rare_collections(), session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
+    with rare_collections():
         from tam_video.cli.settings import config_from_options, parse_inputs
         from tam_video.runs import OUTPUTS, default_run_dir, explain_to_folder
 
@@ -80,8 +78,7 @@ def explain_command(
                 force=force,
                 progress=progress,
             )
-        for warning in run.explanation.warnings:
-            console.note(f"warning: {warning}")
+        console.warn(run.explanation.warnings)
         if "report" in run.files:
             console.note(f"report: {run.files['report']}")
         _print(console, run)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tam_video.cli.console import Console, common_options, session
+from tam_video.cli.console import Console, with_console
 from tam_video.cli.options import moved_video_options
 
 
@@ -53,55 +53,51 @@ from tam_video.cli.options import moved_video_options
 @moved_video_options
 @click.option("--force", is_flag=True, help="Replace earlier exports.")
 @click.option("--list", "list_all", is_flag=True, help="List the formats and exit.")
-@common_options
+@with_console
 def export_command(
+    console: Console,
     run_dir: Path | None,
     formats: tuple[str, ...],
     output: Path | None,
     videos: tuple[Path, ...],
-    as_json: bool,
-    verbose: int,
-    quiet: bool,
     **options: Any,
 ) -> None:
     """Write the tracks of RUN_DIR's words for other tools: masks, boxes, spans, tables, maps.
 
     Needs no model.
     """
-    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        if options.pop("list_all"):
-            _list(console)
-            return
-        from tam_video.errors import ConfigError
-        from tam_video.export.exporting import export_run
+    if options.pop("list_all"):
+        _list(console)
+        return
+    from tam_video.errors import ConfigError
+    from tam_video.export.exporting import export_run
 
-        words, all_words = options.pop("words"), options.pop("all_words")
-        if run_dir is None:
-            raise ConfigError("no run folder given", hint="tam-video export RUN -f coco,vtt")
-        if words and all_words:
-            raise ConfigError("--word and --all-words exclude each other", hint="leave one out")
-        with console.progress() as progress:
-            exported = export_run(
-                run_dir,
-                [name.strip() for each in formats for name in each.split(",") if name.strip()],
-                out_dir=output,
-                words=words or ("all" if all_words else "content"),
-                video=videos or None,
-                progress=progress,
-                **options,
-            )
-        for warning in exported.warnings:
-            console.note(f"warning: {warning}")
-        written = [path for paths in exported.files.values() for path in paths]
-        console.result(
-            {
-                "run_dir": run_dir,
-                "out_dir": exported.out_dir,
-                "files": exported.files,
-                "warnings": exported.warnings,
-            },
-            "\n".join(map(str, written)),
+    words, all_words = options.pop("words"), options.pop("all_words")
+    if run_dir is None:
+        raise ConfigError("no run folder given", hint="tam-video export RUN -f coco,vtt")
+    if words and all_words:
+        raise ConfigError("--word and --all-words exclude each other", hint="leave one out")
+    with console.progress() as progress:
+        exported = export_run(
+            run_dir,
+            [name.strip() for each in formats for name in each.split(",") if name.strip()],
+            out_dir=output,
+            words=words or ("all" if all_words else "content"),
+            video=videos or None,
+            progress=progress,
+            **options,
         )
+    console.warn(exported.warnings)
+    written = [path for paths in exported.files.values() for path in paths]
+    console.result(
+        {
+            "run_dir": run_dir,
+            "out_dir": exported.out_dir,
+            "files": exported.files,
+            "warnings": exported.warnings,
+        },
+        "\n".join(map(str, written)),
+    )
 
 
 def _list(console: Console) -> None:

@@ -104,8 +104,7 @@ def explain_long_to_folder(
             force=force,
             progress=progress,
         )
-    for warning in result.warnings:
-        console.note(f"warning: {warning}")
+    console.warn(result.warnings)
     if "report" in result.files:
         console.note(f"report: {result.files['report']}")
     document = {"run_dir": result.folder, **result.timeline, "files": result.files}

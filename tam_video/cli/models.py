@@ -6,28 +6,27 @@ from dataclasses import asdict
 
 import click
 
-from tam_video.cli.console import common_options, session
+from tam_video.cli.console import Console, with_console
 from tam_video.cli.options import setting_options
 
 
 @click.command("models")
-@common_options
-def models_command(as_json: bool, verbose: int, quiet: bool) -> None:
+@with_console
+def models_command(console: Console) -> None:
     """List the supported model families and the geometry of their visual tokens.
 
     A checkpoint's family is the `model_type` in its config.json.
     """
-    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.models.doctor import list_families
+    from tam_video.models.doctor import list_families
 
-        rows = list_families()
-        lines = [
-            f"{row.family:24s} {row.status:16s} {row.frames_per_slot:>8s}  "
-            f"{row.geometry}{f'; {row.problem}' if row.problem else ''}"
-            for row in rows
-        ]
-        head = f"{'family':24s} {'status':16s} {'frames':>8s}  geometry"
-        console.result({"models": [asdict(row) for row in rows]}, "\n".join([head, *lines]))
+    rows = list_families()
+    lines = [
+        f"{row.family:24s} {row.status:16s} {row.frames_per_slot:>8s}  "
+        f"{row.geometry}{f'; {row.problem}' if row.problem else ''}"
+        for row in rows
+    ]
+    head = f"{'family':24s} {'status':16s} {'frames':>8s}  geometry"
+    console.result({"models": [asdict(row) for row in rows]}, "\n".join([head, *lines]))
 
 
 @click.command("doctor")
@@ -35,37 +34,32 @@ def models_command(as_json: bool, verbose: int, quiet: bool) -> None:
 @click.option("--num-frames", type=click.IntRange(1), default=8, help="Frames.  [default: 8]")
 @click.option("--width", type=click.IntRange(16), default=320, help="Width.  [default: 320]")
 @click.option("--height", type=click.IntRange(16), default=240, help="Height.  [default: 240]")
-@common_options
+@with_console
 def doctor_command(
+    console: Console,
     model: str | None,
     revision: str | None,
     num_frames: int,
     width: int,
     height: int,
-    as_json: bool,
-    verbose: int,
-    quiet: bool,
 ) -> None:
     """Check a checkpoint's config, processor and token layout on a synthetic clip."""
-    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.models.doctor import check_layout
+    from tam_video.models.doctor import check_layout
 
-        name = model or "tiny"
-        report = check_layout(
-            name, revision=revision, num_frames=num_frames, width=width, height=height
-        )
-        layout = report.layout
-        lines = [
-            f"{name}: {report.family} ({report.status})",
-            f"{num_frames} frames of {width} x {height} -> {layout.t} slots of {layout.h} rows x "
-            f"{layout.w} columns, {report.num_prompt_tokens} prompt tokens",
-            f"frames of each slot: {' '.join('+'.join(map(str, s)) for s in layout.frame_slots)}",
-            _coverage(
-                report.layout.view.is_whole, layout.cell_box(0, 0, width=width, height=height)
-            ),
-            f"prompt text: {report.prompt_text}",
-        ]
-        console.result({"model": name, **asdict(report)}, "\n".join(lines))
+    name = model or "tiny"
+    report = check_layout(
+        name, revision=revision, num_frames=num_frames, width=width, height=height
+    )
+    layout = report.layout
+    lines = [
+        f"{name}: {report.family} ({report.status})",
+        f"{num_frames} frames of {width} x {height} -> {layout.t} slots of {layout.h} rows x "
+        f"{layout.w} columns, {report.num_prompt_tokens} prompt tokens",
+        f"frames of each slot: {' '.join('+'.join(map(str, s)) for s in layout.frame_slots)}",
+        _coverage(report.layout.view.is_whole, layout.cell_box(0, 0, width=width, height=height)),
+        f"prompt text: {report.prompt_text}",
+    ]
+    console.result({"model": name, **asdict(report)}, "\n".join(lines))
 
 
 def _coverage(is_whole: bool, box: tuple[float, float, float, float]) -> str:

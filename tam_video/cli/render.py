@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tam_video.cli.console import Console, common_options, session
+from tam_video.cli.console import Console, with_console
 from tam_video.cli.options import moved_video_options, setting_options
 
 
@@ -30,30 +30,27 @@ from tam_video.cli.options import moved_video_options, setting_options
         "clip side by side.",
     },
 )
-@common_options
+@with_console
 def render_command(
+    console: Console,
     runs: tuple[Path, ...],
     videos: tuple[Path, ...],
     output: Path | None,
     force: bool,
-    as_json: bool,
-    verbose: int,
-    quiet: bool,
     **options: Any,
 ) -> None:
     """Render the annotated MP4s and captions of a RUN folder again, without a model.
 
     With --layout compare: render several RUNs of one clip side by side into the file of -o.
     """
-    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.cli.settings import check_runs
+    from tam_video.cli.settings import check_runs
 
-        is_compared = options.get("layout") == "compare"
-        check_runs(runs, output, videos, is_compared=is_compared)
-        if is_compared:
-            _compare(console, runs, output or Path(), videos, force=force, options=options)
-        else:
-            _again(console, runs[0], videos, options)
+    is_compared = options.get("layout") == "compare"
+    check_runs(runs, output, videos, is_compared=is_compared)
+    if is_compared:
+        _compare(console, runs, output or Path(), videos, force=force, options=options)
+    else:
+        _again(console, runs[0], videos, options)
 
 
 def _again(
@@ -72,8 +69,7 @@ def _again(
             allow_other_video=allow_other,
             progress=progress,
         )
-    for warning in run.warnings:
-        console.note(f"warning: {warning}")
+    console.warn(run.warnings)
     shown = "\n".join(str(path) for path in run.videos)
     payload = {"run_dir": run.run_dir, "files": run.files, "warnings": run.warnings}
     console.result(payload, shown)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tam_video.cli.console import Console, common_options, session
+from tam_video.cli.console import Console, with_console
 from tam_video.cli.options import RenamedOption, moved_video_options
 
 if TYPE_CHECKING:
@@ -27,16 +27,14 @@ if TYPE_CHECKING:
 @moved_video_options
 @click.option("--no-clip", is_flag=True, help="Leave out all frames of the source.")
 @click.option("--force", is_flag=True, help="Replace existing reports.")
-@common_options
+@with_console
 def report_command(
+    console: Console,
     directory: Path,
     output: Path | None,
     videos: tuple[Path, ...],
     no_clip: bool,
     force: bool,
-    as_json: bool,
-    verbose: int,
-    quiet: bool,
     **options: Any,
 ) -> None:
     """Write report.html of a finished run; for a folder of runs, all reports and index.html.
@@ -45,30 +43,29 @@ def report_command(
     explained part of the source, re-encoded without its metadata. Existing reports of runs in a
     folder are kept unless --force is given.
     """
-    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.errors import ConfigError
-        from tam_video.report import find_runs, write_report
+    from tam_video.errors import ConfigError
+    from tam_video.report import find_runs, write_report
 
-        runs = find_runs(directory)
-        if runs and runs != [directory]:
-            if videos or options["single_file"]:
-                raise ConfigError("--video and --single-file are for one run", hint="name one run")
-            index = _write_many(
-                console, runs, output or directory / "index.html", clip=not no_clip, force=force
-            )
-            console.result({"index": index, "runs": runs}, str(index))
-            return
-        with console.progress() as progress:
-            page = write_report(
-                directory,
-                output=output,
-                video=videos or None,
-                clip=not no_clip,
-                force=force,
-                progress=lambda done, total: progress("encode", done, total),
-                **options,
-            )
-        console.result({"run_dir": directory, "report": page}, str(page))
+    runs = find_runs(directory)
+    if runs and runs != [directory]:
+        if videos or options["single_file"]:
+            raise ConfigError("--video and --single-file are for one run", hint="name one run")
+        index = _write_many(
+            console, runs, output or directory / "index.html", clip=not no_clip, force=force
+        )
+        console.result({"index": index, "runs": runs}, str(index))
+        return
+    with console.progress() as progress:
+        page = write_report(
+            directory,
+            output=output,
+            video=videos or None,
+            clip=not no_clip,
+            force=force,
+            progress=lambda done, total: progress("encode", done, total),
+            **options,
+        )
+    console.result({"run_dir": directory, "report": page}, str(page))
 
 
 def _write_many(
@@ -94,7 +91,7 @@ def _write_many(
 
 @click.command("serve")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), help="0: a free one  [default: 8642]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0: any free.  [default: 8642]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--access-token",
@@ -103,28 +100,25 @@ def _write_many(
     metavar="TEXT",
     help="Access token that visitors must send; auto generates one.",
 )
-@common_options
+@with_console
 def serve_command(
+    console: Console,
     directory: Path,
     port: int | None,
     host: str,
     access_token: str | None,
-    as_json: bool,
-    verbose: int,
-    quiet: bool,
 ) -> None:
     """Show the runs in DIR in a browser, on this machine only. Stop with Ctrl-C.
 
     Needs `pip install 'tam-video[serve]'`. Nothing is written. A --host that other machines can
     reach needs an --access-token.
     """
-    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.report.server import DEFAULT_PORT, serve
+    from tam_video.report.server import DEFAULT_PORT, serve
 
-        serve(
-            directory,
-            host=host,
-            port=DEFAULT_PORT if port is None else port,
-            token=access_token,
-            on_start=lambda address: console.result({"address": address}, address),
-        )
+    serve(
+        directory,
+        host=host,
+        port=DEFAULT_PORT if port is None else port,
+        token=access_token,
+        on_start=lambda address: console.result({"address": address}, address),
+    )

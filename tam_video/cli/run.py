@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tam_video.cli.console import Console, common_options, session
+from tam_video.cli.console import Console, with_console
 
 SOME_FAILED = 3
 
@@ -30,8 +30,9 @@ SOME_FAILED = 3
 @click.option("--check", is_flag=True, help="Check the preset, print all its keys, and exit.")
 @click.option("--list", "list_all", is_flag=True, help="List the pipelines and exit.")
 @click.option("--new", "new", metavar="PIPELINE", help="Print a preset with all keys and exit.")
-@common_options
+@with_console
 def run_command(
+    console: Console,
     preset: Path | None,
     inputs: tuple[str, ...],
     output: Path | None,
@@ -40,55 +41,50 @@ def run_command(
     check: bool,
     list_all: bool,
     new: str | None,
-    as_json: bool,
-    verbose: int,
-    quiet: bool,
 ) -> None:
     """Run a pipeline: video-qa, annotated-clip, surveillance, medical.
 
     INPUT and -o override those of the preset, --set any key; missing keys have their defaults. With
     several inputs, the same command resumes an interrupted run. Exit code 3: some inputs failed.
     """
-    with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-        from tam_video.errors import ConfigError
-        from tam_video.pipelines.preset import load_pipeline, read_override, read_preset
+    from tam_video.errors import ConfigError
+    from tam_video.pipelines.preset import load_pipeline, read_override, read_preset
 
-        if list_all:
-            _list(console)
-            return
-        if new is not None:
-            _print_new(console, new)
-            return
-        if preset is None:
-            raise ConfigError(
-                "no preset given", hint="create one: tam-video run --new video-qa > mine.toml"
-            )
-        overrides: dict[str, Any] = dict(map(read_override, settings))
-        overrides |= {"inputs": list(inputs)} if inputs else {}
-        overrides |= {"output": str(output)} if output else {}
-        options = read_preset(preset, overrides=overrides)
-        pipeline = load_pipeline(options.pipeline).from_options(options)
-        if check:
-            document = options.model_dump(mode="json", by_alias=False)
-            console.result(document, "\n".join(_lines(document)))
-            return
-        # stdout is for the result; libraries of the workers may print
-        with redirect_stdout(sys.stderr), console.progress() as progress:
-            result = pipeline.run(force=force, progress=progress)
-        for warning in result.warnings:
-            console.note(f"warning: {warning}")
-        console.result(
-            {
-                "pipeline": options.pipeline,
-                "opens": result.opens,
-                "num_failed": result.num_failed,
-                "warnings": result.warnings,
-                **result.summary,
-            },
-            str(result.opens),
+    if list_all:
+        _list(console)
+        return
+    if new is not None:
+        _print_new(console, new)
+        return
+    if preset is None:
+        raise ConfigError(
+            "no preset given", hint="create one: tam-video run --new video-qa > mine.toml"
         )
-        if result.num_failed:
-            sys.exit(SOME_FAILED)
+    overrides: dict[str, Any] = dict(map(read_override, settings))
+    overrides |= {"inputs": list(inputs)} if inputs else {}
+    overrides |= {"output": str(output)} if output else {}
+    options = read_preset(preset, overrides=overrides)
+    pipeline = load_pipeline(options.pipeline).from_options(options)
+    if check:
+        document = options.model_dump(mode="json", by_alias=False)
+        console.result(document, "\n".join(_lines(document)))
+        return
+    # stdout is for the result; libraries of the workers may print
+    with redirect_stdout(sys.stderr), console.progress() as progress:
+        result = pipeline.run(force=force, progress=progress)
+    console.warn(result.warnings)
+    console.result(
+        {
+            "pipeline": options.pipeline,
+            "opens": result.opens,
+            "num_failed": result.num_failed,
+            "warnings": result.warnings,
+            **result.summary,
+        },
+        str(result.opens),
+    )
+    if result.num_failed:
+        sys.exit(SOME_FAILED)
 
 
 def _list(console: Console) -> None:

@@ -48,7 +48,7 @@ def test_many_runs_get_reports_and_an_index(runs):
     done = run(runs)
     assert done.exit_code == 0, done.stderr
     assert done.stdout.strip() == str(runs / "index.html")
-    assert "shown without its clip" in done.stderr
+    assert "has a report without clip" in done.stderr
     assert (runs / "a" / "clip.mp4").is_file()
     assert not (runs / "b" / "clip.mp4").exists()
     first = (runs / "a" / "report.html").stat().st_mtime_ns
