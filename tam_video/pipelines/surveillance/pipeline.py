@@ -8,7 +8,7 @@ window.
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from tam_video import batch
@@ -90,7 +90,7 @@ class Surveillance:
                     break
         summary = {
             "output_dir": str(options.output),
-            **asdict(session.counts),
+            **session.counts,
             "failed": session.failed,
             "recorded": recorders.statistics(),
         }

@@ -37,27 +37,16 @@ _LOOKS_AT_ONCE = 32  # before results of the worker are taken
 Items = Generator[BatchItem | None, None, bool]
 
 
-@dataclass(slots=True)
-class Counts:
-    """Counts of a run.
-
-    Attributes:
-        num_files: files that were watched to their end.
-        num_resumed: files that an earlier run had watched.
-        num_windows: windows with questions.
-        num_alerts: alerts that were written.
-        num_cooling: alerts that the cooldown suppressed.
-        seconds: duration of the watched files.
-        active_seconds: duration of the windows.
-    """
-
-    num_files: int = 0
-    num_resumed: int = 0
-    num_windows: int = 0
-    num_alerts: int = 0
-    num_cooling: int = 0
-    seconds: float = 0.0
-    active_seconds: float = 0.0
+def _no_counts() -> dict[str, float]:
+    return {
+        "num_files": 0,  # watched to their end
+        "num_resumed": 0,  # watched by an earlier run
+        "num_windows": 0,  # with questions
+        "num_alerts": 0,
+        "num_cooling": 0,  # alerts suppressed by the cooldown
+        "seconds": 0.0,  # of the watched files
+        "active_seconds": 0.0,  # of the windows
+    }
 
 
 @dataclass(slots=True)
@@ -79,7 +68,7 @@ class Session:
     recorders: Recorders
     progress: StageProgress | None = None
     is_stopped: Callable[[], bool] = lambda: False
-    counts: Counts = field(default_factory=Counts)
+    counts: dict[str, float] = field(default_factory=_no_counts)
     failed: dict[str, str] = field(default_factory=dict)
     _num_open: int = 0  # questions about the present file without a result
     _runs: set[str] = field(default_factory=set)  # alerts of the present file
@@ -133,9 +122,9 @@ class Session:
         if result.error is not None:
             self._has_failed = True
             self.failed[result.item.videos[0]] = result.error.message
-        self.counts.num_cooling += bool(result.details.get("is_cooling"))
+        self.counts["num_cooling"] += bool(result.details.get("is_cooling"))
         if result.details.get("is_new"):
-            self.counts.num_alerts += 1
+            self.counts["num_alerts"] += 1
             write_page(self.options.output)
 
     def _footage(self) -> Iterator[Footage | None]:
@@ -154,7 +143,7 @@ class Session:
             names = {"camera": footage.camera, "questions": []}
             key = item_key(BatchItem("", identity=names), [digest], identity)
             if log.status(key) == "done":
-                self.counts.num_resumed += 1
+                self.counts["num_resumed"] += 1
                 return bool(int(log.outcome(key).answer or 0))
             with open_video(footage.path, reader=self.options.run.reader) as reader:
                 info, pts = reader.info, reader.timeline.pts_seconds
@@ -177,8 +166,8 @@ class Session:
             time.sleep(_POLL_SECONDS)
             yield None
         if not self._has_failed and not self.is_stopped():
-            self.counts.num_files += 1
-            self.counts.seconds += info.duration_seconds
+            self.counts["num_files"] += 1
+            self.counts["seconds"] += info.duration_seconds
             log.append([Outcome(key, answer=str(len(self._runs)))], ids=[footage.path.name])
         return self._has_failed or bool(self._runs)
 
@@ -218,8 +207,8 @@ class Session:
         )
         start = round(max(0.0, window[0] - info.start_seconds), 6)
         end = round(window[1] - info.start_seconds, 6)
-        self.counts.num_windows += 1
-        self.counts.active_seconds += end - start
+        self.counts["num_windows"] += 1
+        self.counts["active_seconds"] += end - start
         for question in self.options.questions:
             self._num_open += 1
             yield BatchItem(
