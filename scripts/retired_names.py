@@ -55,7 +55,7 @@ PHRASES = {
     r"visitors must show": "access token",
     r"people-text": "human-readable output",
     r"[Ww]hat was written\.": "the paths of the written files",
-    r"\bplanted\b": "injected error",
+    r"(?<!\")\bplanted\b(?!\")": "injected error",  # quoted: a value in files of evaluations
 }
 
 

@@ -189,10 +189,10 @@ def mevis(folder: Path, seeds: Sequence[int] = SEEDS) -> Path:
 
 def revos(folder: Path, seeds: Sequence[int] = SEEDS) -> Path:
     document = expression_file(seeds)
-    told = document["videos"][clip_name(seeds[0])]["expressions"]
-    for record in told.values():
+    entry = document["videos"][clip_name(seeds[0])]["expressions"]
+    for record in entry.values():
         record["type_id"] = 1
-    told["99"] = {"exp": "a dog", "obj_id": [], "anno_id": [], "type_id": 2}
+    entry["99"] = {"exp": "a dog", "obj_id": [], "anno_id": [], "type_id": 2}
     return _tracked(folder, folder / "meta_expressions_valid_.json", seeds, document)
 
 

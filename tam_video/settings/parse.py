@@ -33,7 +33,7 @@ def times(text: str) -> tuple[float, ...]:
 
 def names(text: str) -> tuple[str, ...]:
     """Parse names separated by commas; each is kept once."""
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 def word(text: str) -> int | str:

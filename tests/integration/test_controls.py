@@ -35,9 +35,9 @@ def model(one_thread):
 @pytest.fixture(scope="module")
 def row(model):
     before = weights_of(model)
-    found = measure_controls(model, SETTINGS, JOB)
+    result = measure_controls(model, SETTINGS, JOB)
     assert_same_weights(model, before)
-    return found
+    return result
 
 
 def weights_of(model):
@@ -51,34 +51,34 @@ def assert_same_weights(model, before):
 
 def test_true_run_is_what_the_evaluation_of_methods_measures(model, row):
     settings = ShapesSettings(methods=SETTINGS.methods, metrics=("auc", "temporal_auc"))
-    told = measure_clip(model, settings, JOB)
-    assert told.answer == row.answer
-    for method, values in told.values.items():
+    record = measure_clip(model, settings, JOB)
+    assert record.answer == row.answer
+    for method, values in record.values.items():
         for metric, value in values.items():
             assert row.values[method][f"true:{metric}"] == pytest.approx(value, abs=1e-4)
 
 
 def test_controls_that_do_not_know_the_clip_fall_and_the_true_run_stands(row):
     for method in SETTINGS.methods:
-        told = row.values[method]
+        record = row.values[method]
         for source in ("swapped", "blank", "random weights"):
-            assert told["true:auc"] > told[f"{source}:auc"] + 0.2, source
-        assert told["true:auc"] > told["chance of true:auc"] + 0.2
-        assert told["true:temporal_auc"] > told["shuffled:temporal_auc"] + 0.1
-        assert told["smoothed:temporal_auc"] == 0.5
-        assert told["smoothed:coherence"] == pytest.approx(1.0)
-        assert told["random weights:spearman"] < told["top 25 %:spearman"] < 1
+            assert record["true:auc"] > record[f"{source}:auc"] + 0.2, source
+        assert record["true:auc"] > record["chance of true:auc"] + 0.2
+        assert record["true:temporal_auc"] > record["shuffled:temporal_auc"] + 0.1
+        assert record["smoothed:temporal_auc"] == 0.5
+        assert record["smoothed:coherence"] == pytest.approx(1.0)
+        assert record["random weights:spearman"] < record["top 25 %:spearman"] < 1
 
 
 def test_every_source_of_every_method_has_its_values(row):
     for method in SETTINGS.explained:
         sources = SETTINGS.sources if method in SETTINGS.methods else ("true",)
-        told = row.values[method]
+        record = row.values[method]
         for source in sources:
-            assert {f"{source}:{metric}" for metric in SETTINGS.metrics} <= set(told)
-            assert f"chance of {source}:coherence" not in told
-        assert -1 <= told["true:lds"] <= 1
-        assert 0 < told["seen:area"] <= 1
+            assert {f"{source}:{metric}" for metric in SETTINGS.metrics} <= set(record)
+            assert f"chance of {source}:coherence" not in record
+        assert -1 <= record["true:lds"] <= 1
+        assert 0 < record["seen:area"] <= 1
     assert set(row.costs) == {"sources", "lds", "flips"}
 
 
@@ -100,14 +100,14 @@ def test_method_that_fails_amid_noise_leaves_the_weights_as_they_were(model, mon
     assert_same_weights(model, before)
 
 
-def test_command_goes_on_with_a_folder_and_tells_the_same_twice(tmp_path):
+def test_command_resumes_a_folder_and_reports_the_same_twice(tmp_path):
     asked = ["--methods=logit", "--metrics=auc", "--parts=controls", f"--output={tmp_path / 'out'}"]
     first = CliRunner().invoke(cli, ["evaluate", "controls", *asked, "-n", "1", "--json"])
     assert first.exit_code == 0, first.output
     document = json.loads(first.stdout)
-    told = document["methods"]["logit"]
-    assert list(told) == ["true", "smoothed", "swapped", "shuffled", "blank", "random weights"]
-    assert set(told["true"]["auc"]) == {"value", "chance", "above_chance", "below_true"}
+    record = document["methods"]["logit"]
+    assert list(record) == ["true", "smoothed", "swapped", "shuffled", "blank", "random weights"]
+    assert set(record["true"]["auc"]) == {"value", "chance", "above_chance", "below_true"}
     again = CliRunner().invoke(cli, ["evaluate", "controls", *asked, "-n", "1"])
     assert again.exit_code == 0
     assert "1 clips were measured before" in again.stderr
@@ -131,7 +131,7 @@ def test_command_goes_on_with_a_folder_and_tells_the_same_twice(tmp_path):
         (["--keep-share", "1"], "keep_share"),
     ],
 )
-def test_senseless_settings_are_told_before_anything_is_written(tmp_path, asked, hint):
+def test_invalid_settings_are_reported_before_anything_is_written(tmp_path, asked, hint):
     done = CliRunner().invoke(cli, ["evaluate", "controls", *asked, "-o", str(tmp_path / "out")])
     assert done.exit_code == 2
     assert hint in done.stderr

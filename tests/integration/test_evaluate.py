@@ -43,8 +43,8 @@ def without_seconds(path):
 
 def arguments(folder, **changed):
     options = {**ASKED, **changed, "output": folder}
-    told = {k: ",".join(v) if isinstance(v, tuple) else str(v) for k, v in options.items()}
-    return ["evaluate", "shapes", *(f"--{name}={value}" for name, value in told.items())]
+    record = {k: ",".join(v) if isinstance(v, tuple) else str(v) for k, v in options.items()}
+    return ["evaluate", "shapes", *(f"--{name}={value}" for name, value in record.items())]
 
 
 def lines(path):
@@ -59,7 +59,7 @@ def wait_for_a_clip(process, ledger):
         time.sleep(0.05)
 
 
-def test_files_tell_the_same(finished):
+def test_files_have_the_same_figures(finished):
     document = json.loads((finished.folder / "results.json").read_text())
     assert set(document["methods"]) == set(ASKED["methods"])
     for figures in document["methods"].values():
@@ -70,9 +70,9 @@ def test_files_tell_the_same(finished):
     assert document["costs"]["tam"]["passes"] == 0
     assert document["costs"]["attention"]["passes"] == 1
     with (finished.folder / "results.csv").open() as file:
-        found = {(r["world"], r["method"], r["metric"]): r for r in csv.DictReader(file)}
-    told = found["all", "tam", "auc"]
-    assert float(told["mean"]) == document["methods"]["tam"]["auc"]["mean"]
+        result = {(r["world"], r["method"], r["metric"]): r for r in csv.DictReader(file)}
+    record = result["all", "tam", "auc"]
+    assert float(record["mean"]) == document["methods"]["tam"]["auc"]["mean"]
     names = {path.name for path in finished.files["plots"]}
     assert names == {f"{name}.svg" for name in (*ASKED["metrics"], "insertion_curve")} | {
         "deletion_curve.svg"
@@ -126,7 +126,7 @@ def test_other_settings_are_refused(finished):
     ("changed", "hint"),
     [({"metrics": ("viuo",)}, "viou"), ({"methods": ("grad-kam",)}, "grad-cam")],
 )
-def test_unknown_names_are_told_before_anything_is_written(tmp_path, changed, hint):
+def test_unknown_names_are_reported_before_anything_is_written(tmp_path, changed, hint):
     done = CliRunner().invoke(cli, arguments(tmp_path / "out", **changed))
     assert done.exit_code == 2
     assert hint in done.stderr
@@ -139,7 +139,7 @@ def test_model_that_is_not_there_is_a_typed_error(tmp_path):
 
 
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_stopped_run_keeps_its_clips_and_is_gone_on_with(finished, tmp_path, sign, code):
+def test_stopped_run_keeps_its_clips_and_is_resumed(finished, tmp_path, sign, code):
     ledger = tmp_path / "out" / "clips.jsonl"
     process = subprocess.Popen(
         [sys.executable, "-m", "tam_video", *arguments(tmp_path / "out")],
@@ -152,9 +152,9 @@ def test_stopped_run_keeps_its_clips_and_is_gone_on_with(finished, tmp_path, sig
     )
     wait_for_a_clip(process, ledger)
     process.send_signal(sign)
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == code, told
-    assert "Traceback" not in told
+    _, record = process.communicate(timeout=120)
+    assert process.returncode == code, record
+    assert "Traceback" not in record
     kept = lines(ledger)
     assert len(kept) == 1
     with ledger.open("ab") as file:

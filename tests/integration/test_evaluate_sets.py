@@ -38,17 +38,17 @@ def tiny():
 @pytest.fixture
 def in_process(tiny, monkeypatch):
     """Clips are measured here, with two more methods, and counted."""
-    told = []
+    record = []
 
     def measured(experiment, jobs, settings, *, workers):
         for job in jobs:
-            told.append(job)
+            record.append(job)
             yield experiment.measure(tiny, settings, job)
 
     monkeypatch.setattr(run, "measured", measured)
     monkeypatch.setitem(METHODS.targets, "oracle", "handmade:Oracle")
     monkeypatch.setitem(METHODS.targets, "opposite", "handmade:Opposite")
-    return told
+    return record
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -113,10 +113,10 @@ def test_means_of_the_tam_sets_are_over_words(lookalikes, tmp_path, in_process):
     figures = json.loads(done.stdout)["methods"]["tam"]
     rows = [json.loads(line) for line in (output / "clips.jsonl").read_text().splitlines()]
     for metric in ("obj_iou", "func_iou"):
-        told = [(row["values"]["tam"][metric] or 0, row["counts"]["tam"][metric]) for row in rows]
-        words = sum(count for _, count in told)
+        record = [(row["values"]["tam"][metric] or 0, row["counts"]["tam"][metric]) for row in rows]
+        words = sum(count for _, count in record)
         assert words
-        mean = sum(value * count for value, count in told) / words
+        mean = sum(value * count for value, count in record) / words
         assert figures[metric]["mean"] == pytest.approx(mean, abs=1e-4)
 
 
@@ -148,7 +148,7 @@ def test_another_set_in_a_folder_is_refused(lookalikes, tmp_path, in_process):
     assert "other settings" in refused.stderr
 
 
-def test_moved_data_are_gone_on_with(lookalikes, tmp_path, in_process):
+def test_moved_data_are_resumed(lookalikes, tmp_path, in_process):
     moved, output = tmp_path / "moved", tmp_path / "out"
     moved.symlink_to(lookalikes.folder("refcoco"))
     for data in (lookalikes.folder("refcoco"), moved):
@@ -161,14 +161,14 @@ def test_moved_data_are_gone_on_with(lookalikes, tmp_path, in_process):
     ("arguments", "said"),
     [
         (["--metrics=tiuo"], "tiou"),
-        (["--metrics=viou"], "it tells: tiou"),
+        (["--metrics=viou"], "supported: tiou"),
         (["--subsets=vall"], "val"),
         (["--question=What?"], "their own"),
         (["--fps=3"], "their own"),
         (["--clips=0"], "clips"),
     ],
 )
-def test_senseless_options_are_told_before_anything_is_written(
+def test_invalid_options_are_reported_before_anything_is_written(
     arguments, said, lookalikes, tmp_path
 ):
     done = invoke("nextgqa", lookalikes.folder("nextgqa"), tmp_path / "out", *arguments)

@@ -36,7 +36,7 @@ def row(model):
 
 
 def words(row, asked):
-    return {key: told for key, told in row.values.items() if key.startswith(f"{asked}/")}
+    return {key: record for key, record in row.values.items() if key.startswith(f"{asked}/")}
 
 
 def test_every_answer_is_taken_word_by_word(row):
@@ -44,15 +44,15 @@ def test_every_answer_is_taken_word_by_word(row):
     assert " ".join(said) == row.answer.replace(",", "").rstrip(".")
     assert row.values["presence"] == {"yes": 1.0}
     assert row.values["bait"] == {"yes": 0.0}
-    for key, told in row.values.items():
+    for key, record in row.values.items():
         if "/" in key:
-            assert all(0 <= value <= 1 for value in told.values() if value is not None), key
+            assert all(0 <= value <= 1 for value in record.values() if value is not None), key
 
 
 def test_names_of_what_is_not_there_are_false(row):
     false = {
-        asked: [told["false"] for told in words(row, asked).values() if told["false"] is not None]
-        for asked in ("caption", "presence", "bait", "planted")
+        kind: [each["false"] for each in words(row, kind).values() if each["false"] is not None]
+        for kind in ("caption", "presence", "bait", "planted")
     }
     assert set(false["caption"]) == {0.0}
     assert false["presence"] == [0.0, 0.0]
@@ -68,25 +68,25 @@ def test_what_blanking_takes_is_that_of_a_probe_of_its_own(model, row):
     shape = probe.generation.layouts[0].shape
     shown, blank = probe.score_masked(np.stack([np.ones(shape, bool), np.zeros(shape, bool)]))
     falls = np.maximum(shown - blank, 0)
-    found = words(row, "caption")
+    result = words(row, "caption")
     for word in join_words(probe.generation.tokens):
         tokens = [index - probe.generation.num_prompt_tokens for index in word.token_indices]
-        told = found.get(f"caption/{word.index}/{word.text}")
-        if told is not None and len(tokens) == 1:
-            assert told["probability"] == pytest.approx(math.exp(shown[tokens[0]]), abs=1e-4)
-            assert told["blanked"] == pytest.approx(1 - math.exp(-falls[tokens[0]]), abs=1e-3)
-    assert max(told["blanked"] for told in found.values()) > 0.5
+        record = result.get(f"caption/{word.index}/{word.text}")
+        if record is not None and len(tokens) == 1:
+            assert record["probability"] == pytest.approx(math.exp(shown[tokens[0]]), abs=1e-4)
+            assert record["blanked"] == pytest.approx(1 - math.exp(-falls[tokens[0]]), abs=1e-3)
+    assert max(record["blanked"] for record in result.values()) > 0.5
 
 
-def test_command_reports_what_was_measured_and_another_threshold_goes_on_with_it(tmp_path, row):
+def test_command_reports_what_was_measured_and_another_threshold_resumes_it(tmp_path, row):
     with open_clip_log(tmp_path / "out", SETTINGS.identity()) as log:
         log.append(replace(row, number=0))
     asked = ["evaluate", "reliance", "--worlds=base", "-n", "1", f"--output={tmp_path / 'out'}"]
     first = CliRunner().invoke(cli, [*asked, "--json"])
     assert first.exit_code == 0, first.output
-    told = json.loads(first.stdout)
-    assert set(told["flags"]) == {"caption", "presence", "said", "planted"}
-    assert told["settings"]["threshold"] == 0.4
+    record = json.loads(first.stdout)
+    assert set(record["flags"]) == {"caption", "presence", "said", "planted"}
+    assert record["settings"]["threshold"] == 0.4
     again = CliRunner().invoke(cli, [*asked, "--threshold", "0.5"])
     assert again.exit_code == 0
     assert "1 clips were measured before" in again.stderr
@@ -96,7 +96,7 @@ def test_command_reports_what_was_measured_and_another_threshold_goes_on_with_it
 @pytest.mark.parametrize(
     ("asked", "hint"), [(["--threshold", "2"], "threshold"), (["--worlds", "bse"], "base")]
 )
-def test_senseless_settings_are_told_before_anything_is_written(tmp_path, asked, hint):
+def test_invalid_settings_are_reported_before_anything_is_written(tmp_path, asked, hint):
     done = CliRunner().invoke(cli, ["evaluate", "reliance", *asked, "-o", str(tmp_path / "out")])
     assert done.exit_code == 2
     assert hint in done.stderr

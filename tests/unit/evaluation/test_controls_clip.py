@@ -41,20 +41,20 @@ def some_maps(num_tokens=4, seed=0):
 
 def test_values_are_those_of_the_score_under_the_name_of_the_source():
     truth, maps = truth_of(a_word(1), a_word(2, 3, slot=2)), some_maps()
-    found = source_values(maps, truth, METRICS, source="blank")
+    result = source_values(maps, truth, METRICS, source="blank")
     expected = clip_values([score_answer(maps, truth, METRICS)], METRICS)
-    assert found == {f"blank:{name}": value for name, value in expected.items()}
+    assert result == {f"blank:{name}": value for name, value in expected.items()}
 
 
 def test_correlation_with_the_true_map_is_told_word_by_word():
     words = (a_word(1), a_word(2, 3))
     first, second = some_maps(), some_maps(seed=1)
-    found = source_values(first, truth_of(*words), ("auc",), source="top", original=second)
+    result = source_values(first, truth_of(*words), ("auc",), source="top", original=second)
     expected = [
         spearmanr(first[list(w.token_indices)].mean(0), second[list(w.token_indices)].mean(0), None)
         for w in words
     ]
-    assert found["top:spearman"] == pytest.approx(
+    assert result["top:spearman"] == pytest.approx(
         np.mean([each.statistic for each in expected]), abs=1e-6
     )
     same = source_values(first, truth_of(*words), (), source="true", original=first)
@@ -63,18 +63,18 @@ def test_correlation_with_the_true_map_is_told_word_by_word():
 
 def test_constant_map_has_no_correlation():
     maps = np.zeros((4, *SHAPE), np.float32)
-    found = source_values(maps, truth_of(a_word(1)), (), source="blank", original=some_maps())
-    assert found == {"blank:spearman": None}
+    result = source_values(maps, truth_of(a_word(1)), (), source="blank", original=some_maps())
+    assert result == {"blank:spearman": None}
 
 
 def test_map_that_is_only_smoothed_is_steady_and_knows_no_time():
     word = a_word(1, slot=1)
     maps = some_maps()
     maps[1] = word.cells
-    found = source_values(smoothed(maps), truth_of(word), METRICS, source="smoothed")
-    assert found["smoothed:coherence"] == pytest.approx(1.0)
-    assert found["smoothed:temporal_auc"] == 0.5
-    assert found["smoothed:auc"] < 1
+    result = source_values(smoothed(maps), truth_of(word), METRICS, source="smoothed")
+    assert result["smoothed:coherence"] == pytest.approx(1.0)
+    assert result["smoothed:temporal_auc"] == 0.5
+    assert result["smoothed:auc"] < 1
 
 
 def test_mismatched_ground_truth_takes_the_tokens_of_true_words_and_the_masks_of_other_clips():
@@ -84,13 +84,13 @@ def test_mismatched_ground_truth_takes_the_tokens_of_true_words_and_the_masks_of
         [a_word(9, corner=(0, 4))],
         [a_word()],
     ]
-    found = mismatched_ground_truth(truth, clips, seed=0)
-    assert [word.token_indices for word in found.objects] == [(1,), (1,), (2, 3), (2, 3)]
+    result = mismatched_ground_truth(truth, clips, seed=0)
+    assert [word.token_indices for word in result.objects] == [(1,), (1,), (2, 3), (2, 3)]
     allowed = [{word.cells.tobytes() for word in words} for words in clips]
-    for word, masks in zip(found.objects, [*allowed[:2], *allowed[:2]], strict=True):
+    for word, masks in zip(result.objects, [*allowed[:2], *allowed[:2]], strict=True):
         assert word.cells.tobytes() in masks
     again = mismatched_ground_truth(truth, clips, seed=0)
-    for ours, theirs in zip(found.objects, again.objects, strict=True):
+    for ours, theirs in zip(result.objects, again.objects, strict=True):
         np.testing.assert_array_equal(ours.cells, theirs.cells)
 
 
@@ -98,7 +98,7 @@ def test_predicted_score_is_the_mean_over_words_of_a_reference_implementation():
     words, maps = (a_word(5), a_word(6, 7)), some_maps(8)
     rng = np.random.default_rng(3)
     keep, measured = rng.random((9, *SHAPE)) < 0.5, rng.normal(size=(9, 3))
-    found = predicted_scores(
+    result = predicted_scores(
         maps, truth_of(*words, a_word()), keep, measured, first_token=5, source="true"
     )
     expected = []
@@ -107,20 +107,20 @@ def test_predicted_score_is_the_mean_over_words_of_a_reference_implementation():
         sums = [heat[mask].sum() for mask in keep]
         spans = [sum(row[token] for token in tokens) for row in measured]
         expected.append(spearmanr(sums, spans).statistic)
-    assert found == {"true:lds": pytest.approx(np.mean(expected), abs=1e-6)}
+    assert result == {"true:lds": pytest.approx(np.mean(expected), abs=1e-6)}
 
 
 def test_other_frames_are_those_of_the_clip_in_another_order_or_none():
     frames = np.arange(6 * 2 * 2 * 3, dtype=np.uint8).reshape(6, 2, 2, 3)
     swapped = np.full_like(frames, 7)
-    found = other_frames(frames, swapped, seed=1)
-    assert set(found) == {"swapped", "shuffled", "blank"}
-    np.testing.assert_array_equal(found["swapped"], swapped)
-    np.testing.assert_array_equal(np.sort(found["shuffled"], axis=0), frames)
-    assert not np.array_equal(found["shuffled"], frames)
-    assert len(np.unique(found["blank"].reshape(-1, 3), axis=0)) == 1
+    result = other_frames(frames, swapped, seed=1)
+    assert set(result) == {"swapped", "shuffled", "blank"}
+    np.testing.assert_array_equal(result["swapped"], swapped)
+    np.testing.assert_array_equal(np.sort(result["shuffled"], axis=0), frames)
+    assert not np.array_equal(result["shuffled"], frames)
+    assert len(np.unique(result["blank"].reshape(-1, 3), axis=0)) == 1
     np.testing.assert_array_equal(
-        found["shuffled"], other_frames(frames, swapped, seed=1)["shuffled"]
+        result["shuffled"], other_frames(frames, swapped, seed=1)["shuffled"]
     )
 
 
@@ -170,7 +170,7 @@ def test_settings_tell_what_is_measured():
     assert ControlSettings(methods=("centre", "tam")).explained == ("centre", "tam", "random")
 
 
-def test_controls_are_no_evaluation_of_methods():
+def test_controls_have_an_identity_of_their_own():
     assert ControlSettings().identity()["evaluation"] == "controls"
     shorter, longer = ControlSettings(clips=2).identity(), ControlSettings(clips=9).identity()
     assert shorter == longer

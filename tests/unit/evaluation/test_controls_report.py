@@ -30,25 +30,25 @@ def make_control_report(rows, settings):
 def rows():
     """The true run is far above chance, the controls are chance."""
     rng = np.random.default_rng(0)
-    found = []
+    result = []
     for world in SETTINGS.worlds:
         for number in range(SETTINGS.clips):
             values = {name: {} for name in SETTINGS.explained}
-            for name, told in values.items():
+            for name, record in values.items():
                 for source in SETTINGS.sources if name in SETTINGS.methods else ("true",):
                     chance = rng.normal(0.5, 0.01)
                     lift = 0.4 if source == "true" and name in SETTINGS.methods else 0
-                    told[f"{source}:auc"] = round(chance + lift + rng.normal(0, 0.02), 6)
-                    told[f"{chance_of(source)}:auc"] = round(chance, 6)
-                    told[f"{source}:coherence"] = 0.9
+                    record[f"{source}:auc"] = round(chance + lift + rng.normal(0, 0.02), 6)
+                    record[f"{chance_of(source)}:auc"] = round(chance, 6)
+                    record[f"{source}:coherence"] = 0.9
                     if source != "true":
-                        told[f"{source}:spearman"] = 0.1
-                told["true:lds"] = 0.2 if number else None
+                        record[f"{source}:spearman"] = 0.1
+                record["true:lds"] = 0.2 if number else None
                 if SEEN[number % 4] is not None:
-                    told["seen:area"] = SEEN[number % 4]
+                    record["seen:area"] = SEEN[number % 4]
             costs = {"sources": {"seconds": 2.0}, "flips": {"seconds": float(number)}}
-            found.append(ClipRow(world, number, number, "", values, costs))
-    return found
+            result.append(ClipRow(world, number, number, "", values, costs))
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def report():
 
 
 def column(method, key, world=None):
-    told = [row.values[method].get(key) for row in rows() if world in (None, row.world)]
-    return [math.nan if value is None else value for value in told]
+    record = [row.values[method].get(key) for row in rows() if world in (None, row.world)]
+    return [math.nan if value is None else value for value in record]
 
 
 def test_figures_are_means_and_paired_differences_over_clips(report):
@@ -114,20 +114,20 @@ def test_json_and_csv_tell_the_same(report):
     assert document["flips"]["tam"]["missed"]["amcr"]["mean"] is None
     assert set(document["worlds"]) == {"base", "pan"}
     lines = list(csv.DictReader(io.StringIO(report.to_csv())))
-    told = {(r["world"], r["method"], r["source"], r["metric"]): r for r in lines}
-    assert len(told) == len(lines)
-    line = told["all", "tam", "blank", "auc"]
+    record = {(r["world"], r["method"], r["source"], r["metric"]): r for r in lines}
+    assert len(record) == len(lines)
+    line = record["all", "tam", "blank", "auc"]
     assert float(line["mean"]) == figure["value"]["mean"]
     assert float(line["chance"]) == figure["chance"]["mean"]
     assert float(line["above_chance_low"]) == figure["above_chance"]["low"]
-    assert told["all", "tam", "seen", "csr_10"]["n"] == "10"
-    assert told["all", "tam", "hallucinated", "amcr"]["mean"] == ""
+    assert record["all", "tam", "seen", "csr_10"]["n"] == "10"
+    assert record["all", "tam", "hallucinated", "amcr"]["mean"] == ""
 
 
 def test_table_has_a_row_for_each_source_and_for_chance(report):
-    found = {row[0]: row[1:] for row in report.overall.rows("auc", SETTINGS)}
-    assert list(found) == [*SETTINGS.sources, "chance of true"]
-    assert all(text.endswith("*") for text in found["true"])
+    result = {row[0]: row[1:] for row in report.overall.rows("auc", SETTINGS)}
+    assert list(result) == [*SETTINGS.sources, "chance of true"]
+    assert all(text.endswith("*") for text in result["true"])
     left = {row[0] for row in report.overall.rows("spearman", SETTINGS)}
     assert left == set(SETTINGS.sources) - {"true"}
     assert report.overall.chance_text("auc").startswith("noise 0.5, random 0.")
@@ -147,8 +147,8 @@ def test_plots_are_pictures_with_every_source(report):
 
 def test_method_of_any_name_gives_a_file_in_the_folder():
     settings = SETTINGS.model_copy(update={"methods": ("../a b",), "worlds": ("base",)})
-    told = [ClipRow("base", 0, 0, "", {name: {} for name in settings.explained}, {})]
-    plots = make_control_report(told, settings).plots()
+    record = [ClipRow("base", 0, 0, "", {name: {} for name in settings.explained}, {})]
+    plots = make_control_report(record, settings).plots()
     assert ".._a_b_auc.svg" in plots
 
 

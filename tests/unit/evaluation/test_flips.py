@@ -87,9 +87,9 @@ class Scored:
         self.chances, self.asked = np.array(chances), []
 
     def __call__(self, keep):
-        found = keep.sum(axis=(1, 2, 3)) - 1
-        self.asked += found.tolist()
-        return self.chances[found]
+        result = keep.sum(axis=(1, 2, 3)) - 1
+        self.asked += result.tolist()
+        return self.chances[result]
 
 
 def test_the_opposite_is_asked_for_only_where_it_can_have_more():

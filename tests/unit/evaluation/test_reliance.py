@@ -31,13 +31,13 @@ SETTINGS = RelianceSettings(worlds=("base", "pan"), clips=3)
 
 
 def word(reliance, *, false=None, blanked=0.5, hidden=None, probability=0.9, content=1.0):
-    told = (reliance, probability, blanked, hidden, content, false)
-    return dict(zip(COLUMNS, told, strict=True))
+    record = (reliance, probability, blanked, hidden, content, false)
+    return dict(zip(COLUMNS, record, strict=True))
 
 
 def rows():
     """False names have reliance 0.2, true ones 0.7; each clip has one of both, and a stray word."""
-    found = []
+    result = []
     for world in SETTINGS.worlds:
         for number in range(SETTINGS.clips):
             values = {
@@ -50,8 +50,8 @@ def rows():
                 "presence": {"yes": 1.0},
                 "bait": {"yes": None if number else 0.0},
             }
-            found.append(ClipRow(world, number, number, "A red star.", values, {}))
-    return found
+            result.append(ClipRow(world, number, number, "A red star.", values, {}))
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_no_clip_gives_a_report_without_figures():
     json.dumps(report.as_dict(), allow_nan=False)
 
 
-def test_report_does_not_hang_on_the_order_of_the_clips(report):
+def test_report_does_not_depend_on_the_order_of_the_clips(report):
     assert make_report(rows()[::-1], SETTINGS, RELIANCE).as_dict() == report.as_dict()
 
 
@@ -156,10 +156,10 @@ def test_files_are_read_by_their_readers(report):
         if (line["world"], line["group"], line["figure"]) == ("all", "caption", "auc of reliance")
     ]
     assert float(auc["mean"]) == 1
-    told = json.loads(json.dumps(report.as_dict(), allow_nan=False))
-    assert told["flags"]["presence"]["auc"]["reliance"]["mean"] is None
-    assert told["calibration"][1]["num_words"] == 12
-    assert "methods" not in told["settings"]
+    record = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert record["flags"]["presence"]["auc"]["reliance"]["mean"] is None
+    assert record["calibration"][1]["num_words"] == 12
+    assert "methods" not in record["settings"]
     for text in report.plots().values():
         ET.fromstring(text)
 

@@ -34,7 +34,7 @@ def make_report(rows, settings):
 
 def rows():
     rng = np.random.default_rng(0)
-    found = []
+    result = []
     for world in SETTINGS.worlds:
         for number in range(SETTINGS.clips):
             values = {}
@@ -44,8 +44,8 @@ def rows():
                 values[method] = {**dict(zip(names, draw, strict=True)), "tiou": None}
             costs = {method: {"passes": 2 * number, "seconds": 0.5} for method in SETTINGS.methods}
             curves = {"tam": {"insertion": [0.0, number / 4], "deletion": [1.0, 0.0]}}
-            found.append(ClipRow(world, number, number, "", values, costs, curves))
-    return found
+            result.append(ClipRow(world, number, number, "", values, costs, curves))
+    return result
 
 
 def column(method, metric, world=None):
@@ -77,10 +77,10 @@ def test_differences_are_paired_and_taken_from_tam():
 def test_f1_is_that_of_the_two_means_not_the_mean_of_f1():
     objects, functions = column("tam", "obj_iou"), column("tam", "func_iou")
     o, f = np.mean(objects), np.mean(functions)
-    found = make_report(rows(), SETTINGS).overall
-    assert found.methods["tam"]["f1_iou"].mean == pytest.approx(2 * o * f / (o + f))
-    ours, other = (found.methods[name]["f1_iou"].mean for name in ("tam", "logit"))
-    difference = found.paired["f1_iou"]["tam - logit"]
+    result = make_report(rows(), SETTINGS).overall
+    assert result.methods["tam"]["f1_iou"].mean == pytest.approx(2 * o * f / (o + f))
+    ours, other = (result.methods[name]["f1_iou"].mean for name in ("tam", "logit"))
+    difference = result.paired["f1_iou"]["tam - logit"]
     assert difference.mean == pytest.approx(ours - other)
     assert difference.low < difference.mean < difference.high
 
@@ -172,7 +172,7 @@ def test_headings_point_in_the_good_direction():
 
 def counted_rows():
     """Three items of two sources; the values of a clip are means of some words."""
-    told = [("a", 0.2, 1, 0.5, 2), ("a", 0.8, 3, None, 0), ("b", None, 0, 1.0, 6)]
+    record = [("a", 0.2, 1, 0.5, 2), ("a", 0.8, 3, None, 0), ("b", None, 0, 1.0, 6)]
     return [
         ClipRow(
             world="base",
@@ -184,22 +184,22 @@ def counted_rows():
             source=source,
             counts={m: {"obj_iou": o_words, "func_iou": f_words} for m in ("logit", "tam")},
         )
-        for number, (source, o, o_words, f, f_words) in enumerate(told)
+        for number, (source, o, o_words, f, f_words) in enumerate(record)
     ]
 
 
 def test_means_are_over_words_where_words_are_counted():
     settings = SETTINGS.model_copy(update={"metrics": ("obj_iou", "func_iou", "f1_iou")})
     settings = settings.model_copy(update={"worlds": ("base",)})
-    found = compare(counted_rows(), settings)
+    result = compare(counted_rows(), settings)
     objects, functions = (0.2 + 3 * 0.8) / 4, (2 * 0.5 + 6 * 1.0) / 8
-    figures = found.methods["tam"]
+    figures = result.methods["tam"]
     assert figures["obj_iou"].mean == pytest.approx(objects)
     assert figures["func_iou"].mean == pytest.approx(functions)
     f1 = 2 * objects * functions / (objects + functions)
     assert figures["f1_iou"].mean == pytest.approx(f1)
     assert (figures["obj_iou"].n, figures["f1_iou"].n) == (2, 3)
-    assert found.paired["f1_iou"]["tam - logit"].mean == 0.0
+    assert result.paired["f1_iou"]["tam - logit"].mean == 0.0
 
 
 def test_items_of_one_source_are_drawn_together():
@@ -210,7 +210,7 @@ def test_items_of_one_source_are_drawn_together():
         )
         for k in range(10)
     ]
-    found = make_report(rows, settings).overall.methods["tam"]["viou"]
+    result = make_report(rows, settings).overall.methods["tam"]["viou"]
     expected = mean_interval([k / 10 for k in range(10)], clusters=[str(k % 2) for k in range(10)])
-    assert found == clipped(expected, 0, 1)  # vIoU lies in [0, 1]
-    assert (found.n, found.sources) == (10, 2)
+    assert result == clipped(expected, 0, 1)  # vIoU lies in [0, 1]
+    assert (result.n, result.sources) == (10, 2)

@@ -46,16 +46,16 @@ def perfect_maps(word, num_tokens=3):
 
 def test_perfect_map_has_perfect_scores():
     word = a_word(slots=(0, 1))
-    found = score_answer(perfect_maps(word), truth_of(word), METRICS)
+    result = score_answer(perfect_maps(word), truth_of(word), METRICS)
     for name in ("viou", "obj_iou", "pointing", "energy", "auc", "temporal_energy", "tiou", "iop"):
-        assert found[name] == [pytest.approx(1.0)], name
-    assert found["jf"][0] > 0.9
+        assert result[name] == [pytest.approx(1.0)], name
+    assert result["jf"][0] > 0.9
 
 
-def test_only_asked_metrics_are_told():
+def test_only_asked_metrics_are_reported():
     word = a_word()
-    found = score_answer(perfect_maps(word), truth_of(word), ["auc", "f1_iou", "insertion"])
-    assert set(found) == {"auc", "obj_iou", "func_iou"}
+    result = score_answer(perfect_maps(word), truth_of(word), ["auc", "f1_iou", "insertion"])
+    assert set(result) == {"auc", "obj_iou", "func_iou"}
 
 
 def test_sub_tokens_are_averaged_before_a_word_is_scored():
@@ -69,8 +69,8 @@ def test_sub_tokens_are_averaged_before_a_word_is_scored():
 def test_word_without_an_object_counts_for_nothing_but_the_threshold():
     here, absent = a_word((1,)), a_word((2,), empty=True)
     maps = perfect_maps(here)
-    found = score_answer(maps, truth_of(here, absent), DEFAULT_METRICS)
-    assert len(found["viou"]) == len(found["obj_iou"]) == 1
+    result = score_answer(maps, truth_of(here, absent), DEFAULT_METRICS)
+    assert len(result["viou"]) == len(result["obj_iou"]) == 1
     assert explained_tokens(truth_of(here, absent)) == [1]
     np.testing.assert_array_equal(explained_map(maps, truth_of(here, absent)), here.cells)
 
@@ -80,16 +80,16 @@ def test_function_words_below_the_thresholds_of_the_nouns_are_good():
     maps = perfect_maps(word)
     maps[1] = np.where(word.cells, 1.0, 0.3)
     maps[0, 0] = 0.5
-    found = score_answer(maps, truth_of(word), ["func_iou"])
-    assert found["func_iou"] == [pytest.approx(0.75)]
+    result = score_answer(maps, truth_of(word), ["func_iou"])
+    assert result["func_iou"] == [pytest.approx(0.75)]
 
 
 def test_temporal_metrics_count_words_that_come_or_go_only():
     always, sometimes = a_word((1,)), a_word((2,), slots=(2, 3))
     maps = perfect_maps(sometimes)
     maps[1] = always.cells
-    found = score_times(maps, truth_of(always, sometimes), METRICS)
-    assert found == {"temporal_energy": [1.0], "tiou": [1.0], "iop": [1.0]}
+    result = score_times(maps, truth_of(always, sometimes), METRICS)
+    assert result == {"temporal_energy": [1.0], "tiou": [1.0], "iop": [1.0]}
     assert score_times(maps, truth_of(always), METRICS) == {}
 
 
@@ -110,8 +110,8 @@ def test_visible_span_is_one_run_that_is_not_all(visible, span):
 
 def test_clip_value_is_the_mean_of_words_that_have_one():
     parts = [{"auc": [0.5, math.nan]}, {"auc": [1.0], "tiou": [math.nan]}]
-    found = clip_values(parts, ["auc", "tiou", "viou"])
-    assert found == {"auc": 0.75, "tiou": None, "viou": None}
+    result = clip_values(parts, ["auc", "tiou", "viou"])
+    assert result == {"auc": 0.75, "tiou": None, "viou": None}
 
 
 def test_f1_is_measured_by_its_two_parts():
@@ -120,8 +120,8 @@ def test_f1_is_measured_by_its_two_parts():
 
 def test_answer_without_object_words_has_no_values():
     maps = np.zeros((2, SLOTS, ROWS, COLUMNS), np.float32)
-    found = score_answer(maps, truth_of(), METRICS)
-    assert not any(found.values())
+    result = score_answer(maps, truth_of(), METRICS)
+    assert not any(result.values())
     assert explained_map(maps, truth_of()) is None
 
 
@@ -141,9 +141,9 @@ def test_object_smaller_than_half_a_cell_counts_by_its_pixels_alone():
     pixels = np.zeros_like(word.pixels)
     pixels[:, 0, 0] = True
     small = ObjectWord(word.token_indices, word.cells, pixels, pixels.any(axis=(1, 2))[::2])
-    found = score_answer(perfect_maps(a_word()), truth_of(small), DEFAULT_METRICS)
-    assert len(found["jf"]) == 1
-    assert "viou" not in found
+    result = score_answer(perfect_maps(a_word()), truth_of(small), DEFAULT_METRICS)
+    assert len(result["jf"]) == 1
+    assert "viou" not in result
     assert explained_tokens(truth_of(small)) == [1]
 
 

@@ -30,7 +30,7 @@ def test_unknown_name_lists_close_matches(values, hint):
         {"colour": "red"},
     ],
 )
-def test_senseless_values_are_refused(values):
+def test_invalid_values_are_refused(values):
     with pytest.raises(ConfigError):
         ShapesSettings.make(values)
 
@@ -46,11 +46,11 @@ def test_order_of_names_and_number_of_clips_change_no_hash():
 def test_identity_knows_the_weights(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     weights = tmp_path / "model.safetensors"
-    found = []
+    result = []
     for content in (b"one", b"two"):
         weights.write_bytes(content)
-        found.append(ShapesSettings(model=str(tmp_path)).identity()["weights"])
-    assert found[0] != found[1]
+        result.append(ShapesSettings(model=str(tmp_path)).identity()["weights"])
+    assert result[0] != result[1]
     assert ShapesSettings(model="some/model").identity()["weights"] is None
 
 

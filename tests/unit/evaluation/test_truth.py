@@ -68,7 +68,7 @@ def test_word_of_no_object_has_empty_masks(clip):
     assert not word.visible.any()
 
 
-def test_slots_without_the_object_are_told(clip):
+def test_slots_without_the_object_are_reported(clip):
     item = replace(clip.objects[0], visible=((0, 5),))
     short = replace(clip, objects=(item, *clip.objects[1:]))
     word = answer_truth(short, batch_of(short), say(item.color)).objects[0]

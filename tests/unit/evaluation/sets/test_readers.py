@@ -59,7 +59,7 @@ def test_every_set_has_its_command_in_the_docs(name):
 
 @pytest.mark.parametrize("name", SETS.targets)
 @pytest.mark.parametrize("what", ["none", "empty", "file"])
-def test_folder_that_is_not_the_set_is_told_with_the_place_of_the_set(name, what, tmp_path):
+def test_folder_that_is_not_the_set_is_an_error_with_the_site_of_the_set(name, what, tmp_path):
     folder = tmp_path / "data"
     if what == "empty":
         folder.mkdir()
@@ -83,9 +83,9 @@ def test_names_of_items_are_unique_and_their_files_are_there(name, lookalikes):
 @pytest.mark.parametrize("name", REFERRING)
 def test_expressions_point_at_the_pixels_of_their_object(name, lookalikes):
     items = [i for i in items_of(name, lookalikes.folder(name)) if "caf\u00e9" not in i.answer]
-    told = [(seed_of(item.source), item.answer.removeprefix("the ")) for item in items]
-    assert sorted(told) == sorted(objects_of())
-    for item, (seed, phrase) in zip(items, told, strict=True):
+    entry = [(seed_of(item.source), item.answer.removeprefix("the ")) for item in items]
+    assert sorted(entry) == sorted(objects_of())
+    for item, (seed, phrase) in zip(items, entry, strict=True):
         assert isinstance(item.truth, ReferredTruth)
         clip = clip_of(seed)
         number = [each.name for each in clip.objects].index(phrase)
@@ -127,7 +127,7 @@ def test_ref_davis_is_read_in_the_form_of_youtube_vos(tmp_path):
     assert len(items_of("ref-davis", tmp_path)) == len(objects_of())
 
 
-def test_text_annotations_of_another_form_are_told(lookalikes, tmp_path):
+def test_text_annotations_of_another_form_are_reported(lookalikes, tmp_path):
     folder = shutil.copytree(lookalikes.folder("ref-davis"), tmp_path / "ref")
     file = folder / "davis_text_annotations" / "Davis17_annot1.txt"
     file.write_text('clip-3 one "the ring"\n')
@@ -181,10 +181,10 @@ def test_refcoco_reads_one_image_a_sentence(lookalikes, tmp_path):
     expected = items_of("refcoco", folder)
     (folder / "refs(unc).json").unlink()
     make.write_json(folder / "instances_refcoco_val.json", converted)
-    found = items_of("refcoco", folder)
-    assert [item.answer for item in found] == [item.answer for item in expected]
-    assert [item.visual for item in found] == [item.visual for item in expected]
-    assert found[0].truth.masks.masks(0).sum() == expected[0].truth.masks.masks(0).sum()
+    result = items_of("refcoco", folder)
+    assert [item.answer for item in result] == [item.answer for item in expected]
+    assert [item.visual for item in result] == [item.visual for item in expected]
+    assert result[0].truth.masks.masks(0).sum() == expected[0].truth.masks.masks(0).sum()
 
 
 def test_pickle_is_never_read(lookalikes, tmp_path):
@@ -226,7 +226,7 @@ def test_nextgqa_answers_by_number_are_looked_up(lookalikes, tmp_path):
     assert item.answer == "a ring"
 
 
-def test_pope_tells_what_is_there(lookalikes, tmp_path):
+def test_pope_has_yes_and_no_labels(lookalikes, tmp_path):
     items = items_of("repope", lookalikes.folder("repope"))
     assert [item.truth for item in items] == [YesNoTruth(True), YesNoTruth(False)] * 2
     assert items[0].question == "Is there an orange triangle?"

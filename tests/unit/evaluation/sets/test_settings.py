@@ -50,7 +50,7 @@ def test_place_of_the_folder_is_no_part_of_the_identity(values, tmp_path):
     assert "split" not in here.model_dump()
 
 
-def test_metric_that_a_set_cannot_tell_is_refused(values):
+def test_metric_that_a_set_does_not_support_is_refused(values):
     with pytest.raises(ConfigError) as caught:
         SetSettings.make({"dataset": "mevis", **values, "metrics": ("amcr",)})
     assert "viou" in caught.value.hint
@@ -60,7 +60,7 @@ def test_metric_that_a_set_cannot_tell_is_refused(values):
     "wrong",
     [{"worlds": ("val",)}, {"metrics": ("vio",)}, {"methods": ("tan",)}],
 )
-def test_unknown_names_are_told(values, wrong):
+def test_unknown_names_are_reported(values, wrong):
     with pytest.raises(UnknownNameError):
         SetSettings.make({"dataset": "mevis", **values, **wrong})
 
@@ -68,12 +68,12 @@ def test_unknown_names_are_told(values, wrong):
 @pytest.mark.parametrize(
     "wrong", [{"fps": 0.0}, {"fps": -1.0}, {"num_frames": 0}, {"clips": 0}, {"steps": 0}]
 )
-def test_senseless_values_are_refused(values, wrong):
+def test_invalid_values_are_refused(values, wrong):
     with pytest.raises(ConfigError):
         SetSettings.make({"dataset": "mevis", **values, **wrong})
 
 
-def test_unknown_set_and_wrong_folder_are_told(values, tmp_path):
+def test_unknown_set_and_wrong_folder_are_reported(values, tmp_path):
     with pytest.raises(UnknownNameError, match="mevi"):
         SetSettings.make({"dataset": "mevi", **values})
     with pytest.raises(DatasetError):

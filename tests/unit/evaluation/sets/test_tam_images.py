@@ -61,10 +61,10 @@ def test_scores_equal_the_public_rules(seed):
     nouns = [(a_word(0, [0, 1]), 1), (a_word(1, [2]), 1), (a_word(3, [3, 4]), NOT_LISTED)]
     nouns += [(a_word(4, [5]), 2), (a_word(5, [6]), 9)]
     functions = [a_word(2, [7]), a_word(6, [1, 7])]
-    found = published_scores(maps, labels, nouns=nouns, functions=functions)
+    result = published_scores(maps, labels, nouns=nouns, functions=functions)
     expected = reference(maps, labels, nouns, functions)
-    np.testing.assert_allclose(found[0], expected[0], atol=1e-12)
-    np.testing.assert_allclose(found[1], expected[1], atol=1e-12)
+    np.testing.assert_allclose(result[0], expected[0], atol=1e-12)
+    np.testing.assert_allclose(result[1], expected[1], atol=1e-12)
 
 
 def test_answer_without_nouns_has_no_threshold():

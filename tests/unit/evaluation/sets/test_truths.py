@@ -25,10 +25,10 @@ class Corners:
     """Two objects of a quarter each: top left in all frames, bottom right from frame 4 on."""
 
     def masks(self, frame):
-        found = np.zeros((2, 8, 8), bool)
-        found[0, :4, :4] = True
-        found[1, 4:, 4:] = frame >= 4
-        return found
+        result = np.zeros((2, 8, 8), bool)
+        result[0, :4, :4] = True
+        result[1, 4:, 4:] = frame >= 4
+        return result
 
 
 def batch():
@@ -65,9 +65,9 @@ def test_nouns_point_at_the_objects_of_their_category():
     assert people.pixels.shape == (8, 8, 8)
     maps = np.zeros((5, *LAYOUT.shape), np.float32)
     maps[4, 2:, 1, 1] = 1
-    found = score(maps, truth, ["viou", "tiou", "energy"])
-    assert found["viou"] == [0.0, 1.0]
-    assert found["tiou"] == [1.0]
+    result = score(maps, truth, ["viou", "tiou", "energy"])
+    assert result["viou"] == [0.0, 1.0]
+    assert result["tiou"] == [1.0]
 
 
 def test_phrase_is_the_mean_of_its_content_words():
@@ -78,9 +78,9 @@ def test_phrase_is_the_mean_of_its_content_words():
     maps = np.zeros((4, *LAYOUT.shape), np.float32)
     maps[3, :, 0, 0] = 0.6
     maps[1, :, 0, 1] = 0.4
-    found = score(maps, truth, ["pointing", "energy"])
-    assert found["pointing"] == [1.0]
-    assert found["energy"] == [pytest.approx(0.3 / (0.3 + 0.1))]
+    result = score(maps, truth, ["pointing", "energy"])
+    assert result["pointing"] == [1.0]
+    assert result["energy"] == [pytest.approx(0.3 / (0.3 + 0.1))]
 
 
 def test_expression_without_content_words_is_scored_by_all_its_words():
@@ -102,9 +102,9 @@ def test_spans_are_compared_in_seconds():
     truth, score = SpanTruth(((2.0, 4.0),)).of(batch(), say("a ", "dog"))
     maps = np.zeros((2, *LAYOUT.shape), np.float32)
     maps[1, 2:] = 1
-    found = score(maps, truth, ["tiou", "iop", "temporal_energy", "viou"])
+    result = score(maps, truth, ["tiou", "iop", "temporal_energy", "viou"])
     begin = 1.75  # half way between the slots at 1.25 and 2.25 seconds
-    assert found == {
+    assert result == {
         "tiou": [pytest.approx(2.0 / (4.0 - begin))],
         "iop": [pytest.approx(2.0 / (4.0 - begin))],
         "temporal_energy": [1.0],
@@ -125,8 +125,8 @@ def test_best_of_several_spans_counts():
 
 def test_constant_map_names_no_moment():
     truth, score = SpanTruth(((1.0, 2.0),)).of(batch(), say("dog"))
-    found = score(np.ones((1, *LAYOUT.shape), np.float32), truth, ["tiou", "iop"])
-    assert found == {"tiou": [0.0], "iop": [0.0]}
+    result = score(np.ones((1, *LAYOUT.shape), np.float32), truth, ["tiou", "iop"])
+    assert result == {"tiou": [0.0], "iop": [0.0]}
 
 
 def test_slots_tile_the_video():
@@ -143,7 +143,7 @@ def test_slots_tile_the_video():
 )
 def test_slots_of_spans_equals_reference_implementation(spans):
     seconds = np.arange(8) / 2
-    found = span_slots(LAYOUT, seconds, spans)
+    result = span_slots(LAYOUT, seconds, spans)
     away = [
         min(
             max(0.0, start - seconds[frame], seconds[frame] - end)
@@ -152,5 +152,5 @@ def test_slots_of_spans_equals_reference_implementation(spans):
         )
         for frames in LAYOUT.frame_slots
     ]
-    assert found.tolist() == [distance == min(away) for distance in away]
-    assert found.any()
+    assert result.tolist() == [distance == min(away) for distance in away]
+    assert result.any()
