@@ -38,6 +38,7 @@ SOME_FAILED = 3
 @click.option("--shard", metavar="I/N", help="Process part I of N, next to other machines.")
 @click.option("--limit", type=click.IntRange(1), help="Process only the first items.")
 @click.option("--keep", metavar="A,B,...", help="Files: maps, mp4, vtt, html.  [default: all]")
+@click.option("--verify", is_flag=True, help="Compare the hashes of finished runs, not the sizes.")
 @click.option("--dry-run", is_flag=True, help="Open the clips and estimate time and disk space.")
 @click.option("--max-pixels", type=click.IntRange(1), help="Largest frame.  [default: 2^26]")
 @click.option("--max-source-frames", type=click.IntRange(1), help="Most frames.  [default: 10^7]")
@@ -176,6 +177,7 @@ def _batch_options(options: dict[str, Any]) -> BatchOptions:
         shard=_shard(options.pop("shard")),
         limits=ReadLimits(**{name: value for name, value in limits.items() if value is not None}),
         policy=SourcePolicy(frozenset(options.pop("allow_protocol")), options.pop("root")),
+        verify=options.pop("verify"),
         **kept,
     )
 

@@ -33,6 +33,11 @@ _OPTIONS = (
         default=None,
         help="With --window: skip windows without motion, or explain all.  [default: gate]",
     ),
+    click.option(
+        "--verify",
+        is_flag=True,
+        help="With --window: compare the hashes of finished windows, not the sizes.",
+    ),
 )
 
 
@@ -43,21 +48,21 @@ def long_options(command: Command) -> Command:
     return command
 
 
-def take_long_options(options: dict[str, Any], *, report: bool) -> Any | None:
+def take_long_options(options: dict[str, Any], *, report: bool) -> tuple[Any, bool] | None:
     """Remove the options of long videos from `options` and return them.
 
     Returns:
-        `LongOptions`, or None if the video is explained as one clip.
+        `LongOptions` and `--verify`, or None if the video is explained as one clip.
 
     Raises:
         ConfigError: an option needs another one, or is not a time.
     """
-    window, stride, scenes, gate = (
-        options.pop(name) for name in ("window", "stride", "scenes", "gate")
+    window, stride, scenes, gate, verify = (
+        options.pop(name) for name in ("window", "stride", "scenes", "gate", "verify")
     )
     if window is None and not scenes:
-        if stride is not None or gate is not None:
-            name = "--stride" if stride is not None else "--gate"
+        needing = {"--stride": stride, "--gate": gate, "--verify": verify or None}
+        for name in (name for name, value in needing.items() if value is not None):
             raise ConfigError(f"{name} needs --window", hint="add --window 30s")
         return None
     from tam_video.long import LongOptions
@@ -69,7 +74,7 @@ def take_long_options(options: dict[str, Any], *, report: bool) -> Any | None:
         None if stride is None else duration_seconds(stride),
         by_scene=scenes,
     )
-    return LongOptions(windows, None if gate is False else GateOptions(), report=report)
+    return LongOptions(windows, None if gate is False else GateOptions(), report=report), verify
 
 
 def explain_long_to_folder(
@@ -78,7 +83,7 @@ def explain_long_to_folder(
     output: Path | None,
     turns: Sequence[Message],
     config: RunConfig,
-    options: Any,
+    options: tuple[Any, bool],
     *,
     force: bool,
 ) -> None:
@@ -93,15 +98,17 @@ def explain_long_to_folder(
         raise ConfigError(
             f"--window takes one video, not {len(paths)} files", hint="use tam-video batch"
         )
-    folder = output or default_long_dir(paths[0], config, turns, options)
+    long_options, verify = options
+    folder = output or default_long_dir(paths[0], config, turns, long_options)
     with console.progress() as progress:
         result = explain_long(
             paths[0],
             folder,
             conversation=turns,
             config=config,
-            options=options,
+            options=long_options,
             force=force,
+            verify=verify,
             progress=progress,
         )
     console.warn(result.warnings)

@@ -150,6 +150,25 @@ def test_an_item_that_kills_every_worker_fails_and_the_rest_is_done():
     assert len(found) == 12
 
 
+def test_an_item_may_kill_three_workers_and_fails_with_the_fourth():
+    def act_until(num_deaths):
+        deaths = []
+
+        def act(toy, number, job):
+            if job.number == 5 and len(deaths) < num_deaths:
+                deaths.append(number)
+                return [Began("read", 5), Died("gone")]
+            return work(toy, number, job)
+
+        return act
+
+    for num_deaths, fails in ((3, False), (4, True)):
+        toy = Toy(act_until(num_deaths))
+        (outcome,) = [o for o in outcomes(toy, [a_job(n) for n in range(8)]) if o.key == "k5"]
+        assert (outcome.error is not None) == fails
+        assert sum(job.number == 5 for _, job in toy.sent) == 4
+
+
 def test_only_the_question_at_work_is_suspected():
     def act(toy, number, job):
         keys = {q.key for q in job.questions}

@@ -99,6 +99,18 @@ def test_shards_have_a_file_each_and_read_all(storage):
         assert (book.outcome(DONE.key), book.outcome(FAILED.key)) == (DONE, FAILED)
 
 
+@pytest.mark.parametrize("own_is_done", [True, False])
+def test_the_own_line_of_a_key_counts_over_those_of_other_shards(storage, own_is_done):
+    failed = Outcome(DONE.key, error=FAILED.error)
+    own, other = (DONE, failed) if own_is_done else (failed, DONE)
+    open_ledger(storage, "ledger.1-of-2").append([own], ids=["a"])
+    open_ledger(storage, "ledger.2-of-2").append([other], ids=["a"])
+    assert open_ledger(storage, "ledger.1-of-2").outcome(DONE.key) == own
+    assert open_ledger(storage, "ledger.2-of-2").outcome(DONE.key) == other
+    open_ledger(storage, "ledger.1-of-2").lose(DONE.key)
+    assert open_ledger(storage, "ledger.1-of-2").status(DONE.key) is None
+
+
 def test_the_torn_line_of_another_shard_is_left_alone(storage):
     path = storage.folder / "ledger.2-of-2.jsonl"
     path.write_bytes(b'{"key": "00')
