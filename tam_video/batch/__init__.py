@@ -1,4 +1,4 @@
-"""Many clips: exact resume, faults told one by one, on one machine or a Ray cluster.
+"""Explain many clips, resumably, on one machine or a Ray cluster.
 
 ```python
 from tam_video import batch

@@ -1,4 +1,4 @@
-"""Finding clips in a folder, by a glob, or in a store."""
+"""Find clips in a folder, by a glob, or in an object store."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def find_clips(
         return
     path = Path(text.removeprefix("file://"))
     if path.is_dir():
-        found, base = sorted(path.rglob("*")), path
+        paths, base = sorted(path.rglob("*")), path
     elif WILD & set(text) and not path.exists():
         fixed = path.parts[: _first_wild(path)]
         base = Path(*fixed)
-        found = sorted(base.glob(str(Path(*path.parts[len(fixed) :]))))
+        paths = sorted(base.glob(str(Path(*path.parts[len(fixed) :]))))
     elif path.is_file():
-        found, base = [path], path.parent
+        paths, base = [path], path.parent
     else:
         raise ConfigError(f"{text} does not exist", hint="check the path")
-    home = base.resolve()
-    for each in found:
+    root = base.resolve()
+    for each in paths:
         hidden = any(part.startswith(".") for part in each.relative_to(base).parts)
-        # A link may not lead out of the folder that was named.
-        if hidden or not each.is_file() or not each.resolve().is_relative_to(home):
+        # A symbolic link must not lead out of the given folder.
+        if hidden or not each.is_file() or not each.resolve().is_relative_to(root):
             continue
         if each == path or is_clip(each):
             yield each.relative_to(base).as_posix(), str(each)
@@ -67,12 +67,12 @@ def _first_wild(path: Path) -> int:
 
 
 def _remote_clips(text: str) -> Iterator[tuple[str, str]]:
-    system, place = file_system(text)
+    system, prefix = file_system(text)
     with store_errors(text):
-        found = system.glob(place) if WILD & set(place) else system.find(place)
+        paths = system.glob(prefix) if WILD & set(prefix) else system.find(prefix)
     scheme = protocol(text)
-    base = place.rstrip("/")
-    for path in sorted(found):
+    base = prefix.rstrip("/")
+    for path in sorted(paths):
         if PurePosixPath(path).suffix.lower() in SUFFIXES:
             name = path.removeprefix(f"{base}/") if path.startswith(f"{base}/") else path
             yield name, f"{scheme}://{path}"

@@ -1,8 +1,8 @@
-"""Which worker gets which job, and what happens when one is slow, stuck or lost.
+"""Distribute jobs to workers, and handle slow, stuck and dead workers.
 
-The same for every engine. Promises: each item gets one outcome. The items of a lost worker are run
-again. Those that it was at work on might have killed it: they run again alone, and after a few more
-deaths they count as failed, so that no item can keep a batch from its end.
+The same for every engine. Each item gets one outcome. The items of a dead worker are run again.
+Those that were active might have killed it: each is run again alone, and fails after a few more
+deaths, so that no item can prevent the end of a batch.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from tam_video.errors import ItemTimeoutError, ModelError, TamVideoError, Worker
 
 logger = logging.getLogger(__name__)
 
-_AHEAD = 2  # jobs that a worker holds beside the one that its model is busy with
-_DEATHS_ALONE = 3  # a worker may be killed by something else once or twice
-_STILLBORN = 5  # workers in a row that die before they are ready
+_AHEAD = 2  # jobs that a worker has queued, besides the one in its model
+_DEATHS_ALONE = 3  # a worker may also be killed for another reason, once or twice
+_STARTS = 5  # successive workers that may die before they are ready
 _LONGEST_WAIT_SECONDS = 0.5
 
 
 @dataclass(slots=True)
 class _Slot:
-    """What is known of a worker.
+    """State of a worker.
 
     Attributes:
         is_ready: whether its model is loaded.
-        is_alone: whether it runs a suspect, and gets nothing else meanwhile.
-        jobs: what it has not finished, by number; the questions that are left.
-        active: stage -> its job, its item (None: all of the job), and when it began.
-        spent: (job, item; None: all of the job) -> seconds that its stages took so far.
+        is_alone: whether it runs a suspect, and gets no other job meanwhile.
+        jobs: its unfinished jobs by number, with their unfinished items.
+        active: phase -> its job, its item (None for the whole job), and its start.
+        spent: (job, item; None for the whole job) -> seconds of its ended phases.
     """
 
     is_ready: bool = False
@@ -60,7 +60,7 @@ class _Slot:
 
 
 class Dispatcher:
-    """Runs jobs on an engine."""
+    """Run jobs on an engine."""
 
     def __init__(
         self,
@@ -71,14 +71,14 @@ class Dispatcher:
         timeout_seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin.
+        """Start without workers.
 
         Args:
-            engine: where the workers are.
-            jobs: what is to do; None says that nothing is known yet, ask again.
-            workers: how many at most.
-            timeout_seconds: longest time that an item's own stages may take; None for any.
-            clock: seconds that only go forward, whatever happens to the time of day.
+            engine: runs the workers.
+            jobs: the jobs; None where no further job is known yet.
+            workers: maximum number of workers.
+            timeout_seconds: time limit for the phases of an item; None for none.
+            clock: a monotonic clock in seconds.
         """
         self._engine, self._jobs, self._clock = engine, jobs, clock
         self._workers, self._timeout = workers, timeout_seconds
@@ -86,33 +86,33 @@ class Dispatcher:
         self._waiting: deque[Job] = deque()
         self._suspects: deque[Job] = deque()
         self._deaths: Counter[str] = Counter()
-        self._num_started = self._num_stillborn = 0
+        self._num_started = self._num_failed_starts = 0
         self._is_exhausted = False
-        self._settled: list[Outcome] = []
+        self._ended: list[Outcome] = []
         self._broken: TamVideoError | None = None
 
     def outcomes(self) -> Iterator[list[Outcome]]:
-        """Yield what has ended, in any order; empty lists while there is nothing to tell.
+        """Yield the outcomes, in any order; empty lists while there are none.
 
         Raises:
-            TamVideoError: workers can't be made, or nothing can be written. What was yielded holds.
+            TamVideoError: no worker starts, or nothing can be written; yielded outcomes are valid.
         """
         while True:
-            is_patient = self._pull()
-            self._share_out()
+            can_wait = self._pull()
+            self._assign()
             if not self._slots and not self._waiting and not self._suspects and self._is_exhausted:
                 return
-            for number, event in self._engine.events(self._patience() if is_patient else 0.0):
+            for number, event in self._engine.events(self._wait_seconds() if can_wait else 0.0):
                 if number in self._slots:
                     self.on_event(number, event)
             self._enforce_timeouts()
-            settled, self._settled = self._settled, []
-            yield settled
+            ended, self._ended = self._ended, []
+            yield ended
             if self._broken is not None:
                 raise self._broken
 
     def _pull(self) -> bool:
-        """Take jobs, as many as could be given out; whether there is nothing to hurry for."""
+        """Read as many jobs as can be assigned; False if the next one must be requested soon."""
         while not self._is_exhausted and len(self._waiting) <= self._workers:
             try:
                 job = next(self._jobs)
@@ -124,32 +124,33 @@ class Dispatcher:
             self._waiting.append(job)
         return True
 
-    def _share_out(self) -> None:
+    def _assign(self) -> None:
+        """Assign jobs, and start and stop workers as needed."""
         for number, slot in self._slots.items():
             if not slot.is_ready or slot.is_alone:
                 continue
             if self._suspects:
                 if not slot.jobs:
                     slot.is_alone = True
-                    self._give(number, self._suspects.popleft())
+                    self._send(number, self._suspects.popleft())
                 continue
             while self._waiting and len(slot.jobs) <= _AHEAD and self._is_fair(slot):
-                self._give(number, self._waiting.popleft())
+                self._send(number, self._waiting.popleft())
         num_starting = sum(not slot.is_ready for slot in self._slots.values())
         num_idle = sum(slot.is_ready and not slot.jobs for slot in self._slots.values())
-        to_do = len(self._waiting) + len(self._suspects)
-        while len(self._slots) < self._workers and to_do > num_starting + num_idle:
+        num_waiting = len(self._waiting) + len(self._suspects)
+        while len(self._slots) < self._workers and num_waiting > num_starting + num_idle:
             self._start()
             num_starting += 1
-        if self._is_exhausted and not to_do:
+        if self._is_exhausted and not num_waiting:
             for number in [n for n, slot in self._slots.items() if not slot.jobs]:
                 self._stop(number)
 
     def _is_fair(self, slot: _Slot) -> bool:
-        """Whether no other worker has less to do than this one."""
+        """Whether no other worker has fewer jobs."""
         return all(len(slot.jobs) <= len(o.jobs) for o in self._slots.values() if o.is_ready)
 
-    def _give(self, number: int, job: Job) -> None:
+    def _send(self, number: int, job: Job) -> None:
         self._slots[number].jobs[job.number] = job
         self._engine.send(number, job)
 
@@ -167,7 +168,7 @@ class Dispatcher:
         slot = self._slots[number]
         match event:
             case Ready():
-                slot.is_ready, self._num_stillborn = True, 0
+                slot.is_ready, self._num_failed_starts = True, 0
             case Began(stage, job, key):
                 slot.active[stage] = (job, key, self._clock())
             case Ended(stage, job, key):
@@ -185,31 +186,31 @@ class Dispatcher:
         job = slot.jobs.get(number)
         if job is None:
             return
-        self._settled.append(outcome)
+        self._ended.append(outcome)
         self._deaths.pop(outcome.key, None)
         slot.spent.pop((number, outcome.key), None)
-        left = tuple(question for question in job.questions if question.key != outcome.key)
-        if left:
-            slot.jobs[number] = replace(job, questions=left)
+        unfinished = tuple(question for question in job.questions if question.key != outcome.key)
+        if unfinished:
+            slot.jobs[number] = replace(job, questions=unfinished)
             return
         del slot.jobs[number]
         slot.spent.pop((number, None), None)
         slot.is_alone = False
 
     def on_worker_died(self, number: int, reason: str) -> None:
-        """Run the items of a dead worker again; those that it was at work on alone."""
+        """Run the items of a dead worker again, the active ones alone."""
         slot = self._stop(number)
         if not slot.is_ready:
-            self._num_stillborn += 1
-            if self._num_stillborn >= max(_STILLBORN, self._workers):
+            self._num_failed_starts += 1
+            if self._num_failed_starts >= max(_STARTS, self._workers):
                 self._broken = ModelError(
                     f"workers can't start: {reason}",
-                    hint="most often for lack of memory: fewer --workers, or a smaller model",
+                    hint="most often out of memory: use fewer --workers or a smaller model",
                 )
         logger.warning("%s; its items are run again", reason)
         active = {(job, key) for job, key, _ in slot.active.values()}
         for job in slot.jobs.values():
-            # Last words may be lost: where nothing is known, all that it had is suspect.
+            # The last events may be lost: without active items, all of its items are suspects.
             suspected = [
                 question
                 for question in job.questions
@@ -220,23 +221,24 @@ class Dispatcher:
             for question in suspected:
                 self._deaths[question.key] += 1
                 if slot.is_alone and self._deaths[question.key] > _DEATHS_ALONE:
-                    self._give_up(question.key, reason)
+                    self._fail(question.key, reason)
                 else:
-                    again = replace(question, may_exist=True)
-                    self._suspects.append(replace(job, questions=(again,)))
-            self._again(job, {question.key for question in suspected})
+                    retry = replace(question, may_exist=True)
+                    self._suspects.append(replace(job, questions=(retry,)))
+            self._retry(job, {question.key for question in suspected})
 
-    def _give_up(self, key: str, reason: str) -> None:
+    def _fail(self, key: str, reason: str) -> None:
         died = WorkerDiedError(
             f"{reason}, {self._deaths.pop(key)} times with this item",
-            hint="most often for lack of memory: fewer frames, fewer --workers",
+            hint="most often out of memory: use fewer frames or fewer --workers",
         )
-        self._settled.append(Outcome(key, error=item_error(died)))
+        self._ended.append(Outcome(key, error=item_error(died)))
 
-    def _again(self, job: Job, but: set[str]) -> None:
-        left = tuple(replace(q, may_exist=True) for q in job.questions if q.key not in but)
-        if left:
-            self._waiting.appendleft(replace(job, questions=left))
+    def _retry(self, job: Job, excluded: set[str]) -> None:
+        retried = (q for q in job.questions if q.key not in excluded)
+        questions = tuple(replace(question, may_exist=True) for question in retried)
+        if questions:
+            self._waiting.appendleft(replace(job, questions=questions))
 
     def _enforce_timeouts(self) -> None:
         if self._timeout is None:
@@ -256,30 +258,30 @@ class Dispatcher:
         error = item_error(
             ItemTimeoutError(
                 f"took longer than {self._timeout:g} seconds",
-                hint="raise --timeout, or look at the file: its decoder may hang",
+                hint="raise --timeout, or check the file: its decoder may hang",
             )
         )
         for job in slot.jobs.values():
-            guilty = {
+            late_keys = {
                 question.key
                 for question in job.questions
                 if {(job.number, None), (job.number, question.key)} & late
             }
-            self._settled += [Outcome(key, error=error) for key in sorted(guilty)]
-            self._again(job, guilty)
+            self._ended += [Outcome(key, error=error) for key in sorted(late_keys)]
+            self._retry(job, late_keys)
 
     def _seconds(self, slot: _Slot, job: int, key: str | None, now: float) -> float:
         shared = slot.spent.get((job, None), 0.0) if key is not None else 0.0
         return shared + slot.spent.get((job, key), 0.0) + now
 
-    def _patience(self) -> float:
-        """Seconds to wait for events: not beyond the next moment at which an item is late."""
+    def _wait_seconds(self) -> float:
+        """Return how long to wait for events: at most until the next item exceeds its limit."""
         if self._timeout is None:
             return _LONGEST_WAIT_SECONDS
         now = self._clock()
-        left = [
+        remaining = [
             self._timeout - self._seconds(slot, job, key, now - began)
             for slot in self._slots.values()
             for job, key, began in slot.active.values()
         ]
-        return max(0.01, min([*left, _LONGEST_WAIT_SECONDS]))
+        return max(0.01, min([*remaining, _LONGEST_WAIT_SECONDS]))

@@ -1,4 +1,4 @@
-"""What a batch would do and cost, without a model: `--dry-run`."""
+"""Estimate the time and disk space of a batch without a model: `--dry-run`."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _SAMPLED_RUNS = 100
 
 @dataclass(slots=True)
 class Estimate:
-    """What was found.
+    """Estimate of a batch.
 
     Attributes:
-        num_items: all items.
-        num_done: those that an earlier run has done.
-        num_failed: those that failed in an earlier run, and stay so without `retry_failed`.
-        num_to_run: those that would be run.
-        num_clips: different clips of these.
-        clip_seconds: length of the clips that are files, each counted once.
-        problems: id -> why an item would fail, as far as can be told without a model.
-        seconds: one worker's time for what is to run, from finished runs in the same place; None
-            where there are none.
-        bytes: what the run folders will take, from finished runs; None where there are none.
+        num_items: number of items.
+        num_done: items that an earlier run finished.
+        num_failed: items that failed in an earlier run and are not retried.
+        num_to_run: items that would be run.
+        num_clips: number of distinct clips of these.
+        clip_seconds: total length of the clips that are local files, each counted once.
+        problems: id -> reason why an item would fail, where this is known without a model.
+        seconds: time of one worker for the items to run, from finished runs in the same output;
+            None without any.
+        bytes: size of the run folders, from finished runs; None without any.
     """
 
     num_items: int = 0
@@ -57,17 +57,17 @@ def estimate(
     config: RunConfig | None = None,
     options: BatchOptions | None = None,
 ) -> Estimate:
-    """Open every clip that would be run, and tell what the batch would cost. Writes nothing.
+    """Open every clip that would be run, and estimate the batch. Writes nothing.
 
     Args:
-        items: as `run` takes them; so with the others.
-        out: where the batch would write.
-        question: what is asked where an item asks nothing.
+        items: see `run`.
+        out: output of the batch.
+        question: question for items without one.
         config: settings of all items.
         options: how the batch would be run.
 
     Raises:
-        TamVideoError: as `run`, before the first item.
+        TamVideoError: see `run`.
     """
     options, config = options or BatchOptions(), config or RunConfig()
     check_names(config, options)
@@ -81,55 +81,55 @@ def estimate(
         )
         ledger = ResultLog(storage.other_logs(f"{LEDGER}.none"))
         ledger.load()
-        found, clips = Estimate(), set[str]()
-        asked = resolve_items(items, question, options)
-        for keyed in keyed_items(asked, recorded or identity):
+        total, clips = Estimate(), set[str]()
+        resolved = resolve_items(items, question, options)
+        for keyed in keyed_items(resolved, recorded or identity):
             if keyed is not None:
-                _count(found, keyed, ledger, clips, options)
-        found.num_clips = len(clips)
+                _count(total, keyed, ledger, clips, options)
+        total.num_clips = len(clips)
         if isinstance(storage, FolderStorage):
-            _from_finished(found, storage.folder / RUNS)
-        return found
+            _extrapolate(total, storage.folder / RUNS)
+        return total
     finally:
         storage.release()
 
 
 def _count(
-    found: Estimate, keyed: KeyedItem, ledger: ResultLog, clips: set[str], options: BatchOptions
+    total: Estimate, keyed: KeyedItem, ledger: ResultLog, clips: set[str], options: BatchOptions
 ) -> None:
-    found.num_items += 1
+    total.num_items += 1
     status = ledger.status(keyed.key)
     if status == "done":
-        found.num_done += 1
+        total.num_done += 1
         return
     if status == "failed" and not options.retry_failed:
-        found.num_failed += 1
+        total.num_failed += 1
         return
-    found.num_to_run += 1
+    total.num_to_run += 1
     error = keyed.error
     for video in keyed.item.videos:
         if error is None and video not in clips and not is_remote(video):
             try:
                 with open_video(video, reader="pyav", limits=options.limits) as reader:
-                    found.clip_seconds += reader.info.duration_seconds
+                    total.clip_seconds += reader.info.duration_seconds
             except TamVideoError as exc:
                 error = item_error(exc)
         clips.add(video)
     if error is not None:
-        found.problems[keyed.item.id] = error.message
+        total.problems[keyed.item.id] = error.message
 
 
-def _from_finished(found: Estimate, runs: Path) -> None:
-    """Time and space of the runs that are there, for those that are not."""
+def _extrapolate(total: Estimate, runs: Path) -> None:
+    """Set time and size from the finished runs."""
     folders = sorted(runs.glob("*"))[:_SAMPLED_RUNS] if runs.is_dir() else []
     times, sizes = [], []
     for folder in folders:
         try:
-            told = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
-            times.append(sum(told["timings_seconds"].values()))
+            document = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
+            times.append(sum(document["timings_seconds"].values()))
             sizes.append(sum(path.stat().st_size for path in folder.iterdir()))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     if times:
-        found.seconds = fmean(times) * found.num_to_run
-        found.bytes = round(fmean(sizes) * found.num_to_run)
+        total.seconds = fmean(times) * total.num_to_run
+        total.bytes = round(fmean(sizes) * total.num_to_run)

@@ -1,7 +1,7 @@
-"""What a batch is about: items from a manifest, a folder, a glob, or Python values.
+"""Items of a batch: from a manifest, a folder, a glob, or Python values.
 
-A row that makes no sense is an item that fails, with the row's number; the rest is run. A row's
-`id` and its further columns are carried through and never used as a path.
+An invalid row is an item that fails, with the number of the row; the others are run. The `id` and
+the further columns of a row are copied to the results and never used as a path.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from tam_video.settings.parse import seconds
 from tam_video.types import Message
 
 MANIFESTS = frozenset({"jsonl", "ndjson", "csv", "parquet"})
-_ASKED = ("question", "questions", "conversation")
-_OWN = frozenset({"id", "video", "videos", *_ASKED, "answer", "start", "end"})
+_CONVERSATIONS = ("question", "questions", "conversation")
+_OWN = frozenset({"id", "video", "videos", *_CONVERSATIONS, "answer", "start", "end"})
 
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """One question, or one conversation, on one clip or several.
+    """A question, or a conversation, about one or several clips.
 
     Attributes:
-        id: what a person calls it; unique in a batch.
+        id: name for users; unique in a batch.
         videos: paths or addresses.
-        turns: what is asked.
+        turns: the conversation.
         answer: explain this answer instead of generating one.
-        start_seconds: explain from here, counted from the first frame.
-        end_seconds: explain up to here.
+        start_seconds: start of the explained part, from the first frame.
+        end_seconds: end of the explained part.
         extra: further columns, passed to the worker and to the summary.
         identity: further values that the result of this item depends on; part of its key.
-        problem: why it can't be run, if it can't.
+        problem: why it cannot be run; None if it can.
     """
 
     id: str
@@ -55,15 +55,15 @@ class BatchItem:
 def read_items(
     source: str | Path, *, question: str | None = None, policy: SourcePolicy | None = None
 ) -> Iterator[BatchItem]:
-    """Items of a manifest (JSONL, CSV, parquet), a folder of clips, a glob, or of one clip.
+    """Yield the items of a manifest (JSONL, CSV, parquet), a folder, a glob, or one clip.
 
     Args:
         source: a path or an address.
-        question: what is asked where a row asks nothing.
-        policy: what rows may name; the store that `source` itself lies in is allowed.
+        question: question for rows without one.
+        policy: sources that rows may name; the store of `source` itself is allowed.
 
     Raises:
-        ConfigError: the source can't be read, or a folder or glob comes without a question.
+        ConfigError: the source cannot be read, or a folder or glob without a question.
     """
     text = str(source)
     allowed = policy or FILES_ONLY
@@ -76,11 +76,11 @@ def read_items(
         )
         return
     if question is None:
-        raise ConfigError(f"{text}: nothing is asked", hint='pass -q "What happens?"')
+        raise ConfigError(f"{text}: no question", hint='pass -q "What happens?"')
     names = list(find_clips(text))
     if not names:
         raise ConfigError(
-            f"{text} holds no videos or pictures", hint="give a manifest, a folder or a glob"
+            f"{text} contains no videos or pictures", hint="give a manifest, a folder or a glob"
         )
     rows = [{"id": name, "video": path} for name, path in names]
     yield from items_of_rows(rows, question=question, policy=allowed)
@@ -93,15 +93,15 @@ def items_of_rows(
     policy: SourcePolicy | None = None,
     base: str | None = None,
 ) -> Iterator[BatchItem]:
-    """Items of plain rows, as a manifest holds them.
+    """Yield the items of plain rows, as in a manifest.
 
     Args:
         rows: mappings with `video` (a path, or a list of them) and `question`, `questions` or
             `conversation`; optional `id`, `answer`, `start`, `end`, and further columns. A
-            `ConfigError` stands for a row that can't be read.
-        question: what is asked where a row asks nothing.
-        policy: what rows may name.
-        base: folder or address that paths count from; None for the working directory.
+            `ConfigError` stands for an unreadable row.
+        question: question for rows without one.
+        policy: sources that rows may name.
+        base: folder or address that paths are relative to; None for the working directory.
     """
     allowed = policy or FILES_ONLY
     for number, row in enumerate(rows, start=1):
@@ -112,9 +112,9 @@ def items_of_rows(
             name = _text(row, "id") or name
             yield from _items_of_row(row, name, question=question, policy=allowed, base=base)
         except (ConfigError, VideoOpenError) as exc:
-            told = type(exc)(f"row {number}: {exc.message}", hint=exc.hint)
+            problem = type(exc)(f"row {number}: {exc.message}", hint=exc.hint)
             extra = {} if isinstance(row, ConfigError) else _extra(row)
-            yield BatchItem(name, extra=extra, problem=told)
+            yield BatchItem(name, extra=extra, problem=problem)
 
 
 def _items_of_row(
@@ -125,29 +125,33 @@ def _items_of_row(
     policy: SourcePolicy,
     base: str | None,
 ) -> list[BatchItem]:
-    """One item for each of a row's questions."""
-    asked, shown = _asked(row, question)
+    """Return an item for each question of a row."""
+    conversations, shown = _conversations(row, question)
     named = [text for key in ("video", "videos") for text in _texts(row, key)]
     if named and shown:
-        raise ConfigError("the conversation names its videos, and `video` is given as well")
+        raise ConfigError("the conversation names its videos, and `video` is given too")
     if not (named or shown):
         raise ConfigError("no video is named", hint='a column "video" with a path')
     videos = tuple(policy.checked(_joined(base, text)) for text in named or shown)
     start, end = _time(row, "start"), _time(row, "end")
     if (end if end is not None else float("inf")) <= (start or 0):
         raise ConfigError("the end must lie after the start")
-    names = [name] if len(asked) == 1 else [f"{name}#{n}" for n in range(1, len(asked) + 1)]
+    names = (
+        [name]
+        if len(conversations) == 1
+        else [f"{name}#{n + 1}" for n in range(len(conversations))]
+    )
     return [
         BatchItem(each, videos, turns, _text(row, "answer"), start, end, _extra(row))
-        for each, turns in zip(names, asked, strict=True)
+        for each, turns in zip(names, conversations, strict=True)
     ]
 
 
-def _asked(
+def _conversations(
     row: Mapping[str, Any], question: str | None
 ) -> tuple[list[tuple[Message, ...]], tuple[str, ...]]:
-    """The conversations of a row, and the videos that a written one names."""
-    given = [key for key in _ASKED if _is_given(row.get(key))]
+    """Return the conversations of a row, and the videos named in a written one."""
+    given = [key for key in _CONVERSATIONS if _is_given(row.get(key))]
     if len(given) > 1:
         raise ConfigError(f"{' and '.join(given)} are given: choose one")
     if given == ["conversation"]:
@@ -158,12 +162,12 @@ def _asked(
         return [turns], shown
     texts = _texts(row, given[0]) if given else [question] if question else []
     if not texts:
-        raise ConfigError("nothing is asked", hint='a column "question", or -q TEXT')
+        raise ConfigError("no question", hint='a column "question", or -q TEXT')
     return [check_conversation([Message("user", text)]) for text in texts], ()
 
 
 def _texts(row: Mapping[str, Any], key: str) -> list[str]:
-    """A cell that holds a text or a list of texts; a list may be written as JSON."""
+    """Return the texts of a cell: one, or a list, which may be written as JSON."""
     value = row.get(key)
     if not _is_given(value):
         return []
@@ -175,7 +179,7 @@ def _texts(row: Mapping[str, Any], key: str) -> list[str]:
     if not isinstance(value, list | tuple) or not value:
         raise ConfigError(f"{key} is neither a text nor a list of texts")
     if not all(isinstance(part, str | Path) and str(part).strip() for part in value):
-        raise ConfigError(f"{key} holds something else than texts")
+        raise ConfigError(f"{key} contains values that are not texts")
     return [str(part) for part in value]
 
 
@@ -184,7 +188,7 @@ def _text(row: Mapping[str, Any], key: str) -> str | None:
     if not _is_given(value):
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ConfigError(f"{key} is no text")
+        raise ConfigError(f"{key} is not a text")
     return str(value)
 
 
@@ -192,21 +196,21 @@ def _time(row: Mapping[str, Any], key: str) -> float | None:
     value = _text(row, key)
     if value is None:
         return None
-    found = seconds(value)
-    if not 0 <= found < float("inf"):
-        raise ConfigError(f"{key} is {value}: no time of a clip")
-    return found
+    time = seconds(value)
+    if not 0 <= time < float("inf"):
+        raise ConfigError(f"{key} is {value}: not a time of a clip")
+    return time
 
 
 def _json(text: str, key: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise ConfigError(f"{key} is no readable JSON") from exc
+        raise ConfigError(f"{key} is not valid JSON") from exc
 
 
 def _is_given(value: Any) -> bool:
-    return value is not None and value != "" and value == value  # NaN stands for an empty cell
+    return value is not None and value != "" and value == value  # NaN is an empty cell
 
 
 def _extra(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,7 +218,7 @@ def _extra(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _joined(base: str | None, text: str) -> str:
-    """A path that counts from the manifest's place; addresses and absolute paths as they are."""
+    """Join a relative path to the folder of the manifest."""
     if base is None or protocol(text) is not None or text.startswith("/"):
         return text
     return f"{base}/{text}"

@@ -1,4 +1,4 @@
-"""What goes between the process that runs a batch and its workers: plain values."""
+"""Messages between the process of a batch and its workers: plain values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tam_video.types import Message
 
 JobPhase: TypeAlias = Literal["read", "answer", "write"]
 
-# Where these stop an item, they would stop the next one too.
+# Errors that would also fail every following item.
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NOT_WRITABLE = frozenset(
     {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENOTDIR}
@@ -22,14 +22,14 @@ _NOT_WRITABLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ItemRequest:
-    """One item of a batch, as a worker sees it.
+    """One item of a batch, as a worker receives it.
 
     Attributes:
-        key: the item's name by content.
-        run: the name of its run folder.
-        turns: what is asked; the turns show every input.
+        key: hash of its content.
+        run: name of its run folder.
+        turns: the conversation; the turns show every input.
         answer: explain this answer instead of generating one.
-        may_exist: whether its run folder may be there already: an earlier worker died with it.
+        may_exist: whether its run folder may exist: an earlier worker died while writing it.
         extra: `BatchItem.extra`.
     """
 
@@ -43,14 +43,14 @@ class ItemRequest:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Questions on the same clip, which is decoded once for all of them.
+    """Items about the same part of a clip, which is decoded once for all of them.
 
     Attributes:
-        number: counts the jobs of a batch.
-        videos: where the inputs are.
-        questions: what is asked about them.
-        start_seconds: explain from here, counted from the first frame.
-        end_seconds: explain up to here.
+        number: number of the job in the batch.
+        videos: paths or addresses of the inputs.
+        questions: the items.
+        start_seconds: start of the explained part, from the first frame.
+        end_seconds: end of the explained part.
     """
 
     number: int
@@ -62,11 +62,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ItemError:
-    """Why an item failed, as a ledger tells it.
+    """Why an item failed, as recorded in the log.
 
     Attributes:
-        type: name of the error's class.
-        message: what is wrong.
+        type: class name of the error.
+        message: its message.
         hint: what to do next; may be empty.
     """
 
@@ -77,15 +77,15 @@ class ItemError:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an item ended.
+    """Result of an item.
 
     Attributes:
-        key: the item's name by content.
+        key: hash of its content.
         error: why it failed; None if it is done.
-        run: the name of its run folder; empty if it failed.
-        answer: what the model said.
+        run: name of its run folder; empty if it failed.
+        answer: answer of the model.
         maps: SHA-256 of its `maps.npz`; None if that is not kept.
-        num_warnings: fallbacks that its explanation tells of.
+        num_warnings: number of warnings in its explanation.
         seconds: stage -> seconds; not stored.
         details: further values for the caller; not stored.
     """
@@ -107,7 +107,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A worker began a stage of a job; `key` names the item, None where all of the job wait."""
+    """A worker started a phase of a job; `key` names the item, None stands for the whole job."""
 
     stage: JobPhase
     job: int
@@ -116,7 +116,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A worker ended the stage that it had begun."""
+    """A worker ended a phase that it had started."""
 
     stage: JobPhase
     job: int
@@ -133,14 +133,14 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A worker can't go on, and no other could: no model, or nowhere to write."""
+    """A worker cannot continue, nor could another: no model, or an output that is not writable."""
 
     error: ItemError
 
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """A worker is gone; `reason` says how."""
+    """A worker died; `reason` is its signal or exit code."""
 
     reason: str
 
@@ -149,7 +149,7 @@ WorkerEvent: TypeAlias = Ready | Began | Ended | Finished | Broken | Died
 
 
 def item_error(exc: BaseException) -> ItemError:
-    """What a ledger keeps of an exception."""
+    """Return an exception as recorded in the log."""
     if isinstance(exc, TamVideoError):
         return ItemError(type(exc).__name__, exc.message, exc.hint)
     if isinstance(exc, MemoryError):
@@ -161,7 +161,7 @@ def item_error(exc: BaseException) -> ItemError:
 
 
 def as_exception(error: ItemError) -> TamVideoError:
-    """The exception that an `ItemError` was made from, or the next best of ours."""
+    """Return the exception of an `ItemError`; a `ModelError` for classes of other packages."""
     kind = getattr(errors, error.type, None)
     if kind is errors.UnknownNameError:
         kind = errors.ConfigError
@@ -171,13 +171,13 @@ def as_exception(error: ItemError) -> TamVideoError:
 
 
 def is_broken_output(exc: BaseException) -> bool:
-    """Whether an error says that the batch can't write at all: a full disk, no permission."""
+    """Whether an error means that nothing can be written: a full disk, no permission."""
     codes = _DISK_FULL | (_NOT_WRITABLE if isinstance(exc, OutputError) else frozenset())
     return any(isinstance(cause, OSError) and cause.errno in codes for cause in _causes(exc))
 
 
 def is_out_of_memory(exc: BaseException) -> bool:
-    """Whether an error comes from a failed allocation, of the host or of a GPU."""
+    """Whether an error was caused by a failed allocation, on the host or on a GPU."""
     for cause in _causes(exc):
         names = {kind.__name__ for kind in type(cause).__mro__}
         if names & {"MemoryError", "OutOfMemoryError"} or "can't allocate memory" in str(cause):
@@ -193,13 +193,16 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """The part of an outcome that is the same in every run of the item."""
-    told: dict[str, Any] = {"key": outcome.key, "status": "failed" if outcome.error else "done"}
+    """Return the part of an outcome that is the same in every run of the item."""
+    record: dict[str, Any] = {"key": outcome.key, "status": "failed" if outcome.error else "done"}
     if outcome.error is not None:
         error = outcome.error
-        return {**told, "error": {"type": error.type, "message": error.message, "hint": error.hint}}
+        return {
+            **record,
+            "error": {"type": error.type, "message": error.message, "hint": error.hint},
+        }
     return {
-        **told,
+        **record,
         "run": outcome.run,
         "answer": outcome.answer,
         "maps": outcome.maps,
@@ -207,23 +210,23 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def from_json(told: Mapping[str, Any]) -> Outcome:
-    """The outcome that `as_json` told.
+def from_json(record: Mapping[str, Any]) -> Outcome:
+    """Return the outcome of a record of `as_json`.
 
     Raises:
         KeyError: a field is missing.
-        TypeError: a field is of another kind.
+        TypeError: a field is of another type.
         ValueError: an unknown status.
     """
-    key, status = str(told["key"]), told["status"]
+    key, status = str(record["key"]), record["status"]
     if status == "failed":
-        return Outcome(key, error=ItemError(**told["error"]))
+        return Outcome(key, error=ItemError(**record["error"]))
     if status != "done":
         raise ValueError(f"unknown status {status!r}")
     return Outcome(
         key,
-        run=str(told["run"]),
-        answer=str(told["answer"]),
-        maps=told["maps"],
-        num_warnings=int(told["num_warnings"]),
+        run=str(record["run"]),
+        answer=str(record["answer"]),
+        maps=record["maps"],
+        num_warnings=int(record["num_warnings"]),
     )

@@ -1,4 +1,4 @@
-"""What an item is called by: its content."""
+"""Names of items by their content."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NAME_LENGTH = 60
 
 
 def batch_identity(config: RunConfig, keep: Collection[str]) -> dict[str, Any]:
-    """What every result of a batch depends on, as JSON values.
+    """Return what every result of a batch depends on, as JSON values.
 
     Raises:
-        ModelLoadError: the model's folder can't be read.
+        ModelLoadError: the folder of the model cannot be read.
     """
     return {
         "settings": config.model_dump(mode="json"),
@@ -29,14 +29,14 @@ def batch_identity(config: RunConfig, keep: Collection[str]) -> dict[str, Any]:
 
 
 def item_key(item: BatchItem, prints: Sequence[str], identity: Mapping[str, Any]) -> str:
-    """SHA-256 over the clips' bytes (size and ends), what is asked of which part, and the settings.
+    """Return a SHA-256 over the clips (size and ends), the conversation, the part, the settings.
 
     Args:
-        item: what is asked.
-        prints: `fingerprint` of each of its videos, or what stands for one that can't be read.
-        identity: as `batch_identity` gives it.
+        item: the item.
+        prints: `fingerprint` of each of its videos, or a text for an unreadable one.
+        identity: as returned by `batch_identity`, or as recorded in the folder.
     """
-    asked = {
+    content = {
         "videos": list(prints),
         "turns": [[turn.role, turn.text, list(turn.inputs)] for turn in item.turns],
         "answer": item.answer,
@@ -44,19 +44,19 @@ def item_key(item: BatchItem, prints: Sequence[str], identity: Mapping[str, Any]
         "end": item.end_seconds,
         "identity": {**identity, **item.identity},
     }
-    text = json.dumps(asked, sort_keys=True, ensure_ascii=True)
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def run_name(item: BatchItem, key: str) -> str:
-    """Name of an item's run folder: the first clip's stem made harmless, and part of the key."""
+    """Return the name of a run folder: plain stem of the first clip, and part of the key."""
     stem = PurePosixPath(item.videos[0]).stem if item.videos else ""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in stem)
     return f"{plain[:_NAME_LENGTH] or 'clip'}-{key[:16]}"
 
 
 def _commit(model: str, revision: str | None) -> str:
-    """The commit of a hub id that was downloaded before; else its revision as asked."""
+    """Return the commit of a downloaded hub id; else its revision."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(model, "config.json", revision=revision)

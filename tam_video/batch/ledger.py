@@ -1,8 +1,8 @@
-"""The ledger: one line for each item that has ended, written by one process, synced.
+"""The log of results: one synced line for each item that ended, written by one process.
 
-A line is the same in every run of an item: no times, no names of workers. The last line of a key
-counts. "done" is followed by another line only after "lost", which says that its run folder is
-gone; "failed" may be followed by another try.
+A line is the same in every run of an item: it has no times and no names of workers. The last line
+of a key counts. After "done", only "lost" may follow, for a missing or damaged run folder; after
+"failed", a retry.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ logger = logging.getLogger(__name__)
 Status: TypeAlias = Literal["done", "failed"]
 LEDGER = "ledger"
 _LOST = "lost"
-_ENTRY = struct.Struct("<?IQ")  # whether it is done, the number of the book, the first byte
+_ENTRY = struct.Struct("<?IQ")  # whether it is done, the number of the log, the byte offset
 
 
 @dataclass(slots=True)
 class ResultLog:
-    """What has ended; where each key's line is.
+    """The results, and where the line of each key is.
 
     Attributes:
         logs: the log that is appended to, and those of other processes.
@@ -43,22 +43,22 @@ class ResultLog:
         """Write the lines of items, and wait until they are stored.
 
         Args:
-            outcomes: how they ended.
-            ids: what a person calls them.
+            outcomes: their results.
+            ids: their names for users.
 
         Raises:
-            ExportError: they can't be written: none of them is.
+            ExportError: they cannot be written; then none of them is.
         """
-        told = [{"id": id_, **as_json(o)} for id_, o in zip(ids, outcomes, strict=True)]
-        lines = [json_line(line) for line in told]
+        records = [{"id": id_, **as_json(o)} for id_, o in zip(ids, outcomes, strict=True)]
+        lines = [json_line(line) for line in records]
         start = self.logs[0].append(lines)
         for line, outcome in zip(lines, outcomes, strict=True):
             self._put(outcome, 0, start)
             start += len(line) + 1
 
     def lose(self, key: str) -> None:
-        """Note that the result of a finished item is gone."""
-        self.logs[0].append([json.dumps({"key": key, "status": _LOST}).encode()])
+        """Record that the run folder of a finished item is missing or damaged."""
+        self.logs[0].append([json_line({"key": key, "status": _LOST})])
         self._entries.discard(key)
 
     @property
@@ -67,47 +67,47 @@ class ResultLog:
         return sum(log.num_damaged for log in self.logs)
 
     def status(self, key: str) -> Status | None:
-        """How an item ended, if it has."""
+        """Return how an item ended; None if it has not."""
         entry = self._entry(key)
         return entry[0] if entry else None
 
     def is_fresh(self, key: str) -> bool:
-        """Whether this process wrote an item's line."""
+        """Whether this process wrote the line of an item."""
         entry = self._entry(key)
         return entry is not None and entry[1] == 0 and entry[2] >= self._num_bytes_before
 
     def outcome(self, key: str) -> Outcome:
-        """How an item ended, from its line.
+        """Return the result of an item, from its line.
 
         Raises:
-            KeyError: it has not.
+            KeyError: it has not ended.
         """
         entry = self._entry(key)
         if entry is None:
             raise KeyError(key)
-        _, book, start = entry
-        return from_json(json.loads(self.logs[book].read(start)))
+        _, number, start = entry
+        return from_json(json.loads(self.logs[number].read(start)))
 
     def load(self) -> None:
-        """Read all lines."""
+        """Read all lines; those of the own log count over those of others."""
         for number, log in reversed(list(enumerate(self.logs))):  # the last line of a key counts
             for start, (key, outcome) in log.records(_parsed):
                 if outcome is None:
                     self._entries.discard(key)
                 else:
                     self._put(outcome, number, start)
-        own = self.logs[0].path
-        self._num_bytes_before = own.stat().st_size if own.exists() else 0
+        if self.logs and self.logs[0].path.exists():
+            self._num_bytes_before = self.logs[0].path.stat().st_size
 
-    def _put(self, outcome: Outcome, book: int, start: int) -> None:
-        self._entries.put(outcome.key, _ENTRY.pack(outcome.error is None, book, start))
+    def _put(self, outcome: Outcome, number: int, start: int) -> None:
+        self._entries.put(outcome.key, _ENTRY.pack(outcome.error is None, number, start))
 
     def _entry(self, key: str) -> tuple[Status, int, int] | None:
-        found = self._entries.get(key)
-        if found is None:
+        packed = self._entries.get(key)
+        if packed is None:
             return None
-        is_done, book, start = _ENTRY.unpack(found)
-        return "done" if is_done else "failed", book, start
+        is_done, number, start = _ENTRY.unpack(packed)
+        return "done" if is_done else "failed", number, start
 
 
 def _parsed(record: Any) -> tuple[str, Outcome | None]:
@@ -121,10 +121,10 @@ def _parsed(record: Any) -> tuple[str, Outcome | None]:
 
 
 def open_ledger(storage: Storage, label: str) -> ResultLog:
-    """Read what has ended, in this process's ledger and those beside it.
+    """Open the log of a label, and read it and the logs of other processes.
 
     Raises:
-        ExportError: a ledger can't be read or mended.
+        ExportError: a log cannot be read or repaired.
     """
     log = ResultLog([storage.log(label), *storage.other_logs(label)])
     log.load()
@@ -136,5 +136,5 @@ def open_ledger(storage: Storage, label: str) -> ResultLog:
 
 
 def shard_label(kind: str, shard: tuple[int, int] | None) -> str:
-    """Name of a shard's file without its ending: `ledger`, or `ledger.2-of-8`."""
+    """Return the name of a file of a shard without suffix: `ledger`, or `ledger.2-of-8`."""
     return kind if shard is None else f"{kind}.{shard[0]}-of-{shard[1]}"

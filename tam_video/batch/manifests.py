@@ -1,7 +1,7 @@
-"""Rows of a manifest: JSON lines, CSV or parquet, from a file or a store. Knows nothing of videos.
+"""Read the rows of a manifest: JSON lines, CSV or parquet, from a file or an object store.
 
-Files are read row by row. A line of JSON that can't be read stands as an error in its place; a CSV
-or parquet file that breaks off is an error of the whole.
+Files are read row by row. An invalid line of JSON is returned as an error in its place; a damaged
+CSV or parquet file is an error of the whole manifest.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _ROWS_AT_ONCE = 1024
 
 
 def manifest_rows(source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
-    """The rows of a manifest, told by its ending.
+    """Yield the rows of a manifest; its suffix selects the format.
 
     Raises:
-        ConfigError: it can't be read.
+        ConfigError: it cannot be read.
         MissingDependencyError: parquet without pyarrow.
     """
     kind = PurePosixPath(source).suffix.lower()
@@ -36,7 +36,7 @@ def manifest_rows(source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
 
 @contextmanager
 def _opened(source: str) -> Iterator[BinaryIO]:
-    """The file, with the errors of reading it turned into ours."""
+    """Open the file; errors of the operating system are raised as `ConfigError`."""
     try:
         if is_remote(source):
             system, path = file_system(source)
@@ -60,9 +60,13 @@ def _json_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | Conf
         try:
             row = json.loads(line.decode("utf-8-sig"))
         except (ValueError, RecursionError):
-            yield ConfigError("no readable JSON", hint="one JSON object a line, UTF-8")
+            yield ConfigError("not valid JSON", hint="one JSON object per line, UTF-8")
             continue
-        yield row if isinstance(row, dict) else ConfigError("no JSON object", hint='{"video": ...}')
+        yield (
+            row
+            if isinstance(row, dict)
+            else ConfigError("not a JSON object", hint='{"video": ...}')
+        )
 
 
 def _csv_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
@@ -72,15 +76,17 @@ def _csv_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | Confi
             if not {"video", "videos", "conversation"} & set(reader.fieldnames or ()):
                 raise ConfigError(
                     f"{source} has no column called video",
-                    hint="its first line names the columns: id,video,question",
+                    hint="the first line names the columns: id,video,question",
                 )
             for row in reader:
                 if None in row or None in row.values():
-                    yield ConfigError("it has not as many cells as the first line")
+                    yield ConfigError("the number of cells differs from that of the first line")
                 else:
                     yield row
     except (csv.Error, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{source} is no readable CSV: {exc}", hint="save it as UTF-8") from exc
+        raise ConfigError(
+            f"{source} is not a valid CSV file: {exc}", hint="save it as UTF-8"
+        ) from exc
 
 
 def _parquet_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
@@ -90,7 +96,7 @@ def _parquet_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | C
         for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
             yield from cast("list[dict[str, Any]]", batch.to_pylist())
     except (arrow.ArrowException, ValueError, OSError) as exc:
-        raise ConfigError(f"{source} is no readable parquet file: {exc}") from exc
+        raise ConfigError(f"{source} is not a valid parquet file: {exc}") from exc
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -1,7 +1,7 @@
 """A batch in an object store, through fsspec.
 
-A store has no append and no rename: lines go into numbered segments that are written again as they
-grow, and a run folder counts once its manifest is there, which is sent last.
+A store has no append and no rename: lines go into numbered segments, each rewritten as it grows,
+and a run folder is finished once its manifest, which is uploaded last, is there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SEGMENT_LINES = 256
 
 
 class StoreStorage:
-    """A place in an object store; see `Storage` for what it promises."""
+    """A prefix in an object store; see `FolderStorage` for the methods."""
 
     def __init__(self, address: str, kind: WorkspaceKind = BATCH) -> None:
         self.address, self._kind = address.rstrip("/"), kind
@@ -81,14 +81,14 @@ class StoreStorage:
         return logs
 
     def read_file(self, name: str) -> bytes | None:
-        """A file of the batch."""
+        """Return the content of an object; None for a missing one."""
         with self._writing():
             if not self._exists(name):
                 return None
             return bytes(self._system.cat_file(f"{self._base}/{name}"))
 
     def put_file(self, made: Path, name: str) -> str:
-        """Send it."""
+        """Upload a local file; return its address."""
         with self._writing():
             self._system.put_file(str(made), f"{self._base}/{name}")
         return f"{self.address}/{name}"
@@ -102,13 +102,13 @@ class StoreStorage:
         yield from (name for name in names if not hashes or self.fetch_run(name) is not None)
 
     def work_folder(self, label: str) -> Path:
-        """A folder for temporary files of this machine."""
+        """Return a new local folder for temporary files."""
         del label
         with wrap_os_errors(self._local):
             return Path(tempfile.mkdtemp(dir=self._local))
 
     def publish(self, folder: Path, name: str) -> None:
-        """Send the files, the manifest last."""
+        """Upload the files, the manifest last."""
         paths = sorted(folder.iterdir(), key=lambda path: path.name == MANIFEST)
         with self._writing():
             for path in paths:
@@ -116,14 +116,14 @@ class StoreStorage:
         shutil.rmtree(folder, ignore_errors=True)
 
     def fetch_run(self, name: str) -> Path | None:
-        """A copy of a run folder."""
-        place = f"{self._base}/{RUNS}/{name}"
+        """Return a local copy of a run folder."""
+        prefix = f"{self._base}/{RUNS}/{name}"
         with self._writing():
             self._system.invalidate_cache()
-            if not self._system.exists(f"{place}/{MANIFEST}"):
+            if not self._system.exists(f"{prefix}/{MANIFEST}"):
                 return None
             folder = Path(tempfile.mkdtemp(dir=self._local))
-            for path in self._system.ls(place, detail=False):
+            for path in self._system.ls(prefix, detail=False):
                 self._system.get_file(path, str(folder / path.rpartition("/")[2]))
         return folder if verify_run(folder, hashes=True) else None
 
@@ -141,7 +141,7 @@ class StoreStorage:
 
 
 class SegmentedLog(AppendLog):
-    """Lines in objects of a store, with a local copy to read them from."""
+    """A log in objects of a store, with a local copy for reading."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class SegmentedLog(AppendLog):
         self._lines: list[bytes] = []
 
     def append(self, lines: Sequence[bytes]) -> int:
-        """Write the last segment again, longer by these lines."""
+        """Rewrite the last segment with these lines appended."""
         if len(self._lines) + len(lines) > _SEGMENT_LINES and self._lines:
             self._number, self._lines = self._number + 1, []
         longer = [*self._lines, *lines]

@@ -1,7 +1,7 @@
-"""From items to jobs: names by content, what an earlier run has done, questions on the same clip.
+"""Turn items into jobs: keys by content, results of earlier runs, items about the same clip.
 
-Lazy: the first job goes out while later clips are still being looked at. What is kept of an item is
-on the disk: a line from which the summary is made, and what its id stands for.
+Lazy: the first job is available while later clips are still being hashed. Items are stored on disk:
+a line for the summary, and the key of each id.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _QUESTIONS_AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class KeyedItem:
-    """An item with its name by content.
+    """An item with its key.
 
     Attributes:
         item: the item.
-        key: its key, a SHA-256.
-        error: why it can't be run, if that is known already.
+        key: SHA-256 of its content.
+        error: why it cannot be run, if that is known already.
     """
 
     item: BatchItem
@@ -46,11 +46,11 @@ class KeyedItem:
 def keyed_items(
     items: Iterable[BatchItem | None], identity: Mapping[str, Any]
 ) -> Iterator[KeyedItem | None]:
-    """Name items by content; clips are looked at in some threads, a little ahead.
+    """Compute the keys of items; several threads read clips a little ahead.
 
-    An item whose clip can't be read is named by what it is called, and so gets another name once
-    the clip is there. A second item of an id that asks for something else fails. None, for "no
-    further item is known yet", is passed on once all items before it were.
+    The key of an unreadable clip is made from its path, so that it changes once the clip is there.
+    A second item with the same id and another key fails. None, for "no further item is known yet",
+    is passed on after all items before it.
     """
     seen = DiskMap()
     ahead: deque[tuple[BatchItem, Future[tuple[list[str], ItemError | None]]]] = deque()
@@ -96,19 +96,19 @@ def _named(item: BatchItem, key: str, error: ItemError | None, seen: DiskMap) ->
         seen.put(item.id, digest)
     if first in (None, digest):
         return KeyedItem(item, key, error)
-    twice = ConfigError(f"the id {item.id!r} is given to two items", hint="ids must be unique")
+    twice = ConfigError(f"two items have the id {item.id!r}", hint="ids must be unique")
     other = hashlib.sha256(first + digest).hexdigest()
     return KeyedItem(item, other, item_error(twice))
 
 
 class Plan:
-    """The jobs of a batch, and what is settled without any.
+    """The jobs of a batch, and the items that need none.
 
     Attributes:
-        completed: items with an outcome that no worker has to find, to be taken by the caller: the
-            outcome, and whether it is written down already.
-        in_flight: key -> the items that are out with the workers; several if they ask for the same.
-        num_items: items met so far.
+        completed: items that need no worker, taken by the caller: the item, its outcome, and
+            whether that is in the log already.
+        in_flight: key -> the items that workers have; several if they are equal.
+        num_items: items read so far.
     """
 
     def __init__(
@@ -125,13 +125,13 @@ class Plan:
         """Prepare.
 
         Args:
-            items: what is to do; None where no further item is known yet.
-            ledger: what has been done.
+            items: the items; None where no further item is known yet.
+            ledger: the results so far.
             identity: what all results depend on.
-            published: names of the run folders that are there.
+            published: names of the finished run folders.
             rows: temporary file; one line for each item.
-            retry_failed: run items again that failed before.
-            shard: (number from 1, of how many): the part of the items that is ours.
+            retry_failed: retry items that failed before.
+            shard: (number from 1, count): the part of the items that this process runs.
         """
         self._items, self._ledger, self._identity = items, ledger, identity
         self._rows, self._published = rows, DiskMap()
@@ -144,11 +144,11 @@ class Plan:
         self.num_items = 0
 
     def jobs(self) -> Generator[Job | None, None, None]:
-        """Yield what workers are to do; None where there is no job for now."""
-        mine = (item for item in self._items if item is None or self._is_mine(item))
+        """Yield the jobs for the workers; None where there is no job for now."""
+        own = (item for item in self._items if item is None or self._is_own(item))
         group: list[KeyedItem] = []
         with self._rows.open("w", encoding="utf-8") as rows:
-            for each in self._unfinished(keyed_items(mine, self._identity), rows):
+            for each in self._unfinished(keyed_items(own, self._identity), rows):
                 if each is None:
                     if group:
                         yield self._job(group)
@@ -163,8 +163,8 @@ class Plan:
             if group:
                 yield self._job(group)
 
-    def _is_mine(self, item: BatchItem) -> bool:
-        """By the clips' names, so that all questions on a clip are one machine's."""
+    def _is_own(self, item: BatchItem) -> bool:
+        """Whether an item belongs to this shard; all items of a clip belong to the same one."""
         if self._shard is None:
             return True
         number, count = self._shard
@@ -182,14 +182,14 @@ class Plan:
             rows.write(json.dumps(_row(keyed), ensure_ascii=True, default=str) + "\n")
             if keyed.key in self.in_flight:
                 self.in_flight[keyed.key].append(keyed.item)
-            elif not self._settle(keyed):
+            elif not self._complete(keyed):
                 self.in_flight[keyed.key] = [keyed.item]
                 yield keyed
             elif len(self.completed) >= _LOOKAHEAD:
                 yield None
 
-    def _settle(self, keyed: KeyedItem) -> bool:
-        """Whether an item needs no worker: it is done, has failed, or can't be run."""
+    def _complete(self, keyed: KeyedItem) -> bool:
+        """Complete an item that is done, failed or invalid; False if it needs a worker."""
         key = keyed.key
         status = self._ledger.status(key)
         if status == "done":
@@ -224,7 +224,7 @@ class Plan:
 
 
 def _clip_of(item: BatchItem) -> tuple[object, ...]:
-    """What questions must share to be asked of the same frames."""
+    """Return what the items of a job have in common."""
     return (item.videos, item.start_seconds, item.end_seconds)
 
 

@@ -1,7 +1,7 @@
-"""A list of items in, finished items out; what was done stays done.
+"""Run a batch: plan its items, dispatch them to workers, record and yield the results.
 
-The one process that writes the ledger. It plans, hands out, writes down and tells; what a worker
-does is `work`'s, where workers run is an engine's, what is tried again is `dispatch`'s.
+The process that calls this is the only writer of the log. `work` defines what a worker does, an
+engine where workers run, and `dispatch` what is retried.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ LateItems: TypeAlias = Callable[[ResultLog, Mapping[str, Any]], Iterable[BatchIt
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """How a batch is run; none of it changes a result, but for what is kept.
+    """How a batch is run; only `keep` changes what is written.
 
     Attributes:
-        workers: how many at most; None for as many as the engine has room for.
+        workers: maximum number of workers; None for the default of the engine.
         engine: "local", "ray" or the name of a plug-in; or the class of an engine, such as
             `ThreadEngine`.
-        engine_options: the engine's own options.
-        timeout_seconds: longest time for an item; its worker is killed. None for any.
-        max_failures: end the batch when more items than this have failed; None for never.
-        retry_failed: run items again that failed in an earlier run.
-        shard: (number from 1, of how many): work on a part of the items, beside other machines.
-        keep: what stays in a run folder: names of `KEEP`.
+        engine_options: options of the engine.
+        timeout_seconds: time limit of an item, after which its worker is killed; None for none.
+        max_failures: stop when more items have failed; None for never.
+        retry_failed: retry items that failed in an earlier run.
+        shard: (number from 1, count): run a part of the items, next to other machines.
+        keep: files of a run folder that are written: names of `KEEP`.
         limits: what a file may declare before it is refused.
-        policy: what rows may name.
+        policy: sources that rows may name.
         verify: compare the hashes of finished runs, not only the sizes of their files.
     """
 
@@ -73,14 +73,16 @@ class BatchOptions:
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"workers must be 1 or more, not {self.workers}")
         if self.timeout_seconds is not None and not self.timeout_seconds > 0:
-            raise ConfigError(f"a timeout is longer than {self.timeout_seconds:g} seconds")
+            raise ConfigError(f"the timeout must be above 0, not {self.timeout_seconds:g} seconds")
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
             raise ConfigError(
-                f"there is no shard {self.shard[0]} of {self.shard[1]}", hint="--shard 1/8 to 8/8"
+                f"no shard {self.shard[0]} of {self.shard[1]}", hint="--shard 1/8 to 8/8"
             )
         unknown = self.keep - KEEP.keys()
         if unknown:
-            raise ConfigError(f"can't keep {min(unknown)!r}", hint=f"known: {', '.join(KEEP)}")
+            raise ConfigError(
+                f"{min(unknown)!r} is not a kind of file to keep", hint=f"known: {', '.join(KEEP)}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,14 @@ class ItemResult:
     """An item that has ended.
 
     Attributes:
-        item: what was asked.
+        item: the item.
         status: "done" or "failed".
-        run_dir: where its run folder is; empty if it failed.
-        answer: what the model said.
+        run_dir: its run folder; empty if it failed.
+        answer: answer of the model.
         error: why it failed.
-        is_resumed: whether an earlier run of the batch did it.
-        seconds: stage -> seconds; empty for what an earlier run did.
-        details: `Outcome.details` of the worker; empty for what an earlier run did.
+        is_resumed: whether an earlier run of the batch finished it.
+        seconds: stage -> seconds; empty if it is resumed.
+        details: `Outcome.details` of the worker; empty if it is resumed.
     """
 
     item: BatchItem
@@ -141,25 +143,25 @@ def run(
 ) -> Generator[ItemResult, None, None]:
     """Explain many clips, and yield each item as it ends.
 
-    What an earlier run into the same place has done is not done again, but yielded too. The tables
-    and the page are written when the last item was taken, or when the iterator is closed. Processes
+    Items that an earlier run with the same output finished are yielded without being run again. The
+    tables and the page are written after the last item, or when the iterator is closed. Processes
     are spawned: a script that calls this does so under `if __name__ == "__main__":`.
 
     Args:
         items: a manifest, a folder, a glob; or rows, or `BatchItem`s. An iterator of items that
             come one by one, such as the segments of a camera, yields None, after a short wait,
             where no further item is known yet.
-        out: a folder or an address: new, empty, or that of this batch.
-        question: what is asked where an item asks nothing.
+        out: output folder or address: new, empty, or of the same batch.
+        question: question for items without one.
         config: settings of all items.
         options: how the batch is run.
         task: what is done with the items.
         force: remove the results of an earlier batch in this folder first.
 
     Raises:
-        ConfigError: items, settings or options that make no sense; another process works there.
-        ModelError: the model can't be loaded.
-        OutputError: the place holds something else, or can't be written. What was done is kept.
+        ConfigError: invalid items, settings or options; another process works there.
+        ModelError: the model cannot be loaded.
+        OutputError: the output contains something else, or is not writable. Results are kept.
         BatchError: more items failed than `max_failures`.
     """
     options = options or BatchOptions()
@@ -191,7 +193,7 @@ def run(
         if not task.writes_summary:
             yield from results
             return
-        with _summed_up(storage, ledger, rows, options):
+        with _summary_at_end(storage, ledger, rows, options):
             yield from results
     finally:
         storage.release()
@@ -203,25 +205,25 @@ def resolve_items(
     """Yield the items of a manifest, a folder, a glob, or of Python values.
 
     Raises:
-        ConfigError: they can't be read.
+        ConfigError: they cannot be read.
     """
     if isinstance(items, str | Path):
         yield from read_items(items, question=question, policy=options.policy)
         return
-    for number, given in enumerate(items, start=1):
-        if given is None or isinstance(given, BatchItem):
-            yield given
+    for number, item in enumerate(items, start=1):
+        if item is None or isinstance(item, BatchItem):
+            yield item
         else:
-            named = {"id": f"{number:06d}", **given}
-            yield from items_of_rows([named], question=question, policy=options.policy)
+            row = {"id": f"{number:06d}", **item}
+            yield from items_of_rows([row], question=question, policy=options.policy)
 
 
 def check_names(config: RunConfig, options: BatchOptions) -> None:
-    """Tell a wrong name before anything is done, not once for each item.
+    """Check names before the first item, instead of once for each item.
 
     Raises:
-        UnknownNameError: of a reader, a sampler, a method or an engine.
-        ConfigError: a colour map or a font that is not there.
+        UnknownNameError: an unknown reader, sampler, method or engine.
+        ConfigError: an unknown colormap or a missing font.
     """
     READERS.load(config.reader)
     SAMPLERS.load(config.resolved_sampler())
@@ -232,17 +234,17 @@ def check_names(config: RunConfig, options: BatchOptions) -> None:
 
 
 def _results(
-    plan: Plan, ledger: ResultLog, storage: Storage, work: WorkerFactory, options: BatchOptions
+    plan: Plan, ledger: ResultLog, storage: Storage, worker: WorkerFactory, options: BatchOptions
 ) -> Iterator[ItemResult]:
-    book = ResultRecorder(plan, ledger, storage, options.max_failures)
+    recorder = ResultRecorder(plan, ledger, storage, options.max_failures)
     with closing(plan.jobs()) as jobs:
         first: Job | None = None
-        for first in jobs:  # nothing is started for a batch that is done
-            yield from book.settle()
+        for first in jobs:  # no engine is started for a batch that is done
+            yield from recorder.completed()
             if first is not None:
                 break
         if first is not None:
-            engine = make_engine(options.engine, work, **options.engine_options)
+            engine = make_engine(options.engine, worker, **options.engine_options)
             with closing(engine):
                 dispatcher = Dispatcher(
                     engine,
@@ -251,13 +253,13 @@ def _results(
                     timeout_seconds=options.timeout_seconds,
                 )
                 for outcomes in dispatcher.outcomes():
-                    yield from book.record(outcomes)
-                    yield from book.settle()
-        yield from book.settle()
+                    yield from recorder.record(outcomes)
+                    yield from recorder.completed()
+        yield from recorder.completed()
 
 
 class ResultRecorder:
-    """Writes down how items ended, and tells."""
+    """Record how items ended in the log, and yield them."""
 
     def __init__(
         self, plan: Plan, ledger: ResultLog, storage: Storage, max_failures: int | None
@@ -265,18 +267,18 @@ class ResultRecorder:
         self._plan, self._ledger, self._storage = plan, ledger, storage
         self._left = float("inf") if max_failures is None else max_failures
 
-    def settle(self) -> Iterator[ItemResult]:
-        """Items that needed no worker."""
-        settled = list(self._plan.completed)
+    def completed(self) -> Iterator[ItemResult]:
+        """Record and yield items that needed no worker."""
+        completed = list(self._plan.completed)
         self._plan.completed.clear()
-        new = [(keyed, outcome) for keyed, outcome, is_old in settled if not is_old]
+        new = [(keyed, outcome) for keyed, outcome, is_old in completed if not is_old]
         self._write([outcome for _, outcome in new], [keyed.item.id for keyed, _ in new])
-        for keyed, outcome, is_old in settled:
+        for keyed, outcome, is_old in completed:
             yield self._result(keyed.item, outcome, is_old=is_old)
         self._count([outcome for _, outcome in new])
 
     def record(self, outcomes: Sequence[Outcome]) -> Iterator[ItemResult]:
-        """Items that came from a worker."""
+        """Record and yield items that a worker ended."""
         items = [self._plan.in_flight.pop(outcome.key) for outcome in outcomes]
         self._write(outcomes, [same[0].id for same in items])
         for outcome, same in zip(outcomes, items, strict=True):
@@ -293,7 +295,7 @@ class ResultRecorder:
         if self._left < 0:
             raise BatchError(
                 "more items failed than --max-failures allows",
-                hint="what was done is kept: the same command goes on, --retry-failed tries again",
+                hint="finished items are kept: the same command resumes, --retry-failed retries",
             )
 
     def _result(self, item: BatchItem, outcome: Outcome, *, is_old: bool) -> ItemResult:
@@ -311,10 +313,10 @@ class ResultRecorder:
 
 
 @contextmanager
-def _summed_up(
+def _summary_at_end(
     storage: Storage, ledger: ResultLog, rows: Path, options: BatchOptions
 ) -> Iterator[None]:
-    """Write the tables, however the batch ends; not where nothing can be written."""
+    """Write the tables when the batch ends, also after an error, except an `OutputError`."""
     try:
         yield
     except OutputError:

@@ -1,7 +1,7 @@
-"""Where videos and manifests may come from: plain files, and addresses of allowed stores.
+"""Sources of videos and manifests: local files, and addresses of allowed object stores.
 
-A manifest may be hostile: it names what is opened. Without leave only files are, and with a `root`
-only those below it.
+A manifest may be hostile. By default only local files are opened, and with a `root` only those
+below it.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ _EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}
 
 @dataclass(frozen=True, slots=True)
 class SourcePolicy:
-    """What may be opened.
+    """Sources that may be opened.
 
     Attributes:
-        protocols: stores that may be asked, such as "s3"; files always may.
-        root: folder that all files must lie in, symbolic links followed; None for anywhere.
+        protocols: protocols of allowed stores, such as "s3"; local files are always allowed.
+        root: folder that must contain all files, after symbolic links are resolved; None for any.
     """
 
     protocols: frozenset[str] = frozenset()
     root: Path | None = None
 
     def checked(self, source: str) -> str:
-        """The address, or the absolute path, that `source` names.
+        """Return `source` as an address or an absolute path.
 
         Raises:
-            VideoOpenError: it is an address of a store that is not allowed, or outside of `root`.
+            VideoOpenError: its store is not allowed, or the file is outside `root`.
         """
         if "\0" in source:
-            raise VideoOpenError("a file name can't hold a NUL character", hint="check the path")
+            raise VideoOpenError("a file name can't contain a NUL character", hint="check the path")
         scheme = protocol(source)
         if scheme == "file":
             source, scheme = source.removeprefix("file://"), None
@@ -48,7 +48,7 @@ class SourcePolicy:
             return str(self._within_root(Path(source).absolute()))
         if scheme not in self.protocols or "::" in source:
             raise VideoOpenError(
-                f"{source}: only files are opened",
+                f"{source}: only local files are opened",
                 hint=f"pass --allow-protocol {scheme} if you trust the list of items",
             )
         return source
@@ -65,22 +65,22 @@ FILES_ONLY = SourcePolicy()
 
 
 def protocol(source: str) -> str | None:
-    """The scheme of an address in lower case; None for a path."""
-    found = _SCHEME.match(source)
-    return found[1].lower() if found else None
+    """Return the scheme of an address in lower case; None for a path."""
+    match = _SCHEME.match(source)
+    return match[1].lower() if match else None
 
 
 def is_remote(source: str) -> bool:
-    """Whether an address has to be fetched."""
+    """Whether a source is in an object store."""
     return protocol(source) not in (None, "file")
 
 
 def file_system(address: str) -> tuple[Any, str]:
-    """The fsspec file system of an address, and the path in it.
+    """Return the fsspec file system of an address, and the path in it.
 
     Raises:
-        MissingDependencyError: the store's package is not installed.
-        ConfigError: nobody knows the scheme, or the store refuses what it was given.
+        MissingDependencyError: the package of the store is not installed.
+        ConfigError: an unknown scheme, or an address that the store refuses.
     """
     import fsspec
 
@@ -100,7 +100,7 @@ def file_system(address: str) -> tuple[Any, str]:
 
 @contextmanager
 def store_errors(address: str) -> Iterator[None]:
-    """Turn what a store raises while it is read into `VideoOpenError`."""
+    """Raise read errors of a store as `VideoOpenError`."""
     try:
         yield
     except (OSError, ValueError, RuntimeError) as exc:
@@ -111,10 +111,10 @@ def store_errors(address: str) -> Iterator[None]:
 
 
 def fingerprint(source: str) -> str:
-    """Hex digest of a video's size and its first and last MiB, the same wherever it lies.
+    """Return a hex digest of the size and the first and last MiB of a video, in any location.
 
     Args:
-        source: as `SourcePolicy.checked` gives it.
+        source: as returned by `SourcePolicy.checked`.
 
     Raises:
         VideoOpenError: it is missing, empty or unreadable.
@@ -132,14 +132,14 @@ def fingerprint(source: str) -> str:
 
 
 def fetch(source: str, folder: Path) -> Path:
-    """The video as a local file, copied to `folder` where it lies in a store.
+    """Return a video as a local file; one in a store is copied to `folder`.
 
     Args:
-        source: as `SourcePolicy.checked` gives it.
+        source: as returned by `SourcePolicy.checked`.
         folder: an existing folder for the copy.
 
     Raises:
-        VideoOpenError: it can't be fetched.
+        VideoOpenError: it cannot be copied.
     """
     if not is_remote(source):
         return Path(source)

@@ -11,7 +11,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from tam_video.batch.sources import is_remote
 from tam_video.config import RunConfig
@@ -19,6 +19,12 @@ from tam_video.export.manifest import verify_run
 from tam_video.workspace.append_log import AppendLog
 from tam_video.workspace.files import sync, wrap_os_errors
 from tam_video.workspace.workspace import Identity, Workspace, WorkspaceKind
+
+if TYPE_CHECKING:
+    from tam_video.batch.object_store import StoreStorage
+
+Storage: TypeAlias = "FolderStorage | StoreStorage"
+"""Where a batch writes; both classes have the same methods."""
 
 RUNS = "runs"
 BATCH_FILE = "batch.json"
@@ -45,64 +51,6 @@ BATCH = WorkspaceKind(
 )
 
 
-class Storage(Protocol):
-    """The output of a batch.
-
-    Attributes:
-        address: as the user wrote it.
-    """
-
-    address: str
-
-    def acquire(self, label: str) -> None:
-        """Refuse a place with other content, and one where a process of this label works."""
-        ...
-
-    def begin(self, identity: Mapping[str, object], *, force: bool = False) -> Identity:
-        """Record what results depend on, or compare it; see `Workspace.begin`."""
-        ...
-
-    def release(self) -> None:
-        """Release the lock."""
-        ...
-
-    def log(self, label: str) -> AppendLog:
-        """Return the log that this process appends to."""
-        ...
-
-    def other_logs(self, label: str) -> list[AppendLog]:
-        """Return the logs of other processes, or of earlier ones of this label."""
-        ...
-
-    def read_file(self, name: str) -> bytes | None:
-        """Return the content of a file; None for a missing one."""
-        ...
-
-    def put_file(self, made: Path, name: str) -> str:
-        """Move a local file, from a `work_folder`, into the batch; return its address."""
-        ...
-
-    def published(self, *, hashes: bool = False) -> Iterator[str]:
-        """Yield the names of the finished run folders.
-
-        Args:
-            hashes: compare the hashes of their files, not only the sizes.
-        """
-        ...
-
-    def work_folder(self, label: str) -> Path:
-        """Return a new local folder for run folders that are being written."""
-        ...
-
-    def publish(self, folder: Path, name: str) -> None:
-        """Make a sealed run folder appear under its name; an intact one of that name stays."""
-        ...
-
-    def fetch_run(self, name: str) -> Path | None:
-        """Return a published run folder as a local one, if its files match their hashes."""
-        ...
-
-
 def open_storage(address: str | Path, kind: WorkspaceKind = BATCH) -> Storage:
     """Return the storage of an address or a path.
 
@@ -119,7 +67,12 @@ def open_storage(address: str | Path, kind: WorkspaceKind = BATCH) -> Storage:
 
 
 class FolderStorage:
-    """A folder of the local file system, or of one that several machines share."""
+    """A folder of a local or shared file system.
+
+    Attributes:
+        folder: its absolute path.
+        address: the folder as the user wrote it.
+    """
 
     def __init__(self, folder: str | Path, kind: WorkspaceKind = BATCH) -> None:
         self.folder = Path(folder).absolute()
@@ -128,13 +81,18 @@ class FolderStorage:
         self._workspace: Workspace | None = None
 
     def acquire(self, label: str) -> None:
-        """Lock the log of this label, and remove the temporary folders of a killed process."""
+        """Lock the log of this label, and remove the temporary folders of a killed process.
+
+        Raises:
+            OutputExistsError: the folder contains something else.
+            ConfigError: another process of this label works there.
+        """
         self._workspace = Workspace(self.folder, self._kind, lock=f"{_WORK}/{label}.lock")
         self._workspace.acquire()
         shutil.rmtree(self.folder / _WORK / label, ignore_errors=True)
 
     def begin(self, identity: Mapping[str, object], *, force: bool = False) -> Identity:
-        """Record or compare the identity, and make the folder of the runs."""
+        """Record or compare the identity, see `Workspace.begin`, and make the folder of runs."""
         if self._workspace is None:
             raise RuntimeError("acquire the lock first")
         recorded = self._workspace.begin(identity, force=force)
@@ -148,43 +106,47 @@ class FolderStorage:
             self._workspace.release()
 
     def log(self, label: str) -> AppendLog:
-        """Return the log of this label."""
+        """Return the log that this process appends to."""
         return AppendLog(self.folder / f"{label}.jsonl", repair=True)
 
     def other_logs(self, label: str) -> list[AppendLog]:
-        """Return the logs of other shards."""
+        """Return the logs of other shards; only their processes may repair them."""
         own = f"{label}.jsonl"
         paths = sorted(self.folder.glob(f"{label.partition('.')[0]}*.jsonl"))
         return [AppendLog(path) for path in paths if path.name != own]
 
     def read_file(self, name: str) -> bytes | None:
-        """Return the content of a file."""
+        """Return the content of a file; None for a missing one."""
         path = self.folder / name
         with wrap_os_errors(path):
             return path.read_bytes() if path.is_file() else None
 
     def put_file(self, made: Path, name: str) -> str:
-        """Sync and rename."""
+        """Move a local file, from a `work_folder`, into the batch; return its address."""
         with wrap_os_errors(self.folder / name):
             sync(made)
             return str(made.replace(self.folder / name))
 
     def published(self, *, hashes: bool = False) -> Iterator[str]:
-        """Yield the names of the finished folders in `runs`."""
+        """Yield the names of the finished run folders.
+
+        Args:
+            hashes: compare the hashes of their files, not only the sizes.
+        """
         with wrap_os_errors(self.folder), os.scandir(self.folder / RUNS) as entries:
             for entry in entries:
                 if not entry.is_symlink() and verify_run(Path(entry.path), hashes=hashes):
                     yield entry.name
 
     def work_folder(self, label: str) -> Path:
-        """Return a folder on the same file system, so that a rename publishes."""
+        """Return a new local folder, on the same file system, for unfinished run folders."""
         with wrap_os_errors(self.folder):
             folder = self.folder / _WORK / label / uuid.uuid4().hex[:12]
             folder.mkdir(parents=True)
             return folder
 
     def publish(self, folder: Path, name: str) -> None:
-        """Sync the files, then rename."""
+        """Make a sealed run folder appear under its name; an intact one of that name stays."""
         target = self.folder / RUNS / name
         with wrap_os_errors(target):
             for path in (*folder.iterdir(), folder):
@@ -198,6 +160,6 @@ class FolderStorage:
             sync(target.parent)
 
     def fetch_run(self, name: str) -> Path | None:
-        """Return the folder itself, if it is intact and no link."""
+        """Return a published run folder, if its files match their hashes and it is no link."""
         folder = self.folder / RUNS / name
         return folder if not folder.is_symlink() and verify_run(folder, hashes=True) else None

@@ -1,6 +1,6 @@
-"""What a person opens after a batch: a table of all items, the failed ones, and a page of the runs.
+"""Write the tables and the page of a batch: all items, the failed ones, and the runs.
 
-All texts are untrusted: what a spreadsheet would take for a formula is quoted.
+All texts are untrusted: those that a spreadsheet would interpret as a formula are quoted.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ COLUMNS = (
 )
 INDEXED_RUNS = 2000
 _COUNT = "num_warnings"
-_LONE = "backslashreplace"  # lone surrogates, of names that are no UTF-8
+_LONE = "backslashreplace"  # for lone surrogates, of file names that are not UTF-8
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-# A formula's first character, after spaces too, and as the full-width forms some programs take.
+# First characters of a formula, after spaces too, with the full-width forms of some programs.
 _FORMULA = re.compile(r"\s*[=+\-@|%＝＋－＠]|[\t\r\n]")
 
 
 def summary_rows(rows: Path, ledger: ResultLog) -> Iterator[dict[str, Any]]:
-    """One row for each item, in the order of the items.
+    """Yield a row for each item, in the order of the items.
 
     Args:
-        rows: what the plan wrote down of each item.
-        ledger: how they ended; an item without a line is "missing".
+        rows: file of the plan with a line for each item.
+        ledger: the results; an item without one is "missing".
     """
     with rows.open(encoding="utf-8") as file:
         for line in file:
-            told = json.loads(line)
-            extra = {_extra_name(key): value for key, value in told["extra"].items()}
-            given = {name: told[name] for name in ("id", "video", "question")}
-            yield {**dict.fromkeys(COLUMNS), **given, **_ending(told["key"], ledger), **extra}
+            record = json.loads(line)
+            extra = {_extra_name(key): value for key, value in record["extra"].items()}
+            own = {name: record[name] for name in ("id", "video", "question")}
+            yield {**dict.fromkeys(COLUMNS), **own, **_result(record["key"], ledger), **extra}
 
 
-def _ending(key: str, ledger: ResultLog) -> dict[str, Any]:
+def _result(key: str, ledger: ResultLog) -> dict[str, Any]:
     status = ledger.status(key)
     if status is None:
         return {"status": "missing"}
@@ -81,7 +81,7 @@ def write_csv(path: Path, rows: Path, ledger: ResultLog) -> None:
 
 
 def safe_cell(value: Any) -> Any:
-    """A value as a cell of a CSV file that no spreadsheet takes for a formula.
+    """Return a value as a CSV cell that no spreadsheet interprets as a formula.
 
     Source: OWASP, "CSV Injection". Differs: a plain number keeps its sign.
     """
@@ -94,22 +94,22 @@ def safe_cell(value: Any) -> Any:
 
 
 def write_parquet(path: Path, rows: Path, ledger: ResultLog) -> bool:
-    """Write the table as parquet; whether pyarrow is there to do so."""
+    """Write the table as parquet; False if pyarrow is not installed."""
     try:
         import pyarrow as arrow
         from pyarrow import parquet
     except ImportError:
         return False
     names = _all_columns(rows)
-    kinds = {writable(name): arrow.int64() if name == _COUNT else arrow.string() for name in names}
-    schema = arrow.schema(list(kinds.items()))
+    types = {writable(name): arrow.int64() if name == _COUNT else arrow.string() for name in names}
+    schema = arrow.schema(list(types.items()))
     with parquet.ParquetWriter(path, schema) as writer:
         for part in _parts(summary_rows(rows, ledger)):
-            told = [
+            cells = [
                 {writable(name): _parquet_cell(name, row.get(name)) for name in names}
                 for row in part
             ]
-            writer.write_table(arrow.Table.from_pylist(told, schema))
+            writer.write_table(arrow.Table.from_pylist(cells, schema))
     return True
 
 
@@ -124,16 +124,16 @@ def write_failed(path: Path, rows: Path, ledger: ResultLog) -> None:
 def write_summary(
     storage: Storage, ledger: ResultLog, rows: Path, *, shard: tuple[int, int] | None = None
 ) -> dict[str, str]:
-    """Write the tables, the list of failed items and the page; their addresses by what they are.
+    """Write the tables, the list of failed items and the page; return their addresses by kind.
 
     Args:
-        storage: where the batch is.
-        ledger: how items ended.
-        rows: what the plan wrote down of each item; tables are made beside it.
-        shard: which part of the batch they tell of.
+        storage: output of the batch.
+        ledger: the results.
+        rows: file of the plan with a line for each item; the tables are made next to it.
+        shard: part of the batch that they describe.
 
     Raises:
-        OutputError: one can't be written.
+        OutputError: one cannot be written.
     """
     stem = shard_label("summary", shard)
     paths = {
@@ -155,10 +155,10 @@ def write_summary(
 def _write_page(
     storage: FolderStorage, ledger: ResultLog, rows: Path, stem: str
 ) -> Mapping[str, str]:
-    """`index.html` with the first runs; a page of a whole large batch would be no use."""
+    """Write `index.html` with the first runs; a page of a large batch would be too long."""
     from tam_video.report.index import index_row, write_index
 
-    def can_be_shown(run: Path) -> bool:
+    def is_readable(run: Path) -> bool:
         try:
             return bool(index_row(run, run.name))
         except RunFolderError:
@@ -171,12 +171,12 @@ def _write_page(
         if len(runs) == INDEXED_RUNS:
             break
     name = "index.html" if stem == "summary" else f"index{stem.removeprefix('summary')}.html"
-    there = [run for run in runs if can_be_shown(run)]
-    return {"index": str(write_index(there, storage.folder / name, force=True))}
+    readable = [run for run in runs if is_readable(run)]
+    return {"index": str(write_index(readable, storage.folder / name, force=True))}
 
 
 def _all_columns(rows: Path) -> list[str]:
-    """The fixed columns, then every further one that some item has, in order of appearance."""
+    """Return the fixed columns, then the further ones of all items in order of appearance."""
     names = dict.fromkeys(COLUMNS)
     with rows.open(encoding="utf-8") as file:
         for line in file:

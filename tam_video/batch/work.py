@@ -1,4 +1,4 @@
-"""What a worker of a batch does: read a clip, ask the model, write the run folder, publish it."""
+"""The worker that explains items: decode, run the model, write and publish the run folder."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ KEEP: dict[str, Output] = {
 
 @dataclass(frozen=True, slots=True)
 class ExplainWork:
-    """Makes the worker of a process.
+    """Factory of the worker of a process.
 
     Attributes:
-        config: settings of every item, but for its start and end.
-        out: where the batch writes.
-        label: name of this process's ledger, which names its temporary folders too.
+        config: settings of every item, except its start and end.
+        out: output of the batch.
+        label: label of the log; also names the temporary folders.
         keep: names of `KEEP`.
         limits: what a file may declare.
-        notices: put before the warnings of every explanation.
+        notices: inserted before the warnings of every explanation.
     """
 
     config: RunConfig
@@ -58,7 +58,7 @@ class ExplainWork:
         """Load the model."""
         import torch
 
-        torch.set_num_threads(1)  # so that the number of workers changes no value
+        torch.set_num_threads(1)  # results must not depend on the number of workers
         return ExplainWorker(self, load_model_from_config(self.config))
 
 
@@ -67,10 +67,10 @@ class LoadedClip:
     """The inputs of a job.
 
     Attributes:
-        sources: as the items name them.
-        paths: the files; copies of what lies in a store.
-        frames: what the model sees.
-        folder: holds the copies.
+        sources: paths or addresses, as in the items.
+        paths: local files; copies of objects in a store.
+        frames: the sampled frames.
+        folder: contains the copies.
     """
 
     sources: tuple[str, ...]
@@ -80,7 +80,7 @@ class LoadedClip:
 
 
 class ExplainWorker:
-    """See `Worker` for the stages."""
+    """See `Worker` for the phases."""
 
     def __init__(self, work: ExplainWork, model: VideoModel) -> None:
         self._work, self._model = work, model
@@ -90,21 +90,21 @@ class ExplainWorker:
         self._forget_vision = self._open.enter_context(model.shared_vision())
 
     def find(self, question: ItemRequest) -> Outcome | None:
-        """The outcome of a run folder that is there and whole."""
+        """Return the outcome of a run folder that is finished already."""
         folder = self._storage.fetch_run(question.run)
         return None if folder is None else outcome_of(folder, question)
 
     def read(self, job: Job) -> LoadedClip:
-        """Fetch and decode, once for all questions."""
+        """Copy and decode the clip, once for all items of the job."""
         with wrap_os_errors(self._folder):
             folder = Path(tempfile.mkdtemp(dir=self._folder, prefix="clip."))
         try:
             paths = []
             for number, source in enumerate(job.videos):
-                place = folder / str(number)
+                copies = folder / str(number)
                 if is_remote(source):
-                    place.mkdir()
-                paths.append(fetch(source, place))
+                    copies.mkdir()
+                paths.append(fetch(source, copies))
             frames = read_frames(
                 paths, model=self._model, settings=self._settings(job), limits=self._work.limits
             )
@@ -114,7 +114,7 @@ class ExplainWorker:
             raise
 
     def answer(self, job: Job, question: ItemRequest, clip: LoadedClip) -> Explanation:
-        """Ask; after a failed allocation once more, with what can be freed freed."""
+        """Explain; after a failed allocation, free memory and try once more."""
         try:
             return self._answer(job, question, clip)
         except (ModelError, MemoryError) as exc:
@@ -127,7 +127,7 @@ class ExplainWorker:
     def write(
         self, job: Job, question: ItemRequest, clip: LoadedClip, answered: Explanation
     ) -> Outcome:
-        """Make the run folder and publish it."""
+        """Write the run folder and publish it."""
         made = self._folder / question.run
         shutil.rmtree(made, ignore_errors=True)
         write_run(
@@ -146,29 +146,29 @@ class ExplainWorker:
         shutil.rmtree(clip.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Remove the temporary folder, and leave the model as it was."""
+        """Remove the temporary folder and restore the model."""
         self._open.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _answer(self, job: Job, question: ItemRequest, clip: LoadedClip) -> Explanation:
-        said = explain_frames(
+        explanation = explain_frames(
             clip.frames,
             question.turns,
             model=self._model,
             settings=self._settings(job),
             answer=question.answer,
         )
-        said = replace(said, warnings=(*self._work.notices, *said.warnings))
-        return _with_sources(said, clip.sources)
+        warnings = (*self._work.notices, *explanation.warnings)
+        return _with_sources(replace(explanation, warnings=warnings), clip.sources)
 
     def _settings(self, job: Job) -> RunConfig:
-        told = {"start_seconds": job.start_seconds, "end_seconds": job.end_seconds}
-        given = {name: value for name, value in told.items() if value is not None}
-        return self._work.config.model_copy(update=given)
+        part = {"start_seconds": job.start_seconds, "end_seconds": job.end_seconds}
+        update = {name: value for name, value in part.items() if value is not None}
+        return self._work.config.model_copy(update=update)
 
 
 def outcome_of(folder: Path, question: ItemRequest) -> Outcome:
-    """What a sealed run folder says of itself: the same, whoever wrote it."""
+    """Return the outcome of a finished run folder."""
     document = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
     maps = read_manifest(folder).get("maps.npz")
     return Outcome(
@@ -182,7 +182,7 @@ def outcome_of(folder: Path, question: ItemRequest) -> Outcome:
 
 
 def free_memory() -> None:
-    """Give back what a failed allocation left behind."""
+    """Release memory after a failed allocation."""
     import torch
 
     gc.collect()
@@ -191,7 +191,7 @@ def free_memory() -> None:
 
 
 def _with_sources(explanation: Explanation, sources: Sequence[str]) -> Explanation:
-    """Name the inputs as the items do, where they are copies of what lies in a store."""
+    """Replace the paths of temporary copies by the addresses of the items."""
     if not any(is_remote(source) for source in sources):
         return explanation
     inputs = tuple(

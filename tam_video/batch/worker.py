@@ -1,8 +1,8 @@
-"""The assembly line of a worker: while a model answers, the next clip is read, the last one drawn.
+"""The pipeline of a worker: while the model runs, the next clip is read, the last one written.
 
-Three threads, one for each stage. What a stage does is the `Worker`'s; when it began and how it
-ended is told as events, so that the process that runs the batch can tell a slow item from a stuck
-one. Knows nothing of processes or clusters.
+Each phase has a thread. The `Worker` defines what a phase does; its start and end are reported as
+events, so that the process of the batch can enforce time limits. Knows nothing of processes or
+clusters.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from tam_video.errors import ModelLoadError
 logger = logging.getLogger(__name__)
 
 Inbox: TypeAlias = Callable[[], Job | None]
-"""Waits for the next job; None when there will be no more."""
-Say: TypeAlias = Callable[[WorkerEvent], None]
-"""Tells the process that runs the batch; called from several threads."""
+"""Waits for the next job; None after the last one."""
+Report: TypeAlias = Callable[[WorkerEvent], None]
+"""Sends an event to the process of the batch; called from several threads."""
 
 
 class Worker(Protocol):
@@ -73,25 +73,25 @@ class Worker(Protocol):
 
 
 WorkerFactory: TypeAlias = Callable[[], Worker]
-"""Makes the worker of a process, loading its model; pickled on its way there."""
+"""Creates the worker of a process and loads its model; must be picklable."""
 
 
-def serve(factory: WorkerFactory, inbox: Inbox, say: Say) -> None:
-    """Work through an inbox until it says None.
+def serve(factory: WorkerFactory, inbox: Inbox, report: Report) -> None:
+    """Run the jobs of an inbox until it returns None.
 
     Args:
-        factory: makes the worker.
-        inbox: gives the jobs.
-        say: told of everything; an item that fails does so as a `Finished` event.
+        factory: creates the worker.
+        inbox: returns the jobs.
+        report: called with all events; a failed item is a `Finished` event too.
     """
     try:
         worker = factory()
-    except Exception as exc:  # whatever it is, the batch must be told
+    except Exception as exc:  # every error must reach the batch
         logger.debug("a worker could not start", exc_info=True)
-        say(Broken(item_error(exc)))
+        report(Broken(item_error(exc)))
         return
-    say(Ready())
-    line = _Line(worker, inbox, say)
+    report(Ready())
+    line = _Line(worker, inbox, report)
     threads = [Thread(target=stage, daemon=True) for stage in (line.read_jobs, line.write_answers)]
     for thread in threads:
         thread.start()
@@ -103,7 +103,7 @@ def serve(factory: WorkerFactory, inbox: Inbox, say: Say) -> None:
 
 @dataclass(slots=True)
 class _OpenJob:
-    """A job whose clip is in memory until its last question has ended."""
+    """A job whose clip stays in memory until its last item has ended."""
 
     job: Job
     questions: list[ItemRequest]
@@ -115,35 +115,35 @@ class _OpenJob:
         self.num_left = len(self.questions)
 
     def ends_with_this(self) -> bool:
-        """Count one question off; whether it was the last."""
+        """Count an ended item; True for the last one."""
         with self.lock:
             self.num_left -= 1
             return not self.num_left
 
 
 class _Line:
-    def __init__(self, worker: Worker, inbox: Inbox, say: Say) -> None:
-        self._worker, self._inbox, self._say = worker, inbox, say
+    def __init__(self, worker: Worker, inbox: Inbox, report: Report) -> None:
+        self._worker, self._inbox, self._report = worker, inbox, report
         self._read: Queue[_OpenJob | None] = Queue(maxsize=1)
         self._answered: Queue[tuple[_OpenJob, ItemRequest, Any] | None] = Queue(maxsize=2)
 
     def read_jobs(self) -> None:
         while (job := self._inbox()) is not None:
-            left = list(job.questions)
+            unfinished = list(job.questions)
             try:
                 with self._stage("read", job):
                     for question in job.questions:
-                        found = self._worker.find(question) if question.may_exist else None
-                        if found is not None:
-                            left.remove(question)
-                            self._say(Finished(job.number, found))
-                    clip = self._worker.read(job) if left else None
-            except Exception as exc:  # noqa: BLE001  an item's failure, whatever it is
-                for question in left:
+                        outcome = self._worker.find(question) if question.may_exist else None
+                        if outcome is not None:
+                            unfinished.remove(question)
+                            self._report(Finished(job.number, outcome))
+                    clip = self._worker.read(job) if unfinished else None
+            except Exception as exc:  # noqa: BLE001  every error fails the item
+                for question in unfinished:
                     self._failed(job, question, exc)
                 continue
-            if left:
-                self._read.put(_OpenJob(job, left, clip))
+            if unfinished:
+                self._read.put(_OpenJob(job, unfinished, clip))
         self._read.put(None)
 
     def answer_questions(self) -> None:
@@ -151,22 +151,22 @@ class _Line:
             for question in opened.questions:
                 try:
                     with self._stage("answer", opened.job, question):
-                        said = self._worker.answer(opened.job, question, opened.clip)
-                except Exception as exc:  # noqa: BLE001  an item's failure, whatever it is
+                        answered = self._worker.answer(opened.job, question, opened.clip)
+                except Exception as exc:  # noqa: BLE001  every error fails the item
                     self._failed(opened.job, question, exc)
                     self._forget(opened)
                     continue
-                self._answered.put((opened, question, said))
+                self._answered.put((opened, question, answered))
         self._answered.put(None)
 
     def write_answers(self) -> None:
-        while (given := self._answered.get()) is not None:
-            opened, question, said = given
+        while (entry := self._answered.get()) is not None:
+            opened, question, answered = entry
             try:
                 with self._stage("write", opened.job, question):
-                    outcome = self._worker.write(opened.job, question, opened.clip, said)
-                self._say(Finished(opened.job.number, outcome))
-            except Exception as exc:  # noqa: BLE001  an item's failure, whatever it is
+                    outcome = self._worker.write(opened.job, question, opened.clip, answered)
+                self._report(Finished(opened.job.number, outcome))
+            except Exception as exc:  # noqa: BLE001  every error fails the item
                 self._failed(opened.job, question, exc)
             self._forget(opened)
 
@@ -175,18 +175,18 @@ class _Line:
         self, stage: JobPhase, job: Job, question: ItemRequest | None = None
     ) -> Iterator[None]:
         key = question.key if question is not None else None
-        self._say(Began(stage, job.number, key))
+        self._report(Began(stage, job.number, key))
         try:
             yield
         finally:
-            self._say(Ended(stage, job.number, key))
+            self._report(Ended(stage, job.number, key))
 
     def _failed(self, job: Job, question: ItemRequest, exc: Exception) -> None:
         logger.debug("%s failed", question.run, exc_info=exc)
         if is_broken_output(exc) or isinstance(exc, ModelLoadError):
-            self._say(Broken(item_error(exc)))
+            self._report(Broken(item_error(exc)))
         else:
-            self._say(Finished(job.number, Outcome(question.key, error=item_error(exc))))
+            self._report(Finished(job.number, Outcome(question.key, error=item_error(exc))))
 
     def _forget(self, opened: _OpenJob) -> None:
         if opened.ends_with_this():

@@ -1,1 +1,1 @@
-"""Where workers run."""
+"""Engines: where workers run."""

@@ -1,8 +1,7 @@
-"""What an engine is: a place where workers run, reached by messages.
+"""Interface of engines, which run workers and exchange messages with them.
 
-An engine starts and stops workers, carries jobs to them and events back. It decides nothing: which
-worker gets which job, what is too slow, and what is tried again is the same for all engines
-(`tam_video.batch.dispatch`).
+An engine starts and stops workers, and delivers jobs and events. It decides nothing: assignment,
+time limits and retries are the same for all engines (`tam_video.batch.dispatch`).
 """
 
 from __future__ import annotations
@@ -25,34 +24,34 @@ ENGINES = Registry(
 
 
 class Engine(Protocol):
-    """Runs workers. A worker is known by a number that is never used again.
+    """Runs workers. A worker has a number that is never reused.
 
     Attributes:
-        default_workers: how many workers there is room for.
+        default_workers: number of workers that the resources allow.
     """
 
     default_workers: int
 
     def start(self, number: int) -> None:
-        """Begin to make a worker; returns at once. A `Ready` event tells when it is there."""
+        """Start a worker; returns at once. A `Ready` event follows when its model is loaded."""
         ...
 
     def send(self, number: int, job: Job) -> None:
-        """Put a job into the inbox of a worker. Sending to a lost worker does nothing."""
+        """Put a job into the inbox of a worker; does nothing for a dead one."""
         ...
 
     def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
-        """What workers have said, each one's in its order; waits until there is something.
+        """Wait for events of workers and return them, in order for each worker.
 
-        `Died` is the last that is heard of a worker that was not stopped.
+        `Died` is the last event of a worker that was not stopped.
 
         Args:
-            timeout_seconds: longest wait; nothing is returned after it.
+            timeout_seconds: longest wait, after which the list is empty.
         """
         ...
 
     def stop(self, number: int) -> None:
-        """End a worker at once, whatever it does; its jobs are lost. Nothing is heard of it."""
+        """End a worker at once; its jobs are lost, and it emits no further events."""
         ...
 
     def close(self) -> None:
@@ -61,7 +60,7 @@ class Engine(Protocol):
 
 
 EngineFactory: TypeAlias = Callable[..., Engine]
-"""Called as `factory(worker_factory, **options)`; options are the engine's own, by name."""
+"""Called as `factory(worker_factory, **options)` with the options of the engine."""
 
 
 def make_engine(engine: str | EngineFactory, factory: WorkerFactory, **options: Any) -> Engine:
@@ -69,7 +68,7 @@ def make_engine(engine: str | EngineFactory, factory: WorkerFactory, **options: 
 
     Raises:
         UnknownNameError: no engine has this name.
-        MissingDependencyError: a package that it needs is not installed.
+        MissingDependencyError: a required package is not installed.
     """
     make = ENGINES.load(engine) if isinstance(engine, str) else engine
     made: Engine = make(factory, **options)

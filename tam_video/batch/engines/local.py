@@ -1,7 +1,7 @@
-"""Workers as processes of this machine, one for each GPU where there are some.
+"""Workers as processes of this machine, one for each GPU if there are any.
 
-A worker is killed, never asked: a decoder that hangs does not listen. It ends by itself when the
-process that runs the batch is gone.
+A worker is killed instead of asked to stop, as a decoder may hang. It ends by itself when the
+process of the batch ends.
 """
 
 from __future__ import annotations
@@ -40,44 +40,47 @@ class LocalEngine:
         self.default_workers = max(1, len(self._gpus))
 
     def start(self, number: int) -> None:
-        """Spawn a process; it shares a GPU only where there are fewer than workers."""
+        """Spawn a process; it shares a GPU only if there are fewer GPUs than workers."""
         used = [each.gpu for each in self._processes.values()]
         gpu = min(self._gpus, key=used.count) if self._gpus else None
-        ours, theirs = self._context.Pipe()
+        own_end, worker_end = self._context.Pipe()
         process = self._context.Process(
-            target=_work, args=(self._factory, theirs, gpu), name=f"tam-video-{number}", daemon=True
+            target=_work,
+            args=(self._factory, worker_end, gpu),
+            name=f"tam-video-{number}",
+            daemon=True,
         )
         process.start()
-        theirs.close()  # or its end would never be seen
-        self._processes[number] = _Process(process, ours, gpu)
+        worker_end.close()  # otherwise the end of the process is not noticed
+        self._processes[number] = _Process(process, own_end, gpu)
 
     def send(self, number: int, job: Job) -> None:
         """Send through the pipe."""
         if number in self._processes:
-            with suppress(OSError):  # its death is told as an event
+            with suppress(OSError):  # its death is reported as an event
                 self._processes[number].connection.send(job)
 
     def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
-        """Wait for all pipes at once; an end of a pipe is the end of its process."""
+        """Wait for all pipes; a closed pipe means that its process has ended."""
         numbers = {each.connection: number for number, each in self._processes.items()}
-        found: list[tuple[int, WorkerEvent]] = []
+        events: list[tuple[int, WorkerEvent]] = []
         for ready in wait(list(numbers), timeout_seconds):
             number = numbers[cast("Connection", ready)]
             connection = self._processes[number].connection
             try:
                 while connection.poll():
-                    found.append((number, connection.recv()))
+                    events.append((number, connection.recv()))
             except (EOFError, OSError):
-                found.append((number, Died(self._reap(number))))
-        return found
+                events.append((number, Died(self._reap(number))))
+        return events
 
     def stop(self, number: int) -> None:
         """Kill the process."""
-        gone = self._processes.pop(number, None)
-        if gone is not None:
-            gone.process.kill()
-            gone.process.join()
-            gone.connection.close()
+        stopped = self._processes.pop(number, None)
+        if stopped is not None:
+            stopped.process.kill()
+            stopped.process.join()
+            stopped.connection.close()
 
     def close(self) -> None:
         """Kill all processes."""
@@ -96,16 +99,16 @@ class LocalEngine:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; loads no CUDA."""
-    told = os.environ.get(_VISIBLE)
-    if told is not None:
-        return [part.strip() for part in told.split(",") if part.strip() not in ("", "-1")]
+    """Return the GPUs of this process, as in CUDA_VISIBLE_DEVICES, without loading CUDA."""
+    visible = os.environ.get(_VISIBLE)
+    if visible is not None:
+        return [part.strip() for part in visible.split(",") if part.strip() not in ("", "-1")]
     return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
 
 
 def _work(factory: WorkerFactory, connection: Connection, gpu: str | None) -> None:
     """Run a worker in its process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -113,7 +116,7 @@ def _work(factory: WorkerFactory, connection: Connection, gpu: str | None) -> No
         os.environ[_VISIBLE] = gpu
     lock = threading.Lock()
 
-    def say(event: WorkerEvent) -> None:
+    def report(event: WorkerEvent) -> None:
         with lock:
             connection.send(event)
 
@@ -123,7 +126,7 @@ def _work(factory: WorkerFactory, connection: Connection, gpu: str | None) -> No
         except (EOFError, OSError):
             return None
 
-    serve(factory, inbox, say)
+    serve(factory, inbox, report)
 
 
 def _end_with(sentinel: int) -> None:

@@ -1,7 +1,7 @@
 """Workers as actors of a Ray cluster.
 
-Jobs and events are small; videos and run folders go between a worker and their store, never through
-Ray. Actors that find no room wait, which is what makes an autoscaler add nodes.
+Jobs and events are small; workers read videos from and write run folders to their storage, not
+through Ray. Actors wait for free resources, which makes an autoscaler add nodes.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class RayEngine:
         """Connect to a cluster.
 
         Args:
-            factory: makes a worker in an actor's process.
-            address: of a running cluster ("auto", "ray://host:10001"); None for the one that Ray's
-                RAY_ADDRESS names, else a local one is started.
-            num_cpus: CPUs that an actor claims.
-            num_gpus: GPUs that it claims; None for one where the cluster has any.
+            factory: creates a worker in the process of an actor.
+            address: of a running cluster ("auto", "ray://host:10001"); None for that of the
+                environment variable RAY_ADDRESS, else a local one is started.
+            num_cpus: CPUs of an actor.
+            num_gpus: GPUs of an actor; None for one if the cluster has any.
 
         Raises:
             MissingDependencyError: Ray is not installed.
@@ -50,7 +50,7 @@ class RayEngine:
         claim = (1.0 if gpus else 0.0) if num_gpus is None else num_gpus
         room = gpus / claim if claim else resources.get("CPU", 1.0) / max(num_cpus, 0.01)
         self.default_workers = max(1, int(room))
-        # Nothing is restarted by Ray: what is tried again, and how often, is decided in one place.
+        # Ray restarts nothing: the dispatcher decides about retries.
         self._actor = self._ray.remote(
             num_cpus=num_cpus,
             num_gpus=claim,
@@ -64,35 +64,35 @@ class RayEngine:
         self._polls: dict[Any, int] = {}
 
     def start(self, number: int) -> None:
-        """Ask for an actor and listen to it."""
+        """Create an actor and wait for its events."""
         self._actors[number] = self._actor.remote(self._factory)
         self._listen(number)
 
     def send(self, number: int, job: Job) -> None:
-        """Call the actor; nobody waits for the answer."""
+        """Call the actor without waiting for it."""
         if number in self._actors:
             self._actors[number].give.remote(job)
 
     def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
-        """Wait for the first actor that has something to say, then hear all that have."""
+        """Wait for the first actor with events, then return those of all actors."""
         if not self._polls:
             return []
         ready, _ = self._ray.wait(list(self._polls), num_returns=1, timeout=timeout_seconds)
         if ready:
             refs = list(self._polls)
             ready, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
-        found: list[tuple[int, WorkerEvent]] = []
+        events: list[tuple[int, WorkerEvent]] = []
         for ref in ready:
             number = self._polls.pop(ref)
             try:
-                told: list[WorkerEvent] = self._ray.get(ref)
+                received: list[WorkerEvent] = self._ray.get(ref)
             except self._ray.exceptions.RayError as exc:
-                found.append((number, Died(_reason(exc))))
+                events.append((number, Died(_reason(exc))))
                 self._actors.pop(number, None)
                 continue
-            found += [(number, event) for event in told]
+            events += [(number, event) for event in received]
             self._listen(number)
-        return found
+        return events
 
     def stop(self, number: int) -> None:
         """Kill the actor's process."""
@@ -102,7 +102,7 @@ class RayEngine:
             self._polls = {ref: of for ref, of in self._polls.items() if of != number}
 
     def close(self) -> None:
-        """Kill all actors; a local cluster of our own goes with them."""
+        """Kill all actors, and shut down a cluster that was started here."""
         for number in list(self._actors):
             self.stop(number)
         if self._owns_cluster:
@@ -115,7 +115,7 @@ class RayEngine:
         if self._ray.is_initialized():
             return False
         address = address or os.environ.get("RAY_ADDRESS")
-        # Without "local", Ray would look for what some other program once started here.
+        # Without "local", Ray would connect to a cluster that another program started here.
         local = {"address": "local", "include_dashboard": False}
         try:
             self._ray.init(
@@ -132,7 +132,7 @@ class RayEngine:
 
 
 class _Actor:
-    """A worker in an actor: its line runs in a thread, so that calls are always answered."""
+    """A worker in an actor; it runs in a thread, so that the actor always answers calls."""
 
     def __init__(self, factory: WorkerFactory) -> None:
         self._jobs: SimpleQueue[Job] = SimpleQueue()
@@ -144,17 +144,17 @@ class _Actor:
         self._jobs.put(job)
 
     def poll(self, wait_seconds: float) -> list[WorkerEvent]:
-        found: list[WorkerEvent] = []
+        events: list[WorkerEvent] = []
         try:
-            found.append(self._events.get(timeout=wait_seconds))
+            events.append(self._events.get(timeout=wait_seconds))
             while True:
-                found.append(self._events.get_nowait())
+                events.append(self._events.get_nowait())
         except Empty:
-            return found
+            return events
 
 
 def _reason(exc: Exception) -> str:
-    return f"the worker is gone: {type(exc).__name__}"
+    return f"the worker died: {type(exc).__name__}"
 
 
 def _ray() -> Any:

@@ -89,19 +89,19 @@ def test_csv_and_parquet_tell_the_same_as_json_lines(tmp_path):
     ("row", "words"),
     [
         ({"question": "?"}, "no video"),
-        ({"video": "a.mp4"}, "nothing is asked"),
+        ({"video": "a.mp4"}, "no question"),
         ({"video": "a.mp4", "question": "A?", "questions": ["B?"]}, "choose one"),
-        ({"video": "a.mp4", "question": "  "}, "something else than texts"),
-        ({"video": ["a.mp4", 7], "question": "?"}, "something else"),
+        ({"video": "a.mp4", "question": "  "}, "not texts"),
+        ({"video": ["a.mp4", 7], "question": "?"}, "not texts"),
         ({"video": 7, "question": "?"}, "neither a text"),
         ({"video": "a.mp4", "question": "?", "start": "soon"}, "not a time"),
         ({"video": "a.mp4", "question": "?", "start": 9, "end": 8}, "after the start"),
-        ({"video": "a.mp4", "question": "?", "start": "nan"}, "no time"),
-        ({"video": "a.mp4", "question": "?", "id": ["x"]}, "id is no text"),
-        ({"video": "a.mp4", "conversation": "{"}, "no readable JSON"),
+        ({"video": "a.mp4", "question": "?", "start": "nan"}, "not a time of a clip"),
+        ({"video": "a.mp4", "question": "?", "id": ["x"]}, "id is not a text"),
+        ({"video": "a.mp4", "conversation": "{"}, "not valid JSON"),
         ({"video": "a.mp4", "conversation": [{"role": "king", "text": "x"}]}, "role"),
-        ({"video": "http://127.0.0.1/a.mp4", "question": "?"}, "only files"),
-        ({"video": "s3://b/a.mp4", "question": "?"}, "only files"),
+        ({"video": "http://127.0.0.1/a.mp4", "question": "?"}, "only local files"),
+        ({"video": "s3://b/a.mp4", "question": "?"}, "only local files"),
         ({"video": "a\0.mp4", "question": "?"}, "NUL"),
     ],
 )
@@ -150,7 +150,7 @@ def test_folders_and_globs_give_their_clips_in_order(clips):
     for nothing in (clips / "none", f"{clips}/*.avi"):
         with pytest.raises(ConfigError):
             list(read_items(nothing, question="?"))
-    with pytest.raises(ConfigError, match="nothing is asked"):
+    with pytest.raises(ConfigError, match="no question"):
         list(read_items(clips))
 
 
