@@ -110,7 +110,7 @@ def explain_frames(
         progress: called as the stages advance.
 
     Raises:
-        ConfigError: the conversation or the answer can't be asked.
+        ConfigError: the conversation or the answer is not valid.
         ModelError: the model fails.
     """
     stages = StageTimer(progress, dict(frames.timings))

@@ -136,13 +136,13 @@ def shared_words(first: Sequence[Word], second: Sequence[Word]) -> list[tuple[Wo
 
 def _keyed(words: Sequence[Word]) -> list[tuple[tuple[str, int], Word]]:
     counts: dict[str, int] = {}
-    found = []
+    keyed = []
     for word in words:
         if word.is_content:
             text = word.text.casefold()
             counts[text] = counts.get(text, 0) + 1
-            found.append(((text, counts[text]), word))
-    return found
+            keyed.append(((text, counts[text]), word))
+    return keyed
 
 
 def _compare_pair(
@@ -161,8 +161,8 @@ def _compare_pair(
         first,
         second,
         words=tuple(
-            WordAgreement(ours.text, ours.index, theirs.index, told)
-            for (ours, theirs), told in zip(shared, figures, strict=False)
+            WordAgreement(ours.text, ours.index, theirs.index, figure)
+            for (ours, theirs), figure in zip(shared, figures, strict=False)
         ),
         mean=mean_agreement(figures[:-1]),
         answer=figures[-1],

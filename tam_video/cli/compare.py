@@ -79,8 +79,8 @@ def comparison_tables(comparison: Comparison, *, width: int | None = None) -> st
     """One table for each pair of runs: shared words, their mean, and the answers as a whole.
 
     Args:
-        comparison: what was found.
-        width: characters of a line; those of the terminal by default.
+        comparison: the comparison.
+        width: width of a line in characters; that of the terminal by default.
     """
     columns = width or shutil.get_terminal_size((110, 24)).columns
     return "\n".join(_tables(comparison, columns))

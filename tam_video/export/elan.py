@@ -80,7 +80,7 @@ def _add_annotation(tier: Element, name: str, label: str, start: int, end: int) 
 ELAN = Exporter(
     name="elan",
     files=("words.eaf",),
-    summary="ELAN: a tier per word, an annotation for the part of the clip it was seen in",
+    summary="ELAN: a tier per word, an annotation for each span of its track",
     index_base=None,
     write=_write,
 )

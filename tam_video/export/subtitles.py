@@ -100,7 +100,7 @@ def _ass(text: str) -> str:
 VTT = Exporter(
     name="vtt",
     files=("words.vtt",),
-    summary="WebVTT: a cue per word, for the part of the clip it was seen in",
+    summary="WebVTT: a cue for each span of a word's track",
     index_base=None,
     write=_write_vtt,
 )
@@ -108,7 +108,7 @@ VTT = Exporter(
 SRT = Exporter(
     name="srt",
     files=("words.srt",),
-    summary="SubRip: a cue per word, for the part of the clip it was seen in",
+    summary="SubRip: a cue for each span of a word's track",
     index_base=None,
     write=_write_srt,
 )
@@ -116,7 +116,7 @@ SRT = Exporter(
 ASS = Exporter(
     name="ass",
     files=("words.ass",),
-    summary="ASS karaoke: the answer, with the words lit while they are seen",
+    summary="ASS karaoke: the answer, with words highlighted during their spans",
     index_base=None,
     write=_write_ass,
 )

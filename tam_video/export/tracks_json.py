@@ -109,7 +109,7 @@ JSON = Exporter(
 SPANS = Exporter(
     name="spans",
     files=("spans.json",),
-    summary="JSON: when each word was seen, and nothing else",
+    summary="JSON: only the time spans of each word",
     index_base=None,
     write=_write_spans,
 )

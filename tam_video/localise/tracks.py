@@ -1,4 +1,4 @@
-"""From maps to tracks: the part of a map that has a place and a time.
+"""From maps to tracks: the part of a map above a threshold.
 
 One Otsu threshold over the whole volume of a map separates hot cells from cold ones. Hot cells that
 touch, also diagonally or from slot to slot, form a component; a track keeps the component that

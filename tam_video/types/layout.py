@@ -13,8 +13,8 @@ from tam_video.types.arrays import Float64Array, IntArray, check
 class View:
     """The part of a source picture that a token grid covers, in fractions of its width and height.
 
-    A centre crop lies inside [0, 1]; a padded canvas reaches beyond it. The default is the whole
-    picture, however it was resized.
+    A centre crop lies inside [0, 1]; a padded canvas extends beyond it. The default is the whole
+    picture, whatever its size was changed to.
     """
 
     left: float = 0.0
@@ -31,22 +31,22 @@ class View:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the grid covers the picture and nothing else."""
+        """Whether the grid covers exactly the picture."""
         return self == View()
 
 
 @dataclass(frozen=True, slots=True)
 class VisualLayout:
-    """Which moment and which part of the picture each visual cell stands for.
+    """The time and the part of the picture of each visual cell.
 
-    A cell is the place of one visual token AFTER merging; cells are counted row-major over (slot,
-    row, column). An image has one slot.
+    A cell is the position of one visual token AFTER merging; cells are ordered row-major over
+    (slot, row, column). An image has one slot.
 
     Attributes:
         t: temporal slots.
         h: rows.
         w: columns.
-        frame_slots: for each slot, which of the T sampled frames fed it.
+        frame_slots: for each slot, the indices of its frames among the T sampled frames.
         view: the part of the picture that the h x w cells cover.
         deduplicated: flat indices of the cells without a token of their own. The model dropped it
             because it resembled the same cell of the previous slot, whose token stands for both.
@@ -79,17 +79,17 @@ class VisualLayout:
         return self.t * self.h * self.w
 
     def slot_seconds(self, pts_seconds: Float64Array) -> Float64Array:
-        """float64 [t]: each slot's time, the mean pts of the frames that fed it."""
+        """Return float64 [t]: the mean pts of the frames of each slot."""
         return np.array([pts_seconds[list(frames)].mean() for frames in self.frame_slots])
 
     def slot_indices(self, indices: IntArray) -> tuple[tuple[int, ...], ...]:
-        """For each slot, the numbers of the source frames that fed it, from int64 [T]."""
+        """Return the source frame indices of each slot, from int64 [T]."""
         return tuple(tuple(indices[list(frames)].tolist()) for frames in self.frame_slots)
 
     def cell_box(
         self, row: int, column: int, *, width: int, height: int
     ) -> tuple[float, float, float, float]:
-        """The (left, top, right, bottom) of a cell, in pixels of a width x height source picture.
+        """Return (left, top, right, bottom) of a cell in pixels of a width x height source picture.
 
         A cell on padding lies outside of the picture.
         """

@@ -20,10 +20,10 @@ class Message:
     """One turn of a conversation.
 
     Attributes:
-        role: who speaks.
-        text: what is said.
-        inputs: numbers of the vision inputs shown before the text, in order. Where no turn of a
-            conversation names any, all belong to the first user turn.
+        role: the speaker.
+        text: the text of the turn.
+        inputs: indices of the vision inputs before the text, in order. If no turn of a
+            conversation has any, all belong to the first user turn.
     """
 
     role: Role
@@ -33,7 +33,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A token the model might have said, with its probability in [0, 1]."""
+    """A candidate for the next token, with its probability in [0, 1]."""
 
     id: int
     text: str
@@ -45,16 +45,16 @@ class Token:
     """One text token that is explained or serves as context.
 
     Attributes:
-        index: place among the M text tokens.
+        index: index among the M text tokens.
         id: vocabulary id.
-        text: the piece of text it stands for (may be empty while a character is incomplete).
+        text: its text (may be empty while a character is incomplete).
         role: "prompt" or "answer".
-        position: sequence position that stands for it: its own for a prompt token, the one that
+        position: sequence position of its scores: its own for a prompt token, the one that
             predicted it (one before its own) for a generated token.
         char_start: offset of its first character in the prompt text or the answer.
         char_end: offset after its last character.
-        probability: what the model gave it, in [0, 1]; None for prompt tokens.
-        candidates: the most probable tokens at its place, best first; empty for prompt tokens.
+        probability: its probability in [0, 1]; None for prompt tokens.
+        candidates: the most probable tokens at its position, best first; empty for prompt tokens.
         is_special: an end-of-turn or other control token, not part of the text.
     """
 
@@ -75,8 +75,8 @@ class Word:
     """Sub-tokens of the answer joined into a word.
 
     Attributes:
-        index: place among the N words of the answer.
-        text: the word as it stands in the answer, without surrounding spaces.
+        index: index among the N words of the answer.
+        text: the word in the answer, without surrounding spaces.
         char_start: offset of its first character in the answer.
         char_end: offset after its last character.
         token_indices: the M-indices of its tokens, in order.
@@ -93,20 +93,20 @@ class Word:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Generation:
-    """What a model said about the frames, and the scores its maps are made from.
+    """The output of a model for the frames: the answer and the scores for its maps.
 
     Attributes:
-        conversation: the turns that were asked; the answer is not among them.
+        conversation: the turns before the answer.
         prompt_text: the text of the prompt tokens, joined.
         answer: the answer text without special tokens.
         tokens: the M text tokens, prompt first.
         num_prompt_tokens: how many of them are prompt text.
-        layouts: where the cells of each vision input lie, in the order of the inputs.
-        visual_positions: int64 [V], the sequence position that stands for each cell: the inputs one
-            after the other, row-major (t, h, w) in each; deduplicated cells repeat a position.
-        text_positions: int64 [M], sequence position that stands for each text token.
+        layouts: the layout of the cells of each vision input, in the order of the inputs.
+        visual_positions: int64 [V], the sequence position of each cell: the inputs one after
+            the other, row-major (t, h, w) in each; deduplicated cells repeat a position.
+        text_positions: int64 [M], sequence position of each text token.
         scores: float32 [S, M], logit at position s of text token m's class id.
-        layer_scores: float32 [S, M] for each layer that was asked for beside; none by default.
+        layer_scores: float32 [S, M] for each additional layer; none by default.
     """
 
     conversation: tuple[Message, ...]

@@ -1,4 +1,4 @@
-"""Videos as they enter: what is known of a file, and the frames that were read.
+"""Input videos: metadata of a file, and the frames that were read.
 
 Axes: T frames, (H, W) pixels.
 """
@@ -16,11 +16,11 @@ from tam_video.types.arrays import ByteArray, Float64Array, IntArray, check, des
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What is known of a video after its packets were listed, before pixels are decoded.
+    """Metadata of a video, from its packets, before frames are decoded.
 
     Attributes:
         path: the file.
-        num_frames: frames that a player shows, counted from the packets, not from the header.
+        num_frames: number of displayed frames, counted from the packets, not from the header.
         width: display width in pixels AFTER rotation (frames come in this size).
         height: display height in pixels after rotation.
         average_fps: `num_frames / duration`, exact where the container gives it; for display.
@@ -29,14 +29,14 @@ class VideoInfo:
         rotation_degrees: rotation that the readers applied, clockwise: 0, 90, 180 or 270.
         codec: codec name as FFmpeg spells it ("h264").
         pixel_format: pixel format as FFmpeg spells it ("yuv420p10le").
-        has_audio: whether an audio stream is there.
-        is_mirrored: whether the readers flipped left and right before they rotated.
+        has_audio: whether the file has an audio stream.
+        is_mirrored: whether the readers mirrored the frames horizontally before the rotation.
         color_space: matrix that the readers decode with: "bt709", "bt601", "bt2020", "fcc",
             "smpte240m" or "rgb".
         color_range: "limited" or "full", of the stored pixels.
         sample_aspect_ratio: width of a pixel over its height, as displayed; frames are not resized.
-        time_base: seconds per tick of the stream's clock.
-        is_image: whether it is a still picture, which a model sees as an image of one slot.
+        time_base: duration of a tick of the stream's time base, in seconds.
+        is_image: whether it is a still picture, which is an image of one slot for a model.
     """
 
     path: Path
@@ -60,13 +60,13 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameBatch:
-    """Frames that were really read, with their places in the source.
+    """The frames that were read, with their indices in the source.
 
     Attributes:
         frames: uint8 [T, H, W, 3], RGB, upright (rotation applied).
         indices: int64 [T], 0-based frame numbers in display order.
-        pts_seconds: float64 [T], presentation times as the container has them (not shifted to 0).
-        info: the video they came from.
+        pts_seconds: float64 [T], presentation times of the container (not shifted to 0).
+        info: the source video.
     """
 
     frames: ByteArray
@@ -77,7 +77,7 @@ class FrameBatch:
     def __post_init__(self) -> None:
         check(self.frames.ndim == 4 and self.frames.shape[3] == 3, "frames must be [T, H, W, 3]")
         check(self.frames.dtype == np.uint8, "frames must be uint8")
-        check(len(self.frames) > 0, "a batch holds one frame at least")
+        check(len(self.frames) > 0, "a batch has at least one frame")
         check(
             self.indices.shape == self.pts_seconds.shape == (len(self.frames),),
             "indices and pts_seconds must be [T]",

@@ -18,11 +18,7 @@ COMMAND = "a command: one parameter for each option"
 SPLIT = "to be split"
 CYCLES = {("tam_video.batch.storage", "tam_video.batch.object_store")}
 """Imports that close a cycle and are to be removed."""
-LONG_MODULES = {
-    "tam_video.models.inference": SPLIT,
-    "tam_video.models.probing": SPLIT,
-    "tam_video.testing": SPLIT,
-}
+LONG_MODULES: dict[str, str] = {}
 LONG_FUNCTIONS = {
     "tam_video.batch.runner.run": SPLIT,
     "tam_video.long.run.explain_long": SPLIT,
