@@ -135,8 +135,8 @@ def record_states(module: Any, *, with_graph: bool = False) -> Iterator[list[Ten
     states: list[Tensor] = []
 
     def keep(_module: Any, _args: Any, output: Any) -> None:
-        found = hidden_states(output)
-        states.append(found if with_graph else found[0].detach())
+        hidden = hidden_states(output)
+        states.append(hidden if with_graph else hidden[0].detach())
 
     with _hook(module.register_forward_hook(keep)):
         yield states

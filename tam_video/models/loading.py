@@ -78,8 +78,7 @@ def load_model(
             "attn_implementation": attn_implementation,
         }
         options = {name: value for name, value in options.items() if value is not None}
-        safetensors = None if allow_pickle else True
-        options |= {"dtype": chosen, "use_safetensors": safetensors}
+        options |= {"dtype": chosen, "use_safetensors": None if allow_pickle else True}
         model = _load_weights(files, family.model_class, options)
         if device_map is None:
             model.to(target)

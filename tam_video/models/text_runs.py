@@ -110,8 +110,8 @@ def _markup_after(num_turns: int, render: Callable[[list[str]], str]) -> list[st
     rest = render(stand_ins)
     markup = []
     for stand_in in stand_ins:
-        before, found, rest = rest.partition(stand_in)
-        if not found:
+        before, marker, rest = rest.partition(stand_in)
+        if not marker:
             raise TokenAlignmentError(
                 "the chat template leaves a turn out or changes it",
                 hint="remove the system turn",

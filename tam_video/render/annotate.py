@@ -34,14 +34,14 @@ from tam_video.render.turns import NO_SUBJECT, question_of, shown_words, words_s
 from tam_video.stages import StepProgress
 from tam_video.types import ByteArray, Explanation
 from tam_video.video.ahead import ahead
-from tam_video.video.planes import SWSCALE_MATRIX, matrix_of, planes_of_rgb, rgb_of_planes
+from tam_video.video.planes import planes_of_rgb, rgb_of_planes
 from tam_video.video.reader import VideoReader, open_video
 from tam_video.video.writer import (
     Chapter,
     PictureTags,
     TimedPlanes,
     WrittenVideo,
-    read_picture_tags,
+    source_tags,
     write_video,
 )
 
@@ -129,10 +129,7 @@ def render_annotated(
 def open_context(reader: VideoReader, look: RenderOptions) -> tuple[RenderContext, PictureTags]:
     """Return the context of an open source, and its tags with the matrix of its decoding."""
     info, pts = reader.info, reader.timeline.pts_seconds
-    tags = read_picture_tags(info.path, rotation_degrees=info.rotation_degrees)
-    if tags.matrix not in SWSCALE_MATRIX:
-        matrix = matrix_of(info.color_space, width=info.width, height=info.height)
-        tags = replace(tags, matrix=matrix)
+    tags = source_tags(info)
     clip = ClipClock(pts, end_seconds=float(pts[0]) + info.duration_seconds)
     return RenderContext(info, clip, look, tags.matrix), tags
 

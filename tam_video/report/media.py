@@ -21,7 +21,7 @@ from tam_video.render.heat import render_still
 from tam_video.stages import StepProgress
 from tam_video.types import ByteArray, Explanation
 from tam_video.video.reader import DecodedFrame, VideoReader, open_video
-from tam_video.video.writer import TimedFrame, read_picture_tags, write_video
+from tam_video.video.writer import TimedFrame, source_tags, write_video
 from tam_video.workspace.files import atomic_write
 
 Source: TypeAlias = Path | VideoReader
@@ -145,7 +145,7 @@ def _write_clip(
             height=height,
             end_seconds=float(pts[0]) + info.duration_seconds if is_whole else None,
             average_fps=info.average_fps,
-            tags=read_picture_tags(info.path, rotation_degrees=info.rotation_degrees),
+            tags=source_tags(info),
             audio_from=info.path if is_whole and info.has_audio else None,
             crf=CLIP_CRF,
         )

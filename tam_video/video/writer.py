@@ -8,20 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tam_video.errors import EncodeError
-from tam_video.types import ByteArray
+from tam_video.types import ByteArray, VideoInfo
 from tam_video.video.audio import AudioCopy
 from tam_video.video.container import open_stream
 from tam_video.video.encoders import Encoder, choose_encoder
 from tam_video.video.muxing import PacketQueue, open_mp4
 from tam_video.video.pixels import LIMITED
 from tam_video.video.planes import SWSCALE_MATRIX, DrawnFrame, frame_of_rgb, matrix_of
-from tam_video.video.reader import ReadLimits, checked_path, is_dicom, open_video
+from tam_video.video.reader import ReadLimits, checked_path, is_dicom
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -106,29 +106,25 @@ class WrittenVideo:
     warnings: tuple[str, ...] = ()
 
 
-def read_picture_tags(path: Path, *, rotation_degrees: int = 0) -> PictureTags:
-    """Read the colour tags and the pixel shape of a source.
-
-    Args:
-        path: the source video.
-        rotation_degrees: rotation that the reader applies; a quarter turn swaps pixel width and
-            height.
+def source_tags(info: VideoInfo) -> PictureTags:
+    """Read the colour tags of a source; an untagged one gets the matrix that it is decoded with.
 
     Raises:
         InputError: the source can't be opened.
     """
-    absolute = checked_path(path)
-    if is_dicom(absolute):
-        with open_video(absolute) as reader:
-            return PictureTags(sample_aspect_ratio=reader.info.sample_aspect_ratio)
-    with open_stream(absolute, limits=ReadLimits()) as (_, stream):
-        aspect = stream.sample_aspect_ratio or Fraction(1)
+    matrix = matrix_of(info.color_space, width=info.width, height=info.height)
+    tags = PictureTags(matrix, sample_aspect_ratio=info.sample_aspect_ratio)
+    path = checked_path(info.path)
+    if is_dicom(path):
+        return tags
+    with open_stream(path, limits=ReadLimits()) as (_, stream):
         context = stream.codec_context
-        return PictureTags(
-            matrix=int(context.colorspace),
+        tagged = int(context.colorspace)
+        return replace(
+            tags,
+            matrix=tagged if tagged in SWSCALE_MATRIX else matrix,
             primaries=int(context.color_primaries),
             transfer=int(context.color_trc),
-            sample_aspect_ratio=1 / aspect if rotation_degrees % 180 else aspect,
         )
 
 

@@ -22,7 +22,7 @@ from tam_video.stages import StageProgress
 from tam_video.types import Explanation, VideoInfo
 from tam_video.video.reader import open_video
 from tam_video.video.source import file_fingerprint
-from tam_video.video.writer import TimedFrame, read_picture_tags, write_video
+from tam_video.video.writer import TimedFrame, source_tags, write_video
 from tam_video.workspace.files import wrap_os_errors
 
 CLIP = "event.mp4"
@@ -198,7 +198,7 @@ def _cut(
         width=info.width,
         height=info.height,
         average_fps=info.average_fps,
-        tags=read_picture_tags(info.path, rotation_degrees=info.rotation_degrees),
+        tags=source_tags(info),
         crf=settings.crf,
         speed_preset=settings.speed_preset,
         encoder=settings.encoder,

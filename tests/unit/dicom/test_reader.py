@@ -17,7 +17,7 @@ from tam_video import errors
 from tam_video.dicom import header as header_module
 from tam_video.dicom.header import TECHNICAL_KEYWORDS
 from tam_video.video.reader import ReadLimits, is_dicom, open_video
-from tam_video.video.writer import read_picture_tags
+from tam_video.video.writer import source_tags
 
 NAME = "PLANTED^NAME"
 
@@ -47,7 +47,7 @@ def test_info_tells_size_times_and_pixel_shape(cine):
     assert (info.average_fps, info.duration_seconds) == (Fraction(25), 0.12)
     assert info.sample_aspect_ratio == Fraction(4, 3)
     assert not info.is_image
-    assert read_picture_tags(info.path).sample_aspect_ratio == Fraction(4, 3)
+    assert source_tags(info).sample_aspect_ratio == Fraction(4, 3)
 
 
 def test_one_frame_is_a_picture(cine):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -17,13 +18,14 @@ from hypothesis import strategies as st
 from tam_video.errors import EncodeError, VideoOpenError
 from tam_video.video.muxing import encode_errors, replacing
 from tam_video.video.planes import DrawnFrame, pad_to_even
+from tam_video.video.reader import open_video
 from tam_video.video.writer import (
     Chapter,
     PictureTags,
     TimedFrame,
     TimedPlanes,
     encoding_matrix,
-    read_picture_tags,
+    source_tags,
     write_video,
 )
 
@@ -174,8 +176,17 @@ def test_untagged_hd_is_bt709_and_smaller_is_bt601(width, height, wanted):
 def test_pixel_shape_is_kept_and_turned_with_the_picture(tmp_path):
     tags = PictureTags(sample_aspect_ratio=Fraction(4, 3))
     path = write(tmp_path / "out.mp4", [0.0], tags=tags).path
-    assert read_picture_tags(path).sample_aspect_ratio == Fraction(4, 3)
-    assert read_picture_tags(path, rotation_degrees=90).sample_aspect_ratio == Fraction(3, 4)
+    with open_video(path) as reader:
+        assert source_tags(reader.info).sample_aspect_ratio == Fraction(4, 3)
+        turned = replace(reader.info, sample_aspect_ratio=Fraction(3, 4))
+    assert source_tags(turned).sample_aspect_ratio == Fraction(3, 4)
+
+
+@pytest.mark.parametrize(("space", "matrix"), [("bt601", 6), ("bt2020", 9), ("rgb", 6)])
+def test_an_untagged_source_has_the_matrix_that_it_is_decoded_with(clips, space, matrix):
+    with open_video(clips.path("h264_b")) as reader:
+        assert not reader.recipe.is_tagged
+        assert source_tags(replace(reader.info, color_space=space)).matrix == matrix
 
 
 @pytest.mark.parametrize(
