@@ -1,8 +1,8 @@
-"""Stage 2: the vision tower learns, from pixels, the symbols of the language stage.
+"""Stage 2: train the vision tower to produce the symbols of the language stage from pixels.
 
-The tower sees one slot (two frames) at a time, so a training example is one slot. The targets are
-the fixed rows of the embedding table, which stage 1 does not move: both stages can run side by
-side.
+The tower gets one slot (two frames) at a time, so a training example is one slot. The targets are
+the fixed rows of the embedding table, which stage 1 does not change: both stages can run in
+parallel.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PATCH = 16
 
 
 def patchify(frames: np.ndarray) -> Tensor:
-    """uint8 [T, H, W, 3] -> float32 [t*h*w, 3*2*16*16], as the Qwen3-VL video processor does."""
+    """Convert uint8 [T, H, W, 3] to float32 [t*h*w, 3*2*16*16], like the Qwen3-VL processor."""
     t, height, width, _ = frames.shape
     scaled = (frames.astype(np.float32) / 255 - 0.5) / 0.5
     split = scaled.reshape(t // 2, 2, height // PATCH, PATCH, width // PATCH, PATCH, 3)
@@ -47,7 +47,7 @@ def patchify(frames: np.ndarray) -> Tensor:
 
 
 def augmented(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A frame as a lossy codec gives it back (JPEG stands in; about half of the frames)."""
+    """Apply lossy compression (JPEG) to about half of the frames."""
     if rng.random() < 0.5:
         return frame
     quality = int(rng.integers(60, 97))
@@ -56,18 +56,18 @@ def augmented(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def random_pair(clip: ShapeClip, rng: np.random.Generator) -> np.ndarray:
-    """Two successive sampled frames: 12 of 48 frames mostly, sometimes 8 or 10."""
+    """Return two successive sampled frames: mostly of 12 per clip, sometimes of 8 or 10."""
     count = int(rng.choice([8, 10, 12], p=[0.1, 0.1, 0.8]))
     frames = np.linspace(0, clip.num_frames - 1, count).round().astype(int)
     slot = int(rng.integers(count // 2))
     return frames[2 * slot : 2 * slot + 2]
 
 
-FINE = 4  # the auxiliary target cuts a cell in FINE x FINE parts
+FINE = 4  # the auxiliary target divides a cell into FINE x FINE parts
 
 
 def fine_cover(clip: ShapeClip, pair: np.ndarray) -> np.ndarray:
-    """Covered share of the parts of each cell in both frames, float32 [cells, 2*FINE*FINE]."""
+    """Compute the covered fraction of each part of a cell, float32 [cells, 2*FINE*FINE]."""
     grid = clip.width // PATCH
     side = grid * FINE
     cover = np.zeros((2, side, side), np.float32)
@@ -80,12 +80,11 @@ def fine_cover(clip: ShapeClip, pair: np.ndarray) -> np.ndarray:
 
 
 class Coach(nn.Module):
-    """Linear heads on the tower's middle blocks; thrown away after training.
+    """Auxiliary linear heads on the tower's middle blocks; discarded after training.
 
-    They say which parts of each cell are covered, and (pooled over an object's cells) its shape and
-    motion. Without them shapes and motion stayed at chance for 3,000 slots: edges have to be told
-    apart from colours, and boundary cells have to know what they hint at, before attention can put
-    them together.
+    They predict which parts of each cell are covered, and (pooled over an object's cells) its shape
+    and motion. Without them shapes and motion stayed at chance for 3,000 slots: boundary cells must
+    represent edges before attention can combine them.
     """
 
     BLOCKS = (1, 2)
@@ -97,24 +96,24 @@ class Coach(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in self.BLOCKS)
         self.shape = nn.ModuleList(nn.Linear(width, len(SHAPES)) for _ in self.BLOCKS)
         self.motion = nn.ModuleList(nn.Linear(width, len(MOTIONS)) for _ in self.BLOCKS)
-        self.seen: dict[int, Tensor] = {}
+        self.outputs: dict[int, Tensor] = {}
         for block in self.BLOCKS:
             visual.blocks[block].register_forward_hook(partial(self._remember, block))
 
     def _remember(
         self, block: int, _module: nn.Module, _args: tuple[Any, ...], out: Tensor
     ) -> None:
-        self.seen[block] = out
+        self.outputs[block] = out
 
     def loss(self, cells: list[Cells], cover: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Loss of the last forward pass of the tower, and how often the pooled heads are right."""
+        """Compute the loss of the last forward pass, and the accuracy of the pooled heads."""
         total = nn.functional.binary_cross_entropy_with_logits(
-            self.outline(self.seen[self.BLOCKS[0]]), cover
+            self.outline(self.outputs[self.BLOCKS[0]]), cover
         )
         rates = {"outline": round(total.item(), 4)}
         pools, shapes, motions = object_pools(cells)
         for number, block in enumerate(self.BLOCKS):
-            pooled = pools @ self.norms[number](self.seen[block])
+            pooled = pools @ self.norms[number](self.outputs[block])
             for name, truth in (("shape", shapes), ("motion", motions)):
                 logits = getattr(self, name)[number](pooled)
                 total = total + 0.5 * nn.functional.cross_entropy(logits, truth)
@@ -124,16 +123,16 @@ class Coach(nn.Module):
 
 
 def object_pools(cells: list[Cells]) -> tuple[Tensor, Tensor, Tensor]:
-    """Averaging weights [n, all cells] of the n visible objects, and their shapes and motions."""
+    """Return averaging weights [n, all cells] of n visible objects, their shapes and motions."""
     size = cells[0].item.size
     rows, shapes, motions = [], [], []
-    for place, mine in enumerate(cells):
+    for index, mine in enumerate(cells):
         item = mine.item.ravel()
         for number in range(len(mine.color)):
             inside = (item == number).astype(np.float32)
             if inside.sum() >= 4:
                 row = np.zeros(len(cells) * size, np.float32)
-                row[place * size : (place + 1) * size] = inside / inside.sum()
+                row[index * size : (index + 1) * size] = inside / inside.sum()
                 rows.append(row)
                 shapes.append(int(mine.shape[number]))
                 motions.append(int(mine.motion[number]))
@@ -144,7 +143,7 @@ CLOSE_PX = 112
 
 
 def close_up(clip: ShapeClip, pair: np.ndarray, rng: np.random.Generator) -> ShapeClip:
-    """A picture of CLOSE_PX x CLOSE_PX around one object: the same cells, a quarter of the cost."""
+    """Crop CLOSE_PX x CLOSE_PX around one object, for a quarter of the cost."""
     there = [o for o in clip.objects if o.is_visible(int(pair[0])) or o.is_visible(int(pair[1]))]
     if there:
         x, y = there[int(rng.integers(len(there)))].center(int(pair[0]))
@@ -156,7 +155,7 @@ def close_up(clip: ShapeClip, pair: np.ndarray, rng: np.random.Generator) -> Sha
 
 
 def slot_batch(seeds: range, *, close: bool) -> tuple[Tensor, list[Cells], Tensor]:
-    """Patches [n*cells, ...], cells and fine cover of a random slot of each training seed."""
+    """Return patches [n*cells, ...], cells and fine cover of a random slot of each seed."""
     rng = np.random.default_rng([2, seeds.start])
     patches, cells, covers = [], [], []
     for seed in seeds:
@@ -172,14 +171,14 @@ def slot_batch(seeds: range, *, close: bool) -> tuple[Tensor, list[Cells], Tenso
 
 
 def tower(model: nn.Module, patches: Tensor, slots: int) -> Tensor:
-    """Visual features, float32 [cells, width]; slots do not see each other."""
+    """Compute visual features, float32 [cells, width]; slots do not attend to each other."""
     side = round((len(patches) / slots) ** 0.5)
     grid = torch.tensor([[slots, side, side]])
     return model.model.visual(patches, grid_thw=grid, return_dict=True).pooler_output
 
 
 def tally_cells(out: Tensor, cells: list[Cells], symbols: Symbols, tally: Tally) -> None:
-    """Nearest symbol of well covered cells, averaged over each object's cells."""
+    """Count the nearest symbols of well covered cells, averaged over each object's cells."""
     out = out.reshape(len(cells), cells[0].item.size, -1)
     for mine, features in zip(cells, out, strict=True):
         item, cover = mine.item.ravel(), mine.cover.ravel()
@@ -199,7 +198,7 @@ def tally_cells(out: Tensor, cells: list[Cells], symbols: Symbols, tally: Tally)
 
 
 def main() -> None:
-    """Train until the step budget is used up; resumes by itself."""
+    """Train up to a number of steps; resumes automatically."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=2000)
@@ -223,7 +222,7 @@ def main() -> None:
     state = journal.counters
     tally, began = Tally(), time.time()
     losses: list[float] = []
-    advised: list[dict[str, float]] = []
+    auxiliary: list[dict[str, float]] = []
     while state["step"] < args.steps:
         rate = learning_rate(state["step"], peak=args.peak, warmup=100, total=args.steps)
         for group in optimizer.param_groups:
@@ -232,11 +231,13 @@ def main() -> None:
         count = args.batch * 3 if close else args.batch
         seeds = range(state["clips"], state["clips"] + count)
         patches, cells, cover = slot_batch(seeds, close=close)
-        wanted = torch.cat([symbol_features(c, np.ones(c.item.size, bool), symbols) for c in cells])
+        targets = torch.cat(
+            [symbol_features(c, np.ones(c.item.size, bool), symbols) for c in cells]
+        )
         weight = torch.from_numpy(np.concatenate([c.cover.ravel() for c in cells])) * 4 + 1
         out = tower(model, patches, count)
-        error = ((out - wanted) ** 2).mean(-1)
-        loss = (error * weight).sum() / weight.sum() / wanted.var()
+        error = ((out - targets) ** 2).mean(-1)
+        loss = (error * weight).sum() / weight.sum() / targets.var()
         advice, rates = coach.loss(cells, cover)
         optimizer.zero_grad(set_to_none=True)
         (loss + advice).backward()
@@ -244,16 +245,16 @@ def main() -> None:
         optimizer.step()
         tally_cells(out.detach(), cells, symbols, tally)
         losses.append(loss.item())
-        advised.append(rates)
+        auxiliary.append(rates)
         state["step"] += 1
         state["clips"] += count
         if state["step"] % 25 == 0:
             state["seconds"] += time.time() - began
             began = time.time()
             nmse = round(float(np.mean(losses)), 4)
-            coached = {k: round(float(np.mean([r[k] for r in advised])), 3) for k in rates}
-            journal.log(nmse=nmse, coach=coached, **tally.rates())
-            tally, losses, advised = Tally(), [], []
+            means = {k: round(float(np.mean([r[k] for r in auxiliary])), 3) for k in rates}
+            journal.log(nmse=nmse, coach=means, **tally.rates())
+            tally, losses, auxiliary = Tally(), [], []
         journal.save(parts, optimizer, every_seconds=45)
     journal.save(parts, optimizer)
 

@@ -1,7 +1,7 @@
 """Write a trained state as a checkpoint folder: config, float16 safetensors, processor, tokenizer.
 
-The weights are stored in float16 to keep the wheel small; `config.json` names float32, which is
-what `from_pretrained` then computes in.
+The weights are stored in float16 to keep the wheel small; `config.json` says float32, in which
+`from_pretrained` then loads them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from training.vocabulary import make_processor, make_tokenizer
 
 
 def load_stages(*states: Path) -> Any:
-    """A model with the language part of the first state and the vision part of the last.
+    """Load the language part of the first state and the vision part of the last.
 
-    One folder in place of the states is an exported checkpoint.
+    A folder instead of the states is an exported checkpoint.
     """
     model = make_model(make_tokenizer())
     if states[0].is_dir():
@@ -37,7 +37,7 @@ def load_stages(*states: Path) -> Any:
 
 
 def load_weights(model: Any, folder: Path) -> None:
-    """Take the weights of an exported checkpoint, to train it further."""
+    """Load the weights of an exported checkpoint, to continue training."""
     from safetensors.torch import load_file
 
     stored = load_file(folder / "model.safetensors")
@@ -45,12 +45,12 @@ def load_weights(model: Any, folder: Path) -> None:
 
 
 def is_visual(name: str) -> bool:
-    """Whether a parameter belongs to the vision tower."""
+    """Return whether a parameter belongs to the vision tower."""
     return name.startswith("model.visual")
 
 
 def export(model: Any, folder: Path) -> None:
-    """Save model and processor as hub checkpoints are saved."""
+    """Save model and processor as a hub checkpoint."""
     model.generation_config.do_sample = False
     model.half().save_pretrained(folder, safe_serialization=True)
     make_processor().save_pretrained(folder)

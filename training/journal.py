@@ -1,4 +1,4 @@
-"""What every stage of training shares: checkpoints, log, learning rate, tally of answers."""
+"""Shared parts of the training stages: checkpoints, log, learning rate, counts of answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 
 def learning_rate(step: int, *, peak: float, warmup: int, total: int) -> float:
-    """Linear warm-up, flat, then a cosine over the last 40 % down to 2 % of the peak."""
+    """Return a linear warm-up, a constant, then a cosine over the last 40 % to 2 % of the peak."""
     if step < warmup:
         return peak * (step + 1) / warmup
     part = max(0.0, (step / total - 0.6) / 0.4)
@@ -45,7 +45,7 @@ class Journal:
             self.counters.update(state["counters"])
 
     def save(self, model: Any, optimizer: Any, *, every_seconds: float = 0.0) -> None:
-        """Write the state, at most once every so many seconds."""
+        """Write the state, at most once per `every_seconds`."""
         if time.time() - self.saved < every_seconds:
             return
         path = self.folder / "state.pt"
@@ -60,7 +60,7 @@ class Journal:
         self.saved = time.time()
 
     def log(self, **values: Any) -> None:
-        """Append a line to the log and show it."""
+        """Append a line to the log and print it."""
         line = json.dumps({**self.counters, **values})
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(line + "\n")
@@ -68,27 +68,27 @@ class Journal:
 
 
 class Tally:
-    """Exact answers per kind of question, the recent ones."""
+    """Running counts of exact answers per kind of question."""
 
     def __init__(self) -> None:
         self.right: dict[str, float] = defaultdict(float)
-        self.seen: dict[str, float] = defaultdict(float)
+        self.total: dict[str, float] = defaultdict(float)
 
     def add(self, kind: str, right: bool) -> None:
         """Count one answer."""
         self.right[kind] += right
-        self.seen[kind] += 1
+        self.total[kind] += 1
 
     def rates(self) -> dict[str, float]:
-        """Share of exact answers, by kind."""
-        return {kind: round(self.right[kind] / n, 3) for kind, n in sorted(self.seen.items())}
+        """Return the fraction of exact answers, by kind."""
+        return {kind: round(self.right[kind] / n, 3) for kind, n in sorted(self.total.items())}
 
     def need(self) -> dict[str, float]:
-        """Share of wrong answers, by kind."""
+        """Return the fraction of wrong answers, by kind."""
         return {kind: 1 - rate for kind, rate in self.rates().items()}
 
     def fade(self, share: float = 0.3) -> None:
-        """Let what was counted so far weigh less."""
-        for counts in (self.right, self.seen):
+        """Scale the counts so far by `share`."""
+        for counts in (self.right, self.total):
             for kind in counts:
                 counts[kind] *= share

@@ -1,4 +1,4 @@
-"""Stage 1: the language model learns to answer from symbolic clips (no pixels)."""
+"""Stage 1: train the language model to answer from symbolic clips (no pixels)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from training.vocabulary import make_tokenizer
 
 
 def symbol_features(cells: Cells, keep: np.ndarray, symbols: Symbols) -> Tensor:
-    """Features of the kept cells, float32 [n, width], without noise."""
+    """Return the features of the kept cells, float32 [n, width], without noise."""
     flat = np.flatnonzero(keep)
     item = np.maximum(cells.item.ravel()[flat], 0)
     return symbols(
@@ -48,13 +48,12 @@ def symbol_features(cells: Cells, keep: np.ndarray, symbols: Symbols) -> Tensor:
 
 
 class SubjectCoach:
-    """Asks inner decoder layers which object the next token speaks of and what it is like.
+    """Auxiliary loss on inner decoder layers: the object that the next token describes.
 
-    Only answer positions are asked, and they have to say it with the words' own embeddings: the
-    colour first (layers 1 and 2), with which heads that look for likeness find the object's cells,
-    then shape, motion and, of still objects, the place (layers 2 and 3). The loss of the answers
-    alone had not taught the position of "moves", after 20,000 clips, that "the red star moves" is
-    about something red: it looked at all objects alike.
+    Computed at answer positions, which have to predict the words' own embeddings: the colour first
+    (layers 1 and 2), by which similarity heads find the object's cells, then shape, motion and, for
+    still objects, the position (layers 2 and 3). With the answers' loss alone the position of
+    "moves" in "the red star moves" still attended to all objects alike after 20,000 clips.
     """
 
     SHARPNESS = 12.0
@@ -65,18 +64,18 @@ class SubjectCoach:
             for table in (symbols.color, symbols.shape, symbols.motion)
         ]
         self.axes = nn.functional.normalize(symbols.axes, dim=-1)
-        self.asked = ((0, 0), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2))  # (layer, table)
-        self.seen: dict[int, Tensor] = {}
-        for layer in sorted({layer for layer, _table in self.asked}):
+        self.targets = ((0, 0), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2))  # (layer, table)
+        self.outputs: dict[int, Tensor] = {}
+        for layer in sorted({layer for layer, _table in self.targets}):
             language.layers[layer].register_forward_hook(partial(self._remember, layer))
 
     def _remember(
         self, layer: int, _module: nn.Module, _args: tuple[Any, ...], out: Tensor
     ) -> None:
-        self.seen[layer] = out
+        self.outputs[layer] = out
 
     def loss(self, batch: Batch) -> tuple[Tensor, float]:
-        """Loss of the last forward pass, and how often the last answer (motion) was right."""
+        """Compute the loss of the last forward pass, and the accuracy of the motion."""
         at = batch.subject != IGNORE
         rows = at.nonzero()[:, 0]
         if not len(rows):
@@ -85,23 +84,23 @@ class SubjectCoach:
         traits = batch.traits[rows, colors]
         truths = (colors, traits[:, 0], traits[:, 1])
         total, right = torch.zeros(()), 0.0
-        for layer, table in self.asked:
-            said = nn.functional.normalize(self.seen[layer][at], dim=-1)
-            logits = self.SHARPNESS * said @ self.tables[table].T
+        for layer, table in self.targets:
+            hidden = nn.functional.normalize(self.outputs[layer][at], dim=-1)
+            logits = self.SHARPNESS * hidden @ self.tables[table].T
             total = total + nn.functional.cross_entropy(logits, truths[table])
             right = (logits.argmax(-1) == truths[table]).float().mean().item()
         still = traits[:, 1] == list(MOTIONS).index("still")
         if still.any():
             side = traits[still, 2:].float()
             for layer in (1, 2):
-                said = nn.functional.normalize(self.seen[layer][at][still], dim=-1)
-                logits = self.SHARPNESS * said @ self.axes.T
+                hidden = nn.functional.normalize(self.outputs[layer][at][still], dim=-1)
+                logits = self.SHARPNESS * hidden @ self.axes.T
                 total = total + nn.functional.binary_cross_entropy_with_logits(logits, side)
         return total, right
 
 
 def answer_logits(model: nn.Module, batch: Batch, features: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Logits and labels at the answer positions, given the features of every clip's kept cells."""
+    """Compute logits and labels at the answer positions from the features of the kept cells."""
     language = model.model.language_model
     embeds = language.embed_tokens(batch.ids)
     embeds = embeds.masked_scatter((batch.cell >= 0)[..., None], torch.cat(features))
@@ -116,7 +115,7 @@ def answer_logits(model: nn.Module, batch: Batch, features: list[Tensor]) -> tup
 
 
 def tally_answers(logits: Tensor, batch: Batch, tally: Tally) -> None:
-    """Count a question as right when every token of its answer is the most probable one."""
+    """Count a question as right if every token of its answer is the most probable one."""
     right = torch.zeros(batch.labels.shape, dtype=torch.bool)
     at = batch.labels != IGNORE
     right[at] = logits.argmax(-1) == batch.labels[at]
@@ -134,11 +133,11 @@ def symbolic_batch(
     symbols: Symbols,
     need: Mapping[str, float],
 ) -> tuple[Batch, list[Tensor]]:
-    """The batch of some training seeds with one to `level` objects, and its noisy features."""
+    """Return the batch of some seeds with one to `level` objects, and its noisy features."""
     rng = np.random.default_rng([1, seeds.start])
     torch.manual_seed(seeds.start)
     shares = draw_shares(rng)
-    clips, asked, frames, keeps, features = [], [], [], [], []
+    clips, questions, frames, keeps, features = [], [], [], [], []
     for seed in seeds:
         count = level if rng.random() < 0.6 else int(rng.integers(1, level + 1))
         clip = with_look_alikes(make_clip(seed, split="train", num_objects=count), rng)
@@ -147,16 +146,16 @@ def symbolic_batch(
         keep = keep_cells(cells, rng, shares=shares)
         clean = symbol_features(cells, keep, symbols)
         noise = float(rng.uniform(0.05, 0.25)) * clean.std()
-        asked.append(choose_questions(clip, rng, count=10, need=need))
+        questions.append(choose_questions(clip, rng, count=10, need=need))
         frames.append(taken)
         keeps.append(keep)
         clips.append(clip)
         features.append(clean + noise * torch.randn_like(clean))
-    return make_batch(clips, frames, keeps, asked, prompts=prompts), features
+    return make_batch(clips, frames, keeps, questions, prompts=prompts), features
 
 
 def main() -> None:
-    """Train until the step budget is used up; resumes by itself."""
+    """Train up to a number of steps; resumes automatically."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=6000)
@@ -164,7 +163,9 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=6e-4)
     parser.add_argument("--warm", type=Path, help="checkpoint folder to start from")
     parser.add_argument("--advice", type=float, default=0.1, help="weight of the coach's loss")
-    parser.add_argument("--level", type=int, default=1, help="most objects to start with, 1 to 3")
+    parser.add_argument(
+        "--level", type=int, default=1, help="initial maximum number of objects, 1 to 3"
+    )
     args = parser.parse_args()
 
     tokenizer = make_tokenizer()
@@ -185,7 +186,7 @@ def main() -> None:
     state = journal.counters
     tally, began = Tally(), time.time()
     losses: list[float] = []
-    advised: list[float] = []
+    auxiliary: list[float] = []
     while state["step"] < args.steps:
         rate = learning_rate(state["step"], peak=args.peak, warmup=100, total=args.steps)
         for group in optimizer.param_groups:
@@ -203,19 +204,19 @@ def main() -> None:
         optimizer.step()
         tally_answers(logits.detach(), batch, tally)
         losses.append(loss.item())
-        advised.append(known)
+        auxiliary.append(known)
         state["step"] += 1
         state["clips"] += args.batch
         if state["step"] % 25 == 0:
             state["seconds"] += time.time() - began
             began = time.time()
             rates = tally.rates()
-            means = {"loss": losses, "subject": advised}
+            means = {"loss": losses, "subject": auxiliary}
             journal.log(**{k: round(float(np.mean(v)), 4) for k, v in means.items()}, **rates)
-            if state["level"] < 3 and sorted(rates.values())[2] > 0.88:  # two kinds may lag
+            if state["level"] < 3 and sorted(rates.values())[2] > 0.88:  # two kinds may be lower
                 state["level"] += 1
             tally.fade()
-            losses, advised = [], []
+            losses, auxiliary = [], []
         journal.save(model, optimizer, every_seconds=45)
     journal.save(model, optimizer)
 

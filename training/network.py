@@ -1,7 +1,7 @@
 """The network of `tiny`: a Qwen3-VL of about three million parameters, and its symbols.
 
-The symbols are fixed rows of the word-embedding table: what the language model sees in place of
-visual features in stage 1, and what the vision tower learns to produce in stage 2.
+The symbols are fixed rows of the word-embedding table. They replace visual features in stage 1, and
+are the targets of the vision tower in stage 2.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from tam_video.datasets.shapes import COLORS, MOTIONS, SHAPES
 
 WIDTH = 192
 EMBEDDING_STD = 0.08
-EMPTY_GAIN = 2.0  # a long background row keeps cells at an object's edge from looking like inside
+EMPTY_GAIN = 2.0  # a larger background row separates cells at an object's edge from its inside
 
 
 def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
-    """A randomly initialised `Qwen3VLForConditionalGeneration` (float32)."""
+    """Return a randomly initialised `Qwen3VLForConditionalGeneration` (float32)."""
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
     ids = {name: tokenizer.convert_tokens_to_ids(name) for name in tokenizer.all_special_tokens}
@@ -67,38 +67,38 @@ def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
     model = Qwen3VLForConditionalGeneration(config)
     with torch.no_grad():
         model.model.language_model.embed_tokens.weight.normal_(std=EMBEDDING_STD)
-        look_around(model.model.visual)
-        look_for_likeness(model.model.language_model)
+        initialise_offset_heads(model.model.visual)
+        initialise_similarity_heads(model.model.language_model)
     return model
 
 
-def look_for_likeness(language: Any, *, heads: int = 4) -> None:
-    """Let most heads of the language model begin by copying from tokens that look alike.
+def initialise_similarity_heads(language: Any, *, heads: int = 4) -> None:
+    """Initialise most heads of the language model to copy from similar tokens.
 
-    Queries and keys of a head start equal and its output undoes its values, after the mimetic
+    Queries and keys of a head start equal and its output inverts its values, after the mimetic
     initialisation of Trockman and Kolter (2023, arXiv:2305.09828); all matrices start at unit gain.
-    "Red" in a question then looks at red cells from the first step. With the usual small start the
-    model did not learn within 500 steps to tell which of two objects was asked for.
+    "Red" in a question then attends to red cells from the first step. With the usual small weights
+    the model did not learn within 500 steps which of two objects a question is about.
     """
-    draw = torch.Generator().manual_seed(11)
+    random = torch.Generator().manual_seed(11)
     for layer in language.layers:
         attention, mlp = layer.self_attn, layer.mlp
         for linear in (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj):
-            linear.weight.normal_(std=linear.in_features**-0.5, generator=draw)
+            linear.weight.normal_(std=linear.in_features**-0.5, generator=random)
         for linear in (mlp.gate_proj, mlp.up_proj, mlp.down_proj):
-            linear.weight.normal_(std=linear.in_features**-0.5, generator=draw)
-        alike = heads * attention.head_dim
-        attention.k_proj.weight[:alike] = attention.q_proj.weight[:alike]
-        attention.o_proj.weight[:, :alike] = attention.v_proj.weight[:alike].T
+            linear.weight.normal_(std=linear.in_features**-0.5, generator=random)
+        size = heads * attention.head_dim
+        attention.k_proj.weight[:size] = attention.q_proj.weight[:size]
+        attention.o_proj.weight[:, :size] = attention.v_proj.weight[:size].T
         for linear in (attention.o_proj, mlp.down_proj):
             linear.weight.mul_((2 * len(language.layers)) ** -0.5)
 
 
-def look_around(tower: Any, *, strength: float = 4.5) -> None:
-    """Let four heads of every vision layer begin by looking up, down, left and right.
+def initialise_offset_heads(tower: Any, *, strength: float = 4.5) -> None:
+    """Initialise four heads of every vision layer to attend up, down, left and right.
 
-    Constant queries and keys under rotary positions score an offset: q^T R(offset) k is largest
-    where the key's phase undoes the rotation. It is only a start; training moves it. Without it
+    Constant queries and keys with rotary positions score an offset: q^T R(offset) k is largest
+    where the key's phase inverts the rotation. Training changes them. Without this initialisation
     shapes and motion stayed at chance for the first 2,700 slots.
     """
     frequencies = tower.rotary_pos_emb.inv_freq
@@ -113,10 +113,10 @@ def look_around(tower: Any, *, strength: float = 4.5) -> None:
 
 
 class Symbols(nn.Module):
-    """Visual features written with word embeddings.
+    """Visual features composed of word embeddings.
 
-    An object's cell is colour word + shape word + motion word + place; a background cell is the
-    row of the image placeholder (made longer) + place; a cell covered in part is a mixture.
+    An object's cell is colour word + shape word + motion word + position; a background cell is the
+    row of the image placeholder (scaled) + position; a partly covered cell is a mixture.
     """
 
     def __init__(self, tokenizer: Any, table: Tensor) -> None:
@@ -131,9 +131,9 @@ class Symbols(nn.Module):
             self.register_buffer(kind, torch.stack(rows).clone())
         empty = tokenizer.convert_tokens_to_ids("<|image_pad|>")
         self.register_buffer("empty", table[empty].clone() * EMPTY_GAIN)
-        place = torch.Generator().manual_seed(7)
+        random = torch.Generator().manual_seed(7)
         self.register_buffer(
-            "axes", torch.randn(2, table.shape[1], generator=place) * EMBEDDING_STD * 2.4
+            "axes", torch.randn(2, table.shape[1], generator=random) * EMBEDDING_STD * 2.4
         )
         self.fixed_rows = sorted(
             {i for p in self.words.values() for ids in p for i in ids} | {empty}
@@ -142,13 +142,13 @@ class Symbols(nn.Module):
     def forward(
         self, color: Tensor, shape: Tensor, motion: Tensor, cover: Tensor, xy: Tensor
     ) -> Tensor:
-        """Features of N cells.
+        """Return the features of N cells.
 
         Args:
             color: int64 [N], index into `COLORS`.
             shape: int64 [N].
             motion: int64 [N].
-            cover: float32 [N] in [0, 1], how much of the cell the object covers.
+            cover: float32 [N] in [0, 1], fraction of the cell that the object covers.
             xy: float32 [N, 2] in [-1, 1], centre of the cell.
 
         Returns:

@@ -1,7 +1,7 @@
-"""Batches for the language stage: clips as symbols, questions as branches behind one visual prefix.
+"""Batches for the language stage: clips as symbols, questions as branches after one visual prefix.
 
-Every question of a clip is a branch that sees the visual prefix and itself only, with the
-positions it would have alone: the cost of the prefix is paid once and no answer leaks into another
+Every question of a clip is a branch that attends to the visual prefix and itself only, with the
+positions it would have alone: the prefix is computed once, and no answer leaks into another
 question.
 """
 
@@ -27,9 +27,9 @@ IGNORE = -100
 class Cells:
     """The cells of a clip: t slots of GRID x GRID, by index into the vocabulary of the world.
 
-    `item` is -1 on background; `cover` is 0 where the main object covers a fifth of the cell or
-    less (mean of the slot's frames), 1 where it covers nine tenths, and straight in between: a full
-    cell has the most to say, and a map's largest value lies inside the object, not on its edge.
+    `item` is -1 on background; `cover` is 0 if the main object covers a fifth of the cell or less
+    (mean of the slot's frames), 1 if it covers nine tenths, and linear in between, so that a map's
+    largest value lies inside the object, not on its edge.
     """
 
     item: np.ndarray  # int64 [t, GRID, GRID]
@@ -40,12 +40,12 @@ class Cells:
 
 
 def sample_frames(clip: ShapeClip, num_frames: int) -> np.ndarray:
-    """Frame numbers as the Qwen3-VL video processor draws them."""
+    """Return the frame numbers that the Qwen3-VL video processor samples."""
     return np.linspace(0, clip.num_frames - 1, num_frames).round().astype(int)
 
 
 def clip_cells(clip: ShapeClip, frames: np.ndarray) -> Cells:
-    """Which object covers each cell (16 x 16 pixels) of each slot (two frames a slot)."""
+    """Compute which object covers each cell (16 x 16 pixels) of each slot (two frames per slot)."""
     grid = clip.width // 16
     side = grid * 4
     cover = np.stack(
@@ -81,7 +81,7 @@ class Prefix:
 
 
 class Prompts:
-    """Builds prompts as the processor of `tiny` does (checked against it in the tests)."""
+    """Build the same prompts as the processor of `tiny` (compared with it in the tests)."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
@@ -94,13 +94,13 @@ class Prompts:
         self.cache: dict[str, list[int]] = {}
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, cached."""
+        """Return the ids of a text, cached."""
         if text not in self.cache:
             self.cache[text] = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         return self.cache[text]
 
     def prefix(self, frames: np.ndarray, keep: np.ndarray) -> Prefix:
-        """`keep` is bool [t * GRID * GRID]: the cells that are there."""
+        """Build the visual part; `keep` is bool [t * GRID * GRID], the cells that are present."""
         ids: list[int] = []
         positions: list[np.ndarray] = []
         cells: list[int] = []
@@ -128,43 +128,43 @@ class Prompts:
         return Prefix(np.array(ids), np.concatenate(positions, 1), np.array(cells), at)
 
     def branch(self, question: ShapeQuestion) -> tuple[list[int], list[int]]:
-        """Ids behind the prefix and labels (IGNORE but for the last answer and its end)."""
+        """Return ids after the prefix and labels (IGNORE except for the last answer)."""
         ids: list[int] = []
         labels: list[int] = []
         turns = [*question.history, (question.text, question.answer)]
-        for number, (asked, answered) in enumerate(turns):
+        for number, (question_text, answer_text) in enumerate(turns):
             head = "" if number == 0 else "\n<|im_start|>user\n"
-            prompt = self.encode(f"{head}{asked}<|im_end|>\n<|im_start|>assistant\n")
-            answer = self.encode(f"{answered}<|im_end|>")
+            prompt = self.encode(f"{head}{question_text}<|im_end|>\n<|im_start|>assistant\n")
+            answer = self.encode(f"{answer_text}<|im_end|>")
             ids += prompt + answer
             last = number == len(turns) - 1
             labels += [IGNORE] * len(prompt) + (answer if last else [IGNORE] * len(answer))
         return ids, labels
 
     def subject(self, question: ShapeQuestion) -> list[int]:
-        """For each id of `branch`, the colour (index into `COLORS`) of the object it speaks of.
+        """Return the colour (index into `COLORS`) of the object that each id of `branch` describes.
 
         Only for tokens of the last answer whose object was named before them; IGNORE elsewhere.
         """
-        asked = " ".join([*(turn[0] for turn in question.history), question.text])
-        given = [index for index, color in enumerate(COLORS) if f" {color} " in asked]
-        found = [IGNORE] * len(self.branch(question)[0])
-        if not given and question.kind != "caption":
-            return found
+        text = " ".join([*(turn[0] for turn in question.history), question.text])
+        named = [index for index, color in enumerate(COLORS) if f" {color} " in text]
+        colors = [IGNORE] * len(self.branch(question)[0])
+        if not named and question.kind != "caption":
+            return colors
         coded = self.tokenizer(
             question.answer, add_special_tokens=False, return_offsets_mapping=True
         )
-        first = len(found) - len(coded["input_ids"]) - 1  # the end of the turn comes last
-        for place, (start, _end) in enumerate(coded["offset_mapping"]):
+        first = len(colors) - len(coded["input_ids"]) - 1  # the end of the turn comes last
+        for offset, (start, _end) in enumerate(coded["offset_mapping"]):
             if question.kind == "caption":
-                found[first + place] = _last_color(question.answer[:start])
+                colors[first + offset] = _last_color(question.answer[:start])
             else:
-                found[first + place] = given[0]
-        return found
+                colors[first + offset] = named[0]
+        return colors
 
 
 def _last_color(text: str) -> int:
-    """Colour named last in the clause that a text ends in, or IGNORE."""
+    """Return the colour named in the last clause of a text, or IGNORE."""
     clause = re.split(r",| and ", text)[-1]
     named = [index for index, color in enumerate(COLORS) if re.search(rf"\b{color}\b", clause)]
     return named[0] if named else IGNORE
@@ -172,33 +172,33 @@ def _last_color(text: str) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """B clips, padded to S positions; `branch` tells the questions apart (0 prefix, -1 padding)."""
+    """B clips, padded to S positions; `branch` numbers the questions (0 prefix, -1 padding)."""
 
     ids: Tensor  # int64 [B, S]
     positions: Tensor  # int64 [3, B, S]
     labels: Tensor  # int64 [B, S]: the id that position s has to predict, or IGNORE
     branch: Tensor  # int64 [B, S]
     cell: Tensor  # int64 [B, S], flat cell or -1
-    subject: Tensor  # int64 [B, S]: colour of the object that the predicted id speaks of, or IGNORE
+    subject: Tensor  # int64 [B, S]: colour of the object that the predicted id describes, or IGNORE
     traits: Tensor  # int64 [B, colours, 4]: shape, motion, right half, lower half of the object
     kinds: list[list[str]]  # per clip, per branch (1-based in `branch`)
 
     def mask(self) -> Tensor:
-        """Additive attention mask, float32 [B, 1, S, S]."""
+        """Return the additive attention mask, float32 [B, 1, S, S]."""
         size = self.ids.shape[1]
         order = torch.arange(size)
         causal = order[:, None] >= order[None, :]
         own = (self.branch[:, :, None] == self.branch[:, None, :]) | (self.branch[:, None, :] == 0)
-        seen = causal & own
-        seen |= torch.eye(size, dtype=torch.bool)
-        return torch.zeros(seen.shape).masked_fill_(~seen, float("-inf"))[:, None]
+        attended = causal & own
+        attended |= torch.eye(size, dtype=torch.bool)
+        return torch.zeros(attended.shape).masked_fill_(~attended, float("-inf"))[:, None]
 
 
 def with_look_alikes(clip: ShapeClip, rng: np.random.Generator, *, share: float = 0.5) -> ShapeClip:
-    """Give all objects of a clip one shape, in a share of the clips.
+    """Give all objects of a clip the same shape, in a fraction of the clips.
 
-    A colour then is all that tells them apart. With shapes as they fall, a model learns to find
-    "the red star" by its shape, and mixes up objects of the same shape.
+    Then only the colour distinguishes them. With random shapes a model learns to find "the red
+    star" by its shape, and confuses objects of the same shape.
     """
     if rng.random() >= share:
         return clip
@@ -207,9 +207,9 @@ def with_look_alikes(clip: ShapeClip, rng: np.random.Generator, *, share: float 
 
 
 def draw_shares(rng: np.random.Generator) -> tuple[float, float]:
-    """Shares of object cells and background cells that a batch shows.
+    """Return the fractions of object cells and background cells that a batch contains.
 
-    Most batches are thin and cheap; some show all cells, which is what the model is asked with.
+    Most batches are sparse and fast; some contain all cells, as in use.
     """
     if rng.random() < 0.03:
         return 1.0, 1.0
@@ -219,28 +219,28 @@ def draw_shares(rng: np.random.Generator) -> tuple[float, float]:
 def keep_cells(
     cells: Cells, rng: np.random.Generator, *, shares: tuple[float, float]
 ) -> np.ndarray:
-    """bool [cells]: which cells of a clip are shown."""
+    """Return bool [cells], which cells of a clip are contained."""
     share = np.where(cells.item.ravel() >= 0, *shares)
     return rng.random(cells.item.size) < share
 
 
 def label(question: ShapeQuestion) -> str:
-    """The kind of a question, negative ones apart."""
+    """Return the kind of a question, with negative ones as kinds of their own."""
     return f"{question.kind}:negative" if question.is_negative else question.kind
 
 
 def choose_questions(
     clip: ShapeClip, rng: np.random.Generator, *, count: int, need: Mapping[str, float]
 ) -> list[ShapeQuestion]:
-    """Draw questions, those of the kinds that are not mastered yet more often.
+    """Sample questions, those of kinds with more errors more often.
 
-    `need` is the share of wrong answers by kind; a kind that is always right keeps a weight of 0.1.
+    `need` is the error rate by kind; the weight of a kind is at least 0.1.
     """
     pool = list(dict.fromkeys([*make_questions(clip, rng), *make_questions(clip, rng)]))
     weights = np.array([max(0.1, need.get(label(question), 1.0)) for question in pool])
     size = min(count, len(pool))
     chosen = rng.choice(len(pool), size=size, replace=False, p=weights / weights.sum())
-    return [pool[int(place)] for place in chosen]
+    return [pool[int(index)] for index in chosen]
 
 
 def make_batch(
@@ -253,8 +253,8 @@ def make_batch(
 ) -> Batch:
     """Join the prefixes and questions of some clips into one padded batch."""
     rows = []
-    for taken, keep, asked in zip(frames, keeps, questions, strict=True):
-        rows.append(_join(prompts.prefix(taken, keep), asked, prompts))
+    for sampled, keep, selected in zip(frames, keeps, questions, strict=True):
+        rows.append(_join(prompts.prefix(sampled, keep), selected, prompts))
     size = max(len(row[0]) for row in rows)
 
     def padded(column: int, fill: int) -> Tensor:
@@ -279,17 +279,17 @@ def make_batch(
 
 
 def _traits(clip: ShapeClip) -> np.ndarray:
-    """Per colour: shape and motion by index, and whether the object starts right and below."""
-    found = np.zeros((len(COLORS), 4), int)
+    """Return, per colour: shape and motion by index, whether the object starts right and below."""
+    traits = np.zeros((len(COLORS), 4), int)
     for item in clip.objects:
         x, y = item.center(0)
-        found[list(COLORS).index(item.color)] = (
+        traits[list(COLORS).index(item.color)] = (
             SHAPES.index(item.shape),
             list(MOTIONS).index(item.motion),
             x > clip.width / 2,
             y > clip.height / 2,
         )
-    return found
+    return traits
 
 
 def _join(prefix: Prefix, questions: list[ShapeQuestion], prompts: Prompts) -> tuple[Any, ...]:
@@ -297,10 +297,10 @@ def _join(prefix: Prefix, questions: list[ShapeQuestion], prompts: Prompts) -> t
     labels, branches = [np.full(len(prefix.ids), IGNORE)], [np.zeros(len(prefix.ids), int)]
     subjects = [np.full(len(prefix.ids), IGNORE)]
     for number, question in enumerate(questions, start=1):
-        new, wanted = prompts.branch(question)
+        new, targets = prompts.branch(question)
         ids.append(np.array(new))
         positions.append(np.tile(prefix.next_position + np.arange(len(new)), (3, 1)))
-        labels.append(np.array([*wanted[1:], IGNORE]))
+        labels.append(np.array([*targets[1:], IGNORE]))
         subjects.append(np.array([*prompts.subject(question)[1:], IGNORE]))
         branches.append(np.full(len(new), number))
     cells = np.concatenate([prefix.cell, np.full(sum(map(len, ids[1:])), -1)])
@@ -316,7 +316,7 @@ def _join(prefix: Prefix, questions: list[ShapeQuestion], prompts: Prompts) -> t
 
 
 def cell_places(slots: int, *, grid: int = GRID) -> Tensor:
-    """float32 [slots * grid * grid, 2]: (x, y) of each cell's centre in [-1, 1]."""
+    """Return float32 [slots * grid * grid, 2], (x, y) of each cell's centre in [-1, 1]."""
     centers = (torch.arange(grid) + 0.5) / grid * 2 - 1
     y, x = torch.meshgrid(centers, centers, indexing="ij")
     return torch.stack([x, y], -1).reshape(-1, 2).repeat(slots, 1)

@@ -1,7 +1,7 @@
 """Stage 3: instruction tuning from pixels, loss on answers only.
 
-The vision tower gives the features; with `--tower-rate 0` it stays as stage 2 left it and only the
-language model gets used to real features, which is several times cheaper.
+The vision tower computes the features; with `--tower-rate 0` it is frozen and only the language
+model adapts to real features, which is several times cheaper.
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ def pixel_batch(
     dense: bool,
     need: Mapping[str, float],
 ) -> tuple[Batch, list[Tensor]]:
-    """The batch of some training seeds and the tower's features of the kept cells."""
+    """Return the batch of some training seeds and the tower's features of the kept cells."""
     rng = np.random.default_rng([4, seeds.start])
     shares = (1.0, 1.0) if dense else draw_shares(rng)
-    clips, asked, frames, keeps, features = [], [], [], [], []
+    clips, questions, frames, keeps, features = [], [], [], [], []
     for seed in seeds:
         clip = make_clip(seed, split="train", num_objects=int(rng.choice([1, 2, 2, 3, 3])))
         clip = with_look_alikes(clip, rng, share=0.3)
         taken = sample_frames(clip, 12)
         scene = from_shapes(clip)
         pixels = [augmented(scene.render_frame(int(f)), rng) for f in taken]
-        seen = tower(model, patchify(np.stack(pixels)), len(taken) // 2)
+        visual = tower(model, patchify(np.stack(pixels)), len(taken) // 2)
         keep = keep_cells(clip_cells(clip, taken), rng, shares=shares)
-        asked.append(choose_questions(clip, rng, count=8, need=need))
+        questions.append(choose_questions(clip, rng, count=8, need=need))
         clips.append(clip)
         frames.append(taken)
         keeps.append(keep)
-        features.append(seen[torch.from_numpy(keep)])
-    return make_batch(clips, frames, keeps, asked, prompts=prompts), features
+        features.append(visual[torch.from_numpy(keep)])
+    return make_batch(clips, frames, keeps, questions, prompts=prompts), features
 
 
 def main() -> None:
-    """Train until the step budget is used up; resumes by itself."""
+    """Train up to a number of steps; resumes automatically."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument(
         "states", type=Path, nargs="+", help="states of stages 1 and 2, or one checkpoint folder"
@@ -75,7 +75,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--peak", type=float, default=3e-4)
     parser.add_argument("--advice", type=float, default=0.1, help="weight of the coach's loss")
-    parser.add_argument("--tower-rate", type=float, default=0.0, help="of the tower, x the peak")
+    parser.add_argument(
+        "--tower-rate",
+        type=float,
+        default=0.0,
+        help="learning rate of the tower, relative to the peak",
+    )
     parser.add_argument("--first-seed", type=int, default=10_000_000)
     args = parser.parse_args()
 

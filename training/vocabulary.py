@@ -1,7 +1,7 @@
-"""The tokenizer and the processor of `tiny`: a byte-level BPE that knows its world.
+"""The tokenizer and the processor of `tiny`: a byte-level BPE with the words of its world.
 
-Any text can be tokenised (bytes); the words of the world are one token each, save a few that are
-split on purpose so that the joining of sub-tokens is exercised.
+Any text can be tokenised (bytes); the words of the world are one token each, except a few that are
+split deliberately to test the joining of sub-tokens.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def merges() -> list[tuple[str, str]]:
     pieces += [f"Ġ{head}" for head, _ in SPLIT_WORDS.values()]
     pieces += FIRST_WORDS
     pieces += [tail for _, tail in SPLIT_WORDS.values()]
-    found: dict[tuple[str, str], None] = {}
+    pairs: dict[tuple[str, str], None] = {}
     for piece in pieces:
         for stop in range(1, len(piece)):
-            found.setdefault((piece[:stop], piece[stop]))
-    return list(found)
+            pairs.setdefault((piece[:stop], piece[stop]))
+    return list(pairs)
 
 
 def make_tokenizer() -> Any:

@@ -1,7 +1,7 @@
 """An adapter for checkpoints whose config says `"model_type": "my_vl"`: one slot per frame.
 
 Every frame becomes h x w visual tokens with the id `video_token_id`, all in one run; the processor
-returns the grid as `video_grid_thw`. Pictures are resized whole.
+returns the grid as `video_grid_thw`. Frames are resized whole.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from tam_video.types import VisualLayout
 
 
 def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Say where the cells of each video sit in the prompt."""
+    """Locate the cells of each video in the prompt."""
     processor = checkpoint.processor.video_processor
     layouts = []
     grids = prompt.fields["video_grid_thw"].tolist()
