@@ -48,8 +48,7 @@ def load_model(
         device_map: transformers' placement over several devices instead of `device`.
         attn_implementation: transformers' name of an attention kernel ("sdpa", "eager", ...).
         offline: True uses only files in the local cache; None follows `HF_HUB_OFFLINE`.
-        allow_pickle: read weights that are stored as pickles, if there is no safetensors file.
-            torch reads them with its restricted unpickler; a safetensors file is safer.
+        allow_pickle: read pickled weights by torch's restricted unpickler, if there are no others.
 
     Returns:
         The model, in evaluation mode.

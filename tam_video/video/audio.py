@@ -6,10 +6,14 @@ Owns: which audio streams an MP4 can hold, the order and the shift of the packet
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tam_video.video.container import open_stream
+from tam_video.video.reader import ReadLimits, checked_path
 
 if TYPE_CHECKING:
     from av import Packet
@@ -24,19 +28,20 @@ class AudioCopy:
         warnings: messages about streams that are left out or end early.
     """
 
-    def __init__(self, source: InputContainer, output: OutputContainer) -> None:
+    def __init__(self, source: InputContainer | None, output: OutputContainer) -> None:
         """Add the streams to the output, which must not have started."""
         self.warnings: list[str] = []
         self._output = output
         self._streams = {}
-        for stream in source.streams.audio:
+        streams = source.streams.audio if source else ()
+        for stream in streams:
             if _mp4_holds(stream):
                 self._streams[stream.index] = output.add_stream_from_template(stream)
             else:
                 codec = stream.codec_context.name if stream.codec_context else "unknown"
                 self.warnings.append(f"audio left out: MP4 can't hold {codec} without re-encoding")
-        wanted = [stream for stream in source.streams.audio if stream.index in self._streams]
-        self._packets = self._demux(source, wanted) if wanted else iter(())
+        wanted = [stream for stream in streams if stream.index in self._streams]
+        self._packets = self._demux(source, wanted) if source and wanted else iter(())
         self._next = next(self._packets, None)
 
     @property
@@ -76,6 +81,20 @@ class AudioCopy:
             packet.pts = None if packet.pts is None else packet.pts - ticks
             self._output.mux_one(packet)
             self._next = next(self._packets, None)
+
+
+@contextmanager
+def open_audio(path: Path | None, output: OutputContainer) -> Iterator[AudioCopy]:
+    """Open a source whose audio is copied to an output; None for no audio.
+
+    Raises:
+        InputError: the source can't be opened.
+    """
+    if path is None:
+        yield AudioCopy(None, output)
+        return
+    with open_stream(checked_path(path), limits=ReadLimits()) as (source, _):
+        yield AudioCopy(source, output)
 
 
 def _packet_ticks(packet: Packet[Any]) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from tam_video.errors import EncodeError
 from tam_video.types import ByteArray, VideoInfo
-from tam_video.video.audio import AudioCopy
+from tam_video.video.audio import AudioCopy, open_audio
 from tam_video.video.container import open_stream
 from tam_video.video.encoders import Encoder, choose_encoder
 from tam_video.video.muxing import PacketQueue, open_mp4
@@ -147,29 +146,31 @@ def encoding_matrix(tags: PictureTags, *, width: int, height: int) -> int:
 
 def _add_video_stream(
     output: OutputContainer,
+    encoder: Encoder,
+    options: dict[str, str],
     *,
     size: tuple[int, int],
-    tags: PictureTags,
     average_fps: Fraction,
-    encoder: Encoder,
-    options: dict[str, object],
 ) -> VideoStream:
     rate = average_fps.limit_denominator(1001) or Fraction(25)
-    stream = cast("VideoStream", output.add_stream(encoder.codec, rate=rate))
+    stream = cast("VideoStream", output.add_stream(encoder.codec, rate=rate, options=options))
     stream.width, stream.height = size
     stream.pix_fmt = encoder.pixel_format
     # Without B-frames packets are in display order: no negative times, no edit list.
-    stream.options = options
     context = stream.codec_context
     context.thread_type = "FRAME"  # a quarter faster than slice threads
     context.time_base = stream.time_base = Fraction(1, TICKS_PER_SECOND)
     context.gop_size = max(12, min(250, round(2 * rate)))
-    context.colorspace = encoding_matrix(tags, width=size[0], height=size[1])
+    return stream
+
+
+def _set_tags(stream: VideoStream, tags: PictureTags) -> None:
+    context = stream.codec_context
+    context.colorspace = encoding_matrix(tags, width=stream.width, height=stream.height)
     context.color_primaries = tags.primaries
     context.color_trc = tags.transfer
     context.color_range = LIMITED
     context.sample_aspect_ratio = tags.sample_aspect_ratio
-    return stream
 
 
 def _to_yuv(
@@ -189,10 +190,10 @@ def _to_yuv(
 
 def _encode(
     pictures: Iterable[tuple[float, VideoFrame]],
-    *,
     output: OutputContainer,
     stream: VideoStream,
-    audio: AudioCopy | None,
+    *,
+    audio: AudioCopy,
     end_seconds: float | None,
 ) -> tuple[int, int]:
     """Encode and interleave; return the number of frames and the shift in ticks."""
@@ -201,7 +202,7 @@ def _encode(
     for seconds, picture in pictures:
         tick = round(seconds * TICKS_PER_SECOND)
         if count == 0:
-            audio_start = audio.start_seconds if audio else None
+            audio_start = audio.start_seconds
             if audio_start is not None:
                 shift = min(tick, round(audio_start * TICKS_PER_SECOND))
             else:
@@ -213,14 +214,12 @@ def _encode(
         picture.pts = start - shift
         picture.time_base = Fraction(1, TICKS_PER_SECOND)
         packets.mux(stream.encode(picture))
-        if audio:
-            audio.copy_until(start / TICKS_PER_SECOND, shift=Fraction(shift, TICKS_PER_SECOND))
+        audio.copy_until(start / TICKS_PER_SECOND, shift=Fraction(shift, TICKS_PER_SECOND))
         count += 1
     end = start if end_seconds is None else round(end_seconds * TICKS_PER_SECOND)
     packets.set_duration(start - shift, end - start if end > start else packets.last_duration)
     packets.mux(stream.encode(None))
-    if audio:
-        audio.copy_until(float("inf"), shift=Fraction(shift, TICKS_PER_SECOND))
+    audio.copy_until(float("inf"), shift=Fraction(shift, TICKS_PER_SECOND))
     return count, shift
 
 
@@ -263,40 +262,25 @@ def write_video(
         encoder: one of `ENCODER_NAMES`; quality and speed are mapped to its nearest settings.
 
     Raises:
-        EncodeError: there are no frames, the encoder does not work on this machine, or writing
-            fails.
+        EncodeError: there are no frames, the encoder does not work here, or writing fails.
         InputError: `audio_from` can't be opened.
         ValueError: a frame has another size than `width` and `height`.
     """
     size = (width + width % 2, height + height % 2)
     chosen = choose_encoder(encoder, width=size[0], height=size[1])
-    with open_mp4(path) as output, ExitStack() as stack:
-        stream = _add_video_stream(
-            output,
-            size=size,
-            tags=tags or PictureTags(),
-            average_fps=average_fps,
-            encoder=chosen,
-            options={**chosen.options(crf, speed_preset)},
-        )
-        audio = None
-        if audio_from:
-            opened = open_stream(checked_path(audio_from), limits=ReadLimits())
-            audio = AudioCopy(stack.enter_context(opened)[0], output)
+    with open_mp4(path) as output, open_audio(audio_from, output) as audio:
+        options = chosen.options(crf, speed_preset)
+        stream = _add_video_stream(output, chosen, options, size=size, average_fps=average_fps)
+        _set_tags(stream, tags or PictureTags())
         _set_chapters(output, chapters)
         matrix = int(stream.codec_context.colorspace)
-        count, shift = _encode(
-            _to_yuv(frames, size=(width, height), matrix=matrix),
-            output=output,
-            stream=stream,
-            audio=audio,
-            end_seconds=end_seconds,
-        )
+        encoded = _to_yuv(frames, size=(width, height), matrix=matrix)
+        count, shift = _encode(encoded, output, stream, audio=audio, end_seconds=end_seconds)
         if count == 0:
             raise EncodeError(f"cannot write {path.name}: there are no frames")
-    warnings = tuple(audio.warnings) if audio else ()
-    for warning in warnings:
+    for warning in audio.warnings:
         _log.warning("%s: %s", path.name, warning)
+    warnings = tuple(audio.warnings)
     return WrittenVideo(path, count, shift / TICKS_PER_SECOND, chosen.name, warnings)
 
 

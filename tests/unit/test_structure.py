@@ -22,9 +22,7 @@ LONG_MODULES: dict[str, str] = {}
 LONG_FUNCTIONS = {
     "tam_video.batch.runner.run": SPLIT,
     "tam_video.long.run.explain_long": SPLIT,
-    "tam_video.models.loading.load_model": SPLIT,
     "tam_video.tam.activation.input_activation_maps": SPLIT,
-    "tam_video.video.writer.write_video": SPLIT,
 }
 MANY_PARAMETERS = {
     "tam_video.cli.run.run_command": COMMAND,
