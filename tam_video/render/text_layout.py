@@ -204,6 +204,28 @@ def _embedding_levels(line: Sequence[Piece], base: str) -> dict[str, Any]:
             each["type"] = each["orig"] = "ON"
     algorithm.explicit_embed_and_overrides(storage)
     algorithm.resolve_weak_types(storage, debug=False)
+    _resolve_brackets(storage["chars"], base)
     algorithm.resolve_neutral_types(storage, debug=False)
     algorithm.resolve_implicit_levels(storage, debug=False)
     return storage
+
+
+def _resolve_brackets(characters: list[dict[str, Any]], base: str) -> None:
+    """Give both brackets of a pair one direction (rule N0, which python-bidi's steps leave out)."""
+    opened: list[int] = []
+    for index, each in enumerate(characters):
+        if each["ch"] in "([{":
+            opened.append(index)
+        elif each["ch"] in ")]}" and opened:
+            start = opened.pop()
+            inner = _strong(characters[start:index])
+            if inner and base not in inner and _strong(characters[:start])[-1:] == inner[:1]:
+                each["type"] = characters[start]["type"] = inner[0]
+            elif inner:
+                each["type"] = characters[start]["type"] = base
+
+
+def _strong(characters: list[dict[str, Any]]) -> list[str]:
+    """Return the directions of the characters that have one; those of numbers are "R"."""
+    types = (each["type"] for each in characters)
+    return ["L" if each == "L" else "R" for each in types if each in ("L", "R", "EN", "AN")]

@@ -122,6 +122,7 @@ def test_words_are_chapters(clips, tmp_path):
     source = clips.path("audio")
     rendered = render(source, tmp_path, layout="words", speed_preset="ultrafast")
     with av.open(str(rendered.mp4)) as container:
+        assert not container.streams.audio
         chapters = [
             (
                 float(each["start"] * each["time_base"]),

@@ -51,3 +51,22 @@ def test_nothing_hot_has_no_contour():
 
 def test_lines_grow_with_the_picture():
     assert [line_px(*size) for size in ((2, 2), (320, 240), (1280, 720))] == [1, 1, 3]
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_box_in_the_middle_has_equal_sides_in_every_plane(step):
+    planes = gray(step=step)
+    draw_box(planes, (40, 30, 120, 90), matrix=1)
+    for plane in (planes.y, planes.u, planes.v):
+        np.testing.assert_allclose(plane.astype(int), plane[:, ::-1], atol=8)
+
+
+def test_a_box_has_its_line_on_the_first_pixels_inside():
+    planes = gray()
+    draw_box(planes, (40, 30, 120, 90), matrix=1)
+    row, column = planes.y[60], planes.y[:, 80]
+    for line, start, end in ((row, 40, 120), (column, 30, 90)):
+        for light in (line[start : start + 2], line[end - 2 : end]):
+            assert (light > 130).all()
+        for dark in (line[start - 1], line[start + 2], line[end - 3], line[end]):
+            assert dark < 60

@@ -8,6 +8,7 @@ from render_cases import map_at
 from tam_video.errors import UnknownNameError
 from tam_video.render.overlay import (
     color_table,
+    slots_around,
     upsample,
 )
 from tam_video.types import View, VisualLayout
@@ -166,3 +167,19 @@ def test_an_unknown_colormap_names_the_close_ones():
     with pytest.raises(UnknownNameError) as caught:
         color_table("turbor")
     assert "turbo" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wanted"),
+    [
+        (0.5, (0, 0, 0.0)),
+        (1.0, (0, 1, 0.0)),
+        (1.25, (0, 1, 0.25)),
+        (2.0, (1, 2, 0.0)),
+        (3.0, (1, 2, 0.5)),
+        (4.0, (2, 2, 0.0)),
+        (9.0, (2, 2, 0.0)),
+    ],
+)
+def test_a_time_lies_between_two_slots(seconds, wanted):
+    assert slots_around(np.array([1.0, 2.0, 4.0]), seconds) == wanted

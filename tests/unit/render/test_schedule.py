@@ -76,3 +76,10 @@ def test_short_turns_are_told():
     clock = ClipClock(np.array([0.0, 0.1]), end_seconds=0.2)
     turns = list_turns(plan_passes(explanation(), RenderOptions(), clock), clock, shift_seconds=0)
     assert "0.10 s" in turn_warnings(turns)[0]
+
+
+@pytest.mark.parametrize(("seconds", "warned"), [(0.24, True), (0.25, False), (0.4, False)])
+def test_turns_of_less_than_a_quarter_of_a_second_are_warned_of(seconds, warned):
+    clock = ClipClock(np.array([0.0, seconds]), end_seconds=2 * seconds)
+    turns = list_turns(plan_passes(explanation(), RenderOptions(), clock), clock, shift_seconds=0)
+    assert bool(turn_warnings(turns)) is warned

@@ -122,3 +122,49 @@ def test_a_foreign_phrase_keeps_its_own_order():
     assert order([ARABIC, " ", "x", " ", "y", " ", HEBREW], "R") == [
         *(HEBREW, " ", "x", " ", "y", " ", ARABIC)
     ]
+
+
+def test_a_span_that_ends_with_a_piece_adds_no_piece():
+    assert texts(split_at_spans(split_pieces("a b"), [(0, 1), (2, 3)])) == ["a", " ", "b"]
+
+
+def runs(text, base):
+    return [(piece.text, piece.is_rtl) for piece in visual_order(split_pieces(text), base=base)]
+
+
+def test_lines_break_after_hyphens_and_slashes_and_not_within_numbers():
+    assert texts(split_pieces("well-known a/b 3.5 (x)")) == [
+        *("well-", "known", " ", "a/", "b", " ", "3.5", " ", "(x)")
+    ]
+
+
+def test_a_piece_is_split_where_the_direction_changes():
+    assert runs(f"a{HEBREW}b", "L") == [("a", False), (HEBREW, True), ("b", False)]
+
+
+def test_brackets_and_numbers_have_their_place_in_a_line_from_right_to_left():
+    assert runs(f"{HEBREW} (a b) 3.5 {HEBREW}", "R") == [
+        *((HEBREW, True), (" ", True), ("3.5", False), (" ", True), (")", True)),
+        *(("a", False), (" ", False), ("b", False), ("(", True), (" ", True), (HEBREW, True)),
+    ]
+
+
+@given(any_text, st.sampled_from(["L", "R"]))
+def test_visual_order_keeps_every_character(text, base):
+    pieces = split_pieces(text)
+    ordered = visual_order(pieces, base=base)
+    covered = sorted((piece.start, piece.end) for piece in ordered)
+    assert [start for start, _ in covered] == [0, *(end for _, end in covered)][: len(covered)]
+    assert sorted("".join(texts(ordered))) == sorted("".join(texts(pieces)))
+
+
+def test_many_combining_marks_are_laid_out_in_time():
+    text = "a" + "\u0301" * 10_000
+    lines = wrap(text, width_px=40, length=lambda part: 8.0 * len(part.strip("\u0301")))
+    assert "".join("".join(texts(line)) for line in lines) == text
+
+
+def test_a_wide_word_is_split_between_grapheme_clusters():
+    family = "👩\u200d👩\u200d👧"
+    lines = wrap(family * 3, width_px=2, length=one_each)
+    assert [texts(line) for line in lines] == [[family, family], [family]]

@@ -28,6 +28,7 @@ def inked(picture):
         (3723.45, "1:02:03.4"),
         (-1, "0:00.0"),
         (0.3, "0:00.3"),
+        (0.1 + 0.7, "0:00.8"),
     ],
 )
 def test_the_clock_reads_as_in_players(seconds, text):

@@ -130,3 +130,11 @@ def test_groups_lose_no_word(count, groups):
     assert [word for group in grouped for word in group] == words
     assert len(grouped) == min(count, groups)
     assert all(grouped)
+
+
+@pytest.mark.parametrize(("score", "tinted"), [(0.049, False), (0.05, True), (0.06, True)])
+def test_words_of_little_relevance_are_not_tinted(score, tinted):
+    seen = explanation()
+    scores = np.zeros(seen.text_scores.shape, dtype=np.float64)
+    scores[3, 2] = score
+    assert bool(words_subject(replace(seen, text_scores=scores), [seen.words[2]]).tints) is tinted
