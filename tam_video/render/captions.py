@@ -174,12 +174,12 @@ class CaptionBar:
         return max(1, self.fonts.size_px // 8) if is_free else 0
 
     def _draw_scroll_mark(self, draw: ImageDraw, first: int) -> None:
-        total, seen = len(self.lines), self.visible_lines
-        if total <= seen:
+        total, visible = len(self.lines), self.visible_lines
+        if total <= visible:
             return
         top = self.pad_px + (self.line_px if self.question else 0)
-        room = seen * self.line_px
-        start, end = top + room * first / total, top + room * (first + seen) / total
+        room = visible * self.line_px
+        start, end = top + room * first / total, top + room * (first + visible) / total
         right = self.width_px - 2
         draw.rectangle((right - 2, top, right, top + room), fill=FAINT)
         draw.rectangle((right - 2, start, right, end), fill=DIM)
@@ -197,12 +197,14 @@ class CaptionBar:
             lengths = self.fonts.length(text) + self.fonts.length(share) + meter + size
             if x + lengths > right - gap / 2:
                 return
-            fill = LIT if choice.is_said else TEXT
+            fill = LIT if choice.in_answer else TEXT
             x = write_line(draw, text, (x, baseline), fonts=self.fonts, fill=fill) + size / 2
             box = (x, baseline - 0.52 * size, x + meter, baseline - 0.16 * size)
             draw.rounded_rectangle(box, radius=0.18 * size, fill=FAINT)
             filled = (box[0], box[1], x + max(0.36 * size, meter * choice.probability), box[3])
-            draw.rounded_rectangle(filled, radius=0.18 * size, fill=LIT if choice.is_said else DIM)
+            draw.rounded_rectangle(
+                filled, radius=0.18 * size, fill=LIT if choice.in_answer else DIM
+            )
             x += meter + size / 2
             x = write_line(draw, share, (x, baseline), fonts=self.fonts, fill=DIM) + 1.5 * gap
 

@@ -103,7 +103,7 @@ class PicturePane:
         self._field: HeatField | None = None
 
     def draw(self, canvas: Canvas, state: FrameState) -> None:
-        """Draw the picture, and over what the model saw, while it saw it, the heat and lines."""
+        """Draw the picture, and in the view and time window of the model the heat and lines."""
         rect, look = self._rect, self._look
         region = canvas.region(rect)
         picture = mark_unseen(
@@ -129,9 +129,9 @@ class PicturePane:
         if subject is not self._subject or self._field is None:
             self._subject, self._field = subject, None
             if subject is not None and subject.maps is not None:
-                seen, size = self._geometry, (self._rect.width, self._rect.height)
+                geometry, size = self._geometry, (self._rect.width, self._rect.height)
                 self._field = HeatField(
-                    subject.maps, seen.slot_seconds, seen.window, seen.view, *size
+                    subject.maps, geometry.slot_seconds, geometry.window, geometry.view, *size
                 )
         return self._field
 

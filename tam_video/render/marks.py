@@ -1,4 +1,4 @@
-"""Lines on a picture: a contour around the heat, the box of a track. Drawn straight on planes."""
+"""Lines on a picture: a contour around the heat, the box of a track. Drawn on planes."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _FRACTION_BITS = 4  # cv2 takes coordinates in 16ths of a pixel
 
 
 def line_px(width: int, height: int) -> int:
-    """Thickness of a line that can be seen on a picture of a size."""
+    """Return the thickness of a visible line on a picture of a size."""
     return max(1, round(min(width, height) / 240))
 
 
 def draw_contours(picture: Planes, heat: ByteArray, *, level: float, matrix: int) -> None:
-    """Draw a white line, dark at its sides, around what is as hot as `level`.
+    """Draw a white line with dark edges around the heat of at least `level`.
 
     Args:
-        picture: drawn on.
+        picture: the picture to draw on.
         heat: uint8 [H, W] in 255ths.
         level: in (0, 1].
-        matrix: number of ITU-T H.273 of the picture.
+        matrix: H.273 matrix number of the picture.
     """
     import cv2
 
     hot = (heat >= round(255 * level)).astype(np.uint8)
-    found, _ = cv2.findContours(hot, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    lines = [np.asarray(each, dtype=np.float64)[:, 0] for each in found]
+    contours, _ = cv2.findContours(hot, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    lines = [np.asarray(each, dtype=np.float64)[:, 0] for each in contours]
     _draw_lines(picture, lines, color=WHITE, matrix=matrix)
 
 
 def draw_box(picture: Planes, box: tuple[float, float, float, float], *, matrix: int) -> None:
-    """Draw a box in the accent colour, dark at its sides.
+    """Draw a box in the accent colour with dark edges.
 
     Args:
-        picture: drawn on.
-        box: (left, top, right, bottom) in its pixels, edges of the area.
-        matrix: number of ITU-T H.273 of the picture.
+        picture: the picture to draw on.
+        box: (left, top, right, bottom) in its pixels, the edges of the area.
+        matrix: H.273 matrix number of the picture.
     """
     half = line_px(picture.width, picture.height) / 2 + 0.5
     left, top = max(box[0], 0) + half - 0.5, max(box[1], 0) + half - 0.5
@@ -53,7 +53,7 @@ def draw_box(picture: Planes, box: tuple[float, float, float, float], *, matrix:
 
 
 def _draw_lines(picture: Planes, lines: Sequence[np.ndarray], *, color: Color, matrix: int) -> None:
-    """Closed lines: a wide dark one below, then one in the colour."""
+    """Draw closed lines: a wide dark one, then one in the colour."""
     thickness = line_px(picture.width, picture.height)
     for ink, width in ((ON_LIT, thickness + 2), (color, thickness)):
         values = yuv_of(ink, matrix)

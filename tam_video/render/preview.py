@@ -122,7 +122,7 @@ def _save(pictures: list[ByteArray], path: Path, kind: str) -> None:
 
 
 def _one_palette(images: list[Image]) -> list[Image]:
-    """Return all images in one palette, so that unchanged frames compress to nothing."""
+    """Return all images in one palette, so that unchanged pixels need no space."""
     from PIL import Image
 
     few = images[:: max(1, len(images) // 6)]

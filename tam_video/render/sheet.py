@@ -106,8 +106,8 @@ def _write_png(sheet: Sheet, path: Path) -> None:
         if isinstance(item, SheetPicture):
             picture.paste(Image.fromarray(item.rgb), (item.x, item.y))
         else:
-            place, fill = (item.x, item.baseline), item.color
-            write_line(draw, item.text, place, fonts=item.fonts, fill=fill, anchor=item.anchor)
+            position, fill = (item.x, item.baseline), item.color
+            write_line(draw, item.text, position, fonts=item.fonts, fill=fill, anchor=item.anchor)
     picture.save(path, "PNG", optimize=True)
 
 

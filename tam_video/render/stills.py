@@ -232,11 +232,11 @@ def _row_label(
 ) -> list[SheetItem]:
     """Return the word, and below it the probability of its first token."""
     word = cut_line(subject.text, width_px=_MAX_LABEL_PX, fonts=fonts)
-    said = [choice.probability for choice in subject.choices if choice.is_said]
+    probabilities = [choice.probability for choice in subject.choices if choice.in_answer]
     items: list[SheetItem] = [SheetText(right, middle, word, fonts, _INK, "right")]
-    if said:
+    if probabilities:
         baseline = middle + 1.3 * _SMALL_PX
-        items.append(SheetText(right, baseline, percent(said[0]), small, _GRAY, "right"))
+        items.append(SheetText(right, baseline, percent(probabilities[0]), small, _GRAY, "right"))
     return items
 
 

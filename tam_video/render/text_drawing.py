@@ -100,14 +100,14 @@ def line_runs(text: str, x: float, *, fonts: FontStack, anchor: Anchor = "left")
 
 
 def draw_run(draw: ImageDraw, run: TextRun, baseline: float, fill: Color) -> None:
-    """Draw a run; the letters of Hebrew stand in the right order without libraqm too."""
+    """Draw a run; without libraqm, right-to-left text is reordered but not shaped."""
     text, direction = run.text, None
     if _has_raqm():
         direction = "rtl" if run.is_rtl else "ltr"
     elif run.is_rtl:
         text = get_display(text, base_dir="R")
-    place = (run.x, baseline)
-    draw.text(place, text, font=run.font, fill=fill, anchor="ls", direction=direction)
+    position = (run.x, baseline)
+    draw.text(position, text, font=run.font, fill=fill, anchor="ls", direction=direction)
 
 
 @cache
@@ -121,7 +121,7 @@ def _has_raqm() -> bool:
 def write_line(
     draw: ImageDraw,
     text: str,
-    place: tuple[float, float],
+    position: tuple[float, float],
     *,
     fonts: FontStack,
     fill: Color,
@@ -132,15 +132,15 @@ def write_line(
     Args:
         draw: the picture.
         text: written as `one_line` returns it.
-        place: (x, baseline), where `x` is the point that `anchor` names.
+        position: (x, baseline), where `x` is the point that `anchor` names.
         fonts: draw the text.
         fill: colour.
         anchor: "left", "middle" or "right".
     """
-    runs = line_runs(text, place[0], fonts=fonts, anchor=anchor)
+    runs = line_runs(text, position[0], fonts=fonts, anchor=anchor)
     for run in runs:
-        draw_run(draw, run, place[1], fill)
-    return runs[-1].x + runs[-1].length if runs else place[0]
+        draw_run(draw, run, position[1], fill)
+    return runs[-1].x + runs[-1].length if runs else position[0]
 
 
 def cut_line(text: str, *, width_px: float, fonts: FontStack) -> str:
@@ -185,8 +185,8 @@ def text_image(
     picture = Image.new("RGB", (width, height), BACKGROUND)
     ascent, descent = fonts.base.getmetrics()
     share = _SHARE_BEFORE[anchor]
-    place = (margin + share * (width - 2 * margin), (height + ascent - descent) / 2)
-    write_line(ImageDraw.Draw(picture), text, place, fonts=fonts, fill=fill, anchor=anchor)
+    position = (margin + share * (width - 2 * margin), (height + ascent - descent) / 2)
+    write_line(ImageDraw.Draw(picture), text, position, fonts=fonts, fill=fill, anchor=anchor)
     return np.asarray(picture, dtype=np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""The colours of everything that is drawn beside the picture: one dark theme, one accent."""
+"""The colours of text, bars and marks: one dark theme with one accent colour."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WHITE: Color = (255, 255, 255)
 
 
 def mix(below: Color, above: Color, share: float) -> Color:
-    """`share` of one colour over another, `share` in [0, 1]."""
+    """Return one colour over another with an opacity `share` in [0, 1]."""
     red, green, blue = (
         round(low + (high - low) * share) for low, high in zip(below, above, strict=True)
     )

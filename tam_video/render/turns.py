@@ -24,12 +24,12 @@ class Choice:
     Attributes:
         text: the token.
         probability: the model's, in [0, 1].
-        is_said: whether it is the one in the answer.
+        in_answer: whether it is the one in the answer.
     """
 
     text: str
     probability: float
-    is_said: bool
+    in_answer: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +153,7 @@ def _choices(token: Token) -> tuple[Choice, ...]:
     listed = [
         Choice(each.text, each.probability, each.id == token.id) for each in token.candidates
     ][:_SHOWN_CANDIDATES]
-    if not any(choice.is_said for choice in listed):
+    if not any(choice.in_answer for choice in listed):
         listed = [Choice(token.text, token.probability, True), *listed][:_SHOWN_CANDIDATES]
     return tuple(listed)
 

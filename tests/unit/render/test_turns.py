@@ -66,7 +66,7 @@ def test_the_said_token_is_among_the_choices_even_where_it_was_forced():
         tokens = (*seen.tokens[:2], token, *seen.tokens[3:])
         choices = token_subject(replace(seen, tokens=tokens), 2).choices
         assert [choice.text for choice in choices] == texts
-        assert sum(choice.is_said for choice in choices) == 1
+        assert sum(choice.in_answer for choice in choices) == 1
     assert token_subject(explanation(), 0).choices == ()
 
 
