@@ -1,6 +1,6 @@
-"""Video multimodal LLMs: loading, asking, and the scores that maps are made from.
+"""Video multimodal LLMs: loading, generation, and the scores that maps are made from.
 
-The only place for transformers. Importing it loads neither torch nor transformers.
+The only package that imports transformers, which it does lazily, like torch.
 """
 
 from tam_video.models.base import (

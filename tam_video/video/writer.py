@@ -254,7 +254,7 @@ def write_video(
         end_seconds: when the last frame ends, on the source's clock; by default it lasts as long as
             the previous one.
         average_fps: for rate control and the key frame distance only; times come from the frames.
-        tags: the source's colour and pixel shape; `PictureTags()` where there is no source.
+        tags: the source's colour and pixel shape; the default without a source.
         audio_from: file whose audio streams are copied; None for a silent clip.
         chapters: parts of the file with titles, which players list.
         crf: x264 quality, 0 (lossless) to 51.

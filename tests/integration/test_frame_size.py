@@ -34,14 +34,14 @@ def test_the_model_is_given_nearly_the_same_pixels(model_type, clip, tmp_path):
     with quiet():
         folder = save_tiny(model_type, tmp_path / "model")
     model = load_model(str(folder))
-    found = {
+    result = {
         size: read_frames(clip, model=model, settings=RunConfig(num_frames=6, frame_size=size))
         for size in ("source", "processor")
     }
-    (large,), (small,) = found["source"].batches, found["processor"].batches
+    (large,), (small,) = result["source"].batches, result["processor"].batches
     assert large.frames.shape[1:3] == BIG
     assert small.frames.nbytes < large.frames.nbytes / 2
-    assert found["processor"].warnings == ()
+    assert result["processor"].warnings == ()
     processor = model.checkpoint.processor.video_processor
     with quiet():
         pixels = [
@@ -55,7 +55,7 @@ def test_the_model_is_given_nearly_the_same_pixels(model_type, clip, tmp_path):
 
 def test_the_answer_is_explained_on_the_same_cells(clip):
     model = tam_video.load_model("tiny")
-    found = [
+    result = [
         tam_video.explain(
             clip,
             "What moves?",
@@ -64,10 +64,10 @@ def test_the_answer_is_explained_on_the_same_cells(clip):
         )
         for size in ("source", "processor")
     ]
-    assert found[0].layout == found[1].layout
-    assert found[0].info == found[1].info
-    assert found[1].settings["frame_size"] == "processor"
-    assert found[1].maps.shape[1:] == found[0].maps.shape[1:]
+    assert result[0].layout == result[1].layout
+    assert result[0].info == result[1].info
+    assert result[1].settings["frame_size"] == "processor"
+    assert result[1].maps.shape[1:] == result[0].maps.shape[1:]
 
 
 def test_a_model_that_does_otherwise_is_given_whole_frames_and_says_so(clip, tmp_path):

@@ -82,22 +82,22 @@ def num_hooks(network: Any) -> int:
 
 
 def test_attention_rows_are_those_of_output_attentions(case: Any) -> None:
-    found = case.probe.attentions()
+    result = case.probe.attentions()
     before = case.network.config._attn_implementation
     case.network.set_attn_implementation("eager")
     try:
         told = forward(case, output_attentions=True).attentions
     finally:
         case.network.set_attn_implementation(before)
-    assert found.layers == tuple(range(case.model.num_layers))
-    for rows, weights in zip(found.rows, told, strict=True):
+    assert result.layers == tuple(range(case.model.num_layers))
+    for rows, weights in zip(result.rows, told, strict=True):
         assert rows.dtype == np.float32
         np.testing.assert_allclose(rows, weights[0][:, case.positions].numpy(), atol=2e-6)
         np.testing.assert_allclose(rows.sum(axis=-1), 1, atol=1e-5)
     averaged = case.probe.attentions(average_heads=True)
-    for rows, mean in zip(found.rows, averaged.rows, strict=True):
+    for rows, mean in zip(result.rows, averaged.rows, strict=True):
         np.testing.assert_allclose(rows.mean(axis=0, keepdims=True), mean, atol=1e-6)
-    np.testing.assert_array_equal(found.visual_positions, case.generation.visual_positions)
+    np.testing.assert_array_equal(result.visual_positions, case.generation.visual_positions)
 
 
 def test_rollout_is_the_product_over_all_positions(case: Any) -> None:
@@ -182,14 +182,14 @@ def shifted(case: Any, layer: int, shift: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("target", ["logit", "log_probability"])
 def test_gradients_are_finite_differences(in_float64: Any, layer: int, target: str) -> None:
     case = in_float64
-    found = Probe(case.model, case.batch, case.generation).gradients(layer, target=target)
-    slopes = list(found.gradients)
-    assert found.layer == layer
-    assert found.states.shape == slopes[0].shape
-    assert found.states.dtype == slopes[0].dtype == np.float32
+    result = Probe(case.model, case.batch, case.generation).gradients(layer, target=target)
+    slopes = list(result.gradients)
+    assert result.layer == layer
+    assert result.states.shape == slopes[0].shape
+    assert result.states.dtype == slopes[0].dtype == np.float32
     rng = np.random.default_rng(0)
     for _ in range(3):
-        direction = rng.normal(size=found.states.shape)
+        direction = rng.normal(size=result.states.shape)
         step = torch.from_numpy(direction) * 3e-3
         ends = [shifted(case, layer, sign * step) for sign in (1, -1)]
         if target == "log_probability":
@@ -218,8 +218,8 @@ def test_states_are_those_of_the_layer(case: Any) -> None:
 def test_gradients_leave_weights_and_hooks_as_they_were(case: Any) -> None:
     wanted = [weight.requires_grad for weight in case.network.parameters()]
     hooks = num_hooks(case.network)
-    found = case.probe.gradients(0)
-    next(found.gradients)  # the rest is never asked for
+    result = case.probe.gradients(0)
+    next(result.gradients)  # the rest is never asked for
     assert [weight.requires_grad for weight in case.network.parameters()] == wanted
     assert all(weight.grad is None for weight in case.network.parameters())
     assert num_hooks(case.network) == hooks
@@ -268,10 +268,10 @@ def some_masks(case: Any, number: int = 4) -> np.ndarray:
 
 def test_all_kept_gives_the_probabilities_of_the_generation(case: Any) -> None:
     keep = np.ones((1, *case.generation.layouts[0].shape), dtype=bool)
-    found = case.probe.score_masked(keep)
-    assert found.dtype == np.float64
+    result = case.probe.score_masked(keep)
+    assert result.dtype == np.float64
     told = [token.probability for token in case.answer]
-    np.testing.assert_allclose(np.exp(found[0]), told, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(result[0]), told, rtol=1e-5)
 
 
 def test_an_answer_of_the_model_is_probed_as_it_was_given(case: Any) -> None:
@@ -279,21 +279,21 @@ def test_an_answer_of_the_model_is_probed_as_it_was_given(case: Any) -> None:
     if len(said.tokens) == said.num_prompt_tokens:
         pytest.skip("the random model says nothing")
     keep = np.ones((1, *said.layouts[0].shape), dtype=bool)
-    found = Probe(case.model, case.batch, said).score_masked(keep)[0]
+    result = Probe(case.model, case.batch, said).score_masked(keep)[0]
     told = [token.probability for token in said.tokens[said.num_prompt_tokens :]]
-    np.testing.assert_allclose(np.exp(found), told, rtol=1e-4)
+    np.testing.assert_allclose(np.exp(result), told, rtol=1e-4)
 
 
 @pytest.mark.parametrize("blank", ["mean", "blur", "black"])
 def test_masked_scores_are_those_of_a_plain_pass_of_masked_frames(case: Any, blank: Any) -> None:
     keep = some_masks(case, 3)
-    found = case.probe.score_masked(keep, blank=blank, batch_size=1)
+    result = case.probe.score_masked(keep, blank=blank, batch_size=1)
     filling = blank_frames(case.batch.frames, blank)
-    for row, mask in zip(found, keep, strict=True):
+    for row, mask in zip(result, keep, strict=True):
         frames = hide_cells(case.batch.frames, case.generation.layouts[0], mask, blank=filling)
         logits = forward(case, replace(case.batch, frames=frames)).logits
         np.testing.assert_allclose(row, log_probabilities(logits, case), atol=1e-6)
-    assert not np.allclose(found[1], found[0], atol=1e-4)
+    assert not np.allclose(result[1], result[0], atol=1e-4)
 
 
 def test_batched_scores_are_those_one_by_one(case: Any) -> None:
@@ -324,7 +324,7 @@ def test_a_family_that_does_not_stack_is_passed_one_by_one(
     assert probe._stacks is False
 
 
-def test_progress_and_cost_are_told(case: Any) -> None:
+def test_progress_and_cost_are_reported(case: Any) -> None:
     probe, calls = Probe(case.model, case.batch, case.generation), []
     probe.score_masked(
         some_masks(case, 3), batch_size=1, progress=lambda done, total: calls.append((done, total))
@@ -504,18 +504,18 @@ def test_a_control_token_inside_the_answer_needs_the_ids(case: Any) -> None:
 
 @pytest.mark.parametrize("name", [name for name in METHODS.names() if name != "occlusion"])
 def test_every_method_explains_a_real_model(case: Any, name: str) -> None:
-    found = METHODS.load(name)().explain(case.probe)
-    assert found.maps[0].shape == (len(case.generation.tokens), *case.generation.layouts[0].shape)
-    assert np.isfinite(found.maps[0]).all()
-    assert found.maps[0][case.generation.num_prompt_tokens :].max() > 0
+    result = METHODS.load(name)().explain(case.probe)
+    assert result.maps[0].shape == (len(case.generation.tokens), *case.generation.layouts[0].shape)
+    assert np.isfinite(result.maps[0]).all()
+    assert result.maps[0][case.generation.num_prompt_tokens :].max() > 0
 
 
 def test_occlusion_of_blocks_on_a_real_model(case: Any) -> None:
     t, h, w = case.generation.layouts[0].shape
     method = METHODS.load("occlusion")(block=(t, (h + 1) // 2, (w + 1) // 2))
-    found = method.explain(case.probe)
-    assert found.maps[0].shape[1:] == (t, h, w)
-    assert found.cost.forward >= 5
+    result = method.explain(case.probe)
+    assert result.maps[0].shape[1:] == (t, h, w)
+    assert result.cost.forward >= 5
 
 
 def test_every_method_explains_a_video_and_an_image(tmp_path_factory: Any) -> None:
@@ -527,8 +527,8 @@ def test_every_method_explains_a_video_and_an_image(tmp_path_factory: Any) -> No
     probe = Probe(model, inputs, generation)
     for name in METHODS.names():
         options = {"block": (9, 9, 9)} if name == "occlusion" else {}
-        found = METHODS.load(name)(**options).explain(probe)
-        assert [part.shape[1:] for part in found.maps] == [
+        result = METHODS.load(name)(**options).explain(probe)
+        assert [part.shape[1:] for part in result.maps] == [
             each.shape for each in generation.layouts
         ]
     keep = np.zeros((1, *generation.layouts[1].shape), dtype=bool)
@@ -545,9 +545,9 @@ def test_odd_families(family: str, tmp_path_factory: pytest.TempPathFactory) -> 
     model, batch = load_model(str(folder)), make_batch(4, 96, 96)
     generation = model.generate(batch, QUESTION, answer=ANSWER)
     probe = Probe(model, batch, generation)
-    found = probe.attentions()
-    assert 0 < len(found.layers) <= model.num_layers
-    assert (len(found.layers) < model.num_layers) == (family == "qwen3_5")
+    result = probe.attentions()
+    assert 0 < len(result.layers) <= model.num_layers
+    assert (len(result.layers) < model.num_layers) == (family == "qwen3_5")
     assert np.isfinite(probe.attention_rollout()).all()
     assert max(np.abs(slope).max() for slope in probe.gradients(0).gradients) > 0
     keep = np.random.default_rng(0).random((4, *generation.layouts[0].shape)) < 0.5

@@ -66,7 +66,7 @@ def prompt_of(model: Any, batch: Any) -> tuple[dict[str, Any], str]:
 
 
 @pytest.mark.parametrize("start_seconds", [0.0, 1.5])
-def test_qwen3_is_told_the_true_times_of_uneven_frames(qwen3: Any, start_seconds: float) -> None:
+def test_qwen3_gets_the_exact_times_of_uneven_frames(qwen3: Any, start_seconds: float) -> None:
     seconds = [0.0, 0.2, 1.0, 2.0, 7.3]
     batch = tiny_models.make_batch(
         5, pts_seconds=[start_seconds + s for s in seconds], start_seconds=start_seconds
@@ -80,7 +80,7 @@ def test_a_single_frame_is_at_its_own_time(qwen3: Any) -> None:
     assert re.findall(r"<([\d.]+) seconds>", text) == ["2.5"]
 
 
-def test_qwen2_5_is_told_the_distance_of_its_frames(saved: dict[str, Path]) -> None:
+def test_qwen2_5_gets_the_interval_of_its_frames(saved: dict[str, Path]) -> None:
     model = load_model(str(saved["qwen2_5_vl"]))
     batch = tiny_models.make_batch(6, pts_seconds=[30 + 0.75 * i for i in range(6)])
     inputs, _text = prompt_of(model, batch)

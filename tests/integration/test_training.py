@@ -111,8 +111,8 @@ def test_questions_of_a_batch_do_not_see_each_other(processor, model):
 
     def logits(asked):
         batch = make_batch([clip], [frames], [keep], [asked], prompts=prompts)
-        found, _ = answer_logits(model, batch, features)
-        return found
+        result, _ = answer_logits(model, batch, features)
+        return result
 
     with torch.no_grad():
         alone, together = logits([two]), logits([one, two])
@@ -137,11 +137,11 @@ def test_the_subject_of_a_token_is_the_object_named_before_it(processor):
     colors = list(COLORS)
     text = "A red star moves left and an orange ring stays still."
     question = ShapeQuestion("caption", "Describe the video.", text)
-    ids, found = prompts.branch(question)[0], prompts.subject(question)
-    assert len(ids) == len(found)
+    ids, result = prompts.branch(question)[0], prompts.subject(question)
+    assert len(ids) == len(result)
     said = [
         (processor.tokenizer.decode([id_]), colors[subject])
-        for id_, subject in zip(ids, found, strict=True)
+        for id_, subject in zip(ids, result, strict=True)
         if subject != IGNORE
     ]
     assert said[:3] == [(" star", "red"), (" moves", "red"), (" left", "red")]

@@ -14,7 +14,7 @@ from zoo.common import Case
 
 def all_cases() -> dict[str, Case]:
     """Every family's case, by model type."""
-    found: dict[str, Case] = {}
+    result: dict[str, Case] = {}
     for module in iter_modules(__path__):
-        found |= getattr(import_module(f"zoo.{module.name}"), "CASES", {})
-    return dict(sorted(found.items()))
+        result |= getattr(import_module(f"zoo.{module.name}"), "CASES", {})
+    return dict(sorted(result.items()))

@@ -21,14 +21,14 @@ def shown(*inputs: tuple[int, ...], system: bool = False) -> list[Message]:
 @pytest.mark.parametrize("system", [False, True])
 def test_the_first_user_turn_shows_inputs_that_no_turn_names(num_inputs: int, system: bool) -> None:
     turns = shown((), (), (), system=system)
-    found = assign_inputs(turns, num_inputs=num_inputs)
-    assert [turn.inputs for turn in found] == [
+    result = assign_inputs(turns, num_inputs=num_inputs)
+    assert [turn.inputs for turn in result] == [
         *[()] * system,
         tuple(range(num_inputs)),
         (),
         (),
     ]
-    assert [(turn.role, turn.text) for turn in found] == [(t.role, t.text) for t in turns]
+    assert [(turn.role, turn.text) for turn in result] == [(t.role, t.text) for t in turns]
     assert all(turn.inputs == () for turn in turns)
 
 

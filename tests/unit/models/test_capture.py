@@ -143,10 +143,10 @@ def test_blocks_of_one_part_are_not_copied() -> None:
 
 def test_last_rows_are_summed_up_call_by_call() -> None:
     module = Returns(lambda states: states)
-    with record_last_rows(module, lambda row: row.sum().item()) as found:
+    with record_last_rows(module, lambda row: row.sum().item()) as result:
         module(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
         module(torch.tensor([[[5.0, 6.0]]]))
-    assert found == [7.0, 11.0]
+    assert result == [7.0, 11.0]
     assert not module._forward_hooks
 
 

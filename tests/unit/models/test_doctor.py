@@ -27,7 +27,7 @@ def test_every_family_has_a_row_in_the_documents() -> None:
         assert f"`{row.family}`" in readme
 
 
-def test_a_problem_is_told_with_its_status() -> None:
+def test_a_problem_is_listed_with_its_status() -> None:
     for row in list_families():
         assert row.status in ("verified", "experimental", "broken-upstream")
         assert row.problem or row.status == "verified"

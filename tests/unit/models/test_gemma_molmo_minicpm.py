@@ -84,8 +84,8 @@ def test_molmo_pads_the_pooled_grid_on_both_sides(
     patches: int, pooling: int, cells: int, low: int, high: int
 ) -> None:
     low_share, high_share = low / patches, high / patches
-    found = pooled_view(square(patches, pooling), rows=cells, columns=cells)
-    assert found == View(low_share, low_share, high_share, high_share)
+    result = pooled_view(square(patches, pooling), rows=cells, columns=cells)
+    assert result == View(low_share, low_share, high_share, high_share)
 
 
 @pytest.mark.parametrize("cells", [8, 10])

@@ -21,7 +21,7 @@ def test_importing_models_loads_no_heavy_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_folder_a_hub_id_and_nonsense_are_told_apart(tmp_path: Path) -> None:
+def test_a_folder_a_hub_id_and_nonsense_are_distinguished(tmp_path: Path) -> None:
     assert locate(str(tmp_path)) == tmp_path
     assert locate("Qwen/Qwen2.5-VL-3B-Instruct") == "Qwen/Qwen2.5-VL-3B-Instruct"
     for name in ("tinny", "./no/such/folder", "/no/such", "a/b/c", "", "~/none"):

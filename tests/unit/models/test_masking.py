@@ -46,10 +46,10 @@ def test_the_pixels_of_hidden_cells_are_replaced_and_no_others(
     layout = VisualLayout(2, 3, 4, slots, view)
     frames, blank = clip(3, 13, 17), np.zeros((3, 13, 17, 3), dtype=np.uint8)
     keep = np.random.default_rng(3).random(layout.shape) < 0.5
-    found = hide_cells(frames, layout, keep, blank=blank)
+    result = hide_cells(frames, layout, keep, blank=blank)
     hidden = hidden_by_loops(layout, keep, 3, 13, 17)
-    np.testing.assert_array_equal((found == 0).all(axis=-1), hidden)
-    np.testing.assert_array_equal(found[~hidden], frames[~hidden])
+    np.testing.assert_array_equal((result == 0).all(axis=-1), hidden)
+    np.testing.assert_array_equal(result[~hidden], frames[~hidden])
 
 
 def test_nothing_changes_where_all_is_kept_and_the_source_stays_as_it_was() -> None:

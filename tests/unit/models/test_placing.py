@@ -29,7 +29,7 @@ from tam_video.models.placing import (
 from tam_video.testing import make_batch, make_image
 from tam_video.types import FrameBatch, IntArray, View
 
-ascending = st.sets(st.integers(0, 60)).map(lambda found: np.array(sorted(found), dtype=np.int64))
+ascending = st.sets(st.integers(0, 60)).map(lambda result: np.array(sorted(result), dtype=np.int64))
 sides = st.integers(8, 400)
 
 
@@ -134,9 +134,9 @@ def processor(**settings: Any) -> SimpleNamespace:
     ],
 )
 def test_the_view_follows_the_processors_own_switches(settings: Any, view: View) -> None:
-    found = resized_and_cropped(processor(**settings), make_batch(2, 96, 160))
+    result = resized_and_cropped(processor(**settings), make_batch(2, 96, 160))
     for side in ("left", "top", "right", "bottom"):
-        assert getattr(found, side) == pytest.approx(getattr(view, side))
+        assert getattr(result, side) == pytest.approx(getattr(view, side))
 
 
 def test_patches_that_do_not_divide_leave_a_rest_out() -> None:

@@ -53,10 +53,10 @@ def test_logits_are_scaled_before_they_are_capped(
     logits: list[float], scale: float, softcap: float | None
 ) -> None:
     transform = LogitTransform(scale, softcap)
-    found = transformed(torch.tensor(logits, dtype=torch.float64), transform).tolist()
-    assert found == pytest.approx([slow(logit, transform) for logit in logits])
+    result = transformed(torch.tensor(logits, dtype=torch.float64), transform).tolist()
+    assert result == pytest.approx([slow(logit, transform) for logit in logits])
     if softcap is not None:
-        assert max(map(abs, found)) <= softcap
+        assert max(map(abs, result)) <= softcap
 
 
 def test_no_transform_leaves_the_logits_alone() -> None:
@@ -83,15 +83,15 @@ def test_columns_equal_loops(transform: LogitTransform, bias: bool, num_position
     head = make_head(bias=bias)
     hidden = torch.randn(num_positions, 6)
     ids = np.array([4, 0, 4, 10])
-    found = class_scores(hidden, head, class_ids=ids, transform=transform)
-    assert found.dtype == np.float32
-    assert found.shape == (num_positions, 4)
+    result = class_scores(hidden, head, class_ids=ids, transform=transform)
+    assert result.dtype == np.float32
+    assert result.shape == (num_positions, 4)
     weight, states = head.weight.tolist(), hidden.tolist()
     offset = head.bias.tolist() if bias else [0.0] * 11
     for row in {0, num_positions // 2, num_positions - 1}:
         for column, id_ in enumerate(ids.tolist()):
             logit = sum(w * s for w, s in zip(weight[id_], states[row], strict=True))
-            assert found[row, column] == pytest.approx(
+            assert result[row, column] == pytest.approx(
                 slow(logit + offset[id_], transform), abs=1e-5
             )
 
@@ -100,15 +100,15 @@ def test_columns_equal_loops(transform: LogitTransform, bias: bool, num_position
 def test_steps_change_no_score(rows_per_step: int) -> None:
     head, hidden, ids = make_head(bias=True), torch.randn(7, 6), np.array([4, 0])
     whole = class_scores(hidden, head, class_ids=ids)
-    found = class_scores(hidden, head, class_ids=ids, rows_per_step=rows_per_step)
-    np.testing.assert_allclose(found, whole, atol=1e-6)
+    result = class_scores(hidden, head, class_ids=ids, rows_per_step=rows_per_step)
+    np.testing.assert_allclose(result, whole, atol=1e-6)
 
 
 def test_half_precision_states_are_read_in_full() -> None:
     head, hidden = make_head(bias=False).to(torch.bfloat16), torch.randn(4, 6).to(torch.bfloat16)
-    found = class_scores(hidden, head, class_ids=np.arange(11))
+    result = class_scores(hidden, head, class_ids=np.arange(11))
     full = hidden.float() @ head.weight.float().T
-    np.testing.assert_allclose(found, full.numpy(), atol=1e-6)
+    np.testing.assert_allclose(result, full.numpy(), atol=1e-6)
 
 
 @every_transform
@@ -116,28 +116,28 @@ def test_probabilities_are_those_of_the_transformed_logits(transform: LogitTrans
     head, hidden = make_head(bias=True), torch.randn(20, 6) * 3
     ids = [n % 11 for n in range(20)]
     odds = token_odds(hidden, head, ids=ids, num_candidates=3, transform=transform)
-    for row, found in enumerate(odds):
+    for row, result in enumerate(odds):
         weights = [math.exp(slow(logit, transform)) for logit in head(hidden[row]).tolist()]
         chances = [weight / sum(weights) for weight in weights]
         best = sorted(chances, reverse=True)[:3]
-        assert found.probability == pytest.approx(chances[ids[row]], abs=1e-5)
-        assert [value for _id, value in found.candidates] == pytest.approx(best, abs=1e-5)
+        assert result.probability == pytest.approx(chances[ids[row]], abs=1e-5)
+        assert [value for _id, value in result.candidates] == pytest.approx(best, abs=1e-5)
         # By value, not by id: logits near the cap are all but equal.
-        assert [chances[id_] for id_, _value in found.candidates] == pytest.approx(best, abs=1e-5)
+        assert [chances[id_] for id_, _value in result.candidates] == pytest.approx(best, abs=1e-5)
         assert chances[most_probable_id(hidden[row], head)] == pytest.approx(best[0], abs=1e-5)
 
 
 def test_scores_of_recorded_states_are_those_of_joined_ones() -> None:
     head, parts = make_head(bias=True), [torch.randn(n, 6) for n in (ROWS_PER_STEP + 3, 1, 1)]
-    found = class_scores(States(parts), head, class_ids=np.array([2, 9]))
+    result = class_scores(States(parts), head, class_ids=np.array([2, 9]))
     joined = class_scores(torch.cat(parts), head, class_ids=np.array([2, 9]))
-    np.testing.assert_allclose(found, joined, atol=1e-6)
+    np.testing.assert_allclose(result, joined, atol=1e-6)
 
 
 @every_transform
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("num_candidates", [0, 3])
-def test_odds_of_logits_seen_on_the_way_are_those_of_the_head(
+def test_odds_from_recorded_logits_equal_those_of_the_head(
     transform: LogitTransform, dtype: torch.dtype, num_candidates: int
 ) -> None:
     head, hidden = make_head(bias=True).to(dtype), (torch.randn(20, 6) * 3).to(dtype)
@@ -146,10 +146,10 @@ def test_odds_of_logits_seen_on_the_way_are_those_of_the_head(
         next_tokens(transformed(head(row[None]).float(), transform), num_candidates)
         for row in hidden
     ]
-    found = recorded_odds(seen, hidden, head, ids=ids, transform=transform)
+    result = recorded_odds(seen, hidden, head, ids=ids, transform=transform)
     expected = token_odds(hidden, head, ids=ids, num_candidates=num_candidates, transform=transform)
     tolerance = 1e-5 if dtype == torch.float32 else 2e-2
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(result, expected, strict=True):
         assert ours.probability == pytest.approx(theirs.probability, abs=tolerance)
         assert [value for _id, value in ours.candidates] == pytest.approx(
             [value for _id, value in theirs.candidates], abs=tolerance

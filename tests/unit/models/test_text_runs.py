@@ -142,8 +142,8 @@ def find(prompt: Prompt) -> list[IntArray]:
 
 
 def assert_found(prompt: Prompt) -> None:
-    found, expected = find(prompt), prompt.expected()
-    assert [run.tolist() for run in found] == [run.tolist() for run in expected]
+    result, expected = find(prompt), prompt.expected()
+    assert [run.tolist() for run in result] == [run.tolist() for run in expected]
 
 
 def ask(*texts: str, system: str = "", shown: Sequence[int] = (0,)) -> list[Message]:

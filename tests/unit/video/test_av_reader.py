@@ -43,7 +43,7 @@ def test_a_late_frame_is_reached_from_the_keyframe_before_it(
     assert fed_packets[0] <= 24  # one group of pictures, not 47 frames
 
 
-def test_nothing_is_decoded_after_the_frame_asked_for(
+def test_nothing_is_decoded_after_the_requested_frame(
     clips: ClipFolder, fed_packets: list[int]
 ) -> None:
     with open_video(clips.path("h264_b")) as video:
@@ -56,7 +56,7 @@ def test_nothing_is_decoded_after_the_frame_asked_for(
 
 @pytest.mark.parametrize("name", [*SEEKABLE, "mpegts_h264"])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_frames_are_the_same_however_few_are_asked_for(
+def test_frames_do_not_depend_on_how_many_are_requested(
     name: str, threads: int, clips: ClipFolder
 ) -> None:
     with PyAvReader(clips.path(name).absolute(), threads=threads) as video:
@@ -165,7 +165,7 @@ def test_a_file_that_ends_early_is_read_as_far_as_it_goes(clips: ClipFolder) -> 
         assert any("truncated" in words for words in video.warnings)
 
 
-def test_the_reader_holds_no_more_than_the_asked_frames(clips: ClipFolder) -> None:
+def test_the_reader_keeps_only_the_requested_frames_in_memory(clips: ClipFolder) -> None:
     with open_video(clips.path("h264_b")) as video:
         held = video.frames()
         first = next(held)
@@ -188,7 +188,7 @@ def test_pixel_aspect_is_reported_and_turned_with_the_picture(tmp_path: Path) ->
     sorted((Path(__file__).parents[4] / "shared" / "media").rglob("tree_header_lies.avi")),
     ids=lambda path: path.name,
 )
-def test_header_frame_counts_are_not_believed(path: Path) -> None:
+def test_frame_counts_in_headers_are_not_used(path: Path) -> None:
     with open_video(path) as video:
         assert video.info.num_frames == 68
         assert sum(1 for _ in video.frames()) == 68

@@ -32,8 +32,8 @@ FUSSY = Encoder("fussy", "libx264", "yuv420p", lambda crf, preset: {"preset": "n
 def cards(monkeypatch):
     """Set the encoders of the machine's cards."""
 
-    def given(*found):
-        monkeypatch.setattr(encoders, "HARDWARE", found)
+    def given(*result):
+        monkeypatch.setattr(encoders, "HARDWARE", result)
 
     return given
 
@@ -45,14 +45,14 @@ def gradient(shade):
 
 def written(path, encoder):
     frames = [TimedFrame(at, gradient(shade)) for at, shade in ((0.0, 20), (0.1, 90), (0.35, 200))]
-    found = write_video(path, frames, width=64, height=48, end_seconds=0.5, encoder=encoder, crf=4)
+    result = write_video(path, frames, width=64, height=48, end_seconds=0.5, encoder=encoder, crf=4)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         pictures = [
             (frame.pts * Fraction(stream.time_base), frame.to_ndarray(format="rgb24"))
             for frame in container.decode(stream)
         ]
-    return found, pictures
+    return result, pictures
 
 
 def test_x264_is_taken_without_a_trial(monkeypatch):
@@ -61,10 +61,10 @@ def test_x264_is_taken_without_a_trial(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"), [((CARD,), CARD), ((ABSENT, CARD), CARD), ((ABSENT, FUSSY), X264)]
+    ("result", "expected"), [((CARD,), CARD), ((ABSENT, CARD), CARD), ((ABSENT, FUSSY), X264)]
 )
-def test_auto_takes_the_first_that_encodes(cards, found, expected):
-    cards(*found)
+def test_auto_takes_the_first_that_encodes(cards, result, expected):
+    cards(*result)
     assert choose_encoder("auto", width=64, height=48) is expected
 
 
@@ -77,7 +77,7 @@ def test_a_card_that_is_not_there_is_an_error_with_the_reason(cards):
         choose_encoder("fussy", width=64, height=48)
 
 
-def test_an_unknown_name_is_told():
+def test_an_unknown_name_is_an_error():
     with pytest.raises(UnknownNameError, match="nvidia"):
         choose_encoder("nvidia", width=64, height=48)
 
@@ -131,7 +131,7 @@ def _ffmpeg_help(codec):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_an_encoder_that_does_not_work_is_told_before_a_model_is_loaded(cards, tmp_path):
+def test_an_encoder_that_does_not_work_is_reported_before_a_model_is_loaded(cards, tmp_path):
     from tam_video.config import RunConfig
     from tam_video.runs import explain_to_folder
 

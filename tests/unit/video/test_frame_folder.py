@@ -11,11 +11,11 @@ from tam_video.video.reader import open_video
 def paths(tmp_path_factory):
     folder = tmp_path_factory.mktemp("frames")
     rng = np.random.default_rng(0)
-    found = []
+    result = []
     for number in range(5):
-        found.append(folder / f"{number:05d}.{'jpg' if number % 2 else 'png'}")
-        Image.fromarray(rng.integers(0, 256, (12, 20, 3), dtype=np.uint8)).save(found[-1])
-    return found
+        result.append(folder / f"{number:05d}.{'jpg' if number % 2 else 'png'}")
+        Image.fromarray(rng.integers(0, 256, (12, 20, 3), dtype=np.uint8)).save(result[-1])
+    return result
 
 
 def alone(path):
@@ -23,7 +23,7 @@ def alone(path):
         return reader.read([0]).frames[0]
 
 
-def test_frames_are_the_pictures_in_the_asked_order(paths):
+def test_frames_are_the_images_in_the_requested_order(paths):
     with FrameFolder(paths, fps=6) as reader:
         batch = reader.read([3, 0, 3, 4])
     assert batch.indices.tolist() == [3, 0, 3, 4]

@@ -67,7 +67,9 @@ def test_a_picture_of_any_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tiff"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_is_held_as_the_camera_was(tmp_path: Path, suffix: str, orientation: int) -> None:
+def test_an_image_is_rotated_by_its_exif_orientation(
+    tmp_path: Path, suffix: str, orientation: int
+) -> None:
     exif = Image.Exif()
     exif[0x112] = orientation
     path = save(tmp_path / f"a{suffix}", exif=exif)
@@ -122,7 +124,7 @@ def test_an_animated_webp_says_what_to_do(tmp_path: Path) -> None:
     assert "convert it" in caught.value.hint
 
 
-def test_further_pages_are_told(tmp_path: Path) -> None:
+def test_further_pages_give_a_warning(tmp_path: Path) -> None:
     picture().save(tmp_path / "a.tiff", save_all=True, append_images=[picture(seed=1)])
     with open_video(tmp_path / "a.tiff") as video:
         assert video.info.is_image
