@@ -13,8 +13,8 @@ def main() -> None:
     """Call the named function and print what it returns, and the peak, as one line of JSON."""
     module, _, name = sys.argv[1].partition(":")
     function = getattr(importlib.import_module(f"{__package__}.{module}"), name)
-    found = function(**json.loads(sys.argv[2]))
-    print(json.dumps({**found, "peak_bytes": peak_bytes()}))
+    result = function(**json.loads(sys.argv[2]))
+    print(json.dumps({**result, "peak_bytes": peak_bytes()}))
 
 
 if __name__ == "__main__":

@@ -92,8 +92,8 @@ def _texture(
     down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
     size = np.maximum(np.hypot(down, across), 1 / width)
     wave = np.fft.rfft2(random.standard_normal((height, width))) / size**1.2
-    found = np.fft.irfft2(wave, (height, width))
-    levels: ByteArray = np.clip(mean + spread * found / found.std(), 16, 235).astype(np.uint8)
+    noise = np.fft.irfft2(wave, (height, width))
+    levels: ByteArray = np.clip(mean + spread * noise / noise.std(), 16, 235).astype(np.uint8)
     return levels
 
 

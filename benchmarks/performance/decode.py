@@ -45,8 +45,8 @@ def _sampling(gop: int, *, quick: bool) -> Measurement:
     for round_ in range(1 if quick else 3):
         for name in names[:: -1 if round_ % 2 else 1]:
             rounds[name].append(in_child("decode:sample", reader=name, path=str(path)))
-    cpu = {name: min(each["cpu"] for each in found) for name, found in rounds.items()}
-    wrong = {name: max(each["wrong"] for each in found) for name, found in rounds.items()}
+    cpu = {name: min(each["cpu"] for each in results) for name, results in rounds.items()}
+    wrong = {name: max(each["wrong"] for each in results) for name, results in rounds.items()}
     fastest = min((name for name in names if name != "ours"), key=cpu.__getitem__)
     return Measurement(
         ratio=cpu[fastest] / cpu["ours"],
@@ -68,20 +68,20 @@ def frame_size_memory(quick: bool) -> Measurement:
     frames = 4 if quick else 64
     path = numbered_clip(seconds=4 if quick else 20, gop=30)
     sizes = ("source", "processor")
-    found = {
+    results = {
         size: in_child("decode:prepare", path=str(path), size=size, frames=frames) for size in sizes
     }
-    source, small = found.values()
+    source, small = results.values()
     return Measurement(
         ratio=source["extra_bytes"] / small["extra_bytes"],
         target=None,
         sense="at least",
-        seconds={f"{size} cpu": each["cpu"] for size, each in found.items()},
+        seconds={f"{size} cpu": each["cpu"] for size, each in results.items()},
         how=f"{frames} frames of {path.stem} at 1280x720 to the pixels of a Qwen2-VL, 14 x 26 cells"
         " a slot; peak beyond the model, a process for each",
         figures={
-            "extra_bytes": {size: each["extra_bytes"] for size, each in found.items()},
-            "frame_bytes": {size: each["frame_bytes"] for size, each in found.items()},
+            "extra_bytes": {size: each["extra_bytes"] for size, each in results.items()},
+            "frame_bytes": {size: each["frame_bytes"] for size, each in results.items()},
         },
     )
 
@@ -97,19 +97,19 @@ def prepare(path: str, size: str, frames: int) -> dict[str, Any]:
     one_thread()
     shape = replace(QUICK, slots=frames // 2, rows=14, columns=26)
     model = random_model(shape)
-    told: dict[str, Any] = {}
+    record: dict[str, Any] = {}
 
     def call(count: int = frames) -> None:
         settings = RunConfig(num_frames=count, frame_size=size)
         batches = read_frames(path, model=model, settings=settings).batches
         how = {"checkpoint": model.checkpoint, "family": model.adapter}
         encode_prompt(batches, shown(), **how)
-        told["frame_bytes"] = batches[0].frames.nbytes
+        record["frame_bytes"] = batches[0].frames.nbytes
 
     call(2)
     start = cpu_seconds()
     extra = extra_peak(call)
-    return {"extra_bytes": extra, "cpu": cpu_seconds() - start, **told}
+    return {"extra_bytes": extra, "cpu": cpu_seconds() - start, **record}
 
 
 def sample(reader: str, path: str) -> dict[str, Any]:
@@ -184,8 +184,8 @@ def _pyav(path: str, asked: Any) -> Any:
 
 
 def _first_from(pictures: Any, ticks: int) -> Any:
-    found = next(picture for picture in pictures if picture.pts >= ticks)
-    return found.to_ndarray(format="rgb24")
+    picture = next(picture for picture in pictures if picture.pts >= ticks)
+    return picture.to_ndarray(format="rgb24")
 
 
 _READERS: dict[str, Callable[[str, Any], Any]] = {

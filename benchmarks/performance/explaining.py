@@ -104,9 +104,9 @@ def peak(*, name: str, quick: bool) -> dict[str, int]:
     kept: dict[str, int] = {}
 
     def call() -> None:
-        found = calls[name](model, frames, shape)
-        if isinstance(found, Explanation):
-            positions = shape.num_cells + len(found.tokens)
+        output = calls[name](model, frames, shape)
+        if isinstance(output, Explanation):
+            positions = shape.num_cells + len(output.tokens)
             kept["kept_bytes"] = positions * shape.width * 4 * MEASURED_LAYERS
 
     return {"extra_bytes": extra_peak(call), **kept}
@@ -130,8 +130,8 @@ def answer(model: TransformersModel, frames: FrameBatch, shape: Shape) -> list[i
         ids = model.checkpoint.model.generate(
             **tensors, max_new_tokens=shape.answer_tokens, do_sample=False
         )
-    found: list[int] = ids[0, len(prompt.input_ids) :].tolist()
-    return found
+    generated: list[int] = ids[0, len(prompt.input_ids) :].tolist()
+    return generated
 
 
 def shown() -> tuple[Any, ...]:

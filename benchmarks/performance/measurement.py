@@ -91,13 +91,13 @@ def interleaved(
         repeats: rounds that count.
         warm_ups: rounds before them that do not.
     """
-    found: dict[str, list[Clock]] = {name: [] for name in calls}
+    clocks: dict[str, list[Clock]] = {name: [] for name in calls}
     for round_ in range(warm_ups + repeats):
         for name in list(calls)[:: -1 if round_ % 2 else 1]:
             clock = timed(calls[name])
             if round_ >= warm_ups:
-                found[name].append(clock)
-    return found
+                clocks[name].append(clock)
+    return clocks
 
 
 def median_ratio(
@@ -110,11 +110,11 @@ def median_ratio(
 
 def best_seconds(clocks: dict[str, list[Clock]]) -> dict[str, float]:
     """The least CPU and wall seconds of each call."""
-    found = {}
+    seconds = {}
     for name, each in clocks.items():
-        found[f"{name} cpu"] = min(clock.cpu for clock in each)
-        found[f"{name} wall"] = min(clock.wall for clock in each)
-    return found
+        seconds[f"{name} cpu"] = min(clock.cpu for clock in each)
+        seconds[f"{name} wall"] = min(clock.wall for clock in each)
+    return seconds
 
 
 def in_child(function: str, **options: Any) -> dict[str, Any]:
@@ -129,8 +129,8 @@ def in_child(function: str, **options: Any) -> dict[str, Any]:
     """
     command = [sys.executable, "-m", f"{__package__}.child", function, json.dumps(options)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=ROOT)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def peak_bytes() -> int:

@@ -69,8 +69,8 @@ def _corrected(
         interference += weight * other
     if not interference.any():
         return own.astype(np.float64)
-    found = minimize_scalar(lambda factor: np.square(own - factor * interference).sum())
-    corrected: Float64Array = np.maximum(own - np.float64(found.x) * interference, 0)
+    fit = minimize_scalar(lambda factor: np.square(own - factor * interference).sum())
+    corrected: Float64Array = np.maximum(own - np.float64(fit.x) * interference, 0)
     return corrected
 
 

@@ -138,13 +138,13 @@ def generate(*, quick: bool) -> dict[str, float]:
     one_thread()
     shape = QUICK if quick else FULL
     model, frames = random_model(shape), clip(shape)
-    found: dict[str, float] = {}
+    costs: dict[str, float] = {}
 
     def call() -> None:
-        found["cpu_seconds"] = timed(lambda: answer(model, frames, shape)).cpu
+        costs["cpu_seconds"] = timed(lambda: answer(model, frames, shape)).cpu
 
-    found["extra_bytes"] = extra_peak(call)
-    return found
+    costs["extra_bytes"] = extra_peak(call)
+    return costs
 
 
 def growth(quick: bool) -> Measurement:
@@ -182,9 +182,9 @@ def growth(quick: bool) -> Measurement:
     )
 
 
-def linear_fit(sizes: Sequence[float], found: Sequence[tuple[Shape, float]]) -> dict[str, float]:
+def linear_fit(sizes: Sequence[float], costs: Sequence[tuple[Shape, float]]) -> dict[str, float]:
     """A straight line through the seconds, and how much of them a parabola would put into x^2."""
-    x, y = np.array(sizes, dtype=np.float64), np.array([seconds for _, seconds in found])
+    x, y = np.array(sizes, dtype=np.float64), np.array([seconds for _, seconds in costs])
     slope, offset = np.polyfit(x, y, 1)
     left = y - (slope * x + offset)
     bend = np.polyfit(x, y, 2)[0]
@@ -259,11 +259,11 @@ def _stages(shape: Shape) -> dict[str, Callable[[], object]]:
 
 def _tokens(positions: Sequence[int], num_prompt: int) -> tuple[Token, ...]:
     """Words of six letters, one a token."""
-    found, end = [], 0
+    tokens, end = [], 0
     for index, position in enumerate(positions):
         role = "prompt" if index < num_prompt else "answer"
         start = 0 if index == num_prompt else end
         text = f" w{index % 40:05d}"
         end = start + len(text)
-        found.append(Token(index, 100 + index, text, role, position, start, end))  # type: ignore[arg-type]
-    return tuple(found)
+        tokens.append(Token(index, 100 + index, text, role, position, start, end))  # type: ignore[arg-type]
+    return tuple(tokens)

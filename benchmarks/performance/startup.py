@@ -54,12 +54,12 @@ def help_seconds(quick: bool) -> Measurement:
     """`tam-video --help`, in CPU seconds."""
     calls: dict[str, Callable[[], object]] = {"help": partial(_run, "-m", "tam_video", "--help")}
     clocks = interleaved(calls, repeats=3 if quick else 10)
-    found = best_seconds(clocks)
+    seconds = best_seconds(clocks)
     return Measurement(
-        ratio=found["help cpu"],
+        ratio=seconds["help cpu"],
         target=0.3,
         sense="at most",
-        seconds=found,
+        seconds=seconds,
         how="CPU seconds of a fresh process, the best of its runs; the figure is no ratio",
     )
 

@@ -99,19 +99,19 @@ def speedup(quick: bool) -> Measurement:
     one_thread()
     sizes = QUICK if quick else FULL
     given = answered(sizes)
-    found: dict[str, FloatArray] = {}
+    maps: dict[str, FloatArray] = {}
 
     def ours() -> None:
-        found["ours"] = our_stage(given)
+        maps["ours"] = our_stage(given)
 
     def reference() -> None:
-        found["reference"] = reference_stage(given)
+        maps["reference"] = reference_stage(given)
 
     # Once before and once after the reference, which takes long enough for the machine to change.
     before = interleaved({"ours": ours}, repeats=5)
     clocks = interleaved({"reference": reference}, repeats=1, warm_ups=0)
     clocks["ours"] = before["ours"] + interleaved({"ours": ours}, repeats=5)["ours"]
-    difference = float(np.abs(found["ours"] - found["reference"]).max())
+    difference = float(np.abs(maps["ours"] - maps["reference"]).max())
     if difference > TOLERANCE:
         raise RuntimeError(f"the maps differ by {difference:g}, more than {TOLERANCE:g}")
     seconds = best_seconds(clocks)

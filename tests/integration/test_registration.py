@@ -100,13 +100,13 @@ def drawn_heat(drawn: np.ndarray, plain: np.ndarray) -> np.ndarray:
     """float [H, W]: the heat level that turns one picture into the other, by trying all of them."""
     shares, colors = 0.8 * np.arange(0, 256, 8) / 255, color_table("turbo")[::8].astype(float)
     best = np.full(drawn.shape[:2], np.inf)
-    found = np.zeros(drawn.shape[:2])
+    levels = np.zeros(drawn.shape[:2])
     for level, (share, color) in enumerate(zip(shares, colors, strict=True)):
         error = np.abs((1 - share) * plain + share * color - drawn).sum(axis=2)
         closer = error < best - 1e-9
-        best[closer], found[closer] = error[closer], level * 8 / 255
-    found[np.abs(drawn - plain).sum(axis=2) < 30] = 0.0  # what the encoder changed
-    return found
+        best[closer], levels[closer] = error[closer], level * 8 / 255
+    levels[np.abs(drawn - plain).sum(axis=2) < 30] = 0.0  # what the encoder changed
+    return levels
 
 
 @pytest.mark.parametrize("layout", PANES)

@@ -261,3 +261,18 @@ def test_the_meter_of_a_choice_is_filled_by_its_probability():
         assert lit.min() == pytest.approx(start, abs=2)
         widths.append(lit.max() - start)
     assert widths == pytest.approx([0.5 * size, size, 2 * size], abs=2)
+
+
+@pytest.mark.parametrize(
+    ("width", "room", "size"),
+    [
+        (640, 400, 18),
+        (1280, 400, 28),
+        (9000, 900, 48),
+        (640, 120, 16),
+        (64, 400, 13),
+        (640, 20, 13),
+    ],
+)
+def test_the_font_grows_with_the_canvas_as_far_as_the_bar_has_room(width, room, size):
+    assert font_size(width, room) == size

@@ -15,6 +15,10 @@ def test_each_character_gets_a_font_that_has_it():
     assert names[1].startswith("Noto Sans SC")
 
 
+def test_a_space_stays_with_the_text_before_it():
+    assert [run for run, _ in FontStack(20).runs("abc 红色 дом")] == ["abc ", "红色 ", "дом"]
+
+
 def test_hangul_and_emoji_have_a_shipped_font():
     names = [font.getname()[0] for _, font in FontStack(20).runs("한국어👩\u200d🚀")]
     assert names[0].startswith("Noto Sans KR")

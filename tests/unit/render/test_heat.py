@@ -174,3 +174,20 @@ def test_a_still_is_hot_in_the_hot_cell_and_leaves_the_frame_unchanged():
     assert still[:5, :5].max() == 0
     np.testing.assert_array_equal(still[-1, -1], color_table("turbo")[255])
     assert (frame == 0).all()
+
+
+@pytest.mark.parametrize(("gap", "steps"), [(0.25, 3), (0.5, 6), (9.0, 16), (0.01, 1)])
+def test_heat_fades_twelve_times_a_second_and_sixteen_times_between_slots(gap, steps):
+    maps = np.stack([np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32)])
+    field = HeatField(maps, np.array([0.0, gap]), ALWAYS, View(), 2, 2)
+    levels = [int(field.at(seconds)[0, 0]) for seconds in np.linspace(0, gap, 1001)]
+    assert levels == sorted(levels)
+    np.testing.assert_allclose(sorted(set(levels)), 255 * np.arange(steps + 1) / steps, atol=1)
+
+
+def test_a_field_keeps_the_heat_of_three_slots():
+    maps = np.random.default_rng(0).random((9, 2, 2), dtype=np.float32)
+    field = HeatField(maps, np.arange(9.0), ALWAYS, View(), 8, 8)
+    for seconds in range(9):
+        field.at(float(seconds))
+        assert len(field._slots) <= 3
