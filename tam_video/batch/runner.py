@@ -150,7 +150,8 @@ def run(
     Args:
         items: a manifest, a folder, a glob; or rows, or `BatchItem`s. An iterator of items that
             come one by one, such as the segments of a camera, yields None, after a short wait,
-            where no further item is known yet.
+            where no further item is known yet. A function gets the log and the identity of
+            the batch and returns such an iterator.
         out: output folder or address: new, empty, or of the same batch.
         question: question for items without one.
         config: settings of all items.
