@@ -44,8 +44,8 @@ class BatchOptions:
 
     Attributes:
         workers: maximum number of workers; None for the default of the engine.
-        engine: "local", "ray" or the name of a plug-in; or the class of an engine, such as
-            `ThreadEngine`.
+        engine: "local", "ray" or the name of a plug-in; or the class of an
+            engine.
         engine_options: options of the engine.
         timeout_seconds: time limit of an item, after which its worker is killed; None for none.
         max_failures: stop when more items have failed; None for never.

@@ -1,4 +1,4 @@
-"""Long videos: what moves, windows over it, and their explanations as one timeline."""
+"""Long videos: motion gate, windows over the spans with motion, and one timeline."""
 
 from tam_video.long.document import LongResult as LongResult
 from tam_video.long.run import default_long_dir as default_long_dir

@@ -1,6 +1,6 @@
-"""What a still camera sees when nothing happens, learned as it looks.
+"""Background model of a still camera.
 
-Owns: the light that is common to the whole picture, and the mixture of Gaussians behind each pixel.
+Owns: the correction of global illumination changes, and the mixture of Gaussians of each pixel.
 Knows nothing of files, objects or time spans.
 """
 
@@ -13,29 +13,29 @@ from numpy.typing import NDArray
 
 from tam_video.types import ByteArray
 
-_BACKGROUND_SHARE = 0.7  # a mode belongs to the background while the modes before it weigh less
-_MAX_GAIN = 3.0  # beyond it a picture is a new scene rather than the old one in another light
+_BACKGROUND_SHARE = 0.7  # a mode is background while the sum of the larger modes is below this
+_MAX_GAIN = 3.0  # a larger gain is a new scene, not a change of illumination
 _BLUR_SIGMA_PX = 1.0
-_FITTED_PX = 4096  # as many pixels tell the light as well as all of them
-_MIN_FIT_LEVELS = 3.0  # grey levels that a pixel may miss the common light by and still tell it
-_WHITE = 250  # a clipped pixel tells nothing of the light
+_FITTED_PX = 4096  # number of pixels that the illumination is fitted to
+_MIN_FIT_LEVELS = 3.0  # smallest residual, in grey levels, that excludes a pixel from the fit
+_WHITE = 250  # clipped pixels are excluded from the fit
 
 
 class Background:
-    """A learned background: mixture of Gaussians for each pixel, after the common light is undone.
+    """Background as a mixture of Gaussians per pixel, after illumination changes are removed.
 
     Source: Zivkovic, "Improved adaptive Gaussian mixture model for background subtraction", ICPR
-    2004, as OpenCV's MOG2 has it. Differs: the rate follows the time between two looks, and a gain
-    and an offset that the whole picture shares (a flash, a cloud, the exposure) are undone first.
+    2004, in the implementation of OpenCV (MOG2). Differs: the learning rate depends on the time
+    between two frames, and a global gain and offset (flash, cloud, exposure) are removed first.
     """
 
     def __init__(self, *, absorb_seconds: float, deviations: float, min_levels: float) -> None:
         """Start without a background.
 
         Args:
-            absorb_seconds: how long a thing must stand still to become background.
-            deviations: standard deviations from the background that count as another thing.
-            min_levels: grey levels (of 255) that never count as another thing.
+            absorb_seconds: time until a still object becomes background.
+            deviations: foreground threshold, in standard deviations of the background.
+            min_levels: smaller differences, in grey levels of 255, are never foreground.
         """
         import cv2
 
@@ -48,14 +48,14 @@ class Background:
         self._num_looks = 0
 
     def look(self, luma: ByteArray, *, seconds_passed: float) -> NDArray[np.bool_]:
-        """Learn from one picture and tell what is not background in it.
+        """Update the model with a frame, and return its foreground.
 
         Args:
-            luma: uint8 [h, w], always of one size.
-            seconds_passed: since the last look.
+            luma: uint8 [h, w], always of the same size.
+            seconds_passed: time since the last frame.
 
         Returns:
-            bool [h, w]; all False at the first look, which is the background then.
+            bool [h, w]; all False for the first frame, which becomes the background.
         """
         import cv2
 
@@ -68,19 +68,18 @@ class Background:
         return np.asarray(moved) > 0 if self._num_looks > 1 else np.zeros(luma.shape, np.bool_)
 
     def _rate(self, seconds_passed: float) -> float:
-        """Share that a look gets of the background: the mean of the first ones, then decaying.
+        """Return the learning rate: that of a mean for the first frames, later that of a decay.
 
-        A thing that stands still is background once the rest has decayed to `_BACKGROUND_SHARE`.
+        A still object is background once the other modes have decayed to `_BACKGROUND_SHARE`.
         """
-        settled: float = 1 - _BACKGROUND_SHARE ** (max(seconds_passed, 0.0) / self._absorb_seconds)
-        return max(settled, 1 / (self._num_looks + 1))
+        decay: float = 1 - _BACKGROUND_SHARE ** (max(seconds_passed, 0.0) / self._absorb_seconds)
+        return max(decay, 1 / (self._num_looks + 1))
 
 
 def in_light_of(luma: ByteArray, known: ByteArray) -> ByteArray:
-    """`luma` with the gain and offset that bring most of its pixels to `known`.
+    """Apply the gain and offset that match most pixels of `luma` to `known`.
 
-    Two rounds of least squares: the second leaves out what the first fits worse than usual, which
-    is what moved.
+    Two rounds of least squares: the second excludes pixels with a large residual, which moved.
 
     Args:
         luma: uint8 [h, w].
@@ -92,27 +91,27 @@ def in_light_of(luma: ByteArray, known: ByteArray) -> ByteArray:
     import cv2
 
     step = max(1, luma.size // _FITTED_PX)
-    seen, wanted = luma.ravel()[::step].astype(float), known.ravel()[::step].astype(float)
-    gain, offset = 1.0, float(np.median(wanted - seen))
+    source, target = luma.ravel()[::step].astype(float), known.ravel()[::step].astype(float)
+    gain, offset = 1.0, float(np.median(target - source))
     for _ in range(2):
-        misses = np.abs(gain * seen + offset - wanted)
-        limit = max(3 * float(np.median(misses)), _MIN_FIT_LEVELS)
-        gain, offset = _line(seen, wanted, (misses <= limit) & (seen < _WHITE), offset)
+        residuals = np.abs(gain * source + offset - target)
+        limit = max(3 * float(np.median(residuals)), _MIN_FIT_LEVELS)
+        gain, offset = _line(source, target, (residuals <= limit) & (source < _WHITE), offset)
     return cast("ByteArray", cv2.convertScaleAbs(np.clip(luma * gain + offset, 0, 255)))
 
 
 def _line(
-    seen: NDArray[np.float64],
-    wanted: NDArray[np.float64],
-    told_by: NDArray[np.bool_],
+    source: NDArray[np.float64],
+    target: NDArray[np.float64],
+    selected: NDArray[np.bool_],
     offset: float,
 ) -> tuple[float, float]:
-    """Gain and offset of a least-squares line; gain 1 where the pixels don't tell."""
-    seen, wanted = seen[told_by], wanted[told_by]
-    if not seen.size:
+    """Return gain and offset of a least-squares line; gain 1 if the pixels are nearly constant."""
+    source, target = source[selected], target[selected]
+    if not source.size:
         return 1.0, offset
-    apart = seen - seen.mean()
-    spread = float(apart @ apart)
-    gain = float(apart @ wanted) / spread if spread > seen.size else 1.0
+    centred = source - source.mean()
+    spread = float(centred @ centred)
+    gain = float(centred @ target) / spread if spread > source.size else 1.0
     gain = min(max(gain, 1 / _MAX_GAIN), _MAX_GAIN)
-    return gain, float(wanted.mean() - gain * seen.mean())
+    return gain, float(target.mean() - gain * source.mean())

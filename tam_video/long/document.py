@@ -1,6 +1,6 @@
-"""`timeline.json`: what every window says, on one clock.
+"""Content of `timeline.json`: the answers and words of all windows on one clock.
 
-Times are seconds from the source's first frame, as a player shows them.
+Times are seconds from the first frame of the source, as in a player.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class WindowResult:
     """A window that has ended.
 
     Attributes:
-        window: where it lies, in seconds from the source's first frame.
+        window: the window, in seconds from the first frame of the source.
         run_dir: its run folder; None if it failed.
-        answer: what the model said.
+        answer: answer of the model.
         error: why it failed; None if it did not.
-        is_resumed: whether an earlier run did it.
+        is_resumed: whether an earlier run explained it.
     """
 
     window: VideoWindow
@@ -64,14 +64,14 @@ class LongResult:
 
 
 def window_row(result: WindowResult, *, folder: Path) -> dict[str, Any]:
-    """A window as JSON values: when, what was said, and when each word was seen.
+    """Return a window as JSON values: its time, the answer, and the times of its words.
 
     Args:
         result: the window.
-        folder: the long video's folder, which paths are relative to.
+        folder: output folder; paths are relative to it.
 
     Raises:
-        RunFolderError: its run folder can't be read.
+        RunFolderError: its run folder cannot be read.
     """
     window = result.window
     row: dict[str, Any] = {
@@ -90,16 +90,16 @@ def window_row(result: WindowResult, *, folder: Path) -> dict[str, Any]:
     return row
 
 
-def told_on(
+def restrict_to_part(
     explanation: Explanation, start_seconds: float, end_seconds: float, *, num_frames: int
 ) -> Explanation:
-    """The same explanation with a part of its source as the clip, which nothing reaches beyond.
+    """Return an explanation whose clip is a part of its source.
 
     Args:
-        explanation: told on the whole source.
-        start_seconds: begin of the part, as the container has times.
-        end_seconds: its end.
-        num_frames: frames of the part.
+        explanation: on the whole source.
+        start_seconds: start of the part, in container time.
+        end_seconds: end of the part.
+        num_frames: number of frames of the part.
     """
     part = replace(
         explanation.info,
@@ -111,10 +111,12 @@ def told_on(
 
 
 def word_rows(explanation: Explanation, window: VideoWindow) -> list[dict[str, Any]]:
-    """The content words of a window, with the times that their tracks cover."""
+    """Return the content words of a window, with the time spans of their tracks."""
     info = explanation.info
     zero, edges = info.start_seconds, (window.start_seconds, window.end_seconds)
-    part = told_on(explanation, zero + edges[0], zero + edges[1], num_frames=info.num_frames)
+    part = restrict_to_part(
+        explanation, zero + edges[0], zero + edges[1], num_frames=info.num_frames
+    )
     rows = []
     for word, track in zip(part.words, word_tracks(part), strict=True):
         if word.is_content:
@@ -130,7 +132,7 @@ def word_rows(explanation: Explanation, window: VideoWindow) -> list[dict[str, A
 
 
 def answer_cues(results: Sequence[WindowResult], owned: Sequence[Stretch]) -> list[Cue]:
-    """Every answer while its window speaks for the source, in seconds of the source's player."""
+    """Return cues with the answers, each for the time that its window represents."""
     answers = {each.window.index: each.answer for each in results if each.run_dir is not None}
     return [
         Cue(each.start_seconds, each.end_seconds, answers[each.window])

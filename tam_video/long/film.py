@@ -1,6 +1,6 @@
-"""One annotated MP4 of a long video: the explained windows one after the other, or all of it.
+"""The annotated MP4 of a long video: the explained windows in sequence, or the whole video.
 
-Owns: which frames are drawn by which window, and the clocks. The pictures are those of `render`.
+Owns: which window draws which frames, and the clocks. `render` draws the frames.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from tam_video.errors import ConfigError
 from tam_video.export.document import read_explanation
-from tam_video.long.document import told_on
+from tam_video.long.document import restrict_to_part
 from tam_video.long.windows import Stretch
 from tam_video.render.annotate import open_context
 from tam_video.render.elements import FrameState
@@ -31,19 +31,19 @@ from tam_video.video.planes import planes_of_rgb
 from tam_video.video.reader import VideoReader
 from tam_video.video.writer import Chapter, TimedPlanes, write_video
 
-_HALF_TICK = 5e-7  # seconds: a frame is not missed by the rounding of its time
+_HALF_TICK = 5e-7  # seconds: tolerance for rounded frame times
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """Frames that are drawn alike.
+    """Consecutive frames with the same explanation.
 
     Attributes:
-        window: who speaks for them; None where nothing was explained.
-        run_dir: the run folder of that window, or of one near by.
-        first: number of the first frame in the source.
-        clip: their clock, as the source has it.
-        film_seconds: when the first one is shown in the film.
+        window: index of their window; None where nothing was explained.
+        run_dir: run folder of that window, or of the nearest one.
+        first: index of the first frame in the source.
+        clip: their times in the source.
+        film_seconds: start of the shot in the MP4.
     """
 
     window: int | None
@@ -54,34 +54,34 @@ class Shot:
 
     @property
     def shift_seconds(self) -> float:
-        """Time of the source that would be 0 in the film."""
+        """Time of the source at time 0 of the MP4."""
         return self.clip.start_seconds - self.film_seconds
 
     @property
     def end_seconds(self) -> float:
-        """When its last frame ends in the film."""
+        """End of the shot in the MP4."""
         return self.clip.end_seconds - self.shift_seconds
 
     def explanation(self) -> Explanation:
-        """What is drawn, told on its frames alone; without an answer where nothing was asked.
+        """Return the explanation of its frames; without words where nothing was explained.
 
         Raises:
-            RunFolderError: the run folder can't be read.
+            RunFolderError: the run folder cannot be read.
         """
-        told = told_on(
+        part = restrict_to_part(
             read_explanation(self.run_dir),
             self.clip.start_seconds,
             self.clip.end_seconds,
             num_frames=len(self.clip.pts_seconds),
         )
         if self.window is not None:
-            return told
-        empty = replace(told.inputs[0], word_maps=told.word_maps[:0])
-        return replace(told, inputs=(empty,), answer="", words=(), visual_reliance=None)
+            return part
+        empty = replace(part.inputs[0], word_maps=part.word_maps[:0])
+        return replace(part, inputs=(empty,), answer="", words=(), visual_reliance=None)
 
 
 class Film:
-    """Draws stretches of a long video; holds one explanation at a time."""
+    """Draws stretches of a long video; one explanation is in memory at a time."""
 
     def __init__(
         self,
@@ -91,15 +91,15 @@ class Film:
         *,
         look: RenderOptions,
     ) -> None:
-        """Lay it out.
+        """Divide the stretches into shots.
 
         Args:
             reader: the source.
-            stretches: what is drawn, in order of time, in seconds from the first frame; one of no
-                window is drawn as it is.
-            run_dirs: the run folders of the windows, one at least; what belongs to others is left
-                out.
-            look: how it looks.
+            stretches: what is drawn, in order of time, in seconds from the first frame; one without
+                window has no heat.
+            run_dirs: run folders of the windows, at least one; stretches of other windows are
+                skipped.
+            look: render options.
 
         Raises:
             ConfigError: a layout that shows the clip several times.
@@ -111,7 +111,7 @@ class Film:
         self._shots = self._all_shots(stretches, run_dirs)
 
     def rows(self) -> list[dict[str, Any]]:
-        """What is drawn when, as JSON values; `source_seconds` counts from the first frame."""
+        """Return the shots as JSON values; `source_seconds` is the time from the first frame."""
         return [
             {
                 "start_seconds": round(each.film_seconds, 4),
@@ -123,11 +123,11 @@ class Film:
         ]
 
     def write(self, mp4: Path, vtt: Path, *, progress: StepProgress | None = None) -> None:
-        """Encode it, with a chapter for each shot, and the captions of its words.
+        """Encode the MP4 with a chapter for each shot, and write the captions of its words.
 
         Raises:
-            InputError: the source can't be read.
-            OutputError: a file can't be written, or a run folder can't be read.
+            InputError: the source cannot be read.
+            OutputError: a file cannot be written, or a run folder cannot be read.
         """
         chapters, cues, min_size = self._prepared()
         tags = self._tags
@@ -167,7 +167,7 @@ class Film:
         return tuple(found)
 
     def _prepared(self) -> tuple[list[Chapter], list[Cue], tuple[int, int]]:
-        """Chapters, captions, and the (width, height) that has room for every screen."""
+        """Return chapters, captions, and the (width, height) of the largest screen."""
         chapters: list[Chapter] = []
         cues: list[Cue] = []
         width, height = 0, 0
@@ -206,7 +206,7 @@ class Film:
 
 
 def check_layout(look: RenderOptions) -> None:
-    """Raise where a layout is not for long videos.
+    """Check that a layout can be used for long videos.
 
     Raises:
         ConfigError: it shows the clip several times.

@@ -1,7 +1,7 @@
-"""The motion gate: cheap looks at a long video, and the spans of it where something moves.
+"""The motion gate: find the spans of a long video that contain motion, at low cost.
 
-Owns: how a file is looked at, what counts as motion, and how looks become spans. A gate holds one
-small picture and its background, however long the video is.
+Owns: how often a file is sampled (a look), what counts as motion, how looks become spans. It needs
+the memory of one small frame and its background, for any length of the video.
 """
 
 from __future__ import annotations
@@ -64,20 +64,20 @@ class GateOptions(Declared):
 
     @property
     def slot_seconds(self) -> float:
-        """Seconds from one look to the next."""
+        """Time between two looks."""
         return 1 / self.looks_per_second
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """What one look saw.
+    """Motion in one frame.
 
     Attributes:
-        pts_seconds: when, as the container has it.
-        share: moved part of the picture, 0 to 1.
-        boxes: (left, top, right, bottom) of each moved thing in shares of the upright picture,
+        pts_seconds: container time.
+        share: moved share of the frame, 0 to 1.
+        boxes: (left, top, right, bottom) of each moving region, as shares of the upright frame,
             largest first.
-        is_global: nearly all of the picture changed at once.
+        is_global: whether nearly the whole frame changed at once.
     """
 
     pts_seconds: float
@@ -88,12 +88,12 @@ class Motion:
 
 @dataclass(frozen=True, slots=True)
 class ActiveSpan:
-    """A stretch of time where something moves.
+    """A time span with motion.
 
     Attributes:
-        start_seconds: its begin, what is kept before included.
-        end_seconds: its end, what is kept after included.
-        peak_share: the largest moved share in it.
+        start_seconds: its start, with the time added before.
+        end_seconds: its end, with the time added after.
+        peak_share: largest moved share.
     """
 
     start_seconds: float
@@ -102,7 +102,7 @@ class ActiveSpan:
 
 
 class MotionGate:
-    """Tells for one picture after the other what moved in it. Takes any size; keeps no picture."""
+    """Detect motion in successive frames of any size; keeps no frame."""
 
     def __init__(self, options: GateOptions | None = None) -> None:
         self._options = options or GateOptions()
@@ -112,21 +112,21 @@ class MotionGate:
         self._changed_since: float | None = None
 
     def look(self, pts_seconds: float, luma: ByteArray) -> Motion:
-        """Learn from a picture and tell what moved.
+        """Update the background with a frame, and return its motion.
 
         Args:
             pts_seconds: its time, later than the last.
-            luma: uint8 [H, W], upright; another size than before is a new scene.
+            luma: uint8 [H, W], upright; a new size starts a new scene.
 
         Returns:
-            The motion; none at the first look, which there is nothing to compare with.
+            The motion; none for the first frame.
         """
         small = _reduced(luma, self._options.side)
         if self._background is None or small.shape != self._shape:
             self._start(small.shape, pts_seconds)
         moved = self._known.look(small, seconds_passed=pts_seconds - self._last_seconds)
         self._last_seconds = pts_seconds
-        share, boxes = _things(moved, min_area=self._options.min_area)
+        share, boxes = _regions(moved, min_area=self._options.min_area)
         is_global = share >= self._options.global_share
         if is_global and self._changed_since is None:
             self._changed_since = pts_seconds
@@ -163,21 +163,21 @@ def looks(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
 ) -> Iterator[Motion]:
-    """What moves in a file, look by look, without ever holding more than one picture.
+    """Detect motion in a file with one frame in memory.
 
     Args:
         path: a local video file.
-        options: what to look at.
+        options: options of the gate.
         limits: what the file may declare before it is refused.
-        threads: decoding threads; 0 leaves it to FFmpeg.
-        start_seconds: look from here on, as the container has times; None for the begin.
-        end_seconds: look up to here; None for the end.
+        threads: decoding threads; 0 for the default of FFmpeg.
+        start_seconds: start, in container time; None for the start of the file.
+        end_seconds: end, in container time; None for the end of the file.
 
     Yields:
         One `Motion` for each look, in order of time.
 
     Raises:
-        InputError: the file can't be read, or is refused.
+        InputError: the file cannot be read, or is refused.
     """
     chosen = options or GateOptions()
     checked = checked_path(path)
@@ -199,27 +199,29 @@ def looks(
 def active_spans(
     motions: Iterable[Motion], options: GateOptions | None = None
 ) -> tuple[ActiveSpan, ...]:
-    """The spans where something moves; see `stream_spans`."""
+    """Return the spans with motion; see `stream_spans`."""
     return tuple(stream_spans(motions, options))
 
 
 def stream_spans(
     motions: Iterable[Motion], options: GateOptions | None = None
 ) -> Iterator[ActiveSpan]:
-    """The spans where something moves, each one handed out once it can't grow any more.
+    """Yield the spans with motion, each as soon as it is final.
 
-    A span begins at `on_share` and goes on down to `off_share`; a whole picture that changed for
-    one look alone begins none.
+    A span starts at `on_share` and continues down to `off_share`; a global change in a single frame
+    starts none.
 
     Args:
-        motions: looks in order of time.
-        options: the shares, what is kept before and after, and which gaps are closed.
+        motions: motions in order of time.
+        options: thresholds, times added before and after, and the gap that is merged.
     """
     chosen = options or GateOptions()
     held = chosen.hold_before_seconds + chosen.slot_seconds + chosen.hold_after_seconds
     reach = held + chosen.merge_seconds
     first: float | None = None
-    open_span: ActiveSpan | None = None  # from the first look that moved to the last, nothing added
+    open_span: ActiveSpan | None = (
+        None  # from the first moving frame to the last, without added time
+    )
     for motion in _without_flashes(motions):
         now = motion.pts_seconds
         first = now if first is None else first
@@ -237,14 +239,14 @@ def stream_spans(
 
 
 def _padded(span: ActiveSpan, options: GateOptions, first: float) -> ActiveSpan:
-    """What is kept before and after; the look before the first moved one saw nothing yet."""
+    """Add the time before and after a span, within the video."""
     start = span.start_seconds - options.hold_before_seconds
     end = span.end_seconds + options.slot_seconds + options.hold_after_seconds
     return ActiveSpan(max(start, first), end, span.peak_share)
 
 
 def _without_flashes(motions: Iterable[Motion]) -> Iterator[Motion]:
-    """The same looks, a lone one of a wholly changed picture told as still; one look late."""
+    """Replace a global change in a single frame by no motion; delays the motions by one."""
     held: Motion | None = None
     was_global = False
     for motion in motions:
@@ -268,10 +270,10 @@ def _reduced(luma: ByteArray, side: int) -> ByteArray:
     return cast("ByteArray", cv2.resize(luma, size, interpolation=cv2.INTER_AREA))
 
 
-def _things(
+def _regions(
     moved: NDArray[np.bool_], *, min_area: float
 ) -> tuple[float, tuple[tuple[float, float, float, float], ...]]:
-    """Moved share and boxes, without specks and without what is too small."""
+    """Return the moved share and the boxes of regions, without specks and small regions."""
     import cv2
 
     if not moved.any():

@@ -1,6 +1,6 @@
-"""Small pictures out of a long file, as cheaply as they come.
+"""Decode small frames of a long file at low cost.
 
-Owns: which packets are decoded, the times of what comes out, the reduced sizes. One picture is held
+Owns: which packets are decoded, the times of the frames, the reduced sizes. One frame is in memory
 at a time. Files are opened with the checks and limits of `tam_video.video`.
 """
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PEEKED_PACKETS = 600  # enough to see how far keyframes are apart
-_EARLY, _LATE = 0.1, 0.5  # of a slot: a picture may come so much too early or too late
+_PEEKED_PACKETS = 600  # enough to measure the distance of keyframes
+_EARLY, _LATE = 0.1, 0.5  # of a slot: tolerated deviation of a frame time
 _FULL = 2  # AVColorRange
 
 
@@ -41,24 +41,24 @@ def small_pictures(
     threads: int = 0,
     start_seconds: float | None = None,
 ) -> Iterator[tuple[float, ByteArray]]:
-    """A picture of brightness each slot of time.
+    """Yield one luma frame for each time slot.
 
-    Only frames that others need are decoded, only keyframes where these are close enough, and only
-    the slot's picture is converted.
+    Only reference frames are decoded, or only keyframes if they are close enough; only the frame
+    of a slot is converted.
 
     Args:
-        path: an absolute path, as `checked_path` gives it.
-        slot_seconds: from one picture to the next.
+        path: an absolute path, as returned by `checked_path`.
+        slot_seconds: time between two frames.
         side: pixels of the longer side.
         limits: what the file may declare.
-        threads: decoding threads; 0 leaves it to FFmpeg.
-        start_seconds: begin here, as the container has times.
+        threads: decoding threads; 0 for the default of FFmpeg.
+        start_seconds: start, in container time.
 
     Yields:
         (pts_seconds, uint8 [h, w] upright), in order of time.
 
     Raises:
-        InputError: the file can't be read, or is refused.
+        InputError: the file cannot be read, or is refused.
     """
     with open_stream(path, limits=limits, threads=1) as opened, av_errors(path):
         by_keyframes = _has_close_keyframes(*opened, slot_seconds)
@@ -77,7 +77,7 @@ def small_pictures(
                 recipe = pixel_recipe(picture)
                 first = due = pts_seconds if start_seconds is None else start_seconds
             if by_keyframes and pts_seconds - due > _LATE * slot_seconds:
-                # Not that close after all: once more from the last keyframe, with those between.
+                # The keyframes are not close: decode again from the last one, with the others.
                 by_keyframes = False
                 stream.codec_context.skip_frame = "NONREF"
                 container.seek(round(last / float(stream.time_base or 1)), stream=stream)
@@ -104,7 +104,7 @@ def _refuse_long(seconds: float, path: Path, limits: ReadLimits) -> None:
 def _has_close_keyframes(
     container: InputContainer, stream: VideoStream, slot_seconds: float
 ) -> bool:
-    """Whether keyframes alone come as often as the looks."""
+    """Whether keyframes are as frequent as the slots."""
     packets = islice(readable_packets(container, stream), _PEEKED_PACKETS)
     keys = sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None)
     base = float(stream.time_base or 0)
@@ -115,13 +115,13 @@ def _has_close_keyframes(
 def all_pictures(
     path: Path, *, side: int, limits: ReadLimits, start_seconds: float | None = None
 ) -> Iterator[tuple[float, ByteArray]]:
-    """Every frame that others need, in colour and small.
+    """Yield all reference frames, in colour and small.
 
     Yields:
-        (pts_seconds, uint8 [h, w, 3], BGR as OpenCV has it, not turned), in order of time.
+        (pts_seconds, uint8 [h, w, 3] BGR as in OpenCV, not rotated), in order of time.
 
     Raises:
-        InputError: the file can't be read, or is refused.
+        InputError: the file cannot be read, or is refused.
     """
     with open_stream(path, limits=limits, threads=0) as (container, stream), av_errors(path):
         stream.codec_context.skip_frame = "NONREF"
@@ -136,9 +136,9 @@ def all_pictures(
 def _decoded(
     container: InputContainer, stream: VideoStream, path: Path, limits: ReadLimits
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """Pictures with their times, in order; damaged ones are left out, as one look more or less.
+    """Yield frames with their times, in order; undecodable ones are skipped.
 
-    A picture without a time is counted on from the one before.
+    The time of a frame without one follows from that of the frame before.
     """
     from av.error import InvalidDataError
 
@@ -161,7 +161,7 @@ def _decoded(
 
 
 def _small_luma(picture: VideoFrame, recipe: PixelRecipe, side: int) -> ByteArray:
-    """uint8 [h, w]: brightness of the full range, reduced and upright."""
+    """Return uint8 [h, w]: full-range luma, reduced and upright."""
     grey = _small(picture, side, "gray", {"dst_color_range": _FULL, **sws_colours(recipe)})
     return upright(cast("ByteArray", grey.to_ndarray())[:, :, None], recipe)[:, :, 0]
 

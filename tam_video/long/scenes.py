@@ -1,7 +1,6 @@
-"""Where the scenes of a video change, told by PySceneDetect on small pictures.
+"""Scene changes of a video, by the adaptive detector of PySceneDetect on small frames.
 
-The frames are ours, so that the file is opened with our checks; the rule is the library's adaptive
-detector, which compares a frame's change with that of its neighbours.
+The frames are decoded here, so that the checks of this package apply to the file.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ from tam_video.long.pictures import all_pictures
 from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, checked_path
 
 _SIDE_PX = 160
-_KEPT_TIMES = 256  # a cut is told some frames late
-_NOMINAL_FPS = 25.0  # the detector counts frames; their true times are ours
+_KEPT_TIMES = 256  # a cut is reported some frames late
+_NOMINAL_FPS = 25.0  # the detector counts frames; the true times are added here
 _SHORTEST_FRAMES = 15
 
 
 def check_scene_library() -> None:
-    """Raise where PySceneDetect is not installed.
+    """Check that PySceneDetect is installed.
 
     Raises:
-        MissingDependencyError: it is not.
+        MissingDependencyError: it is not installed.
     """
     if find_spec("scenedetect") is None:
         raise MissingDependencyError(
@@ -39,20 +38,20 @@ def scene_borders(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
 ) -> Iterator[float]:
-    """The time of the first frame of each scene but the first.
+    """Yield the time of the first frame of each scene except the first.
 
     Args:
         path: a local video file.
         limits: what the file may declare before it is refused.
-        start_seconds: begin here, as the container has times.
-        end_seconds: end here.
+        start_seconds: start, in container time.
+        end_seconds: end, in container time.
 
     Yields:
-        Seconds as the container has times, increasing.
+        Container times in seconds, increasing.
 
     Raises:
         MissingDependencyError: PySceneDetect is not installed.
-        InputError: the file can't be read, or is refused.
+        InputError: the file cannot be read, or is refused.
     """
     check_scene_library()
     from scenedetect import AdaptiveDetector, FrameTimecode

@@ -1,6 +1,6 @@
-"""Windows over a long video: where they lie, and which one speaks for which moment.
+"""Windows of a long video: their times, and which one represents which moment.
 
-Pure: times in, times out. All times are seconds on one clock, whichever the caller uses.
+Pure functions of times. All times are seconds on the clock of the caller.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from tam_video.errors import ConfigError
 from tam_video.long.gate import ActiveSpan, GateOptions
 from tam_video.settings.parse import seconds
 
-_SHORTEST_SHARE = 0.25  # of a window: a shorter rest belongs to the window before it
+_SHORTEST_SHARE = 0.25  # of a window: a shorter remainder extends the window before it
 _SAME_SECONDS = 1e-6
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
 class WindowOptions:
-    """How a video is cut into windows.
+    """How a video is divided into windows.
 
     Attributes:
         window_seconds: length of a window; the last one of a span may be shorter, or a quarter
             longer.
-        stride_seconds: from the begin of one window to that of the next; None for the length.
-            Shorter ones overlap, longer ones leave gaps.
-        by_scene: cut at scene borders too: no window holds parts of two scenes.
+        stride_seconds: step between window starts; None for the length. Windows overlap with a
+            shorter step, and have gaps with a longer one.
+        by_scene: also divide at scene changes, so that no window contains parts of two scenes.
     """
 
     window_seconds: float = 30.0
@@ -43,7 +43,7 @@ class WindowOptions:
 
     @property
     def stride(self) -> float:
-        """Seconds from one window to the next."""
+        """Step between window starts."""
         return self.window_seconds if self.stride_seconds is None else self.stride_seconds
 
 
@@ -67,11 +67,11 @@ class LongOptions:
 
 @dataclass(frozen=True, slots=True)
 class VideoWindow:
-    """A stretch that is explained on its own.
+    """A time span that is explained on its own.
 
     Attributes:
-        index: place among the windows, from 0.
-        start_seconds: its begin.
+        index: index of the window, from 0.
+        start_seconds: its start.
         end_seconds: its end, exclusive.
     """
 
@@ -81,16 +81,16 @@ class VideoWindow:
 
     @property
     def middle_seconds(self) -> float:
-        """Halfway between begin and end."""
+        """Midpoint of the window."""
         return (self.start_seconds + self.end_seconds) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Time that one window speaks for, or none.
+    """A time span that one window, or none, represents.
 
     Attributes:
-        start_seconds: its begin.
+        start_seconds: its start.
         end_seconds: its end.
         window: index of the window; None where nothing was explained.
     """
@@ -108,19 +108,20 @@ def plan_windows(
     spans: Sequence[ActiveSpan] | None = None,
     borders: Sequence[float] = (),
 ) -> tuple[VideoWindow, ...]:
-    """The windows of a video, in order of time.
+    """Return the windows of a video, in order of time.
 
-    In each span they begin with the span, so that what moves is not cut where it need not be.
+    The first window of a span starts with the span, so that motion is divided as little as
+    possible.
 
     Args:
-        start_seconds: begin of the video.
+        start_seconds: start of the video.
         end_seconds: its end.
-        options: how long, how far apart.
-        spans: where something moves; None for all of the video.
-        borders: moments at which scenes change, which no window crosses.
+        options: length and step of the windows.
+        spans: spans with motion; None for the whole video.
+        borders: times of scene changes, which no window crosses.
 
     Returns:
-        None at all where nothing moves.
+        The windows; empty without motion.
     """
     whole = (ActiveSpan(start_seconds, end_seconds),)
     pieces = [
@@ -130,21 +131,21 @@ def plan_windows(
             max(span.start_seconds, start_seconds), min(span.end_seconds, end_seconds), borders
         )
     ]
-    found = [place for piece in pieces for place in _tiled(*piece, options)]
-    return tuple(VideoWindow(index, *place) for index, place in enumerate(found))
+    tiles = [tile for piece in pieces for tile in _tiled(*piece, options)]
+    return tuple(VideoWindow(index, *tile) for index, tile in enumerate(tiles))
 
 
 def stretches(
     windows: Sequence[VideoWindow], *, whole: tuple[float, float] | None = None
 ) -> tuple[Stretch, ...]:
-    """Every moment once: with the window whose middle is nearest among those that hold it.
+    """Assign each moment to the window with the nearest midpoint among those that contain it.
 
     Args:
         windows: in order of time; they may overlap.
-        whole: begin and end of the video, to have what no window holds as well.
+        whole: start and end of the video, to include the moments without a window.
 
     Returns:
-        In order of time, without overlaps.
+        The stretches in order of time, without overlaps.
     """
     moments = sorted({*_borders(windows), *(whole or ())})
     waiting = sorted(windows, key=lambda each: each.start_seconds, reverse=True)
@@ -165,11 +166,11 @@ def stretches(
 
 
 def _borders(windows: Sequence[VideoWindow]) -> Iterator[float]:
-    """Where the nearest middle may change: ends of windows, halfway between overlapping ones."""
+    """Yield where the nearest midpoint may change: ends of windows, and between overlapping ones."""
     ordered = sorted(windows, key=lambda each: each.start_seconds)
-    for place, one in enumerate(ordered):
+    for index, one in enumerate(ordered):
         yield from (one.start_seconds, one.end_seconds)
-        for other in islice(ordered, place + 1, None):
+        for other in islice(ordered, index + 1, None):
             if other.start_seconds >= one.end_seconds:
                 break
             yield (one.middle_seconds + other.middle_seconds) / 2
@@ -183,10 +184,10 @@ def duration_seconds(text: str) -> float:
     """
     plain = text.strip().lower()
     unit = _UNITS.get(plain[-1:])
-    found = seconds(plain) if unit is None else unit * seconds(plain[:-1])
-    if (unit is not None and ":" in plain) or not (math.isfinite(found) and found > 0):
+    length = seconds(plain) if unit is None else unit * seconds(plain[:-1])
+    if (unit is not None and ":" in plain) or not (math.isfinite(length) and length > 0):
         raise ConfigError(f"{text!r} is not a length of time", hint="30s, 1m, 0:30")
-    return found
+    return length
 
 
 def _cut(start: float, end: float, borders: Sequence[float]) -> list[tuple[float, float]]:
@@ -196,7 +197,7 @@ def _cut(start: float, end: float, borders: Sequence[float]) -> list[tuple[float
 
 
 def _tiled(start: float, end: float, options: WindowOptions) -> list[tuple[float, float]]:
-    """Windows over one piece; a short rest makes the last one longer."""
+    """Return the windows of one piece; a short remainder extends the last one."""
     length, stride = options.window_seconds, options.stride
     found: list[tuple[float, float]] = []
     count = 0

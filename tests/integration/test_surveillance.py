@@ -12,11 +12,11 @@ import av
 import numpy as np
 import pytest
 from surveillance_workers import KilledWatchWork
+from thread_engine import ThreadEngine
 
 from benchmarks.live_server import Drop, LiveServer, coded_frames, read_numbers
 from benchmarks.long_video import QUESTION, make_long_video
 from tam_video.batch import work as batch_work
-from tam_video.batch.engines.threads import ThreadEngine
 from tam_video.batch.ledger import ResultLog
 from tam_video.errors import ConfigError, OutputExistsError
 from tam_video.export.document import read_explanation
