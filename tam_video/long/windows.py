@@ -166,7 +166,7 @@ def stretches(
 
 
 def _borders(windows: Sequence[VideoWindow]) -> Iterator[float]:
-    """Yield where the nearest midpoint may change: ends of windows, and between overlapping ones."""
+    """Yield where the nearest midpoint may change: ends, and points between overlapping ones."""
     ordered = sorted(windows, key=lambda each: each.start_seconds)
     for index, one in enumerate(ordered):
         yield from (one.start_seconds, one.end_seconds)
