@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tam_video.batch.jobs import ItemRequest, Job, Outcome, is_out_of_memory
-from tam_video.batch.storage import open_storage
+from tam_video.batch.object_store import open_storage
 from tam_video.batch.work import outcome_of
 from tam_video.errors import ModelError, VideoDecodeError
 from tam_video.export.manifest import new_run_folder

@@ -10,10 +10,11 @@ from statistics import fmean
 from tam_video.batch.jobs import item_error
 from tam_video.batch.keys import batch_identity
 from tam_video.batch.ledger import LEDGER, ResultLog
+from tam_video.batch.object_store import open_storage
 from tam_video.batch.plan import KeyedItem, keyed_items
-from tam_video.batch.runner import BatchOptions, Items, check_names, resolve_items
+from tam_video.batch.runner import BatchOptions, Items, batch_config, resolve_items
 from tam_video.batch.sources import is_remote
-from tam_video.batch.storage import BATCH, RUNS, FolderStorage, open_storage
+from tam_video.batch.storage import BATCH, RUNS, FolderStorage
 from tam_video.config import RunConfig
 from tam_video.errors import TamVideoError
 from tam_video.video.reader import open_video
@@ -69,10 +70,8 @@ def estimate(
     Raises:
         TamVideoError: see `run`.
     """
-    options, config = options or BatchOptions(), config or RunConfig()
-    check_names(config, options)
-    if "mp4" not in options.keep:
-        config = config.model_copy(update={"render": False})
+    options = options or BatchOptions()
+    config = batch_config(config, options)
     storage = open_storage(out)
     try:
         identity = batch_identity(config, options.keep)

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from tam_video.batch.disk_map import DiskMap
 from tam_video.batch.jobs import Outcome, as_json, from_json
-from tam_video.batch.storage import Storage
+from tam_video.batch.object_store import Storage
 from tam_video.workspace.append_log import AppendLog, json_line
 
 logger = logging.getLogger(__name__)

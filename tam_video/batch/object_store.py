@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from tam_video.batch.sources import file_system
-from tam_video.batch.storage import BATCH, RUNS
+from tam_video.batch.sources import file_system, is_remote
+from tam_video.batch.storage import BATCH, RUNS, FolderStorage
 from tam_video.errors import ConfigError, ExportError, OutputExistsError
 from tam_video.export.manifest import MANIFEST, verify_run
 from tam_video.workspace.append_log import AppendLog
@@ -165,3 +165,20 @@ class SegmentedLog(AppendLog):
             self._system.pipe_file(f"{self._stem}.{self._number:05d}.jsonl", content)
         self._lines = longer
         return super().append(lines)
+
+
+Storage: TypeAlias = FolderStorage | StoreStorage
+"""The output of a batch; both classes have the same methods."""
+
+
+def open_storage(address: str | Path, kind: WorkspaceKind = BATCH) -> Storage:
+    """Return the storage of an address or a path.
+
+    Raises:
+        ConfigError: an unknown kind of store.
+        MissingDependencyError: the package of the store is not installed.
+    """
+    text = str(address)
+    if is_remote(text):
+        return StoreStorage(text, kind)
+    return FolderStorage(text.removeprefix("file://"), kind)

@@ -7,7 +7,7 @@ engine where workers run, and `dispatch` what is retried.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -19,9 +19,10 @@ from tam_video.batch.items import BatchItem, items_of_rows, read_items
 from tam_video.batch.jobs import ItemError, Job, Outcome
 from tam_video.batch.keys import batch_identity
 from tam_video.batch.ledger import LEDGER, ResultLog, open_ledger, shard_label
+from tam_video.batch.object_store import Storage, open_storage
 from tam_video.batch.plan import Plan
 from tam_video.batch.sources import FILES_ONLY, SourcePolicy
-from tam_video.batch.storage import BATCH, RUNS, Storage, open_storage
+from tam_video.batch.storage import BATCH, RUNS
 from tam_video.batch.summary import write_summary
 from tam_video.batch.work import KEEP, ExplainWork
 from tam_video.batch.worker import WorkerFactory
@@ -143,15 +144,15 @@ def run(
 ) -> Generator[ItemResult, None, None]:
     """Explain many clips, and yield each item as it ends.
 
-    Items that an earlier run with the same output finished are yielded without being run again. The
-    tables and the page are written after the last item, or when the iterator is closed. Processes
-    are spawned: a script that calls this does so under `if __name__ == "__main__":`.
+    Items that an earlier run finished are yielded too. The tables and the page are written after
+    the last item, or when the iterator is closed. As processes are spawned, call this under
+    `if __name__ == "__main__":`.
 
     Args:
         items: a manifest, a folder, a glob; or rows, or `BatchItem`s. An iterator of items that
             come one by one, such as the segments of a camera, yields None, after a short wait,
-            where no further item is known yet. A function gets the log and the identity of
-            the batch and returns such an iterator.
+            where no further item is known yet. A function of the log and the identity of the batch
+            may return them.
         out: output folder or address: new, empty, or of the same batch.
         question: question for items without one.
         config: settings of all items.
@@ -166,22 +167,17 @@ def run(
         BatchError: more items failed than `max_failures`.
     """
     options = options or BatchOptions()
-    config = (config or RunConfig()).model_copy(
-        update={} if "mp4" in options.keep else {"render": False}
-    )
-    check_names(config, options)
+    config = batch_config(config, options)
     storage, label = open_storage(out, task.kind), shard_label(LEDGER, options.shard)
     storage.acquire(label)
     try:
-        identity = storage.begin(
-            {**batch_identity(config, options.keep), **task.identity}, force=force
-        )
+        depends_on = {**batch_identity(config, options.keep), **task.identity}
+        identity = storage.begin(depends_on, force=force)
         ledger = open_ledger(storage, label)
         rows = storage.work_folder(label) / "rows.jsonl"
-        if callable(items):
-            items = items(ledger, identity)
+        source = items(ledger, identity) if callable(items) else items
         plan = Plan(
-            resolve_items(items, question, options),
+            resolve_items(source, question, options),
             ledger,
             identity=identity,
             published=storage.published(hashes=options.verify),
@@ -190,12 +186,9 @@ def run(
             shard=options.shard,
         )
         worker = task.worker or ExplainWork(config, str(out), label, options.keep, options.limits)
-        results = _results(plan, ledger, storage, worker, options)
-        if not task.writes_summary:
-            yield from results
-            return
-        with _summary_at_end(storage, ledger, rows, options):
-            yield from results
+        summary = _summary_at_end(storage, ledger, rows, options)
+        with summary if task.writes_summary else nullcontext():
+            yield from _results(plan, ledger, storage, worker, options)
     finally:
         storage.release()
 
@@ -219,19 +212,23 @@ def resolve_items(
             yield from items_of_rows([row], question=question, policy=options.policy)
 
 
-def check_names(config: RunConfig, options: BatchOptions) -> None:
-    """Check names before the first item, instead of once for each item.
+def batch_config(config: RunConfig | None, options: BatchOptions) -> RunConfig:
+    """Return the settings of all items; names are checked here, instead of once for each item.
 
     Raises:
         UnknownNameError: an unknown reader, sampler, method or engine.
         ConfigError: an unknown colormap or a missing font.
     """
+    config = config or RunConfig()
+    if "mp4" not in options.keep:
+        config = config.model_copy(update={"render": False})
     READERS.load(config.reader)
     SAMPLERS.load(config.resolved_sampler())
     METHODS.load(config.method)
     if isinstance(options.engine, str):
         ENGINES.load(options.engine)
     render_options(config)
+    return config
 
 
 def _results(

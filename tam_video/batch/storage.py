@@ -1,4 +1,4 @@
-"""Where a batch writes: a folder, or a prefix in an object store.
+"""The output of a batch: a folder; `object_store` has the same class for a prefix in a store.
 
 Both give the same guarantees. A run folder appears complete: by a rename, or with its manifest
 last. A line of the log counts once it is stored.
@@ -11,20 +11,12 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
-from tam_video.batch.sources import is_remote
 from tam_video.config import RunConfig
 from tam_video.export.manifest import verify_run
 from tam_video.workspace.append_log import AppendLog
 from tam_video.workspace.files import sync, wrap_os_errors
 from tam_video.workspace.workspace import Identity, Workspace, WorkspaceKind
-
-if TYPE_CHECKING:
-    from tam_video.batch.object_store import StoreStorage
-
-Storage: TypeAlias = "FolderStorage | StoreStorage"
-"""Where a batch writes; both classes have the same methods."""
 
 RUNS = "runs"
 BATCH_FILE = "batch.json"
@@ -49,21 +41,6 @@ BATCH = WorkspaceKind(
     is_exclusive=True,
     has_force=False,
 )
-
-
-def open_storage(address: str | Path, kind: WorkspaceKind = BATCH) -> Storage:
-    """Return the storage of an address or a path.
-
-    Raises:
-        ConfigError: an unknown kind of store.
-        MissingDependencyError: the package of the store is not installed.
-    """
-    text = str(address)
-    if not is_remote(text):
-        return FolderStorage(text.removeprefix("file://"), kind)
-    from tam_video.batch.object_store import StoreStorage
-
-    return StoreStorage(text, kind)
 
 
 class FolderStorage:

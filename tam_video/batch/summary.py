@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tam_video.batch.ledger import ResultLog, shard_label
-from tam_video.batch.storage import RUNS, FolderStorage, Storage
+from tam_video.batch.object_store import Storage
+from tam_video.batch.storage import RUNS, FolderStorage
 from tam_video.errors import RunFolderError
 from tam_video.export.plain_text import writable
 from tam_video.workspace.files import wrap_os_errors

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tam_video.batch.jobs import ItemRequest, Job, Outcome, is_out_of_memory
+from tam_video.batch.object_store import open_storage
 from tam_video.batch.sources import fetch, is_remote
-from tam_video.batch.storage import open_storage
 from tam_video.config import RunConfig
 from tam_video.errors import ModelError
 from tam_video.export.manifest import read_manifest

@@ -80,12 +80,10 @@ def explain_long(
         "turns": [asdict(turn) for turn in turns],
     }
     with ExitStack() as stack:
-        workspace = stack.enter_context(
-            Workspace.opened(Path(folder), LONG_VIDEO, identity, force=force)
-        )
+        opened = Workspace.opened(Path(folder), LONG_VIDEO, identity, force=force)
+        workspace = stack.enter_context(opened)
         with stages.stage("open"):
-            opened = open_video(path, reader=settings.reader, limits=limits)
-            reader = stack.enter_context(opened)
+            reader = stack.enter_context(open_video(path, reader=settings.reader, limits=limits))
         if reader.info.is_image:
             raise ConfigError(f"{path.name} is a picture", hint="leave --window out")
         work = LongWork(reader, workspace, settings, chosen, turns, limits=limits, stages=stages)

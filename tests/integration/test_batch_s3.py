@@ -9,9 +9,8 @@ from batch_jobs import a_job
 from batch_workers import ScriptedWork
 
 from tam_video import batch
-from tam_video.batch.object_store import StoreStorage
+from tam_video.batch.object_store import StoreStorage, open_storage
 from tam_video.batch.sources import fingerprint
-from tam_video.batch.storage import open_storage
 from tam_video.batch.work import ExplainWork, ExplainWorker
 from tam_video.config import RunConfig
 from tam_video.datasets.worlds import make_world, write_scene

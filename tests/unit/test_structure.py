@@ -16,12 +16,10 @@ MAX_PARAMETERS = 8
 PUBLIC = "a public function with keyword-only options"
 COMMAND = "a command: one parameter for each option"
 SPLIT = "to be split"
-CYCLES = {("tam_video.batch.storage", "tam_video.batch.object_store")}
+CYCLES: set[tuple[str, str]] = set()
 """Imports that close a cycle and are to be removed."""
 LONG_MODULES: dict[str, str] = {}
 LONG_FUNCTIONS = {
-    "tam_video.batch.runner.run": SPLIT,
-    "tam_video.long.run.explain_long": SPLIT,
     "tam_video.tam.activation.input_activation_maps": SPLIT,
 }
 MANY_PARAMETERS = {
