@@ -65,12 +65,12 @@ def batch_command(
     """
     from tam_video.cli.settings import config_from_options
 
-    how = _batch_options(options)
+    settings = _batch_options(options)
     config = config_from_options(options)
-    chosen = items if limit is None else _first(items, question, how, limit)
+    chosen = items if limit is None else _first(items, question, settings, limit)
     if dry_run:
-        _print_estimate(console, chosen, output, question, config, how)
-    elif _run(console, chosen, output, question, config, how):
+        _print_estimate(console, chosen, output, question, config, settings)
+    elif _run(console, chosen, output, question, config, settings):
         sys.exit(SOME_FAILED)
 
 
@@ -80,7 +80,7 @@ def _run(
     output: str,
     question: str | None,
     config: RunConfig,
-    how: BatchOptions,
+    settings: BatchOptions,
 ) -> int:
     """Run the batch and return the number of failed items."""
     from tam_video.batch import run
@@ -90,7 +90,9 @@ def _run(
         with (
             redirect_stdout(sys.stderr),  # libraries may print; stdout has the result
             console.progress() as progress,
-            closing(run(items, output, question=question, config=config, options=how)) as results,
+            closing(
+                run(items, output, question=question, config=config, options=settings)
+            ) as results,
         ):
             for number, result in enumerate(results, start=1):
                 counts[result.status] += 1
@@ -122,14 +124,14 @@ def _print_estimate(
     output: str,
     question: str | None,
     config: RunConfig,
-    how: BatchOptions,
+    settings: BatchOptions,
 ) -> None:
     from tam_video.batch.estimate import estimate
 
-    result = estimate(items, output, question=question, config=config, options=how)
+    result = estimate(items, output, question=question, config=config, options=settings)
     cost = "no finished run to estimate from: run some with --limit 5 first"
     if result.seconds is not None and result.bytes is not None:
-        workers = how.workers or 1
+        workers = settings.workers or 1
         hours = result.seconds / 3600 / workers
         cost = f"about {hours:.2f} h with {workers} worker(s), {result.bytes / 2**30:.2f} GiB"
     lines = [
@@ -142,10 +144,12 @@ def _print_estimate(
     console.result(asdict(result), "\n".join(lines))
 
 
-def _first(items: str, question: str | None, how: BatchOptions, limit: int) -> Iterator[BatchItem]:
+def _first(
+    items: str, question: str | None, settings: BatchOptions, limit: int
+) -> Iterator[BatchItem]:
     from tam_video.batch import read_items
 
-    return islice(read_items(items, question=question, policy=how.policy), limit)
+    return islice(read_items(items, question=question, policy=settings.policy), limit)
 
 
 def _batch_options(options: dict[str, Any]) -> BatchOptions:
@@ -161,8 +165,8 @@ def _batch_options(options: dict[str, Any]) -> BatchOptions:
     }
     engine, address = options.pop("engine"), options.pop("ray_address")
     own = {"address": address, "num_gpus": options.pop("gpus_per_worker")}
-    given = {name: value for name, value in own.items() if value is not None}
-    if given and engine != "ray":
+    engine_options = {name: value for name, value in own.items() if value is not None}
+    if engine_options and engine != "ray":
         raise ConfigError("--ray-address and --gpus-per-worker need --engine ray")
     keep, fail_fast = options.pop("keep"), options.pop("fail_fast")
     max_failures = options.pop("max_failures")
@@ -170,7 +174,7 @@ def _batch_options(options: dict[str, Any]) -> BatchOptions:
     return BatchOptions(
         workers=options.pop("workers"),
         engine=engine,
-        engine_options=given,
+        engine_options=engine_options,
         timeout_seconds=options.pop("timeout"),
         max_failures=0 if fail_fast else max_failures,
         retry_failed=options.pop("retry_failed"),

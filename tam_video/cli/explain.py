@@ -61,9 +61,7 @@ def explain_command(
         turns, paths = parse_inputs(videos, question, conversation)
         if long is not None:
             if answer is not None:
-                raise ConfigError(
-                    "an answer is given for one clip, not for windows", hint="-q TEXT"
-                )
+                raise ConfigError("--answer does not work with --window", hint="use -q TEXT")
             explain_long_to_folder(console, paths, output, turns, config, long, force=force)
             return
         run_dir = output or default_run_dir(paths, config, turns, answer=answer)

@@ -81,19 +81,19 @@ def parse_settings(options: dict[str, Any], fields: Sequence[Field] = ()) -> dic
     """Return the options that were given, with the text of settings parsed.
 
     Args:
-        options: values of the options, None where they are not given.
+        options: values of the options, None if not given.
         fields: declared fields that are not those of a run.
 
     Raises:
         ConfigError: a text can't be parsed.
     """
     parsers = {field.name: field.setting.parse for field in (*run_fields(), *fields)}
-    given = {name: value for name, value in options.items() if value is not None}
-    for name, value in given.items():
+    values = {name: value for name, value in options.items() if value is not None}
+    for name, value in values.items():
         parse = parsers.get(name)
         if parse is not None and isinstance(value, str):
-            given[name] = parse(value)
-    return given
+            values[name] = parse(value)
+    return values
 
 
 def _fields(name: str) -> Sequence[Field]:
@@ -102,7 +102,7 @@ def _fields(name: str) -> Sequence[Field]:
 
 
 def field_option(field: Field, changed: dict[str, Any]) -> Callable[[Command], Command]:
-    """Return the `click.option` of a field; its value is None where it is not given.
+    """Return the `click.option` of a field; its value is None if it is not given.
 
     Args:
         field: the declared field.

@@ -153,14 +153,14 @@ _COMPARISONS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": o
 @cache
 def declared(cls: type[Any]) -> tuple[Field, ...]:
     """Return the fields of a class that are annotated with a `Setting`, in order of declaration."""
-    found = []
+    fields = []
     for name, hint in get_type_hints(cls, include_extras=True).items():
         for each in getattr(hint, "__metadata__", ()):
             if isinstance(each, Setting):
                 others = [other for other in hint.__metadata__ if other is not each]
                 kind = Annotated[hint.__origin__, *others] if others else hint.__origin__
-                found.append(Field(name, kind, _default(cls, name), each))
-    return tuple(found)
+                fields.append(Field(name, kind, _default(cls, name), each))
+    return tuple(fields)
 
 
 def check_values(settings: Any) -> None:

@@ -14,7 +14,7 @@ from tam_video.errors import ConfigError
         ({"sampler": "all"}, "all"),
     ],
 )
-def test_sampler_follows_the_other_options(values, sampler):
+def test_the_sampler_is_resolved_by_the_other_options(values, sampler):
     assert make_config(values).resolved_sampler() == sampler
 
 
@@ -37,7 +37,7 @@ def test_sampler_follows_the_other_options(values, sampler):
         ({"method": "logit", "profile": "reference"}, "profiles are for the method tam"),
     ],
 )
-def test_senseless_settings_are_refused_with_their_name(values, message):
+def test_invalid_settings_are_refused_with_their_name(values, message):
     with pytest.raises(ConfigError, match=message) as caught:
         make_config(values)
     assert caught.value.exit_code == 2

@@ -18,14 +18,14 @@ def run(*arguments):
     return CliRunner().invoke(cli, ["run", *map(str, arguments)])
 
 
-def test_check_prints_what_the_preset_comes_to_and_runs_nothing(tmp_path):
+def test_check_prints_all_keys_and_runs_nothing(tmp_path):
     given = ["--set", "run.num_frames=4", "-o", tmp_path / "out", "clip.mp4"]
     done = run(PRESETS / "video_qa.toml", "--check", *given)
     assert done.exit_code == 0, done.output
-    told = tomllib.loads(done.stdout)
-    assert told["inputs"] == ["clip.mp4"]
-    assert told["output"] == str(tmp_path / "out")
-    assert told["run"]["num_frames"] == 4
+    document = tomllib.loads(done.stdout)
+    assert document["inputs"] == ["clip.mp4"]
+    assert document["output"] == str(tmp_path / "out")
+    assert document["run"]["num_frames"] == 4
     assert "# run.fps is not set" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -35,7 +35,7 @@ def test_check_in_json_is_one_object():
     assert json.loads(done.stdout)["question"] == "Describe the video."
 
 
-def test_a_wrong_preset_is_told_line_by_line_with_exit_code_two(tmp_path):
+def test_an_invalid_preset_is_reported_line_by_line_with_exit_code_two(tmp_path):
     text = (PRESETS / "video_qa.toml").read_text().replace("[run]", "[run]\nnum_fram = 1\ncrf = 99")
     preset = tmp_path / "mine.toml"
     preset.write_text(text)
@@ -48,11 +48,11 @@ def test_a_wrong_preset_is_told_line_by_line_with_exit_code_two(tmp_path):
         f"  line {line + 2}, run.crf: found 99, allowed: less than or equal to 51"
         " (hint: `tam-video run --new PIPELINE` shows all keys)\n"
     )
-    told = json.loads(run(preset, "--json", "--quiet").stdout)["error"]
-    assert told["type"] == "PresetError"
+    document = json.loads(run(preset, "--json", "--quiet").stdout)["error"]
+    assert document["type"] == "PresetError"
 
 
-def test_text_of_a_preset_can_write_no_line_of_its_own(tmp_path):
+def test_text_of_a_preset_cannot_add_lines_to_the_output(tmp_path):
     preset = tmp_path / "mine.toml"
     preset.write_text('pipeline = "x\\n\\u001b[31mdone"\n')
     done = run(preset)
@@ -72,13 +72,13 @@ def test_text_of_a_preset_can_write_no_line_of_its_own(tmp_path):
         ([PRESETS / "video_qa.toml", "no/such/clip.mp4"], "does not exist"),
     ],
 )
-def test_wrong_usage_is_told(arguments, message):
+def test_invalid_usage_is_reported(arguments, message):
     done = run(*arguments)
     assert done.exit_code == 2
     assert message in done.stderr
 
 
-def test_a_new_preset_is_the_one_that_is_brought_along(tmp_path):
+def test_a_new_preset_is_the_shipped_one(tmp_path):
     done = run("--new", "annotated-clip")
     assert done.stdout == (PRESETS / "annotated_clip.toml").read_text()
     preset = tmp_path / "mine.toml"
@@ -98,13 +98,13 @@ def test_pipelines_are_listed_with_their_summaries():
 def test_the_path_to_open_is_the_result_and_failed_inputs_make_exit_code_three(
     monkeypatch, tmp_path, num_failed
 ):
-    def told(self, *, force, progress):
+    def document(self, *, force, progress):
         print("talk of a library")  # noqa: T201
         assert force
         progress("clips", 1, 2)
         return PipelineResult(tmp_path / "index.html", {"done": 1}, num_failed, ("odd",))
 
-    monkeypatch.setattr(VideoQa, "run", told)
+    monkeypatch.setattr(VideoQa, "run", document)
     done = run(PRESETS / "video_qa.toml", "--force")
     assert done.exit_code == (3 if num_failed else 0)
     assert done.stdout == f"{tmp_path / 'index.html'}\n"

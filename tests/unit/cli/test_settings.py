@@ -27,23 +27,23 @@ VIDEO = {"type": "video", "path": "a.mp4"}
 TEXT = {"type": "text", "text": "What?"}
 
 
-def test_a_question_is_about_all_files():
+def test_a_question_applies_to_all_files():
     turns, paths = parse_inputs([Path("a.mp4"), Path("b.png")], "What?", None)
     assert turns == (Message("user", "What?"),)
     assert paths == (Path("a.mp4"), Path("b.png"))
 
 
-def test_a_conversation_may_name_its_files(chat, tmp_path):
+def test_a_conversation_can_name_its_files(chat, tmp_path):
     turns, paths = parse_inputs([], None, chat(VIDEO, TEXT))
     assert turns == (Message("user", "What?", (0,)),)
     assert paths == (tmp_path / "a.mp4",)
 
 
-def test_a_conversation_of_text_is_about_the_given_files(chat):
+def test_a_conversation_without_files_applies_to_the_given_files(chat):
     assert parse_inputs([Path("b.mp4")], None, chat(TEXT))[1] == (Path("b.mp4"),)
 
 
-def test_what_is_asked_of_nothing_or_twice_is_refused(chat):
+def test_missing_or_repeated_questions_and_files_are_refused(chat):
     with pytest.raises(ConfigError, match="is given as well"):
         parse_inputs([Path("b.mp4")], None, chat(VIDEO, TEXT))
     with pytest.raises(ConfigError, match="no video or image given"):
@@ -57,19 +57,19 @@ def test_what_is_asked_of_nothing_or_twice_is_refused(chat):
 @pytest.mark.parametrize(
     ("text", "value"), [("-1", -1), ("20", 20), ("0.75", 0.75), ("input", "input")]
 )
-def test_layers_are_numbers_shares_or_the_input(text, value):
+def test_layers_are_indices_fractions_or_the_input(text, value):
     found = config_from_options({"layer": text, "logits": "head"})
     assert (found.layer, found.logits) == (value, "head")
     assert type(layer(text)) is type(value)
 
 
 @pytest.mark.parametrize("text", ["last", "1.5", "", "nan"])
-def test_what_is_no_layer_is_a_config_error(text):
+def test_an_invalid_layer_is_a_config_error(text):
     with pytest.raises(ConfigError, match="layer"):
         config_from_options({"layer": text})
 
 
-def test_times_are_read_in_all_forms():
+def test_times_are_parsed_in_all_forms():
     assert [seconds(text) for text in ("12.5", "1:02", "1:00:02.5")] == [12.5, 62.0, 3602.5]
 
 
@@ -82,7 +82,7 @@ def test_kinds_of_previews_and_stills_are_lists():
     "options",
     [{"previews": "mp4"}, {"stills": "png,"}, {"threshold": 1.0}, {"layout": "compare"}],
 )
-def test_looks_that_make_no_sense_are_refused(options):
+def test_invalid_look_settings_are_refused(options):
     with pytest.raises(ConfigError):
         config_from_options(options)
 
@@ -97,7 +97,7 @@ def test_looks_that_make_no_sense_are_refused(options):
         (["a"], "o.mp4", [], False),
     ],
 )
-def test_runs_to_draw_that_make_no_sense_are_refused(runs, output, videos, is_compared):
+def test_contradicting_render_options_are_refused(runs, output, videos, is_compared):
     with pytest.raises(ConfigError) as caught:
         check_runs(runs, output, videos, is_compared=is_compared)
     assert caught.value.hint

@@ -53,7 +53,7 @@ def test_a_preset_becomes_the_options_of_its_pipeline(write):
     assert options.questions == ("What happens?",)
 
 
-def test_inputs_count_from_the_presets_folder_and_the_output_from_the_working_directory(
+def test_inputs_are_relative_to_the_preset_and_the_output_to_the_working_directory(
     write, tmp_path, monkeypatch
 ):
     monkeypatch.chdir("/")
@@ -79,7 +79,7 @@ def test_a_glob_beside_a_preset_in_a_folder_with_brackets(tmp_path):
     assert "a[[]1]" in read_preset(folder / "mine.toml").inputs[1]
 
 
-def test_overrides_win_and_their_inputs_count_from_the_working_directory(write):
+def test_overrides_take_precedence_and_their_inputs_are_relative_to_the_working_directory(write):
     given = {"inputs": ["b.mp4"], "run.num_frames": 4, "run.seed": 7, "workers": 2}
     options = read_preset(write(GOOD), overrides=given)
     assert options.inputs == ("b.mp4",)
@@ -116,7 +116,7 @@ x = 1
 """
 
 
-def test_every_problem_is_told_at_once_with_its_line_what_was_found_and_what_is_allowed(write):
+def test_all_problems_are_listed_with_line_found_value_and_allowed_values(write):
     assert problems_of(write(WRONG)) == [
         "output: missing",
         "line 2, inputs[1]: found 3, allowed: a valid string",
@@ -185,11 +185,11 @@ def test_one_problem_is_one_line_several_are_listed(write):
         ('pipeline = "video-qa"\nx = ' + "[" * 300 + "]" * 300, ""),
     ],
 )
-def test_faults_are_pointed_at(write, text, problem):
+def test_problems_have_a_position(write, text, problem):
     assert problem in " | ".join(problems_of(write(text)))
 
 
-def test_an_override_is_named_where_it_is_at_fault(write):
+def test_a_wrong_override_is_named(write):
     assert problems_of(write(GOOD), **{"run.crf": 99, "run.previews": ["png"]}) == [
         "override run.crf: found 99, allowed: less than or equal to 51",
         "override run.previews[0]: found \"png\", allowed: 'gif' or 'webp'",
@@ -199,7 +199,7 @@ def test_an_override_is_named_where_it_is_at_fault(write):
     ]
 
 
-def test_a_missing_file_or_a_folder_is_told(tmp_path):
+def test_a_missing_file_or_a_folder_is_reported(tmp_path):
     assert problems_of(tmp_path / "none.toml") == ["can't be read: No such file or directory"]
     assert problems_of(tmp_path) == ["can't be read: Is a directory"]
     assert "can't be read" in problems_of("a\0b")[0]
@@ -223,19 +223,19 @@ def test_a_windows_editors_mark_and_line_ends_are_read(write):
         ("run.show_word=1\nrun.fps=2", ("run.show_word", "1\nrun.fps=2")),
     ],
 )
-def test_an_override_is_toml_and_a_bare_word_stands_for_itself(text, wanted):
+def test_an_override_is_toml_or_a_bare_string(text, wanted):
     assert read_override(text) == wanted
 
 
 @pytest.mark.parametrize(
     "text", ["", "run.fps", "=3", "a b=1", "keep=[1,", 'x="', "run..x=1", "x="]
 )
-def test_an_override_without_sense_is_refused(text):
+def test_an_invalid_override_is_refused(text):
     with pytest.raises(ConfigError):
         read_override(text)
 
 
-def test_a_preset_for_each_everyday_pipeline_is_brought_along():
+def test_pipelines_have_a_preset():
     for name in ("video-qa", "annotated-clip"):
         assert f'pipeline = "{name}"' in preset_text(name)
     with pytest.raises(UnknownNameError, match="video-q"):
@@ -244,7 +244,7 @@ def test_a_preset_for_each_everyday_pipeline_is_brought_along():
         load_pipeline("../video_qa")
 
 
-def test_a_pipeline_that_cant_be_loaded_is_told(monkeypatch):
+def test_a_pipeline_that_cannot_be_loaded_is_reported(monkeypatch):
     def broken(_self, _name):
         raise ImportError("broken")
 

@@ -57,7 +57,7 @@ def test_every_key_is_found_on_its_line():
     assert ("none",) not in found
 
 
-def test_what_is_not_there_has_the_line_of_its_table():
+def test_missing_keys_have_the_line_of_their_table():
     lines = key_lines("[run]\nfps = 1\n")
     assert line_of(("run", "seed"), lines) == 1
     assert line_of(("inputs",), lines) is None
@@ -74,7 +74,7 @@ def test_line_ends_of_either_kind(end):
     }
 
 
-def test_a_text_made_to_be_slow_ends_soon():
+def test_a_slow_text_is_given_up():
     text = "a = [\n" + '"]",\n' * 40_000 + "]\nb = 1\n"
     tomllib.loads(text)
     assert ("b",) not in key_lines(text)
@@ -86,8 +86,8 @@ _FILLING = st.lists(st.sampled_from(["", "# k = 1", "   ", "# [t]"]), max_size=3
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(_FILLING, st.sampled_from(_VALUES), st.booleans()), max_size=8))
-def test_lines_are_those_that_were_written(statements):
-    """The obvious twin: count while the text is put together."""
+def test_lines_match_the_reference(statements):
+    """Reference implementation: count while the text is built."""
     lines, wanted, table = [], {}, ()
     for number, (filling, value, opens) in enumerate(statements):
         lines += filling
