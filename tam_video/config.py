@@ -110,7 +110,7 @@ def make_config(values: Mapping[str, Any], *, base: RunConfig | None = None) -> 
         if problem["type"] == "extra_forbidden":
             raise UnknownNameError("setting", name, _FIELDS) from exc
         if problem["type"] == "literal_error" and field is not None and field.choices:
-            raise UnknownNameError(name, str(problem["input"]), field.choices) from exc
+            raise UnknownNameError(field.name, str(problem["input"]), field.choices) from exc
         reason = problem["msg"].removeprefix("Value error, ")
         raise ConfigError(
             f"{name}: {reason}" if name else reason, hint="see `tam-video explain --help`"

@@ -80,7 +80,7 @@ def test_kinds_of_previews_and_stills_are_lists():
 
 @pytest.mark.parametrize(
     "options",
-    [{"previews": "mp4"}, {"stills": "png,"}, {"threshold": 1.0}, {"layout": "compare"}],
+    [{"previews": "mp4"}, {"stills": "png,jpg"}, {"threshold": 1.0}, {"layout": "compare"}],
 )
 def test_invalid_look_settings_are_refused(options):
     with pytest.raises(ConfigError):
