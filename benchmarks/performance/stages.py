@@ -25,10 +25,8 @@ from tam_video.models.prompt import encode_prompt
 from tam_video.models.scores import class_scores
 from tam_video.tam import join_words
 from tam_video.tam.activation import activate
-from tam_video.tam.causal import context_mask
-from tam_video.tam.interference import corrected_maps
-from tam_video.tam.layers import layer_factors, mix_layers
-from tam_video.tam.logits import raw_maps, text_relevance
+from tam_video.tam.causal import context_mask, corrected_maps
+from tam_video.tam.logits import layer_factors, mix_layers, token_relevance
 from tam_video.tam.motion import SlotMotion, input_motions
 from tam_video.tam.options import DEFAULT
 from tam_video.tam.temporal import temporal_gaussian
@@ -209,10 +207,11 @@ def _stages(shape: Shape) -> dict[str, Callable[[], object]]:
     given = recorded(shape)
     generation = project(given)
     seen = motions(given)
-    layers = [raw_maps(each, generation.visual_positions) for each in generation.layer_scores]
+    positions = generation.visual_positions
+    layers = [token_relevance(each, positions) for each in generation.layer_scores]
     factors = layer_factors(np.stack(layers), (1.0,) * len(layers))
     raw = mix_layers(np.stack(layers), factors)
-    relevance = text_relevance(generation.scores, generation.text_positions)
+    relevance = token_relevance(generation.scores, generation.text_positions)
     words = join_words(generation.tokens)
     path = numbered_clip(seconds=20, gop=60)
     small = random_model(replace(shape, width=256, vocabulary=20_000, vision_layers=1, layers=2))
@@ -232,7 +231,6 @@ def _stages(shape: Shape) -> dict[str, Callable[[], object]]:
             relevance,
             DEFAULT,
             context=context_mask([token.text for token in generation.tokens]),
-            slot_cells=[shape.rows * shape.columns] * shape.slots,
             content=content_tokens(words, num_tokens=len(generation.tokens)),
         )
 
@@ -245,7 +243,7 @@ def _stages(shape: Shape) -> dict[str, Callable[[], object]]:
         ),
         "project": lambda: project(given),
         "raw maps": lambda: [
-            raw_maps(s, generation.visual_positions) for s in generation.layer_scores
+            token_relevance(s, generation.visual_positions) for s in generation.layer_scores
         ],
         "causal correction": correct,
         "flow and cuts": lambda: motions(given),

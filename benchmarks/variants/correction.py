@@ -8,8 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from tam_video.tam.motion import BoolArray
-from tam_video.types import Float64Array, FloatArray
+from tam_video.types import BoolArray, Float64Array, FloatArray
 
 CausalScale: TypeAlias = Literal["clip", "slot", "mixture"]
 _EPSILON = 1e-8

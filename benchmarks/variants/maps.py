@@ -16,7 +16,7 @@ from benchmarks.variants.phrases import letter_weighted_maps, same_phrase
 from benchmarks.variants.rank_volume import rank_volume_filter
 from tam_video.tam.activation import activate, sequence_layout, split_inputs
 from tam_video.tam.causal import context_mask
-from tam_video.tam.logits import raw_maps, text_relevance
+from tam_video.tam.logits import token_relevance
 from tam_video.tam.motion import GridFlow, SlotMotion, grid_flow, scene_cuts
 from tam_video.tam.normalise import joint_min_max, scale_mask
 from tam_video.tam.options import DEFAULT, ActivationOptions
@@ -169,10 +169,10 @@ def _token_maps(generation: Generation, variant: Variant, motion: SlotMotion) ->
 def _evidence(generation: Generation, variant: Variant) -> tuple[FloatArray, FloatArray]:
     """Mean raw maps [M, V] and relevance [M, M] of the layers, each divided by its peak."""
     raw = np.stack(
-        [raw_maps(each, generation.visual_positions) for each in generation.layer_scores]
+        [token_relevance(each, generation.visual_positions) for each in generation.layer_scores]
     )
     relevance = np.stack(
-        [text_relevance(each, generation.text_positions) for each in generation.layer_scores]
+        [token_relevance(each, generation.text_positions) for each in generation.layer_scores]
     )
     peaks = raw.max(axis=(1, 2) if variant.unit == "layer" else 2, keepdims=True)
     factors = np.divide(1 / len(raw), peaks, out=np.zeros(peaks.shape, np.float32), where=peaks > 0)

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from tam_video.tam.alignment import aligned_neighbours
-from tam_video.tam.motion import BoolArray, SlotMotion
+from tam_video.tam.motion import SlotMotion
 from tam_video.tam.rank_filter import rank_gaussian_filter
-from tam_video.tam.temporal import token_blocks
-from tam_video.types import FloatArray, IntArray
+from tam_video.tam.temporal import aligned_neighbours, token_blocks
+from tam_video.types import BoolArray, FloatArray, IntArray
 
 _VALUES_PER_BLOCK = 1 << 19
 

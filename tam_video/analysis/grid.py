@@ -14,8 +14,8 @@ import numpy as np
 
 from tam_video.errors import ConfigError
 from tam_video.localise import slot_timeline
-from tam_video.metrics.grids import BoolArray, axis_weights
-from tam_video.types import Explanation, Float64Array, FloatArray, View
+from tam_video.metrics.grids import axis_weights
+from tam_video.types import BoolArray, Explanation, Float64Array, FloatArray, View
 
 _SAME_SECONDS = 1e-6
 _WHOLE_CELLS = 1e-6  # rounding must not turn 12 cells into 13

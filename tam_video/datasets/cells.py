@@ -6,8 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tam_video.datasets.shapes import BoolArray
-from tam_video.types import Float64Array, IntArray, VisualLayout
+from tam_video.types import BoolArray, Float64Array, IntArray, VisualLayout
 
 _ROUNDING = 1e-9
 

@@ -19,14 +19,13 @@ from tam_video.datasets.shapes import (
     MOTIONS,
     NUM_FRAMES,
     SIDE_PX,
-    BoolArray,
     Motion,
     ShapeClip,
     ShapeObject,
     background,
     object_mask,
 )
-from tam_video.types import ByteArray, FloatArray
+from tam_video.types import BoolArray, ByteArray, FloatArray
 
 Interval: TypeAlias = tuple[int, int]  # first and last frame, both inclusive
 Rgb: TypeAlias = tuple[int, int, int]

@@ -21,7 +21,6 @@ Split: TypeAlias = Literal["train", "dev", "test"]
 Motion: TypeAlias = Literal["left", "right", "up", "down", "still"]
 Presence: TypeAlias = Literal["whole", "start", "end"]
 Generator: TypeAlias = np.random.Generator
-BoolArray: TypeAlias = NDArray[np.bool_]
 Choice = TypeVar("Choice")
 
 COLORS: dict[str, tuple[int, int, int]] = {

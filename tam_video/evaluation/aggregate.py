@@ -16,7 +16,6 @@ import numpy as np
 from tam_video.evaluation.ledger import ClipKey, ClipRow
 from tam_video.evaluation.score import METRICS, Metric
 from tam_video.metrics import f1_iou
-from tam_video.metrics.grids import BoolArray
 from tam_video.metrics.statistics import (
     Interval,
     Numbers,
@@ -26,7 +25,7 @@ from tam_video.metrics.statistics import (
     source_sums,
     statistic_interval,
 )
-from tam_video.types import Float64Array, IntArray
+from tam_video.types import BoolArray, Float64Array, IntArray
 
 _KINDS = {**METRICS, "area": METRICS["amcr"]}
 _CORRELATION = Metric("", bounds=(-1.0, 1.0))

@@ -37,11 +37,10 @@ from tam_video.evaluation.truth import answer_truth, visible_slots
 from tam_video.methods import make_method
 from tam_video.metrics import cell_order, curve_auc, masked_steps, measure
 from tam_video.metrics.faithfulness import MaskMode
-from tam_video.metrics.grids import BoolArray
 from tam_video.models.inference import TransformersModel
 from tam_video.models.masking import Blank
 from tam_video.models.probing import Probe
-from tam_video.types import Float64Array, FloatArray, FrameBatch, Generation, Message
+from tam_video.types import BoolArray, Float64Array, FloatArray, FrameBatch, Generation, Message
 from tam_video.video.reader import open_video
 
 CAPTION_QUESTION = "Describe the video."

@@ -25,11 +25,10 @@ from tam_video.evaluation.settings import MethodSettings
 from tam_video.evaluation.truth import names_object
 from tam_video.methods import Method
 from tam_video.metrics import cell_order, flip_area, masked_steps
-from tam_video.metrics.grids import BoolArray
 from tam_video.models.inference import TransformersModel
 from tam_video.models.probing import Probe
 from tam_video.tam import join_words
-from tam_video.types import Float64Array, FloatArray, FrameBatch, Generation, Message
+from tam_video.types import BoolArray, Float64Array, FloatArray, FrameBatch, Generation, Message
 
 GROUPS: Mapping[str, str] = {
     "hallucinated": "wrong yes",

@@ -22,12 +22,11 @@ from tam_video.evaluation.flips import says_yes
 from tam_video.evaluation.ledger import ClipRow
 from tam_video.evaluation.reliance_settings import PromptKind, RelianceSettings
 from tam_video.evaluation.truth import answer_truth, names_object
-from tam_video.metrics.grids import BoolArray
 from tam_video.models.inference import TransformersModel
 from tam_video.models.probing import Probe
 from tam_video.tam import join_words
 from tam_video.tam.reliance import word_reliance
-from tam_video.types import Float64Array, FrameBatch, Generation, Message, Word
+from tam_video.types import BoolArray, Float64Array, FrameBatch, Generation, Message, Word
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,7 @@ from tam_video.metrics import (
     volume_iou,
 )
 from tam_video.metrics.faithfulness import MaskMode, OrderKind
-from tam_video.metrics.grids import BoolArray
-from tam_video.types import FloatArray
+from tam_video.types import BoolArray, FloatArray
 
 Better: TypeAlias = Literal["higher", "lower", "neither"]
 WordValues: TypeAlias = dict[str, list[float]]

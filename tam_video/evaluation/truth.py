@@ -16,9 +16,8 @@ from tam_video.datasets.cells import MaskedClip, cell_masks
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS, SHAPES
 from tam_video.evaluation.score import AnswerTruth, ObjectWord
-from tam_video.metrics.grids import BoolArray
 from tam_video.tam import join_words
-from tam_video.types import FrameBatch, Generation, IntArray, View, VisualLayout, Word
+from tam_video.types import BoolArray, FrameBatch, Generation, IntArray, View, VisualLayout, Word
 
 NamedObjects: TypeAlias = tuple[tuple[tuple[int, ...], ...], BoolArray]
 """Tokens of each word of a name, counted along M, and which objects it names, bool [objects]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tam_video.metrics.grids import BoolArray
+from tam_video.types import BoolArray
 
 
 def row_runs(mask: BoolArray) -> list[int]:

@@ -11,8 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tam_video.metrics.grids import BoolArray
-from tam_video.types import Explanation, Float64Array, IntArray, View
+from tam_video.types import BoolArray, Explanation, Float64Array, IntArray, View
 
 Value = TypeVar("Value", bound=np.generic)
 

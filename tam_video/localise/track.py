@@ -8,8 +8,7 @@ import numpy as np
 
 from tam_video.localise.pixels import Placement
 from tam_video.localise.timeline import SlotTimeline
-from tam_video.metrics.grids import BoolArray
-from tam_video.types import Float64Array, FloatArray, IntArray
+from tam_video.types import BoolArray, Float64Array, FloatArray, IntArray
 
 _NO_BOX = (0, 0, 0, 0)
 

@@ -17,9 +17,8 @@ import numpy as np
 from tam_video.localise.pixels import Placement
 from tam_video.localise.timeline import SlotTimeline, slot_timeline
 from tam_video.localise.track import Peak, WordTrack
-from tam_video.metrics.grids import BoolArray
 from tam_video.metrics.plausibility import otsu_threshold
-from tam_video.types import Explanation, Float64Array, FloatArray
+from tam_video.types import BoolArray, Explanation, Float64Array, FloatArray
 
 Keep: TypeAlias = Literal["peak", "all"]
 """Components of the hot cells that a track has: the one with the peak, or all."""

@@ -12,14 +12,14 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from tam_video.metrics.grids import BoolArray, FrameSlots, checked_mask, volume_shape
+from tam_video.metrics.grids import FrameSlots, checked_mask, volume_shape
 from tam_video.metrics.plausibility import (
     WordScore,
     function_iou,
     object_iou,
     object_threshold,
 )
-from tam_video.types import FloatArray
+from tam_video.types import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,8 +18,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tam_video.metrics.grids import BoolArray, checked_map, checked_mask, finite_values
-from tam_video.types import Float64Array, FloatArray, IntArray
+from tam_video.metrics.grids import checked_map, checked_mask, finite_values
+from tam_video.types import BoolArray, Float64Array, FloatArray, IntArray
 
 OrderKind: TypeAlias = Literal["joint", "spatial", "slot"]
 MaskMode: TypeAlias = Literal["deletion", "insertion"]

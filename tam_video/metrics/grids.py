@@ -8,9 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tam_video.types import Float64Array
+from tam_video.types import BoolArray, Float64Array
 
-BoolArray: TypeAlias = NDArray[np.bool_]
 RealArray: TypeAlias = NDArray[np.floating[Any]]
 FrameSlots: TypeAlias = Sequence[Sequence[int]]
 

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tam_video.metrics.grids import (
-    BoolArray,
     FrameSlots,
     RealArray,
     checked_map,
@@ -30,7 +29,7 @@ from tam_video.metrics.grids import (
     resize_map,
     volume_shape,
 )
-from tam_video.types import FloatArray
+from tam_video.types import BoolArray, FloatArray
 
 _TIED = 1e-12
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tam_video.metrics.grids import BoolArray, checked_mask, intersection_over_union
-from tam_video.types import Float64Array
+from tam_video.metrics.grids import checked_mask, intersection_over_union
+from tam_video.types import BoolArray, Float64Array
 
 BOUNDARY_TOLERANCE = 0.008
 """Largest distance of matching boundary pixels, as a share of the diagonal."""

@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tam_video.metrics.grids import BoolArray, checked_map, checked_mask, finite_values
+from tam_video.metrics.grids import checked_map, checked_mask, finite_values
 from tam_video.metrics.plausibility import otsu_threshold
-from tam_video.types import Float64Array, FloatArray
+from tam_video.types import BoolArray, Float64Array, FloatArray
 
 TimeSpan: TypeAlias = tuple[float, float]
 

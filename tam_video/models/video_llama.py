@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tam_video.errors import TokenAlignmentError
 from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
@@ -27,9 +26,7 @@ from tam_video.models.placing import (
     place_by_kind,
     split_counts,
 )
-from tam_video.types import IntArray, VisualLayout
-
-BoolArray: TypeAlias = NDArray[np.bool_]
+from tam_video.types import BoolArray, IntArray, VisualLayout
 
 
 def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:

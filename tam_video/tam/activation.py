@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tam_video.errors import TokenAlignmentError
-from tam_video.tam.causal import context_mask
-from tam_video.tam.interference import corrected_maps
-from tam_video.tam.layers import layer_factors, mix_layers
-from tam_video.tam.logits import raw_maps, text_relevance
+from tam_video.tam.causal import context_mask, corrected_maps
+from tam_video.tam.logits import layer_factors, mix_layers, token_relevance
 from tam_video.tam.motion import SlotMotion
 from tam_video.tam.normalise import joint_min_max, scale_mask
 from tam_video.tam.options import PUBLISHED, ActivationOptions, profile_options
@@ -27,6 +25,7 @@ from tam_video.tam.temporal import temporal_gaussian
 from tam_video.tam.words import content_tokens, join_words
 from tam_video.types import (
     ActivationMaps,
+    BoolArray,
     Float64Array,
     FloatArray,
     Generation,
@@ -41,7 +40,7 @@ Number = TypeVar("Number", bound=np.number)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SequenceLayout:
-    """Which sequence positions hold which visual cells and text tokens.
+    """Which sequence positions hold which visual cells and text tokens; checked when it is made.
 
     Attributes:
         visual_positions: int64 [V], the inputs one after the other, row-major (slot, row, column)
@@ -51,10 +50,6 @@ class SequenceLayout:
         token_strings: M token strings, as the vocabulary spells them.
         num_prompt_tokens: how many of the M tokens are prompt text; they come first.
         layouts: the grid of each input; its deduplicated cells may repeat a position.
-
-    Raises:
-        TokenAlignmentError: V is not the number of cells, or a visual position occurs twice.
-        ValueError: the shapes do not fit, or a position is negative.
     """
 
     visual_positions: IntArray
@@ -96,10 +91,10 @@ def token_activation_maps(
     Args:
         scores: float32 [S, M], logit at position s of text token m's class id, tokens in order:
             prompt text, then generated. -inf counts as no evidence.
-        visual_positions: see `SequenceLayout`.
-        text_positions: see `SequenceLayout`.
-        token_strings: see `SequenceLayout`.
-        num_prompt_tokens: see `SequenceLayout`.
+        visual_positions: this and the next three as in `SequenceLayout`.
+        text_positions: int64 [M].
+        token_strings: M strings.
+        num_prompt_tokens: how many of them are prompt text.
         grid: (t, h, w), or a layout.
         profile: "published" or "reference".
 
@@ -127,7 +122,7 @@ def input_activation_maps(
     options: ActivationOptions = PUBLISHED,
     *,
     motions: Sequence[SlotMotion] = (),
-    content: NDArray[np.bool_] | None = None,
+    content: BoolArray | None = None,
 ) -> tuple[ActivationMaps, ...]:
     """Compute the maps of one or several inputs, as `token_activation_maps`, with any options.
 
@@ -143,9 +138,6 @@ def input_activation_maps(
 
     Returns:
         The maps of each input; `text_scores` is the same in all.
-
-    Raises:
-        ValueError: as `token_activation_maps`, or something required is missing.
     """
     if options.needs_motion and len(motions) != len(layout.layouts):
         raise ValueError("smoothing along the flow needs the motion of each input")
@@ -154,14 +146,7 @@ def input_activation_maps(
         [_checked_scores(each, num_tokens) for each in scores], layout, options
     )
     context = context_mask(layout.token_strings)
-    corrected = corrected_maps(
-        raw,
-        relevance,
-        options,
-        context=context,
-        slot_cells=[grid.h * grid.w for grid in layout.layouts for _ in range(grid.t)],
-        content=content,
-    )
+    corrected = corrected_maps(raw, relevance, options, context=context, content=content)
     maps, text_scores = _filtered_maps(
         corrected, relevance, layout, options, context=context, motions=motions
     )
@@ -187,12 +172,7 @@ def activate(
         profile: "default": the options chosen by measurement; "published": the paper's steps;
             "reference": those in the order and precision of the public code.
         options: used instead of the profile's options.
-        motions: motion between the slots of each input (`input_motions`); required where the
-            options smooth over time.
-
-    Raises:
-        TokenAlignmentError: the numbers of cells and tokens do not fit.
-        ValueError: as `input_activation_maps`.
+        motions: as in `input_activation_maps`, from `input_motions`.
     """
     selected = profile_options(profile) if options is None else options
     layers = generation.layer_scores if profile == "default" else ()
@@ -245,8 +225,8 @@ def _evidence(
             raise ValueError(
                 f"{name} must lie in 0..{len(tables[0]) - 1}, not up to {positions.max()}"
             )
-    raw = np.stack([raw_maps(each, layout.visual_positions) for each in tables])
-    relevance = np.stack([text_relevance(each, layout.text_positions) for each in tables])
+    raw = np.stack([token_relevance(each, layout.visual_positions) for each in tables])
+    relevance = np.stack([token_relevance(each, layout.text_positions) for each in tables])
     # The ReLU keeps NaN and +inf; -inf, a masked logit, became 0.
     if not (np.isfinite(raw).all() and np.isfinite(relevance).all()):
         raise ValueError("scores must be finite at the visual and text positions")
@@ -262,7 +242,7 @@ def _filtered_maps(
     layout: SequenceLayout,
     options: ActivationOptions,
     *,
-    context: NDArray[np.bool_],
+    context: BoolArray,
     motions: Sequence[SlotMotion],
 ) -> tuple[list[FloatArray], FloatArray]:
     """Normalise and filter corrected maps: float32 [M, t, h, w] of each input, and [M, M]."""
@@ -287,8 +267,8 @@ def _filtered_maps(
 
 
 def _precisions(
-    context: NDArray[np.bool_], profile: PublishedProfile
-) -> Iterator[tuple[NDArray[np.bool_], DTypeLike]]:
+    context: BoolArray, profile: PublishedProfile
+) -> Iterator[tuple[BoolArray, DTypeLike]]:
     """Yield rows of tokens and the precision of their last steps.
 
     In the public code the factor of the causal correction is a float64 number, so all that comes
@@ -297,7 +277,7 @@ def _precisions(
     if profile == "published":
         yield np.ones(len(context), dtype=np.bool_), np.float32
         return
-    corrected: NDArray[np.bool_] = np.asarray(context.any(axis=1))
+    corrected: BoolArray = np.asarray(context.any(axis=1))
     yield ~corrected, np.float32
     yield corrected, np.float64
 

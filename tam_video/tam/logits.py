@@ -1,41 +1,67 @@
-"""Relevance of sequence positions to text tokens: the positive part of their logits."""
+"""Relevance of sequence positions to text tokens, from the logits of one or several layers."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from tam_video.types import FloatArray, IntArray
 
 
-def raw_maps(scores: FloatArray, visual_positions: IntArray) -> FloatArray:
-    """Compute the relevance of every visual cell to every text token, before any correction.
+def token_relevance(scores: FloatArray, positions: IntArray) -> FloatArray:
+    """Compute the relevance of sequence positions to every text token, before any correction.
 
-    Source: Li et al., ICCV 2025, arXiv:2506.23270, A_m[v] = max(0, <x_v, W[c(m)]>).
-
-    Args:
-        scores: float32 [S, M], logit at position s of text token m's class id.
-        visual_positions: int64 [V], row-major over (slot, row, column).
-
-    Returns:
-        float32 [M, V], >= 0.
-    """
-    return _relevance(scores, visual_positions)
-
-
-def text_relevance(scores: FloatArray, text_positions: IntArray) -> FloatArray:
-    """Compute the relevance of every text position to every text token.
-
-    Source: see `raw_maps`, r_m[k] = max(0, <x_k, W[c(m)]>).
+    Source: Li et al., ICCV 2025, arXiv:2506.23270: the raw maps A_m[v] = max(0, <x_v, W[c(m)]>) at
+    the visual positions, and r_m[k] = max(0, <x_k, W[c(m)]>) at those of the text.
 
     Args:
         scores: float32 [S, M], logit at position s of text token m's class id.
-        text_positions: int64 [M], the position that stands for each text token.
+        positions: int64 [P]: the cells, or the position that stands for each text token.
 
     Returns:
-        float32 [M, M], >= 0; row m is the explained token, column k the other text token.
+        float32 [M, P], >= 0; row m is the explained token.
     """
-    return _relevance(scores, text_positions)
-
-
-def _relevance(scores: FloatArray, positions: IntArray) -> FloatArray:
     return np.ascontiguousarray(np.maximum(scores[positions].T, np.float32(0)))
+
+
+def layer_factors(raw: FloatArray, weights: Sequence[float]) -> FloatArray:
+    """Compute the factor of each layer's raw maps and text relevance.
+
+    A layer's factor is its weight over the sum of weights, divided by the maximum of its maps. The
+    text relevance of a layer takes the same factor as its maps, because the joint min-max and the
+    weights of the causal correction compare the two.
+
+    Args:
+        raw: float32 [L, M, V], raw maps of L layers, finite, >= 0.
+        weights: L weights, >= 0, not all 0.
+
+    Returns:
+        float32 [L], >= 0; 0 for a layer without values above 0.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    if raw.ndim != 3 or raw.shape[2] == 0 or len(weights) != len(raw):
+        raise ValueError(f"raw must be [L, M, V] for {len(weights)} weights, not {list(raw.shape)}")
+    shares = np.asarray(weights, dtype=np.float64)
+    peaks = raw.max(axis=(1, 2), initial=0).astype(np.float64)
+    factors = np.divide(shares / shares.sum(), peaks, out=np.zeros(len(raw)), where=peaks > 0)
+    # The factor of a layer of the smallest numbers would exceed float32.
+    return np.asarray(np.minimum(factors, np.finfo(np.float32).max), dtype=np.float32)
+
+
+def mix_layers(values: FloatArray, factors: FloatArray) -> FloatArray:
+    """Sum the layers' raw maps or relevance, each multiplied by its factor.
+
+    Args:
+        values: float32 [L, M, ...], finite: raw maps [L, M, V] or text relevance [L, M, M].
+        factors: float32 [L], from `layer_factors`.
+
+    Returns:
+        float32 [M, ...]; raw maps are in [0, 1], except for rounding.
+    """
+    mixed = np.zeros(values.shape[1:], dtype=np.float64)
+    for layer, factor in zip(values, factors.astype(np.float64), strict=True):
+        mixed += np.multiply(layer, factor, dtype=np.float64)
+    return np.asarray(mixed, dtype=np.float32)

@@ -1,6 +1,6 @@
 """Optical flow at grid resolution and scene cuts, between neighbouring temporal slots.
 
-The only module of the method that reads pixels. `alignment` warps maps along the flow.
+The only module of the method that reads pixels. `temporal` warps maps along the flow.
 """
 
 from __future__ import annotations
@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tam_video.types import (
+    BoolArray,
     ByteArray,
     Float64Array,
     FloatArray,
@@ -23,8 +22,6 @@ from tam_video.types import (
     View,
     VisualLayout,
 )
-
-BoolArray: TypeAlias = NDArray[np.bool_]
 
 # DIS refuses pictures whose sides are both below 12 px, and finds little motion below 32 px.
 _LEAST_SIDE_PX = 32
@@ -40,16 +37,13 @@ _MAD_TO_DEVIATION = 1.4826
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridFlow:
-    """Motion between neighbouring slots, in cells.
+    """Motion between neighbouring slots, in cells; finite.
 
     Attributes:
         forward: float32 [t-1, h, w, 2], (rows, columns) by which the content of a cell of slot s
             moves until slot s + 1.
         backward: float32 [t-1, h, w, 2], the motion of the content of slot s + 1 back to slot s.
         in_picture: bool [h, w], false for cells that lie on padding as a whole; their flow is 0.
-
-    Raises:
-        ValueError: the shapes do not fit, or the flow is not finite.
     """
 
     forward: FloatArray
@@ -82,9 +76,6 @@ class SlotMotion:
     Attributes:
         flow: motion between neighbouring slots.
         cuts: bool [t-1], true where slot s + 1 shows another scene than slot s.
-
-    Raises:
-        ValueError: the shapes do not fit.
     """
 
     flow: GridFlow
@@ -97,12 +88,7 @@ class SlotMotion:
 
 
 def input_motions(batches: Sequence[FrameBatch], generation: Generation) -> tuple[SlotMotion, ...]:
-    """Compute the motion between the slots of every vision input of a generation.
-
-    Args:
-        batches: the frames of each input.
-        generation: its layouts give the frames of each slot.
-    """
+    """Compute the motion between the slots of every vision input of a generation."""
     return tuple(
         SlotMotion(grid_flow(batch.frames, layout), scene_cuts(batch.frames, layout))
         for batch, layout in zip(batches, generation.layouts, strict=True)
@@ -110,16 +96,10 @@ def input_motions(batches: Sequence[FrameBatch], generation: Generation) -> tupl
 
 
 def dis_flow(first: ByteArray, second: ByteArray) -> FloatArray:
-    """Compute dense optical flow by dense inverse search.
+    """Compute the optical flow of two grey uint8 [H, W], float32 [H, W, 2]: (x, y) in pixels.
 
-    Source: Kroeger et al., ECCV 2016, arXiv:1603.03590; OpenCV's medium preset.
-
-    Args:
-        first: uint8 [H, W], grey.
-        second: uint8 [H, W], grey.
-
-    Returns:
-        float32 [H, W, 2], (x, y) in pixels.
+    Source: dense inverse search, Kroeger et al., ECCV 2016, arXiv:1603.03590; OpenCV's medium
+    preset.
     """
     import cv2
 
@@ -182,9 +162,6 @@ def scene_cuts(frames: ByteArray, layout: VisualLayout) -> BoolArray:
 
     Returns:
         bool [t-1], true where slot s + 1 shows another scene than slot s.
-
-    Raises:
-        ValueError: as `grid_flow`.
     """
     _check_frames(frames, layout)
     if layout.t == 1:

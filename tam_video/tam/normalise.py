@@ -5,34 +5,24 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tam_video.types import Float64Array, FloatArray
+from tam_video.types import BoolArray, Float64Array, FloatArray
 
 Scores = TypeVar("Scores", FloatArray, Float64Array)
 
 
-def scale_mask(num_tokens: int, num_prompt_tokens: int) -> NDArray[np.bool_]:
-    """Compute which text tokens share the scale of which map.
+def scale_mask(num_tokens: int, num_prompt_tokens: int) -> BoolArray:
+    """Compute which text tokens share the scale of which map: bool [M, M], true where k shares m's.
 
     A generated token shares it with all text before it; a prompt token with the whole prompt,
     itself and later tokens included. Source: the public code, xmed-lab/TAM.
-
-    Args:
-        num_tokens: M, prompt text and answer.
-        num_prompt_tokens: how many of them are prompt text.
-
-    Returns:
-        bool [M, M], entry [m, k] true where k shares the scale of m.
     """
     mask = np.tri(num_tokens, k=-1, dtype=np.bool_)
     mask[:num_prompt_tokens, :num_prompt_tokens] = True
     return mask
 
 
-def joint_min_max(
-    maps: Scores, relevance: FloatArray, *, mask: NDArray[np.bool_]
-) -> tuple[Scores, Scores]:
+def joint_min_max(maps: Scores, relevance: FloatArray, *, mask: BoolArray) -> tuple[Scores, Scores]:
     """Normalise each map and its text relevance to [0, 1] by a common minimum and maximum.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270; over all slots of a video at once. Differs:
@@ -41,10 +31,10 @@ def joint_min_max(
     Args:
         maps: float32 or float64 [M, V], >= 0.
         relevance: float32 [M, M], >= 0.
-        mask: bool [M, M], entry [m, k] true where k shares the scale of m.
+        mask: bool [M, M], from `scale_mask`.
 
     Returns:
-        [M, V] and [M, M] in the precision of `maps`, in [0, 1]; text outside the mask is 0.
+        [M, V] and [M, M] in the precision of `maps`; text outside the mask is 0.
     """
     texts: Scores = relevance.astype(maps.dtype)
     text_low = np.where(mask, texts, np.inf).min(axis=1, initial=np.inf, keepdims=True)

@@ -27,9 +27,6 @@ class ActivationOptions:
         layer_weights: weights of the layers whose maps are averaged, each >= 0; empty for equal
             weights. Not used where the scores of one layer are given.
         reference_precision: whether to compute in the order and precision of the public code.
-
-    Raises:
-        ValueError: a value is unknown or out of its range.
     """
 
     correction: Correction = "published"

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tam_video.tam.causal import context_mask
-from tam_video.tam.logits import raw_maps, text_relevance
-from tam_video.types import FloatArray, Generation, Word
+from tam_video.tam.logits import token_relevance
+from tam_video.types import BoolArray, FloatArray, Generation, Word
 
 LOW_RELIANCE = 0.4
 """Words below this threshold count as having little visual evidence.
@@ -25,9 +24,7 @@ which does not prove that it is wrong. `tam-video evaluate reliance` measures an
 """
 
 
-def visual_reliance(
-    raw: FloatArray, relevance: FloatArray, *, context: NDArray[np.bool_]
-) -> FloatArray:
+def visual_reliance(raw: FloatArray, relevance: FloatArray, *, context: BoolArray) -> FloatArray:
     """Compute the share of each token's strongest evidence that is visual.
 
     Source: ours, on the relevance of Li et al., ICCV 2025, arXiv:2506.23270. With A_m[v] the raw
@@ -42,13 +39,10 @@ def visual_reliance(
     Args:
         raw: float32 [M, V], >= 0, the cells of all inputs together.
         relevance: float32 [M, M], >= 0, entry [m, k] the relevance of text token k to m.
-        context: bool [M, M], entry [m, k] true where k is context of m.
+        context: bool [M, M], from `context_mask`.
 
     Returns:
         float32 [M] in [0, 1]; NaN where neither a cell nor the text is relevant to the token.
-
-    Raises:
-        ValueError: the shapes do not fit.
     """
     num_tokens = len(raw)
     if raw.ndim != 2 or not relevance.shape == context.shape == (num_tokens, num_tokens):
@@ -61,18 +55,18 @@ def visual_reliance(
 
 
 def word_reliance(generation: Generation, words: Sequence[Word]) -> FloatArray:
-    """Compute the visual reliance of the words of an answer: the mean over a word's tokens.
+    """Compute the visual reliance of words: the mean over each word's tokens.
 
     Args:
         generation: the answer; its `scores`, those of one layer, are used.
-        words: N words; their `token_indices` are indices into M.
+        words: N words of the answer.
 
     Returns:
         float32 [N] in [0, 1], NaN where no token of a word has any evidence.
     """
     shares = visual_reliance(
-        raw_maps(generation.scores, generation.visual_positions),
-        text_relevance(generation.scores, generation.text_positions),
+        token_relevance(generation.scores, generation.visual_positions),
+        token_relevance(generation.scores, generation.text_positions),
         context=context_mask([token.text for token in generation.tokens]),
     )
     reliance = np.full(len(words), np.nan, dtype=np.float32)
@@ -95,9 +89,6 @@ def unseen_words(
         words: N words.
         reliance: float32 [N], from `word_reliance`.
         below: threshold of the reliance.
-
-    Raises:
-        ValueError: the numbers of words and values differ.
     """
     return tuple(
         word

@@ -63,7 +63,7 @@ class ScriptRun:
 
 
 def script_runs(text: str, *, borders: Collection[int]) -> Iterator[ScriptRun]:
-    """Split text into words, left to right; white space belongs to none.
+    """Split text into words, left to right, not overlapping; white space belongs to none.
 
     Letters, digits and their marks make a word, with inner apostrophes, hyphens and (in numbers)
     separators; text of scripts without spaces is split at `borders`; an emoji sequence is a word,
@@ -72,9 +72,6 @@ def script_runs(text: str, *, borders: Collection[int]) -> Iterator[ScriptRun]:
     Args:
         text: any text.
         borders: offsets at which unspaced text is split: the boundaries of tokens.
-
-    Yields:
-        The words in order, not overlapping.
     """
     for match in _SEGMENT.finditer("".join(map(_class_of, text))):
         start, end = match.span()

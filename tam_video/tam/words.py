@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tam_video.tam.script import ScriptRun, script_runs
-from tam_video.types import FloatArray, Token, Word
+from tam_video.types import BoolArray, FloatArray, Token, Word
 
 _UNKNOWN = "\ufffd"
 
@@ -22,13 +21,7 @@ def join_words(tokens: Sequence[Token]) -> tuple[Word, ...]:
     word that is the choice of no token ("." where one token is "end.") is joined to the word of its
     token, so that every visible character of the answer is part of a word. Tokens that share one
     character, as byte-level tokens do, all belong to its word. Prompt tokens, special tokens and
-    white space belong to none.
-
-    Args:
-        tokens: the text tokens in order; prompt tokens are skipped.
-
-    Returns:
-        The words in order. `token_indices` are the `index` of the tokens.
+    white space belong to none. `token_indices` are the `index` of the tokens.
     """
     answer = [token for token in tokens if token.role == "answer" and not token.is_special]
     text = _answer_text(answer)
@@ -44,15 +37,8 @@ def join_words(tokens: Sequence[Token]) -> tuple[Word, ...]:
     return tuple(_words(text, runs, groups=groups, members=members))
 
 
-def content_tokens(words: Sequence[Word], *, num_tokens: int) -> NDArray[np.bool_]:
-    """Compute which tokens belong to a content word.
-
-    Args:
-        words: the words of an answer; their `token_indices` are indices into M.
-        num_tokens: M.
-
-    Returns:
-        bool [M]; false for prompt tokens.
+def content_tokens(words: Sequence[Word], *, num_tokens: int) -> BoolArray:
+    """Compute which of M tokens belong to a content word, bool [M]; false for prompt tokens.
 
     Raises:
         ValueError: a word has a token outside M.
@@ -74,9 +60,6 @@ def word_maps(maps: FloatArray, words: Sequence[Word]) -> FloatArray:
 
     Returns:
         float32 [N, t, h, w], in the range of `maps`.
-
-    Raises:
-        ValueError: `maps` is not [M, t, h, w], or a word has no token or one outside M.
     """
     if maps.ndim != 4:
         raise ValueError(f"maps must be [M, t, h, w], not {list(maps.shape)}")

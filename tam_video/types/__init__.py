@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from tam_video.types.arrays import ByteArray, Float64Array, FloatArray, IntArray
+from tam_video.types.arrays import BoolArray, ByteArray, Float64Array, FloatArray, IntArray
 from tam_video.types.explanation import ActivationMaps, ExplainedInput, Explanation
 from tam_video.types.layout import View, VisualLayout
 from tam_video.types.text import Candidate, Generation, Message, Role, Token, Word
@@ -21,6 +21,7 @@ PublishedProfile: TypeAlias = Literal["published", "reference"]
 
 __all__ = [
     "ActivationMaps",
+    "BoolArray",
     "ByteArray",
     "Candidate",
     "ExplainedInput",

@@ -17,8 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, Val
 
 from tam_video.errors import DatasetError, MissingDependencyError
 from tam_video.evaluation.sets.files import read_json, reading
-from tam_video.metrics.grids import BoolArray
-from tam_video.types import ByteArray
+from tam_video.types import BoolArray, ByteArray
 
 MAX_PIXELS = 2**26
 _INDEXED = ("P", "L", "1")

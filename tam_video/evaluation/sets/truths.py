@@ -36,10 +36,10 @@ from tam_video.metrics import (
     temporal_energy,
     temporal_iou,
 )
-from tam_video.metrics.grids import BoolArray
 from tam_video.metrics.spans import TimeSpan
 from tam_video.tam import join_words
 from tam_video.types import (
+    BoolArray,
     Float64Array,
     FloatArray,
     FrameBatch,

@@ -21,13 +21,13 @@ def test_a_map_agrees_with_itself():
 
 def test_maps_that_are_hot_elsewhere_are_told_apart():
     first, second = blobs(SHAPE, [(0, 0, 0)]), blobs(SHAPE, [(2, 2, 3)])
-    found = agreement(first, second, SECONDS)
-    assert found.iou == 0
-    assert found.peak_slots == 2
-    assert found.peak_seconds == 1.5
-    assert found.peak_cells == math.hypot(2, 3)
-    assert found.energy_difference == 1
-    assert found.spearman < 0
+    result = agreement(first, second, SECONDS)
+    assert result.iou == 0
+    assert result.peak_slots == 2
+    assert result.peak_seconds == 1.5
+    assert result.peak_cells == math.hypot(2, 3)
+    assert result.energy_difference == 1
+    assert result.spearman < 0
 
 
 @given(MAPS, MAPS)
@@ -45,14 +45,14 @@ def test_figures_are_in_range_and_the_same_both_ways(first, second):
 
 def test_strength_alone_changes_nothing():
     first, second = blobs(SHAPE, [(0, 0, 0)], noise=0.4), blobs(SHAPE, [(1, 2, 1)], noise=0.2)
-    told, weaker = (agreement(first, scale * second, SECONDS) for scale in (1, 0.5))
-    assert told.as_dict() == weaker.as_dict()
+    strong, weaker = (agreement(first, scale * second, SECONDS) for scale in (1, 0.5))
+    assert strong.as_dict() == weaker.as_dict()
 
 
 def test_undefined_figures_have_no_part_in_a_mean():
     heat, flat = blobs(SHAPE, [(1, 1, 1)]), np.zeros(SHAPE, np.float32)
-    found = mean_agreement([agreement(heat, heat, SECONDS), agreement(heat, flat, SECONDS)])
-    assert found.iou == 1
+    result = mean_agreement([agreement(heat, heat, SECONDS), agreement(heat, flat, SECONDS)])
+    assert result.iou == 1
     assert all(value is None for value in mean_agreement([]).as_dict().values())
 
 

@@ -22,15 +22,15 @@ def save(tmp_path, *answers):
 
 def test_shared_words_are_paired_by_text_and_turn():
     first, second = runs(("Red", "star", "red", "ring"), ("a", "red", "ring", "red", "red"))
-    found = [(ours.index, theirs.index) for ours, theirs in shared_words(first.words, second.words)]
-    assert found == [(0, 1), (2, 3), (3, 2)]
+    pairs = [(ours.index, theirs.index) for ours, theirs in shared_words(first.words, second.words)]
+    assert pairs == [(0, 1), (2, 3), (3, 2)]
 
 
 def test_every_two_runs_are_compared_word_by_word():
     explanations = runs(("red", "star"), ("star", "red"), ("ring",))
-    found = compare(explanations, ["a", "b", "c"])
-    assert [(pair.first, pair.second) for pair in found.pairs] == [(0, 1), (0, 2), (1, 2)]
-    words, none = found.pairs[0], found.pairs[1]
+    result = compare(explanations, ["a", "b", "c"])
+    assert [(pair.first, pair.second) for pair in result.pairs] == [(0, 1), (0, 2), (1, 2)]
+    words, none = result.pairs[0], result.pairs[1]
     assert [(word.text, word.first, word.second) for word in words.words] == [
         ("red", 0, 1),
         ("star", 1, 0),
@@ -94,14 +94,14 @@ def test_folder_holds_figures_and_differences(tmp_path):
         "differences.npz",
         "manifest.json",
     ]
-    told = json.loads(done.files["comparison"].read_text())
-    assert told == done.comparison.as_dict()
-    assert [each["name"] for each in told["runs"]] == ["run0", "run1"]
-    assert told["clip"] == "the clip.mp4"
+    document = json.loads(done.files["comparison"].read_text())
+    assert document == done.comparison.as_dict()
+    assert [each["name"] for each in document["runs"]] == ["run0", "run1"]
+    assert document["clip"] == "the clip.mp4"
     assert "/nowhere" not in done.files["comparison"].read_text()
     with np.load(done.files["differences"], allow_pickle=False) as stored:
         assert stored["difference_0_1"].shape == (2, 6, 6, 6)
-        np.testing.assert_array_equal(stored["slot_seconds"], told["grid"]["slot_seconds"])
+        np.testing.assert_array_equal(stored["slot_seconds"], document["grid"]["slot_seconds"])
 
 
 def test_nothing_but_an_earlier_comparison_is_replaced(tmp_path):
@@ -137,9 +137,9 @@ def test_command_tells_figures_as_table_and_as_json(tmp_path):
     asked = ["compare", *places, "--no-video", "--quiet", "-o"]
     done = CliRunner().invoke(cli, [*asked, str(tmp_path / "out"), "--json"])
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
-    assert told["pairs"][0]["words"][0]["text"] == "star"
-    assert told["files"]["comparison"] == str(tmp_path / "out" / "comparison.json")
+    document = json.loads(done.stdout)
+    assert document["pairs"][0]["words"][0]["text"] == "star"
+    assert document["files"]["comparison"] == str(tmp_path / "out" / "comparison.json")
     done = CliRunner().invoke(cli, [*asked, str(tmp_path / "table")])
     assert "star" in done.stdout
     assert "mean of the words" in done.stdout

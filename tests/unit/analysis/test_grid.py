@@ -34,9 +34,9 @@ def slow_weights(places, start, end, num_cells):
 )
 @settings(deadline=None, max_examples=60)
 def test_weights_of_an_axis_equals_reference_implementation(places, start, end, num_cells):
-    found = axis_weights(np.array(places), start, end, num_cells)
-    np.testing.assert_allclose(found, slow_weights(places, start, end, num_cells), atol=1e-5)
-    np.testing.assert_allclose(found.sum(axis=1), 1)
+    weights = axis_weights(np.array(places), start, end, num_cells)
+    np.testing.assert_allclose(weights, slow_weights(places, start, end, num_cells), atol=1e-5)
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
 
 
 @given(

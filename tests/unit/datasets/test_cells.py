@@ -14,14 +14,14 @@ class Boxes:
     """One 8 x 8 box in a picture of 24 x 16 that moves right by 4 pixels per frame."""
 
     def masks(self, frame):
-        found = np.zeros((1, 16, 24), bool)
-        found[0, 4:12, 4 * frame : 4 * frame + 8] = True
-        return found
+        mask = np.zeros((1, 16, 24), bool)
+        mask[0, 4:12, 4 * frame : 4 * frame + 8] = True
+        return mask
 
 
 def slow_cells(clip, layout, indices):
     """The share of each object in each cell, from 40 x 40 points of the cell."""
-    points, found = (np.arange(40) + 0.5) / 40, []
+    points, slots = (np.arange(40) + 0.5) / 40, []
     for fed in layout.frame_slots:
         seen = sum(clip.masks(int(indices[k])) for k in fed) > 0
         height, width = seen.shape[1:]
@@ -33,8 +33,8 @@ def slow_cells(clip, layout, indices):
                 xs = np.floor(left + points * (right - left)).astype(int)
                 ys, xs = ys[(ys >= 0) & (ys < height)], xs[(xs >= 0) & (xs < width)]
                 cells[:, row, column] = seen[:, ys][:, :, xs].sum((1, 2)) / 1600
-        found.append(cells)
-    return np.stack(found, axis=1)
+        slots.append(cells)
+    return np.stack(slots, axis=1)
 
 
 @pytest.mark.parametrize(
@@ -44,17 +44,17 @@ def test_a_cell_is_an_objects_when_half_of_it_is(view):
     layout = VisualLayout(2, 4, 5, ((0,), (1, 2)), view=view)
     indices = np.array([0, 2, 3])
     shares = slow_cells(Boxes(), layout, indices)
-    found = cell_masks(Boxes(), layout, indices)
-    assert found.shape == (1, 2, 4, 5)
-    assert found.any()
+    result = cell_masks(Boxes(), layout, indices)
+    assert result.shape == (1, 2, 4, 5)
+    assert result.any()
     sure = abs(shares - 0.5) > 0.03
-    assert np.array_equal(found[sure], shares[sure] > 0.5)
+    assert np.array_equal(result[sure], shares[sure] > 0.5)
 
 
 def test_half_a_cell_is_enough_and_frames_of_a_slot_are_joined():
     layout = VisualLayout(2, 1, 3, ((0,), (0, 1)))
-    found = cell_masks(Boxes(), layout, np.array([0, 2]))
-    assert found[0].tolist() == [[[True, False, False]], [[True, True, False]]]
+    result = cell_masks(Boxes(), layout, np.array([0, 2]))
+    assert result[0].tolist() == [[[True, False, False]], [[True, True, False]]]
 
 
 def test_padding_belongs_to_no_object():
@@ -65,9 +65,9 @@ def test_padding_belongs_to_no_object():
 @pytest.mark.parametrize("world", ["base", "occlusion"])
 def test_the_grid_of_the_whole_picture_is_the_area_average(world):
     clip, layout = make_world(world, 1), VisualLayout(3, 14, 14, SLOTS)
-    found = cell_masks(clip, layout, INDICES)
+    result = cell_masks(clip, layout, INDICES)
     for slot, fed in enumerate(SLOTS):
         seen = np.logical_or.reduce([clip.masks(int(INDICES[k])) for k in fed])
         for number, mask in enumerate(seen.astype(np.float32)):
             average = cv2.resize(mask, (14, 14), interpolation=cv2.INTER_AREA)
-            assert np.array_equal(found[number, slot], average >= 0.5)
+            assert np.array_equal(result[number, slot], average >= 0.5)

@@ -28,13 +28,13 @@ def clip_of(world, seed):
 def areas_and_centers(world, seed):
     """For each object, what the masks alone tell: {frame: (pixels, (x, y))}."""
     clip = clip_of(world, seed)
-    found = [{} for _ in clip.objects]
+    centres = [{} for _ in clip.objects]
     for frame in range(clip.num_frames):
-        for seen, mask in zip(found, clip.masks(frame), strict=True):
+        for seen, mask in zip(centres, clip.masks(frame), strict=True):
             ys, xs = np.nonzero(mask)
             if len(xs):
                 seen[frame] = (len(xs), np.array([xs.mean(), ys.mean()]))
-    return found
+    return centres
 
 
 def object_named(clip, words):

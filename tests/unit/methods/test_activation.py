@@ -45,16 +45,16 @@ def test_the_published_steps_are_what_the_stage_makes(
 
 def test_logit_is_the_raw_map_on_the_joint_scale(generation: Generation) -> None:
     raw = np.maximum(generation.scores[generation.visual_positions].T, 0)
-    found = flat(Logit().explain(generation).maps)
-    np.testing.assert_allclose(found, joint_by_loops(raw, generation), atol=1e-6)
+    maps = flat(Logit().explain(generation).maps)
+    np.testing.assert_allclose(maps, joint_by_loops(raw, generation), atol=1e-6)
 
 
 def test_eci_is_the_corrected_map_on_the_joint_scale(generation: Generation) -> None:
     parts = activate(generation, profile="published")
     corrected = np.concatenate([each.corrected for each in parts], axis=1)
-    found = flat(Eci().explain(generation).maps)
-    np.testing.assert_allclose(found, joint_by_loops(corrected, generation), atol=1e-6)
-    assert not np.allclose(found, flat(Logit().explain(generation).maps))
+    maps = flat(Eci().explain(generation).maps)
+    np.testing.assert_allclose(maps, joint_by_loops(corrected, generation), atol=1e-6)
+    assert not np.allclose(maps, flat(Logit().explain(generation).maps))
 
 
 def test_the_filter_and_the_correction_make_tam(generation: Generation) -> None:

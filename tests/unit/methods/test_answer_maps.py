@@ -18,18 +18,18 @@ MODEL: Any = SimpleNamespace(name="a plug-in")
 
 
 def test_tam_is_the_stage_with_its_profile_and_its_text(generation: Generation, probe: Any) -> None:
-    found = answer_maps(MODEL, probe.batches, generation, profile="published")
+    result = answer_maps(MODEL, probe.batches, generation, profile="published")
     expected = activate(generation, profile="published")
-    for part, each in zip(found.maps, expected, strict=True):
+    for part, each in zip(result.maps, expected, strict=True):
         np.testing.assert_array_equal(part, each.maps)
-    np.testing.assert_array_equal(found.text_scores, expected[0].text_scores)
+    np.testing.assert_array_equal(result.text_scores, expected[0].text_scores)
 
 
 def test_another_method_has_its_own_maps_and_no_text_scores(generation: Generation) -> None:
-    found = answer_maps(MODEL, (), generation, method="logit")
-    for part, each in zip(found.maps, Logit().explain(generation).maps, strict=True):
+    result = answer_maps(MODEL, (), generation, method="logit")
+    for part, each in zip(result.maps, Logit().explain(generation).maps, strict=True):
         np.testing.assert_array_equal(part, each)
-    assert not found.text_scores.any()
+    assert not result.text_scores.any()
 
 
 def test_a_method_of_many_passes_needs_a_model_that_gives_them(generation: Generation) -> None:
@@ -45,11 +45,11 @@ def test_an_empty_answer_has_empty_maps(generation: Generation) -> None:
         text_positions=generation.text_positions[:count],
         scores=generation.scores[:, :count],
     )
-    found = answer_maps(MODEL, (), empty, method="attention")
-    assert [part.shape for part in found.maps] == [
+    result = answer_maps(MODEL, (), empty, method="attention")
+    assert [part.shape for part in result.maps] == [
         (count, *layout.shape) for layout in generation.layouts
     ]
-    assert not any(part.any() for part in found.maps)
+    assert not any(part.any() for part in result.maps)
 
 
 def test_random_methods_get_the_seed_and_unknown_names_raise() -> None:

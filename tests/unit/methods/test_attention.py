@@ -20,10 +20,10 @@ def answer(maps: tuple[np.ndarray, ...]) -> np.ndarray:
 
 @pytest.mark.parametrize(("asked", "used"), [(1, 1), (2, 2), (9, 3)])
 def test_attention_is_the_mean_of_the_last_layers(probe: Any, asked: int, used: int) -> None:
-    found = answer(Attention(asked).explain(probe).maps)
+    result = answer(Attention(asked).explain(probe).maps)
     mean = sum(rows[0] for rows in probe.rows[-used:]) / used
     expected = min_max(mean[:, probe.generation.visual_positions])
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
 def test_attention_needs_a_layer() -> None:
@@ -32,17 +32,17 @@ def test_attention_needs_a_layer() -> None:
 
 
 def test_rollout_is_scaled_over_all_inputs(probe: Any) -> None:
-    found = AttentionRollout().explain(probe)
-    np.testing.assert_allclose(answer(found.maps), min_max(probe.rollouts[0]), atol=1e-6)
-    assert (found.cost.forward, found.cost.backward) == (1, 0)
+    result = AttentionRollout().explain(probe)
+    np.testing.assert_allclose(answer(result.maps), min_max(probe.rollouts[0]), atol=1e-6)
+    assert (result.cost.forward, result.cost.backward) == (1, 0)
 
 
 def test_contrast_takes_away_what_the_background_question_sees(probe: Any) -> None:
-    found = Contrast("what is behind?").explain(probe)
+    result = Contrast("what is behind?").explain(probe)
     own, behind = (rollout / rollout.sum(axis=1, keepdims=True) for rollout in probe.rollouts)
     expected = min_max(np.maximum(own - behind, 0))
-    np.testing.assert_allclose(answer(found.maps), expected, atol=1e-5)
-    assert found.cost.forward == 2
+    np.testing.assert_allclose(answer(result.maps), expected, atol=1e-5)
+    assert result.cost.forward == 2
     turns = probe.asked[1]
     assert [turn.text for turn in turns] == ["be short", "what is behind?"]
     assert turns[-1].inputs == (0, 1)

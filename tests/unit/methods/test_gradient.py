@@ -31,9 +31,9 @@ def test_layer_cam_weighs_each_cell_by_its_positive_gradients() -> None:
 
 @pytest.mark.parametrize("method", [GradCam, LayerCam])
 def test_layer_and_target_reach_the_probe_and_the_cost_comes_back(method: Any, probe: Any) -> None:
-    found = method(layer=2, target="log_probability").explain(probe)
+    result = method(layer=2, target="log_probability").explain(probe)
     assert probe.asked == [(2, "log_probability")]
-    assert (found.cost.forward, found.cost.backward) == (1, 3)
+    assert (result.cost.forward, result.cost.backward) == (1, 3)
 
 
 def test_gradients_of_0_give_maps_of_0(probe: Any) -> None:

@@ -15,10 +15,10 @@ def scale(falls: np.ndarray) -> np.ndarray:
 
 
 def test_occlusion_of_single_cells_finds_the_weights_of_a_linear_model(probe: Any) -> None:
-    found = Occlusion(block=(1, 1, 1)).explain(probe)
-    answer = np.concatenate([part[2:].reshape(3, -1) for part in found.maps], axis=1)
+    result = Occlusion(block=(1, 1, 1)).explain(probe)
+    answer = np.concatenate([part[2:].reshape(3, -1) for part in result.maps], axis=1)
     np.testing.assert_allclose(answer, scale(np.maximum(probe.weights, 0)), atol=1e-6)
-    assert found.cost.forward == 1 + 24 + 4
+    assert result.cost.forward == 1 + 24 + 4
 
 
 def test_cells_of_a_block_share_its_fall(probe: Any) -> None:

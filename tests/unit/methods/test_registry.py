@@ -18,20 +18,20 @@ EXPLAIN_THE_PROMPT = {"tam", "tam-reference", "logit", "logit+rgf", "eci"}
 @pytest.mark.parametrize("name", METHODS.names())
 def test_maps_of_every_method_have_one_shape_and_scale(name: str, probe: Any) -> None:
     method = METHODS.load(name)()
-    found = method.explain(probe)
-    assert method.name == found.method == name
+    result = method.explain(probe)
+    assert method.name == result.method == name
     assert method.cost in ("one pass", "attention", "backward", "N passes")
-    assert [part.shape for part in found.maps] == [(5, 2, 3, 4), (5, 1, 2, 2)]
-    for part in found.maps:
+    assert [part.shape for part in result.maps] == [(5, 2, 3, 4), (5, 1, 2, 2)]
+    for part in result.maps:
         assert part.dtype == np.float32
         assert part.min() >= 0
         assert part.max() <= 1
-    answer = np.concatenate([part[2:].reshape(3, -1) for part in found.maps], axis=1)
+    answer = np.concatenate([part[2:].reshape(3, -1) for part in result.maps], axis=1)
     assert (answer.max(axis=1) > answer.min(axis=1)).all()
     if name not in EXPLAIN_THE_PROMPT:
-        assert not any(part[:2].any() for part in found.maps)
+        assert not any(part[:2].any() for part in result.maps)
         np.testing.assert_allclose(answer.max(axis=1), 1, rtol=1e-6)
-    assert (found.cost.forward > 0) == (name not in NO_FURTHER_PASS)
+    assert (result.cost.forward > 0) == (name not in NO_FURTHER_PASS)
 
 
 @pytest.mark.parametrize("name", METHODS.names())

@@ -50,7 +50,7 @@ def overlap(cells, mask):
 
 def slow_answer(words, pick):
     """Objects, functions: from the definition, with one way to join sub-tokens."""
-    join = {"first": lambda found: found[0], "mean": np.mean, "best": max}[pick]
+    join = {"first": lambda scores: scores[0], "mean": np.mean, "best": max}[pick]
     objects, before = [], None
     for index, (kind, named, mask, maps) in enumerate(words):
         if kind != "noun" or not mask.any():
@@ -78,14 +78,14 @@ def published_answer(words):
     for kind, _, mask, maps in words:
         if kind != "noun":
             continue
-        found, thresholds = [], []
+        overlaps, thresholds = [], []
         for one in maps:
             cut, called = cv2.threshold(one[0].astype(np.uint8), 0, 255, cv2.THRESH_OTSU)
             thresholds.append(cut)
             both, either = (called > 0) & mask[0], (called > 0) | mask[0]
-            found.append(both.sum() / either.sum() if mask.any() else None)
+            overlaps.append(both.sum() / either.sum() if mask.any() else None)
         cuts.append(max(thresholds))
-        objects += [max(found)] if mask.any() else []
+        objects += [max(overlaps)] if mask.any() else []
     for kind, _, _, maps in words:
         if kind == "function" and cuts:
             shares = [float((one < sum(cuts) / len(cuts)).sum()) / one.size for one in maps]

@@ -13,6 +13,6 @@ def test_public_names_exist_and_are_sorted():
 def test_no_model_library_is_loaded():
     code = "import sys, tam_video.metrics; print({'torch', 'transformers', 'cv2'} & {*sys.modules})"
 
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert found.stdout.strip() == "set()"
+    assert done.stdout.strip() == "set()"

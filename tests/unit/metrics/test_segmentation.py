@@ -36,14 +36,14 @@ def slow_region(prediction, mask):
 
 def slow_boundary(mask):
     height, width = mask.shape
-    found = set()
+    pixels = set()
     for row in range(height):
         for column in range(width):
             for down, right in ((0, 1), (1, 0), (1, 1)):
                 other = mask[min(row + down, height - 1), min(column + right, width - 1)]
                 if other != mask[row, column]:
-                    found.add((row, column))
-    return found
+                    pixels.add((row, column))
+    return pixels
 
 
 def slow_boundary_f(prediction, mask):
@@ -69,11 +69,11 @@ def skimage_boundary(mask):
     the last row and column only two pixels are left to differ.
     """
     fine = find_boundaries(mask.astype(np.uint8), mode="subpixel")
-    found = np.zeros_like(mask)
-    found[:-1, :-1] = fine[1::2, 1::2]
-    found[-1, :-1] = fine[-1, 1::2]
-    found[:-1, -1] = fine[1::2, -1]
-    return found
+    coarse = np.zeros_like(mask)
+    coarse[:-1, :-1] = fine[1::2, 1::2]
+    coarse[-1, :-1] = fine[-1, 1::2]
+    coarse[:-1, -1] = fine[1::2, -1]
+    return coarse
 
 
 def skimage_boundary_f(prediction, mask, *, radius):

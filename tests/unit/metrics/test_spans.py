@@ -46,13 +46,13 @@ def slow_overlap(predicted, true):
 
 
 def slow_coherence(cells):
-    found = []
+    correlations = []
     for before, after in pairwise(cells.astype(np.float64).reshape(len(cells), -1)):
         if len(set(before)) > 1 and len(set(after)) > 1:
             ours, theirs = before - before.mean(), after - after.mean()
             norm = math.sqrt(sum(ours**2)) * math.sqrt(sum(theirs**2))
-            found.append(sum(a * b for a, b in zip(ours, theirs, strict=True)) / norm)
-    return sum(found) / len(found) if found else math.nan
+            correlations.append(sum(a * b for a, b in zip(ours, theirs, strict=True)) / norm)
+    return sum(correlations) / len(correlations) if correlations else math.nan
 
 
 @given(MAPS)

@@ -68,8 +68,8 @@ def test_mean_over_all_orders_of_the_slots_is_chance():
 
     mask = moving_object(4)
     cells = mask + np.random.default_rng(1).random(mask.shape, dtype=np.float32) / 2
-    found = [temporal_auc(cells[list(order)], mask) for order in permutations(range(4))]
-    assert np.mean(found) == pytest.approx(0.5)
+    scores = [temporal_auc(cells[list(order)], mask) for order in permutations(range(4))]
+    assert np.mean(scores) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("always", [True, False])

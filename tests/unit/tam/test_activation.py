@@ -166,9 +166,9 @@ def test_inputs_are_corrected_together_and_cut_apart():
 def test_inputs_may_differ_in_shape():
     case = reference_steps.random_case(6, grid=(1, 1, 41))
 
-    found = explain_inputs(case, [layout_of(2, 3, 4), layout_of(1, 2, 5), layout_of(1, 1, 7)])
+    inputs = explain_inputs(case, [layout_of(2, 3, 4), layout_of(1, 2, 5), layout_of(1, 1, 7)])
 
-    assert [each.maps.shape[1:] for each in found] == [(2, 3, 4), (1, 2, 5), (1, 1, 7)]
+    assert [each.maps.shape[1:] for each in inputs] == [(2, 3, 4), (1, 2, 5), (1, 1, 7)]
 
 
 def test_deduplicated_cells_may_repeat_a_position():

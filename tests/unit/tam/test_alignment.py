@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from motion_cases import flow_of, motion_of, slow_neighbour, uniform
 
-from tam_video.tam.alignment import aligned_neighbours
 from tam_video.tam.motion import SlotMotion
+from tam_video.tam.temporal import aligned_neighbours
 
 
 @given(

@@ -55,8 +55,8 @@ def test_closed_form_equals_search():
 
     got = causal_inference(raw, relevance, context=context_mask(["a", "b"]))
 
-    found = minimize_scalar(lambda s: np.square(raw[1] - s * raw[0].astype(float)).sum())
-    np.testing.assert_allclose(got[1], np.maximum(raw[1] - found.x * raw[0], 0), atol=1e-5)
+    fit = minimize_scalar(lambda s: np.square(raw[1] - s * raw[0].astype(float)).sum())
+    np.testing.assert_allclose(got[1], np.maximum(raw[1] - fit.x * raw[0], 0), atol=1e-5)
 
 
 def test_map_equal_to_its_context_vanishes():

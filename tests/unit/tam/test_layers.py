@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tam_video.tam.layers import layer_factors, mix_layers
+from tam_video.tam.logits import layer_factors, mix_layers
 
 ANY = st.floats(0, float(np.finfo(np.float32).max), width=32)
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4))

@@ -14,48 +14,48 @@ CROP, PADDED = View(0.25, 0.1, 0.75, 0.9), View(-0.1, -0.3, 1.1, 1.3)
 @pytest.mark.parametrize("view", [WHOLE, CROP, PADDED], ids=["whole", "crop", "padded"])
 @pytest.mark.parametrize("step", [(0, 6), (8, -5), (-16, 12)])
 def test_flow_of_a_pan_is_right_within_half_a_cell(view, step):
-    found = grid_flow(panned(step), layout_of(3, view=view))
+    flow = grid_flow(panned(step), layout_of(3, view=view))
 
     cell = 192 * (view.bottom - view.top) / 12, 256 * (view.right - view.left) / 16
     true = np.divide(step, cell)
-    inside = found.in_picture
-    error = np.abs(found.forward[:, inside] - true).max(axis=-1)
-    back = np.abs(found.backward[:, inside] + true).max(axis=-1)
+    inside = flow.in_picture
+    error = np.abs(flow.forward[:, inside] - true).max(axis=-1)
+    back = np.abs(flow.backward[:, inside] + true).max(axis=-1)
     assert (error < 0.5).mean() > 0.98
     assert (back < 0.5).mean() > 0.98
     assert np.median(error) < 0.05
 
 
 def test_a_still_clip_does_not_move():
-    found = grid_flow(panned((0, 0)), layout_of(3))
+    flow = grid_flow(panned((0, 0)), layout_of(3))
 
-    np.testing.assert_allclose(found.forward, 0, atol=1e-3)
-    np.testing.assert_allclose(found.backward, 0, atol=1e-3)
+    np.testing.assert_allclose(flow.forward, 0, atol=1e-3)
+    np.testing.assert_allclose(flow.backward, 0, atol=1e-3)
 
 
 def test_large_pictures_give_the_flow_of_small_ones():
     small = panned((6, 9))
     large = np.stack([cv2.resize(each, (768, 576)) for each in small])
 
-    found = grid_flow(large, layout_of(3))
+    flow = grid_flow(large, layout_of(3))
 
     np.testing.assert_allclose(
-        found.forward[:, 1:-1, 1:-1], np.broadcast_to((6 / 16, 9 / 16), (2, 10, 14, 2)), atol=0.1
+        flow.forward[:, 1:-1, 1:-1], np.broadcast_to((6 / 16, 9 / 16), (2, 10, 14, 2)), atol=0.1
     )
 
 
 def test_padding_has_no_flow_and_is_marked():
-    found = grid_flow(panned((0, 8)), layout_of(3, grid=(8, 8), view=View(0, -0.5, 1, 1.5)))
+    flow = grid_flow(panned((0, 8)), layout_of(3, grid=(8, 8), view=View(0, -0.5, 1, 1.5)))
 
-    assert found.in_picture[2:6].all()
-    assert not found.in_picture[[0, 1, 6, 7]].any()
-    assert (found.forward[:, ~found.in_picture] == 0).all()
+    assert flow.in_picture[2:6].all()
+    assert not flow.in_picture[[0, 1, 6, 7]].any()
+    assert (flow.forward[:, ~flow.in_picture] == 0).all()
 
 
 def test_slots_of_two_frames_move_by_two_steps():
-    found = grid_flow(panned((0, 6), count=6), layout_of(3, frames_per_slot=2))
+    flow = grid_flow(panned((0, 6), count=6), layout_of(3, frames_per_slot=2))
 
-    assert np.median(found.forward[..., 1]) == pytest.approx(12 / 16, abs=0.05)
+    assert np.median(flow.forward[..., 1]) == pytest.approx(12 / 16, abs=0.05)
 
 
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.integers(1, 70))
@@ -64,10 +64,10 @@ def test_any_grid_and_picture_gives_finite_flow_and_cuts(num_slots, height, widt
     frames = np.random.default_rng(side).integers(0, 256, (num_slots, side, 7, 3)).astype(np.uint8)
     layout = layout_of(num_slots, grid=(height, width))
 
-    found = grid_flow(frames, layout)
+    flow = grid_flow(frames, layout)
 
-    assert found.shape == layout.shape
-    assert np.isfinite(found.forward).all()
+    assert flow.shape == layout.shape
+    assert np.isfinite(flow.forward).all()
     assert scene_cuts(frames, layout).shape == (num_slots - 1,)
 
 

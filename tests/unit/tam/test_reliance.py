@@ -13,12 +13,12 @@ SCORES = st.floats(-4, 4, width=32)
 
 
 def slow_reliance(raw, relevance, context):
-    found = []
+    shares = []
     for m in range(len(raw)):
         seen = max([float(value) for value in raw[m]], default=0.0)
         read = max([float(relevance[m, k]) for k in range(len(raw)) if context[m, k]], default=0.0)
-        found.append(seen / (seen + read) if seen + read > 0 else math.nan)
-    return found
+        shares.append(seen / (seen + read) if seen + read > 0 else math.nan)
+    return shares
 
 
 @given(st.data(), st.integers(1, 4), st.integers(0, 5))
@@ -29,11 +29,11 @@ def test_reliance_equals_reference_implementation(data, num_tokens, num_cells):
         for width in (num_cells, num_tokens)
     )
     context = data.draw(hnp.arrays(np.bool_, (num_tokens, num_tokens)))
-    found = visual_reliance(raw, relevance, context=context)
+    result = visual_reliance(raw, relevance, context=context)
     # Rounded as the result is: the least float32 values have few digits.
     expected = np.array(slow_reliance(raw, relevance, context), dtype=np.float32)
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-    known = found[~np.isnan(found)]
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+    known = result[~np.isnan(result)]
     assert ((known >= 0) & (known <= 1)).all()
 
 
@@ -79,9 +79,9 @@ def make_generation():
 
 def test_words_are_as_reliant_as_their_tokens_on_average():
     words = (Word(0, "red", 0, 4, (1,), True), Word(1, "star!", 4, 10, (2, 3), True))
-    found = word_reliance(make_generation(), words)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, [0.75, 0])
+    result = word_reliance(make_generation(), words)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, [0.75, 0])
     joined = (Word(0, "red star", 0, 9, (1, 2), True), Word(1, "!", 9, 10, (3,), False))
     np.testing.assert_allclose(word_reliance(make_generation(), joined), [0.375, np.nan])
     assert word_reliance(make_generation(), ()).shape == (0,)

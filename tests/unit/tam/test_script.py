@@ -26,9 +26,9 @@ def test_emoji_are_content():
 
 
 def test_unspaced_text_is_cut_at_borders_but_never_before_a_mark():
-    found = [(part.start, part.end) for part in script_runs("ที่นี่", borders={1, 3, 5})]
+    spans = [(part.start, part.end) for part in script_runs("ที่นี่", borders={1, 3, 5})]
 
-    assert found == [(0, 3), (3, 6)]
+    assert spans == [(0, 3), (3, 6)]
 
 
 def test_long_odd_text_is_cut_in_linear_time():

@@ -186,8 +186,8 @@ def test_content_tokens_are_those_of_content_words():
         Word(0, "a", 0, 1, (2,), is_content=False),
         Word(1, "circle", 2, 8, (3, 4), is_content=True),
     )
-    found = content_tokens(words, num_tokens=6)
-    assert found.tolist() == [False, False, False, True, True, False]
+    is_content = content_tokens(words, num_tokens=6)
+    assert is_content.tolist() == [False, False, False, True, True, False]
     assert not content_tokens((), num_tokens=2).any()
     with pytest.raises(ValueError, match=r"0\.\.3"):
         content_tokens(words, num_tokens=4)

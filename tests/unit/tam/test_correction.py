@@ -5,8 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tam_video.tam.causal import causal_inference, context_mask
-from tam_video.tam.interference import agreeing_tokens, capped_causal_inference, corrected_maps
+from tam_video.tam.causal import (
+    agreeing_tokens,
+    causal_inference,
+    context_mask,
+    corrected_maps,
+)
 from tam_video.tam.options import ActivationOptions
 
 UNIT = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(2.0**-10, 1, width=32))
@@ -15,19 +19,18 @@ ANY = st.floats(0, float(np.finfo(np.float32).max), width=32)
 
 @st.composite
 def cases(draw, elements=UNIT):
-    slot_cells = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
-    num_tokens = draw(st.integers(1, 5))
-    raw = draw(hnp.arrays(np.float32, (num_tokens, sum(slot_cells)), elements=elements))
+    num_tokens, num_cells = draw(st.integers(1, 5)), draw(st.integers(1, 16))
+    raw = draw(hnp.arrays(np.float32, (num_tokens, num_cells), elements=elements))
     relevance = draw(hnp.arrays(np.float32, (num_tokens, num_tokens), elements=elements))
     strings = draw(st.lists(st.sampled_from("abc"), min_size=num_tokens, max_size=num_tokens))
-    return raw, relevance, context_mask(strings), slot_cells
+    return raw, relevance, context_mask(strings)
 
 
-def random_case(seed, *, num_tokens=6, slot_cells=(7, 7, 7)):
+def random_case(seed, *, num_tokens=6, num_cells=21):
     rng = np.random.default_rng(seed)
-    raw = np.maximum(rng.normal(0.5, 1, (num_tokens, sum(slot_cells))), 0).astype(np.float32)
+    raw = np.maximum(rng.normal(0.5, 1, (num_tokens, num_cells)), 0).astype(np.float32)
     relevance = rng.random((num_tokens, num_tokens), dtype=np.float32)
-    return raw, relevance, context_mask([str(k) for k in range(num_tokens)]), slot_cells
+    return raw, relevance, context_mask([str(k) for k in range(num_tokens)])
 
 
 def slow_correction(raw, relevance, context, caps):
@@ -49,10 +52,10 @@ def slow_correction(raw, relevance, context, caps):
 @given(cases(), st.data())
 @settings(deadline=None, max_examples=60)
 def test_correction_equals_reference_implementation(case, data):
-    raw, relevance, context, slot_cells = case
+    raw, relevance, context = case
     caps = np.array([data.draw(st.sampled_from([0.3, 1.0, np.inf])) for _ in raw])
 
-    got = capped_causal_inference(raw, relevance, context=context, slot_cells=slot_cells, caps=caps)
+    got = causal_inference(raw, relevance, context=context, caps=caps)
 
     np.testing.assert_allclose(got, slow_correction(raw, relevance, context, caps), atol=2e-6)
 
@@ -60,42 +63,30 @@ def test_correction_equals_reference_implementation(case, data):
 @given(cases(st.one_of(UNIT, ANY)))
 @settings(deadline=None, max_examples=40)
 def test_result_lies_between_zero_and_raw_map(case):
-    raw, relevance, context, slot_cells = case
+    raw, relevance, context = case
 
-    got = capped_causal_inference(
-        raw, relevance, context=context, slot_cells=slot_cells, caps=np.full(len(raw), np.inf)
-    )
+    got = causal_inference(raw, relevance, context=context)
 
-    assert got.dtype == np.float32
     assert (got <= raw).all()
     assert (got >= 0).all()
 
 
 @given(cases())
 @settings(deadline=None, max_examples=40)
-def test_without_a_cap_it_is_the_published_correction(case):
-    raw, relevance, context, slot_cells = case
-    arguments = {"context": context, "slot_cells": slot_cells}
+def test_default_options_are_the_published_correction(case):
+    raw, relevance, context = case
 
-    got = capped_causal_inference(raw, relevance, caps=np.full(len(raw), np.inf), **arguments)
+    published = corrected_maps(raw, relevance, ActivationOptions(), context=context)
 
     expected = causal_inference(raw, relevance, context=context)
-    np.testing.assert_allclose(got, expected, atol=1e-6)
-    published = corrected_maps(raw, relevance, ActivationOptions(), **arguments)
     np.testing.assert_array_equal(published, expected)
 
 
 def test_the_published_correction_by_hand():
-    raw, relevance, _, slot_cells = random_case(3)
+    raw, relevance, _ = random_case(3)
     strings = ["a", "b", "a", "c", "b", "a"]
 
-    got = capped_causal_inference(
-        raw,
-        relevance,
-        context=context_mask(strings),
-        slot_cells=slot_cells,
-        caps=np.full(len(raw), np.inf),
-    )
+    got = causal_inference(raw, relevance, context=context_mask(strings))
 
     np.testing.assert_allclose(
         got, reference_steps.slow_correction(raw, relevance, strings), atol=1e-5
@@ -104,25 +95,24 @@ def test_the_published_correction_by_hand():
 
 def test_the_cap_bounds_what_is_subtracted():
     raw = np.array([[1, 1, 0, 0], [4, 4, 0, 1]], np.float32)
-    arguments = {"context": context_mask(["a", "b"]), "slot_cells": (4,)}
+    context = context_mask(["a", "b"])
     relevance = np.ones((2, 2), np.float32)
 
-    free = capped_causal_inference(raw, relevance, caps=np.array([9.0, 9.0]), **arguments)[1]
-    capped = capped_causal_inference(raw, relevance, caps=np.array([9.0, 1.0]), **arguments)[1]
+    free = causal_inference(raw, relevance, context=context, caps=np.array([9.0, 9.0]))[1]
+    capped = causal_inference(raw, relevance, context=context, caps=np.array([9.0, 1.0]))[1]
 
     np.testing.assert_allclose(free, [0, 0, 0, 1], atol=1e-6)
     np.testing.assert_allclose(capped, [3, 3, 0, 1], atol=1e-6)
 
 
 def test_no_correction_returns_the_raw_maps():
-    raw, relevance, context, slot_cells = random_case(0)
+    raw, relevance, context = random_case(0)
 
     got = corrected_maps(
         raw,
         relevance,
         ActivationOptions(correction="none"),
         context=context,
-        slot_cells=slot_cells,
     )
 
     np.testing.assert_array_equal(got, raw)
@@ -149,10 +139,11 @@ def test_tokens_on_one_object_agree():
 def test_tokens_on_the_same_object_do_not_correct_one_another():
     raw = objects()
     relevance, context = np.ones((3, 3), np.float32), context_mask(["a", "b", "c"])
-    arguments = {"context": context, "slot_cells": (50, 50)}
 
-    plain = corrected_maps(raw, relevance, ActivationOptions(), **arguments)
-    kept = corrected_maps(raw, relevance, ActivationOptions(correction="agreement"), **arguments)
+    plain = corrected_maps(raw, relevance, ActivationOptions(), context=context)
+    kept = corrected_maps(
+        raw, relevance, ActivationOptions(correction="agreement"), context=context
+    )
 
     assert plain[1].max() < 1e-5
     np.testing.assert_array_equal(kept[1], raw[1])
@@ -195,11 +186,10 @@ def test_constant_maps_agree_with_none():
 
 
 def test_blocks_leave_no_seam():
-    raw, relevance, context, slot_cells = random_case(0)
-    arguments = {"context": context, "slot_cells": slot_cells, "caps": np.full(len(raw), 0.8)}
-    whole = capped_causal_inference(raw, relevance, **arguments)
+    raw, relevance, context = random_case(0)
+    whole = causal_inference(raw, relevance, context=context, caps=0.8)
 
-    got = capped_causal_inference(raw, relevance, **arguments, cells_per_block=3)
+    got = causal_inference(raw, relevance, context=context, caps=0.8, cells_per_block=3)
 
     np.testing.assert_allclose(got, whole, atol=1e-6)
 
@@ -211,37 +201,10 @@ def test_no_tokens_give_no_maps(correction):
         np.zeros((0, 0), np.float32),
         ActivationOptions(correction=correction),
         context=np.zeros((0, 0), bool),
-        slot_cells=(4,),
         content=np.zeros(0, bool),
     )
 
     assert got.shape == (0, 4)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"raw": np.zeros(4, np.float32)}, "raw"),
-        ({"relevance": np.zeros((2, 3), np.float32)}, "relevance"),
-        ({"context": np.zeros((3, 3))}, "context"),
-        ({"context": np.zeros((2, 2), bool)}, "context"),
-        ({"slot_cells": (2, 1)}, "slot_cells"),
-        ({"slot_cells": (4, 0)}, "slot_cells"),
-        ({"slot_cells": ()}, "slot_cells"),
-    ],
-)
-def test_wrong_arguments_are_refused(changes, message):
-    arguments = {
-        "raw": np.zeros((3, 4), np.float32),
-        "relevance": np.zeros((3, 3), np.float32),
-        "context": context_mask(["a", "b", "c"]),
-        "slot_cells": (2, 2),
-        "caps": np.ones(3),
-    } | changes
-    raw, relevance = arguments.pop("raw"), arguments.pop("relevance")
-
-    with pytest.raises(ValueError, match=message):
-        capped_causal_inference(raw, relevance, **arguments)
 
 
 @pytest.mark.parametrize("options", [{"threshold": 1.5}, {"top_share": 0.0}])
