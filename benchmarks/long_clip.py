@@ -78,8 +78,8 @@ def whole_run(path: str, out: str, num_frames: int, render: bool) -> dict[str, A
 def in_child(work: Any, *args: Any) -> dict[str, Any]:
     """Run in a fresh process, so that its peak is its own."""
     with get_context("spawn").Pool(1) as pool:
-        found: dict[str, Any] = pool.apply(work, args)
-        return found
+        result: dict[str, Any] = pool.apply(work, args)
+        return result
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ WIDTH, HEIGHT, FPS = 640, 360, 25
 UNIT_SECONDS = 15  # what is joined
 NUM_RECIPES = 12  # different events
 NOISE_LEVELS = 2.0  # standard deviation, of 255
-EMPTY_SHARE = (0.4, 0.75)  # of the video: nothing is planted from here to there
+EMPTY_SHARE = (0.4, 0.75)  # of the video: no motion is inserted in this part
 WINDOW_SECONDS = 30.0
 _NOISE_PICTURES = 40
 
@@ -50,7 +50,7 @@ def make_long_video(path: Path, *, seconds: float, num_events: int, seed: int = 
     Args:
         path: the MP4.
         seconds: its length.
-        num_events: how many are planted; fewer where there is no room.
+        num_events: number of events to insert; fewer if they do not fit.
         seed: of everything.
     """
     rng = np.random.default_rng(seed)
@@ -202,21 +202,21 @@ def whole_run(path: str, out: str, events: Sequence[Event]) -> dict[str, Any]:
 
 
 def score(timeline: dict[str, Any], events: Sequence[Event]) -> dict[str, Any]:
-    """How spans and windows fit what was planted."""
+    """Compare spans and windows with the inserted events."""
     gate, windows = timeline["gate"], timeline["windows"]
     held = gate["options"]["hold_before_seconds"]
-    errors, found, asked = [], 0, 0
+    errors, detected, explained = [], 0, 0
     for event in events:
         span = next((each for each in gate["spans"] if _overlaps(each, event)), None)
-        found += span is not None
-        asked += any(_overlaps(each, event) for each in windows)
+        detected += span is not None
+        explained += any(_overlaps(each, event) for each in windows)
         if span is not None:
             errors.append(span["start_seconds"] + held - event.onset_seconds)
     needless = [each for each in windows if not any(_overlaps(each, e) for e in events)]
     return {
         "events": len(events),
-        "events_found": found,
-        "events_asked": asked,
+        "events_found": detected,
+        "events_asked": explained,
         "onset_error_seconds": {
             "largest": round(max(map(abs, errors), default=0.0), 3),
             "mean": round(float(np.mean(errors)) if errors else 0.0, 3),
@@ -246,23 +246,23 @@ def in_child(work: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any]:
 def measure(folder: Path, *, hours: float, num_events: int) -> dict[str, Any]:
     """Make the long and the short video, and measure both."""
     folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = {"window_seconds": WINDOW_SECONDS}
-    for name, seconds, planted in (
+    result: dict[str, Any] = {"window_seconds": WINDOW_SECONDS}
+    for name, seconds, count in (
         ("short", min(600.0, 1800 * hours), max(2, num_events // 12)),
         ("long", 3600 * hours, num_events),
     ):
         path, began = folder / f"{name}.mp4", time.perf_counter()
-        events = make_long_video(path, seconds=seconds, num_events=planted)
-        found[name] = {
+        events = make_long_video(path, seconds=seconds, num_events=count)
+        result[name] = {
             "seconds_of_video": seconds,
             "mib": round(path.stat().st_size / 2**20, 1),
             "made_in_seconds": round(time.perf_counter() - began, 1),
             "run": in_child(whole_run, str(path), str(folder / f"{name}-out"), events),
             "planted": [asdict(event) for event in events],
         }
-    peaks = [found[name]["run"]["peak_mib"] for name in ("long", "short")]
-    found["peak_ratio"] = round(peaks[0] / peaks[1], 3)
-    return found
+    peaks = [result[name]["run"]["peak_mib"] for name in ("long", "short")]
+    result["peak_ratio"] = round(peaks[0] / peaks[1], 3)
+    return result
 
 
 def main() -> None:
@@ -273,17 +273,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="new or empty; a GB is written")
     parser.add_argument("--json", action="store_true", help="print all as JSON")
     args = parser.parse_args()
-    found = measure(args.folder, hours=args.hours, num_events=args.events)
+    result = measure(args.folder, hours=args.hours, num_events=args.events)
     if args.json:
-        json.dump(found, sys.stdout, indent=1)
+        json.dump(result, sys.stdout, indent=1)
         print()
         return
-    run = found["long"]["run"]
+    run = result["long"]["run"]
     print(f"gate: {run['gate']['times_real_time_by_processor']} x real time on one core")
     print(f"events found: {run['events_found']} of {run['events']}")
     print(f"onset error: {run['onset_error_seconds']['largest']} s at most")
     print(f"windows without an event: {run['windows_without_event']} of {run['windows']}")
-    print(f"peak memory: {run['peak_mib']} MiB, {found['peak_ratio']} x that of the short video")
+    print(f"peak memory: {run['peak_mib']} MiB, {result['peak_ratio']} x that of the short video")
 
 
 if __name__ == "__main__":

@@ -32,19 +32,19 @@ def main(arguments: list[str] | None = None) -> None:
     names = options.only.split(",") if options.only else list(known)
     if unknown := [name for name in names if name not in known]:
         parser.error(f"no {', '.join(unknown)}; known: {', '.join(known)}")
-    found = {}
+    result = {}
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        found[name] = measurement_of(name)(options.quick)
+        result[name] = measurement_of(name)(options.quick)
     if options.json:
-        print(json.dumps(report(found, quick=options.quick), indent=1))
+        print(json.dumps(report(result, quick=options.quick), indent=1))
     else:
-        print(table(found, quick=options.quick))
+        print(table(result, quick=options.quick))
 
 
-def report(found: dict[str, Measurement], *, quick: bool) -> dict[str, object]:
+def report(result: dict[str, Measurement], *, quick: bool) -> dict[str, object]:
     """Everything as JSON values: the bare ratios, and how each was found."""
-    ratios = {name: each for name, each in found.items() if name in RATIOS}
+    ratios = {name: each for name, each in result.items() if name in RATIOS}
     return {
         "quick": quick,
         "ratios": {name: each.ratio for name, each in ratios.items()},
@@ -52,22 +52,22 @@ def report(found: dict[str, Measurement], *, quick: bool) -> dict[str, object]:
             name: {**asdict(each), "holds": None if quick else each.holds}
             for name, each in ratios.items()
         },
-        "stages": {name: each.figures for name, each in found.items() if name in STAGES},
+        "stages": {name: each.figures for name, each in result.items() if name in STAGES},
         "machine": machine(),
     }
 
 
-def table(found: dict[str, Measurement], *, quick: bool) -> str:
+def table(result: dict[str, Measurement], *, quick: bool) -> str:
     """The ratios in columns, then each table of costs as JSON lines."""
     lines = [f"{'measurement':26}{'ratio':>12}  {'target':18}{'holds':7}seconds"]
-    for name, each in found.items():
+    for name, each in result.items():
         if each.ratio is None:
             continue
         target = "" if each.target is None else f"{each.sense} {each.target:g}"
         verdict = "" if quick else _VERDICTS[each.holds]
         seconds = ", ".join(f"{key} {value:.4g}" for key, value in each.seconds.items())
         lines.append(f"{name:26}{each.ratio:>12.4g}  {target:18}{verdict:7}{seconds}")
-    for name, each in found.items():
+    for name, each in result.items():
         if each.ratio is None:
             lines.append(f"\n{name}: {each.how}")
             lines += [f"  {key}: {json.dumps(value)}" for key, value in each.figures.items()]
@@ -77,10 +77,10 @@ def table(found: dict[str, Measurement], *, quick: bool) -> str:
 def measurement_of(name: str) -> Callable[[bool], Measurement]:
     """The function behind a name."""
     module, _, function = {**RATIOS, **STAGES}[name].partition(":")
-    found: Callable[[bool], Measurement] = getattr(
+    result: Callable[[bool], Measurement] = getattr(
         importlib.import_module(f"benchmarks.performance.{module}"), function
     )
-    return found
+    return result
 
 
 if __name__ == "__main__":

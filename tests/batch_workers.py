@@ -64,8 +64,8 @@ class ScriptedWorker:
         self._act("write", question)
         made = self._folder / question.run
         with new_run_folder(made) as folder:
-            told = {"answer": answered, "warnings": [], "timings_seconds": {"read": 0.5}}
-            (folder / "explanation.json").write_text(json.dumps(told))
+            record = {"answer": answered, "warnings": [], "timings_seconds": {"read": 0.5}}
+            (folder / "explanation.json").write_text(json.dumps(record))
             seed = int(question.key[:8], 16)
             np.savez(folder / "maps.npz", maps=np.random.default_rng(seed).random((2, 3, 3)))
         outcome = outcome_of(made, question)

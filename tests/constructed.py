@@ -95,18 +95,18 @@ def make_explanation(
 ) -> Explanation:
     """A word per map, float32 [N, t, h, w]; each word is one token of probability 1/2."""
     texts = [f"word{number}" for number in range(len(maps))] if words is None else list(words)
-    tokens, found, at = [], [], 0
+    tokens, result, at = [], [], 0
     for place, text in enumerate(texts):
         end = at + len(text)
         tokens.append(Token(place, place, text, "answer", place, at, end, probability=0.5))
-        found.append(Word(place, text, at, end, (place,), is_content=True))
+        result.append(Word(place, text, at, end, (place,), is_content=True))
         at = end + 1
     first = make_input(maps, info=info or make_info(), view=view)
     return Explanation(
         conversation=(Message("user", "What moves?"),),
         answer=" ".join(texts),
         tokens=tuple(tokens),
-        words=tuple(found),
+        words=tuple(result),
         text_scores=np.zeros((len(maps), len(maps)), np.float32),
         inputs=(first, *others),
     )

@@ -44,7 +44,7 @@ class ReadTrack:
 
 def cvat(folder: Path, info: VideoInfo) -> list[ReadTrack]:
     """As CVAT shows it: boxes on straight lines between keyframes, `outside` hides."""
-    found = []
+    result = []
     for element in _cvat_tracks(folder / "cvat.xml", info, "box", "rectangle"):
         shapes = sorted(element, key=lambda shape: int(shape.get("frame")))
         boxes: Boxes = {}
@@ -58,13 +58,13 @@ def cvat(folder: Path, info: VideoInfo) -> list[ReadTrack]:
             for frame in range(start, end):
                 share = (frame - start) / (end - start)
                 boxes[frame] = tuple(a + share * (b - a) for a, b in zip(box, goal, strict=True))
-        found.append(ReadTrack(element.get("label"), boxes=boxes))
-    return found
+        result.append(ReadTrack(element.get("label"), boxes=boxes))
+    return result
 
 
 def cvat_masks(folder: Path, info: VideoInfo) -> list[ReadTrack]:
     """As CVAT shows it: a mask holds until the next keyframe."""
-    found = []
+    result = []
     for element in _cvat_tracks(folder / "cvat_masks.xml", info, "mask", "mask"):
         shapes = sorted(element, key=lambda shape: int(shape.get("frame")))
         ends = [*(int(shape.get("frame")) for shape in shapes[1:]), info.num_frames]
@@ -73,8 +73,8 @@ def cvat_masks(folder: Path, info: VideoInfo) -> list[ReadTrack]:
             if shape.get("outside") == "0":
                 mask = cvat_mask(shape, info)
                 masks |= dict.fromkeys(range(int(shape.get("frame")), end), mask)
-        found.append(ReadTrack(element.get("label"), masks=masks))
-    return found
+        result.append(ReadTrack(element.get("label"), masks=masks))
+    return result
 
 
 def cvat_mask(shape: Any, info: VideoInfo) -> Any:
@@ -156,7 +156,7 @@ def ytvis(folder: Path, info: VideoInfo) -> list[ReadTrack]:
     names = {row["id"]: row["name"] for row in document["categories"]}
     (video,) = document["videos"]
     assert video["length"] == len(video["file_names"]) == len(video["frame_indices"])
-    found = []
+    result = []
     for row in document["annotations"]:
         track = ReadTrack(names[row["category_id"]], boxes={}, masks={})
         assert len(row["segmentations"]) == len(row["bboxes"]) == len(row["areas"])
@@ -165,8 +165,8 @@ def ytvis(folder: Path, info: VideoInfo) -> list[ReadTrack]:
             if segmentation is not None:
                 track.masks[frame] = coco_mask.decode(segmentation).astype(bool)
                 track.boxes[frame] = (box[0], box[1], box[0] + box[2], box[1] + box[3])
-        found.append(track)
-    return found
+        result.append(track)
+    return result
 
 
 def mot(folder: Path, info: VideoInfo) -> list[ReadTrack]:
@@ -178,8 +178,8 @@ def mot(folder: Path, info: VideoInfo) -> list[ReadTrack]:
     for line in (folder / "mot" / "gt" / "gt.txt").read_text().splitlines():
         frame, track, x, y, width, height, counts, category, visible = map(int, line.split(","))
         assert (counts, visible) == (1, 1)
-        found = tracks.setdefault(track, ReadTrack(names[category - 1], boxes={}))
-        found.boxes[frame - 1] = (x, y, x + width, y + height)
+        result = tracks.setdefault(track, ReadTrack(names[category - 1], boxes={}))
+        result.boxes[frame - 1] = (x, y, x + width, y + height)
     return [tracks[number] for number in sorted(tracks)]
 
 
@@ -267,8 +267,8 @@ def _cues(subtitles: SSAFile, read: Callable[[str], str]) -> list[ReadTrack]:
     tracks: dict[str, ReadTrack] = {}
     for cue in subtitles:
         label = read(cue.text)
-        found = tracks.setdefault(label, ReadTrack(label, spans=[]))
-        found.spans.append((cue.start / 1000, cue.end / 1000))
+        result = tracks.setdefault(label, ReadTrack(label, spans=[]))
+        result.spans.append((cue.start / 1000, cue.end / 1000))
     return list(tracks.values())
 
 
@@ -283,8 +283,8 @@ def ass(folder: Path, info: VideoInfo) -> list[ReadTrack]:
     assert "not when it was spoken" in text.partition("[V4+ Styles]")[0]
     tracks: dict[str, ReadTrack] = {}
     for line in SSAFile.from_string(text, format_="ass"):
-        for told in re.findall(r"\{\\rLit\}(.*?)\{\\r\}", line.text):
-            label = _unguarded(told)
+        for record in re.findall(r"\{\\rLit\}(.*?)\{\\r\}", line.text):
+            label = _unguarded(record)
             spans = tracks.setdefault(label, ReadTrack(label, spans=[])).spans
             if spans and spans[-1][1] == line.start / 1000:
                 spans[-1] = (spans[-1][0], line.end / 1000)
@@ -296,13 +296,13 @@ def ass(folder: Path, info: VideoInfo) -> list[ReadTrack]:
 def elan(folder: Path, info: VideoInfo) -> list[ReadTrack]:
     """By pympi."""
     book = Eaf(str(folder / "words.eaf"))
-    found = []
+    result = []
     for tier in book.get_tier_names():
         rows = book.get_annotation_data_for_tier(tier)
         spans = sorted((start / 1000, end / 1000) for start, end, _ in rows)
-        found.append(ReadTrack(tier.partition(" ")[2], spans=spans))
-        assert all(value == found[-1].label for *_, value in rows)
-    return found
+        result.append(ReadTrack(tier.partition(" ")[2], spans=spans))
+        assert all(value == result[-1].label for *_, value in rows)
+    return result
 
 
 def csv(folder: Path, info: VideoInfo) -> list[ReadTrack]:
@@ -320,19 +320,19 @@ def parquet(folder: Path, info: VideoInfo) -> list[ReadTrack]:
 
 
 def _tables(words: pd.DataFrame, slots: pd.DataFrame) -> list[ReadTrack]:
-    found = []
+    result = []
     for row in words.itertuples():
         own = slots[slots.word_index == row.word_index]
         assert (own.word == row.word).all()
         spans = [] if pd.isna(row.start_seconds) else [(row.start_seconds, row.end_seconds)]
-        found.append(ReadTrack(row.word, spans=spans))
-    return found
+        result.append(ReadTrack(row.word, spans=spans))
+    return result
 
 
 def tracks_json(folder: Path, info: VideoInfo) -> list[ReadTrack]:
     document = json.loads((folder / "tracks.json").read_text(encoding="utf-8"))
     assert document["video"]["width"] == info.width
-    found = []
+    result = []
     for row in document["words"]:
         boxes: Boxes = {}
         for slot in row["slots"]:
@@ -340,8 +340,8 @@ def tracks_json(folder: Path, info: VideoInfo) -> list[ReadTrack]:
                 first, last = slot["frames"]
                 boxes |= dict.fromkeys(range(first, last + 1), tuple(slot["box"]))
         spans = [tuple(span) for span in row["spans_seconds"]]
-        found.append(ReadTrack(row["word"], boxes=boxes, spans=spans))
-    return found
+        result.append(ReadTrack(row["word"], boxes=boxes, spans=spans))
+    return result
 
 
 def spans_json(folder: Path, info: VideoInfo) -> list[ReadTrack]:
@@ -379,7 +379,7 @@ def _arrays(arrays: Mapping[str, Any], words: list[str]) -> list[ReadTrack]:
     assert arrays["masks"].dtype == np.bool_
     assert arrays["maps"].shape == arrays["masks"].shape
     assert len(arrays["edges_seconds"]) == len(arrays["slot_seconds"]) + 1
-    found = []
+    result = []
     for number, word in enumerate(words):
         rows = {
             frame: tuple(arrays["boxes"][number, slot].tolist())
@@ -387,8 +387,8 @@ def _arrays(arrays: Mapping[str, Any], words: list[str]) -> list[ReadTrack]:
             if slot >= 0
         }
         boxes = {frame: box for frame, box in rows.items() if any(box)}
-        found.append(ReadTrack(word, boxes=boxes))
-    return found
+        result.append(ReadTrack(word, boxes=boxes))
+    return result
 
 
 READERS: dict[str, Callable[[Path, VideoInfo], list[ReadTrack]]] = {

@@ -59,11 +59,11 @@ def make_explanation(
     path=SAMPLE, *, answer=ANSWER, question="Describe the video.", others=(), turns=(), **layout
 ):
     """Word n is one token with three candidates and drew 1 / (1 + distance) on each text token."""
-    found = list(re.finditer(r"\w[\w'-]*|[^\w\s]\S*", answer))
+    result = list(re.finditer(r"\w[\w'-]*|[^\w\s]\S*", answer))
     words, tokens = [], []
     for place, text in enumerate(PROMPT):
         tokens.append(Token(place, place, text, "prompt", place, 0, len(text)))
-    for place, match in enumerate(found):
+    for place, match in enumerate(result):
         index, text = len(tokens), match.group()
         odds = ((text, 0.7), (" other", 0.2), ("\n", 0.1))
         candidates = tuple(Candidate(k, each, odd) for k, (each, odd) in enumerate(odds))

@@ -2,7 +2,7 @@
 
 `scripts/audit` runs it; exit code 1 tells of a pin that is not what runs, of a version known to be
 bad that nobody accepted, or of an acceptance that is no longer needed. A range of pyproject.toml
-that admits such a version is told, and is no failure.
+that admits such a version is record, and is no failure.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def pinned_versions(constraints: str) -> dict[str, str]:
 
 def installed_versions() -> dict[str, str]:
     """Package -> version of what this interpreter would import."""
-    found = ((each.metadata["Name"], each.version) for each in distributions())
-    return {canonicalize_name(name): version for name, version in found if name}
+    result = ((each.metadata["Name"], each.version) for each in distributions())
+    return {canonicalize_name(name): version for name, version in result if name}
 
 
 def drifted(pins: Mapping[str, str], installed: Mapping[str, str]) -> Iterator[str]:
@@ -46,11 +46,12 @@ def known_bad(
     advisories: list[dict[str, Any]], versions: Mapping[str, str]
 ) -> Iterator[tuple[str, bool]]:
     """What an advisory says of the versions, and whether it is a problem."""
-    for told in advisories:
-        version = versions.get(told["package"])
-        named = f"{', '.join(told['ids'])}: {told['package']} {told['affected']}, {told['what']}"
-        reason = told.get("accepted")
-        if version is not None and SpecifierSet(told["affected"]).contains(version, True):
+    for record in advisories:
+        version = versions.get(record["package"])
+        ids = ", ".join(record["ids"])
+        named = f"{ids}: {record['package']} {record['affected']}, {record['what']}"
+        reason = record.get("accepted")
+        if version is not None and SpecifierSet(record["affected"]).contains(version, True):
             yield f"{named}; {version} is in use", reason is None
         elif reason is not None:
             yield f"{named}: accepted, but {version} is not affected", True
@@ -62,10 +63,12 @@ def admitted(advisories: list[dict[str, Any]], project: Mapping[str, Any]) -> It
     for text in [*project["dependencies"], *(each for extra in extras for each in extra)]:
         asked = Requirement(text)
         lowest = next((part.version for part in asked.specifier if part.operator == ">="), None)
-        for told in advisories:
-            is_named = canonicalize_name(asked.name) == told["package"] and "accepted" not in told
-            if is_named and lowest and SpecifierSet(told["affected"]).contains(lowest, True):
-                yield f"{text} admits {lowest}: {', '.join(told['ids'])}"
+        for record in advisories:
+            is_named = (
+                canonicalize_name(asked.name) == record["package"] and "accepted" not in record
+            )
+            if is_named and lowest and SpecifierSet(record["affected"]).contains(lowest, True):
+                yield f"{text} admits {lowest}: {', '.join(record['ids'])}"
 
 
 def _toml(name: str) -> dict[str, Any]:
@@ -78,9 +81,9 @@ def main() -> int:
     advisories = _toml("security/advisories.toml")["advisory"]
     project = _toml("pyproject.toml")["project"]
     installed = installed_versions()
-    told = list(known_bad(advisories, {**installed, **pins}))
-    problems = [*drifted(pins, installed), *(text for text, is_problem in told if is_problem)]
-    for text in (text for text, is_problem in told if not is_problem):
+    record = list(known_bad(advisories, {**installed, **pins}))
+    problems = [*drifted(pins, installed), *(text for text, is_problem in record if is_problem)]
+    for text in (text for text, is_problem in record if not is_problem):
         print(f"accepted: {text}")
     for text in admitted(advisories, project):
         print(f"range: {text}")

@@ -126,13 +126,13 @@ def read_all(connection: Connection) -> None:
     while (path := connection.recv()) is not None:
         try:
             frames = read_frames(path, model=None, settings=settings)  # type: ignore[arg-type]
-            told = "read" if len(frames.batches[0].frames) else "nothing"
+            record = "read" if len(frames.batches[0].frames) else "nothing"
         except TamVideoError as exc:
-            told = type(exc).__name__
+            record = type(exc).__name__
         except BaseException as exc:  # noqa: BLE001  the point is to see them
-            told = f"UNTYPED {type(exc).__name__}: {exc}"[:200]
+            record = f"UNTYPED {type(exc).__name__}: {exc}"[:200]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        connection.send((told, peak))
+        connection.send((record, peak))
 
 
 class _Child:
@@ -161,7 +161,7 @@ class _Child:
             self._start()
             return "HANG", time.monotonic() - began, 0.0
         try:
-            told, peak = self._ours.recv()
+            record, peak = self._ours.recv()
         except (EOFError, OSError):
             self._process.join()
             code = self._process.exitcode
@@ -169,7 +169,7 @@ class _Child:
             return f"CHILD DIED {code}", time.monotonic() - began, 0.0
         seconds = time.monotonic() - began if self._is_warm else 0.0
         self._is_warm = True
-        return told, seconds, peak
+        return record, seconds, peak
 
     def end(self) -> None:
         self._process.kill()
@@ -192,14 +192,14 @@ def fuzz_media(folder: Path, *, count: int, seed: int = 0) -> dict[str, Any]:
         kind, data = mutate(contents[which], rng.choice(contents), rng)
         path = folder / f"mutant{seeds[which].suffix}"
         path.write_bytes(data)
-        told, seconds, now = child.read(path)
-        results[told.split(":")[0]] += 1
+        record, seconds, now = child.read(path)
+        results[record.split(":")[0]] += 1
         slowest, peak = max(slowest, seconds), max(peak, now)
-        if told == "HANG" or told.startswith(("CHILD", "UNTYPED")):
+        if record == "HANG" or record.startswith(("CHILD", "UNTYPED")):
             (folder / "bad").mkdir(exist_ok=True)
             kept = folder / "bad" / f"{number:05d}-{kind}{seeds[which].suffix}"
             kept.write_bytes(data)
-            bad.append([kept.name, told])
+            bad.append([kept.name, record])
         if number % 200 == 199 or number == count - 1:
             figures = {
                 "files": number + 1,

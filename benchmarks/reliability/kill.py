@@ -28,28 +28,28 @@ def batch_command(items: Path, out: Path, *options: str) -> list[str]:
 
 def children(pid: int) -> list[int]:
     """All processes below one, from /proc."""
-    found = []
+    result = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             below = [int(child) for child in path.read_text().split()]
         except OSError:
             continue
         for child in below:
-            found += [child, *children(child)]
-    return found
+            result += [child, *children(child)]
+    return result
 
 
 def workers(pid: int) -> list[int]:
     """The worker processes of a batch."""
-    found = []
+    result = []
     for child in children(pid):
         try:
             command = Path(f"/proc/{child}/cmdline").read_bytes()
         except OSError:
             continue
         if b"spawn_main" in command:
-            found.append(child)
-    return found
+            result.append(child)
+    return result
 
 
 def kill_all(pids: list[int]) -> int:
@@ -70,7 +70,7 @@ def disturbed_run(
     """Run a command, killing a worker or the whole tree at random moments, until it ends by itself.
 
     Args:
-        command: starts, or goes on with, the batch.
+        command: starts or resumes the batch.
         rng: chooses moments and victims.
         kills: kill no more than this.
         longest_wait: seconds between two kills are drawn from 0 to this.
@@ -133,8 +133,8 @@ def kill_test(
             command, rng=rng, kills=min(kills_each, kills - made), longest_wait=longest_wait
         )
         made += counts["worker"] + counts["tree"]
-        told = {**counts, "seconds": round(time.monotonic() - began, 1)}
-        figures["runs"].append({**told, **check_batch(out, count=count, calm=calm)})
+        record = {**counts, "seconds": round(time.monotonic() - began, 1)}
+        figures["runs"].append({**record, **check_batch(out, count=count, calm=calm)})
         figures["kills"] = made
         (folder / "kill.json").write_text(json.dumps(figures, indent=1) + "\n")
         print(json.dumps(figures["runs"][-1]), flush=True)

@@ -23,14 +23,14 @@ _RAY = Path(sys.executable).with_name("ray")
 
 def actors() -> list[int]:
     """The processes of Ray actors of this machine that are workers of a batch."""
-    found = []
+    result = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if b"ray::_Actor" in path.read_bytes():
-                found.append(int(path.parent.name))
+                result.append(int(path.parent.name))
         except OSError:
             continue
-    return found
+    return result
 
 
 def run_and_kill(command: list[str], *, kills: int, every_seconds: float) -> tuple[int, int]:
@@ -75,7 +75,7 @@ def ray_test(folder: Path, *, count: int, kills: int = 3) -> dict[str, Any]:
             command = batch_command(items, folder / name, *options)
             code, made = run_and_kill(command, kills=times, every_seconds=45)
             seconds = round(time.monotonic() - began, 1)
-            found = check_batch(folder / name, count=count, calm=folder / "local")
-            figures[name] = {"exit_code": code, "kills": made, "seconds": seconds, **found}
+            result = check_batch(folder / name, count=count, calm=folder / "local")
+            figures[name] = {"exit_code": code, "kills": made, "seconds": seconds, **result}
             (folder / "ray.json").write_text(json.dumps(figures, indent=1) + "\n")
     return figures

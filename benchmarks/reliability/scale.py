@@ -61,8 +61,8 @@ class SimulatedEngine:
     def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
         """All of it."""
         del timeout_seconds
-        found, self._said = list(self._said), deque()
-        return found
+        result, self._said = list(self._said), deque()
+        return result
 
     def stop(self, number: int) -> None:
         """Nothing to stop."""

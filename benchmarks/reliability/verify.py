@@ -13,12 +13,12 @@ from tam_video.export.manifest import verify_run
 
 def ledger_lines(out: Path) -> list[dict[str, Any]]:
     """The lines of all ledgers of a batch; a torn last line is no line."""
-    found = []
+    result = []
     for path in sorted(out.glob("ledger*.jsonl")):
         content = path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
-        found += [json.loads(line) for line in whole.splitlines()]
-    return found
+        result += [json.loads(line) for line in whole.splitlines()]
+    return result
 
 
 def digest_of_run(run: Path) -> str:
@@ -29,9 +29,9 @@ def digest_of_run(run: Path) -> str:
             continue
         data = path.read_bytes()
         if path.name == "explanation.json":
-            told = json.loads(data)
-            told.pop("timings_seconds")
-            data = json.dumps(told, sort_keys=True).encode()
+            record = json.loads(data)
+            record.pop("timings_seconds")
+            data = json.dumps(record, sort_keys=True).encode()
         digest.update(f"{path.name} {len(data)}\n".encode() + data)
     return digest.hexdigest()
 

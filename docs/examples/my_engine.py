@@ -45,13 +45,13 @@ class ThreadEngine:
 
     def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
         """Wait for the first event, then take all that are there; nothing of stopped workers."""
-        found: list[tuple[int, WorkerEvent]] = []
+        result: list[tuple[int, WorkerEvent]] = []
         try:
-            found.append(self._said.get(timeout=timeout_seconds))
+            result.append(self._said.get(timeout=timeout_seconds))
             while True:
-                found.append(self._said.get_nowait())
+                result.append(self._said.get_nowait())
         except Empty:
-            return [(number, event) for number, event in found if number in self._inboxes]
+            return [(number, event) for number, event in result if number in self._inboxes]
 
     def stop(self, number: int) -> None:
         """Let the worker end by itself, and hear nothing of it any more."""

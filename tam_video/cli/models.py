@@ -56,15 +56,15 @@ def doctor_command(
         f"{num_frames} frames of {width} x {height} -> {layout.t} slots of {layout.h} rows x "
         f"{layout.w} columns, {report.num_prompt_tokens} prompt tokens",
         f"frames of each slot: {' '.join('+'.join(map(str, s)) for s in layout.frame_slots)}",
-        _coverage(report.layout.view.is_whole, layout.cell_box(0, 0, width=width, height=height)),
+        _coverage(report.layout.view.is_full, layout.cell_box(0, 0, width=width, height=height)),
         f"prompt text: {report.prompt_text}",
     ]
     console.result({"model": name, **asdict(report)}, "\n".join(lines))
 
 
-def _coverage(is_whole: bool, box: tuple[float, float, float, float]) -> str:
+def _coverage(is_full: bool, box: tuple[float, float, float, float]) -> str:
     left, top, right, bottom = box
     cells = f"a cell is {right - left:.1f} x {bottom - top:.1f} source pixels"
-    if is_whole:
+    if is_full:
         return f"{cells}; the whole frame is covered"
     return f"{cells}; the first one starts at ({left:.1f}, {top:.1f})"

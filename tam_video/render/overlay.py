@@ -67,7 +67,7 @@ def upsample(cells: FloatArray, *, width: int, height: int, view: View = _WHOLE)
     import cv2
 
     clean = np.clip(np.nan_to_num(cells, nan=0.0), 0.0, 1.0).astype(np.float32, copy=False)
-    if view.is_whole:
+    if view.is_full:
         large = cv2.resize(clean, (width, height), interpolation=cv2.INTER_LINEAR)
     else:
         down = _cell_weights(clean.shape[0], height, view.top, view.bottom)

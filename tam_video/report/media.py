@@ -136,20 +136,20 @@ def _write_clip(
         info, pts = reader.info, reader.timeline.pts_seconds
         shown = np.flatnonzero(slot_timeline(explanation, frame_seconds=pts).frame_slots >= 0)
         start, stop = int(shown[0]), int(shown[-1]) + 1
-        is_whole = stop - start == len(pts)
+        is_all = stop - start == len(pts)
         width, height = fitted_size(info.width, info.height, CLIP_SIDE_PX)
         written = write_video(
             path,
             _timed(reader.frames(start, stop), (width, height), stop - start, progress),
             width=width,
             height=height,
-            end_seconds=float(pts[0]) + info.duration_seconds if is_whole else None,
+            end_seconds=float(pts[0]) + info.duration_seconds if is_all else None,
             average_fps=info.average_fps,
             tags=source_tags(info),
-            audio_from=info.path if is_whole and info.has_audio else None,
+            audio_from=info.path if is_all and info.has_audio else None,
             crf=CLIP_CRF,
         )
-        has_audio = is_whole and info.has_audio and not written.warnings
+        has_audio = is_all and info.has_audio and not written.warnings
     return Media("video", (path.name,), written.shift_seconds, has_audio)
 
 

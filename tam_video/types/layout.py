@@ -30,7 +30,7 @@ class View:
         )
 
     @property
-    def is_whole(self) -> bool:
+    def is_full(self) -> bool:
         """Whether the grid covers exactly the picture."""
         return self == View()
 

@@ -101,10 +101,10 @@ def a_job(place, text="ok"):
 
 
 def heard(engine, until, seconds=60.0):
-    end, found = time.monotonic() + seconds, []
-    while time.monotonic() < end and not any(isinstance(event, until) for event in found):
-        found += [event for _, event in engine.events(0.2)]
-    return found
+    end, result = time.monotonic() + seconds, []
+    while time.monotonic() < end and not any(isinstance(event, until) for event in result):
+        result += [event for _, event in engine.events(0.2)]
+    return result
 
 
 def test_a_worker_gets_ready_works_and_tells(engine, place):
@@ -115,9 +115,9 @@ def test_a_worker_gets_ready_works_and_tells(engine, place):
     made.start(7)
     assert heard(made, Ready)
     made.send(7, a_job(place))
-    told = heard(made, Finished)
-    assert told[-1].outcome.answer == "ok of clip0.mp4"
-    kinds = [type(event).__name__ for event in told]
+    record = heard(made, Finished)
+    assert record[-1].outcome.answer == "ok of clip0.mp4"
+    kinds = [type(event).__name__ for event in record]
     assert kinds == ["Began", "Ended"] * 3 + ["Finished"]
     made.stop(7)
     made.send(7, a_job(place))
@@ -130,8 +130,8 @@ def test_a_worker_that_can_not_start_says_why(engine, place):
     work = ScriptedWork(str(place / "out"), str(place / "traces"), start_error="no such model")
     made = make_engine(engine, work)
     made.start(0)
-    told = heard(made, Broken)
-    assert told[-1].error.message == "no such model"
+    record = heard(made, Broken)
+    assert record[-1].error.message == "no such model"
     made.close()
     with pytest.raises(ModelError, match="no such model"):
         list(
@@ -255,7 +255,7 @@ def test_died_is_the_last_word_of_a_lost_worker(place):
     made.start(0)
     heard(made, Ready)
     made.send(0, a_job(place, "die answer"))
-    told = heard(made, Died)
-    assert "SIGKILL" in told[-1].reason
+    record = heard(made, Died)
+    assert "SIGKILL" in record[-1].reason
     assert made.events(0.1) == []
     made.close()

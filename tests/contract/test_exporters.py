@@ -130,8 +130,8 @@ def test_an_answer_without_words_and_a_word_without_a_place_can_be_told(name, tm
         assert not got.boxes
         assert not got.masks
         assert not got.spans
-    told = export_explanation(even, [name], tmp_path / "told").warnings
-    assert told == ("the clip.mp4: no track for 'word0': a constant map",)
+    record = export_explanation(even, [name], tmp_path / "told").warnings
+    assert record == ("the clip.mp4: no track for 'word0': a constant map",)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -44,5 +44,5 @@ def reported(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def served(reported):
-    with serving(reported) as found:
-        yield found
+    with serving(reported) as result:
+        yield result

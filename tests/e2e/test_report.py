@@ -64,8 +64,8 @@ def address(request, reported):
 @pytest.fixture
 def page(browser, reported):
     """The report of `one`, from disk."""
-    with opened(browser, (reported / "one" / "report.html").as_uri()) as found:
-        yield found
+    with opened(browser, (reported / "one" / "report.html").as_uri()) as result:
+        yield result
 
 
 def until(page, claim, *, seconds=15):
@@ -307,14 +307,14 @@ def test_side_by_side_keeps_the_original_clean(page):
 
 def test_captions_name_the_words_in_view(page):
     page.locator("#captions").click()
-    found = page.evaluate(
+    result = page.evaluate(
         """() => {
           const track = document.querySelector('video').textTracks[0];
           return [track.mode, [...track.cues].map((cue) => [cue.startTime, cue.endTime, cue.text])];
         }"""
     )
-    assert found[0] == "showing"
-    starts, ends, texts = zip(*found[1], strict=True)
+    assert result[0] == "showing"
+    starts, ends, texts = zip(*result[1], strict=True)
     assert starts[0] == 0
     assert list(starts[1:]) == pytest.approx(ends[:-1])
     assert "cyan" in texts[0]
@@ -501,7 +501,7 @@ def test_axe_finds_no_fault(browser, reported, scheme, place):
     with opened(browser, (reported / place).as_uri(), color_scheme=scheme) as page:
         for width in (1280, 420):
             page.set_viewport_size({"width": width, "height": 900})
-            found = Axe().run(page).response["violations"]
-            serious = [each for each in found if each["impact"] in ("serious", "critical")]
+            result = Axe().run(page).response["violations"]
+            serious = [each for each in result if each["impact"] in ("serious", "critical")]
             assert not serious, [(e["id"], e["nodes"][0]["html"]) for e in serious]
     assert ANSWER in (Path(reported) / "one" / "explanation.json").read_text()

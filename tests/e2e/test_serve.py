@@ -177,10 +177,10 @@ def test_the_command_prints_its_address_and_ends_on_interrupt(reported):
     )
     try:
         address = process.stdout.readline().strip()
-        found = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/\?token=([\w-]{20,})", address)
-        assert found, address
-        port = int(found[1])
-        assert ask(port, f"/?token={found[2]}")[0] == 303
+        result = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/\?token=([\w-]{20,})", address)
+        assert result, address
+        port = int(result[1])
+        assert ask(port, f"/?token={result[2]}")[0] == 303
         assert ask(port, "/")[0] == 401
         taken = subprocess.run(
             [*command[:-1], str(port)], capture_output=True, text=True, timeout=60

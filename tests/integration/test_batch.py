@@ -90,8 +90,8 @@ def worker(tmp_path, model):
 def test_good_items_are_done_bad_ones_told_and_the_exit_code_is_three(finished):
     out, done = finished
     assert done.returncode == 3, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["items"], told["done"], told["failed"]) == (6, 3, 3)
+    record = json.loads(done.stdout)
+    assert (record["items"], record["done"], record["failed"]) == (6, 3, 3)
     assert "failed: bad: Video" in done.stderr
     assert "Traceback" not in done.stderr
     lines = {line["id"]: line for line in ledger_lines(out)}
@@ -158,16 +158,16 @@ def test_a_dry_run_opens_clips_tells_the_cost_and_writes_nothing(finished, folde
     out, _ = finished
     before = sorted(out.rglob("*"))
     how = batch.BatchOptions(keep=frozenset({"maps", "mp4", "vtt"}))
-    found = estimate(folder / "items.jsonl", out, config=SHORT, options=how)
-    assert (found.num_items, found.num_done, found.num_failed, found.num_to_run) == (6, 3, 3, 0)
+    result = estimate(folder / "items.jsonl", out, config=SHORT, options=how)
+    assert (result.num_items, result.num_done, result.num_failed, result.num_to_run) == (6, 3, 3, 0)
     assert sorted(out.rglob("*")) == before
     with pytest.raises(OutputExistsError, match="keep"):
         estimate(folder / "items.jsonl", out, config=SHORT)
     new = tmp_path / "new"
-    found = estimate(folder / "items.jsonl", new, question=QUESTION)
-    assert (found.num_to_run, found.seconds) == (6, None)
-    assert set(found.problems) == {"bad", "none"}
-    assert found.clip_seconds > 1
+    result = estimate(folder / "items.jsonl", new, question=QUESTION)
+    assert (result.num_to_run, result.seconds) == (6, None)
+    assert set(result.problems) == {"bad", "none"}
+    assert result.clip_seconds > 1
     assert not new.exists()
 
 
@@ -233,13 +233,13 @@ def test_limits_refuse_files_before_anything_is_decoded(folder, tmp_path):
         "seconds": ReadLimits(max_seconds=0.1),
     }
     for words, limit in limits.items():
-        found = estimate(
+        result = estimate(
             folder / "clip0.mp4",
             tmp_path / "out",
             question=QUESTION,
             options=batch.BatchOptions(limits=limit),
         )
-        (problem,) = found.problems.values()
+        (problem,) = result.problems.values()
         assert words in problem
 
 
@@ -263,7 +263,7 @@ def test_killed_workers_and_killed_batches_lose_nothing(folder, finished, tmp_pa
     import random
 
     counts = disturbed_run([*run, *options], rng=random.Random(5), kills=2, longest_wait=9.0)
-    found = check_batch(out, count=3)
-    assert not found["problems"], (counts, found)
+    result = check_batch(out, count=3)
+    assert not result["problems"], (counts, result)
     same = {line["id"]: line["maps"] for line in ledger_lines(finished[0]) if "maps" in line}
     assert {line["id"]: line["maps"] for line in ledger_lines(out)} == same

@@ -44,8 +44,8 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(started, tmp_path):
     subprocess.run(started("calm"), check=True)
     rng = random.Random(11)
     counts = disturbed_run(started("out"), rng=rng, kills=8, longest_wait=2.5)
-    found = check_batch(tmp_path / "out", count=24, calm=tmp_path / "calm")
-    assert not found["problems"], (counts, found)
+    result = check_batch(tmp_path / "out", count=24, calm=tmp_path / "calm")
+    assert not result["problems"], (counts, result)
     assert counts["worker"] + counts["tree"] >= 1
 
 

@@ -62,10 +62,10 @@ def run(items, out, tmp_path, **options):
 
 
 def lines_of(store, place):
-    found = []
+    result = []
     for path in store.glob(f"{place}/ledger*.jsonl"):
-        found += [json.loads(line) for line in store.cat_file(path).splitlines()]
-    return found
+        result += [json.loads(line) for line in store.cat_file(path).splitlines()]
+    return result
 
 
 def test_items_clips_and_results_in_a_store(store, items, tmp_path):
@@ -128,8 +128,8 @@ def test_segments_of_a_ledger_grow_and_are_never_shared(store):
     for number in range(300):
         books[number % 2].append([f"line {number}".encode()])
     books[0].append([b"x"] * 200)
-    found = [line for book in two.other_logs("ledger") for _, line in book.scan()]
-    assert sorted(found) == sorted([*(f"line {n}".encode() for n in range(300)), *[b"x"] * 200])
+    result = [line for book in two.other_logs("ledger") for _, line in book.scan()]
+    assert sorted(result) == sorted([*(f"line {n}".encode() for n in range(300)), *[b"x"] * 200])
     assert books[0].read(books[0].append([b"last"])) == b"last"
     store.invalidate_cache()
     assert len(store.glob("bucket/lines/ledger.*.jsonl")) == 3

@@ -27,14 +27,14 @@ def runs(tmp_path_factory):
         "attention": ("Describe the video.", 4),
         "logit": ("What shape is the cyan object?", 8),
     }
-    found = {}
+    result = {}
     for method, (question, count) in asked.items():
         config = RunConfig(method=method, num_frames=count, render=False)
         run = tam_video.explain_to_folder(
             SAMPLE, folder / method, question, model=model, config=config
         )
-        found[method] = run.run_dir
-    return found
+        result[method] = run.run_dir
+    return result
 
 
 def test_every_method_makes_a_run_with_maps_of_the_answer_and_the_same_reliance(runs):
@@ -53,14 +53,14 @@ def test_every_method_makes_a_run_with_maps_of_the_answer_and_the_same_reliance(
 
 def test_runs_are_compared_and_drawn_side_by_side(runs, tmp_path):
     done = compare_runs(list(runs.values()), tmp_path / "out")
-    told = json.loads(done.files["comparison"].read_text())
-    assert [run["method"] for run in told["runs"]] == list(runs)
-    assert len({run["name"] for run in told["runs"]}) == 3
+    record = json.loads(done.files["comparison"].read_text())
+    assert [run["method"] for run in record["runs"]] == list(runs)
+    assert len({run["name"] for run in record["runs"]}) == 3
     methods, questions, _ = done.comparison.pairs
     assert "cyan" in [word.text for word in methods.words]
     assert 0 < methods.answer.iou < 1
     assert [word.text for word in questions.words] == ["cyan", "ring"]
-    assert done.comparison.grid.shape[0] == max(run["grid"][0] for run in told["runs"])
+    assert done.comparison.grid.shape[0] == max(run["grid"][0] for run in record["runs"])
     with open_video(SAMPLE) as source, open_video(done.files["video"]) as drawn:
         assert drawn.info.num_frames == source.info.num_frames
     assert done.files["captions"].exists()

@@ -98,16 +98,16 @@ def test_every_bad_file_is_a_typed_error_and_leaves_nothing(clips, tmp_path, mod
 )
 def test_settings_reach_their_stage(model, options):
     config = RunConfig(**options)
-    found = tam_video.explain(SAMPLE, "Describe the video.", model=model, config=config)
-    assert found.answer
-    assert found.layout.t == -(-len(found.indices) // 2)
-    assert np.all(np.diff(found.indices) >= 0)
+    result = tam_video.explain(SAMPLE, "Describe the video.", model=model, config=config)
+    assert result.answer
+    assert result.layout.t == -(-len(result.indices) // 2)
+    assert np.all(np.diff(result.indices) >= 0)
     if "start_seconds" in options:
-        assert found.pts_seconds.min() >= 1.0
-        assert found.pts_seconds.max() < 3.0
+        assert result.pts_seconds.min() >= 1.0
+        assert result.pts_seconds.max() < 3.0
     if "num_frames" in options:
-        assert len(found.indices) == options["num_frames"]
-    assert json.loads(json.dumps(dict(found.settings)))
+        assert len(result.indices) == options["num_frames"]
+    assert json.loads(json.dumps(dict(result.settings)))
 
 
 def test_greedy_answers_are_the_same_twice(model):
@@ -119,9 +119,9 @@ def test_greedy_answers_are_the_same_twice(model):
 
 def test_forcing_the_generated_answer_gives_the_generated_maps(model):
     made = tam_video.explain(SAMPLE, "Describe the video.", model=model)
-    told = tam_video.explain(SAMPLE, "Describe the video.", model=model, answer=made.answer)
-    assert [t.id for t in told.tokens] == [t.id for t in made.tokens]
-    np.testing.assert_allclose(told.maps, made.maps, atol=2e-3)
+    record = tam_video.explain(SAMPLE, "Describe the video.", model=model, answer=made.answer)
+    assert [t.id for t in record.tokens] == [t.id for t in made.tokens]
+    np.testing.assert_allclose(record.maps, made.maps, atol=2e-3)
 
 
 def test_too_many_frames_are_refused_with_a_hint(model):
@@ -133,11 +133,11 @@ def test_too_many_frames_are_refused_with_a_hint(model):
 
 def test_stages_report_progress_and_time(model):
     seen = []
-    found = tam_video.explain(
+    result = tam_video.explain(
         SAMPLE, "What?", model=model, progress=lambda stage, done, total: seen.append(stage)
     )
     assert seen[:1] == ["open"]
-    assert set(found.timings) == set(seen)
+    assert set(result.timings) == set(seen)
 
 
 def test_the_python_call_writes_every_file_of_the_table(tmp_path, model):

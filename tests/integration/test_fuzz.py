@@ -80,10 +80,10 @@ turns = st.fixed_dictionaries(
 @given(values | st.lists(turns, max_size=4))
 def test_any_json_is_a_conversation_or_says_why_not(data):
     try:
-        found, names = parse_conversation(data, where="here")
+        result, names = parse_conversation(data, where="here")
     except ConfigError:
         return
-    assert found[-1].role == "user"
+    assert result[-1].role == "user"
     assert all(isinstance(name, str) for name in names)
 
 

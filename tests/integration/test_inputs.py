@@ -46,8 +46,8 @@ def inputs() -> list[Any]:
 @pytest.fixture(scope="module")
 def paths(inputs: list[Any], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("inputs")
-    found = [folder / "a.mp4", folder / "b.png", folder / "c.mp4"]
-    for batch, path in zip(inputs, found, strict=True):
+    result = [folder / "a.mp4", folder / "b.png", folder / "c.mp4"]
+    for batch, path in zip(inputs, result, strict=True):
         if batch.info.is_image:
             Image.fromarray(batch.frames[0]).save(path)
             continue
@@ -59,7 +59,7 @@ def paths(inputs: list[Any], tmp_path_factory: pytest.TempPathFactory) -> list[P
                 picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
-    return found
+    return result
 
 
 def test_each_input_has_a_layout_and_maps_of_its_own(model: Any, inputs: list[Any]) -> None:
@@ -70,9 +70,9 @@ def test_each_input_has_a_layout_and_maps_of_its_own(model: Any, inputs: list[An
     assert wide.w > wide.h
     assert tall.h > tall.w
     assert (np.diff(generation.visual_positions) > 0).all()
-    found = activate(generation, profile="published")
-    assert [each.maps.shape[1:] for each in found] == [each.shape for each in generation.layouts]
-    assert all(0 < each.maps.max() <= 1 for each in found)
+    result = activate(generation, profile="published")
+    assert [each.maps.shape[1:] for each in result] == [each.shape for each in generation.layouts]
+    assert all(0 < each.maps.max() <= 1 for each in result)
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -116,10 +116,10 @@ def test_a_run_folder_holds_all_inputs(model: Any, paths: list[Path], tmp_path: 
 
 def test_options_for_clips_leave_images_alone(model: Any, paths: list[Path]) -> None:
     config = RunConfig(start_seconds=0.5, num_frames=2, layer=0.75, logits="head")
-    found = explain(paths, "what moves?", model=model, config=config, answer="red")
-    assert [given.indices.tolist() for given in found.inputs] == [[2, 4], [0], [2, 3]]
-    assert found.conversation == (Message("user", "what moves?", (0, 1, 2)),)
-    assert (found.settings["layer"], found.settings["logits"]) == (0.75, "head")
+    result = explain(paths, "what moves?", model=model, config=config, answer="red")
+    assert [given.indices.tolist() for given in result.inputs] == [[2, 4], [0], [2, 3]]
+    assert result.conversation == (Message("user", "what moves?", (0, 1, 2)),)
+    assert (result.settings["layer"], result.settings["logits"]) == (0.75, "head")
 
 
 def test_frames_of_all_inputs_count(model: Any, paths: list[Path]) -> None:

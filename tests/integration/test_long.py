@@ -287,17 +287,17 @@ def run(*args):
 
 def test_command_prints_windows_or_one_object(camera, empty, tmp_path):
     given = ("-q", QUESTION, "-n", 2, "--no-video", "--no-report", "--quiet")
-    told = run(camera, *given, "--window", "0:30", "-o", tmp_path / "a", "--json")
-    assert told.exit_code == 0, told.stderr
-    document = json.loads(told.stdout)
+    record = run(camera, *given, "--window", "0:30", "-o", tmp_path / "a", "--json")
+    assert record.exit_code == 0, record.stderr
+    document = json.loads(record.stdout)
     assert [row["status"] for row in document["windows"]] == ["done", "done"]
     assert document["run_dir"] == str(tmp_path / "a")
-    told = run(camera, *given, "--window", "30s", "-o", tmp_path / "a")
-    assert told.exit_code == 0
-    assert len(told.stdout.splitlines()) == 3
-    told = run(empty, *given, "--window", "30", "-o", tmp_path / "b")
-    assert told.exit_code == 0
-    assert "no motion" in told.stdout
+    record = run(camera, *given, "--window", "30s", "-o", tmp_path / "a")
+    assert record.exit_code == 0
+    assert len(record.stdout.splitlines()) == 3
+    record = run(empty, *given, "--window", "30", "-o", tmp_path / "b")
+    assert record.exit_code == 0
+    assert "no motion" in record.stdout
 
 
 @pytest.mark.parametrize(
@@ -312,9 +312,9 @@ def test_command_prints_windows_or_one_object(camera, empty, tmp_path):
     ],
 )
 def test_command_refuses_options_that_make_no_sense(camera, wrong, message):
-    told = run(camera, "-q", QUESTION, *wrong)
-    assert told.exit_code == 2
-    assert message in told.stderr
+    record = run(camera, "-q", QUESTION, *wrong)
+    assert record.exit_code == 2
+    assert message in record.stderr
 
 
 def test_planted_events_are_found_in_a_minute(tmp_path):

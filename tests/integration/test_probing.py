@@ -86,11 +86,11 @@ def test_attention_rows_are_those_of_output_attentions(case: Any) -> None:
     before = case.network.config._attn_implementation
     case.network.set_attn_implementation("eager")
     try:
-        told = forward(case, output_attentions=True).attentions
+        record = forward(case, output_attentions=True).attentions
     finally:
         case.network.set_attn_implementation(before)
     assert result.layers == tuple(range(case.model.num_layers))
-    for rows, weights in zip(result.rows, told, strict=True):
+    for rows, weights in zip(result.rows, record, strict=True):
         assert rows.dtype == np.float32
         np.testing.assert_allclose(rows, weights[0][:, case.positions].numpy(), atol=2e-6)
         np.testing.assert_allclose(rows.sum(axis=-1), 1, atol=1e-5)
@@ -104,11 +104,11 @@ def test_rollout_is_the_product_over_all_positions(case: Any) -> None:
     before = case.network.config._attn_implementation
     case.network.set_attn_implementation("eager")
     try:
-        told = forward(case, output_attentions=True).attentions
+        record = forward(case, output_attentions=True).attentions
     finally:
         case.network.set_attn_implementation(before)
-    product = np.eye(told[0].shape[-1])
-    for weights in told:
+    product = np.eye(record[0].shape[-1])
+    for weights in record:
         mixed = 0.5 * weights[0].double().mean(dim=0).numpy() + 0.5 * np.eye(len(product))
         product = (mixed / mixed.sum(axis=1, keepdims=True)) @ product
     expected = product[case.positions][:, case.generation.visual_positions]
@@ -196,8 +196,8 @@ def test_gradients_are_finite_differences(in_float64: Any, layer: int, target: s
             ends = [end.log_softmax(dim=-1) for end in ends]
         for row, token in enumerate(case.answer):
             measured = float(ends[0][row, token.id] - ends[1][row, token.id]) / 6e-3
-            told = float((slopes[row] * direction).sum())
-            assert measured == pytest.approx(told, rel=5e-3, abs=1e-4)
+            record = float((slopes[row] * direction).sum())
+            assert measured == pytest.approx(record, rel=5e-3, abs=1e-4)
     assert any(np.abs(slope).max() > 1e-4 for slope in slopes)
 
 
@@ -270,8 +270,8 @@ def test_all_kept_gives_the_probabilities_of_the_generation(case: Any) -> None:
     keep = np.ones((1, *case.generation.layouts[0].shape), dtype=bool)
     result = case.probe.score_masked(keep)
     assert result.dtype == np.float64
-    told = [token.probability for token in case.answer]
-    np.testing.assert_allclose(np.exp(result[0]), told, rtol=1e-5)
+    record = [token.probability for token in case.answer]
+    np.testing.assert_allclose(np.exp(result[0]), record, rtol=1e-5)
 
 
 def test_an_answer_of_the_model_is_probed_as_it_was_given(case: Any) -> None:
@@ -280,8 +280,8 @@ def test_an_answer_of_the_model_is_probed_as_it_was_given(case: Any) -> None:
         pytest.skip("the random model says nothing")
     keep = np.ones((1, *said.layouts[0].shape), dtype=bool)
     result = Probe(case.model, case.batch, said).score_masked(keep)[0]
-    told = [token.probability for token in said.tokens[said.num_prompt_tokens :]]
-    np.testing.assert_allclose(np.exp(result), told, rtol=1e-4)
+    record = [token.probability for token in said.tokens[said.num_prompt_tokens :]]
+    np.testing.assert_allclose(np.exp(result), record, rtol=1e-4)
 
 
 @pytest.mark.parametrize("blank", ["mean", "blur", "black"])
@@ -428,10 +428,10 @@ def test_a_randomised_probe_has_scores_of_its_own(case: Any) -> None:
 
 def test_mixed_layers_of_a_randomised_probe_are_those_of_the_random_model(case: Any) -> None:
     options = GenerationOptions(mixed_layers=(0, -1))
-    told = case.model.generate(case.batch, QUESTION, answer=ANSWER, options=options)
-    probe = Probe(case.model, case.batch, told)
+    record = case.model.generate(case.batch, QUESTION, answer=ANSWER, options=options)
+    probe = Probe(case.model, case.batch, record)
     with probe.randomised(None, seed=1, options=options) as other:
-        for ours, theirs in zip(other.generation.layer_scores, told.layer_scores, strict=True):
+        for ours, theirs in zip(other.generation.layer_scores, record.layer_scores, strict=True):
             assert not np.allclose(ours, theirs, atol=1e-3)
 
 
@@ -445,13 +445,13 @@ def test_mixed_layers_of_a_randomised_probe_are_those_of_the_random_model(case: 
     ],
 )
 def test_reading_again_gives_what_generating_gave(case: Any, options: Any) -> None:
-    told = case.model.generate(case.batch, QUESTION, answer=ANSWER, options=options)
+    record = case.model.generate(case.batch, QUESTION, answer=ANSWER, options=options)
     again = case.probe.read_again(options)
-    np.testing.assert_allclose(again.scores, told.scores, atol=1e-5)
-    assert len(again.layer_scores) == len(told.layer_scores) == len(options.mixed_layers)
-    for ours, theirs in zip(again.layer_scores, told.layer_scores, strict=True):
+    np.testing.assert_allclose(again.scores, record.scores, atol=1e-5)
+    assert len(again.layer_scores) == len(record.layer_scores) == len(options.mixed_layers)
+    for ours, theirs in zip(again.layer_scores, record.layer_scores, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    for first, second in zip(again.tokens, told.tokens, strict=True):
+    for first, second in zip(again.tokens, record.tokens, strict=True):
         assert first.id == second.id
         assert first.role == second.role
         if second.probability is None:
@@ -554,8 +554,8 @@ def test_odd_families(family: str, tmp_path_factory: pytest.TempPathFactory) -> 
     keep[0] = True
     together = probe.score_masked(keep, batch_size=4)
     np.testing.assert_allclose(together, probe.score_masked(keep, batch_size=1), atol=1e-3)
-    told = [token.probability for token in generation.tokens[generation.num_prompt_tokens :]]
-    np.testing.assert_allclose(np.exp(together[0]), told, rtol=1e-3)
+    record = [token.probability for token in generation.tokens[generation.num_prompt_tokens :]]
+    np.testing.assert_allclose(np.exp(together[0]), record, rtol=1e-3)
 
 
 def test_a_model_without_softmax_attention_says_so(case: Any) -> None:

@@ -137,8 +137,8 @@ def test_bombs_take_no_memory(tmp_path, clips, name):
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60
     )
-    told, peak = done.stdout.split()
-    assert told == BOMBS[name][1], done
+    record, peak = done.stdout.split()
+    assert record == BOMBS[name][1], done
     assert int(peak) < 200 * 1024
 
 
@@ -227,12 +227,12 @@ def test_code_in_a_checkpoint_is_not_run(checkpoint, tmp_path):
     marker = tmp_path / "ran"
     (checkpoint / "evil.py").write_text(f"open({str(marker)!r}, 'w')\nclass Evil: pass\n")
     for name in ("config.json", "processor_config.json", "tokenizer_config.json"):
-        told = json.loads((checkpoint / name).read_text())
-        told["auto_map"] = dict.fromkeys(
+        record = json.loads((checkpoint / name).read_text())
+        record["auto_map"] = dict.fromkeys(
             ["AutoConfig", "AutoModelForImageTextToText", "AutoProcessor", "AutoTokenizer"],
             "evil.Evil",
         )
-        (checkpoint / name).write_text(json.dumps(told))
+        (checkpoint / name).write_text(json.dumps(record))
     with suppress(ModelLoadError):
         load_model(str(checkpoint))
     assert not marker.exists()
@@ -259,10 +259,10 @@ def test_exif_of_nothing_but_headers_takes_no_time(tmp_path):
 
 
 def test_the_audit_tells_a_bad_version_a_drift_and_an_acceptance_without_need():
-    told = {"package": "a", "ids": ["X-1"], "what": "it burns", "affected": "<2", "source": "s"}
-    assert [bad for _, bad in audit.known_bad([told], {"a": "1.9"})] == [True]
-    assert list(audit.known_bad([told], {"a": "2.0"})) == []
-    accepted = [{**told, "accepted": "why"}]
+    record = {"package": "a", "ids": ["X-1"], "what": "it burns", "affected": "<2", "source": "s"}
+    assert [bad for _, bad in audit.known_bad([record], {"a": "1.9"})] == [True]
+    assert list(audit.known_bad([record], {"a": "2.0"})) == []
+    accepted = [{**record, "accepted": "why"}]
     assert [bad for _, bad in audit.known_bad(accepted, {"a": "1.9"})] == [False]
     assert [bad for _, bad in audit.known_bad(accepted, {"a": "2"})] == [True]
     pins = audit.pinned_versions("# x\nA_b==1.0\nc==2\n")
@@ -271,7 +271,7 @@ def test_the_audit_tells_a_bad_version_a_drift_and_an_acceptance_without_need():
     ]
 
 
-def needed(name, found):
+def needed(name, result):
     """The distributions that one needs, and those that they need."""
     from packaging.requirements import Requirement
 
@@ -284,10 +284,10 @@ def needed(name, found):
         extras = [part.strip() for part in extra.rstrip("]").split(",")]
         if each.marker and not any(each.marker.evaluate({"extra": e}) for e in extras):
             continue
-        told = f"{each.name.lower().replace('_', '-')}[{','.join(sorted(each.extras))}]"
-        if told not in found:
-            found.add(told)
-            needed(told, found)
+        record = f"{each.name.lower().replace('_', '-')}[{','.join(sorted(each.extras))}]"
+        if record not in result:
+            result.add(record)
+            needed(record, result)
 
 
 def test_all_that_is_needed_is_pinned_exactly():
@@ -298,9 +298,9 @@ def test_all_that_is_needed_is_pinned_exactly():
     ]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in pins)
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in pins}
-    found = set()
-    needed("tam-video[dev]", found)
-    names = {name.partition("[")[0].replace("_", "-") for name in found}
+    result = set()
+    needed("tam-video[dev]", result)
+    names = {name.partition("[")[0].replace("_", "-") for name in result}
     assert len(names) > 80
     with_torch = re.compile(r"nvidia-|cuda-|tam-video$|setuptools$|pip$")
     assert not {n for n in names - pinned if not with_torch.match(n)}

@@ -181,8 +181,8 @@ def test_the_coach_asks_for_the_embeddings_of_what_is_spoken_of(processor):
     right = symbols.color[colors] + symbols.shape[shapes] + symbols.motion[motions]
     for layer in coach.outputs:
         coach.outputs[layer][batch.subject != IGNORE] = right
-    told, share = coach.loss(batch)
-    assert told < untrained / 2
+    record, share = coach.loss(batch)
+    assert record < untrained / 2
     assert share == 1.0
 
 

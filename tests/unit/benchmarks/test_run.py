@@ -17,15 +17,15 @@ FOUND = Measurement(2.0, 1.5, "at least", {"ours cpu": 1.0}, "how it was found",
 def test_quick_run_prints_ratios_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     run.main(["--quick", "--json", "--only", "tam_stage_speedup"])
 
-    found = json.loads(capsys.readouterr().out)
-    assert set(found) >= {"ratios", "measurements", "stages", "machine"}
-    assert list(found["ratios"]) == ["tam_stage_speedup"]
-    assert found["ratios"]["tam_stage_speedup"] > 0
-    told = found["measurements"]["tam_stage_speedup"]
-    assert told["target"] == 1000
-    assert told["holds"] is None  # the target is for the full size
-    assert told["figures"]["largest_difference"] <= 1e-4
-    assert found["machine"]["packages"]["numpy"]
+    result = json.loads(capsys.readouterr().out)
+    assert set(result) >= {"ratios", "measurements", "stages", "machine"}
+    assert list(result["ratios"]) == ["tam_stage_speedup"]
+    assert result["ratios"]["tam_stage_speedup"] > 0
+    record = result["measurements"]["tam_stage_speedup"]
+    assert record["target"] == 1000
+    assert record["holds"] is None  # the target is for the full size
+    assert record["figures"]["largest_difference"] <= 1e-4
+    assert result["machine"]["packages"]["numpy"]
 
 
 @pytest.mark.parametrize("name", [*RATIOS, *STAGES])
@@ -66,18 +66,18 @@ def test_table_shows_target_and_verdict() -> None:
 def test_calls_take_turns() -> None:
     order: list[str] = []
 
-    found = measurement.interleaved(
+    result = measurement.interleaved(
         {"a": lambda: order.append("a"), "b": lambda: order.append("b")}, repeats=2, warm_ups=1
     )
 
     assert "".join(order) == "abbaab"
-    assert [len(each) for each in found.values()] == [2, 2]
+    assert [len(each) for each in result.values()] == [2, 2]
 
 
 def test_a_childs_peak_is_its_own() -> None:
-    found = measurement.in_child("tam_stage:stage_peak", name="ours", quick=True)
+    result = measurement.in_child("tam_stage:stage_peak", name="ours", quick=True)
 
-    assert found["peak_bytes"] > found["extra_bytes"] >= 0
+    assert result["peak_bytes"] > result["extra_bytes"] >= 0
 
 
 def test_extra_peak_counts_what_is_freed_again() -> None:

@@ -30,7 +30,7 @@ def one_input() -> tuple[object, Generation]:
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, np.ndarray]:
+def variant_arrays() -> dict[str, np.ndarray]:
     batch, generation = one_input()
     return {
         name: variant_maps(generation, variant, variant_motion(batch, generation, variant))
@@ -43,47 +43,47 @@ def test_the_ablation_of_the_docs_is_complete() -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_maps_are_finite_and_in_range(name: str, found: dict[str, np.ndarray]) -> None:
-    maps = found[name]
+def test_maps_are_finite_and_in_range(name: str, variant_arrays: dict[str, np.ndarray]) -> None:
+    maps = variant_arrays[name]
     assert maps.shape[1:] == (6, 6, 8)
     assert np.isfinite(maps).all()
     assert maps.min() >= 0
     assert maps.max() <= 1
 
 
-def test_each_variant_changes_the_maps(found: dict[str, np.ndarray]) -> None:
+def test_each_variant_changes_the_maps(variant_arrays: dict[str, np.ndarray]) -> None:
     # In this case no factor reaches the cap, and the sub-tokens of the word are of one length.
     inactive = {"default", "c no cap", "e sub-tokens by length"}
-    for name, maps in found.items():
-        assert np.array_equal(maps, found["default"]) == (name in inactive), name
+    for name, maps in variant_arrays.items():
+        assert np.array_equal(maps, variant_arrays["default"]) == (name in inactive), name
 
 
-def test_the_default_is_that_of_the_package(found: dict[str, np.ndarray]) -> None:
+def test_the_default_is_that_of_the_package(variant_arrays: dict[str, np.ndarray]) -> None:
     batch, generation = one_input()
     generation = replace(generation, layer_scores=generation.layer_scores[1:])
     maps = activate(generation, motions=input_motions((batch,), generation))[0].maps
     words = join_words(generation.tokens)
     for word, heat in zip(words, word_maps(maps, words), strict=True):
-        np.testing.assert_array_equal(found["default"][word.token_indices[0]], heat)
+        np.testing.assert_array_equal(variant_arrays["default"][word.token_indices[0]], heat)
 
 
 @pytest.mark.parametrize(("name", "subtokens"), [("first", 0), ("greatest of the", None)])
 def test_words_take_their_sub_tokens_as_named(
-    name: str, subtokens: int | None, found: dict[str, np.ndarray]
+    name: str, subtokens: int | None, variant_arrays: dict[str, np.ndarray]
 ) -> None:
     batch, generation = one_input()
     generation = replace(generation, layer_scores=generation.layer_scores[1:])
     maps = activate(generation, motions=input_motions((batch,), generation))[0].maps
     word = next(w for w in join_words(generation.tokens) if len(w.token_indices) == 2)
     parts = maps[list(word.token_indices)]
-    got = found[f"e {name} sub-token{'s' if subtokens is None else ''}"]
+    got = variant_arrays[f"e {name} sub-token{'s' if subtokens is None else ''}"]
     expected = parts.max(axis=0) if subtokens is None else parts[subtokens]
     for index in word.token_indices:
         np.testing.assert_array_equal(got[index], expected)
 
 
 def test_the_steps_of_the_variants_agree_with_the_package(
-    monkeypatch: pytest.MonkeyPatch, found: dict[str, np.ndarray]
+    monkeypatch: pytest.MonkeyPatch, variant_arrays: dict[str, np.ndarray]
 ) -> None:
     batch, generation = one_input()
     calls = []
@@ -98,7 +98,7 @@ def test_the_steps_of_the_variants_agree_with_the_package(
     for name in ("default", "a rank filter in each slot", "c all context", "f half of the depth"):
         variant = VARIANTS[name]
         maps = variant_maps(generation, variant, variant_motion(batch, generation, variant))
-        np.testing.assert_allclose(maps, found[name], atol=1e-5)
+        np.testing.assert_allclose(maps, variant_arrays[name], atol=1e-5)
     assert len(calls) == 4
 
 
@@ -108,6 +108,8 @@ def test_farneback_follows_small_motion_of_fine_texture():
     canvas = cv2.normalize(canvas, np.empty_like(canvas), 0, 255, cv2.NORM_MINMAX)
     frames = np.stack([canvas[20 - 4 * k : 212 - 4 * k, 20:276] for k in range(2)])
 
-    found = grid_flow(frames, layout_of(2), pixel_flow=farneback_flow)
+    variant_arrays = grid_flow(frames, layout_of(2), pixel_flow=farneback_flow)
 
-    np.testing.assert_allclose(found.forward[0], np.full((12, 16, 2), (4 / 16, 0)), atol=0.1)
+    np.testing.assert_allclose(
+        variant_arrays.forward[0], np.full((12, 16, 2), (4 / 16, 0)), atol=0.1
+    )

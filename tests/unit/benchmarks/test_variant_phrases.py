@@ -20,13 +20,13 @@ def words_of(text):
     return [
         Word(
             index=k,
-            text=found.group(),
-            char_start=found.start(),
-            char_end=found.end(),
+            text=result.group(),
+            char_start=result.start(),
+            char_end=result.end(),
             token_indices=(k,),
-            is_content=found.group().isalpha() and found.group().lower() not in FUNCTION_WORDS,
+            is_content=result.group().isalpha() and result.group().lower() not in FUNCTION_WORDS,
         )
-        for k, found in enumerate(re.finditer(r"\w+|[^\w\s]", text))
+        for k, result in enumerate(re.finditer(r"\w+|[^\w\s]", text))
     ]
 
 

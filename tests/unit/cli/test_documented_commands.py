@@ -23,8 +23,8 @@ VERSION_1 = ROOT / "tests/golden/v1/commands.txt"
 def shown_commands(text):
     """Yield the command lines of a page, continued lines joined, without prompt and comment."""
     for line in re.sub(r"\\\n\s*", "", text).splitlines():
-        match = re.match(r"\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(tam-video(?: .*)?)$", line)
-        if match and ("$ tam-video" in line or line.startswith("tam-video ")):
+        match = re.match(r"\s*\$ (?:[A-Z_]+=\S+ )*(tam-video(?: .*)?)$", line)
+        if match:
             yield match[1]
 
 

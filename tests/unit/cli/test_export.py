@@ -36,8 +36,8 @@ def test_json_is_one_object(run, tmp_path):
     assert document["out_dir"] == str(tmp_path / "out")
     assert len(document["warnings"]) == 1
     assert done.stderr == ""
-    told = json.loads((tmp_path / "out" / "tracks.json").read_text())
-    assert [row["word"] for row in told["words"]] == ["star"]
+    record = json.loads((tmp_path / "out" / "tracks.json").read_text())
+    assert [row["word"] for row in record["words"]] == ["star"]
 
 
 def test_the_list_needs_no_run():

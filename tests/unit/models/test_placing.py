@@ -82,7 +82,7 @@ def test_a_grid_of_patches_is_merged() -> None:
     layout = grid_layout([4, 6, 10], 7, merge_size=2, temporal_patch_size=2)
     assert layout.shape == (4, 3, 5)
     assert layout.frame_slots == ((0, 1), (2, 3), (4, 5), (6,))
-    assert layout.view.is_whole
+    assert layout.view.is_full
 
 
 @pytest.mark.parametrize("grid", [[3, 6, 10], [5, 6, 10], [4, 5, 10], [4, 6, 9]])
@@ -108,7 +108,7 @@ def test_a_centre_crop_is_a_box_of_source_pixels(
 
 
 def test_the_crop_of_a_square_at_its_own_size_is_the_picture() -> None:
-    assert centre_crop(224, 224, shortest_edge=224, crop=(224, 224)).is_whole
+    assert centre_crop(224, 224, shortest_edge=224, crop=(224, 224)).is_full
     assert centre_crop(448, 224, shortest_edge=112, crop=(112, 112)) == View(left=0.25, right=0.75)
 
 
