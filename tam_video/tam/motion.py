@@ -192,9 +192,9 @@ def _grey_picture(frame: ByteArray) -> ByteArray:
 
     height, width = frame.shape[:2]
     scale = min(1.0, _LONG_SIDE_PX / max(height, width))
-    size = tuple(max(_LEAST_SIDE_PX, round(side * scale)) for side in (width, height))
-    smaller = scale < 1 and size == (round(width * scale), round(height * scale))
-    interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    exact = (round(width * scale), round(height * scale))
+    size = (max(_LEAST_SIDE_PX, exact[0]), max(_LEAST_SIDE_PX, exact[1]))
+    interpolation = cv2.INTER_AREA if size == exact else cv2.INTER_LINEAR
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.resize(grey, size, interpolation=interpolation), dtype=np.uint8)
 

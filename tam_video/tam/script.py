@@ -23,7 +23,7 @@ _UNSPACED = (
     (0x2E80, 0x2FDF),  # CJK radicals
     (0x3005, 0x3007),  # iteration mark, zero
     (0x3021, 0x3029),  # Hangzhou numerals
-    (0x3031, 0x30FF),  # Hiragana, Katakana
+    (0x3031, 0x312F),  # Hiragana, Katakana, Bopomofo
     (0x31A0, 0x31BF),  # Bopomofo extended
     (0x31F0, 0x31FF),  # Katakana extensions
     (0x3400, 0x4DBF),  # Han
@@ -32,7 +32,7 @@ _UNSPACED = (
     (0xAA60, 0xAA7F),
     (0xF900, 0xFAFF),  # Han compatibility
     (0xFF66, 0xFF9F),  # Katakana, half width
-    (0x1B000, 0x1B16F),  # Kana supplement
+    (0x1AFF0, 0x1B16F),  # Kana supplement
     (0x20000, 0x3FFFF),  # Han, supplementary planes
 )
 

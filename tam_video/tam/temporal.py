@@ -52,8 +52,6 @@ def temporal_gaussian(
         distances = np.arange(maps.shape[1]) / sigma_slots
     kernel = np.exp(-np.square(distances[distances <= _REACH_SIGMAS]) / 2).astype(np.float32)
     radius = len(kernel) - 1
-    if radius == 0:
-        return maps.astype(np.float32)
     smooth = np.empty(maps.shape, dtype=np.float32)
     for tokens in token_blocks(maps.shape, 2 * radius + 1):
         block = maps[tokens].astype(np.float32, copy=False)
@@ -157,8 +155,8 @@ def _corners(position: FloatArray, in_picture: BoolArray) -> tuple[IntArray, Flo
     """
     height, width = in_picture.shape
     # Distant positions are clipped: they stay outside, and their cell indices fit int64.
-    row = np.clip(position[..., 0].ravel(), -2, height + 1)
-    column = np.clip(position[..., 1].ravel(), -2, width + 1)
+    row = np.clip(position[..., 0].ravel(), -1, height)
+    column = np.clip(position[..., 1].ravel(), -1, width)
     top, left = np.floor(row).astype(np.int64), np.floor(column).astype(np.int64)
     down, right = row - top, column - left
     corners = np.zeros((4, row.size), dtype=np.int64)

@@ -207,7 +207,9 @@ def test_no_tokens_give_no_maps(correction):
     assert got.shape == (0, 4)
 
 
-@pytest.mark.parametrize("options", [{"threshold": 1.5}, {"top_share": 0.0}])
+@pytest.mark.parametrize(
+    "options", [{"threshold": 1.5}, {"threshold": -0.1}, {"top_share": 0.0}, {"top_share": 1.1}]
+)
 def test_wrong_overlaps_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         agreeing_tokens(np.zeros((2, 3), np.float32), **options)

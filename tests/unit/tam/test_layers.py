@@ -67,7 +67,11 @@ def test_relevance_takes_the_factor_of_its_maps():
     np.testing.assert_allclose(got, np.full((2, 2), 0.5 / 4 + 0.5))
 
 
-@pytest.mark.parametrize(("shape", "weights"), [((2, 3), [1, 1]), ((2, 3, 4), [1])])
+@pytest.mark.parametrize(
+    ("shape", "weights"),
+    [((2, 3), [1, 1]), ((2, 3, 4, 5), [1, 1]), ((2, 3, 0), [1, 1]), ((2, 3, 4), [1]),
+     ((2, 3, 4), [1, 1, 1])],
+)  # fmt: skip
 def test_wrong_arguments_are_refused(shape, weights):
     with pytest.raises(ValueError, match="raw"):
         layer_factors(np.zeros(shape, np.float32), weights)

@@ -117,7 +117,15 @@ def test_blocks_of_tokens_leave_no_seam(monkeypatch):
 
 @pytest.mark.parametrize(
     ("shape", "sigma"),
-    [((2, 3, 3), 1), ((1, 2, 3, 3), -1), ((1, 2, 3, 3), math.nan), ((1, 3, 3, 3), 1)],
+    [
+        ((2, 3, 3), 1),
+        ((1, 1, 2, 3, 3), 1),
+        ((1, 2, 0, 3), 1),
+        ((1, 2, 3, 3), -1),
+        ((1, 2, 3, 3), math.nan),
+        ((1, 2, 3, 3), math.inf),
+        ((1, 3, 3, 3), 1),
+    ],
 )
 def test_wrong_arguments_are_refused(shape, sigma):
     with pytest.raises(ValueError, match=r"maps|sigma"):

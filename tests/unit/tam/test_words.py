@@ -191,3 +191,15 @@ def test_content_tokens_are_those_of_content_words():
     assert not content_tokens((), num_tokens=2).any()
     with pytest.raises(ValueError, match=r"0\.\.3"):
         content_tokens(words, num_tokens=4)
+
+
+@pytest.mark.parametrize("index", [0, 3])
+def test_the_first_and_the_last_token_may_belong_to_a_content_word(index):
+    found = content_tokens([Word(0, "a", 0, 1, (index,), is_content=True)], num_tokens=4)
+    assert np.flatnonzero(found).tolist() == [index]
+
+
+@pytest.mark.parametrize("indices", [(4,), (-1,), (0, 4), (-1, 3)])
+def test_content_words_with_tokens_outside_the_text_are_refused(indices):
+    with pytest.raises(ValueError, match=r"0\.\.3"):
+        content_tokens([Word(0, "a", 0, 1, indices, is_content=True)], num_tokens=4)
