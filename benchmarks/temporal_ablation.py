@@ -28,7 +28,7 @@ from tam_video.datasets.worlds import make_world
 from tam_video.evaluation.clip import CAPTION_QUESTION, read_back, timed_object
 from tam_video.evaluation.score import WordValues, clip_values, score_answer, score_times
 from tam_video.evaluation.truth import answer_truth
-from tam_video.metrics import difference_interval, mean_interval
+from tam_video.metrics.statistics import difference_interval, mean_interval
 from tam_video.models import GenerationOptions
 from tam_video.models.base import DEPTH_QUARTERS, LayerName
 from tam_video.tam.options import DEFAULT, PUBLISHED, ActivationOptions

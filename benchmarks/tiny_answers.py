@@ -27,7 +27,7 @@ from tam_video.datasets.questions import ShapeQuestion, caption_facts, make_ques
 from tam_video.datasets.scene import from_shapes
 from tam_video.datasets.shapes import Split, make_clip
 from tam_video.datasets.worlds import write_scene
-from tam_video.metrics import mean_interval
+from tam_video.metrics.statistics import mean_interval
 from tam_video.types import FrameBatch, Message
 
 MODEL: dict[str, Any] = {}

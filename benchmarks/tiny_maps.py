@@ -25,7 +25,8 @@ from benchmarks.tiny_answers import MODEL, read_clip, start_worker
 from tam_video.datasets.cells import cell_masks
 from tam_video.datasets.scene import from_shapes
 from tam_video.datasets.shapes import COLORS, SHAPES, ShapeClip
-from tam_video.metrics import auc, mean_interval, pointing_hit
+from tam_video.metrics.plausibility import auc, pointing_hit
+from tam_video.metrics.statistics import mean_interval
 from tam_video.tam import join_words, word_maps
 from tam_video.tam.activation import activate
 from tam_video.types import FloatArray, Generation, Message

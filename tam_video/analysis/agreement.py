@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from tam_video.metrics import rank_correlation, slot_energy
+from tam_video.metrics.faithfulness import rank_correlation
 from tam_video.metrics.grids import checked_map
 from tam_video.metrics.plausibility import otsu_threshold
+from tam_video.metrics.spans import slot_energy
 from tam_video.types import Float64Array, FloatArray
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from tam_video.evaluation.ledger import ClipKey, ClipRow
 from tam_video.evaluation.score import METRICS, Metric
-from tam_video.metrics import f1_iou
+from tam_video.metrics.plausibility import f1_iou
 from tam_video.metrics.statistics import (
     Interval,
     Numbers,

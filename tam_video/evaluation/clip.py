@@ -35,8 +35,7 @@ from tam_video.evaluation.score import (
 from tam_video.evaluation.settings import MethodSettings, ShapesSettings
 from tam_video.evaluation.truth import answer_truth, visible_slots
 from tam_video.methods import make_method
-from tam_video.metrics import cell_order, curve_auc, masked_steps, measure
-from tam_video.metrics.faithfulness import MaskMode
+from tam_video.metrics.faithfulness import MaskMode, cell_order, curve_auc, masked_steps, measure
 from tam_video.models.inference import TransformersModel
 from tam_video.models.masking import Blank
 from tam_video.models.probing import Probe

@@ -30,7 +30,7 @@ from tam_video.evaluation.ledger import ClipRow
 from tam_video.evaluation.plots import Chart
 from tam_video.evaluation.report import Experiment, Line, mean_cost
 from tam_video.evaluation.tables import Table, cell, heading
-from tam_video.metrics import correction_success_rate
+from tam_video.metrics.faithfulness import correction_success_rate
 from tam_video.metrics.statistics import UNDEFINED, Interval, mean_interval
 
 ABOVE_CHANCE = (

@@ -39,7 +39,11 @@ from tam_video.evaluation.score import (
 )
 from tam_video.evaluation.truth import answer_truth, object_words, visible_slots
 from tam_video.methods import Method, make_method
-from tam_video.metrics import linear_datamodeling_score, random_keep_masks, rank_correlation
+from tam_video.metrics.faithfulness import (
+    linear_datamodeling_score,
+    random_keep_masks,
+    rank_correlation,
+)
 from tam_video.models.inference import TransformersModel
 from tam_video.models.masking import blank_frames
 from tam_video.models.probing import Probe

@@ -24,7 +24,7 @@ from tam_video.evaluation.score import mean_map
 from tam_video.evaluation.settings import MethodSettings
 from tam_video.evaluation.truth import names_object
 from tam_video.methods import Method
-from tam_video.metrics import cell_order, flip_area, masked_steps
+from tam_video.metrics.faithfulness import cell_order, flip_area, masked_steps
 from tam_video.models.inference import TransformersModel
 from tam_video.models.probing import Probe
 from tam_video.tam import join_words

@@ -20,7 +20,8 @@ from tam_video.evaluation.reliance_clip import measure_reliance
 from tam_video.evaluation.reliance_settings import GROUPS, SCORES, TITLES, RelianceSettings
 from tam_video.evaluation.report import Experiment, Line
 from tam_video.evaluation.tables import Table, cell, number
-from tam_video.metrics import auc, rank_correlation
+from tam_video.metrics.faithfulness import rank_correlation
+from tam_video.metrics.plausibility import auc
 from tam_video.metrics.statistics import Interval, clipped, ratio_interval, statistic_interval
 from tam_video.types import Float64Array, IntArray
 

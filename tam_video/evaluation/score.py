@@ -12,25 +12,26 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from tam_video.metrics import (
-    Noun,
-    answer_iou,
+from tam_video.metrics.answers import Noun, answer_iou
+from tam_video.metrics.faithfulness import MaskMode, OrderKind
+from tam_video.metrics.grids import resize_map
+from tam_video.metrics.plausibility import (
     auc,
     energy_inside,
-    intersection_over_prediction,
-    j_and_f,
-    otsu_span,
     otsu_threshold,
     pointing_hit,
-    resize_map,
+    temporal_energy,
+    volume_iou,
+)
+from tam_video.metrics.segmentation import j_and_f
+from tam_video.metrics.spans import (
+    intersection_over_prediction,
+    otsu_span,
     slot_energy,
     temporal_auc,
     temporal_coherence,
-    temporal_energy,
     temporal_iou,
-    volume_iou,
 )
-from tam_video.metrics.faithfulness import MaskMode, OrderKind
 from tam_video.types import BoolArray, FloatArray
 
 Better: TypeAlias = Literal["higher", "lower", "neither"]
@@ -312,7 +313,7 @@ def _segmentation(heat: FloatArray, word: ObjectWord, truth: AnswerTruth) -> flo
     """Compute J&F in pixels, the map cut at one Otsu threshold of the whole volume."""
     num_frames, height, width = word.pixels.shape
     shown = resize_map(heat, (num_frames, height, width), frame_slots=truth.frame_slots)
-    return j_and_f(np.asarray(shown > otsu_threshold(shown)), word.pixels).j_and_f
+    return j_and_f(np.asarray(shown > otsu_threshold(shown)), word.pixels)
 
 
 def _known_values(parts: Sequence[WordValues], metric: str) -> list[float]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from tam_video.metrics.grids import FrameSlots, checked_mask, volume_shape
+from tam_video.metrics.grids import checked_mask, volume_shape
 from tam_video.metrics.plausibility import (
     WordScore,
     function_iou,
@@ -28,8 +28,8 @@ class Noun:
 
     Attributes:
         maps: float32 [K, t, h, w], the maps of its K sub-tokens in order.
-        mask: bool [t, h, w] or [T, H, W]. All False for a noun without an annotated object, or
-            whose object is not there: it has no overlap, but its threshold counts.
+        mask: bool [t, h, w] or finer. All False for a noun without an annotated object, or whose
+            object is not there: it has no overlap, but its threshold counts.
         word_index: index of the word in the answer.
         object_id: the object or class it names; adjacent words of the same one ("traffic light")
             are joined. None is never joined.
@@ -55,12 +55,7 @@ class AnswerIou:
     function_iou: tuple[WordScore, ...]
 
 
-def answer_iou(
-    nouns: Sequence[Noun],
-    function_words: Sequence[FloatArray],
-    *,
-    frame_slots: FrameSlots | None = None,
-) -> AnswerIou:
+def answer_iou(nouns: Sequence[Noun], function_words: Sequence[FloatArray]) -> AnswerIou:
     """Compute the Obj-IoU of every noun and the Func-IoU of every function word of one answer.
 
     Each field of the scores is one way to summarise sub-tokens, thresholds included. `best` is that
@@ -70,29 +65,24 @@ def answer_iou(
     Args:
         nouns: all nouns of the answer in order, including those without an object.
         function_words: for each function word float32 [K, t, h, w].
-        frame_slots: the frames of each slot, for masks per frame.
-
-    Raises:
-        ValueError: a map and its mask do not fit, or a map is not finite.
     """
     thresholds = [
-        object_threshold(noun.maps, volume_shape(checked_mask(noun.mask)), frame_slots=frame_slots)
-        for noun in nouns
+        object_threshold(noun.maps, volume_shape(checked_mask(noun.mask))) for noun in nouns
     ]
     return AnswerIou(
-        object_iou=_join_adjacent(nouns, frame_slots),
+        object_iou=_join_adjacent(nouns),
         function_iou=tuple(_function_scores(function_words, thresholds)) if nouns else (),
     )
 
 
-def _join_adjacent(nouns: Sequence[Noun], frame_slots: FrameSlots | None) -> tuple[WordScore, ...]:
+def _join_adjacent(nouns: Sequence[Noun]) -> tuple[WordScore, ...]:
     """Return one score per run of adjacent nouns of one object, the larger of each field."""
     scores: list[WordScore] = []
     before: Noun | None = None
     for noun in nouns:
         if not checked_mask(noun.mask).any():
             continue
-        score = object_iou(noun.maps, noun.mask, frame_slots=frame_slots)
+        score = object_iou(noun.maps, noun.mask)
         if before is not None and _is_same_object(before, noun):
             score = _larger(scores.pop(), score)
         scores.append(score)

@@ -2,18 +2,18 @@
 
 A keep-mask is bool [t, h, w] over the cells of the map: True cells show the video, False ones are
 filled. A score is s_k = mean over the explained tokens of p(y_t | video_k, prompt, y_<t), teacher
-forced; a `Scorer` runs the model on masked videos.
+forced; a `Scorer` runs the model on masked videos. Values that are not finite, shapes that do not
+fit and arguments out of range are a ValueError.
 
-Source: Petsiuk et al., RISE, BMVC 2018, arXiv:1806.07421 (insertion, deletion); Adebayo et al.,
-Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv:1810.03292; Park et al., TRAK, ICML 2023,
-arXiv:2303.14186 (linear datamodeling score); Chen et al., EAGLE, arXiv:2509.22496 (minimal
-correction).
+Source: Petsiuk et al., RISE, BMVC 2018, arXiv:1806.07421 (insertion, deletion); Park et al., TRAK,
+ICML 2023, arXiv:2303.14186 (linear datamodeling score); Chen et al., EAGLE, arXiv:2509.22496
+(minimal correction).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,11 @@ from tam_video.types import BoolArray, Float64Array, FloatArray, IntArray
 
 OrderKind: TypeAlias = Literal["joint", "spatial", "slot"]
 MaskMode: TypeAlias = Literal["deletion", "insertion"]
+Scorer: TypeAlias = Callable[[BoolArray], Float64Array]
+"""Runs the model on videos with keep-masks, bool [B, t, h, w], and returns the scores, float64 [B].
+
+It defines what fills the hidden cells: blank, or the blurred video.
+"""
 
 
 def curve_auc(scores: Float64Array) -> float:
@@ -33,9 +38,6 @@ def curve_auc(scores: Float64Array) -> float:
 
     Returns:
         In the range of the scores. Low is better for deletion, high for insertion.
-
-    Raises:
-        ValueError: it is not a finite [n + 1] of two scores or more.
     """
     curve = finite_values(scores, "scores").astype(np.float64)
     if curve.ndim != 1 or len(curve) < 2:
@@ -57,9 +59,6 @@ def cell_order(activation_map: FloatArray, *, kind: OrderKind = "joint") -> IntA
     Returns:
         int64 [U, C]: U units in order, each with the C flat indices of its cells: [t*h*w, 1],
         [h*w, t] or [t, h*w].
-
-    Raises:
-        ValueError: the map is not a finite [t, h, w], or `kind` is unknown.
     """
     cells = checked_map(activation_map).astype(np.float64)
     slots, positions = len(cells), cells[0].size
@@ -92,10 +91,6 @@ def masked_steps(
 
     Returns:
         bool [n + 1, t, h, w], True where a cell shows the video.
-
-    Raises:
-        ValueError: the order does not contain every cell once, `steps` is below 1, or `mode` is
-            unknown.
     """
     if mode not in ("deletion", "insertion"):
         raise ValueError(f"mode must be 'deletion' or 'insertion', not {mode!r}")
@@ -119,17 +114,13 @@ def random_keep_masks(
 
     Args:
         num_masks: m >= 1.
-        shape: (t, h, w).
+        shape: (t, h, w), two cells or more.
         keep_share: share of the cells that are kept, in (0, 1), rounded to at least one cell and
             at most all but one.
         seed: seed of the draws.
 
     Returns:
         bool [m, t, h, w].
-
-    Raises:
-        ValueError: `num_masks` is below 1, `keep_share` is not in (0, 1), or there are fewer than
-            two cells.
     """
     num_cells = int(np.prod(shape))
     if num_masks < 1 or not 0 < keep_share < 1 or num_cells < 2:
@@ -145,9 +136,6 @@ def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
 
     Returns:
         In [-1, 1]; NaN where either is constant, because it has no order.
-
-    Raises:
-        ValueError: the shapes differ, or a value is not finite.
     """
     from scipy.stats import spearmanr  # slow to import, seldom needed
 
@@ -171,36 +159,12 @@ def linear_datamodeling_score(
 
     Returns:
         Spearman correlation in [-1, 1]; NaN where the sums or the probabilities are all equal.
-
-    Raises:
-        ValueError: the shapes do not fit, or a value is not finite.
     """
     cells = checked_map(attribution, "attribution").astype(np.float64)
     measured = finite_values(log_probabilities, "log_probabilities")
     kept = checked_mask(keep, (*measured.shape, *cells.shape))
     predicted = np.where(kept, cells, 0).sum(axis=(1, 2, 3))
     return rank_correlation(predicted, measured)
-
-
-def randomisation_cascade(original: FloatArray, randomised: Sequence[FloatArray]) -> Float64Array:
-    """Compute the Spearman correlation of a map with that after each stage of randomisation.
-
-    For a map that depends on the trained weights it falls towards 0 as more layers are randomised.
-    It is used for blank, swapped and shuffled videos as well.
-
-    Args:
-        original: float32 [t, h, w].
-        randomised: R maps of the same shape, one per stage.
-
-    Returns:
-        float64 [R] in [-1, 1]; NaN where a map is constant.
-
-    Raises:
-        ValueError: a map is not a finite [t, h, w] of the original's shape.
-    """
-    cells = checked_map(original, "original")
-    stages = [rank_correlation(cells, checked_map(stage, "randomised")) for stage in randomised]
-    return np.array(stages, np.float64)
 
 
 def flip_area(is_flipped: BoolArray, deleted_area: Float64Array) -> float:
@@ -212,9 +176,6 @@ def flip_area(is_flipped: BoolArray, deleted_area: Float64Array) -> float:
 
     Returns:
         In [0, 1]; 1 where the answer never flipped.
-
-    Raises:
-        ValueError: the two are not [n + 1] of one length, or an area is not in [0, 1].
     """
     area = finite_values(deleted_area, "deleted_area")
     flipped = checked_mask(is_flipped, area.shape)
@@ -225,14 +186,7 @@ def flip_area(is_flipped: BoolArray, deleted_area: Float64Array) -> float:
 
 
 def average_minimal_correction(flip_areas: Float64Array) -> float:
-    """Compute the AMCR: mean flip area over ALL hallucinated answers; 1 for those without flip.
-
-    Args:
-        flip_areas: float64 [n] in [0, 1], from `flip_area`.
-
-    Raises:
-        ValueError: it is not [n] with n >= 1, or an area is NaN or not in [0, 1].
-    """
+    """Compute the AMCR: mean of the flip areas, float64 [n], over ALL hallucinated answers."""
     return float(_per_answer(flip_areas).mean())
 
 
@@ -243,49 +197,14 @@ def correction_success_rate(flip_areas: Float64Array, *, budget: float = 0.1) ->
         flip_areas: float64 [n] in [0, 1], from `flip_area`.
         budget: largest deleted area that counts, in [0, 1). With 1 an answer that never flipped
             would count as a success.
-
-    Raises:
-        ValueError: it is not [n] with n >= 1, an area is NaN or not in [0, 1], or the budget is not
-            in [0, 1).
     """
     if not 0 <= budget < 1:
         raise ValueError(f"budget must be in [0, 1), not {budget}")
     return float((_per_answer(flip_areas) <= budget).mean())
 
 
-class Scorer(Protocol):
-    """Runs the model on masked videos and returns the answer's probability.
-
-    The scorer defines what fills the hidden cells: blank, or the blurred video.
-    """
-
-    def __call__(self, keep: BoolArray, /) -> Float64Array:
-        """Score a batch of masked videos.
-
-        Args:
-            keep: bool [B, t, h, w], True where a cell shows the video.
-
-        Returns:
-            float64 [B]: the mean probability of the explained tokens, teacher forced.
-        """
-        ...
-
-
 def measure(scorer: Scorer, keep: BoolArray, *, batch_size: int = 8) -> Float64Array:
-    """Compute the scores of many keep-masks, batch by batch.
-
-    Args:
-        scorer: computes the scores of a batch.
-        keep: bool [n, t, h, w], at least one mask.
-        batch_size: masks per call.
-
-    Returns:
-        float64 [n].
-
-    Raises:
-        ValueError: `keep` is not bool [n, t, h, w], `batch_size` is below 1, or the scorer returned
-            something other than finite [B].
-    """
+    """Compute the scores of many keep-masks, bool [n, t, h, w], batch by batch: float64 [n]."""
     masks = checked_mask(keep)
     if masks.ndim != 4 or not masks.size:
         raise ValueError(f"keep must be [n, t, h, w], not {list(masks.shape)}")

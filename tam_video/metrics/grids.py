@@ -19,16 +19,9 @@ _ON_CENTRE = 1e-6
 def finite_values(values: NDArray[Any], name: str) -> RealArray:
     """Convert values to floating point: float32 and float64 are kept, all else becomes float64.
 
-    Args:
-        values: real numbers of any shape.
-        name: their name in an error message.
-
-    Returns:
-        The same shape.
-
     Raises:
-        ValueError: there is no value, or one is NaN or infinite. A metric of such a map would hide
-            that the map is broken.
+        ValueError: there is no value, or one is NaN or infinite, which would hide that the map is
+            broken; the message calls the values `name`.
     """
     array = np.asarray(values)
     if array.dtype not in (np.float32, np.float64):
@@ -41,22 +34,14 @@ def finite_values(values: NDArray[Any], name: str) -> RealArray:
 
 
 def checked_map(activation_map: NDArray[Any], name: str = "activation_map") -> RealArray:
-    """Check that a map is a finite real [t, h, w] and return it.
-
-    Raises:
-        ValueError: it has other axes, no cell, or a value that is not finite.
-    """
+    """Return a map, or raise `ValueError` unless it is a finite real [t, h, w]."""
     if np.ndim(activation_map) != 3:
         raise ValueError(f"{name} must be [t, h, w], not {list(np.shape(activation_map))}")
     return finite_values(activation_map, name)
 
 
 def checked_mask(mask: BoolArray, shape: tuple[int, ...] | None = None) -> BoolArray:
-    """Check that a mask is bool, and of `shape` where one is given, and return it.
-
-    Raises:
-        ValueError: it is not bool, or not of that shape.
-    """
+    """Return a mask, or raise `ValueError` unless it is bool, and of `shape` where one is given."""
     array = np.asarray(mask)
     if array.dtype != np.bool_:
         raise ValueError(f"a mask must be bool, not {array.dtype}")
@@ -66,11 +51,7 @@ def checked_mask(mask: BoolArray, shape: tuple[int, ...] | None = None) -> BoolA
 
 
 def volume_shape(mask: BoolArray) -> tuple[int, int, int]:
-    """Return (T, H, W) of a mask.
-
-    Raises:
-        ValueError: it has other axes.
-    """
+    """Return (T, H, W) of a mask; other axes are a ValueError."""
     if mask.ndim != 3:
         raise ValueError(f"a mask must be [t, h, w] or [T, H, W], not {list(mask.shape)}")
     return (mask.shape[0], mask.shape[1], mask.shape[2])
@@ -127,15 +108,12 @@ def resize_map(
 def intersection_over_union(
     prediction: BoolArray, mask: BoolArray, *, axis: tuple[int, ...] | None = None
 ) -> Float64Array:
-    """Compute the IoU of two masks of one shape, 1 where both are empty.
+    """Compute the IoU of two bool masks of one shape, 1 where both are empty.
 
     Args:
         prediction: bool, any shape.
         mask: bool, the same shape.
-        axis: axes that are summed over; all by default.
-
-    Returns:
-        float64, in [0, 1], over the other axes.
+        axis: axes that are summed over; all by default. The result has the other ones.
     """
     common = (prediction & mask).sum(axis=axis)
     union = (prediction | mask).sum(axis=axis)

@@ -1,8 +1,9 @@
 """Agreement of maps with annotated objects: overlap, pointing game, ranking and energy.
 
-A mask is bool, [t, h, w] on the cells of the map or [T, H, W] on finer pixels; then the map is
-resized to it by `resize_map`, and `frame_slots` gives the frames of each slot. A plausible map is
-not necessarily faithful: it may lie on the object although the model looked elsewhere.
+A map is float32 [t, h, w], finite; `maps` are float32 [K, t, h, w], those of a word's sub-tokens in
+order. A mask is bool, [t, h, w] on the cells of the map or [t, H, W] on finer pixels; then the map
+is resized to it by `resize_map`. All else is a ValueError. A plausible map is not necessarily
+faithful: it may lie on the object although the model looked elsewhere.
 
 Source: Li et al., Token Activation Map, ICCV 2025, arXiv:2506.23270, section on metrics, and the
 public evaluation of xmed-lab/TAM `eval.py`. Differs: maps stay real numbers (there uint8), one
@@ -20,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tam_video.metrics.grids import (
-    FrameSlots,
     RealArray,
     checked_map,
     checked_mask,
@@ -64,15 +64,12 @@ def otsu_threshold(values: NDArray[Any]) -> float:
     Source: Otsu, A Threshold Selection Method from Gray-Level Histograms, IEEE SMC 1979.
 
     Args:
-        values: real numbers of any shape, a whole volume.
+        values: real numbers of any shape, finite, a whole volume.
 
     Returns:
         The largest value of the lower class, so that `values > threshold` is the upper class. Of
         candidates with the same variance (to 1e-12 of it) the lowest. A constant c gives c itself:
         no value lies above.
-
-    Raises:
-        ValueError: there is no value, or one is NaN or infinite.
     """
     levels, counts = np.unique(finite_values(values, "values"), return_counts=True)
     # Halves: the difference of the largest and the least number of a type would overflow.
@@ -87,63 +84,27 @@ def otsu_threshold(values: NDArray[Any]) -> float:
     return float(levels[np.argmax(variance >= variance.max() * (1 - _TIED))])
 
 
-def volume_iou(
-    activation_map: FloatArray, mask: BoolArray, *, frame_slots: FrameSlots | None = None
-) -> float:
-    """Compute the IoU of a map above its Otsu threshold, over the whole volume (vIoU).
+def volume_iou(activation_map: FloatArray, mask: BoolArray) -> float:
+    """Compute the IoU of a map above its Otsu threshold, over the whole volume (vIoU), in [0, 1].
 
-    Args:
-        activation_map: float32 [t, h, w].
-        mask: bool [t, h, w] or [T, H, W].
-        frame_slots: the frames of each slot, for a mask per frame.
-
-    Returns:
-        In [0, 1]. A constant map predicts nothing: 0, or 1 where the mask is empty too.
-
-    Raises:
-        ValueError: map and mask do not fit, or the map is not finite.
+    A constant map predicts nothing: 0, or 1 where the mask is empty too.
     """
-    mask = checked_mask(mask)
-    values = _on_mask(activation_map, mask, frame_slots)
+    values, mask = _on_mask(activation_map, mask)
     return float(intersection_over_union(values > otsu_threshold(values), mask))
 
 
-def object_iou(
-    maps: FloatArray, mask: BoolArray, *, frame_slots: FrameSlots | None = None
-) -> WordScore:
+def object_iou(maps: FloatArray, mask: BoolArray) -> WordScore:
     """Compute the Obj-IoU of a noun: `volume_iou` of each sub-token, then first, mean and best.
 
-    Args:
-        maps: float32 [K, t, h, w], the maps of its sub-tokens in order.
-        mask: bool [t, h, w] or [T, H, W].
-        frame_slots: the frames of each slot, for a mask per frame.
-
-    Returns:
-        In [0, 1]; all NaN where the mask is empty, because such a word is not counted.
-
-    Raises:
-        ValueError: maps and mask do not fit, or a map is not finite.
+    All NaN where the mask is empty, because such a word is not counted.
     """
-    mask = checked_mask(mask)
-    scores = [volume_iou(one, mask, frame_slots=frame_slots) for one in _sub_tokens(maps)]
+    scores = [volume_iou(one, mask) for one in _sub_tokens(maps)]
     return WordScore.of(scores if mask.any() else [float("nan")])
 
 
-def object_threshold(
-    maps: FloatArray, shape: tuple[int, int, int], *, frame_slots: FrameSlots | None = None
-) -> WordScore:
-    """Compute the Otsu thresholds of a noun's sub-tokens on the grid of its mask.
-
-    Args:
-        maps: float32 [K, t, h, w].
-        shape: (T, H, W) of the mask.
-        frame_slots: the frames of each slot, for a mask per frame.
-
-    Raises:
-        ValueError: maps and shape do not fit, or a map is not finite.
-    """
-    resized = (resize_map(one, shape, frame_slots=frame_slots) for one in _sub_tokens(maps))
-    return WordScore.of([otsu_threshold(one) for one in resized])
+def object_threshold(maps: FloatArray, shape: tuple[int, int, int]) -> WordScore:
+    """Compute the Otsu thresholds of a noun's sub-tokens on the grid (T, H, W) of its mask."""
+    return WordScore.of([otsu_threshold(resize_map(one, shape)) for one in _sub_tokens(maps)])
 
 
 def function_iou(maps: FloatArray, threshold: float) -> WordScore:
@@ -155,9 +116,6 @@ def function_iou(maps: FloatArray, threshold: float) -> WordScore:
 
     Returns:
         In [0, 1], strictly below: a cell at the threshold is not counted.
-
-    Raises:
-        ValueError: the maps are not finite [K, t, h, w], or the threshold is not finite.
     """
     if not np.isfinite(threshold):
         raise ValueError(f"threshold must be finite, not {threshold}")
@@ -172,54 +130,32 @@ def f1_iou(object_mean: float, function_mean: float) -> float:
     return 2 * object_mean * function_mean / total if total else 0.0
 
 
-def pointing_hit(
-    activation_map: FloatArray, mask: BoolArray, *, frame_slots: FrameSlots | None = None
-) -> float:
+def pointing_hit(activation_map: FloatArray, mask: BoolArray) -> float:
     """Compute the score of the pointing game: whether the largest value lies on the object.
 
     Source: Zhang et al., Top-down Neural Attention by Excitation Backprop, ECCV 2016. Differs: no
     tolerance around the object; ties count by their share on the object.
 
-    Args:
-        activation_map: float32 [t, h, w].
-        mask: bool [t, h, w] or [T, H, W].
-        frame_slots: the frames of each slot, for a mask per frame.
-
     Returns:
         1 or 0; where several cells or pixels have the largest value, the share of them that lies on
         the object. 0 for a constant map, which points nowhere, and for an empty mask.
-
-    Raises:
-        ValueError: map and mask do not fit, or the map is not finite.
     """
-    mask = checked_mask(mask)
-    values = _on_mask(activation_map, mask, frame_slots)
+    values, mask = _on_mask(activation_map, mask)
     largest = values.max()
     return float(mask[values == largest].mean()) if largest > values.min() else 0.0
 
 
-def auc(
-    activation_map: FloatArray, mask: BoolArray, *, frame_slots: FrameSlots | None = None
-) -> float:
+def auc(activation_map: FloatArray, mask: BoolArray) -> float:
     """Compute the area under the ROC curve: how often a cell of the object outranks another cell.
-
-    Args:
-        activation_map: float32 [t, h, w].
-        mask: bool [t, h, w] or [T, H, W].
-        frame_slots: the frames of each slot, for a mask per frame.
 
     Returns:
         In [0, 1]; ties count half, so that a constant map gives 0.5. NaN where the mask is empty or
         full, because there is no pair.
-
-    Raises:
-        ValueError: map and mask do not fit, or the map is not finite.
     """
     from scipy.stats import rankdata  # slow to import, seldom needed
 
-    mask = checked_mask(mask)
-    ranks = rankdata(_on_mask(activation_map, mask, frame_slots).ravel())
-    inside = mask.ravel()
+    values, mask = _on_mask(activation_map, mask)
+    ranks, inside = rankdata(values.ravel()), mask.ravel()
     positive = int(inside.sum())
     negative = inside.size - positive
     if not positive or not negative:
@@ -227,50 +163,26 @@ def auc(
     return float((ranks[inside].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def energy_inside(
-    activation_map: FloatArray, mask: BoolArray, *, frame_slots: FrameSlots | None = None
-) -> float:
-    """Compute the share of the map's sum that lies on the object.
+def energy_inside(activation_map: FloatArray, mask: BoolArray) -> float:
+    """Compute the share of the map's sum that lies on the object, in [0, 1]; 0 for a map of zeros.
+
+    A negative map is a ValueError.
 
     Source: energy-based pointing game, Wang et al., Score-CAM, CVPRW 2020, arXiv:1910.01279.
-
-    Args:
-        activation_map: float32 [t, h, w], >= 0.
-        mask: bool [t, h, w] or [T, H, W].
-        frame_slots: the frames of each slot, for a mask per frame.
-
-    Returns:
-        In [0, 1]; 0 for a map of zeros.
-
-    Raises:
-        ValueError: map and mask do not fit, or the map is negative somewhere or not finite.
     """
-    mask = checked_mask(mask)
-    return _energy_share(_on_mask(activation_map, mask, frame_slots), mask)
+    return _energy_share(*_on_mask(activation_map, mask))
 
 
 def temporal_energy(activation_map: FloatArray, slots: BoolArray) -> float:
-    """Compute the share of the map's sum that lies in the true slots.
-
-    Args:
-        activation_map: float32 [t, h, w], >= 0.
-        slots: bool [t], the slots in which the event takes place.
-
-    Returns:
-        In [0, 1]; 0 for a map of zeros.
-
-    Raises:
-        ValueError: map and slots do not fit, or the map is negative somewhere or not finite.
-    """
+    """Compute the share of the map's sum in the true slots, bool [t]; as `energy_inside`."""
     cells = checked_map(activation_map)
     inside = checked_mask(slots, cells.shape[:1])
     return _energy_share(cells, np.broadcast_to(inside[:, None, None], cells.shape))
 
 
-def _on_mask(
-    activation_map: NDArray[Any], mask: BoolArray, frame_slots: FrameSlots | None
-) -> RealArray:
-    return resize_map(activation_map, volume_shape(mask), frame_slots=frame_slots)
+def _on_mask(activation_map: NDArray[Any], mask: BoolArray) -> tuple[RealArray, BoolArray]:
+    mask = checked_mask(mask)
+    return resize_map(activation_map, volume_shape(mask)), mask
 
 
 def _sub_tokens(maps: FloatArray) -> list[RealArray]:

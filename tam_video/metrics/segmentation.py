@@ -1,6 +1,7 @@
 """Region and boundary overlap of masks: J, F and their mean, as DAVIS defines them.
 
-The caller selects the frames (DAVIS leaves the first and the last out in its semi-supervised task).
+A prediction and a mask are bool [T, H, W] of one shape; all else is a ValueError. The caller
+selects the frames (DAVIS leaves the first and the last out in its semi-supervised task).
 
 Source: Perazzi et al., A Benchmark Dataset and Evaluation Methodology for Video Object
 Segmentation, CVPR 2016; Pont-Tuset et al., The 2017 DAVIS Challenge, arXiv:1704.00675; boundary map
@@ -10,7 +11,6 @@ after Martin et al., PAMI 2004.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,58 +21,19 @@ BOUNDARY_TOLERANCE = 0.008
 """Largest distance of matching boundary pixels, as a share of the diagonal."""
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentationScore:
-    """Means over the frames of one object.
-
-    Attributes:
-        j: region overlap in [0, 1].
-        f: boundary overlap in [0, 1].
-    """
-
-    j: float
-    f: float
-
-    @property
-    def j_and_f(self) -> float:
-        """Mean of the two, J&F."""
-        return (self.j + self.f) / 2
-
-
 def region_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
-    """Compute J of each frame: intersection over union, 1 where both are empty.
-
-    Args:
-        prediction: bool [T, H, W].
-        mask: bool [T, H, W].
-
-    Returns:
-        float64 [T] in [0, 1].
-
-    Raises:
-        ValueError: the two are not bool [T, H, W] of one shape.
-    """
+    """Compute J of each frame, float64 [T]: intersection over union, 1 where both are empty."""
     prediction, mask = _pair(prediction, mask)
     return intersection_over_union(prediction, mask, axis=(1, 2))
 
 
 def boundary_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
-    """Compute F of each frame: harmonic mean of the boundary precision and recall.
+    """Compute F of each frame, float64 [T]: harmonic mean of the boundary precision and recall.
 
     A boundary pixel is one that differs from its right, lower or lower right neighbour. It is
     matched when a boundary pixel of the other mask lies within ceil(0.008 * diagonal) pixels. F is
     1 where neither has a boundary and 0 where only one has. An object that fills the frame has no
     boundary, like an empty mask; J distinguishes the two.
-
-    Args:
-        prediction: bool [T, H, W].
-        mask: bool [T, H, W].
-
-    Returns:
-        float64 [T] in [0, 1].
-
-    Raises:
-        ValueError: the two are not bool [T, H, W] of one shape.
     """
     prediction, mask = _pair(prediction, mask)
     radius = math.ceil(BOUNDARY_TOLERANCE * math.hypot(*mask.shape[1:]))
@@ -80,20 +41,10 @@ def boundary_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
     return np.array([_boundary_f(predicted, true, radius) for predicted, true in frames])
 
 
-def j_and_f(prediction: BoolArray, mask: BoolArray) -> SegmentationScore:
-    """Compute J, F and J&F of one object, each the mean over its frames.
-
-    Args:
-        prediction: bool [T, H, W].
-        mask: bool [T, H, W].
-
-    Raises:
-        ValueError: the two are not bool [T, H, W] of one shape.
-    """
-    return SegmentationScore(
-        j=float(region_similarity(prediction, mask).mean()),
-        f=float(boundary_similarity(prediction, mask).mean()),
-    )
+def j_and_f(prediction: BoolArray, mask: BoolArray) -> float:
+    """Compute J&F of one object: the mean of J and F, each the mean over its frames."""
+    j = region_similarity(prediction, mask).mean()
+    return float(j + boundary_similarity(prediction, mask).mean()) / 2
 
 
 def _pair(prediction: BoolArray, mask: BoolArray) -> tuple[BoolArray, BoolArray]:

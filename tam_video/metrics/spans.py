@@ -1,6 +1,7 @@
 """Temporal metrics of a map: its energy over the slots, its time span and its stability.
 
-A span is (start, end), half open, in any unit that both spans share: slots, frames or seconds.
+A map is float32 [t, h, w], finite. A span is (start, end), half open, in any unit that both spans
+share: slots, frames or seconds. All else is a ValueError.
 """
 
 from __future__ import annotations
@@ -17,32 +18,16 @@ TimeSpan: TypeAlias = tuple[float, float]
 
 
 def slot_energy(activation_map: FloatArray) -> Float64Array:
-    """Compute the energy of each slot: the sum of the map over space.
-
-    Args:
-        activation_map: float32 [t, h, w].
-
-    Returns:
-        float64 [t].
-
-    Raises:
-        ValueError: it is not a finite [t, h, w].
-    """
+    """Compute the energy of each slot, float64 [t]: the sum of the map over space."""
     return np.asarray(checked_map(activation_map).astype(np.float64).sum(axis=(1, 2)))
 
 
 def otsu_span(energy: Float64Array) -> tuple[int, int]:
-    """Find the longest run of slots whose energy is above the curve's Otsu threshold.
-
-    Args:
-        energy: float64 [t], from `slot_energy`.
+    """Find the longest run of slots whose energy, float64 [t], is above the curve's Otsu threshold.
 
     Returns:
         (start, end) in slots, half open; the first of several longest runs. (0, 0), an empty span,
         for a constant curve.
-
-    Raises:
-        ValueError: it is not a finite [t].
     """
     curve = finite_values(energy, "energy")
     if curve.ndim != 1:
@@ -57,15 +42,7 @@ def otsu_span(energy: Float64Array) -> tuple[int, int]:
 
 
 def temporal_iou(predicted: TimeSpan, true: TimeSpan) -> float:
-    """Compute the intersection over union of two spans, in [0, 1]; 1 where both are empty.
-
-    Args:
-        predicted: (start, end), half open.
-        true: (start, end) in the same unit.
-
-    Raises:
-        ValueError: a span ends before it starts or is not finite.
-    """
+    """Compute the intersection over union of two spans, in [0, 1]; 1 where both are empty."""
     predicted, true = _checked(predicted), _checked(true)
     union = _length(predicted) + _length(true) - _overlap(predicted, true)
     return min(1.0, _overlap(predicted, true) / union) if union else 1.0
@@ -75,13 +52,6 @@ def intersection_over_prediction(predicted: TimeSpan, true: TimeSpan) -> float:
     """Compute the share of the predicted span that lies in the true one, in [0, 1].
 
     An empty prediction scores 0, or 1 where the true span is empty too.
-
-    Args:
-        predicted: (start, end), half open.
-        true: (start, end) in the same unit.
-
-    Raises:
-        ValueError: a span ends before it starts or is not finite.
     """
     predicted, true = _checked(predicted), _checked(true)
     if not _length(predicted):
@@ -94,15 +64,9 @@ def temporal_coherence(activation_map: FloatArray) -> float:
 
     A smooth map is not necessarily right: report it together with a measure of overlap.
 
-    Args:
-        activation_map: float32 [t, h, w].
-
     Returns:
         The mean over the pairs in which neither slot is constant; NaN where there is no such pair
         (one slot, a constant map).
-
-    Raises:
-        ValueError: it is not a finite [t, h, w].
     """
     cells = checked_map(activation_map).astype(np.float64)
     slots = cells.reshape(len(cells), -1)
@@ -134,9 +98,6 @@ def temporal_auc(activation_map: FloatArray, mask: BoolArray) -> float:
     Returns:
         In [0, 1]; ties count half. NaN where no cell belongs to the object in some slots only: the
         object stands still and is always visible, or never.
-
-    Raises:
-        ValueError: map and mask do not fit, or the map is not finite.
     """
     from scipy.stats import rankdata  # slow to import, seldom needed
 

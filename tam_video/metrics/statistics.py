@@ -98,10 +98,6 @@ def mean_interval(
 
     Returns:
         The interval; undefined with n = 0 where no clip has a value.
-
-    Raises:
-        ValueError: the lists are not [n], `values` holds an infinity, or a weight is not finite and
-            >= 0.
     """
     data = _per_clip(values, "values")
     totals, counts = source_sums(data, weights=weights, clusters=clusters)
@@ -127,9 +123,6 @@ def difference_interval(
             left out.
         weights: as in `mean_interval`, the same for both.
         clusters: as in `mean_interval`.
-
-    Raises:
-        ValueError: the two are not [n] of one length, or hold an infinity.
     """
     ours, theirs = _per_clip(first, "first"), _per_clip(second, "second")
     if len(ours) != len(theirs):
@@ -173,12 +166,9 @@ def statistic_interval(
 
     Args:
         statistic: of the sources with given indices, repeated ones counting repeatedly; NaN where
-            it is not defined.
+            it is not defined, which gives `UNDEFINED` if it is so for all sources.
         num_sources: how many there are.
         num_clips: `Interval.n`; the number of sources by default.
-
-    Returns:
-        The interval; `UNDEFINED` where the statistic of all sources is.
     """
     value = float(statistic(np.arange(num_sources))) if num_sources else math.nan
     if math.isnan(value):
@@ -210,9 +200,6 @@ def source_sums(
     Returns:
         float64 [U] weighted sums and float64 [U] sums of weights; a source without a value has 0
         and 0. Without clusters the sources are the n clips in order.
-
-    Raises:
-        ValueError: a list is not [n], or a weight is not finite and >= 0.
     """
     known = ~np.isnan(values)
     shares = np.ones(len(values)) if weights is None else _per_clip(weights, "weights")

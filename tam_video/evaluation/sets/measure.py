@@ -15,7 +15,7 @@ from tam_video.evaluation.score import FLIP_METRICS, AnswerTruth, WordValues, ex
 from tam_video.evaluation.sets.base import Frames, SetItem, Visual
 from tam_video.evaluation.sets.settings import SetSettings, public_set, set_items
 from tam_video.evaluation.sets.truths import YesNoTruth
-from tam_video.metrics import average_minimal_correction, correction_success_rate
+from tam_video.metrics.faithfulness import average_minimal_correction, correction_success_rate
 from tam_video.models.inference import TransformersModel
 from tam_video.models.probing import Probe
 from tam_video.samplers import SAMPLERS, window

@@ -32,7 +32,7 @@ from tam_video.evaluation.sets.files import Integer, Record, inside, read_json, 
 from tam_video.evaluation.sets.masks import read_labels
 from tam_video.evaluation.sets.tagging import WordTagger, load_tagger
 from tam_video.evaluation.truth import frame_positions
-from tam_video.metrics import Noun, answer_iou
+from tam_video.metrics.answers import Noun, answer_iou
 from tam_video.tam import join_words
 from tam_video.types import ByteArray, FloatArray, FrameBatch, Generation, Word
 

@@ -29,14 +29,14 @@ from tam_video.evaluation.truth import (
     object_words,
     visible_slots_of_masks,
 )
-from tam_video.metrics import (
+from tam_video.metrics.plausibility import temporal_energy
+from tam_video.metrics.spans import (
+    TimeSpan,
     intersection_over_prediction,
     otsu_span,
     slot_energy,
-    temporal_energy,
     temporal_iou,
 )
-from tam_video.metrics.spans import TimeSpan
 from tam_video.tam import join_words
 from tam_video.types import (
     BoolArray,

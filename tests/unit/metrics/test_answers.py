@@ -7,13 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tam_video.metrics import (
-    AnswerIou,
-    Noun,
-    WordScore,
-    answer_iou,
-    otsu_threshold,
-)
+from tam_video.metrics.answers import AnswerIou, Noun, answer_iou
+from tam_video.metrics.plausibility import WordScore, otsu_threshold
 
 SHAPE = (1, 3, 4)
 BYTES = st.integers(0, 255).map(float)
@@ -173,10 +168,10 @@ def test_answer_without_nouns_has_no_function_score():
 
 def test_threshold_is_taken_on_the_grid_of_the_mask():
     maps = np.array([[0, 1], [0, 0]], np.float32).reshape(1, 1, 2, 2)
-    mask = np.zeros((2, 8, 8), bool)
+    mask = np.zeros((1, 8, 8), bool)
     mask[:, :4, 4:] = True
 
-    got = answer_iou([Noun(maps, mask)], [maps], frame_slots=[[0, 1]])
+    got = answer_iou([Noun(maps, mask)], [maps])
 
     assert 0.5 < got.object_iou[0].mean <= 1
     assert got.function_iou[0].mean == 0.75

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from tam_video.metrics import (
+from tam_video.metrics.faithfulness import (
     average_minimal_correction,
     cell_order,
     correction_success_rate,
@@ -18,7 +18,6 @@ from tam_video.metrics import (
     masked_steps,
     measure,
     random_keep_masks,
-    randomisation_cascade,
     rank_correlation,
 )
 
@@ -231,18 +230,6 @@ def test_datamodeling_score_knows_right_wrong_and_constant_maps():
     assert math.isnan(linear_datamodeling_score(keep, np.full_like(worth, 0.25), measured))
 
 
-def test_cascade_compares_every_stage_with_the_original():
-    rng = np.random.default_rng(0)
-    original = rng.random((2, 3, 4))
-    stages = [original, rng.random((2, 3, 4)), np.ones((2, 3, 4)), -original]
-
-    got = randomisation_cascade(original, stages)
-
-    expected = [stats.spearmanr(original.ravel(), stages[1].ravel()).statistic]
-    np.testing.assert_allclose(got, [1, *expected, math.nan, -1], atol=1e-12)
-    assert randomisation_cascade(original, []).shape == (0,)
-
-
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=10))
 @settings(deadline=None, max_examples=30)
 def test_flip_area_equals_reference_implementation(steps):
@@ -344,8 +331,6 @@ def broken(scores):
         (lambda: linear_datamodeling_score(KEEP[:2], MAP, np.zeros(3)), r"\[3, 2, 2, 2\]"),
         (lambda: linear_datamodeling_score(KEEP * 1.0, MAP, np.zeros(3)), "bool"),
         (lambda: linear_datamodeling_score(KEEP, MAP, np.full(3, -math.inf)), "finite"),
-        (lambda: randomisation_cascade(MAP, [MAP[:1]]), "shapes"),
-        (lambda: randomisation_cascade(MAP[0], []), r"\[t, h, w\]"),
         (lambda: flip_area(np.array([True]), np.array([1.5])), "share"),
         (lambda: flip_area(np.array([1]), np.array([0.5])), "bool"),
         (lambda: flip_area(np.array([True]), np.array([0.5, 0.6])), r"\[2\]"),

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import zoom
 
-from tam_video.metrics import resize_map
+from tam_video.metrics.grids import resize_map
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5))
 UNIT = st.floats(0, 1, width=32)

@@ -10,10 +10,10 @@ from scipy import stats
 from skimage.filters import threshold_otsu
 from skimage.measure import label
 
-from tam_video.metrics import (
+from tam_video.metrics.plausibility import otsu_threshold
+from tam_video.metrics.spans import (
     intersection_over_prediction,
     otsu_span,
-    otsu_threshold,
     slot_energy,
     temporal_coherence,
     temporal_iou,
