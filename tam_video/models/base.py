@@ -11,8 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
-from tam_video.errors import TokenAlignmentError, UnsupportedModelError
-from tam_video.models.sizing import Size, unknown_size
+from tam_video.errors import TokenAlignmentError
 from tam_video.types import (
     Float64Array,
     FrameBatch,
@@ -247,11 +246,17 @@ class LogitTransform:
 
 
 Status: TypeAlias = Literal["verified", "experimental", "broken-upstream"]
+Size: TypeAlias = tuple[int, int]
 
 
 def no_options(_batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
     """Return no further processor options."""
     return {}
+
+
+def unknown_size(_processor: Any, _num_frames: int, _source: Size) -> Size | None:
+    """Return None: the family crops, tiles or pads, or its rule is unknown."""
+    return None
 
 
 def plain_logits(_config: Any) -> LogitTransform:
@@ -305,14 +310,3 @@ class Family:
     frame_size: Callable[[Any, int, Size], Size | None] = unknown_size
     model_class: str = "AutoModelForImageTextToText"
     decoder_norm: str = "norm"
-
-
-def broken_family(model_type: str, frames_per_slot: str, geometry: str, problem: str) -> Family:
-    """Return a family that transformers fails on; `load_model` refuses it with `problem`."""
-
-    def refuse(_prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-        raise UnsupportedModelError(f"{checkpoint.name}: {problem}")
-
-    return Family(
-        model_type, refuse, frames_per_slot, geometry, status="broken-upstream", problem=problem
-    )

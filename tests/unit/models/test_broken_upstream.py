@@ -14,9 +14,8 @@ from zoo.common import chat_template, make_tokenizer, text_config
 from tam_video.errors import UnsupportedModelError
 from tam_video.models.base import Checkpoint, Family
 from tam_video.models.boundary import quiet
-from tam_video.models.kimi import KIMI_K25
+from tam_video.models.broken_upstream import KIMI_K25, NEMOTRON_H_OMNI
 from tam_video.models.loading import find_family
-from tam_video.models.nemotron import NEMOTRON_H_OMNI
 from tam_video.models.prompt import encode_prompt, video_metadata
 from tam_video.testing import make_batch, make_image
 from tam_video.types import FrameBatch, Message

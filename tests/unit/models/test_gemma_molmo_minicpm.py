@@ -14,7 +14,7 @@ from tam_video.models.base import Checkpoint, EncodedPrompt, LogitTransform
 from tam_video.models.gemma import GEMMA4
 from tam_video.models.minicpm_v import MINICPMV4_6
 from tam_video.models.molmo import MOLMO2, pooled_view
-from tam_video.models.muse import MUSE_GLIMMER
+from tam_video.models.qwen_vl import MUSE_GLIMMER
 from tam_video.testing import make_batch, make_image
 from tam_video.types import FrameBatch, View
 
