@@ -19,14 +19,19 @@ def models_command(console: Console) -> None:
     """
     from tam_video.models.doctor import list_families
 
-    rows = list_families()
+    families = list_families()
     lines = [
-        f"{row.family:24s} {row.status:16s} {row.frames_per_slot:>8s}  "
-        f"{row.geometry}{f'; {row.problem}' if row.problem else ''}"
-        for row in rows
+        f"{family.model_type:24s} {family.status:16s} {family.frames_per_slot:>8s}  "
+        f"{family.geometry}{f'; {family.problem}' if family.problem else ''}"
+        for family in families
+    ]
+    names = ("status", "frames_per_slot", "geometry", "problem")
+    rows = [
+        {"family": family.model_type, **{name: getattr(family, name) for name in names}}
+        for family in families
     ]
     head = f"{'family':24s} {'status':16s} {'frames':>8s}  geometry"
-    console.result({"models": [asdict(row) for row in rows]}, "\n".join([head, *lines]))
+    console.result({"models": rows}, "\n".join([head, *lines]))
 
 
 @click.command("doctor")
@@ -59,7 +64,8 @@ def doctor_command(
         _coverage(report.layout.view.is_full, layout.cell_box(0, 0, width=width, height=height)),
         f"prompt text: {report.prompt_text}",
     ]
-    console.result({"model": name, **asdict(report)}, "\n".join(lines))
+    clip = {"width": width, "height": height, "num_frames": num_frames}
+    console.result({"model": name, **asdict(report), **clip}, "\n".join(lines))
 
 
 def _coverage(is_full: bool, box: tuple[float, float, float, float]) -> str:

@@ -41,13 +41,12 @@ class Colours:
     bits_stored: int
     stretch: tuple[float, float] | None = None
 
-    def rgb(self, samples: Samples, index: int) -> ByteArray:
-        """Return a frame as RGB, uint8 [H, W, 3].
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits_stored <= 64:
+            raise VideoOpenError(f"{self.bits_stored} bits per sample are not valid")
 
-        Args:
-            samples: [H, W] or [H, W, 3] as decoded by pydicom, colours as RGB.
-            index: index of the frame, which may have its own window.
-        """
+    def rgb(self, samples: Samples, index: int) -> ByteArray:
+        """Convert samples of a frame, [H, W] or RGB [H, W, 3], to uint8 [H, W, 3] by its window."""
         if samples.ndim == 3:
             return _scaled(samples, self.bits_stored)
         if self.photometric == "PALETTE COLOR":
@@ -113,12 +112,7 @@ def window_bytes(values: Samples, center: float, width: float, *, function: str)
 
 
 def stretch_of(frames: Sequence[Samples], padding: float | None) -> tuple[float, float]:
-    """Return the smallest and the largest finite value of frames without padding; never equal.
-
-    Args:
-        frames: rescaled samples.
-        padding: value of padding pixels.
-    """
+    """Return the smallest and the largest finite value of frames without padding; never equal."""
     lows, highs = [], []
     for frame in frames:
         kept = frame[np.isfinite(frame) & ((frame != padding) if padding is not None else True)]
@@ -127,17 +121,6 @@ def stretch_of(frames: Sequence[Samples], padding: float | None) -> tuple[float,
             highs.append(float(kept.max()))
     low, high = (min(lows), max(highs)) if lows else (0.0, 1.0)
     return (low, high) if low < high else (low, low + 1)
-
-
-def make_colours(dataset: Dataset, *, photometric: str, bits_stored: int) -> Colours:
-    """Create the colour conversion of a file.
-
-    Raises:
-        VideoOpenError: the number of bits per sample is not valid.
-    """
-    if not 1 <= bits_stored <= 64:
-        raise VideoOpenError(f"{bits_stored} bits per sample are not valid")
-    return Colours(dataset, photometric, bits_stored)
 
 
 def _item(dataset: Dataset, index: int, keyword: str) -> Dataset:

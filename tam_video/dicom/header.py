@@ -147,17 +147,7 @@ def _silent() -> Iterator[None]:
 
 
 def read_header(path: Path, *, limits: ReadLimits) -> Header:
-    """Read the technical tags; refuse unsupported and too large files.
-
-    Args:
-        path: a file with a DICOM preamble.
-        limits: limits for the declared size.
-
-    Raises:
-        MissingDependencyError: pydicom or a decoder is not installed.
-        VideoOpenError: not DICOM, too large, or in an unsupported encoding.
-        NoVideoStreamError: the file contains no pixels.
-    """
+    """Read the technical tags; refuse unsupported and too large files."""
     require_pydicom()
     with dicom_errors(path.name, opening=True):
         syntax, plugin = _readable_syntax(path)

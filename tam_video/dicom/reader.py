@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tam_video.dicom.colours import Colours, Samples, make_colours, stretch_of
+from tam_video.dicom.colours import Colours, Samples, stretch_of
 from tam_video.dicom.header import Header, dicom_errors, number, read_header
 from tam_video.dicom.regions import Region, ultrasound_regions
 from tam_video.dicom.streams import check_streams
@@ -31,10 +31,6 @@ class DicomReader(VideoReader):
 
     def __init__(self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> None:
         """Read the technical tags and decode the first frame.
-
-        Args:
-            path: absolute path, as returned by `checked_path`.
-            limits: limits for the declared size.
 
         Raises:
             MissingDependencyError: pydicom or a decoder is not installed.
@@ -122,9 +118,7 @@ class DicomReader(VideoReader):
     def _make_colours(self) -> Colours:
         """Return the colour conversion; without a window, stretch the range of some frames."""
         header = self._header
-        colours = make_colours(
-            header.dataset, photometric=header.photometric, bits_stored=header.bits_stored
-        )
+        colours = Colours(header.dataset, header.photometric, header.bits_stored)
         with dicom_errors(self._path.name, opening=True):
             is_grey = header.photometric.startswith("MONOCHROME")
             is_plain = header.bits_stored <= 8 and not (

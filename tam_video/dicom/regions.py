@@ -68,13 +68,7 @@ class Region:
 
 
 def ultrasound_regions(dataset: Dataset, *, width: int, height: int) -> tuple[Region, ...]:
-    """Return the regions of a file, largest first, without those of graphics, which hold text.
-
-    Args:
-        dataset: technical tags.
-        width: frame width in pixels.
-        height: frame height in pixels.
-    """
+    """Return the regions of a file, largest first, without those of graphics, which hold text."""
     regions = []
     for item in dataset.get("SequenceOfUltrasoundRegions") or ():
         corners = [
@@ -91,11 +85,7 @@ def ultrasound_regions(dataset: Dataset, *, width: int, height: int) -> tuple[Re
 
 
 def union(boxes: Iterable[Box]) -> Box:
-    """Return the bounding box of all boxes.
-
-    Raises:
-        ValueError: there are no boxes.
-    """
+    """Return the bounding box of all boxes."""
     lefts, tops, rights, bottoms = zip(
         *((b.left, b.top, b.right, b.bottom) for b in boxes), strict=True
     )

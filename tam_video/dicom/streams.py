@@ -27,15 +27,7 @@ _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 
 def check_streams(path: Path, header: Header) -> None:
-    """Check the size of every frame in its compressed stream.
-
-    Args:
-        path: the file.
-        header: technical facts of the file.
-
-    Raises:
-        VideoOpenError: a frame is larger than declared, or the streams can't be separated.
-    """
+    """Check the size of every frame in its compressed stream."""
     from pydicom import dcmread
     from pydicom.encaps import generate_frames
 
@@ -65,11 +57,7 @@ def _offsets(tables: Dataset) -> tuple[bytes, bytes] | None:
 
 
 def declared_size(stream: bytes) -> tuple[int, int] | None:
-    """Return width and height from the header of a stream; None if it has no such header.
-
-    Args:
-        stream: JPEG, JPEG-LS, JPEG 2000 (also in its file format), or other data.
-    """
+    """Return width and height of a JPEG, JPEG-LS or JPEG 2000 stream; None for other data."""
     try:
         if stream.startswith(_JPEG):
             return _jpeg_size(stream)

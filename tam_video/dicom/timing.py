@@ -51,12 +51,7 @@ class FrameTimes:
 
 
 def frame_times(dataset: Dataset, num_frames: int) -> FrameTimes:
-    """Compute the times of all frames from the most reliable valid tag.
-
-    Args:
-        dataset: technical tags.
-        num_frames: number of frames.
-    """
+    """Compute the times of all frames from the most reliable valid tag."""
     steps = _constant_steps(dataset)
     vector = _vector(dataset, num_frames)
     pointer = dataset.get("FrameIncrementPointer")

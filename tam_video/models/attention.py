@@ -23,12 +23,7 @@ Visit: TypeAlias = Callable[[int, "Tensor"], None]
 
 @contextmanager
 def watch_attention(decoder: Any, visit: Visit) -> Iterator[None]:
-    """Run a decoder with the "eager" kernel and pass the weights of each layer to a visitor.
-
-    Args:
-        decoder: the text decoder; its kernel is restored at the end.
-        visit: called once per layer with softmax attention, from the lowest on.
-    """
+    """Run a decoder with the "eager" kernel and pass the weights of each layer to a visitor."""
     before = decoder.config._attn_implementation
     with ExitStack() as stack:
         stack.callback(decoder.set_attn_implementation, before)
@@ -112,9 +107,6 @@ def check_causal(rows: Tensor, positions: list[int]) -> None:
     """Check that rows [H, J, S] attend to nothing after their own positions.
 
     A kernel that was switched without its mask would; its weights are not those of the model.
-
-    Raises:
-        ModelError: they do.
     """
     for row, position in enumerate(positions):
         if rows[:, row, position + 1 :].any():

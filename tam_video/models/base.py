@@ -249,21 +249,6 @@ Status: TypeAlias = Literal["verified", "experimental", "broken-upstream"]
 Size: TypeAlias = tuple[int, int]
 
 
-def no_options(_batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
-    """Return no further processor options."""
-    return {}
-
-
-def unknown_size(_processor: Any, _num_frames: int, _source: Size) -> Size | None:
-    """Return None: the family crops, tiles or pads, or its rule is unknown."""
-    return None
-
-
-def plain_logits(_config: Any) -> LogitTransform:
-    """Return the identity: the output of `lm_head` is the logits."""
-    return LogitTransform()
-
-
 @dataclass(frozen=True, slots=True)
 class Family:
     """Description of the models of one `model_type`, registered in `families`.
@@ -287,7 +272,7 @@ class Family:
         answer_fill: value of an answer position in the inputs that have one value per position.
         logit_transform: what the model applies after its `lm_head`, from the config.
         frame_size: (height, width) that the processor resizes `num_frames` frames of a source's
-            (height, width) to; None if it does not resize them whole.
+            (height, width) to; None if it does not resize them whole, or its rule is unknown.
         model_class: the transformers class that loads it.
         decoder_norm: name of the decoder's final norm.
     """
@@ -302,11 +287,11 @@ class Family:
     default_num_frames: int | None = None
     least_frames: int = 1
     token_types: bool = False
-    processor_options: Callable[[Sequence[FrameBatch], Any], dict[str, Any]] = no_options
+    processor_options: Callable[[Sequence[FrameBatch], Any], dict[str, Any]] = lambda *_: {}
     answer_fill: Mapping[str, int] = field(
         default_factory=lambda: {"attention_mask": 1, "mm_token_type_ids": 0}
     )
-    logit_transform: Callable[[Any], LogitTransform] = plain_logits
-    frame_size: Callable[[Any, int, Size], Size | None] = unknown_size
+    logit_transform: Callable[[Any], LogitTransform] = lambda _: LogitTransform()
+    frame_size: Callable[[Any, int, Size], Size | None] = lambda *_: None
     model_class: str = "AutoModelForImageTextToText"
     decoder_norm: str = "norm"

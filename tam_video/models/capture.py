@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
@@ -94,13 +94,7 @@ class RecordedLayers:
 
 @contextmanager
 def record_layers(decoder: Any, layers: Sequence[Layer], *, norm: str) -> Iterator[RecordedLayers]:
-    """Record the states of some layers and of the decoder while the block runs.
-
-    Args:
-        decoder: the text decoder.
-        layers: numbers 0..L-1, or "input" for the decoder's input.
-        norm: name of the decoder's final norm.
-    """
+    """Record the states of some layers and of the decoder while the block runs."""
     with ExitStack() as stack:
         last = stack.enter_context(record_states(decoder))
         inner = {
@@ -121,8 +115,7 @@ def hidden_states(output: Any) -> Tensor:
     return states
 
 
-@contextmanager
-def record_states(module: Any, *, with_graph: bool = False) -> Iterator[list[Tensor]]:
+def record_states(module: Any, *, with_graph: bool = False) -> AbstractContextManager[list[Tensor]]:
     """Record the hidden states that a decoder or one of its layers returns, call by call.
 
     Args:
@@ -132,14 +125,35 @@ def record_states(module: Any, *, with_graph: bool = False) -> Iterator[list[Ten
     Yields:
         A list that grows by [n, d] with every call: chunks of the prompt, then one state per step.
     """
-    states: list[Tensor] = []
+
+    def read(output: Any) -> Tensor:
+        hidden = hidden_states(output)
+        return hidden if with_graph else hidden[0].detach()
+
+    return _record_outputs(module, read)
+
+
+def record_last_rows(
+    module: Any, summarise: Callable[[Tensor], Kept]
+) -> AbstractContextManager[list[Kept]]:
+    """Record a summary of the last row that a module returns, call by call.
+
+    Args:
+        module: a torch module returning [1, n, k], such as an output embedding.
+        summarise: takes the row, [1, k]; the row itself is not kept.
+    """
+    return _record_outputs(module, lambda output: summarise(output.detach().flatten(0, -2)[-1:]))
+
+
+@contextmanager
+def _record_outputs(module: Any, read: Callable[[Any], Kept]) -> Iterator[list[Kept]]:
+    records: list[Kept] = []
 
     def keep(_module: Any, _args: Any, output: Any) -> None:
-        hidden = hidden_states(output)
-        states.append(hidden if with_graph else hidden[0].detach())
+        records.append(read(output))
 
-    with _hook(module.register_forward_hook(keep)):
-        yield states
+    with module.register_forward_hook(keep):
+        yield records
 
 
 @contextmanager
@@ -148,31 +162,11 @@ def record_inputs(module: Any) -> Iterator[list[Tensor]]:
     states: list[Tensor] = []
 
     def keep(_module: Any, args: Any, kwargs: Any) -> None:
-        given = args[0] if args else kwargs["hidden_states"]
-        states.append(given[0].detach())
+        hidden = args[0] if args else kwargs["hidden_states"]
+        states.append(hidden[0].detach())
 
-    with _hook(module.register_forward_pre_hook(keep, with_kwargs=True)):
+    with module.register_forward_pre_hook(keep, with_kwargs=True):
         yield states
-
-
-@contextmanager
-def record_last_rows(module: Any, summarise: Callable[[Tensor], Kept]) -> Iterator[list[Kept]]:
-    """Record a summary of the last row that a module returns, call by call.
-
-    Args:
-        module: a torch module returning [1, n, k], such as an output embedding.
-        summarise: takes the row, [1, k]; the row itself is not kept.
-
-    Yields:
-        A list that grows by one with every call.
-    """
-    summaries: list[Kept] = []
-
-    def keep(_module: Any, _args: Any, output: Any) -> None:
-        summaries.append(summarise(output.detach().flatten(0, -2)[-1:]))
-
-    with _hook(module.register_forward_hook(keep)):
-        yield summaries
 
 
 @contextmanager
@@ -187,7 +181,7 @@ def leaf_states(layer: Any) -> Iterator[list[Tensor]]:
         states = leaf.clone()
         return (states, *output[1:]) if isinstance(output, tuple) else states
 
-    with _hook(layer.register_forward_hook(keep)):
+    with layer.register_forward_hook(keep):
         yield leaves
 
 
@@ -204,20 +198,8 @@ def frozen_weights(model: Any) -> Iterator[None]:
             weight.requires_grad_(True)
 
 
-@contextmanager
-def _hook(handle: Any) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
 def find_decoder(model: Any) -> Any:
-    """Return the text decoder whose output goes into `lm_head`, inside any wrappers.
-
-    Args:
-        model: a transformers generation model.
-    """
+    """Return the text decoder whose output goes into `lm_head`, inside any wrappers."""
     decoder = model.get_decoder()
     return decoder.model if hasattr(decoder, "lm_head") else decoder
 

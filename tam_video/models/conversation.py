@@ -40,12 +40,6 @@ class Conversation:
 def read_conversation(path: Path) -> Conversation:
     """Read a conversation from a JSON file.
 
-    Args:
-        path: UTF-8 JSON file.
-
-    Returns:
-        The turns, and the videos and images that they refer to.
-
     Raises:
         ConfigError: the file can't be read or is not valid; the message names the turn.
     """
@@ -93,12 +87,6 @@ def parse_conversation(data: Any, *, where: str) -> tuple[tuple[Message, ...], t
 def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
     """Check the order of the turns: an optional system turn, then user and assistant alternating.
 
-    Args:
-        conversation: the turns.
-
-    Returns:
-        The same turns as a tuple.
-
     Raises:
         ConfigError: no user turn, a wrong order, an empty text, or the last turn is not the user's.
     """
@@ -126,11 +114,7 @@ def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def refuse_broken_text(text: str) -> None:
-    """Refuse a text with lone surrogates, which Python makes of bytes that are not UTF-8.
-
-    Raises:
-        ConfigError: it has lone surrogates.
-    """
+    """Refuse a text with lone surrogates, which Python makes of bytes that are not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError as exc:

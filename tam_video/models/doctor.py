@@ -31,17 +31,6 @@ QUESTION = "What happens in the video?"
 
 
 @dataclass(frozen=True, slots=True)
-class FamilyRow:
-    """A row of the table of supported models; see `Family` for the fields."""
-
-    family: str
-    status: Status
-    frames_per_slot: str
-    geometry: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
 class LayoutReport:
     """The layout of a synthetic clip in a checkpoint.
 
@@ -49,9 +38,6 @@ class LayoutReport:
         family: `model_type` of the config.
         status: of the family.
         layout: of the clip.
-        width: of the clip, in pixels.
-        height: of the clip, in pixels.
-        num_frames: of the clip.
         num_prompt_tokens: tokens of the prompt, including visual ones.
         prompt_text: the text of the turns in the prompt.
     """
@@ -59,22 +45,13 @@ class LayoutReport:
     family: str
     status: Status
     layout: VisualLayout
-    width: int
-    height: int
-    num_frames: int
     num_prompt_tokens: int
     prompt_text: str
 
 
-def list_families() -> tuple[FamilyRow, ...]:
+def list_families() -> tuple[Family, ...]:
     """Return all known families, including plug-ins, sorted by `model_type`."""
-    rows = []
-    for name in FAMILIES.names():
-        family: Family = FAMILIES.load(name)
-        rows.append(
-            FamilyRow(name, family.status, family.frames_per_slot, family.geometry, family.problem)
-        )
-    return tuple(rows)
+    return tuple(map(FAMILIES.load, FAMILIES.names()))
 
 
 def check_layout(
@@ -124,9 +101,6 @@ def check_layout(
         family=family.model_type,
         status=family.status,
         layout=placed[0].layout,
-        width=width,
-        height=height,
-        num_frames=num_frames,
         num_prompt_tokens=len(prompt.input_ids),
         prompt_text=text,
     )

@@ -20,11 +20,7 @@ from tam_video.types import VisualLayout
 def frame_grid_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return layouts from grids that count frames; see `placing.MakeLayouts`.
-
-    Raises:
-        TokenAlignmentError: a grid does not fit its input.
-    """
+    """Return layouts from grids that count frames; see `placing.MakeLayouts`."""
     processor = getattr(checkpoint.processor, f"{kind}_processor")
     frames_per_slot = int(processor.temporal_patch_size) if kind == "video" else 1
     grids = []

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tam_video.errors import ConfigError, ModelError, TokenAlignmentError
+from tam_video.errors import ConfigError, TokenAlignmentError
 from tam_video.models.boundary import library_errors, quiet
 from tam_video.models.conversation import assign_inputs, check_conversation
 from tam_video.models.inference import TransformersModel, with_answer
 from tam_video.models.prompt import encode_prompt
-from tam_video.models.scores import VOCABULARY_ROWS_PER_STEP, transformed
+from tam_video.models.scores import VOCABULARY_ROWS_PER_STEP, head_weight, transformed
 from tam_video.types import (
     Float64Array,
     FloatArray,
@@ -185,12 +185,7 @@ class ForcedAnswer:
     def _logits(self, hidden: Tensor) -> Tensor:
         """Compute [n, vocabulary] in float32 or wider, from states [n, d]."""
         head = self._network.get_output_embeddings()
-        if head.weight.is_meta:
-            raise ModelError(
-                "the output embedding is offloaded to disk",
-                hint="use a device_map that keeps lm_head",
-            )
-        logits = head(hidden.to(head.weight.device))
+        logits = head(hidden.to(head_weight(head).device))
         transform = self.model.adapter.logit_transform(self._network.config)
         return transformed(logits if logits.dtype.itemsize > 4 else logits.float(), transform)
 

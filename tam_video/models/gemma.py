@@ -20,11 +20,7 @@ from tam_video.types import IntArray, VisualLayout
 def pooled_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return layouts from the positions of patches; see `placing.MakeLayouts`.
-
-    Raises:
-        TokenAlignmentError: frames and patches don't add up.
-    """
+    """Return layouts from the positions of patches; see `placing.MakeLayouts`."""
     pooling = int(getattr(checkpoint.processor, f"{kind}_processor").pooling_kernel_size)
     patches = prompt.fields[f"{kind}_position_ids"].cpu().numpy()
     counts = [len(batch.frames) for batch in batches]

@@ -18,16 +18,7 @@ from tam_video.types import IntArray
 
 
 def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos or images by their grids.
-
-    Args:
-        prompt: the encoded prompt.
-        checkpoint: the model and processor that made it.
-
-    Raises:
-        ConfigError: the prompt has both videos and images.
-        TokenAlignmentError: visual tokens and grids don't add up.
-    """
+    """Place videos or images by their grids."""
     if len({batch.info.is_image for batch in prompt.inputs}) > 1:
         raise ConfigError(
             "GLM models take either videos or images in one conversation",

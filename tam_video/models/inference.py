@@ -194,14 +194,7 @@ class TransformersModel:
         )
 
     def record_layers(self, options: GenerationOptions) -> AbstractContextManager[RecordedLayers]:
-        """Record the states that scores are read from, while the block runs.
-
-        Args:
-            options: `layer` and `mixed_layers` name the layers; each is recorded once.
-
-        Raises:
-            ConfigError: no such layer.
-        """
+        """Record the states that scores are read from, while the block runs."""
         main, *mixed = (
             layer if layer == "input" else resolve_layer(layer, num_layers=self.num_layers)
             for layer in (options.layer, *options.mixed_layers)
@@ -218,14 +211,7 @@ class TransformersModel:
         num_positions: int,
         options: GenerationOptions,
     ) -> list[FloatArray]:
-        """Compute float32 [S, M] scores from the states of each layer; equal states only once.
-
-        Args:
-            layers: the states of each layer.
-            class_ids: int64 [M], vocabulary ids.
-            num_positions: S.
-            options: `logits` says whether the model's own transform is applied.
-        """
+        """Compute float32 [S, M] scores of M class ids for each layer; equal states only once."""
         model = self.checkpoint.model
         head, transform = model.get_output_embeddings(), LogitTransform()
         if options.logits == "model":
@@ -308,11 +294,7 @@ def sampling_rule(processor: Any, family: Family, *, num_frames: int) -> dict[st
     """Return the arguments for a video processor's `sample_frames` that its checkpoint specifies.
 
     The processor's `__call__` passes the settings by name, so not every rule reads its attributes.
-
-    Args:
-        processor: the video processor.
-        family: the defaults if the checkpoint has no rule.
-        num_frames: frames to choose from; some rules fail if they need more.
+    At most `num_frames` are requested, since some rules fail if there are fewer.
     """
     known = set(signature(processor.sample_frames).parameters) - {"metadata", "fps", "num_frames"}
     settings = {name: getattr(processor, name, None) for name in sorted(known)}
@@ -330,12 +312,9 @@ def sampling_rule(processor: Any, family: Family, *, num_frames: int) -> dict[st
 def sample_answer(
     model: Any, inputs: Mapping[str, Any], *, options: GenerationOptions
 ) -> list[int]:
-    """Generate an answer; greedy unless `options` say otherwise.
+    """Generate the ids of an answer with its end of turn; greedy unless `options` say otherwise.
 
     The checkpoint's sampling defaults are ignored, so options mean the same for every model.
-
-    Returns:
-        Ids of the answer, including the end of turn if the model generated it.
     """
     import torch
 
@@ -358,13 +337,7 @@ def sample_answer(
 def with_answer(
     inputs: Mapping[str, Any], answer_ids: list[int], *, fill: Mapping[str, int]
 ) -> dict[str, Any]:
-    """Append an answer to encoded inputs, for a forward pass by teacher forcing.
-
-    Args:
-        inputs: the model's arguments for a prompt.
-        answer_ids: the answer.
-        fill: value of an answer position in the inputs that have one value per position.
-    """
+    """Append an answer to the model's arguments for a prompt; `fill` is `Family.answer_fill`."""
     import torch
 
     ids = inputs["input_ids"]

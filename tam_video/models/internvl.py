@@ -23,11 +23,7 @@ from tam_video.types import FrameBatch, IntArray, View
 
 
 def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos by one run per frame, images by one run that ends with the whole picture.
-
-    Raises:
-        TokenAlignmentError: runs, frames and the size of a tile don't add up.
-    """
+    """Place videos by one run per frame, images by one run that ends with the whole picture."""
     config, processor = checkpoint.model.config, checkpoint.processor
     patch_size = tuple(config.vision_config.patch_size)
     pixels = pixel_size(prompt, "image")
@@ -61,11 +57,7 @@ def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLa
 
 
 def _whole_picture(run: IntArray, batch: FrameBatch, tile: int) -> IntArray:
-    """Return the tokens of the whole picture: all of a frame, the last tile of an image.
-
-    Raises:
-        TokenAlignmentError: the run is not a whole number of tiles, or not one for a frame.
-    """
+    """Return the tokens of the whole picture: all of a frame, the last tile of an image."""
     fits = len(run) % tile == 0 if batch.info.is_image else len(run) == tile
     if not fits:
         raise TokenAlignmentError(

@@ -29,11 +29,7 @@ from tam_video.types import IntArray
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos by their pooled frames, images by their base view.
-
-    Raises:
-        TokenAlignmentError: visual tokens and grids don't add up.
-    """
+    """Place videos by their pooled frames, images by their base view."""
     return place_by_kind(prompt, checkpoint, partial(_place_kind, prompt, checkpoint))
 
 

@@ -27,11 +27,7 @@ from tam_video.types import FrameBatch, IntArray, View
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos by their pooled frames, images by their base view.
-
-    Raises:
-        TokenAlignmentError: visual tokens and grids don't add up.
-    """
+    """Place videos by their pooled frames, images by their base view."""
     patch = checkpoint.model.config.vision_config.patch_size
     side = checkpoint.model.config.vision_config.image_size // patch
 

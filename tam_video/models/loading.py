@@ -100,11 +100,7 @@ def pretrained_files(
 
 
 def locate(name_or_path: str) -> Path | str:
-    """Return the path of a folder or an alias, or the hub id unchanged.
-
-    Raises:
-        ModelLoadError: neither a folder nor a valid hub id.
-    """
+    """Return the path of a folder or an alias, or the hub id unchanged."""
     if name_or_path in ALIASES:
         folder = ALIASES[name_or_path]
         if not (folder / "config.json").is_file():
@@ -126,11 +122,7 @@ def locate(name_or_path: str) -> Path | str:
 
 
 def check_folder(folder: Path, *, name: str, allow_pickle: bool = False) -> None:
-    """Check a checkpoint folder before anything is loaded from it.
-
-    Raises:
-        ModelLoadError: no config, invalid JSON, or no safetensors.
-    """
+    """Check a checkpoint folder before anything is loaded from it."""
     check_config(folder, name=name)
     if not any(folder.glob("*.safetensors")):
         pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
@@ -145,11 +137,7 @@ def check_folder(folder: Path, *, name: str, allow_pickle: bool = False) -> None
 
 
 def check_config(folder: Path, *, name: str) -> None:
-    """Check the JSON files of a checkpoint folder, not its weights.
-
-    Raises:
-        ModelLoadError: no config, or invalid JSON.
-    """
+    """Check the JSON files of a checkpoint folder, not its weights."""
     if not (folder / "config.json").is_file():
         raise ModelLoadError(f"{name} has no config.json", hint=how_to_get(str(folder)))
     for path in sorted(folder.glob("*.json")):
@@ -162,11 +150,7 @@ def check_config(folder: Path, *, name: str) -> None:
 
 
 def find_family(config: dict[str, Any], *, name: str) -> Family:
-    """Return the family of a config.
-
-    Raises:
-        UnsupportedModelError: no adapter for this `model_type`, or transformers fails on it.
-    """
+    """Return the family of a config."""
     model_type = config.get("model_type")
     known = FAMILIES.names()
     if model_type not in known:
@@ -181,11 +165,7 @@ def find_family(config: dict[str, Any], *, name: str) -> Family:
 
 
 def pick_device(device: str) -> str:
-    """Resolve "auto" and check that the device exists.
-
-    Raises:
-        ConfigError: the device is unknown to torch or not available.
-    """
+    """Resolve "auto" and check that the device exists."""
     import torch
 
     if device == "auto":
@@ -238,11 +218,7 @@ def _load_weights(files: dict[str, Any], model_class: str, options: dict[str, An
 
 
 def load_processor(files: dict[str, Any]) -> Any:
-    """Load a checkpoint's processor; `files` are `from_pretrained` arguments.
-
-    Raises:
-        ModelLoadError: no tokenizer, no video processor or no chat template.
-    """
+    """Load a checkpoint's processor; `files` are `from_pretrained` arguments."""
     processor = _transformers().AutoProcessor.from_pretrained(**files, trust_remote_code=False)
     for part in ("tokenizer", "video_processor"):
         if getattr(processor, part, None) is None:

@@ -58,12 +58,6 @@ class MaskedScoring(ForcedAnswer):
 
         Returns:
             float64 [B, J], natural logarithms. B passes are added to `cost`.
-
-        Raises:
-            ValueError: `keep` is not bool [B, t, h, w], `batch_size` is below 1, or `blank` is
-                unknown.
-            ConfigError: there is no such input.
-            ModelError: the model fails.
         """
         layout = self._layout(number)
         if keep.dtype != np.bool_ or keep.shape[1:] != layout.shape:

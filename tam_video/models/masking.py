@@ -30,9 +30,6 @@ def blank_frames(frames: ByteArray, blank: Blank) -> ByteArray:
 
     Returns:
         uint8 [T, H, W, 3].
-
-    Raises:
-        ValueError: `blank` is unknown.
     """
     if blank == "black":
         return np.zeros_like(frames)
@@ -67,9 +64,6 @@ def hide_cells(
 
     Returns:
         uint8 [T, H, W, 3]. A frame that feeds several slots shows a cell that any of them keeps.
-
-    Raises:
-        ValueError: `keep` is not bool of the layout's shape.
     """
     if keep.shape != layout.shape or keep.dtype != np.bool_:
         raise ValueError(f"keep must be bool {list(layout.shape)}, not {keep.dtype}{keep.shape}")
@@ -88,11 +82,6 @@ def hide_cells(
 
 def pixel_cells(layout: VisualLayout, *, width: int, height: int) -> tuple[IntArray, IntArray]:
     """Return the row of cells of each pixel row, and the column of cells of each pixel column.
-
-    Args:
-        layout: the cells.
-        width: of the source in pixels.
-        height: of the source in pixels.
 
     Returns:
         int64 [H] and int64 [W]; -1 outside of the view.

@@ -32,11 +32,7 @@ PATCHES_PER_TOKEN = {"4x": 2, "16x": 4}  # along each side
 
 
 def place_overviews(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos and images of MiniCPM-V by their overviews.
-
-    Raises:
-        TokenAlignmentError: visual tokens and sizes don't add up.
-    """
+    """Place videos and images of MiniCPM-V by their overviews."""
 
     def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:
         overviews = _overviews(prompt, checkpoint, positions, kind=kind)

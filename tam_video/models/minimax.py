@@ -31,11 +31,7 @@ from tam_video.types import FrameBatch, VisualLayout
 def segment_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return layouts from the grids of segments; see `placing.MakeLayouts`.
-
-    Raises:
-        TokenAlignmentError: the segments do not add up to the inputs.
-    """
+    """Return layouts from the grids of segments; see `placing.MakeLayouts`."""
     processor = getattr(checkpoint.processor, f"{kind}_processor")
     frames_per_slot = int(processor.temporal_patch_size)
     num_slots = [
@@ -61,12 +57,6 @@ def join_segments(
         segments: (t, h, w) of each segment, those of a video in a row.
         num_slots: slots of each video.
         kind: what they are, for the message.
-
-    Yields:
-        (t, h, w) of each video.
-
-    Raises:
-        TokenAlignmentError: segments don't add up to the slots, or differ in size within a video.
     """
     rest = list(segments)
     for wanted in num_slots:

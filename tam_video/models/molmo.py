@@ -23,12 +23,7 @@ from tam_video.types import View
 def place_by_pooled_grids(
     prompt: EncodedPrompt, checkpoint: Checkpoint
 ) -> tuple[PlacedLayout, ...]:
-    """Place the video or the images of Molmo 2.
-
-    Raises:
-        ConfigError: a video and an image in one prompt.
-        TokenAlignmentError: visual tokens and grids don't add up.
-    """
+    """Place the video or the images of Molmo 2."""
     processor = checkpoint.processor
     kinds = {"image" if batch.info.is_image else "video" for batch in prompt.inputs}
     if len(kinds) > 1:
@@ -63,16 +58,7 @@ def _has_row_ends(processor: Any, kind: str) -> bool:
 
 
 def pooled_view(processor: Any, *, rows: int, columns: int) -> View:
-    """Return the view of a pooled grid: missing patches are added on both sides, an odd one last.
-
-    Args:
-        processor: video or image processor.
-        rows: of the pooled grid.
-        columns: of the pooled grid.
-
-    Raises:
-        TokenAlignmentError: the grid does not fit the processor's size.
-    """
+    """Return the view of a grid whose missing patches are added on both sides, an odd one last."""
     sides = []
     for edge, pooling, cells in zip(
         ("height", "width"), processor.pooling_size, (rows, columns), strict=True

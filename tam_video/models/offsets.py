@@ -30,11 +30,7 @@ class TokenSpan:
 def token_spans(
     decode: Callable[[list[int]], str], ids: Sequence[int]
 ) -> tuple[str, tuple[TokenSpan, ...]]:
-    """Compute the span of each token in the text.
-
-    Args:
-        decode: converts ids to text without clean-up.
-        ids: token ids.
+    """Compute the span of each token in the text; `decode` converts ids to it without clean-up.
 
     Returns:
         The text and one span per id. The byte pieces of one character share its span.

@@ -23,11 +23,7 @@ from tam_video.types import IntArray, View
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos by their pooled frames, images by their thumbnail.
-
-    Raises:
-        TokenAlignmentError: visual tokens and grids don't add up.
-    """
+    """Place videos by their pooled frames, images by their thumbnail."""
     processor = checkpoint.processor
 
     def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:

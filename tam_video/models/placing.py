@@ -36,11 +36,6 @@ def split_runs(positions: IntArray) -> list[IntArray]:
 def split_counts(positions: IntArray, counts: Sequence[int], *, kind: str) -> list[IntArray]:
     """Split ascending positions int64 [n] by the number of visual tokens of each input.
 
-    Args:
-        positions: int64 [n].
-        counts: visual tokens of each input, in the order of the prompt.
-        kind: what the inputs are ("video"), for the message.
-
     Raises:
         TokenAlignmentError: the counts do not add up to n.
     """
@@ -54,11 +49,7 @@ def split_counts(positions: IntArray, counts: Sequence[int], *, kind: str) -> li
 
 
 def check_runs(positions: IntArray, lengths: Sequence[int], *, kind: str) -> None:
-    """Check that positions int64 [n] form consecutive runs of the given lengths.
-
-    Raises:
-        TokenAlignmentError: they do not; the prompt was made with another grid.
-    """
+    """Check that positions int64 [n] form consecutive runs of the given lengths."""
     actual = [len(run) for run in split_runs(positions)]
     if actual != list(lengths):
         raise TokenAlignmentError(
@@ -81,12 +72,6 @@ def place_by_kind(
     positions_of: FindPositions = token_positions,
 ) -> tuple[PlacedLayout, ...]:
     """Place videos and images separately and return them in the order of the prompt.
-
-    Args:
-        prompt: the encoded prompt.
-        checkpoint: the model and processor that made it.
-        place: places the inputs of one kind; called only for kinds that have inputs.
-        positions_of: finds the visual tokens of one kind.
 
     Raises:
         TokenAlignmentError: `place` raises it, or a kind without inputs has visual tokens.
@@ -118,9 +103,6 @@ def place_grids(
         runs: whether the tokens of an input are one run, or one run per slot.
         layouts_of: makes the layouts of the inputs of one kind; by default `thw_layouts`.
         positions_of: finds the visual tokens of one kind.
-
-    Raises:
-        TokenAlignmentError: visual tokens and grids don't add up.
     """
 
     def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:
@@ -156,9 +138,6 @@ def grid_layout(
         num_frames: sampled frames.
         merge_size: patches merged into one token, along each side.
         temporal_patch_size: frames of a temporal patch.
-
-    Raises:
-        TokenAlignmentError: the grid is not divisible, or does not fit the number of frames.
     """
     t, h, w = (int(size) for size in grid)
     slots = slot_frames(num_frames, temporal_patch_size=temporal_patch_size)
@@ -179,18 +158,7 @@ def grid_layouts(
     merge_size: int | Sequence[int],
     temporal_patch_size: int,
 ) -> list[VisualLayout]:
-    """Return a `grid_layout` for each input.
-
-    Args:
-        grids: (t, h, w) of each input, patches before merging.
-        batches: the inputs.
-        kind: what they are, for the message.
-        merge_size: patches merged along each side, for all inputs or for each.
-        temporal_patch_size: frames of a temporal patch.
-
-    Raises:
-        TokenAlignmentError: there are more or fewer grids than inputs, or one does not fit.
-    """
+    """Return a `grid_layout` for each input."""
     merge_sizes = [merge_size] * len(grids) if isinstance(merge_size, int) else merge_size
     if not len(grids) == len(merge_sizes) == len(batches):
         raise TokenAlignmentError(f"{len(grids)} grids for {len(batches)} {kind}s", hint=FOREIGN)
@@ -205,17 +173,7 @@ def grid_layouts(
 def thw_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return layouts from a processor's `video_grid_thw` or `image_grid_thw`.
-
-    Args:
-        prompt: the encoded prompt.
-        checkpoint: the model and processor that made it.
-        kind: which of the two grids is read.
-        batches: the inputs of that kind.
-
-    Raises:
-        TokenAlignmentError: there are more or fewer grids than inputs, or one does not fit.
-    """
+    """Return layouts from a processor's `video_grid_thw` or `image_grid_thw`."""
     processor = getattr(checkpoint.processor, f"{kind}_processor")
     return grid_layouts(
         prompt.fields[f"{kind}_grid_thw"].tolist(),
@@ -241,12 +199,7 @@ def centre_crop(width: int, height: int, *, shortest_edge: int, crop: tuple[int,
 
 
 def resized_and_cropped(processor: Any, batch: FrameBatch) -> View:
-    """Return the view that remains after an image processor's resize and centre crop.
-
-    Args:
-        processor: an image or video processor, with `size`, `crop_size` and their switches.
-        batch: the frames.
-    """
+    """Return the view that remains after an image processor's resize and centre crop."""
     if not getattr(processor, "do_center_crop", False):
         return View()
     size, crop = processor.size, (processor.crop_size["width"], processor.crop_size["height"])

@@ -85,10 +85,6 @@ class Probe(MaskedScoring):
         Args:
             average_heads: keep the mean over the heads.
             conversation: another prompt with the same frames and the same answer.
-
-        Raises:
-            ConfigError: the conversation is not valid.
-            ModelError: no layer has softmax attention, or the model fails.
         """
         with self._running():
             forced = self._inputs_for(conversation)
@@ -105,15 +101,8 @@ class Probe(MaskedScoring):
         Source: Abnar & Zuidema, ACL 2020, arXiv:2005.00928; see `attention.Rollout`. Layers without
         softmax attention count as identity.
 
-        Args:
-            conversation: another prompt with the same frames and the same answer.
-
         Returns:
             float32 [J, V] in [0, 1].
-
-        Raises:
-            ConfigError: the conversation is not valid.
-            ModelError: no layer has softmax attention, or the model fails.
         """
         with self._running():
             forced = self._inputs_for(conversation)
@@ -173,10 +162,6 @@ class Probe(MaskedScoring):
 
         Returns:
             The generation with new scores and probabilities, without candidates.
-
-        Raises:
-            ConfigError: no such layer.
-            ModelError: the model fails.
         """
         generation, network = self.generation, self._network
         with self._running():
@@ -223,10 +208,6 @@ class Probe(MaskedScoring):
         Yields:
             A probe with the same frames and tokens, and the scores of the random model. Valid only
             inside the block: afterwards the weights are restored bit for bit.
-
-        Raises:
-            ConfigError: the model has fewer layers, or is quantised.
-            ModelError: weights are offloaded, or the model fails.
         """
         with randomised_layers(self._network, num_layers_from_top, seed=seed):
             other = copy.copy(self)

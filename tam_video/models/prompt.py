@@ -53,7 +53,7 @@ def encode_prompt(
     if family.token_types:
         options["return_mm_token_type_ids"] = True
     encoded = processor.apply_chat_template(
-        chat_messages(conversation, [processor_input(batch, family=family) for batch in batches]),
+        chat_messages(conversation, [_content(batch, family) for batch in batches]),
         tokenize=True,
         return_dict=True,
         add_generation_prompt=True,
@@ -81,30 +81,32 @@ def _to_device(name: str, value: Any, model: Any) -> Any:
     return value.to(model.device, dtype=model.dtype if is_pixels else value.dtype)
 
 
-def processor_input(batch: FrameBatch, *, family: Family) -> np.ndarray[Any, Any]:
-    """Return the processor's input: uint8 [T, H, W, 3] of a video, [H, W, 3] of an image."""
+def _content(batch: FrameBatch, family: Family) -> dict[str, Any]:
+    """Return uint8 [T, H, W, 3] of a video or [H, W, 3] of an image, as content of a turn."""
     if batch.info.is_image:
-        image: np.ndarray[Any, Any] = batch.frames[0]
-        return image
-    return repeat_last(batch.frames, least=family.least_frames)
+        return {"type": "image", "image": batch.frames[0]}
+    return {"type": "video", "video": repeat_last(batch.frames, least=family.least_frames)}
 
 
-def chat_messages(conversation: Sequence[Message], arrays: Sequence[Any]) -> list[dict[str, Any]]:
+def chat_messages(
+    conversation: Sequence[Message], inputs: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Return the turns in the format of chat templates, each turn's inputs before its text.
 
     Args:
         conversation: the turns, which refer to their inputs by number.
-        arrays: the inputs: 4 axes for a video, 3 for an image.
+        inputs: the content of each input, such as `{"type": "video"}`.
     """
-    messages = []
-    for turn in conversation:
-        content: list[dict[str, Any]] = []
-        for number in turn.inputs:
-            kind = "video" if np.ndim(arrays[number]) == 4 else "image"
-            content.append({"type": kind, kind: arrays[number]})
-        content.append({"type": "text", "text": turn.text})
-        messages.append({"role": turn.role, "content": content})
-    return messages
+    return [
+        {
+            "role": turn.role,
+            "content": [
+                *(inputs[number] for number in turn.inputs),
+                {"type": "text", "text": turn.text},
+            ],
+        }
+        for turn in conversation
+    ]
 
 
 def repeat_last(frames: np.ndarray[Any, Any], *, least: int) -> np.ndarray[Any, Any]:
@@ -117,14 +119,8 @@ def video_metadata(batch: FrameBatch, *, least: int = 1) -> Any:
     """Return metadata with indices in microseconds, so that index / fps is the exact time.
 
     Times are relative to the video's first frame. Qwen3-VL writes them into the prompt; Qwen2.5-VL
-    computes the mean frame interval from `total_num_frames`, which is set accordingly.
-
-    Args:
-        batch: the frames.
-        least: the indices are repeated up to this number, like the frames.
-
-    Returns:
-        transformers' `VideoMetadata`.
+    computes the mean frame interval from `total_num_frames`, which is set accordingly. The indices
+    are repeated up to `least`, like the frames.
     """
     from transformers.video_utils import VideoMetadata
 
@@ -155,11 +151,7 @@ def control_ids(tokenizer: Any) -> frozenset[int]:
 
 
 def refuse_control_tokens(texts: Iterable[str], *, tokenizer: Any) -> None:
-    """Refuse texts with control tokens, which would add turns or visual positions.
-
-    Raises:
-        ConfigError: a text contains the spelling of a control token.
-    """
+    """Refuse texts with control tokens, which would add turns or visual positions."""
     markers = tokenizer.convert_ids_to_tokens(sorted(control_ids(tokenizer)))
     for text in texts:
         for marker in markers:
@@ -170,11 +162,7 @@ def refuse_control_tokens(texts: Iterable[str], *, tokenizer: Any) -> None:
 
 
 def check_prompt_text(text: str, conversation: Sequence[Message]) -> None:
-    """Check that the prompt tokens spell the turns, ignoring spaces, case and Unicode form.
-
-    Raises:
-        TokenAlignmentError: the tokens spell another text.
-    """
+    """Check that the prompt tokens spell the turns, ignoring spaces, case and Unicode form."""
     turns = "".join(turn.text for turn in conversation if turn.role != "system")
     if _plain(text) != _plain(turns):
         raise TokenAlignmentError(

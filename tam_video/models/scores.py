@@ -79,7 +79,7 @@ def class_scores(
     """
     import torch
 
-    weight = _weight(head)
+    weight = head_weight(head)
     ids = torch.as_tensor(class_ids, device=weight.device)
     columns = weight[ids].float()
     offset = None if head.bias is None else head.bias[ids, None].float()
@@ -123,7 +123,7 @@ def token_odds(
     """
     import torch
 
-    device = _weight(head).device
+    device = head_weight(head).device
     odds: list[TokenOdds] = []
     targets = torch.as_tensor(list(ids), device=device)
     for start in range(0, len(targets), VOCABULARY_ROWS_PER_STEP):
@@ -161,7 +161,7 @@ def recorded_odds(
 
     if not ids:
         return ()
-    weight = _weight(head)
+    weight = head_weight(head)
     targets = torch.as_tensor(list(ids), device=weight.device)
     # In the head's number type, like the candidates.
     own = (hidden.to(weight.device).float() * weight[targets].float()).sum(dim=-1)
@@ -193,10 +193,11 @@ def _odds(tokens: NextTokens, own: Tensor) -> list[TokenOdds]:
 
 def most_probable_id(hidden: Tensor, head: Any) -> int:
     """Return the most probable id at one position, from its state [d]."""
-    return int(head(hidden[None].to(_weight(head).device)).argmax())
+    return int(head(hidden[None].to(head_weight(head).device)).argmax())
 
 
-def _weight(head: Any) -> Any:
+def head_weight(head: Any) -> Any:
+    """Return the weights of the output embedding; `ModelError` if they are not in memory."""
     if head.weight.is_meta:
         raise ModelError(
             "the output embedding is offloaded to disk", hint="use a device_map that keeps lm_head"

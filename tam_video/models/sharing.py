@@ -42,10 +42,7 @@ def shared_vision(model: Any) -> Iterator[Callable[[], None]]:
     """Run the vision tower once for consecutive calls with the same frames, while the block runs.
 
     Frames are the same if all inputs of the tower are equal. Results are the same tensor objects.
-    A family without methods of these names is not cached.
-
-    Args:
-        model: a transformers generation model, whose weights do not change.
+    The weights must not change. A family without methods of these names is not cached.
 
     Yields:
         A function that empties the cache.

@@ -16,11 +16,7 @@ from tam_video.models.placing import FOREIGN, patch_layout, pixel_size, split_ru
 
 
 def place_global_views(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place every frame, and every image by its global view.
-
-    Raises:
-        TokenAlignmentError: global views and frames, or runs and grid, don't add up.
-    """
+    """Place every frame, and every image by its global view."""
     config, processor = checkpoint.model.config, checkpoint.processor
     patch = config.vision_config.patch_size
     pixels = pixel_size(prompt, "image")

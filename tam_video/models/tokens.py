@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from tam_video.models.base import EncodedPrompt, PlacedLayout
 from tam_video.models.offsets import token_spans
-from tam_video.models.prompt import check_prompt_text, control_ids
+from tam_video.models.prompt import chat_messages, check_prompt_text, control_ids
 from tam_video.models.scores import TokenOdds
 from tam_video.models.text_runs import find_text_runs
 from tam_video.types import Candidate, FrameBatch, Message, Token
@@ -27,17 +28,8 @@ def prompt_tokens(
 ) -> tuple[str, tuple[Token, ...]]:
     """Return the text tokens of the turns, at their own positions.
 
-    Args:
-        prompt: the encoded prompt.
-        turns: the conversation, with the inputs of each turn.
-        placed: the positions of the visual tokens.
-        processor: provides the chat template and the tokenizer.
-
     Returns:
         The text, runs joined by a line break, and the tokens.
-
-    Raises:
-        TokenAlignmentError: the prompt does not spell the turns.
     """
     decode = partial(decode_ids, processor.tokenizer)
     runs = find_text_runs(
@@ -82,18 +74,7 @@ def answer_tokens(
     odds: tuple[TokenOdds, ...],
     first_index: int,
 ) -> tuple[str, tuple[Token, ...]]:
-    """Return the answer tokens, each at the position that predicted it.
-
-    Args:
-        ids: the J tokens.
-        positions: J sequence positions.
-        tokenizer: decodes them.
-        odds: J probabilities with candidates.
-        first_index: index of the first one among all text tokens.
-
-    Returns:
-        The answer and its tokens.
-    """
+    """Return the answer tokens, each at the position that predicted it."""
     text, spans = token_spans(partial(decode_ids, tokenizer), ids)
     tokens = (
         Token(
@@ -127,18 +108,9 @@ def _render(
     processor: Any, turns: Sequence[Message], texts: Sequence[str], *, inputs: Sequence[FrameBatch]
 ) -> str:
     """Render the chat template as text, with other texts in place of those of the turns."""
-    kinds = ["image" if batch.info.is_image else "video" for batch in inputs]
-    messages = [
-        {
-            "role": turn.role,
-            "content": [
-                *({"type": kinds[number]} for number in turn.inputs),
-                {"type": "text", "text": text},
-            ],
-        }
-        for turn, text in zip(turns, texts, strict=True)
-    ]
+    other = [replace(turn, text=text) for turn, text in zip(turns, texts, strict=True)]
+    kinds = [{"type": "image" if batch.info.is_image else "video"} for batch in inputs]
     rendered: str = processor.apply_chat_template(
-        messages, tokenize=False, add_generation_prompt=True
+        chat_messages(other, kinds), tokenize=False, add_generation_prompt=True
     )
     return rendered

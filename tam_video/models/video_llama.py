@@ -30,15 +30,7 @@ from tam_video.types import BoolArray, IntArray, VisualLayout
 
 
 def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos and images by their grids and the compression mask.
-
-    Args:
-        prompt: the encoded prompt.
-        checkpoint: the model and processor that made it.
-
-    Raises:
-        TokenAlignmentError: visual tokens, mask and grids don't add up.
-    """
+    """Place videos and images by their grids and the compression mask."""
     return place_by_kind(prompt, checkpoint, partial(_place_kind, prompt, checkpoint))
 
 

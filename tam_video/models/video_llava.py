@@ -26,11 +26,7 @@ from tam_video.types import FrameBatch, IntArray
 
 
 def place_cropped_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place frames and images without their class tokens.
-
-    Raises:
-        TokenAlignmentError: visual tokens and grids don't add up.
-    """
+    """Place frames and images without their class tokens."""
     processor = checkpoint.processor
     patch = checkpoint.model.config.vision_config.patch_size
 

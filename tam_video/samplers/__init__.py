@@ -6,12 +6,12 @@ from tam_video.samplers.base import FrameSampler, Window, window
 SAMPLERS = Registry(
     kind="sampler",
     targets={
-        "uniform": "tam_video.samplers.by_count:UniformSampler",
-        "fps": "tam_video.samplers.by_time:FpsSampler",
-        "timestamps": "tam_video.samplers.by_time:TimestampSampler",
-        "all": "tam_video.samplers.by_count:AllSampler",
-        "keyframes": "tam_video.samplers.by_count:KeyframeSampler",
-        "native": "tam_video.samplers.native:NativeSampler",
+        "uniform": "tam_video.samplers.builtin:UniformSampler",
+        "fps": "tam_video.samplers.builtin:FpsSampler",
+        "timestamps": "tam_video.samplers.builtin:TimestampSampler",
+        "all": "tam_video.samplers.builtin:AllSampler",
+        "keyframes": "tam_video.samplers.builtin:KeyframeSampler",
+        "native": "tam_video.samplers.builtin:NativeSampler",
     },
     group="tam_video.samplers",
 )

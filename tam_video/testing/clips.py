@@ -66,11 +66,6 @@ def visual_features(
 ) -> tuple[tuple[PlacedLayout, ...], list[torch.Tensor]]:
     """Return the decoder's input at the cells of each vision input.
 
-    Args:
-        model: a loaded `TransformersModel`.
-        inputs: the frames of each vision input.
-        turns: the conversation.
-
     Returns:
         The layouts with their positions, and float [t*h*w, d] for each.
     """

@@ -85,11 +85,7 @@ class AudioCopy:
 
 @contextmanager
 def open_audio(path: Path | None, output: OutputContainer) -> Iterator[AudioCopy]:
-    """Open a source whose audio is copied to an output; None for no audio.
-
-    Raises:
-        InputError: the source can't be opened.
-    """
+    """Open a source whose audio is copied to an output; None for no audio."""
     if path is None:
         yield AudioCopy(None, output)
         return

@@ -50,18 +50,10 @@ class PyAvReader(VideoReader):
     def __init__(
         self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS, threads: int = 1
     ) -> None:
-        """Open `path`, list its packets and decode its first frames.
+        """Open `path`, list its packets and decode its first frames; see `open_video`.
 
-        Args:
-            path: an absolute path from `checked_path`.
-            limits: limits on what the file may declare.
-            threads: decoding threads; 0 lets FFmpeg choose. The frames of an intact file do not
-                depend on it; with more than one, a damaged frame may be accepted as intact.
-
-        Raises:
-            VideoOpenError: not a video, refused or too large.
-            NoVideoStreamError: no video stream that can be decoded.
-            VideoDecodeError: no frame can be decoded.
+        `threads` decode, as many as FFmpeg likes if it is 0. The frames of an intact file do not
+        depend on it; with more than one, a damaged frame may be accepted as intact.
         """
         self._path, self._limits, self._threads = path, limits, threads
         self._warnings: list[str] = []

@@ -104,10 +104,6 @@ def open_stream(
         limits: limits on what the stream may declare.
         threads: decoding threads; 0 lets FFmpeg choose. Only one thread detects all damage: with
             more, a frame may be returned before its thread has reached the damaged part.
-
-    Raises:
-        VideoOpenError: not a video, refused, or too large.
-        NoVideoStreamError: no video stream that can be decoded.
     """
     import av
 
@@ -150,12 +146,7 @@ def _best_stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def list_packets(path: Path, *, limits: ReadLimits) -> PacketTable:
-    """List the packets of the video stream without decoding; the last files' lists are cached.
-
-    Raises:
-        VideoOpenError: the file can't be opened, or has more frames than the limits allow.
-        NoVideoStreamError: the stream has no packets.
-    """
+    """List the packets of the video stream without decoding; the last files' lists are cached."""
     state = path.stat()
     return _packets(path, limits, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
 

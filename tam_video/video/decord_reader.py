@@ -32,16 +32,7 @@ _USE_PYAV = "read it with --reader pyav"
 
 @contextmanager
 def decord_errors(path: Path, *, frame_index: int | None = None) -> Iterator[None]:
-    """Convert decord's errors into `VideoOpenError` or `VideoDecodeError`.
-
-    Args:
-        path: the file.
-        frame_index: the frame being decoded; None while opening.
-
-    Raises:
-        VideoOpenError: while opening.
-        VideoDecodeError: while decoding.
-    """
+    """Convert decord's errors into `VideoOpenError`, or `VideoDecodeError` for a given frame."""
     from decord import DECORDError
 
     try:
@@ -60,18 +51,7 @@ class DecordReader(VideoReader):
     """The decord reader; see `VideoReader`."""
 
     def __init__(self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> None:
-        """Open `path` with both libraries and compare their results.
-
-        Args:
-            path: an absolute path from `checked_path`.
-            limits: limits on what the file may declare.
-
-        Raises:
-            VideoOpenError: decord does not decode this kind of file correctly, or can't open it.
-            NoVideoStreamError: no video stream that can be decoded.
-            VideoDecodeError: no frame can be decoded.
-            MissingDependencyError: decord is not installed.
-        """
+        """Open `path` with both libraries and compare their results; see `open_video`."""
         self._path = path
         self._pyav = PyAvReader(path, limits=limits)
         self._info, self._timeline = self._pyav.info, self._pyav.timeline

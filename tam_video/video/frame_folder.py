@@ -32,11 +32,6 @@ class FrameFolder(VideoReader):
             paths: one image per frame, in display order.
             fps: frames per second, above 0.
             limits: limits on what the files may declare.
-
-        Raises:
-            ValueError: `fps` is not above 0.
-            VideoOpenError: there are no files or too many, or the first is not an image.
-            VideoDecodeError: the first can't be decoded.
         """
         if not fps > 0:
             raise ValueError(f"fps must be above 0, not {fps}")

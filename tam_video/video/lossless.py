@@ -34,7 +34,7 @@ def write_lossless(
     end_seconds: float,
     pixel_aspect: Fraction = Fraction(1),
 ) -> int:
-    """Encode frames one by one; the file appears under `path` only when it is complete.
+    """Encode frames one by one and return their number; `path` appears only when it is complete.
 
     Args:
         path: the MP4 to write; its folder exists.
@@ -45,9 +45,6 @@ def write_lossless(
             microseconds if MP4 can't use it.
         end_seconds: when the last frame ends, on the frames' clock.
         pixel_aspect: width of a pixel over its height.
-
-    Returns:
-        The number of frames.
 
     Raises:
         EncodeError: there are no frames, or the encoder or the file system fails.

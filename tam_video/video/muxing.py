@@ -44,15 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def open_mp4(path: Path, **options: str) -> Iterator[OutputContainer]:
-    """Open an MP4 for writing; it appears under `path` when the block ends without an error.
-
-    Args:
-        path: the MP4 to write; its folder exists.
-        **options: further options of FFmpeg's muxer.
-
-    Raises:
-        EncodeError: FFmpeg or the file system fails.
-    """
+    """Open an MP4 for writing; it appears under `path` when the block ends without an error."""
     import av
 
     with encode_errors(path), replacing(path) as partial:

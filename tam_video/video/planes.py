@@ -100,11 +100,6 @@ def _view(plane: VideoPlane) -> ByteArray:
 def matrix_of(color_space: str, *, width: int, height: int) -> int:
     """Return the matrix to encode with: the one that the source is decoded with.
 
-    Args:
-        color_space: see `VideoInfo.color_space`.
-        width: frame width in pixels.
-        height: frame height in pixels.
-
     Returns:
         A number of H.273; for RGB sources BT.709 for HD and BT.601 below.
     """
@@ -114,9 +109,6 @@ def matrix_of(color_space: str, *, width: int, height: int) -> int:
 
 def pad_to_even(picture: ByteArray) -> ByteArray:
     """Repeat the last row or column if a side is odd: 4:2:0 chroma needs even sides.
-
-    Args:
-        picture: uint8 [H, W, 3].
 
     Returns:
         uint8 [H + H % 2, W + W % 2, 3]; the same array if both sides are even.
@@ -128,13 +120,7 @@ def pad_to_even(picture: ByteArray) -> ByteArray:
 
 
 def frame_of_rgb(rgb: ByteArray, *, matrix: int, step: int = 2) -> VideoFrame:
-    """Convert RGB to a frame for an encoder.
-
-    Args:
-        rgb: uint8 [H, W, 3]; odd sides are padded.
-        matrix: the matrix to convert with.
-        step: 1 for 4:4:4, 2 for 4:2:0.
-    """
+    """Convert uint8 [H, W, 3] to a frame for an encoder with even sides; see `Planes.step`."""
     from av import VideoFrame
 
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(pad_to_even(rgb)), format="rgb24")
@@ -153,11 +139,6 @@ def planes_of_rgb(rgb: ByteArray, *, matrix: int, step: int = 2) -> Planes:
 
 def planes_of_frame(frame: VideoFrame, recipe: PixelRecipe, *, matrix: int) -> Planes:
     """Convert a decoded frame to upright 4:2:0 planes; a copy if it already has this format.
-
-    Args:
-        frame: a decoded frame.
-        recipe: from `pixel_recipe` of the first frame.
-        matrix: the planes' matrix.
 
     Returns:
         Planes with even sides; see `pad_to_even`.

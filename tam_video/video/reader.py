@@ -100,11 +100,7 @@ class ReadLimits:
     max_seconds: float = 7 * 86_400.0
 
     def check(self, name: str, width: int, height: int, num_frames: int) -> None:
-        """Check the size that a file declares, before memory is allocated.
-
-        Raises:
-            VideoOpenError: it is above a limit.
-        """
+        """Check the size that a file declares, before memory is allocated."""
         if width * height > self.max_pixels:
             raise VideoOpenError(
                 f"{name} declares {width}x{height} pixels",
@@ -194,15 +190,7 @@ class VideoReader:
         )
 
     def planes(self, *, matrix: int) -> Iterator[DecodedPlanes]:
-        """Iterate over all frames in display order as 4:2:0 YUV.
-
-        Args:
-            matrix: the planes' colour matrix, a number of ITU-T H.273.
-
-        Raises:
-            ValueError: the reader is closed.
-            VideoDecodeError: a frame can't be decoded.
-        """
+        """Iterate over all frames as 4:2:0 YUV of a colour matrix, a number of ITU-T H.273."""
         return (
             DecodedPlanes(each.index, each.pts_seconds, planes_of_rgb(each.rgb, matrix=matrix))
             for each in self.frames()
@@ -278,11 +266,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def checked_path(path: str | Path) -> Path:
-    """Return `path` as the absolute path of a regular, non-empty file; URLs are refused.
-
-    Raises:
-        VideoOpenError: it is not such a file.
-    """
+    """Return `path` as the absolute path of a regular, non-empty file; URLs are refused."""
     given = Path(path)
     absolute = given.absolute()
     if "\0" in str(path):
@@ -301,12 +285,7 @@ def checked_path(path: str | Path) -> Path:
 
 
 def checked_indices(indices: IntArray | Sequence[int], *, num_frames: int) -> IntArray:
-    """Return `indices` as int64 [T] after checking that all of these frames exist.
-
-    Raises:
-        IndexError: a number is not in 0..N-1.
-        ValueError: `indices` is empty, or not integers.
-    """
+    """Return `indices` as int64 [T] after checking that all of these frames exist."""
     requested = np.asarray(indices)
     if requested.ndim != 1 or requested.size == 0:
         raise ValueError("indices must be a non-empty list of frame numbers")
@@ -318,11 +297,7 @@ def checked_indices(indices: IntArray | Sequence[int], *, num_frames: int) -> In
 
 
 def checked_range(start: int, stop: int | None, *, num_frames: int) -> range:
-    """Return the range `start` to `stop - 1` after checking it; None stops at the end.
-
-    Raises:
-        IndexError: not 0 <= start <= stop <= N.
-    """
+    """Return the range `start` to `stop - 1` after checking it; None stops at the end."""
     end = num_frames if stop is None else stop
     if not 0 <= start <= end <= num_frames:
         raise IndexError(f"frames {start}..{end} are not within 0..{num_frames}")

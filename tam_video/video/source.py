@@ -89,13 +89,7 @@ def check_sources(
     *,
     allow_other: bool = False,
 ) -> list[CheckedSource]:
-    """Check the source of every input; see `check_source`.
-
-    Raises:
-        ConfigError: there are not as many videos as inputs.
-        InputError: a file can't be read.
-        RunFolderError: a file is not the video that was explained.
-    """
+    """Check the source of every input; see `check_source`."""
     return [
         check_source(explained, path, allow_other=allow_other)
         for explained, path in zip(inputs, moved_videos(video, len(inputs)), strict=True)
@@ -105,11 +99,7 @@ def check_sources(
 def moved_videos(
     video: str | Path | Sequence[str | Path] | None, num_inputs: int
 ) -> list[Path | None]:
-    """Return the new path of every input, None for those that were not moved.
-
-    Raises:
-        ConfigError: there are not as many videos as inputs.
-    """
+    """Return the new path of every input, None for those that were not moved."""
     paths = (video,) if isinstance(video, str | Path) else tuple(video or ())
     if not paths:
         return [None] * num_inputs
@@ -119,11 +109,7 @@ def moved_videos(
 
 
 def file_fingerprint(path: Path) -> str:
-    """Return the hex digest of a file's size and its first and last MiB.
-
-    Raises:
-        OSError: the file can't be read.
-    """
+    """Return the hex digest of a file's size and its first and last MiB."""
 
     def read(start: int, end: int) -> bytes:
         file.seek(start)

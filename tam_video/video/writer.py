@@ -106,11 +106,7 @@ class WrittenVideo:
 
 
 def source_tags(info: VideoInfo) -> PictureTags:
-    """Read the colour tags of a source; an untagged one gets the matrix that it is decoded with.
-
-    Raises:
-        InputError: the source can't be opened.
-    """
+    """Read the colour tags of a source; an untagged one gets the matrix that it is decoded with."""
     matrix = matrix_of(info.color_space, width=info.width, height=info.height)
     tags = PictureTags(matrix, sample_aspect_ratio=info.sample_aspect_ratio)
     path = checked_path(info.path)
@@ -129,11 +125,6 @@ def source_tags(info: VideoInfo) -> PictureTags:
 
 def encoding_matrix(tags: PictureTags, *, width: int, height: int) -> int:
     """Return the matrix to encode with: the source's, or the usual one for the frame size.
-
-    Args:
-        tags: the source's tags.
-        width: frame width in pixels.
-        height: frame height in pixels.
 
     Returns:
         A number of ITU-T H.273: the tagged one; else BT.709 for HD and BT.601 below, as players

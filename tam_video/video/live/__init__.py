@@ -7,8 +7,7 @@ copied without decoding.
 from __future__ import annotations
 
 from tam_video.video.live.address import StreamAddress, is_stream, stream_address
-from tam_video.video.live.follow import StreamFollower
-from tam_video.video.live.options import FollowOptions, FollowStatistics
+from tam_video.video.live.follow import FollowOptions, FollowStatistics, StreamFollower
 from tam_video.video.live.segments import Gap, Segment, read_segment, recorded_segments
 
 __all__ = [

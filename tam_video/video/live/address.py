@@ -50,9 +50,6 @@ def stream_address(text: str, *, rtsp_transport: str = "tcp") -> StreamAddress:
     Args:
         text: `rtsp://`, `rtsps://`, `http://`, `https://` or `udp://`.
         rtsp_transport: "tcp" or "udp".
-
-    Raises:
-        ConfigError: an unknown scheme, or no host.
     """
     try:
         parts = urlsplit(text)

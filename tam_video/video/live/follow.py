@@ -17,9 +17,7 @@ from threading import Event
 
 from tam_video.errors import EncodeError, VideoOpenError
 from tam_video.video.live.address import StreamAddress
-from tam_video.video.live.buffer import Arrived
-from tam_video.video.live.connection import Connection, connected
-from tam_video.video.live.options import FollowOptions, FollowStatistics
+from tam_video.video.live.connection import Arrived, Connection, connected
 from tam_video.video.live.segments import (
     Gap,
     Segment,
@@ -36,6 +34,58 @@ _JUMP_BACK_SECONDS = 1.0
 _WAIT_SHARE = 0.1  # of the outage so far: waiting makes it longer by a tenth at most
 _LONGEST_SEGMENTS = 10  # a stream without a keyframe is cut after this many segment lengths
 _STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class FollowOptions:
+    """Options of a stream follower.
+
+    Attributes:
+        segment_seconds: a segment ends at the first keyframe after this.
+        duration_seconds: stop after this; None to record until stopped.
+        open_seconds: timeout of a connection.
+        read_seconds: timeout of a read; the connection is then closed.
+        first_wait_seconds: minimum wait before reconnecting; grows to a tenth of the outage.
+        longest_wait_seconds: maximum wait before reconnecting.
+        give_up_seconds: fail after an outage of this length; None for never.
+        buffer_bytes: size of the packet buffer.
+        max_bytes: total size of all segments, the oldest are removed; None for no limit.
+        min_free_bytes: free disk space to keep, in the same way.
+    """
+
+    segment_seconds: float = 60.0
+    duration_seconds: float | None = None
+    open_seconds: float = 10.0
+    read_seconds: float = 5.0
+    first_wait_seconds: float = 0.5
+    longest_wait_seconds: float = 30.0
+    give_up_seconds: float | None = None
+    buffer_bytes: int = 64 << 20
+    max_bytes: int | None = None
+    min_free_bytes: int = 0
+
+
+@dataclass(slots=True)
+class FollowStatistics:
+    """Statistics of a recording.
+
+    Attributes:
+        num_connections: connections made.
+        num_segments: finished segments.
+        num_frames: frames in finished segments.
+        num_dropped: packets that were received and dropped.
+        num_gaps: gaps between segments.
+        missing_seconds: total length of the gaps.
+        num_removed: old segments that were removed to free disk space.
+    """
+
+    num_connections: int = 0
+    num_segments: int = 0
+    num_frames: int = 0
+    num_dropped: int = 0
+    num_gaps: int = 0
+    missing_seconds: float = 0.0
+    num_removed: int = 0
 
 
 @dataclass(slots=True)

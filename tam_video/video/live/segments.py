@@ -75,11 +75,7 @@ class SegmentWriter:
     """Copies the packets of a video stream into an unfinished segment."""
 
     def __init__(self, folder: Path, stream: VideoStream) -> None:
-        """Create the file.
-
-        Raises:
-            EncodeError: the file can't be written, or the container does not support the codec.
-        """
+        """Create the file."""
         import av
 
         self._partial = folder / f".{os.getpid()}-{os.urandom(4).hex()}.partial"
@@ -104,11 +100,7 @@ class SegmentWriter:
         return float((self._end + self._last_step) * self._base)
 
     def write(self, packet: Packet[VideoStream]) -> None:
-        """Copy a packet with a `pts` and a `dts`; the first one must be a keyframe.
-
-        Raises:
-            EncodeError: it can't be written.
-        """
+        """Copy a packet with a `pts` and a `dts`; the first one must be a keyframe."""
         if packet.pts is None or packet.dts is None:
             raise ValueError("a packet needs pts and dts")
         if self._offset is None:
@@ -131,11 +123,7 @@ class SegmentWriter:
     def finish(
         self, camera: str, started: datetime, *, gap: Gap | None, is_first: bool, num_dropped: int
     ) -> Segment:
-        """Close the file, write its JSON and rename it.
-
-        Raises:
-            EncodeError: it can't be written.
-        """
+        """Close the file, write its JSON and rename it."""
         with _write_errors(self._partial.parent):
             self._output.close()
             path = _free_name(self._partial.parent, started)

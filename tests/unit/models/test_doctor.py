@@ -22,15 +22,16 @@ ROOT = Path(__file__).parents[3]
 def test_every_family_has_a_row_in_the_documents() -> None:
     table = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for row in list_families():
-        assert f"| `{row.family}` | {row.status} | {row.frames_per_slot} | {row.geometry}" in table
-        assert f"`{row.family}`" in readme
+    for family in list_families():
+        name, slot = family.model_type, family.frames_per_slot
+        assert f"| `{name}` | {family.status} | {slot} | {family.geometry}" in table
+        assert f"`{name}`" in readme
 
 
 def test_a_problem_is_listed_with_its_status() -> None:
-    for row in list_families():
-        assert row.status in ("verified", "experimental", "broken-upstream")
-        assert row.problem or row.status == "verified"
+    for family in list_families():
+        assert family.status in ("verified", "experimental", "broken-upstream")
+        assert family.problem or family.status == "verified"
 
 
 def test_models_as_json() -> None:

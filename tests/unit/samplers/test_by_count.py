@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tam_video.errors import ConfigError
 from tam_video.samplers import Window
-from tam_video.samplers.by_count import AllSampler, KeyframeSampler, UniformSampler, evenly
+from tam_video.samplers.builtin import AllSampler, KeyframeSampler, UniformSampler, evenly
 
 
 def test_uniform_takes_the_middle_of_equal_parts(constant: Window) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tam_video.errors import ConfigError
 from tam_video.samplers import Window
-from tam_video.samplers.by_time import FpsSampler, TimestampSampler
+from tam_video.samplers.builtin import FpsSampler, TimestampSampler
 
 
 def test_fps_takes_the_frame_on_screen_at_every_tick(constant: Window, variable: Window) -> None:

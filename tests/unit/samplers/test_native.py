@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tam_video.samplers import Window
-from tam_video.samplers.native import NativeSampler
+from tam_video.samplers.builtin import NativeSampler
 
 
 def test_native_passes_the_rule_of_the_model_on(constant: Window) -> None:

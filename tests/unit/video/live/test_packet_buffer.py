@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tam_video.video.live.buffer import PacketBuffer
+from tam_video.video.live.connection import PacketBuffer
 
 
 @dataclass(frozen=True)
