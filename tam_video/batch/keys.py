@@ -59,5 +59,5 @@ def _commit(model: str, revision: str | None) -> str:
     """Return the commit of a downloaded hub id; else its revision."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(model, "config.json", revision=revision)
-    return Path(found).parent.name if isinstance(found, str) else revision or "main"
+    cached = try_to_load_from_cache(model, "config.json", revision=revision)
+    return Path(cached).parent.name if isinstance(cached, str) else revision or "main"

@@ -97,8 +97,8 @@ class StoreStorage:
         """Yield the run folders with a manifest; objects cannot be truncated."""
         with self._writing():
             self._system.invalidate_cache()
-            found = self._system.glob(f"{self._base}/{RUNS}/*/{MANIFEST}")
-        names = (path.split("/")[-2] for path in found)
+            manifests = self._system.glob(f"{self._base}/{RUNS}/*/{MANIFEST}")
+        names = (path.split("/")[-2] for path in manifests)
         yield from (name for name in names if not hashes or self.fetch_run(name) is not None)
 
     def work_folder(self, label: str) -> Path:

@@ -151,7 +151,7 @@ class Film:
     def _all_shots(
         self, stretches: Sequence[Stretch], run_dirs: Mapping[int, Path]
     ) -> tuple[Shot, ...]:
-        pts, found, film_seconds = self._clock.pts_seconds, [], 0.0
+        pts, shots, film_seconds = self._clock.pts_seconds, [], 0.0
         near = next(iter(run_dirs.values()))
         for stretch in stretches:
             if stretch.window is not None and stretch.window not in run_dirs:
@@ -162,9 +162,9 @@ class Film:
                 continue
             near = near if stretch.window is None else run_dirs[stretch.window]
             clip = ClipClock(pts[first:stop], self._clock.edge_seconds(stop))
-            found.append(Shot(stretch.window, near, first, clip, film_seconds))
-            film_seconds = found[-1].end_seconds
-        return tuple(found)
+            shots.append(Shot(stretch.window, near, first, clip, film_seconds))
+            film_seconds = shots[-1].end_seconds
+        return tuple(shots)
 
     def _prepared(self) -> tuple[list[Chapter], list[Cue], tuple[int, int]]:
         """Return chapters, captions, and the (width, height) of the largest screen."""

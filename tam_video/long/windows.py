@@ -150,7 +150,7 @@ def stretches(
     moments = sorted({*_borders(windows), *(whole or ())})
     waiting = sorted(windows, key=lambda each: each.start_seconds, reverse=True)
     holding: list[VideoWindow] = []
-    found: list[Stretch] = []
+    parts: list[Stretch] = []
     for begin, end in pairwise(moments):
         middle = (begin + end) / 2
         while waiting and waiting[-1].start_seconds <= middle:
@@ -158,11 +158,11 @@ def stretches(
         holding = [each for each in holding if each.end_seconds > middle]
         nearest = min(holding, key=lambda w: abs(w.middle_seconds - middle), default=None)
         owner = None if nearest is None else nearest.index
-        if found and found[-1].window == owner and found[-1].end_seconds == begin:
-            found[-1] = Stretch(found[-1].start_seconds, end, owner)
+        if parts and parts[-1].window == owner and parts[-1].end_seconds == begin:
+            parts[-1] = Stretch(parts[-1].start_seconds, end, owner)
         elif owner is not None or whole is not None:
-            found.append(Stretch(begin, end, owner))
-    return tuple(found)
+            parts.append(Stretch(begin, end, owner))
+    return tuple(parts)
 
 
 def _borders(windows: Sequence[VideoWindow]) -> Iterator[float]:
@@ -199,13 +199,13 @@ def _cut(start: float, end: float, borders: Sequence[float]) -> list[tuple[float
 def _tiled(start: float, end: float, options: WindowOptions) -> list[tuple[float, float]]:
     """Return the windows of one piece; a short remainder extends the last one."""
     length, stride = options.window_seconds, options.stride
-    found: list[tuple[float, float]] = []
+    tiles: list[tuple[float, float]] = []
     count = 0
     while True:
         begin = start + count * stride
-        if begin >= end - _SAME_SECONDS or (found and found[-1][1] >= end - _SAME_SECONDS):
-            return found
-        if found and stride <= length and end - found[-1][1] < _SHORTEST_SHARE * length:
-            return [*found[:-1], (found[-1][0], end)]
-        found.append((begin, min(begin + length, end)))
+        if begin >= end - _SAME_SECONDS or (tiles and tiles[-1][1] >= end - _SAME_SECONDS):
+            return tiles
+        if tiles and stride <= length and end - tiles[-1][1] < _SHORTEST_SHARE * length:
+            return [*tiles[:-1], (tiles[-1][0], end)]
+        tiles.append((begin, min(begin + length, end)))
         count += 1

@@ -87,7 +87,7 @@ def worker(tmp_path, model):
     return ExplainWorker(work, model)
 
 
-def test_good_items_are_done_bad_ones_told_and_the_exit_code_is_three(finished):
+def test_failed_items_are_reported_and_the_exit_code_is_three(finished):
     out, done = finished
     assert done.returncode == 3, done.stderr
     record = json.loads(done.stdout)
@@ -109,7 +109,7 @@ def test_good_items_are_done_bad_ones_told_and_the_exit_code_is_three(finished):
             assert {path.name for path in run.iterdir()} >= {"maps.npz", "annotated.mp4"}
 
 
-def test_the_tables_and_the_page_are_there_and_safe(finished):
+def test_tables_and_page_exist_and_are_safe(finished):
     out, _ = finished
     with (out / "summary.csv").open(newline="") as file:
         rows = {row["id"]: row for row in csv.DictReader(file)}
@@ -154,7 +154,7 @@ def test_the_same_command_does_nothing_again_and_other_settings_are_refused(fini
         )
 
 
-def test_a_dry_run_opens_clips_tells_the_cost_and_writes_nothing(finished, folder, tmp_path):
+def test_dry_run_opens_clips_estimates_the_cost_and_writes_nothing(finished, folder, tmp_path):
     out, _ = finished
     before = sorted(out.rglob("*"))
     how = batch.BatchOptions(keep=frozenset({"maps", "mp4", "vtt"}))

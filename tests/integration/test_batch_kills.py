@@ -62,7 +62,7 @@ def test_the_last_line_may_be_torn_and_a_folder_may_miss_its_line(started, tmp_p
     assert len(ledger_lines(tmp_path / "out")) == 24
 
 
-def test_a_full_or_read_only_disk_stops_a_batch_which_goes_on_later(started, tmp_path):
+def test_full_or_read_only_disk_stops_a_batch_which_is_resumed_later(started, tmp_path):
     mount = tmp_path / "small"
     mount.mkdir()
     made = subprocess.run(

@@ -107,7 +107,7 @@ def test_a_run_without_a_manifest_is_no_result_and_is_made_again(store, items, t
     assert {r.status for r in results if not r.is_resumed} == {"done"}
 
 
-def test_a_clip_is_named_by_its_bytes_wherever_it_lies(store, tmp_path):
+def test_key_of_a_clip_depends_on_its_bytes_not_its_location(store, tmp_path):
     for size in (10, (1 << 20) + 5, (3 << 20) + 1):
         data = bytes(range(251)) * (size // 251 + 1)
         (tmp_path / "clip.mp4").write_bytes(data[:size])
@@ -137,7 +137,7 @@ def test_segments_of_a_ledger_grow_and_are_never_shared(store):
     two.release()
 
 
-def test_a_place_with_something_else_or_none_at_all_is_refused(store, tmp_path):
+def test_missing_or_foreign_output_is_refused(store, tmp_path):
     store.pipe_file("bucket/mine/notes.txt", b"x")
     with pytest.raises(OutputExistsError, match="not empty"):
         open_storage("s3://bucket/mine").acquire("ledger")

@@ -62,7 +62,7 @@ def finished(camera, model, tmp_path_factory):
     return explain_long(camera, folder, QUESTION, model=model, config=CONFIG, options=OVERLAPPING)
 
 
-def test_windows_lie_where_something_moves_and_nowhere_else(finished):
+def test_windows_cover_the_motion_and_nothing_else(finished):
     assert len(finished.timeline["gate"]["spans"]) == 2
     for window in (each.window for each in finished.windows):
         assert any(
@@ -112,14 +112,14 @@ def test_film_shows_every_explained_moment_once(finished):
     assert finished.files["answers"].read_text().count("-->") == len(film)
 
 
-def test_page_escapes_what_it_was_given(finished):
+def test_page_escapes_its_texts(finished):
     page = finished.files["report"].read_text(encoding="utf-8")
     assert "<b>&hall" not in page
     assert "&lt;b&gt;&amp;hall.mp4" in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", "")
 
 
-def test_finished_work_is_not_asked_again(finished, camera, model, monkeypatch):
+def test_finished_job_runs_no_model(finished, camera, model, monkeypatch):
     monkeypatch.setattr(model, "generate", None)
     again = explain_long(
         camera, finished.folder, QUESTION, model=model, config=CONFIG, options=OVERLAPPING
@@ -128,18 +128,18 @@ def test_finished_work_is_not_asked_again(finished, camera, model, monkeypatch):
     assert again.timeline == finished.timeline
 
 
-def test_ended_run_goes_on_with_the_rest(finished, camera, model, tmp_path, monkeypatch):
+def test_stopped_run_is_resumed(finished, camera, model, tmp_path, monkeypatch):
     folder = shutil.copytree(finished.folder, tmp_path / "out")
     for name in ("timeline.json", "report.html", "annotated.mp4"):
         (folder / name).unlink()
     lost = folder / finished.timeline["windows"][1]["run"]
     shutil.rmtree(lost)
     (lost.parent / f".{lost.name}.abc").mkdir()
-    asked = []
+    calls = []
     generate = model.generate
-    monkeypatch.setattr(model, "generate", lambda *a, **k: asked.append(1) or generate(*a, **k))
+    monkeypatch.setattr(model, "generate", lambda *a, **k: calls.append(1) or generate(*a, **k))
     again = explain_long(camera, folder, QUESTION, model=model, config=CONFIG, options=OVERLAPPING)
-    assert len(asked) == 1
+    assert len(calls) == 1
     assert [each.is_resumed for each in again.windows].count(False) == 1
     assert again.timeline == finished.timeline
     assert (folder / "annotated.mp4").is_file()
@@ -210,7 +210,7 @@ def test_nothing_moved_is_a_result_without_a_model(empty, tmp_path):
     assert "Nothing moved" in result.files["report"].read_text()
 
 
-def test_whole_film_shows_what_was_not_explained_too(camera, model, tmp_path):
+def test_whole_film_includes_unexplained_parts(camera, model, tmp_path):
     options = replace(OVERLAPPING, film="whole", report=False, windows=WindowOptions(30))
     config = RunConfig(
         num_frames=2, speed_preset="ultrafast", boxes=True, start_seconds=5, end_seconds=20
@@ -224,7 +224,7 @@ def test_whole_film_shows_what_was_not_explained_too(camera, model, tmp_path):
         assert reader.info.duration_seconds == pytest.approx(15, abs=1 / FPS)
 
 
-def test_window_that_fails_is_told_and_tried_again(camera, model, tmp_path, monkeypatch):
+def test_failed_window_is_reported_and_retried(camera, model, tmp_path, monkeypatch):
     generate, calls = model.generate, []
 
     def failing_once(*args, **kwargs):
@@ -236,11 +236,11 @@ def test_window_that_fails_is_told_and_tried_again(camera, model, tmp_path, monk
     monkeypatch.setattr(model, "generate", failing_once)
     options = LongOptions(WindowOptions(30), report=False)
     config = RunConfig(num_frames=2, render=False)
-    given = {"model": model, "config": config, "options": options}
-    first = explain_long(camera, tmp_path / "out", QUESTION, **given)
+    arguments = {"model": model, "config": config, "options": options}
+    first = explain_long(camera, tmp_path / "out", QUESTION, **arguments)
     assert [row["status"] for row in first.timeline["windows"]] == ["failed", "done"]
     assert len(first.failed) == 1
-    again = explain_long(camera, tmp_path / "out", QUESTION, **given)
+    again = explain_long(camera, tmp_path / "out", QUESTION, **arguments)
     assert not again.failed
     assert len(calls) == 3
 
@@ -250,7 +250,7 @@ def test_model_that_fails_at_every_window_is_an_error(camera, tmp_path):
         explain_long(camera, tmp_path / "out", QUESTION, config=RunConfig(model="/no/such/model"))
 
 
-def test_settings_that_no_window_can_have_are_refused(camera, tmp_path, clips):
+def test_invalid_settings_of_windows_are_refused(camera, tmp_path, clips):
     with pytest.raises(ConfigError, match="timestamps"):
         explain_long(camera, tmp_path / "a", QUESTION, config=RunConfig(timestamps=(1.0,)))
     with pytest.raises(ConfigError, match="words"):
@@ -286,16 +286,16 @@ def run(*args):
 
 
 def test_command_prints_windows_or_one_object(camera, empty, tmp_path):
-    given = ("-q", QUESTION, "-n", 2, "--no-video", "--no-report", "--quiet")
-    record = run(camera, *given, "--window", "0:30", "-o", tmp_path / "a", "--json")
+    arguments = ("-q", QUESTION, "-n", 2, "--no-video", "--no-report", "--quiet")
+    record = run(camera, *arguments, "--window", "0:30", "-o", tmp_path / "a", "--json")
     assert record.exit_code == 0, record.stderr
     document = json.loads(record.stdout)
     assert [row["status"] for row in document["windows"]] == ["done", "done"]
     assert document["run_dir"] == str(tmp_path / "a")
-    record = run(camera, *given, "--window", "30s", "-o", tmp_path / "a")
+    record = run(camera, *arguments, "--window", "30s", "-o", tmp_path / "a")
     assert record.exit_code == 0
     assert len(record.stdout.splitlines()) == 3
-    record = run(empty, *given, "--window", "30", "-o", tmp_path / "b")
+    record = run(empty, *arguments, "--window", "30", "-o", tmp_path / "b")
     assert record.exit_code == 0
     assert "no motion" in record.stdout
 
@@ -311,13 +311,13 @@ def test_command_prints_windows_or_one_object(camera, empty, tmp_path):
         (("--window", "1m", "--answer", "Yes."), "answer"),
     ],
 )
-def test_command_refuses_options_that_make_no_sense(camera, wrong, message):
+def test_command_refuses_invalid_options(camera, wrong, message):
     record = run(camera, "-q", QUESTION, *wrong)
     assert record.exit_code == 2
     assert message in record.stderr
 
 
-def test_planted_events_are_found_in_a_minute(tmp_path):
+def test_events_in_a_minute_are_detected(tmp_path):
     """Short form of `python -m benchmarks.long_video`."""
     path = tmp_path / "planted.mp4"
     events = bench.make_long_video(path, seconds=60, num_events=1)

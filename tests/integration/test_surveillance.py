@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from my_engine import ThreadEngine
 from surveillance_workers import KilledWatchWork
-from thread_engine import ThreadEngine
 
 from benchmarks.live_server import Drop, LiveServer, coded_frames, read_numbers
 from benchmarks.long_video import QUESTION, make_long_video

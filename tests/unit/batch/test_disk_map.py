@@ -18,7 +18,7 @@ STEPS = st.tuples(st.sampled_from(["put", "discard"]), KEYS, st.binary(max_size=
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(STEPS, max_size=30))
-def test_it_holds_what_a_dictionary_holds(steps):
+def test_disk_map_equals_a_dictionary(steps):
     kept, slow = DiskMap(), {}
     for what, key, value in steps:
         if what == "put":
@@ -40,7 +40,7 @@ def test_it_is_closed_with_its_owner():
         connection.execute("SELECT 1")
 
 
-def test_no_room_is_an_error_of_ours():
+def test_full_disk_is_an_export_error():
     kept = DiskMap()
     kept._connection.execute("PRAGMA max_page_count = 4")
     with pytest.raises(ExportError, match="full"):

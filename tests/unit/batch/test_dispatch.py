@@ -1,4 +1,4 @@
-"""What is done with slow, stuck and lost workers; the engine and the clock are toys."""
+"""Slow, stuck and dead workers, with an engine and a clock of the test."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ from tam_video.batch.jobs import (
 from tam_video.errors import ExportError, ModelError
 from tam_video.types import Message
 
-ASKED = (Message("user", "What?"),)
+TURNS = (Message("user", "What?"),)
 
 
 def a_job(number, *keys):
     keys = keys or (f"k{number}",)
-    return Job(number, (f"clip{number}",), tuple(ItemRequest(key, key, ASKED) for key in keys))
+    return Job(number, (f"clip{number}",), tuple(ItemRequest(key, key, TURNS) for key in keys))
 
 
 class Toy:
-    """Time goes on by a second with each look at the events; `act` says what a worker does."""
+    """An engine whose clock advances by a second per poll; `act` returns the events."""
 
     default_workers = 2
 
     def __init__(self, act):
         self.act, self.now = act, 0.0
-        self.inboxes, self.said = {}, deque()
+        self.inboxes, self.pending = {}, deque()
         self.started, self.stopped, self.sent = [], [], []
         self.most_in_flight = 0
 
     def start(self, number):
         self.started.append(number)
         self.inboxes[number] = deque()
-        self.said.append((number, Ready()))
+        self.pending.append((number, Ready()))
 
     def send(self, number, job):
         self.sent.append((number, job))
@@ -63,36 +63,36 @@ class Toy:
 
     def events(self, timeout_seconds):
         self.now += 1
-        told, self.said = list(self.said), deque()
+        events, self.pending = list(self.pending), deque()
         for number, inbox in list(self.inboxes.items()):
             self.most_in_flight = max(self.most_in_flight, len(inbox))
             if inbox:
-                found = self.act(self, number, inbox[0])
-                if found and isinstance(found[-1], Finished | Died):
+                new = self.act(self, number, inbox[0])
+                if new and isinstance(new[-1], Finished | Died):
                     inbox.popleft()
-                told += [(number, event) for event in found]
-        return told
+                events += [(number, event) for event in new]
+        return events
 
 
 def work(toy, number, job):
-    """Everything goes well."""
+    """Finish all items of a job."""
     done = [Finished(job.number, Outcome(q.key, run=q.run)) for q in job.questions]
     return [Began("read", job.number), Ended("read", job.number), *done]
 
 
-def outcomes(toy, jobs, *, found=None, **options):
+def outcomes(toy, jobs, *, results=None, **options):
     options = {"workers": 2, "clock": lambda: toy.now, **options}
-    found = [] if found is None else found
-    for number, settled in enumerate(Dispatcher(toy, iter(jobs), **options).outcomes()):
-        found += settled
+    results = [] if results is None else results
+    for number, ended in enumerate(Dispatcher(toy, iter(jobs), **options).outcomes()):
+        results += ended
         assert number < 10_000
-    return found
+    return results
 
 
 def test_every_item_has_one_outcome_and_workers_are_ended():
     toy = Toy(work)
-    found = outcomes(toy, [a_job(n, f"a{n}", f"b{n}") for n in range(20)])
-    assert sorted(o.key for o in found) == sorted(f"{c}{n}" for n in range(20) for c in "ab")
+    results = outcomes(toy, [a_job(n, f"a{n}", f"b{n}") for n in range(20)])
+    assert sorted(o.key for o in results) == sorted(f"{c}{n}" for n in range(20) for c in "ab")
     assert toy.started == [0, 1]
     assert sorted(toy.stopped) == [0, 1]
 
@@ -109,7 +109,7 @@ def test_no_jobs_start_no_worker():
     assert toy.started == []
 
 
-def test_jobs_are_read_ahead_but_not_hoarded():
+def test_jobs_are_queued_a_little_ahead():
     toy = Toy(work)
     outcomes(toy, [a_job(n) for n in range(30)], workers=1)
     assert toy.most_in_flight == 3
@@ -128,9 +128,9 @@ def test_items_of_a_dead_worker_are_run_again_the_suspect_alone():
         return work(toy, number, job)
 
     toy = Toy(act)
-    found = outcomes(toy, [a_job(n) for n in range(10)])
-    assert sorted(o.key for o in found) == [f"k{n}" for n in range(10)]
-    assert not any(o.error for o in found)
+    results = outcomes(toy, [a_job(n) for n in range(10)])
+    assert sorted(o.key for o in results) == [f"k{n}" for n in range(10)]
+    assert not any(o.error for o in results)
     again = [job for _, job in toy.sent if job.number == 3][-1]
     assert again.questions[0].may_exist
 
@@ -142,12 +142,12 @@ def test_an_item_that_kills_every_worker_fails_and_the_rest_is_done():
         return work(toy, number, job)
 
     toy = Toy(act)
-    found = outcomes(toy, [a_job(n) for n in range(12)])
-    failed = [o for o in found if o.error]
+    results = outcomes(toy, [a_job(n) for n in range(12)])
+    failed = [o for o in results if o.error]
     assert [o.key for o in failed] == ["k5"]
     assert failed[0].error.type == "WorkerDiedError"
     assert "SIGSEGV" in failed[0].error.message
-    assert len(found) == 12
+    assert len(results) == 12
 
 
 def test_an_item_may_kill_three_workers_and_fails_with_the_fourth():
@@ -169,19 +169,19 @@ def test_an_item_may_kill_three_workers_and_fails_with_the_fourth():
         assert sum(job.number == 5 for _, job in toy.sent) == 4
 
 
-def test_only_the_question_at_work_is_suspected():
+def test_only_the_active_question_is_suspected():
     def act(toy, number, job):
         keys = {q.key for q in job.questions}
         if "bad" in keys:
             return [Began("answer", job.number, "bad"), Died("gone")]
         return work(toy, number, job)
 
-    found = outcomes(Toy(act), [a_job(1, "good", "bad", "fine")])
-    assert {o.key for o in found if o.error} == {"bad"}
-    assert {o.key for o in found if not o.error} == {"good", "fine"}
+    results = outcomes(Toy(act), [a_job(1, "good", "bad", "fine")])
+    assert {o.key for o in results if o.error} == {"bad"}
+    assert {o.key for o in results if not o.error} == {"good", "fine"}
 
 
-def test_a_late_item_fails_its_worker_is_killed_and_the_rest_goes_on():
+def test_late_item_fails_with_its_worker_and_the_others_finish():
     def act(toy, number, job):
         if job.number == 2:
             return [] if getattr(toy, "hung", 0) else hang(toy)
@@ -192,10 +192,10 @@ def test_a_late_item_fails_its_worker_is_killed_and_the_rest_goes_on():
         return [Began("read", 2)]
 
     toy = Toy(act)
-    found = outcomes(toy, [a_job(n) for n in range(8)], timeout_seconds=5)
-    failed = {o.key: o.error.type for o in found if o.error}
+    results = outcomes(toy, [a_job(n) for n in range(8)], timeout_seconds=5)
+    failed = {o.key: o.error.type for o in results if o.error}
     assert failed == {"k2": "ItemTimeoutError"}
-    assert len(found) == 8
+    assert len(results) == 8
     assert len(toy.started) == 3
 
 
@@ -221,20 +221,20 @@ def test_time_of_all_stages_counts_and_waiting_between_them_does_not():
     assert all(o.error for o in outcomes(Toy(act), [a_job(1)], workers=1, timeout_seconds=2.5))
 
 
-def test_a_broken_worker_ends_the_batch_after_what_is_settled_was_told():
+def test_broken_worker_ends_the_batch_after_the_outcomes_before_it():
     def act(toy, number, job):
         if job.number == 4:
             return [Broken(ItemError("ExportError", "disk full", "free some"))]
         return work(toy, number, job)
 
     toy = Toy(act)
-    found = []
+    results = []
     with pytest.raises(ExportError, match="disk full"):
-        outcomes(toy, [a_job(n) for n in range(1, 9)], workers=1, found=found)
-    assert [o.key for o in found] == ["k1", "k2", "k3"]
+        outcomes(toy, [a_job(n) for n in range(1, 9)], workers=1, results=results)
+    assert [o.key for o in results] == ["k1", "k2", "k3"]
 
 
-def test_no_time_of_day_is_read():
+def test_wall_clock_is_never_used():
     clock = inspect.signature(Dispatcher).parameters["clock"].default
     assert clock is time.monotonic
     for path in Path(dispatch.__file__).parent.rglob("*.py"):
@@ -247,20 +247,20 @@ def test_workers_that_never_start_end_the_batch():
     def start(number):
         toy.started.append(number)
         toy.inboxes[number] = deque()
-        toy.said.append((number, Died("exit code 1")))
+        toy.pending.append((number, Died("exit code 1")))
 
     toy.start = start
     with pytest.raises(ModelError, match="can't start"):
         outcomes(toy, [a_job(1)])
 
 
-def test_a_killer_is_found_though_its_last_words_are_lost():
+def test_killer_is_identified_although_its_last_events_are_lost():
     def act(toy, number, job):
         return [Died("gone")] if job.number == 2 else work(toy, number, job)
 
-    found = outcomes(Toy(act), [a_job(n) for n in range(6)])
-    assert {o.key for o in found if o.error} == {"k2"}
-    assert len(found) == 6
+    results = outcomes(Toy(act), [a_job(n) for n in range(6)])
+    assert {o.key for o in results if o.error} == {"k2"}
+    assert len(results) == 6
 
 
 @settings(max_examples=60, deadline=None)
@@ -269,16 +269,16 @@ def test_a_killer_is_found_though_its_last_words_are_lost():
     workers=st.integers(1, 5),
     sizes=st.lists(st.integers(1, 4), min_size=1, max_size=25),
 )
-def test_nothing_is_lost_or_told_twice_whoever_dies(kills, workers, sizes):
+def test_every_item_has_one_outcome_whichever_workers_die(kills, workers, sizes):
     left = deque(kills)
 
     def act(toy, number, job):
         if left and left.popleft():
-            return [Died("killed")]  # an item may be met by three deaths that are not its fault
+            return [Died("killed")]  # at most three deaths, all without blame
         return work(toy, number, job)
 
     jobs = [a_job(n, *(f"{n}.{k}" for k in range(size))) for n, size in enumerate(sizes)]
-    found = outcomes(Toy(act), jobs, workers=workers)
+    results = outcomes(Toy(act), jobs, workers=workers)
     expected = sorted(q.key for job in jobs for q in job.questions)
-    assert sorted(o.key for o in found) == expected
-    assert not any(o.error for o in found)
+    assert sorted(o.key for o in results) == expected
+    assert not any(o.error for o in results)

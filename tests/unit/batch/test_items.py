@@ -36,7 +36,7 @@ def only(items):
     return item
 
 
-def test_a_row_becomes_an_item_with_its_columns_carried_through(tmp_path):
+def test_row_becomes_an_item_with_its_further_columns(tmp_path):
     row = {"id": "x", "video": "a.mp4", "question": "Who?", "start": "1:02", "end": 70, "ward": 7}
     item = only(read_items(manifest(tmp_path, row)))
     assert (item.id, item.videos) == ("x", (str(tmp_path / "a.mp4"),))
@@ -45,7 +45,7 @@ def test_a_row_becomes_an_item_with_its_columns_carried_through(tmp_path):
     assert item.problem is None
 
 
-def test_paths_count_from_the_manifest_and_ids_from_the_row(tmp_path):
+def test_paths_are_relative_to_the_manifest(tmp_path):
     (tmp_path / "in").mkdir()
     path = manifest(tmp_path / "in", {"video": "../a.mp4"}, {"video": "/b.mp4"})
     items = list(read_items(path, question="Why?"))
@@ -67,7 +67,7 @@ def test_a_conversation_may_show_several_videos_and_be_text_in_a_cell(tmp_path):
         assert item.turns[0].inputs == (0, 1)
 
 
-def test_csv_and_parquet_tell_the_same_as_json_lines(tmp_path):
+def test_csv_and_parquet_equal_json_lines(tmp_path):
     rows = [
         {"id": "ä", "video": "a.mp4", "question": 'Who, "exactly"?', "note": "x,\ny"},
         {"id": "b", "video": "b.mp4", "question": "Why?", "note": ""},
@@ -105,7 +105,7 @@ def test_csv_and_parquet_tell_the_same_as_json_lines(tmp_path):
         ({"video": "a\0.mp4", "question": "?"}, "NUL"),
     ],
 )
-def test_a_row_without_sense_is_an_item_that_fails(row, words):
+def test_invalid_row_is_an_item_that_fails(row, words):
     items = list(items_of_rows([{"video": "ok.mp4", "question": "?"}, row]))
     assert items[0].problem is None
     assert words in items[1].problem.message
@@ -129,7 +129,7 @@ def test_a_broken_line_fails_and_the_next_is_read(tmp_path):
         ("items.parquet", b""),
     ],
 )
-def test_a_file_that_can_not_be_read_as_a_whole_is_refused(tmp_path, name, content):
+def test_unreadable_manifest_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError):
         list(read_items(tmp_path / name, question="?"))
@@ -142,7 +142,7 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path, monk
         list(read_items(tmp_path / "items.jsonl"))
 
 
-def test_folders_and_globs_give_their_clips_in_order(clips):
+def test_folders_and_globs_list_their_clips_in_order(clips):
     assert [i.id for i in read_items(clips, question="?")] == ["a.mp4", "b.mkv", "sub/d.webm"]
     assert [i.id for i in read_items(f"{clips}/*.mp4", question="?")] == ["a.mp4"]
     assert [i.id for i in read_items(f"{clips}/**/*.webm", question="?")] == ["sub/d.webm"]
@@ -164,7 +164,7 @@ def test_links_do_not_lead_out_of_a_folder(clips, tmp_path_factory):
     assert ids == ["a.mp4", "b.mkv", "in.mp4", "sub/d.webm"]
 
 
-def test_a_root_confines_what_rows_name(clips, tmp_path_factory):
+def test_root_restricts_the_paths_of_rows(clips, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "secret.mp4"
     outside.write_bytes(b"x")
     (clips / "link.mp4").symlink_to(outside)
@@ -196,7 +196,7 @@ keys = st.sampled_from(
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.dictionaries(keys | st.text(max_size=5), values, max_size=6), max_size=4))
-def test_any_row_is_an_item_or_says_why_not(rows):
+def test_any_row_is_an_item_or_an_error(rows):
     for item in items_of_rows(rows, question="?"):
         assert item.id
         assert item.problem is not None or (item.videos and item.turns)
@@ -204,7 +204,7 @@ def test_any_row_is_an_item_or_says_why_not(rows):
 
 @settings(max_examples=100, deadline=None)
 @given(content=st.binary(max_size=300), name=st.sampled_from(["x.jsonl", "x.csv", "x.parquet"]))
-def test_any_bytes_as_a_manifest_give_items_or_an_error_of_ours(tmp_path_factory, content, name):
+def test_any_bytes_as_a_manifest_give_items_or_a_config_error(tmp_path_factory, content, name):
     path = tmp_path_factory.getbasetemp() / name
     path.write_bytes(content)
     with suppress(TamVideoError):

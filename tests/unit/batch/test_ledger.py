@@ -29,27 +29,27 @@ def storage(tmp_path):
     return made
 
 
-def test_what_was_written_is_read_back(storage):
+def test_appended_results_are_read_back(storage):
     ledger = open_ledger(storage, "ledger")
     ledger.append([DONE, FAILED], ids=["a", "b"])
-    for book in (ledger, open_ledger(storage, "ledger")):
-        assert book.status(DONE.key) == "done"
-        assert book.outcome(DONE.key) == DONE
-        assert book.outcome(FAILED.key) == FAILED
-        assert book.status(KEYS[5]) is None
+    for log in (ledger, open_ledger(storage, "ledger")):
+        assert log.status(DONE.key) == "done"
+        assert log.outcome(DONE.key) == DONE
+        assert log.outcome(FAILED.key) == FAILED
+        assert log.status(KEYS[5]) is None
         with pytest.raises(KeyError):
-            book.outcome(KEYS[5])
+            log.outcome(KEYS[5])
 
 
-def test_lines_tell_nothing_that_differs_between_runs(storage):
+def test_lines_are_the_same_in_every_run(storage):
     ledger = open_ledger(storage, "ledger")
     ledger.append([DONE], ids=["a"])
-    told = json.loads((storage.folder / "ledger.jsonl").read_text())
-    assert set(told) == {"id", "key", "status", "run", "answer", "maps", "num_warnings"}
+    record = json.loads((storage.folder / "ledger.jsonl").read_text())
+    assert set(record) == {"id", "key", "status", "run", "answer", "maps", "num_warnings"}
 
 
 @given(cut=st.integers(1, 200))
-def test_a_torn_last_line_is_cut_off_and_the_rest_holds(tmp_path_factory, cut):
+def test_torn_last_line_is_cut_off_and_the_others_stay(tmp_path_factory, cut):
     storage = FolderStorage(tmp_path_factory.mktemp("ledger"))
     storage.acquire("ledger")
     storage.begin({})
@@ -80,7 +80,7 @@ def test_damaged_lines_are_left_out_and_counted(storage, caplog):
     assert "can't be read" in caplog.text
 
 
-def test_the_last_word_counts_and_a_lost_result_is_no_result(storage):
+def test_last_line_of_a_key_counts(storage):
     ledger = open_ledger(storage, "ledger")
     ledger.append([Outcome(DONE.key, error=FAILED.error)], ids=["a"])
     ledger.append([DONE], ids=["a"])
@@ -90,13 +90,13 @@ def test_the_last_word_counts_and_a_lost_result_is_no_result(storage):
     assert open_ledger(storage, "ledger").status(DONE.key) is None
 
 
-def test_shards_have_a_file_each_and_read_all(storage):
+def test_each_shard_writes_one_file_and_reads_all(storage):
     one, two = (shard_label("ledger", (n, 2)) for n in (1, 2))
     open_ledger(storage, one).append([DONE], ids=["a"])
     open_ledger(storage, two).append([FAILED], ids=["b"])
     for label in (one, two, "ledger"):
-        book = open_ledger(storage, label)
-        assert (book.outcome(DONE.key), book.outcome(FAILED.key)) == (DONE, FAILED)
+        log = open_ledger(storage, label)
+        assert (log.outcome(DONE.key), log.outcome(FAILED.key)) == (DONE, FAILED)
 
 
 @pytest.mark.parametrize("own_is_done", [True, False])
@@ -118,7 +118,7 @@ def test_the_torn_line_of_another_shard_is_left_alone(storage):
     assert path.read_bytes() == b'{"key": "00'
 
 
-def test_a_full_disk_leaves_the_ledger_as_it_was(storage, monkeypatch):
+def test_full_disk_leaves_the_log_unchanged(storage, monkeypatch):
     ledger = open_ledger(storage, "ledger")
     ledger.append([DONE], ids=["a"])
     before = (storage.folder / "ledger.jsonl").read_bytes()
@@ -158,7 +158,7 @@ def test_two_processes_do_not_share_a_ledger(storage):
     other.release()
 
 
-def test_a_batch_that_was_killed_before_it_was_noted_down_is_begun_again(storage):
+def test_batch_killed_before_its_settings_were_written_starts_again(storage):
     (storage.folder / ".batch.json.x1").write_text("{")
     (storage.folder / "batch.json").unlink()
     storage.acquire("ledger")

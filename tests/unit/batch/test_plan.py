@@ -1,4 +1,4 @@
-"""Names by content, what is done already, and questions that share a clip."""
+"""Keys by content, results of earlier runs, and questions that share a clip."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ IDENTITY = {"settings": {"seed": 0}}
 
 
 @pytest.fixture
-def place(tmp_path):
+def root(tmp_path):
     for number in range(5):
         (tmp_path / f"c{number}.mp4").write_bytes(bytes([number]) * 50)
     return tmp_path
 
 
-def rows(place, *told):
+def rows(root, *items):
     return [
-        {"id": f"i{n}", "video": str(place / f"c{clip}.mp4"), "question": text}
-        for n, (clip, text) in enumerate(told)
+        {"id": f"i{n}", "video": str(root / f"c{clip}.mp4"), "question": text}
+        for n, (clip, text) in enumerate(items)
     ]
 
 
-def a_plan(place, items, *, name="out", **options):
-    storage = FolderStorage(place / name)
+def a_plan(root, items, *, name="out", **options):
+    storage = FolderStorage(root / name)
     storage.acquire("ledger")
     storage.begin({})
     storage.release()
     ledger = open_ledger(storage, "ledger")
-    options = {"published": storage.published(), "rows": place / "rows", **options}
+    options = {"published": storage.published(), "rows": root / "rows", **options}
     return Plan(items_of_rows(items), ledger, identity=IDENTITY, **options), ledger
 
 
-def finish_run(place, name):
-    with new_run_folder(place / "out" / "runs" / name) as folder:
+def finish_run(root, name):
+    with new_run_folder(root / "out" / "runs" / name) as folder:
         (folder / "explanation.json").write_text("{}")
 
 
@@ -54,7 +54,7 @@ def key_of(item, prints=("p",), identity=IDENTITY):
     return item_key(item, prints, identity)
 
 
-def test_a_key_changes_with_all_that_a_result_depends_on_and_with_nothing_else():
+def test_key_depends_on_exactly_what_the_result_depends_on():
     base = BatchItem("a", ("x.mp4",), (Message("user", "?"),))
     assert key_of(base) == key_of(BatchItem("b", ("other/y.mp4",), base.turns, extra={"k": 1}))
     others = [
@@ -68,7 +68,7 @@ def test_a_key_changes_with_all_that_a_result_depends_on_and_with_nothing_else()
     assert len(keys) == 3 + len(others)
 
 
-def test_the_identity_knows_settings_and_weights():
+def test_identity_contains_settings_and_weights():
     one = batch_identity(RunConfig(), {"maps"})
     assert one["weights"]
     assert one == batch_identity(RunConfig(), {"maps"})
@@ -79,17 +79,17 @@ def test_the_identity_knows_settings_and_weights():
 @pytest.mark.parametrize(
     "video", ["../../etc/passwd", "/a/..", "a/\u202egpj.exe", "x" * 300, "", "CON", "a\nb", "-rf"]
 )
-def test_a_run_folder_has_a_plain_short_name_whatever_the_clip_is_called(video):
+def test_run_folder_name_is_plain_and_short_for_any_clip_name(video):
     name = run_name(BatchItem("../../x", (video,)), "0123456789abcdef" * 4)
     assert name.endswith("-0123456789abcdef")
     assert len(name) <= 77
     assert all(c.isascii() and (c.isalnum() or c in "-_") for c in name)
 
 
-def test_questions_on_the_same_part_of_a_clip_make_one_job(place):
-    told = rows(place, (0, "a"), (0, "b"), (1, "c"), (0, "d"))
-    told.append({**told[-1], "id": "part", "start": 1})
-    plan, _ = a_plan(place, told)
+def test_questions_about_the_same_part_of_a_clip_share_a_job(root):
+    items = rows(root, (0, "a"), (0, "b"), (1, "c"), (0, "d"))
+    items.append({**items[-1], "id": "part", "start": 1})
+    plan, _ = a_plan(root, items)
     jobs = jobs_of(plan)
     assert [[q.turns[0].text for q in job.questions] for job in jobs] == [
         ["a", "b"],
@@ -101,100 +101,100 @@ def test_questions_on_the_same_part_of_a_clip_make_one_job(place):
     assert len({job.number for job in jobs}) == 4
 
 
-def test_what_is_done_makes_no_job_and_what_failed_only_on_request(place):
-    told = rows(place, (0, "a"), (1, "b"), (2, "c"))
-    plan, ledger = a_plan(place, told)
+def test_done_items_make_no_job_and_failed_ones_only_on_request(root):
+    items = rows(root, (0, "a"), (1, "b"), (2, "c"))
+    plan, ledger = a_plan(root, items)
     keys = [job.questions[0].key for job in jobs_of(plan)]
-    name = next(job.questions[0].run for job in jobs_of(a_plan(place, told)[0]))
+    name = next(job.questions[0].run for job in jobs_of(a_plan(root, items)[0]))
     error = next(keyed_items([BatchItem("x", ("none",))], IDENTITY)).error
     ledger.append([Outcome(keys[0], run=name), Outcome(keys[1], error=error)], ids=["a", "b"])
-    finish_run(place, name)
-    plan, _ = a_plan(place, told)
+    finish_run(root, name)
+    plan, _ = a_plan(root, items)
     assert [job.questions[0].key for job in jobs_of(plan)] == [keys[2]]
     assert [(o.key, old) for _, o, old in plan.completed] == [(keys[0], True), (keys[1], True)]
-    plan, _ = a_plan(place, told, retry_failed=True)
+    plan, _ = a_plan(root, items, retry_failed=True)
     assert [job.questions[0].key for job in jobs_of(plan)] == [keys[1], keys[2]]
 
 
-def test_an_item_whose_folder_is_gone_is_done_again(place):
-    told = rows(place, (0, "a"))
-    plan, ledger = a_plan(place, told)
+def test_item_with_missing_run_folder_is_run_again(root):
+    items = rows(root, (0, "a"))
+    plan, ledger = a_plan(root, items)
     (job,) = jobs_of(plan)
     ledger.append([Outcome(job.questions[0].key, run=job.questions[0].run)], ids=["i0"])
-    plan, again = a_plan(place, told)
+    plan, again = a_plan(root, items)
     assert [j.questions[0].key for j in jobs_of(plan)] == [job.questions[0].key]
     assert again.status(job.questions[0].key) is None
 
 
 @pytest.mark.parametrize("damage", ["manifest", "missing", "truncated"])
-def test_an_item_whose_run_is_damaged_is_done_again(place, damage):
-    told = rows(place, (0, "a"))
-    plan, log = a_plan(place, told)
+def test_item_with_damaged_run_folder_is_run_again(root, damage):
+    items = rows(root, (0, "a"))
+    plan, log = a_plan(root, items)
     (job,) = jobs_of(plan)
     (request,) = job.questions
     log.append([Outcome(request.key, run=request.run)], ids=["i0"])
-    finish_run(place, request.run)
-    assert jobs_of(a_plan(place, told)[0]) == []
-    run = place / "out" / "runs" / request.run
+    finish_run(root, request.run)
+    assert jobs_of(a_plan(root, items)[0]) == []
+    run = root / "out" / "runs" / request.run
     if damage == "truncated":
         (run / "explanation.json").write_text("")
     else:
         (run / {"manifest": "manifest.json", "missing": "explanation.json"}[damage]).unlink()
-    assert [j.questions[0].key for j in jobs_of(a_plan(place, told)[0])] == [request.key]
+    assert [j.questions[0].key for j in jobs_of(a_plan(root, items)[0])] == [request.key]
 
 
-def test_changed_content_of_the_same_size_is_found_on_request(place):
-    told = rows(place, (0, "a"))
-    plan, log = a_plan(place, told)
+def test_changed_content_of_the_same_size_is_detected_on_request(root):
+    items = rows(root, (0, "a"))
+    plan, log = a_plan(root, items)
     (job,) = jobs_of(plan)
     (request,) = job.questions
     log.append([Outcome(request.key, run=request.run)], ids=["i0"])
-    finish_run(place, request.run)
-    (place / "out" / "runs" / request.run / "explanation.json").write_text("[]")
-    storage = FolderStorage(place / "out")
-    assert jobs_of(a_plan(place, told)[0]) == []
-    verified = a_plan(place, told, published=storage.published(hashes=True))[0]
+    finish_run(root, request.run)
+    (root / "out" / "runs" / request.run / "explanation.json").write_text("[]")
+    storage = FolderStorage(root / "out")
+    assert jobs_of(a_plan(root, items)[0]) == []
+    verified = a_plan(root, items, published=storage.published(hashes=True))[0]
     assert [j.questions[0].key for j in jobs_of(verified)] == [request.key]
 
 
-def test_a_live_source_gives_its_job_at_once_and_none_while_it_waits(place):
-    told = rows(place, (0, "a"), (1, "b"))
-    first, second = items_of_rows(told)
-    plan, _ = a_plan(place, [])
+def test_live_source_yields_jobs_at_once_and_none_while_waiting(root):
+    items = rows(root, (0, "a"), (1, "b"))
+    first, second = items_of_rows(items)
+    plan, _ = a_plan(root, [])
     plan._items = iter([first, None, None, second])
     kinds = [job and job.questions[0].turns[0].text for job in plan.jobs()]
     assert kinds == ["a", None, None, "b"]
 
 
-def test_an_outcome_without_a_run_needs_no_folder(place):
-    told = rows(place, (0, "a"))
-    plan, log = a_plan(place, told)
+def test_an_outcome_without_a_run_needs_no_folder(root):
+    items = rows(root, (0, "a"))
+    plan, log = a_plan(root, items)
     (job,) = jobs_of(plan)
     log.append([Outcome(job.questions[0].key, answer="2")], ids=["i0"])
-    assert jobs_of(a_plan(place, told)[0]) == []
+    assert jobs_of(a_plan(root, items)[0]) == []
 
 
-def test_a_folder_without_a_line_is_looked_at_before_it_is_made_again(place):
-    told = rows(place, (0, "a"))
-    (job,) = jobs_of(a_plan(place, told)[0])
-    finish_run(place, job.questions[0].run)
-    (job,) = jobs_of(a_plan(place, told)[0])
+def test_run_folder_without_log_line_may_exist(root):
+    items = rows(root, (0, "a"))
+    (job,) = jobs_of(a_plan(root, items)[0])
+    finish_run(root, job.questions[0].run)
+    (job,) = jobs_of(a_plan(root, items)[0])
     assert job.questions[0].may_exist
 
 
-def test_items_that_can_not_be_run_are_settled_without_a_worker(place):
-    told = [*rows(place, (0, "a")), {"id": "gone", "video": "/none.mp4", "question": "?"}, {}]
-    plan, _ = a_plan(place, told)
+def test_invalid_items_are_completed_without_a_worker(root):
+    items = [*rows(root, (0, "a")), {"id": "gone", "video": "/none.mp4", "question": "?"}, {}]
+    plan, _ = a_plan(root, items)
     assert len(jobs_of(plan)) == 1
     errors = {keyed.item.id: o.error.type for keyed, o, _ in plan.completed}
     assert errors == {"gone": "VideoOpenError", "000003": "ConfigError"}
 
 
-def test_an_id_given_twice_fails_the_second_and_twice_the_same_is_one(place):
-    told = rows(place, (0, "a"), (1, "b"), (0, "a"))
-    told[1]["id"] = "i0"
-    told[2]["id"] = "i0"
-    plan, _ = a_plan(place, told)
+def test_duplicate_id_fails_unless_the_items_are_equal(root):
+    items = rows(root, (0, "a"), (1, "b"), (0, "a"))
+    items[1]["id"] = "i0"
+    items[2]["id"] = "i0"
+    plan, _ = a_plan(root, items)
     (job,) = jobs_of(plan)
     assert [item.id for item in plan.in_flight[job.questions[0].key]] == ["i0", "i0"]
     ((keyed, outcome, _),) = plan.completed
@@ -202,24 +202,24 @@ def test_an_id_given_twice_fails_the_second_and_twice_the_same_is_one(place):
     assert outcome.error.type == "ConfigError"
 
 
-def test_the_same_again_after_it_ended_is_told_and_not_written_again(place):
-    told = rows(place, (0, "a"), (1, "b"), (0, "a"))
-    plan, ledger = a_plan(place, told)
+def test_repeated_item_that_has_ended_is_yielded_but_not_logged_again(root):
+    items = rows(root, (0, "a"), (1, "b"), (0, "a"))
+    plan, ledger = a_plan(root, items)
     for job in jobs_of(plan)[:1]:
         (question,) = job.questions
         ledger.append([Outcome(question.key, run=question.run)], ids=["i0"])
         plan.in_flight.pop(question.key)
-    plan._items = iter(items_of_rows(told[2:]))
+    plan._items = iter(items_of_rows(items[2:]))
     assert jobs_of(plan) == []
     ((keyed, outcome, is_written),) = plan.completed
     assert (keyed.item.id, outcome.run, is_written) == ("i2", question.run, True)
 
 
-def test_shards_share_all_items_and_keep_the_questions_of_a_clip_together(place):
-    told = rows(place, *[(clip, text) for clip in range(5) for text in "ab"])
-    found = []
+def test_shards_partition_the_items_and_keep_clips_together(root):
+    items = rows(root, *[(clip, text) for clip in range(5) for text in "ab"])
+    groups = []
     for number in (1, 2, 3):
-        plan, _ = a_plan(place, told, name=f"out{number}", shard=(number, 3))
-        found += [tuple(q.key for q in job.questions) for job in jobs_of(plan)]
-    whole = [tuple(q.key for q in job.questions) for job in jobs_of(a_plan(place, told)[0])]
-    assert sorted(found) == sorted(whole)
+        plan, _ = a_plan(root, items, name=f"out{number}", shard=(number, 3))
+        groups += [tuple(q.key for q in job.questions) for job in jobs_of(plan)]
+    whole = [tuple(q.key for q in job.questions) for job in jobs_of(a_plan(root, items)[0])]
+    assert sorted(groups) == sorted(whole)

@@ -27,7 +27,7 @@ def a_run(storage, text="x"):
     return folder
 
 
-def test_a_published_run_is_whole_and_found(storage):
+def test_published_run_is_complete_and_listed(storage):
     storage.publish(a_run(storage), "a-1")
     assert set(storage.published()) == {"a-1"}
     assert verify_run(storage.fetch_run("a-1"), hashes=True)
@@ -67,7 +67,7 @@ def test_folders_of_a_killed_run_are_cleared_by_the_next_of_the_same_label(stora
     assert other.exists()
 
 
-def test_an_output_that_can_not_be_made_says_so(tmp_path):
+def test_unwritable_output_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="can't write"):
         FolderStorage(tmp_path / "file" / "out").acquire("ledger")

@@ -1,4 +1,4 @@
-"""Tables that are safe to open."""
+"""Tables of a batch that are safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEYS = [f"{n:064x}" for n in range(3)]
 
 
 @pytest.fixture
-def told(tmp_path):
+def batch(tmp_path):
     storage = FolderStorage(tmp_path / "out")
     storage.acquire("ledger")
     storage.begin({})
@@ -43,45 +43,45 @@ def table(rows, ledger, reader):
     return list(reader(io.StringIO(path.read_text(), newline="")))
 
 
-def test_the_table_has_all_items_in_their_order(told):
-    _, ledger, rows = told
-    found = table(rows, ledger, csv.DictReader)
-    assert [row["status"] for row in found] == ["done", "failed", "missing"]
-    assert found[0]["run"] == "runs/a-0"
-    assert found[1]["error_type"] == "VideoOpenError"
-    assert [row["ward"] for row in found] == ["-5", "-0.5", ""]
-    assert found[0]["item_answer"] == "old"
-    assert found[2]["'=x"] == '{"k": [1]}'
+def test_table_has_all_items_in_order(batch):
+    _, ledger, rows = batch
+    records = table(rows, ledger, csv.DictReader)
+    assert [row["status"] for row in records] == ["done", "failed", "missing"]
+    assert records[0]["run"] == "runs/a-0"
+    assert records[1]["error_type"] == "VideoOpenError"
+    assert [row["ward"] for row in records] == ["-5", "-0.5", ""]
+    assert records[0]["item_answer"] == "old"
+    assert records[2]["'=x"] == '{"k": [1]}'
 
 
-def test_no_cell_is_a_formula(told):
-    _, ledger, rows = told
+def test_no_cell_is_a_formula(batch):
+    _, ledger, rows = batch
     for row in table(rows, ledger, csv.reader):
         for cell in row:
             assert not cell.startswith(("=", "+", "@", "\t", "\r"))
 
 
 @given(st.text(max_size=12))
-def test_any_text_is_safe_and_can_be_told_back(text):
+def test_any_text_is_safe_and_can_be_recovered(text):
     cell = safe_cell(text)
     assert cell in (text, f"'{text}")
     if cell == text and text.strip()[:1] in ("=", "+", "-", "@"):
         float(text)
 
 
-def test_parquet_keeps_the_texts_as_they_are(told):
+def test_parquet_keeps_texts_unchanged(batch):
     from pyarrow import parquet
 
-    _, ledger, rows = told
+    _, ledger, rows = batch
     assert write_parquet(rows.with_name("t.parquet"), rows, ledger)
-    found = parquet.read_table(rows.with_name("t.parquet")).to_pylist()
-    assert found[0]["answer"] == "=cmd|' /C calc'!A0"
-    assert found[0]["num_warnings"] == 1
-    assert found[2]["status"] == "missing"
+    records = parquet.read_table(rows.with_name("t.parquet")).to_pylist()
+    assert records[0]["answer"] == "=cmd|' /C calc'!A0"
+    assert records[0]["num_warnings"] == 1
+    assert records[2]["status"] == "missing"
 
 
-def test_files_are_written_and_named_by_shard(told):
-    storage, ledger, rows = told
+def test_files_are_written_and_named_by_shard(batch):
+    storage, ledger, rows = batch
     files = write_summary(storage, ledger, rows, shard=(2, 3))
     names = {name: path.rpartition("/")[2] for name, path in files.items()}
     assert names == {

@@ -32,16 +32,16 @@ ASKED = (Message("user", "?"),)
 
 
 class Recorder:
-    """Takes some seconds for each stage, and raises what it is told to."""
+    """Take some seconds for each stage, and raises the errors it is given."""
 
-    def __init__(self, *, seconds=0.0, errors=None, found=()):
-        self.seconds, self.errors, self.found = seconds, errors or {}, set(found)
+    def __init__(self, *, seconds=0.0, errors=None, finished=()):
+        self.seconds, self.errors, self.finished = seconds, errors or {}, set(finished)
         self.read_clips, self.forgotten, self.open = [], [], 0
         self.most_open = 0
         self.lock = threading.Lock()
 
     def find(self, question):
-        return Outcome(question.key, run="found") if question.key in self.found else None
+        return Outcome(question.key, run="before") if question.key in self.finished else None
 
     def read(self, job):
         self._work("read", job.questions[0].key)
@@ -82,26 +82,26 @@ def serve_all(worker, jobs):
     inbox = Queue()
     for job in (*jobs, None):
         inbox.put(job)
-    said = []
-    serve(lambda: worker, inbox.get, said.append)
-    return said
+    events = []
+    serve(lambda: worker, inbox.get, events.append)
+    return events
 
 
-def outcomes(said):
-    return {e.outcome.key: e.outcome for e in said if isinstance(e, Finished)}
+def outcomes(events):
+    return {e.outcome.key: e.outcome for e in events if isinstance(e, Finished)}
 
 
-def test_every_question_ends_once_and_its_clip_is_let_go():
+def test_every_question_ends_once_and_its_clip_is_released():
     worker = Recorder()
-    said = serve_all(worker, [a_job(1, "a", "b"), a_job(2, "c")])
-    assert isinstance(said[0], Ready)
-    assert sorted(outcomes(said)) == ["a", "b", "c"]
+    events = serve_all(worker, [a_job(1, "a", "b"), a_job(2, "c")])
+    assert isinstance(events[0], Ready)
+    assert sorted(outcomes(events)) == ["a", "b", "c"]
     assert worker.read_clips == [1, 2]
     assert sorted(worker.forgotten[:2]) == [1, 2]
     assert worker.forgotten[2:] == ["closed"]
 
 
-def test_an_error_is_the_items_own_whatever_it_is():
+def test_any_error_fails_only_its_item():
     errors = {
         ("read", "r"): VideoDecodeError("bad frame", hint="repair"),
         ("answer", "a"): KeyError("bug"),
@@ -109,27 +109,27 @@ def test_an_error_is_the_items_own_whatever_it_is():
     }
     worker = Recorder(errors=errors)
     jobs = [a_job(1, "r", "r2"), a_job(2, "a", "a2"), a_job(3, "w", "w2")]
-    found = outcomes(serve_all(worker, jobs))
-    told = {key: o.error.type if o.error else "" for key, o in found.items()}
+    results = outcomes(serve_all(worker, jobs))
+    errors_by_key = {key: o.error.type if o.error else "" for key, o in results.items()}
     both = dict.fromkeys(["r", "r2"], "VideoDecodeError")
-    assert told == {**both, "a": "KeyError", "a2": "", "w": "MemoryError", "w2": ""}
+    assert errors_by_key == {**both, "a": "KeyError", "a2": "", "w": "MemoryError", "w2": ""}
     assert sorted(map(str, worker.forgotten)) == ["2", "3", "closed"]
 
 
-def test_what_an_earlier_worker_had_made_is_not_made_again():
-    worker = Recorder(found=["a", "b", "c"])
+def test_runs_of_an_earlier_worker_are_kept():
+    worker = Recorder(finished=["a", "b", "c"])
     jobs = [a_job(1, "a", "x", may_exist=True), a_job(2, "b", may_exist=True), a_job(3, "c")]
-    found = outcomes(serve_all(worker, jobs))
-    assert {key: o.run for key, o in found.items()} == {
-        "a": "found",
+    results = outcomes(serve_all(worker, jobs))
+    assert {key: o.run for key, o in results.items()} == {
+        "a": "before",
         "x": "made",
-        "b": "found",
+        "b": "before",
         "c": "made",
     }
     assert worker.read_clips == [1, 3]
 
 
-def test_stages_of_different_items_overlap_and_clips_do_not_pile_up():
+def test_stages_of_different_items_overlap_with_few_open_clips():
     worker = Recorder(seconds=0.05)
     began = time.monotonic()
     serve_all(worker, [a_job(n, f"k{n}") for n in range(12)])
@@ -138,14 +138,14 @@ def test_stages_of_different_items_overlap_and_clips_do_not_pile_up():
     assert worker.most_open <= 6
 
 
-def test_a_worker_that_can_not_be_made_is_told_of():
-    said = []
+def test_worker_that_cannot_start_is_reported():
+    events = []
 
     def fails():
         raise ModelError("no weights", hint="get some")
 
-    serve(fails, lambda: None, said.append)
-    (event,) = said
+    serve(fails, lambda: None, events.append)
+    (event,) = events
     assert isinstance(event, Broken)
     error = as_exception(event.error)
     assert (type(error), error.message, error.hint) == (ModelError, "no weights", "get some")
@@ -156,7 +156,7 @@ def caused(error, cause):
     return error
 
 
-def test_a_full_disk_is_told_from_an_items_own_trouble():
+def test_full_disk_differs_from_an_error_of_the_item():
     full, denied = OSError(28, "full"), PermissionError(13, "no")
     assert is_broken_output(caused(ExportError("x"), full))
     assert is_broken_output(caused(VideoOpenError("copy"), full))
@@ -164,11 +164,11 @@ def test_a_full_disk_is_told_from_an_items_own_trouble():
     assert not is_broken_output(caused(VideoOpenError("x"), denied))
     assert not is_broken_output(ExportError("too small to encode"))
     worker = Recorder(errors={("write", "a"): caused(ExportError("full"), full)})
-    said = serve_all(worker, [a_job(1, "a")])
-    assert [type(e) for e in said if isinstance(e, Broken | Finished)] == [Broken]
+    events = serve_all(worker, [a_job(1, "a")])
+    assert [type(e) for e in events if isinstance(e, Broken | Finished)] == [Broken]
 
 
-def test_errors_are_told_and_made_again():
+def test_errors_survive_serialisation():
     unknown = UnknownNameError("reader", "x", ["pyav"])
     assert as_exception(item_error(unknown)).exit_code == 2
     assert "KeyError" in as_exception(item_error(KeyError("x"))).message

@@ -1,4 +1,4 @@
-"""The motion of a long time in a bounded number of values."""
+"""The motion of a long video in a bounded number of values."""
 
 import pytest
 
@@ -15,16 +15,16 @@ def curve_of(shares: dict[float, float]) -> dict:
 
 
 def test_short_video_keeps_every_look() -> None:
-    found = curve_of({10.0: 0.1, 10.5: 0.0, 11.6: 0.3})
-    assert found == {"bin_seconds": 0.5, "shares": [0.1, 0.0, 0.0, 0.3]}
+    curve = curve_of({10.0: 0.1, 10.5: 0.0, 11.6: 0.3})
+    assert curve == {"bin_seconds": 0.5, "shares": [0.1, 0.0, 0.0, 0.3]}
 
 
 def test_long_video_keeps_the_largest_of_each_bin() -> None:
-    found = curve_of({10 + 0.5 * n: (0.7 if n == 20_001 else 0.001) for n in range(28_800)})
-    assert len(found["shares"]) <= 1440
-    place = found["shares"].index(0.7)
-    assert place == int(20_001 * 0.5 / found["bin_seconds"])
-    assert sum(share == pytest.approx(0.001) for share in found["shares"]) > 800
+    curve = curve_of({10 + 0.5 * n: (0.7 if n == 20_001 else 0.001) for n in range(28_800)})
+    assert len(curve["shares"]) <= 1440
+    index = curve["shares"].index(0.7)
+    assert index == int(20_001 * 0.5 / curve["bin_seconds"])
+    assert sum(share == pytest.approx(0.001) for share in curve["shares"]) > 800
 
 
 def test_no_look_has_no_bins() -> None:

@@ -60,14 +60,14 @@ def test_flash_of_one_look_is_no_motion() -> None:
     assert active_spans(watched(pictures)) == ()
 
 
-def test_clipped_flash_is_told_as_global_and_begins_no_span() -> None:
+def test_clipped_flash_is_global_and_starts_no_span() -> None:
     random = np.random.default_rng(3)
     pictures = [noisy(empty_scene(), random) for _ in range(60)]
     pictures[30] = np.full((HEIGHT, WIDTH), 255, np.uint8)
     assert active_spans(watched(pictures)) == ()
 
 
-def test_moving_square_is_found_when_and_where_it_is() -> None:
+def test_moving_square_is_detected_with_its_time_and_box() -> None:
     random = np.random.default_rng(4)
     pictures = []
     for number in range(100):
@@ -89,7 +89,7 @@ def test_moving_square_is_found_when_and_where_it_is() -> None:
     assert span.end_seconds == pytest.approx(60 * STEP + 1.0, abs=STEP)
 
 
-def test_thing_that_stays_becomes_background_and_may_go_again() -> None:
+def test_still_object_becomes_background() -> None:
     random = np.random.default_rng(5)
     parked = empty_scene()
     parked[30:60, 40:90] = 230
@@ -141,13 +141,13 @@ def test_spans_are_padded_merged_and_end_late() -> None:
     assert active_spans(motions, options) == (ActiveSpan(9, 17, 0.01), ActiveSpan(24, 27, 0.01))
 
 
-def test_weak_motion_goes_on_with_a_span_but_begins_none() -> None:
+def test_weak_motion_continues_a_span_but_starts_none() -> None:
     options = GateOptions(looks_per_second=1)
     weak = [Motion(at, 0.0007) for at in range(10)]
     assert active_spans(weak, options) == ()
 
 
-def test_span_is_handed_out_before_the_looks_end() -> None:
+def test_span_is_yielded_before_the_looks_end() -> None:
     def endless():
         yield from (Motion(at, 0.01 if at < 3 else 0.0) for at in range(100))
         raise AssertionError("looked further than needed")
@@ -163,7 +163,7 @@ def test_no_looks_give_no_spans() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"looks_per_second": 0}, {"side": 4}, {"off_share": 0.1}, {"deviations": np.nan}]
 )
-def test_senseless_options_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_options_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         GateOptions(**wrong)
 
@@ -186,7 +186,7 @@ def test_senseless_options_are_refused(wrong: dict[str, float]) -> None:
         "packed_b_avi",
     ],
 )
-def test_looks_come_in_order_at_the_asked_rate(clips, name: str) -> None:
+def test_looks_are_in_order_at_the_requested_rate(clips, name: str) -> None:
     seen = [each.pts_seconds for each in looks(clips.path(name))]
     assert seen == sorted(seen)
     assert seen
@@ -233,5 +233,5 @@ def test_file_that_is_too_long_is_refused(mixed_keyframes) -> None:
             list(looks(mixed_keyframes, limits=limits))
 
 
-def test_damaged_file_is_looked_at_as_far_as_it_can_be(clips) -> None:
+def test_damaged_file_is_read_as_far_as_possible(clips) -> None:
     assert list(looks(clips.path("corrupt_mid")))

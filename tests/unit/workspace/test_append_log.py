@@ -47,7 +47,7 @@ def test_a_log_that_was_cut_at_any_byte_keeps_its_complete_lines(tmp_path_factor
 
 
 @given(parts=st.lists(st.binary(max_size=20).filter(lambda part: b"\n" not in part), max_size=8))
-def test_lines_that_are_no_records_are_counted_and_left_out(tmp_path_factory, parts):
+def test_invalid_lines_are_counted_and_skipped(tmp_path_factory, parts):
     path = tmp_path_factory.mktemp("log") / "log.jsonl"
     good = json_line({"key": "value"})
     path.write_bytes(b"".join(line + b"\n" for line in (*parts, good)))

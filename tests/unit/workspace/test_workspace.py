@@ -150,7 +150,7 @@ def test_a_folder_with_something_else_is_not_changed(tmp_path, force):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_a_process_that_was_killed_before_it_wrote_the_settings_is_no_obstacle(tmp_path):
+def test_files_of_a_process_killed_before_it_wrote_the_settings_are_accepted(tmp_path):
     (tmp_path / ".lock").touch()
     (tmp_path / ".job.json.abc").write_text("{")
     (tmp_path / "runs").mkdir()
