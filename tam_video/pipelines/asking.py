@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 from tam_video import batch
@@ -29,14 +30,17 @@ def named_clips(inputs: Sequence[str]) -> dict[str, str]:
     clips: dict[str, str] = {}
     taken: set[str] = set()
     for source in dict.fromkeys(source for text in inputs for source in find_sources(text)):
-        stem = PurePosixPath(source).stem
-        name, number = stem, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{stem}-{number}"
+        names = numbered(PurePosixPath(source).stem)
+        name = next(name for name in names if name.casefold() not in taken)
         taken.add(name.casefold())
         clips[name] = source
     return clips
+
+
+def numbered(name: str) -> Iterator[str]:
+    """Yield NAME, NAME-2, NAME-3 and so on."""
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
 
 
 def find_sources(text: str) -> list[str]:

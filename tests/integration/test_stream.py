@@ -17,8 +17,8 @@ from tam_video.video.live import FollowOptions, StreamFollower, recorded_segment
 
 
 def follower(url, folder, **options):
-    given = {"read_seconds": 1.0, "open_seconds": 2.0, "first_wait_seconds": 0.1} | options
-    return StreamFollower(stream_address(url), folder, options=FollowOptions(**given))
+    given = FollowOptions(**{"read_seconds": 1.0, "open_seconds": 2.0} | options)
+    return StreamFollower(stream_address(url), folder, options=given, first_wait_seconds=0.1)
 
 
 def test_only_what_was_dropped_is_missing(tmp_path):
@@ -119,9 +119,8 @@ def test_a_clock_that_is_set_back_begins_a_new_file(tmp_path):
 
 def test_the_oldest_make_room(tmp_path):
     with LiveServer(coded_frames(25 * 5)) as server:
-        run = follower(
-            server.url, tmp_path, segment_seconds=1.0, duration_seconds=4.5, max_bytes=10_000
-        )
+        given = {"segment_seconds": 1.0, "duration_seconds": 4.5, "max_gibibytes": 1e4 / (1 << 30)}
+        run = follower(server.url, tmp_path, **given)
         statistics = run.run()
     kept = recorded_segments(tmp_path)
     assert statistics.num_removed > 0

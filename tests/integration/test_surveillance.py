@@ -22,7 +22,13 @@ from tam_video.errors import ConfigError, OutputExistsError
 from tam_video.export.document import read_explanation
 from tam_video.models import load_model
 from tam_video.pipelines.preset import read_preset
-from tam_video.pipelines.surveillance import Surveillance, SurveillanceOptions, pipeline, watch
+from tam_video.pipelines.surveillance import (
+    Surveillance,
+    SurveillanceOptions,
+    pipeline,
+    redaction,
+    watch,
+)
 from tam_video.video.live import read_segment
 from tam_video.video.live.segments import SegmentWriter
 from tam_video.video.reader import open_video
@@ -135,7 +141,7 @@ def test_a_second_start_does_nothing_and_force_repeats_all(yard, tmp_path, monke
     before = bytes_of(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(batch_work, "explain_frames", None)
-        patch.setattr(watch, "looks", None)
+        patch.setattr(redaction, "looks", None)
         result = made([yard], tmp_path).run()
     assert result.summary["num_resumed"] == 1
     assert bytes_of(tmp_path) == before

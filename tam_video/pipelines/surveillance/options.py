@@ -17,7 +17,6 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 _REDACTION_LOOKS_PER_SECOND = 8.0  # a moving object must not leave its box between two looks
-_GIB, _MIB = 1 << 30, 1 << 20
 
 
 class QuestionOptions(Table):
@@ -64,17 +63,6 @@ class MotionOptions(BaseModel, GateOptions, frozen=True, extra="forbid"):
     """The motion gate: no question is asked where nothing moves."""
 
     enabled: bool = setting(True, "false: ask about every window of every file.")
-
-    def gate(self, *, redacts: bool) -> GateOptions:
-        """Return the options of the gate, with more looks per second for redaction.
-
-        Raises:
-            ConfigError: the options contradict each other.
-        """
-        values = self.model_dump(exclude={"enabled"})
-        if redacts:
-            values["looks_per_second"] = max(self.looks_per_second, _REDACTION_LOOKS_PER_SECOND)
-        return GateOptions(**values)
 
 
 class AlertOptions(Table):
@@ -123,43 +111,10 @@ class RedactOptions(Table):
         return self.motion or bool(self.boxes)
 
 
-class RecordOptions(Table):
+class RecordOptions(BaseModel, FollowOptions, frozen=True, extra="forbid"):
     """Recording of cameras that are addresses; not used for files."""
 
-    segment_seconds: float = setting(
-        60.0, "A recorded file ends at the first keyframe after this.", ge=1, le=3600
-    )
-    duration_seconds: float | None = setting(
-        None, "Length of the recording.", unset="record until stopped", example=3600.0, gt=0
-    )
     rtsp_transport: Literal["tcp", "udp"] = setting("tcp", "Transport of RTSP: tcp, udp.")
-    open_seconds: float = setting(10.0, "Time limit for connecting.", gt=0)
-    read_seconds: float = setting(
-        5.0, "Longest silence before the connection is opened again.", gt=0
-    )
-    longest_wait_seconds: float = setting(
-        30.0, "Longest wait between two attempts; it grows with the silence.", gt=0
-    )
-    give_up_seconds: float | None = setting(
-        None, "Silence after which a camera has failed.", unset="never", example=600.0, gt=0
-    )
-    buffer_mebibytes: int = setting(
-        64, "Packets waiting for the disk; more are dropped and counted.", ge=1
-    )
-    max_gibibytes: float | None = setting(
-        50.0, "Size of a camera's recorded files; the oldest are removed.", unset="no limit", gt=0
-    )
-    min_free_gibibytes: float = setting(1.0, "Free disk space to keep, in the same way.", ge=0)
-
-    def follow(self) -> FollowOptions:
-        """Return the options of a stream follower."""
-        own = {"rtsp_transport", "buffer_mebibytes", "max_gibibytes", "min_free_gibibytes"}
-        return FollowOptions(
-            **self.model_dump(exclude=own),
-            buffer_bytes=self.buffer_mebibytes * _MIB,
-            max_bytes=None if self.max_gibibytes is None else round(self.max_gibibytes * _GIB),
-            min_free_bytes=round(self.min_free_gibibytes * _GIB),
-        )
 
 
 class SurveillanceOptions(PipelineOptions):
@@ -209,3 +164,15 @@ class SurveillanceOptions(PipelineOptions):
         if self.redact.is_on and self.keep == "all":
             raise ValueError('keep = "all" would keep the frames that redact is meant to hide')
         return self
+
+    def gate(self) -> GateOptions:
+        """Return the options of the motion gate, with more looks per second to redact motion.
+
+        Raises:
+            ConfigError: the options contradict each other.
+        """
+        values = self.motion.model_dump(exclude={"enabled"})
+        if self.redact.motion:
+            looks = max(self.motion.looks_per_second, _REDACTION_LOOKS_PER_SECOND)
+            values["looks_per_second"] = looks
+        return GateOptions(**values)

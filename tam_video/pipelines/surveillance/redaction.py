@@ -1,4 +1,4 @@
-"""Redaction of boxes and moving objects, and outlines around moving objects.
+"""Motion of a file over time, and the redaction and outlines of boxes and moving objects.
 
 Objects that the gate does not detect (a person who stands still for long, a small object) are not
 redacted by `motion`. Use fixed boxes for areas that must never be visible.
@@ -7,14 +7,15 @@ redacted by `motion`. Use fixed boxes for areas that must never be visible.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from tam_video.dicom import Box
-from tam_video.long.gate import Motion
-from tam_video.pipelines.surveillance.options import RedactOptions
+from tam_video.long.gate import Motion, looks
+from tam_video.pipelines.surveillance.options import RedactOptions, SurveillanceOptions
 from tam_video.sampling import SampledFrames
 from tam_video.types import ByteArray, FrameBatch
 
@@ -55,17 +56,21 @@ class MotionTrack:
         return closest.boxes if closest else ()
 
 
+def gate_looks(path: Path, options: SurveillanceOptions) -> Iterator[Motion]:
+    """Yield the looks of the motion gate; none if no option needs them."""
+    if options.motion.enabled or options.redact.motion:
+        yield from looks(path, options=options.gate())
+
+
+def motion_track(motions: Iterable[Motion], options: SurveillanceOptions) -> MotionTrack:
+    """Return the looks with motion as a track."""
+    return MotionTrack(tuple(each for each in motions if each.boxes), options.gate().slot_seconds)
+
+
 def redact(
     rgb: ByteArray, pts_seconds: float, *, options: RedactOptions, track: MotionTrack
 ) -> ByteArray:
-    """Return a redacted copy of a frame.
-
-    Args:
-        rgb: uint8 [H, W, 3].
-        pts_seconds: time of the frame.
-        options: what to redact.
-        track: motion of the file.
-    """
+    """Return a redacted copy of a frame, uint8 [H, W, 3], at a time of its file."""
     if not options.is_on:
         return rgb
     redacted = rgb.copy()

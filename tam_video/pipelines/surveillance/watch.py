@@ -2,55 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from tam_video.batch.jobs import ItemRequest, Job, Outcome
 from tam_video.batch.storage import RUNS
 from tam_video.batch.work import ExplainWork, ExplainWorker, LoadedClip
 from tam_video.export.manifest import MANIFEST
-from tam_video.long.gate import Motion, looks
 from tam_video.models import VideoModel
 from tam_video.pipeline import load_model_from_config
-from tam_video.pipelines.surveillance.alerts import ALERTS, AlertLog, alert_line, motion_rows
-from tam_video.pipelines.surveillance.event import CLIP, AlertEvent, write_event
-from tam_video.pipelines.surveillance.footage import Footage
-from tam_video.pipelines.surveillance.options import QuestionOptions, SurveillanceOptions
-from tam_video.pipelines.surveillance.redaction import MotionTrack, redact_frames
-from tam_video.pipelines.surveillance.rules import evaluate_rule
-from tam_video.types import Explanation, VideoInfo
+from tam_video.pipelines.surveillance.alerts import (
+    ALERTS,
+    AlertLog,
+    alert_line,
+    evaluate_rule,
+    motion_rows,
+)
+from tam_video.pipelines.surveillance.event import CLIP, Watched, write_event
+from tam_video.pipelines.surveillance.options import SurveillanceOptions
+from tam_video.pipelines.surveillance.redaction import redact_frames
+from tam_video.types import Explanation
 
 _FILES = {"annotated": "annotated.mp4", "clip": CLIP, "report": "report.html"}
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A question about a window of a file, as a worker gets it.
-
-    Attributes:
-        footage: the file.
-        fingerprint: digest of its content.
-        info: its facts.
-        track: motion around the window, in times of the file.
-        question: the question and its alert rule.
-    """
-
-    footage: Footage
-    fingerprint: str
-    info: VideoInfo
-    track: MotionTrack = field(repr=False)
-    question: QuestionOptions
-
-
-@dataclass(frozen=True, slots=True)
 class WatchWork:
-    """Creates the worker of a process.
-
-    Attributes:
-        explain: settings of the explanations.
-        options: options of the preset.
-    """
+    """Creates the worker of a process, from the settings of the explanations and of the preset."""
 
     explain: ExplainWork
     options: SurveillanceOptions
@@ -75,8 +52,7 @@ class WatchWorker(ExplainWorker):
 
     def read(self, job: Job) -> LoadedClip:
         """Decode the frames of a window, redacted if `before_model` is set."""
-        clip = super().read(job)
-        redaction = self._options.redact
+        clip, redaction = super().read(job), self._options.redact
         if not (redaction.is_on and redaction.before_model):
             return clip
         track = _watched(job.questions[0]).track
@@ -116,57 +92,26 @@ class WatchWorker(ExplainWorker):
             "yes_probability": verdict.yes_probability,
             "run": f"{RUNS}/{name}",
         }
-        is_known = self._alerts.has(question.key[:16])
-        if not is_known and self._alerts.is_cooling({**alert, "seconds": seconds}):
+        is_new = not self._alerts.has(question.key[:16])
+        if is_new and self._alerts.is_cooling({**alert, "seconds": seconds}):
             return replace(outcome, details={"is_cooling": True})
-        if not (is_known and (run_dir / MANIFEST).is_file()):
-            self._write_event(watched, window, answered, run_dir)
-        if not is_known:
-            files = [name for name, file in _FILES.items() if (run_dir / file).is_file()]
+        if is_new or not (run_dir / MANIFEST).is_file():
+            write_event(answered, watched, window, run_dir, self._options)
+        if is_new:
             line = alert_line(
                 answered,
                 seconds=seconds,
                 window=window,
                 **alert,
-                files={name: f"{alert['run']}/{_FILES[name]}" for name in files},
+                files={
+                    name: f"{alert['run']}/{file}"
+                    for name, file in _FILES.items()
+                    if (run_dir / file).is_file()
+                },
                 moving=motion_rows(watched.info, motions),
             )
             self._alerts.append(line)
-        return replace(outcome, run=name, details={"is_new": not is_known})
-
-    def _write_event(
-        self, watched: Watched, window: tuple[float, float], explanation: Explanation, run_dir: Path
-    ) -> None:
-        alerts, start = self._options.alerts, watched.info.start_seconds
-        event = AlertEvent(
-            footage=watched.footage,
-            explanation=explanation,
-            start_seconds=start + window[0] - alerts.before_seconds,
-            end_seconds=start + window[1] + alerts.after_seconds,
-            track=watched.track,
-            previous_track=lambda path: motion_track(
-                list(gate_looks(path, self._options)), self._options
-            ),
-        )
-        write_event(
-            event,
-            run_dir,
-            settings=self._options.run,
-            alerts=alerts,
-            redaction=self._options.redact,
-        )
-
-
-def gate_looks(path: Path, options: SurveillanceOptions) -> Iterator[Motion]:
-    """Yield the looks of the motion gate; none if no option needs them."""
-    if options.motion.enabled or options.redact.motion:
-        yield from looks(path, options=options.motion.gate(redacts=options.redact.motion))
-
-
-def motion_track(motions: Sequence[Motion], options: SurveillanceOptions) -> MotionTrack:
-    """Return the looks with motion as a track."""
-    gate = options.motion.gate(redacts=options.redact.motion)
-    return MotionTrack(tuple(each for each in motions if each.boxes), gate.slot_seconds)
+        return replace(outcome, run=name, details={"is_new": is_new})
 
 
 def _watched(question: ItemRequest) -> Watched:

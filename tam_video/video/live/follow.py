@@ -7,6 +7,7 @@ packets before a keyframe, and packets that the disk was too slow for.
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pathlib import Path
 from threading import Event
 
 from tam_video.errors import EncodeError, VideoOpenError
+from tam_video.settings.declare import Declared, setting
 from tam_video.video.live.address import StreamAddress
 from tam_video.video.live.connection import Arrived, Connection, connected
 from tam_video.video.live.segments import (
@@ -34,35 +36,36 @@ _JUMP_BACK_SECONDS = 1.0
 _WAIT_SHARE = 0.1  # of the outage so far: waiting makes it longer by a tenth at most
 _LONGEST_SEGMENTS = 10  # a stream without a keyframe is cut after this many segment lengths
 _STOPPED = "stopped"
+_GIBIBYTE = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class FollowOptions:
-    """Options of a stream follower.
+@dataclass(frozen=True)
+class FollowOptions(Declared):
+    """Options of a stream follower."""
 
-    Attributes:
-        segment_seconds: a segment ends at the first keyframe after this.
-        duration_seconds: stop after this; None to record until stopped.
-        open_seconds: timeout of a connection.
-        read_seconds: timeout of a read; the connection is then closed.
-        first_wait_seconds: minimum wait before reconnecting; grows to a tenth of the outage.
-        longest_wait_seconds: maximum wait before reconnecting.
-        give_up_seconds: fail after an outage of this length; None for never.
-        buffer_bytes: size of the packet buffer.
-        max_bytes: total size of all segments, the oldest are removed; None for no limit.
-        min_free_bytes: free disk space to keep, in the same way.
-    """
-
-    segment_seconds: float = 60.0
-    duration_seconds: float | None = None
-    open_seconds: float = 10.0
-    read_seconds: float = 5.0
-    first_wait_seconds: float = 0.5
-    longest_wait_seconds: float = 30.0
-    give_up_seconds: float | None = None
-    buffer_bytes: int = 64 << 20
-    max_bytes: int | None = None
-    min_free_bytes: int = 0
+    segment_seconds: float = setting(
+        60.0, "A recorded file ends at the first keyframe after this.", ge=1, le=3600
+    )
+    duration_seconds: float | None = setting(
+        None, "Length of the recording.", unset="record until stopped", example=3600.0, gt=0
+    )
+    open_seconds: float = setting(10.0, "Time limit for connecting.", gt=0)
+    read_seconds: float = setting(
+        5.0, "Longest silence before the connection is opened again.", gt=0
+    )
+    longest_wait_seconds: float = setting(
+        30.0, "Longest wait between two attempts; it grows with the silence.", gt=0
+    )
+    give_up_seconds: float | None = setting(
+        None, "Silence after which a camera has failed.", unset="never", example=600.0, gt=0
+    )
+    buffer_mebibytes: int = setting(
+        64, "Packets waiting for the disk; more are dropped and counted.", ge=1
+    )
+    max_gibibytes: float | None = setting(
+        50.0, "Size of a camera's recorded files; the oldest are removed.", unset="no limit", gt=0
+    )
+    min_free_gibibytes: float = setting(1.0, "Free disk space to keep, in the same way.", ge=0)
 
 
 @dataclass(slots=True)
@@ -110,6 +113,7 @@ class StreamFollower:
         on_segment: called with each finished segment.
         stop: set it to end the recording.
         statistics: statistics so far.
+        first_wait_seconds: shortest wait before reconnecting; it grows to a tenth of the outage.
     """
 
     address: StreamAddress
@@ -119,6 +123,7 @@ class StreamFollower:
     on_segment: Callable[[Segment], None] = lambda _: None
     stop: Event = field(default_factory=Event)
     statistics: FollowStatistics = field(default_factory=FollowStatistics)
+    first_wait_seconds: float = 0.5
     _ended_at: float | None = field(default=None, init=False)
     _lost_because: str | None = field(default=None, init=False)
     _num_dropped: int = field(default=0, init=False)
@@ -152,7 +157,7 @@ class StreamFollower:
                     f"no packets from {self.address.shown} for {outage:.0f} seconds: {reason}",
                     hint="check the camera and its address",
                 )
-            wait = max(options.first_wait_seconds, _WAIT_SHARE * outage)
+            wait = max(self.first_wait_seconds, _WAIT_SHARE * outage)
             wait = min(wait, options.longest_wait_seconds)
             logger.warning("camera %s: %s; reconnecting in %.1f s", self.camera, reason, wait)
             self.stop.wait(min(wait, max(0.0, self._ends_at - time.monotonic())))
@@ -180,7 +185,7 @@ class StreamFollower:
             self.address,
             open_seconds=options.open_seconds,
             read_seconds=options.read_seconds,
-            max_bytes=options.buffer_bytes,
+            max_bytes=options.buffer_mebibytes << 20,
         ) as connection:
             self.statistics.num_connections += 1
             return _Recording(self, connection).run()
@@ -219,14 +224,12 @@ class StreamFollower:
 
     def _make_room(self) -> None:
         """Remove the oldest segments until the limits hold, except the newest one."""
-        limit, free = self.options.max_bytes, self.options.min_free_bytes
-        if limit is None and not free:
-            return
+        limit = (self.options.max_gibibytes or math.inf) * _GIBIBYTE
+        free = self.options.min_free_gibibytes * _GIBIBYTE
         sizes = [(each, size) for each in recorded_segments(self.folder) if (size := _size(each))]
         total = sum(size for _, size in sizes)
         for segment, size in sizes[:-1]:
-            is_full = limit is not None and total > limit
-            if not is_full and shutil.disk_usage(self.folder).free >= free:
+            if total <= limit and shutil.disk_usage(self.folder).free >= free:
                 return
             logger.warning("removed %s to free disk space", segment.path.name)
             remove_segment(segment)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from constructed import make_explanation
 
+from tam_video.pipelines.surveillance.alerts import evaluate_rule, yes_probability
 from tam_video.pipelines.surveillance.options import QuestionOptions
-from tam_video.pipelines.surveillance.rules import evaluate_rule, yes_probability
 from tam_video.types import Candidate
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tam_video.errors import ConfigError
-from tam_video.pipelines.surveillance.footage import find_cameras, plain_name
+from tam_video.pipelines.surveillance.cameras import find_cameras, plain_name
 
 
 def test_files_of_a_folder_are_of_one_camera_others_of_their_own(tmp_path):

@@ -1,33 +1,128 @@
-"""Recorders of cameras that are addresses: one thread each, with their segments in order."""
+"""Inputs of the surveillance pipeline: video files, and segments of cameras that are recorded."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
 from types import FrameType
 from typing import Any
 
-from tam_video.errors import TamVideoError
-from tam_video.pipelines.surveillance.footage import Footage, footage_of
+from tam_video.batch.sources import is_remote
+from tam_video.errors import ConfigError, TamVideoError
+from tam_video.pipelines.asking import find_sources, numbered
 from tam_video.video.live import (
     FollowOptions,
     Segment,
     StreamAddress,
     StreamFollower,
+    is_stream,
+    read_segment,
     recorded_segments,
+    stream_address,
 )
 
 logger = logging.getLogger(__name__)
 
+_NAME_LENGTH = 48
 _POLL_SECONDS = 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """A file to watch.
+
+    Attributes:
+        path: the file.
+        camera: name of its camera.
+        started: time of day of its first frame, if known.
+        segment: segment of the recorder; None for an input file.
+        previous: file that the footage continues, for the clip before an event.
+    """
+
+    path: Path
+    camera: str
+    started: datetime | None = None
+    segment: Segment | None = None
+    previous: Path | None = None
+
+    def moment(self, seconds: float) -> datetime | None:
+        """Return the time of day some seconds after the first frame, if known."""
+        return None if self.started is None else self.started + timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Cameras:
+    """Inputs of a preset.
+
+    Attributes:
+        files: existing files, in the order of the inputs.
+        streams: name of a camera -> address to follow.
+        failed: input that does not exist -> error.
+    """
+
+    files: tuple[Footage, ...]
+    streams: dict[str, StreamAddress]
+    failed: dict[str, TamVideoError]
+
+
+def find_cameras(inputs: Sequence[str], *, rtsp_transport: str = "tcp") -> Cameras:
+    """Sort inputs into files and addresses. Nothing is opened.
+
+    Args:
+        inputs: files, folders, globs, or addresses of cameras.
+        rtsp_transport: "tcp" or "udp".
+
+    Raises:
+        ConfigError: an address is not valid, or no input exists.
+    """
+    files: dict[str, Footage] = {}
+    streams: dict[str, StreamAddress] = {}
+    failed: dict[str, TamVideoError] = {}
+    for text in dict.fromkeys(inputs):
+        if is_stream(text):
+            address = stream_address(text, rtsp_transport=rtsp_transport)
+            names = numbered(plain_name(address.shown.partition("://")[2]))
+            streams[next(name for name in names if name not in streams)] = address
+            continue
+        try:
+            for each in _files(text):
+                files.setdefault(str(each.path), each)
+        except TamVideoError as exc:
+            failed[text] = exc
+    if not files and not streams:
+        raise next(iter(failed.values()))
+    return Cameras(tuple(files.values()), streams, failed)
+
+
+def plain_name(text: str) -> str:
+    """Return a file name of letters, digits, dots, dashes and underscores; never a hidden one."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in text)
+    return plain.strip("._")[:_NAME_LENGTH] or "camera"
+
+
+def _files(text: str) -> list[Footage]:
+    if is_remote(text):
+        raise ConfigError(
+            f"{text} is neither a file nor the address of a camera",
+            hint="files, folders, globs, rtsp://, rtsps://, http://, https://, udp://",
+        )
+    folder = Path(text.removeprefix("file://"))
+    footage = []
+    for path in (Path(source).absolute() for source in find_sources(text)):
+        segment = read_segment(path)
+        stem = folder.name if folder.is_dir() else path.stem
+        name = segment.camera if segment else stem
+        footage.append(Footage(path, plain_name(name), segment.started if segment else None))
+    return footage
 
 
 class Recorders:
@@ -41,13 +136,7 @@ class Recorders:
     def __init__(
         self, cameras: Mapping[str, StreamAddress], folder: Path, options: FollowOptions
     ) -> None:
-        """Create the followers.
-
-        Args:
-            cameras: name -> address of the cameras to follow.
-            folder: each camera has a folder of its name in it.
-            options: how cameras are followed.
-        """
+        """Create the follower of each camera, which records into a folder of the camera's name."""
         self.stop = Event()
         self.failed: dict[str, TamVideoError] = {}
         self._segments: Queue[Segment] = Queue()
@@ -98,7 +187,10 @@ class Recorders:
                     return
                 yield None
                 continue
-            yield footage_of(segment, self._last.get(segment.camera))
+            last = self._last.get(segment.camera)
+            follows = segment.follows and last is not None and last.path.is_file()
+            before = last.path if last and follows else None
+            yield Footage(segment.path, segment.camera, segment.started, segment, before)
             self._last[segment.camera] = segment
 
     def statistics(self) -> Mapping[str, Mapping[str, Any]]:
