@@ -44,16 +44,7 @@ class Agreement:
 
 
 def agreement(first: FloatArray, second: FloatArray, slot_seconds: Float64Array) -> Agreement:
-    """Compute the agreement of two maps.
-
-    Args:
-        first: float32 [t, h, w], >= 0.
-        second: float32 [t, h, w], >= 0.
-        slot_seconds: float64 [t], times of the slots.
-
-    Raises:
-        ValueError: a map is not finite, or the shapes differ.
-    """
+    """Compute the agreement of two maps, float32 [t, h, w], >= 0, on slots of the same times."""
     ours, theirs = checked_map(first, "first"), checked_map(second, "second")
     if ours.shape != theirs.shape or slot_seconds.shape != ours.shape[:1]:
         raise ValueError(f"{list(ours.shape)} against {list(theirs.shape)}: shapes must agree")

@@ -106,7 +106,6 @@ def compare(explanations: Sequence[Explanation], names: Sequence[str]) -> Compar
 
     Raises:
         ConfigError: too few or too many runs, different clips, or nothing in common.
-        ValueError: a map is not finite, or there is not one name per run.
     """
     runs = tuple(explanations)
     if not 2 <= len(runs) <= MAX_RUNS:
@@ -215,13 +214,8 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "first": pair.first,
         "second": pair.second,
         "words": [
-            {
-                "text": word.text,
-                "first": word.first,
-                "second": word.second,
-                **word.figures.as_dict(),
-            }
-            for word in pair.words
+            {"text": each.text, "first": each.first, "second": each.second} | each.figures.as_dict()
+            for each in pair.words
         ],
         "mean": pair.mean.as_dict(),
         "answer": pair.answer.as_dict(),

@@ -70,7 +70,6 @@ def compare_runs(
         RunFolderError: a folder is not a finished run, or the clip is another one.
         ConfigError: the runs can't be compared.
         OutputExistsError: the folder exists and may not be replaced.
-        TamVideoError: the clip can't be read, or a file can't be written.
     """
     paths, target = [Path(each) for each in run_dirs], Path(folder)
     _refuse(target, force=force)
@@ -103,9 +102,8 @@ def compare_runs(
 def arrays(comparison: Comparison) -> dict[str, Any]:
     """Return the arrays of `differences.npz`.
 
-    Returns:
-        `slot_seconds` float64 [t], and for runs i < j `difference_i_j` float16 [K + 1, t, h, w] as
-        `Pair.differences`, in the order of the words in `comparison.json`, the answers last.
+    `slot_seconds` is float64 [t], and for runs i < j `difference_i_j` float16 [K + 1, t, h, w] as
+    `Pair.differences`, in the order of the words in `comparison.json`, the answers last.
     """
     return {
         "slot_seconds": comparison.grid.slot_seconds,
@@ -126,11 +124,7 @@ def _refuse(target: Path, *, force: bool) -> None:
 
 
 def _folder_names(paths: Sequence[Path]) -> list[str]:
-    """Return the folders' names, or their paths where names repeat.
-
-    Raises:
-        ConfigError: a folder is given twice.
-    """
+    """Return the folders' names, or their paths where names repeat."""
     resolved = [path.resolve() for path in paths]
     if len(set(resolved)) < len(resolved):
         raise ConfigError("a run is given twice", hint="compare different run folders")

@@ -46,9 +46,6 @@ class CommonGrid:
     def of(cls, explanations: Sequence[Explanation]) -> CommonGrid:
         """Return the finest grid over the part of the first input that all runs see.
 
-        Args:
-            explanations: at least one run on one clip.
-
         Raises:
             ConfigError: they share no time or no part of the picture.
         """
@@ -73,11 +70,7 @@ class CommonGrid:
         )
 
     def read(self, explanation: Explanation, maps: FloatArray) -> FloatArray:
-        """Read maps of a run on this grid.
-
-        Args:
-            explanation: the run; only its first input is used.
-            maps: float32 [n, t', h', w'], on the run's own grid.
+        """Read maps of a run's first input, float32 [n, t', h', w'], on this grid.
 
         Returns:
             float32 [n, t, h, w], in the range of `maps`; unchanged if the grids agree.

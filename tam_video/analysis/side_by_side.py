@@ -24,12 +24,7 @@ logger = logging.getLogger(__name__)
 def compared_source(
     runs: Sequence[Explanation], video: str | Path | None, *, allow_other: bool
 ) -> tuple[Path, tuple[str, ...]]:
-    """Return the clip that all runs explained, and the warnings of its check.
-
-    Args:
-        runs: explanations; the first input of each counts.
-        video: where the clip is now, if it was moved.
-        allow_other: see `check_source`.
+    """Return the clip that all runs explained, by default where it was, and the check's warnings.
 
     Raises:
         InputError: the clip can't be read.
@@ -68,7 +63,6 @@ def render_compared(
     Raises:
         RunFolderError: not a finished run, or not of the same clip.
         OutputExistsError: a file exists and `force` is not set.
-        TamVideoError: the clip can't be read, or the result can't be written.
     """
     folders, target = [Path(each) for each in run_dirs], Path(mp4)
     runs = [load_explanation(folder).of_input(0) for folder in folders]

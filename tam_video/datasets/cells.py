@@ -20,7 +20,7 @@ class MaskedClip(Protocol):
 
 
 def cell_masks(clip: MaskedClip, layout: VisualLayout, indices: IntArray) -> BoolArray:
-    """Compute the cells of which each object covers half or more.
+    """Compute the cells of which each object covers half or more, bool [objects, t, h, w].
 
     An object's pixels in a slot are the union of its visible pixels in the frames that fed the
     slot. The part of a cell that lies on padding counts as not covered.
@@ -29,9 +29,6 @@ def cell_masks(clip: MaskedClip, layout: VisualLayout, indices: IntArray) -> Boo
         clip: the clip.
         layout: the model's grid: its slots, and the part of the picture under it.
         indices: int64 [T], indices of the sampled frames in the clip.
-
-    Returns:
-        bool [objects, t, h, w].
     """
     slots = []
     for frames in layout.slot_indices(indices):

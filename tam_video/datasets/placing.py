@@ -95,11 +95,8 @@ def draw_trajectory(
 ) -> Trajectory:
     """Draw a trajectory that stays inside its bounds from the first frame to the last.
 
-    Args:
-        rng: source of randomness.
-        motion: direction; a still object is clearly in one quarter of the bounds.
-        bounds: room and time.
-        step_px: least and greatest pixels per frame of a moving object.
+    A still object is clearly in one quarter of the bounds; `step_px` is the least and the greatest
+    speed of a moving one, in pixels per frame.
     """
     size = float(rng.uniform(*SIZE_PX))
     first, last = bounds.frames
@@ -186,15 +183,9 @@ def draw_present(rng: Generator, weights: Mapping[Motion, float] = BASE_MOTIONS)
 def place_objects(
     rng: Generator, names: Sequence[Name], draws: Sequence[Callable[[], Moving | None]]
 ) -> tuple[SceneObject, ...] | None:
-    """Draw named objects that stay apart; the later ones are painted over the earlier ones.
+    """Draw named objects that stay apart, by draws as in `place_apart`; None where one did not fit.
 
-    Args:
-        rng: source of randomness.
-        names: of the objects.
-        draws: one per object, as in `place_apart`.
-
-    Returns:
-        The objects; None where one did not fit.
+    The later ones are painted over the earlier ones.
     """
     moving = place_apart(draws)
     if moving is None:

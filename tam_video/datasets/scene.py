@@ -284,13 +284,7 @@ def backdrop(clip: SceneClip, frame: int) -> ByteArray:
 def render_frame(clip: SceneClip, frame: int, *, behind: ByteArray | None = None) -> ByteArray:
     """Compute the pixels of one frame, uint8 [height, width, 3] RGB.
 
-    Args:
-        clip: the clip.
-        frame: 0-based frame number.
-        behind: uint8 [height, width, 3], used instead of `backdrop(clip, frame)`.
-
-    Raises:
-        ValueError: the clip has no such frame.
+    They are painted over `behind`, uint8 of the same shape, by default `backdrop(clip, frame)`.
     """
     if not 0 <= frame < clip.num_frames:
         raise ValueError(f"frame must be in 0..{clip.num_frames - 1}, not {frame}")

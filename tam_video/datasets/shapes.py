@@ -118,12 +118,9 @@ class ShapeClip:
 
 
 def make_clip(seed: int, *, split: Split = "test", num_objects: int | None = None) -> ShapeClip:
-    """Draw the clip of a seed.
+    """Draw the clip of a seed, any non-negative integer, which gives another clip in each split.
 
-    Args:
-        seed: any non-negative integer.
-        split: "train", "dev" or "test"; the same seed gives different clips in each.
-        num_objects: 1 to 3; drawn evenly when None.
+    The number of objects, 1 to 3, is drawn evenly when it is None.
     """
     rng = np.random.default_rng([_SPLITS[split], seed])
     count = int(rng.integers(1, 4)) if num_objects is None else num_objects

@@ -46,12 +46,7 @@ class World:
     def make(self, seed: int, *, split: Split = "test") -> SceneClip:
         """Return the clip of a seed: the same on every machine, different in every world and split.
 
-        Args:
-            seed: any non-negative integer.
-            split: "train", "dev" or "test".
-
-        Raises:
-            ValueError: the seed is negative or the split is unknown.
+        A negative seed and an unknown split are a ValueError.
         """
         if seed < 0 or split not in get_args(Split):
             raise ValueError(f"seed {seed} and split {split!r} are not valid")
@@ -109,7 +104,6 @@ def make_world(name: str, seed: int, *, split: Split = "test") -> SceneClip:
 
     Raises:
         UnknownNameError: the world is unknown.
-        ValueError: as `World.make`.
     """
     if name not in WORLDS:
         raise UnknownNameError("world", name, sorted(WORLDS))
@@ -117,11 +111,7 @@ def make_world(name: str, seed: int, *, split: Split = "test") -> SceneClip:
 
 
 def write_scene(clip: SceneClip, path: Path) -> Path:
-    """Encode a clip of any world as an H.264 MP4, with the compression of the clip.
-
-    Raises:
-        EncodeError: the file cannot be written.
-    """
+    """Encode a clip of any world as an H.264 MP4, with the compression of the clip."""
     from tam_video.video.writer import TimedFrame, write_video
 
     frames = (

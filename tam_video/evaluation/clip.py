@@ -112,9 +112,6 @@ def measure_clip(model: TransformersModel, settings: ShapesSettings, job: ClipJo
 
     Temporal metrics are also computed for the answer about when an object is visible, where the
     clip has an object that appears or disappears.
-
-    Raises:
-        TamVideoError: the clip can't be written or read, or the model or a method fails.
     """
     clip = make_world(job.world, job.seed, split=settings.split)
     batch = read_back(clip, model)
@@ -156,9 +153,6 @@ def measure_answers(
         settings: methods, metrics and the steps of a curve.
         row: the clip's row without values.
         counts_words: store how many words each value is the mean of.
-
-    Raises:
-        TamVideoError: the model or a method fails.
     """
     curves = [name for name in CURVES if name in settings.metrics]
     scorers = [_scorers(each) if curves and each.has_curves else {} for each in answers]
@@ -187,12 +181,7 @@ def measure_answers(
 
 
 def read_back(clip: SceneClip, model: TransformersModel) -> FrameBatch:
-    """Write the clip as an MP4, and read the frames that the model samples by its own rule.
-
-    Raises:
-        EncodeError: it can't be written.
-        InputError: it can't be read.
-    """
+    """Write the clip as an MP4, and read the frames that the model samples by its own rule."""
     with tempfile.TemporaryDirectory() as folder:
         path = write_scene(clip, Path(folder) / "clip.mp4")
         with open_video(path) as reader:

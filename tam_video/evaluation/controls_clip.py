@@ -37,7 +37,7 @@ from tam_video.evaluation.score import (
     score_answer,
     word_map,
 )
-from tam_video.evaluation.truth import answer_truth, object_words, visible_slots
+from tam_video.evaluation.truth import answer_truth, object_words
 from tam_video.methods import Method, make_method
 from tam_video.metrics.faithfulness import (
     linear_datamodeling_score,
@@ -85,11 +85,7 @@ class _Case:
 
 
 def measure_controls(model: TransformersModel, settings: ControlSettings, job: ClipJob) -> ClipRow:
-    """Measure every part of the settings on one clip.
-
-    Raises:
-        TamVideoError: the clip can't be written or read, or the model or a method fails.
-    """
+    """Measure every part of the settings on one clip."""
     clip = make_world(job.world, job.seed, split=settings.split)
     batch = read_back(clip, model)
     options = settings.generation_options()
@@ -130,12 +126,8 @@ def source_values(
         maps: float32 [M, t, h, w], one map per token.
         truth: of the clip itself, whatever was shown.
         metrics: names of `CONTROL_METRICS`.
-        source: the first part of the values' names.
-        original: float32 [M, t, h, w], the method's true maps; adds the Spearman correlation with
-            them.
-
-    Returns:
-        "SOURCE:METRIC" -> mean over the words, None where no word has a value.
+        source: the first part of the values' names, "SOURCE:METRIC".
+        original: the method's true maps; adds the Spearman correlation with them.
     """
     values, names = score_answer(maps, truth, metrics), list(metrics)
     if original is not None:
@@ -220,18 +212,14 @@ def other_frames(frames: ByteArray, swapped: ByteArray, *, seed: int) -> dict[st
 def described(clip: SceneClip, batch: FrameBatch, layout: VisualLayout) -> tuple[ObjectWord, ...]:
     """Return the colour and the shape word of each object of a clip with their masks.
 
-    Args:
-        clip: the clip.
-        batch: gives the frame indices; its pixels are not used.
-        layout: the grid.
+    Of `batch` only the frame indices are used.
     """
     named = [
         ((), np.array([word in (item.color, item.shape) for item in clip.objects]))
         for each in clip.objects
         for word in (each.color, each.shape)
     ]
-    visible = visible_slots(clip, layout.slot_indices(batch.indices))
-    return object_words(clip, batch, layout, named=named, visible=visible)
+    return object_words(clip, batch, layout, named)
 
 
 def _probe(

@@ -44,12 +44,7 @@ Flipped: TypeAlias = Callable[[BoolArray], BoolArray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opposite:
-    """The first token of the answer against that of its opposite, on masked videos.
-
-    Attributes:
-        said: probability of the answer's first token.
-        opposite: probability of the opposite's.
-    """
+    """The first token of the answer against that of its opposite, on masked videos."""
 
     said: MaskedScorer
     opposite: MaskedScorer
@@ -86,9 +81,6 @@ def measure_flips(
 
     Yields:
         Name of a method, one of `GROUPS`, and flip area in [0, 1]; at most one for each.
-
-    Raises:
-        ModelError: the model fails.
     """
     options = settings.generation_options()
     for question in make_scene_questions(clip, np.random.default_rng(job.seed)):
@@ -106,11 +98,7 @@ def measure_flips(
 
 
 def opposite_scorer(probe: Probe, question: str, settings: MethodSettings) -> Opposite:
-    """Compare an answer that begins with yes or no with its opposite.
-
-    Raises:
-        ModelError: the model fails.
-    """
+    """Compare an answer that begins with yes or no with its opposite."""
     answer = opposite_of(probe.generation.answer)
     turns, options = [Message("user", question)], settings.generation_options()
     other = probe.model.generate(probe.batches, turns, options=options, answer=answer)
@@ -123,12 +111,7 @@ def opposite_scorer(probe: Probe, question: str, settings: MethodSettings) -> Op
 def group_of(answer: str, *, is_there: bool) -> str | None:
     """Return which of `GROUPS` an answer to a presence question belongs to.
 
-    Args:
-        answer: the model's answer.
-        is_there: whether the object is there.
-
-    Returns:
-        None for a correct "no", and for an answer that is neither yes nor no.
+    None for a correct "no", and for an answer that is neither yes nor no.
     """
     is_yes = says_yes(answer)
     if is_yes is None:
@@ -154,15 +137,10 @@ def opposite_of(answer: str) -> str | None:
 
 
 def named_map(maps: FloatArray, generation: Generation) -> FloatArray:
-    """Return the map that gives the order of deletion.
+    """Return the map that gives the order of deletion, float32 [t, h, w].
 
-    Args:
-        maps: float32 [M, t, h, w].
-        generation: the answer.
-
-    Returns:
-        float32 [t, h, w]: mean over the words that name a colour or a shape, or the map of the
-        answer's first token where there are none.
+    It is the mean over the words that name a colour or a shape, or the map of the answer's first
+    token where there are none.
     """
     named = [word.token_indices for word in join_words(generation.tokens) if names_object(word)]
     return mean_map(maps, named or [(generation.num_prompt_tokens,)])

@@ -79,11 +79,7 @@ class ClipLog:
     rows: dict[ClipKey, ClipRow]
 
     def append(self, row: ClipRow) -> None:
-        """Write the line of a finished clip, and wait until it is on the disk.
-
-        Raises:
-            ExportError: it cannot be written.
-        """
+        """Write the line of a finished clip, and wait until it is on the disk."""
         line = json_line({"settings": self.digest, **asdict(row)})
         self.workspace.log(LEDGER_FILE).append([line])
         self.rows[row.key] = row
@@ -109,7 +105,6 @@ def open_clip_log(
         OutputExistsError: the folder contains something else, or other settings.
         RunFolderError: its log or its settings are damaged.
         ConfigError: another process works there.
-        ExportError: it cannot be written.
     """
     kind = replace(EVALUATION, defaults=lambda: defaults or {})
     with Workspace.opened(folder, kind, identity, force=force) as workspace:

@@ -49,12 +49,7 @@ def draw(chart: Chart) -> str:
 
 
 def bar_chart(title: str, figures: Mapping[str, Interval]) -> str:
-    """Draw horizontal bars with their 95 % intervals.
-
-    Args:
-        title: its title.
-        figures: name -> interval.
-    """
+    """Draw horizontal bars with their 95 % intervals."""
     ends = [end for each in figures.values() for end in (each.mean, each.low, each.high)]
     known = [0.0, *(end for end in ends if not math.isnan(end))]
     ticks = _ticks(min(known), max(known))
@@ -83,12 +78,7 @@ def bar_chart(title: str, figures: Mapping[str, Interval]) -> str:
 
 
 def curve_chart(title: str, curves: Mapping[str, Float64Array]) -> str:
-    """Draw mean scores against the share of the cells that are shown or hidden.
-
-    Args:
-        title: its title.
-        curves: method -> float64 [n + 1], n >= 1.
-    """
+    """Draw mean scores, float64 [n + 1], against the share of cells shown or hidden."""
     ticks = _ticks(0.0, max(float(curve.max()) for curve in curves.values()))
     left, top = 60, 44
     right, bottom = left + _PLOT_WIDTH_PX, top + _PLOT_HEIGHT_PX

@@ -192,12 +192,7 @@ def word_table(row: ClipRow, kinds: Sequence[str]) -> Float64Array:
 
 
 def flag_figure(tables: Sequence[Float64Array], threshold: float) -> FlagFigure:
-    """Measure how well low values find the false names.
-
-    Args:
-        tables: the word table of each clip.
-        threshold: names with less reliance are flagged.
-    """
+    """Measure how well values below a threshold find false names, from each clip's words."""
     names = [table[~np.isnan(_column(table, "false"))] for table in tables]
     words = np.concatenate([*names, np.empty((0, len(COLUMNS)))])
     counts = np.array([_counts(table, threshold) for table in names], np.float64).reshape(-1, 4)

@@ -47,9 +47,6 @@ def measure_reliance(model: TransformersModel, settings: RelianceSettings, job: 
         its objects, are blank), "content" (1 for a content word), and "false" (1 for a name that is
         true of nothing, 0 for another name); and for each answer to a presence question, under its
         kind, "yes" (1 or 0). None is a value that is not defined.
-
-    Raises:
-        TamVideoError: the clip can't be written or read, or the model fails.
     """
     clip = make_world(job.world, job.seed, split=settings.split)
     batch = read_back(clip, model)
@@ -86,9 +83,7 @@ def injected_error_caption(clip: SceneClip, rng: np.random.Generator) -> str:
 
 
 def lost_share(shown: Float64Array, hidden: Float64Array) -> float:
-    """Return the share of a word's probability that is lost when something is hidden.
-
-    A gain counts 0.
+    """Return the share of a word's probability that is lost when something is hidden; 0 for a gain.
 
     Args:
         shown: float64 [k], log-probability of each of its tokens on the whole video.
@@ -139,12 +134,7 @@ def _masks(
 ) -> tuple[BoolArray, dict[tuple[int, ...], int]]:
     """Return masks that show the whole video, none of it, and all but each name's own cells.
 
-    Args:
-        generation: the answer.
-        own: bool [t, h, w], the cells of each name, by its tokens.
-
-    Returns:
-        bool [B, t, h, w], and the index of the mask of each name.
+    They are bool [B, t, h, w], with the index of the mask of each name; `own` has its cells.
     """
     shape = generation.layouts[0].shape
     masks = [np.ones(shape, np.bool_), np.zeros(shape, np.bool_)]

@@ -129,11 +129,7 @@ class Report(Generic[Settings, SummaryT]):
         return text.getvalue()
 
     def to_text(self, *, width: int | None = None) -> str:
-        """Return the tables: those of all clips, and of each world where there are several.
-
-        Args:
-            width: characters of a line; those of the terminal by default.
-        """
+        """Return the tables: those of all clips, and of each world where there are several."""
         columns = width or shutil.get_terminal_size((110, 24)).columns
         several = len(self.worlds) > 1
         title = self.settings.title(None if several else next(iter(self.worlds)))
@@ -152,14 +148,7 @@ class Report(Generic[Settings, SummaryT]):
         return {chart.file: draw(chart) for chart in self.overall.charts(self.settings)}
 
     def write(self, folder: Path) -> Files:
-        """Write results.json, results.csv and the plots, each of them atomically.
-
-        Returns:
-            The paths: "clips", "csv", "results", and a list of "plots".
-
-        Raises:
-            ExportError: a file can't be written.
-        """
+        """Write results.json, results.csv and the plots atomically, and return their paths."""
         plots = folder / PLOTS_FOLDER
         return {
             "clips": folder / LEDGER_FILE,
@@ -172,13 +161,7 @@ class Report(Generic[Settings, SummaryT]):
 def make_report(
     rows: Sequence[ClipRow], settings: Settings, experiment: Experiment[Settings, SummaryT]
 ) -> Report[Settings, SummaryT]:
-    """Compute the figures of finished clips.
-
-    Args:
-        rows: in any order; the same clips give the same report.
-        settings: methods, metrics and worlds in the order of the tables.
-        experiment: what was evaluated.
-    """
+    """Compute the figures of finished clips, in any order."""
     ordered = sorted(rows, key=lambda row: (settings.worlds.index(row.world), row.number))
     worlds = {
         world: experiment.summarise([row for row in ordered if row.world == world], settings)

@@ -68,7 +68,6 @@ def evaluate(
         progress: called after every clip with the finished clips and their total.
 
     Raises:
-        ConfigError: `workers` is below 1.
         OutputError: the folder holds something else or other settings, or can't be written.
         ModelError: the model can't be loaded, or fails on a clip. Finished clips are kept.
     """
@@ -111,9 +110,7 @@ def measured(
 ) -> Generator[ClipRow, None, None]:
     """Yield clips as they are finished, in any order. Closing it ends the processes.
 
-    Raises:
-        TamVideoError: what a clip raised.
-        ModelError: a process died.
+    What a clip raised is raised here; a process that died is a `ModelError`.
     """
     if not jobs:
         return

@@ -180,12 +180,7 @@ def word_map(maps: FloatArray, word: ObjectWord) -> FloatArray:
 
 
 def mean_map(maps: FloatArray, words: Sequence[tuple[int, ...]]) -> FloatArray:
-    """Return the mean over words of the mean over the tokens of each, float32 [t, h, w].
-
-    Args:
-        maps: float32 [M, t, h, w].
-        words: the tokens of each word, counted along M; one word at least.
-    """
+    """Return the mean over words of the mean map of the tokens of each, float32 [t, h, w]."""
     heats = [maps[list(tokens)].mean(axis=0) for tokens in words]
     return np.asarray(np.mean(heats, axis=0), np.float32)
 
@@ -202,9 +197,6 @@ def score_answer(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -
         For each metric one value per word that counts: words that are true of an object; for
         temporal metrics those whose objects are visible in one part of the clip; for Func-IoU the
         function words. Values may be NaN.
-
-    Raises:
-        ValueError: maps and masks do not fit, or a map is not finite.
     """
     names = set(measured_names(metrics))
     values: WordValues = {}
@@ -223,13 +215,7 @@ def score_answer(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -
 
 
 def score_times(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -> WordValues:
-    """Compute only the temporal metrics, of the words whose objects appear or disappear.
-
-    Args:
-        maps: float32 [M, t, h, w].
-        truth: ground truth of the words.
-        metrics: names; those in `TEMPORAL_METRICS` are computed.
-    """
+    """Compute only the `TEMPORAL_METRICS`, of the words whose objects appear or disappear."""
     names = set(metrics) & TEMPORAL_METRICS
     values: WordValues = {}
     for word in truth.objects if names else ():
@@ -251,9 +237,7 @@ def score_times(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) ->
 def clip_values(parts: Sequence[WordValues], metrics: Iterable[str]) -> dict[str, float | None]:
     """Return the values of a clip: means over its words that are not NaN, of all answers together.
 
-    Args:
-        parts: results of `score_answer` and `score_times`.
-        metrics: names of the result; None where no word has a value.
+    None where no word has a value.
     """
     known = {name: _known_values(parts, name) for name in metrics}
     return {

@@ -78,10 +78,7 @@ class ExperimentSettings(BaseModel):
 
     @classmethod
     def make(cls, values: Mapping[str, Any]) -> Self:
-        """Check plain values and make the settings.
-
-        Args:
-            values: values of the fields.
+        """Check plain values of the fields and make the settings.
 
         Raises:
             UnknownNameError: a method, metric or world that is not known.
@@ -100,11 +97,7 @@ class ExperimentSettings(BaseModel):
         return settings
 
     def check(self) -> None:
-        """Check the names that the settings hold.
-
-        Raises:
-            UnknownNameError: one is not known.
-        """
+        """Raise `UnknownNameError` for a name in the settings that is not known."""
         check_names("world", self.worlds, self.known_worlds())
 
     def clip_seed(self, number: int) -> int:
@@ -133,11 +126,7 @@ class ExperimentSettings(BaseModel):
         return world or "all worlds"
 
     def identity(self) -> Identity:
-        """Return what a clip's values depend on: settings, version and the model's weights.
-
-        Raises:
-            ModelLoadError: there is no such model.
-        """
+        """Return what a clip's values depend on: settings, version and the model's weights."""
         values = self.model_dump(mode="json", exclude=set(self.identity_excludes))
         for name in {"methods", "metrics", "worlds"} & values.keys():
             values[name] = sorted(values[name])
@@ -164,11 +153,7 @@ class MethodSettings(ExperimentSettings):
     ] = 20
 
     def check(self) -> None:
-        """Check the names that the settings hold.
-
-        Raises:
-            UnknownNameError: one is not known.
-        """
+        """Raise `UnknownNameError` for a name in the settings that is not known."""
         from tam_video.methods import METHODS
 
         check_names("method", self.methods, METHODS.names())
@@ -195,11 +180,7 @@ def identity_hash(identity: Identity) -> str:
 
 
 def check_names(kind: str, names: Collection[str], known: Collection[str]) -> None:
-    """Check that all names are known.
-
-    Raises:
-        UnknownNameError: one is not.
-    """
+    """Raise `UnknownNameError` for the first name that is not known."""
     for name in names:
         if name not in known:
             raise UnknownNameError(kind, name, known)

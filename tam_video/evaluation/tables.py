@@ -33,9 +33,7 @@ class Table:
 def cell(interval: Interval, total: int | None = None) -> str:
     """Format a mean and its interval, as in "0.512 [0.490, 0.533]"; a dash where undefined.
 
-    Args:
-        interval: the figure.
-        total: number of clips; the interval's own is shown where it differs.
+    The number of clips is added where it differs from `total`.
     """
     if not interval.n:
         return "-"

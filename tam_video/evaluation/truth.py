@@ -27,20 +27,25 @@ def answer_truth(clip: SceneClip, batch: FrameBatch, generation: Generation) -> 
     """Return masks for every colour and shape word of an answer, and its function words.
 
     A word that several objects share has the masks of all of them; one that is true of none has
-    empty masks.
-
-    Args:
-        clip: the clip that was shown, as the only input.
-        batch: its frames that the model saw.
-        generation: the answer.
+    empty masks. The clip was shown as the only input, as the frames of `batch`.
     """
-    layout = generation.layouts[0]
     words = join_words(generation.tokens)
     named = [((word.token_indices,), _named_by(word, clip)) for word in words if names_object(word)]
-    visible = visible_slots(clip, layout.slot_indices(batch.indices))
+    return masked_truth(clip, batch, generation.layouts[0], words=words, named=named)
+
+
+def masked_truth(
+    clip: MaskedClip,
+    batch: FrameBatch,
+    layout: VisualLayout,
+    *,
+    words: Sequence[Word],
+    named: Sequence[NamedObjects],
+) -> AnswerTruth:
+    """Return masks for the named words of an answer, and its function words."""
     return AnswerTruth(
-        objects=object_words(clip, batch, layout, named=named, visible=visible),
-        function_words=function_words(words),
+        objects=object_words(clip, batch, layout, named),
+        function_words=tuple(word.token_indices for word in words if is_function_word(word)),
         frame_slots=frame_positions(layout),
     )
 
@@ -49,23 +54,17 @@ def object_words(
     clip: MaskedClip,
     batch: FrameBatch,
     layout: VisualLayout,
-    *,
     named: Sequence[NamedObjects],
-    visible: BoolArray,
 ) -> tuple[ObjectWord, ...]:
     """Return masks for every name, on the cells and on the pixels under them.
 
-    Args:
-        clip: gives the masks of the source's frames.
-        batch: its frames that the model saw.
-        layout: the grid.
-        named: which objects each name is true of; one that is true of none gets empty masks.
-        visible: bool [objects, t], the slots in which each object is visible.
+    A name that is true of no object gets empty masks.
     """
     if not named:
         return ()
     fed = _fed_frames(layout)
     cells = cell_masks(clip, layout, batch.indices)
+    visible = visible_slots(clip, layout.slot_indices(batch.indices))
     pixels = view_masks(clip, batch.indices[fed], layout.view)
     return tuple(
         ObjectWord(
@@ -77,11 +76,6 @@ def object_words(
         )
         for words, is_true in named
     )
-
-
-def function_words(words: Sequence[Word]) -> tuple[tuple[int, ...], ...]:
-    """Return the tokens of each function word of an answer."""
-    return tuple(word.token_indices for word in words if is_function_word(word))
 
 
 def frame_positions(layout: VisualLayout) -> tuple[tuple[int, ...], ...]:
@@ -100,15 +94,7 @@ def is_function_word(word: Word) -> bool:
     return not word.is_content and any(map(str.isalnum, word.text))
 
 
-def visible_slots(clip: SceneClip, slots: tuple[tuple[int, ...], ...]) -> BoolArray:
-    """Return whether an object is visible in a source frame of a slot, bool [objects, t]."""
-    return np.array(
-        [[any(map(item.is_visible, frames)) for frames in slots] for item in clip.objects],
-        dtype=np.bool_,
-    ).reshape(len(clip.objects), len(slots))
-
-
-def visible_slots_of_masks(clip: MaskedClip, slots: tuple[tuple[int, ...], ...]) -> BoolArray:
+def visible_slots(clip: MaskedClip, slots: tuple[tuple[int, ...], ...]) -> BoolArray:
     """Return whether a pixel of an object is visible in a slot, bool [objects, t]."""
     visible = [
         np.logical_or.reduce([clip.masks(frame).any(axis=(1, 2)) for frame in frames])
@@ -118,15 +104,9 @@ def visible_slots_of_masks(clip: MaskedClip, slots: tuple[tuple[int, ...], ...])
 
 
 def view_masks(clip: MaskedClip, indices: IntArray, view: View) -> BoolArray:
-    """Return masks of the part of the image that the cells cover, padding around it empty.
+    """Return masks, bool [objects, T, H, W], of the part of the image that the cells cover.
 
-    Args:
-        clip: the clip.
-        indices: int64 [T], indices of its frames.
-        view: that part, rounded to pixels.
-
-    Returns:
-        bool [objects, T, H, W].
+    That part is rounded to pixels; padding around the image is empty.
     """
     masks = np.stack([clip.masks(int(index)) for index in indices], axis=1)
     height, width = masks.shape[2:]

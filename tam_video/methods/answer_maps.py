@@ -57,7 +57,6 @@ def answer_maps(
     Raises:
         UnknownNameError: the method is unknown.
         ConfigError: the model does not support the method.
-        ModelError: the model fails, or does not return what the method reads.
     """
     if method == TAM:
         needed = profile_options(profile).needs_motion

@@ -99,11 +99,7 @@ def generation_of(evidence: Evidence) -> Generation:
 
 
 def probe_of(evidence: Evidence, method: str) -> Probe:
-    """Return the probe.
-
-    Raises:
-        ConfigError: the evidence is a generation alone.
-    """
+    """Return the probe; a generation alone is a `ConfigError`."""
     if isinstance(evidence, Generation):
         raise ConfigError(
             f"{method} needs more than the answer's scores",
@@ -118,17 +114,10 @@ def answer_of(generation: Generation) -> tuple[Token, ...]:
 
 
 def scaled_maps(scores: NDArray[np.floating], generation: Generation) -> tuple[FloatArray, ...]:
-    """Normalise scores of the cells to the common scale.
-
-    Args:
-        scores: float [J, V], one row for each answer token.
-        generation: the answer with its tokens and layouts.
+    """Normalise finite scores of the cells, float [J, V], to the common scale.
 
     Returns:
         For each input float32 [M, t, h, w] in [0, 1], 0 for the prompt tokens.
-
-    Raises:
-        ValueError: the shape does not fit, or a score is not finite.
     """
     num_answer = len(answer_of(generation))
     if scores.shape != (num_answer, len(generation.visual_positions)):

@@ -50,10 +50,6 @@ class Truth(Protocol):
     def of(self, batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
         """Return the ground truth of the answer's words, and the function that scores maps.
 
-        Args:
-            batch: the frames that the model saw.
-            generation: its answer, or the given answer.
-
         Raises:
             DatasetError: a mask can't be read.
         """
@@ -101,11 +97,7 @@ class SetQuery:
 def referred(
     query: SetQuery, name: str, source: str, visual: Visual, masks: MaskedClip, text: str
 ) -> SetItem:
-    """Make the item of an expression, which is passed through as the answer.
-
-    Raises:
-        DatasetError: the expression is empty.
-    """
+    """Make the item of an expression, which is passed through as the answer and is not empty."""
     if not text.strip():
         raise DatasetError(f"the expression {name} is empty")
     return SetItem(name, source, visual, query.question, ReferredTruth(masks), text.strip())

@@ -53,36 +53,24 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def read_json(path: Path, form: type[Form]) -> Form:
-    """Read a JSON file and check its form.
-
-    Args:
-        path: the file.
-        form: a `Record`, or a type such as `dict[str, list[int]]`.
+    """Read a JSON file and check its form: a `Record`, or a type such as `dict[str, list[int]]`.
 
     Raises:
-        DatasetError: it is missing, or of another form.
+        DatasetError: it is missing, or of another form; so in the functions below.
     """
     with reading(path):
         return TypeAdapter(form).validate_json(path.read_bytes())
 
 
 def read_lines(path: Path, *, encoding: str = "utf-8") -> list[str]:
-    """Return the lines of a text file that are not empty, without their ends.
-
-    Raises:
-        DatasetError: it is missing, or not in this encoding.
-    """
+    """Return the lines of a text file that are not empty, without their ends."""
     with reading(path):
         lines = path.read_text(encoding=encoding).splitlines()
     return [line for line in map(str.strip, lines) if line]
 
 
 def inside(folder: Path, *names: str) -> Path:
-    """Join names of an annotation to a path in a folder.
-
-    Raises:
-        DatasetError: a name leads out of the folder.
-    """
+    """Join names of an annotation to a path in a folder; one that leads out of it is an error."""
     path = folder
     for name in names:
         part = PurePosixPath(name)
@@ -93,11 +81,7 @@ def inside(folder: Path, *names: str) -> Path:
 
 
 def first_of(folder: Path, *names: str) -> Path:
-    """Return the first of some folders or files that exists.
-
-    Raises:
-        DatasetError: none exists.
-    """
+    """Return the first of some folders or files that exists; it is an error if none does."""
     for name in names:
         if (folder / name).exists():
             return folder / name
@@ -105,11 +89,7 @@ def first_of(folder: Path, *names: str) -> Path:
 
 
 def image_files(folder: Path) -> tuple[Path, ...]:
-    """Return the images of a folder, sorted by name.
-
-    Raises:
-        DatasetError: the folder is missing, or holds none.
-    """
+    """Return the images of a folder, at least one, sorted by name."""
     with reading(folder):
         images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
     if not images:

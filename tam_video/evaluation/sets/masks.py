@@ -125,7 +125,7 @@ class _Runs(BaseModel):
 
 
 def decode_runs(runs: object, *, size: tuple[int, int] | None = None) -> BoolArray:
-    """Decode a mask of COCO run lengths.
+    """Decode a mask of COCO run lengths, bool [H, W].
 
     Source: the mask API of cocodataset/cocoapi: columns first, background first; as text, each
     length after the second is stored as its difference from the one before the last, in groups of
@@ -134,9 +134,6 @@ def decode_runs(runs: object, *, size: tuple[int, int] | None = None) -> BoolArr
     Args:
         runs: {"size": [H, W], "counts": lengths or text}.
         size: the expected size.
-
-    Returns:
-        bool [H, W].
 
     Raises:
         DatasetError: it is not such a mask, or has another size.
@@ -153,12 +150,7 @@ def decode_runs(runs: object, *, size: tuple[int, int] | None = None) -> BoolArr
 
 
 def fill_polygons(polygons: object, height: int, width: int) -> BoolArray:
-    """Fill COCO polygons by COCO's own rule for borders, bool [H, W].
-
-    Raises:
-        DatasetError: they are not polygons.
-        MissingDependencyError: pycocotools is not installed.
-    """
+    """Fill COCO polygons by COCO's own rule for borders, bool [H, W]."""
     coco = coco_masks()
     try:
         numbers = TypeAdapter(list[list[FiniteFloat]]).validate_python(polygons)
@@ -178,11 +170,7 @@ def fill_polygons(polygons: object, height: int, width: int) -> BoolArray:
 
 @lru_cache(maxsize=1)
 def coco_masks() -> Any:
-    """Return COCO's own mask functions.
-
-    Raises:
-        MissingDependencyError: pycocotools is not installed.
-    """
+    """Return COCO's own mask functions, if pycocotools is installed."""
     try:
         from pycocotools import mask
     except ImportError as exc:
@@ -193,11 +181,7 @@ def coco_masks() -> Any:
 
 
 def checked_size(height: int, width: int) -> tuple[int, int]:
-    """Return height and width of an image.
-
-    Raises:
-        DatasetError: the size is not valid.
-    """
+    """Return height and width of an image, or raise `DatasetError` if they are not valid."""
     if min(height, width) < 1 or height * width > MAX_PIXELS:
         raise DatasetError(f"a mask of {height}x{width} pixels is not valid")
     return height, width

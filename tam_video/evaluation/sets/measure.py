@@ -28,11 +28,7 @@ WRONG = ("hallucinated", "missed")
 
 
 def measure_item(model: TransformersModel, settings: SetSettings, job: ClipJob) -> ClipRow:
-    """Measure every method on one item.
-
-    Raises:
-        TamVideoError: the item can't be read, or the model or a method fails.
-    """
+    """Measure every method on one item."""
     item = set_items(settings, job.world)[job.number]
     public = public_set(settings.dataset)
     with public.hinted():
@@ -59,9 +55,6 @@ def read_visual(
         visual: the files.
         model: samples by its own rule where there is no `num_frames`.
         num_frames: number of evenly spread frames; all of a shorter video.
-
-    Raises:
-        InputError: it can't be read.
     """
     with open_visual(visual) as reader:
         if reader.info.is_image:
@@ -75,11 +68,7 @@ def read_visual(
 
 
 def open_visual(visual: Visual) -> VideoReader:
-    """Open a file, or image files that are frames.
-
-    Raises:
-        InputError: it can't be opened.
-    """
+    """Open a file, or image files that are frames."""
     if isinstance(visual, Frames):
         return FrameFolder(visual.paths, fps=visual.fps)
     return open_video(visual)

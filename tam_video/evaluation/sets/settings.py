@@ -81,8 +81,7 @@ class SetSettings(MethodSettings):
     def make(cls, values: Mapping[str, Any]) -> SetSettings:
         """Check plain values, read the items of the folder, and make the settings.
 
-        Args:
-            values: values of the fields; the set fills in metrics, subset, rate and question.
+        The set fills in metrics, subset, rate and question.
 
         Raises:
             UnknownNameError: a name that is not known.
@@ -124,21 +123,13 @@ class SetSettings(MethodSettings):
 
 
 def public_set(name: str) -> PublicSet:
-    """Return a set by name.
-
-    Raises:
-        UnknownNameError: there is no such set.
-    """
+    """Return a set by name."""
     public: PublicSet = SETS.load(name)
     return public
 
 
 def set_items(settings: SetSettings, subset: str) -> tuple[SetItem, ...]:
-    """Return the items of a subset in the order of the seed; read once per process.
-
-    Raises:
-        DatasetError: the folder does not hold the set.
-    """
+    """Return the items of a subset in the order of the seed; read once per process."""
     query = SetQuery(settings.data, subset, settings.fps, settings.question)
     return _items(settings.dataset, query, settings.seed)
 

@@ -6,6 +6,7 @@ over its content words, each the mean over its sub-tokens.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,14 +22,7 @@ from tam_video.evaluation.score import (
     explained_map,
     score_answer,
 )
-from tam_video.evaluation.sets.nouns import names_category
-from tam_video.evaluation.truth import (
-    NamedObjects,
-    frame_positions,
-    function_words,
-    object_words,
-    visible_slots_of_masks,
-)
+from tam_video.evaluation.truth import frame_positions, masked_truth
 from tam_video.metrics.plausibility import temporal_energy
 from tam_video.metrics.spans import (
     TimeSpan,
@@ -48,6 +42,30 @@ from tam_video.types import (
     Word,
 )
 
+# Plural endings and their singular: WordNet's rules of detachment.
+_ENDINGS = (
+    ("s", ""),
+    ("ses", "s"),
+    ("ves", "f"),
+    ("xes", "x"),
+    ("zes", "z"),
+    ("ches", "ch"),
+    ("shes", "sh"),
+    ("men", "man"),
+    ("ies", "y"),
+)
+_IRREGULAR = {
+    "people": "person",
+    "children": "child",
+    "feet": "foot",
+    "geese": "goose",
+    "mice": "mouse",
+    "teeth": "tooth",
+    "wolves": "wolf",
+    "knives": "knife",
+}
+_BETWEEN = re.compile(r"[\s_/-]+")
+
 
 @dataclass(frozen=True, slots=True)
 class NamedTruth:
@@ -66,7 +84,8 @@ class NamedTruth:
         words = join_words(generation.tokens)
         pairs = [(word, self._named_by(word)) for word in words]
         named = [((word.token_indices,), names) for word, names in pairs if names.any()]
-        return _masked_truth(self.masks, batch, generation, named, words), score_answer
+        truth = masked_truth(self.masks, batch, generation.layouts[0], words=words, named=named)
+        return truth, score_answer
 
     def _named_by(self, word: Word) -> BoolArray:
         return np.array([names_category(word.text, name) for name in self.categories], np.bool_)
@@ -88,7 +107,8 @@ class ReferredTruth:
         phrase = content_tokens(words)
         objects = np.ones(len(self.masks.masks(int(batch.indices[0]))), np.bool_)
         named = [(phrase, objects)] if phrase else []
-        return _masked_truth(self.masks, batch, generation, named, words), score_answer
+        truth = masked_truth(self.masks, batch, generation.layouts[0], words=words, named=named)
+        return truth, score_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +158,28 @@ class YesNoTruth:
         return _word_truth(generation, tuple(tokens[:1])), score_answer
 
 
+def names_category(word: str, category: str) -> bool:
+    """Return whether a word is one of a category's words, in the singular or the plural.
+
+    Those of a category are separated by spaces, hyphens or underscores ("paraglide-kite").
+    """
+    forms = noun_forms(word)
+    return any(forms & noun_forms(part) for part in _BETWEEN.split(category) if part)
+
+
+def noun_forms(word: str) -> frozenset[str]:
+    """Return the word and its possible singulars."""
+    own = word.casefold().replace("-", "")
+    if own in _IRREGULAR:
+        return frozenset({own, _IRREGULAR[own]})
+    if own.endswith("ss"):
+        return frozenset({own})
+    singular = (
+        own.removesuffix(ending) + stands for ending, stands in _ENDINGS if own.endswith(ending)
+    )
+    return frozenset({own, *(form for form in singular if len(form) > 1)})
+
+
 def content_tokens(words: Sequence[Word]) -> tuple[tuple[int, ...], ...]:
     """Return the tokens of each content word; of every word where there is none."""
     content = tuple(word.token_indices for word in words if word.is_content)
@@ -161,15 +203,12 @@ def slot_edges(layout: VisualLayout, seconds: Float64Array, *, end_seconds: floa
 
 
 def span_slots(layout: VisualLayout, seconds: Float64Array, spans: Iterable[TimeSpan]) -> BoolArray:
-    """Return the slots fed by a frame within a span, or else those nearest to a span.
+    """Return the slots fed by a frame within a span, or else those nearest to a span, bool [t].
 
     Args:
         layout: the slots.
         seconds: float64 [T], times of the frames.
         spans: (start, end) in seconds, both included.
-
-    Returns:
-        bool [t], at least one True.
     """
     distance = np.min(
         [np.maximum(0.0, np.maximum(start - seconds, seconds - end)) for start, end in spans],
@@ -201,22 +240,6 @@ def _score_spans(
         "iop": max(intersection_over_prediction(predicted, span) for span in spans),
     }
     return {name: [values[name]] for name in metrics if name in values}
-
-
-def _masked_truth(
-    masks: MaskedClip,
-    batch: FrameBatch,
-    generation: Generation,
-    named: Sequence[NamedObjects],
-    words: Sequence[Word],
-) -> AnswerTruth:
-    layout = generation.layouts[0]
-    visible = visible_slots_of_masks(masks, layout.slot_indices(batch.indices))
-    return AnswerTruth(
-        objects=object_words(masks, batch, layout, named=named, visible=visible),
-        function_words=function_words(words),
-        frame_slots=frame_positions(layout),
-    )
 
 
 def _word_truth(generation: Generation, explained: tuple[tuple[int, ...], ...]) -> AnswerTruth:

@@ -69,7 +69,8 @@ def test_word_of_no_object_has_empty_masks(clip):
 
 
 def test_slots_without_the_object_are_reported(clip):
-    item = replace(clip.objects[0], visible=((0, 5),))
+    (trajectory,) = clip.objects[0].trajectories
+    item = replace(clip.objects[0], trajectories=(replace(trajectory, last_frame=5),))
     short = replace(clip, objects=(item, *clip.objects[1:]))
     word = answer_truth(short, batch_of(short), say(item.color)).objects[0]
     assert word.visible.tolist() == [True, False, False]

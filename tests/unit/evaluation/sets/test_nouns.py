@@ -1,6 +1,6 @@
 import pytest
 
-from tam_video.evaluation.sets.nouns import names_category
+from tam_video.evaluation.sets.truths import names_category
 
 
 @pytest.mark.parametrize(
