@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import closing, redirect_stdout
 from dataclasses import asdict
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tam_video.cli.console import Console, with_console
-from tam_video.cli.options import setting_options
+from tam_video.cli.options import PATH, setting_options
 
 if TYPE_CHECKING:
     from tam_video.batch import BatchItem, BatchOptions
@@ -46,7 +45,7 @@ SOME_FAILED = 3
     "--max-duration", type=float, metavar="SECONDS", help="Longest file.  [default: a week]"
 )
 @click.option("--allow-protocol", multiple=True, metavar="NAME", help="Allow s3, gs, ... in items.")
-@click.option("--root", type=click.Path(path_type=Path), help="Refuse files outside this folder.")
+@click.option("--root", type=PATH, help="Refuse files outside this folder.")
 @setting_options("model", "sampling", "generation", "method", "look")
 @with_console
 def batch_command(

@@ -4,53 +4,41 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tam_video.cli.console import Console, one_line, with_console
+from tam_video.cli.options import PATH
 
 if TYPE_CHECKING:
     from tam_video.analysis import Agreement, Comparison
 
-_HEADER = ("Spearman", "IoU", "peaks, slots", "peaks, cells", "energy diff.")
+_COLUMNS = {  # header -> attribute of `Agreement`, digits
+    "Spearman": ("spearman", 3),
+    "IoU": ("iou", 3),
+    "peaks, slots": ("peak_slots", 1),
+    "peaks, cells": ("peak_cells", 1),
+    "energy diff.": ("energy_difference", 3),
+}
 
 
 @click.command("compare")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    required=True,
-    help="Output folder.",
-)
-@click.option(
-    "--video", type=click.Path(path_type=Path), help="New path of the clip, if it was moved."
-)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=PATH)
+@click.option("-o", "--output", type=PATH, metavar="DIR", required=True, help="Output folder.")
+@click.option("--video", type=PATH, help="New path of the clip, if it was moved.")
 @click.option(
     "--allow-other-video",
     is_flag=True,
     help="Accept a --video with other content if its frames have the same number, size and times.",
 )
-@click.option(
-    "--no-video",
-    "render",
-    is_flag=True,
-    flag_value=False,
-    default=True,
-    help="Do not write compare.mp4.",
-)
+@click.option("--no-video", is_flag=True, help="Do not write compare.mp4.")
 @click.option("--force", is_flag=True, help="Replace an earlier comparison.")
 @with_console
 def compare_command(
-    console: Console,
-    runs: tuple[Path, ...],
-    output: Path,
-    **options: Any,
+    console: Console, runs: tuple[Path, ...], output: Path, no_video: bool, **options: Any
 ) -> None:
     """Compare RUN folders of one clip: models, methods, settings or questions.
 
@@ -63,10 +51,7 @@ def compare_command(
 
     with console.progress() as progress:
         done = compare_runs(
-            runs,
-            output,
-            progress=lambda drawn, total: progress("render", drawn, total),
-            **options,
+            runs, output, render=not no_video, progress=partial(progress, "render"), **options
         )
     console.warn(done.warnings)
     console.result(
@@ -82,30 +67,20 @@ def comparison_tables(comparison: Comparison, *, width: int | None = None) -> st
         comparison: the comparison.
         width: width of a line in characters; that of the terminal by default.
     """
-    columns = width or shutil.get_terminal_size((110, 24)).columns
-    return "\n".join(_tables(comparison, columns))
-
-
-def _tables(comparison: Comparison, columns: int) -> Iterator[str]:
     from tam_video.evaluation.tables import Table, table_text
 
+    columns = width or shutil.get_terminal_size((110, 24)).columns
     names = [one_line(name) for name in comparison.names]
+    tables = []
     for pair in comparison.pairs:
         rows = [[one_line(word.text), *_cells(word.figures)] for word in pair.words]
         rows.append(["mean of the words", *_cells(pair.mean)])
         rows.append(["the whole answers", *_cells(pair.answer)])
         title = f"{names[pair.first]}  |  {names[pair.second]}"
-        yield table_text(Table(title, ["word", *_HEADER], rows), width=columns)
+        tables.append(table_text(Table(title, ["word", *_COLUMNS], rows), width=columns))
+    return "\n".join(tables)
 
 
 def _cells(figures: Agreement) -> list[str]:
-    return [
-        "-" if math.isnan(value) else f"{value:.{digits}f}"
-        for value, digits in (
-            (figures.spearman, 3),
-            (figures.iou, 3),
-            (figures.peak_slots, 1),
-            (figures.peak_cells, 1),
-            (figures.energy_difference, 3),
-        )
-    ]
+    values = [(getattr(figures, name), digits) for name, digits in _COLUMNS.values()]
+    return ["-" if math.isnan(value) else f"{value:.{digits}f}" for value, digits in values]

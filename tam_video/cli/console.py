@@ -12,39 +12,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from tam_video.errors import PresetError, TamVideoError
 from tam_video.stages import StageProgress
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000  # Python's own 700 costs a tenth of a cold start
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
 
 
-def common_options(command: Command) -> Command:
-    """Add `--json`, `-v`, `-q` to a command."""
-    for option in (
-        click.option("--quiet", is_flag=True, help="Print errors only."),
-        click.option("-v", "--verbose", count=True, help="Log more; twice for debug output."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout."),
-    ):
-        command = option(command)
-    return command
-
-
 def with_console(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--json`, `-v`, `-q` to a command, and call it in a `session` with its console."""
+    """Add `--json`, `-v`, `--quiet` to a command, and call it in a `session` with its console."""
 
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+    @click.option("-v", "--verbose", count=True, help="Log more; twice for debug output.")
+    @click.option("--quiet", is_flag=True, help="Print errors only.")
     @wraps(command)
     def run(*, as_json: bool, verbose: int, quiet: bool, **options: Any) -> None:
         with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
             command(console, **options)
 
-    return common_options(run)
+    return run
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +61,7 @@ class Console:
 
     def result(self, document: Mapping[str, Any], text: str) -> None:
         """Print the result on stdout: the document with `--json`, else the text."""
-        if self.as_json:
-            _echo(json.dumps(document, ensure_ascii=False, default=_plain))
-        else:
-            _echo(text)
+        _echo(json.dumps(document, ensure_ascii=False, default=_plain) if self.as_json else text)
 
     @contextmanager
     def progress(self) -> Iterator[StageProgress]:
@@ -162,12 +149,7 @@ def _bars() -> Iterator[StageProgress]:
     from rich.console import Console as RichConsole
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-    )
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=RichConsole(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 

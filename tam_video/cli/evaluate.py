@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 import click
 
-from tam_video.cli.console import common_options, session
-from tam_video.cli.options import add_options, field_option, parse_settings, setting_options
+from tam_video.cli.console import Console, with_console
+from tam_video.cli.options import PATH, add_options, field_option, parse_settings, setting_options
 from tam_video.settings.declare import declared
 
 
@@ -72,19 +73,11 @@ _SET_OPTIONS: dict[str, dict[str, Any]] = {
     "question": {"help": "Question, for sets whose items have none."},
 }
 _RUN = (
-    click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        required=True,
-        help="Folder.",
-    ),
+    click.option("-o", "--output", type=PATH, metavar="DIR", required=True, help="Folder."),
     click.option(
         "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes."
     ),
     click.option("--force", is_flag=True, help="Start over in a folder with an evaluation."),
-    common_options,
 )
 
 
@@ -106,9 +99,7 @@ class _Experiments(click.Group):
         if cmd_name not in SETS.names():
             return None
         about = ABOUT.get(cmd_name, f"The set {cmd_name} of a plug-in.")
-        command = _Command(
-            "tam_video.evaluation.sets.settings:SetSettings", f"{about}\n\n{_SET_HELP}"
-        )
+        command = _Command(_SET_SETTINGS, f"{about}\n\n{_SET_HELP}")
         return _experiment_command(cmd_name, command, _SET_OPTIONS, dataset=cmd_name)
 
 
@@ -140,37 +131,29 @@ def _experiment_command(
         *_RUN,
     ]
 
-    def run(
-        output: Path,
-        workers: int,
-        force: bool,
-        as_json: bool,
-        verbose: int,
-        quiet: bool,
-        **options: Any,
-    ) -> None:
+    @with_console
+    def run(console: Console, output: Path, workers: int, force: bool, **options: Any) -> None:
         from tam_video.evaluation.run import evaluate
 
-        with session(as_json=as_json, quiet=quiet, verbose=verbose) as console:
-            settings = kind.make({**fixed, **parse_settings(options, fields)})
-            try:
-                with console.progress() as progress:
-                    done = evaluate(
-                        settings,
-                        output,
-                        workers=workers,
-                        force=force,
-                        progress=lambda finished, total: progress("clips", finished, total),
-                    )
-            except KeyboardInterrupt:
-                console.note("finished clips are kept: run the same command to resume")
-                raise
-            if done.num_resumed:
-                console.note(f"{done.num_resumed} clips were measured before")
-            console.result(
-                {**done.report.as_dict(), "output_dir": done.folder, "files": done.files},
-                f"{done.report.to_text()}\n{done.folder}",
-            )
+        settings = kind.make({**fixed, **parse_settings(options, fields)})
+        try:
+            with console.progress() as progress:
+                done = evaluate(
+                    settings,
+                    output,
+                    workers=workers,
+                    force=force,
+                    progress=partial(progress, "clips"),
+                )
+        except KeyboardInterrupt:
+            console.note("finished clips are kept: run the same command to resume")
+            raise
+        if done.num_resumed:
+            console.note(f"{done.num_resumed} clips were measured before")
+        console.result(
+            {**done.report.as_dict(), "output_dir": done.folder, "files": done.files},
+            f"{done.report.to_text()}\n{done.folder}",
+        )
 
     decorate = click.command(name, help=command.help, epilog=command.epilog)
     return decorate(add_options(run, options))

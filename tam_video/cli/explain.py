@@ -9,22 +9,22 @@ import click
 
 from tam_video.cli.console import Console, rare_collections, with_console
 from tam_video.cli.long import explain_long_to_folder, long_options, take_long_options
-from tam_video.cli.options import setting_options
+from tam_video.cli.options import PATH, setting_options
 from tam_video.errors import ConfigError
 
 
 @click.command("explain")
-@click.argument("videos", metavar="[VIDEO]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("videos", metavar="[VIDEO]...", nargs=-1, type=PATH)
 @click.option("-q", "--question", metavar="TEXT", help="Question about the video.")
 @click.option(
     "--conversation",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help='JSON list of turns, {"role": "user", "text": ...}; the last turn is the question. User '
     "turns may name the videos and images they contain.",
 )
 @click.option("--answer", metavar="TEXT", help="Explain this answer instead of generating one.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.")
+@click.option("-o", "--output", type=PATH, metavar="DIR", help="Run folder.")
 @click.option("--force", is_flag=True, help="Replace an existing run folder.")
 @setting_options("model", "sampling", "generation", "method")
 @long_options

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from tam_video.cli.console import Console, with_console
-from tam_video.cli.options import moved_video_options
+from tam_video.cli.options import PATH, moved_video_options
 
 
 @click.command("export")
-@click.argument("run_dir", required=False, type=click.Path(path_type=Path))
+@click.argument("run_dir", required=False, type=PATH)
 @click.option(
     "-f",
     "--format",
@@ -22,11 +22,7 @@ from tam_video.cli.options import moved_video_options
     help="Formats to write; --list shows them.",
 )
 @click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Output folder.  [default: RUN_DIR/export]",
+    "-o", "--output", type=PATH, metavar="DIR", help="Output folder.  [default: RUN_DIR/export]"
 )
 @click.option(
     "--word",

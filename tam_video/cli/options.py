@@ -12,6 +12,7 @@ from tam_video.settings.declare import Field, declared
 from tam_video.settings.groups import GROUPS, run_fields
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
 
 
 class RenamedOption(click.Option):
@@ -33,7 +34,7 @@ _MOVED_VIDEO = (
         "--video",
         "videos",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=PATH,
         help="New path of the source, if it was moved; once per input.",
     ),
     click.option(

@@ -8,16 +8,16 @@ from typing import Any
 import click
 
 from tam_video.cli.console import Console, with_console
-from tam_video.cli.options import moved_video_options, setting_options
+from tam_video.cli.options import PATH, moved_video_options, setting_options
 
 
 @click.command("render")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=PATH)
 @moved_video_options
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="MP4 of a comparison; a single run is rendered into its own folder.",
 )

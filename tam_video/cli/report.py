@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tam_video.cli.console import Console, with_console
-from tam_video.cli.options import RenamedOption, moved_video_options
+from tam_video.cli.options import PATH, RenamedOption, moved_video_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 @click.command("report")
-@click.argument("directory", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="RUN_DIR", type=PATH)
 @click.option("--single-file", is_flag=True, help="Embed clip and images in the page.")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Output file, written as a single file (for many runs: the index page).",
 )
@@ -62,7 +63,7 @@ def report_command(
             video=videos or None,
             clip=not no_clip,
             force=force,
-            progress=lambda done, total: progress("encode", done, total),
+            progress=partial(progress, "encode"),
             **options,
         )
     console.result({"run_dir": directory, "report": page}, str(page))
@@ -90,7 +91,7 @@ def _write_many(
 
 
 @click.command("serve")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PATH)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0: any free.  [default: 8642]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(

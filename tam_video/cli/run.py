@@ -11,14 +11,15 @@ from typing import Any
 import click
 
 from tam_video.cli.console import Console, with_console
+from tam_video.cli.options import PATH
 
 SOME_FAILED = 3
 
 
 @click.command("run")
-@click.argument("preset", metavar="[PRESET.toml]", required=False, type=click.Path(path_type=Path))
+@click.argument("preset", metavar="[PRESET.toml]", required=False, type=PATH)
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Output.")
+@click.option("-o", "--output", type=PATH, metavar="DIR", help="Output.")
 @click.option(
     "--set",
     "settings",
