@@ -62,11 +62,14 @@ def batch_command(
     Every item gets a run folder in OUT/runs, and a line in OUT/ledger.jsonl when it ends. The same
     command resumes an interrupted batch. Exit code 3: some items failed.
     """
+    from tam_video.batch import read_items
     from tam_video.cli.settings import config_from_options
 
     settings = _batch_options(options)
     config = config_from_options(options)
-    chosen = items if limit is None else _first(items, question, settings, limit)
+    chosen: str | Iterator[BatchItem] = items
+    if limit is not None:
+        chosen = islice(read_items(items, question=question, policy=settings.policy), limit)
     if dry_run:
         _print_estimate(console, chosen, output, question, config, settings)
     elif _run(console, chosen, output, question, config, settings):
@@ -141,14 +144,6 @@ def _print_estimate(
         cost,
     ]
     console.result(asdict(result), "\n".join(lines))
-
-
-def _first(
-    items: str, question: str | None, settings: BatchOptions, limit: int
-) -> Iterator[BatchItem]:
-    from tam_video.batch import read_items
-
-    return islice(read_items(items, question=question, policy=settings.policy), limit)
 
 
 def _batch_options(options: dict[str, Any]) -> BatchOptions:

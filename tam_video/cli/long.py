@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tam_video.cli.console import Console
+from tam_video.cli.options import Command, add_options
 from tam_video.errors import BatchError, ConfigError
 
 if TYPE_CHECKING:
     from tam_video.config import RunConfig
     from tam_video.types import Message
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OPTIONS = (
     click.option(
@@ -43,9 +42,7 @@ _OPTIONS = (
 
 def long_options(command: Command) -> Command:
     """Add the options of long videos to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _OPTIONS)
 
 
 def take_long_options(options: dict[str, Any], *, report: bool) -> tuple[Any, bool] | None:

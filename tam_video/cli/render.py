@@ -43,61 +43,29 @@ def render_command(
 
     With --layout compare: render several RUNs of one clip side by side into the file of -o.
     """
-    from tam_video.cli.settings import check_runs
+    from tam_video.cli.settings import check_runs, config_from_options
+    from tam_video.runs import render_options, render_run
 
     is_compared = options.get("layout") == "compare"
     check_runs(runs, output, videos, is_compared=is_compared)
+    allow_other = options.pop("allow_other_video")
     if is_compared:
-        _compare(console, runs, output or Path(), videos, force=force, options=options)
-    else:
-        _again(console, runs[0], videos, options)
-
-
-def _again(
-    console: Console, run_dir: Path, videos: tuple[Path, ...], options: dict[str, Any]
-) -> None:
-    from tam_video.cli.settings import config_from_options
-    from tam_video.runs import render_options, render_run
-
-    allow_other = options.pop("allow_other_video")
+        options["layout"] = None
     look = render_options(config_from_options(options))
+    payload: dict[str, Any]
     with console.progress() as progress:
-        run = render_run(
-            run_dir,
-            options=look,
-            video=videos or None,
-            allow_other_video=allow_other,
-            progress=progress,
-        )
-    console.warn(run.warnings)
-    shown = "\n".join(str(path) for path in run.videos)
-    payload = {"run_dir": run.run_dir, "files": run.files, "warnings": run.warnings}
-    console.result(payload, shown)
+        common: dict[str, Any] = {"allow_other_video": allow_other, "progress": progress}
+        if is_compared:
+            from tam_video.analysis import render_compared
 
-
-def _compare(
-    console: Console,
-    runs: tuple[Path, ...],
-    output: Path,
-    videos: tuple[Path, ...],
-    *,
-    force: bool,
-    options: dict[str, Any],
-) -> None:
-    from tam_video.analysis import render_compared
-    from tam_video.cli.settings import config_from_options
-    from tam_video.runs import render_options
-
-    allow_other = options.pop("allow_other_video")
-    look = render_options(config_from_options({**options, "layout": None}))
-    with console.progress() as progress:
-        files = render_compared(
-            runs,
-            output,
-            options=look,
-            video=videos[0] if videos else None,
-            allow_other_video=allow_other,
-            force=force,
-            progress=progress,
-        )
-    console.result({"video": files[0], "files": files}, str(files[0]))
+            video = videos[0] if videos else None
+            files = render_compared(
+                runs, output or Path(), options=look, video=video, force=force, **common
+            )
+            payload, shown = {"video": files[0], "files": files}, files[:1]
+        else:
+            run = render_run(runs[0], options=look, video=videos or None, **common)
+            payload = {"run_dir": run.run_dir, "files": run.files, "warnings": run.warnings}
+            shown = run.videos
+    console.warn(payload.get("warnings", ()))
+    console.result(payload, "\n".join(map(str, shown)))

@@ -6,7 +6,7 @@ elements how it looks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,6 @@ from pathlib import Path
 from tam_video.render.context import RenderContext
 from tam_video.render.elements import FrameState
 from tam_video.render.options import RenderOptions
-from tam_video.render.output import replacing_output
 from tam_video.render.preview import write_preview
 from tam_video.render.schedule import (
     ClipClock,
@@ -34,6 +33,7 @@ from tam_video.render.turns import NO_SUBJECT, question_of, shown_words, words_s
 from tam_video.stages import StepProgress
 from tam_video.types import ByteArray, Explanation
 from tam_video.video.ahead import ahead
+from tam_video.video.muxing import replacing
 from tam_video.video.planes import planes_of_rgb, rgb_of_planes
 from tam_video.video.reader import VideoReader, open_video
 from tam_video.video.writer import (
@@ -44,6 +44,7 @@ from tam_video.video.writer import (
     source_tags,
     write_video,
 )
+from tam_video.workspace.files import wrap_os_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def render_annotated(
         passes,
         context,
         vtt=out_dir / "captions.vtt",
-        preview=lambda kind: out_dir / f"preview.{kind}",
+        preview=out_dir / "preview",
         title=question_of(explanation) or explanation.answer,
         warnings=(*screen.warnings, *still_warnings),
     )
@@ -144,12 +145,7 @@ def encode(
     tags: PictureTags,
     progress: StepProgress | None = None,
 ) -> WrittenVideo:
-    """Draw and encode all passes; several passes get chapters and no sound.
-
-    Raises:
-        InputError: the video can't be read.
-        EncodeError: the MP4 can't be written.
-    """
+    """Draw and encode all passes; several passes get chapters and no sound."""
     info, clip, look = context.info, context.clip, context.look
     if screen.square_pixels:
         tags = replace(tags, sample_aspect_ratio=Fraction(1))
@@ -197,26 +193,16 @@ def finish_clip(
     context: RenderContext,
     *,
     vtt: Path,
-    preview: Callable[[str], Path],
+    preview: Path,
     title: str,
     warnings: tuple[str, ...] = (),
 ) -> RenderedFiles:
-    """Write the captions and previews of an encoded clip.
-
-    Args:
-        written: the clip.
-        passes: of the clip.
-        context: it was drawn with.
-        vtt: the captions file to write.
-        preview: returns the file to write for a kind of preview.
-        title: of the previews.
-        warnings: of the drawing.
-    """
+    """Write captions and previews of an encoded clip; `preview` is a path without suffix."""
     look = context.look
     turns = list_turns(passes, context.clip, shift_seconds=written.shift_seconds)
     write_vtt(vtt, turns)
     previews = tuple(
-        write_preview(written.path, preview(kind), title=title, font=look.font)
+        write_preview(written.path, Path(f"{preview}.{kind}"), title=title, font=look.font)
         for kind in look.previews
     )
     warnings = (*written.warnings, *warnings, *turn_warnings(turns))
@@ -240,5 +226,5 @@ def _annotated_still(
 def _write_png(path: Path, rgb: ByteArray) -> None:
     from PIL import Image
 
-    with replacing_output(path) as partial:
+    with wrap_os_errors(path), replacing(path) as partial:
         Image.fromarray(rgb).save(partial, "PNG")

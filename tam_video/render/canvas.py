@@ -73,14 +73,7 @@ class Canvas:
     """Planes that every frame is drawn on."""
 
     def __init__(self, width: int, height: int, *, matrix: int, step: int = 2) -> None:
-        """Create it, filled with the background.
-
-        Args:
-            width: in pixels, even.
-            height: in pixels, even.
-            matrix: H.273 matrix number.
-            step: 2 for 4:2:0, 1 for 4:4:4 (see `Planes.step`).
-        """
+        """Create it, filled with the background; the sides are even, `step` as of `Planes`."""
         self.width, self.height, self.matrix, self.step = width, height, matrix, step
         self.drawn = DrawnFrame(width, height, step=step)
         self.fill(Rect(0, 0, width, height), BACKGROUND)

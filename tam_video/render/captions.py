@@ -74,17 +74,7 @@ class CaptionBar:
         has_choices: bool = True,
         has_scale: bool = True,
     ) -> None:
-        """Lay out the bar.
-
-        Args:
-            answer: the whole answer.
-            question: the question.
-            width_px: bar width in pixels, even.
-            room_px: maximum height, if it has room for two lines.
-            size_px: font size.
-            look: font, and colours of the scale.
-            has_choices: whether candidate tokens are shown, where there is room.
-            has_scale: whether the colour scale is shown, where there is room.
+        """Lay out the bar, at most `room_px` high if that is enough for two lines.
 
         Raises:
             ConfigError: the font can't be opened.

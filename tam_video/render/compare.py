@@ -66,18 +66,13 @@ def render_comparison(
         passes,
         context,
         vtt=mp4.with_suffix(".vtt"),
-        preview=lambda kind: mp4.with_suffix(f".{kind}"),
+        preview=mp4.with_suffix(""),
         title=" / ".join(names),
     )
 
 
 def run_names(explanations: Sequence[Explanation], folders: Sequence[str]) -> list[str]:
-    """Return a name for each run: the settings and questions that differ, else the folder's name.
-
-    Args:
-        explanations: the runs.
-        folders: a name for each, used where nothing else differs.
-    """
+    """Return a name for each run: the settings and questions that differ, else its folder."""
     facts = [_facts(each) for each in explanations]
     differing = [name for name in facts[0] if len({each[name] for each in facts}) > 1]
     names = [
@@ -91,9 +86,7 @@ def _facts(explanation: Explanation) -> dict[str, str]:
     settings = explanation.settings
     layer = settings.get("layer")
     return {
-        "model": str(settings.get("model") or ""),
-        "method": str(settings.get("method") or ""),
-        "profile": str(settings.get("profile") or ""),
+        **{name: str(settings.get(name) or "") for name in ("model", "method", "profile")},
         "layer": "" if layer is None else f"layer {layer}",
         "frames": f"{len(explanation.indices)} frames",
         "question": question_of(explanation),

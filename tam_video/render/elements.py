@@ -169,14 +169,7 @@ class TimeStrip:
     def __init__(
         self, rect: Rect, axis: TimeAxis, select: SubjectSelector, *, run: int | None
     ) -> None:
-        """Set it up.
-
-        Args:
-            rect: its position.
-            axis: the clip's time.
-            select: selects the subject whose energy is drawn.
-            run: the run whose turns are marked; None for no marks.
-        """
+        """Set it up; `run` is the run whose turns are marked, None for no marks."""
         self._rect, self._axis, self._select, self._run = rect, axis, select, run
         self._key: tuple[object, object] = (None, None)
         self._strips: tuple[Planes, Planes] | None = None
@@ -212,14 +205,7 @@ class Clock:
     """The time in the clip, and the clip's length where there is room."""
 
     def __init__(self, rect: Rect, axis: TimeAxis, fonts: FontStack, *, canvas: Canvas) -> None:
-        """Draw the length, and a sprite of each digit.
-
-        Args:
-            rect: its position.
-            axis: the clip's time.
-            fonts: draw the text.
-            canvas: the canvas to draw on.
-        """
+        """Draw the length, and a sprite of each digit."""
         self._rect, self._axis, self._fonts = rect, axis, fonts
         self._digit_px = even(max(fonts.length(each) for each in _DIGITS) + 0.9)
         end = clock_text(axis.end_seconds - axis.start_seconds)

@@ -88,7 +88,7 @@ class FontStack:
         for character in text:
             last = runs[-1][1] if runs else None
             stays = unicodedata.combining(character) or character in _JOINERS or character == " "
-            font = last if stays and last is not None else self._font_for(character)
+            font = last if stays and last is not None else self._find(character)
             if font is last:
                 runs[-1] = (runs[-1][0] + character, font)
             else:
@@ -99,18 +99,13 @@ class FontStack:
         """Return the advance width of a line of text in pixels."""
         return sum(font.getlength(run) for run, font in self.runs(text))
 
-    def _font_for(self, character: str) -> FreeTypeFont:
-        if character not in self._fonts:
-            self._fonts[character] = self._find(character)
-        return self._fonts[character]
-
     def _find(self, character: str) -> FreeTypeFont:
-        chosen = (self.chosen,) if self.chosen else ()
-        for name in (*chosen, *_SHIPPED, *_SYSTEM):
-            font = _open_font(name, self.size_px)
-            if font is not None and _has_glyph(font, character):
-                return font
-        return self.base
+        if character not in self._fonts:
+            chosen = (self.chosen,) if self.chosen else ()
+            fonts = (_open_font(name, self.size_px) for name in (*chosen, *_SHIPPED, *_SYSTEM))
+            having = (font for font in fonts if font is not None and _has_glyph(font, character))
+            self._fonts[character] = next(having, None) or self.base
+        return self._fonts[character]
 
 
 @lru_cache(maxsize=128)

@@ -83,13 +83,9 @@ class HeatField:
     _shown: tuple[tuple[int, int, float], ByteArray] | None = field(default=None, repr=False)
 
     def at(self, seconds: float) -> ByteArray | None:
-        """Return the heat at a time: the same array as long as it does not change.
+        """Return the heat at a time, uint8 [H, W] in 255ths; None outside of the window.
 
-        Args:
-            seconds: on the source's clock.
-
-        Returns:
-            uint8 [H, W] in 255ths; None outside of the window.
+        It is the same array as long as it does not change.
         """
         if seconds not in self.window:
             return None
@@ -131,13 +127,7 @@ class HeatBlender:
         self._weights: list[tuple[ByteArray, ByteArray]] = []
 
     def blend(self, picture: Planes, heat: ByteArray, *, out: Planes) -> None:
-        """Blend heat over a picture.
-
-        Args:
-            picture: H x W; not changed.
-            heat: uint8 [H, W], in 255ths.
-            out: the result, of the same size.
-        """
+        """Blend heat, uint8 [H, W] in 255ths, over a picture into `out`."""
         import cv2
 
         if heat is not self._heat:
@@ -185,15 +175,9 @@ def _warm_area(heat: ByteArray) -> Rect | None:
 
 
 def mark_unseen(picture: Planes, view: View, *, matrix: int) -> Planes:
-    """Dim and hatch the pixels that the model did not see.
+    """Dim and hatch the pixels that the model did not see, those outside of the view.
 
-    Args:
-        picture: H x W; not changed.
-        view: the part of the picture that the model saw.
-        matrix: H.273 matrix number of the picture.
-
-    Returns:
-        The marked picture; the picture itself if the model saw all of it.
+    Returns the marked picture; the picture itself if the model saw all of it.
     """
     import cv2
 

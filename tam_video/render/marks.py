@@ -20,13 +20,9 @@ def line_px(width: int, height: int) -> int:
 
 
 def draw_contours(picture: Planes, heat: ByteArray, *, level: float, matrix: int) -> None:
-    """Draw a white line with dark edges around the heat of at least `level`.
+    """Draw a white line with dark edges around the heat of at least `level`, in (0, 1].
 
-    Args:
-        picture: the picture to draw on.
-        heat: uint8 [H, W] in 255ths.
-        level: in (0, 1].
-        matrix: H.273 matrix number of the picture.
+    `heat` is uint8 [H, W] in 255ths.
     """
     import cv2
 
@@ -37,13 +33,7 @@ def draw_contours(picture: Planes, heat: ByteArray, *, level: float, matrix: int
 
 
 def draw_box(picture: Planes, box: tuple[float, float, float, float], *, matrix: int) -> None:
-    """Draw a box in the accent colour with dark edges.
-
-    Args:
-        picture: the picture to draw on.
-        box: (left, top, right, bottom) in its pixels, the edges of the area.
-        matrix: H.273 matrix number of the picture.
-    """
+    """Draw a box in the accent colour with dark edges: (left, top, right, bottom) in pixels."""
     half = line_px(picture.width, picture.height) / 2 + 0.5
     left, top = max(box[0], 0) + half - 0.5, max(box[1], 0) + half - 0.5
     right = min(box[2], picture.width) - half - 0.5

@@ -78,16 +78,10 @@ def upsample(cells: FloatArray, *, width: int, height: int, view: View = _WHOLE)
 
 @lru_cache(maxsize=16)
 def _cell_weights(num_cells: int, size: int, start: float, end: float) -> FloatArray:
-    """Return the weights of the cells for each pixel of a side, linear between cell centres.
+    """Return the weights of n cells for each pixel of a side, linear between cell centres.
 
-    Args:
-        num_cells: cells along the side, n.
-        size: length of the side in pixels.
-        start: start of the first cell, relative to the side.
-        end: end of the last cell.
-
-    Returns:
-        float32 [size, n]; the sum of a row is 1, or 0 for a pixel whose centre no cell covers.
+    The cells extend from `start` to `end`, relative to the side. Returns float32 [size, n]; the sum
+    of a row is 1, or 0 for a pixel whose centre no cell covers.
     """
     middles = (np.arange(size) + 0.5) / size
     positions = np.clip((middles - start) / (end - start) * num_cells - 0.5, 0, num_cells - 1)
@@ -100,13 +94,7 @@ def _cell_weights(num_cells: int, size: int, start: float, end: float) -> FloatA
 
 @lru_cache(maxsize=len(COLORMAPS))
 def color_table(name: str) -> ByteArray:
-    """Return the 256 colours of a colormap, cold to hot.
-
-    Args:
-        name: one of `COLORMAPS`.
-
-    Returns:
-        uint8 [256, 3], RGB.
+    """Return the 256 colours of a colormap, cold to hot: uint8 [256, 3], RGB.
 
     Raises:
         UnknownNameError: there is no such colormap.

@@ -27,13 +27,7 @@ class Tiling:
     height: int
 
     def rect(self, index: int, *, above_px: int, below_px: int) -> Rect:
-        """Return the position of a cell's picture.
-
-        Args:
-            index: of the cell.
-            above_px: height above each picture, even.
-            below_px: height below each picture, even.
-        """
+        """Return the position of a cell's picture; `above_px` and `below_px` are even."""
         row, column = divmod(index, self.columns)
         return Rect(
             column * (self.width + GAP_PX),
@@ -73,7 +67,7 @@ def best_tiling(
         extra_px: height above and below each picture together.
         room_px: maximum (width, height) of all cells.
         columns: a fixed number instead of the best one.
-        min_width_px: minimum width of a picture, whatever the room.
+        min_width_px: minimum width of a picture, even if the cells then need more room.
     """
     aspect = display_aspect(info)
     own_width = max(aspect * info.height, 2 * MIN_PANE_WIDTH_PX * min(1.0, aspect))

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tam_video.render.fonts import FontStack
-from tam_video.render.output import replacing_output
 from tam_video.render.text_drawing import write_line
 from tam_video.render.text_layout import wrap
 from tam_video.render.theme import BACKGROUND, TEXT
 from tam_video.types import ByteArray
+from tam_video.video.muxing import replacing
 from tam_video.video.reader import open_video
+from tam_video.workspace.files import wrap_os_errors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,12 +36,9 @@ def write_preview(mp4: Path, path: Path, *, title: str, font: str | None = None)
 
     Args:
         mp4: the annotated clip.
-        path: the file to write; its suffix, `.gif` or `.webp`, says the format.
+        path: the file to write; its suffix, `.gif` or `.webp`, is the format.
         title: shown before the clip.
         font: font file or name that comes before the shipped ones.
-
-    Returns:
-        `path`.
 
     Raises:
         InputError: the clip can't be read.
@@ -48,7 +46,7 @@ def write_preview(mp4: Path, path: Path, *, title: str, font: str | None = None)
     """
     pictures = _composed(_sampled_frames(mp4), title, font)
     kind = path.suffix.removeprefix(".").upper()
-    with replacing_output(path) as partial:
+    with wrap_os_errors(path), replacing(path) as partial:
         _save(pictures, partial, kind)
     return path
 

@@ -94,11 +94,7 @@ def plan_passes(
 ) -> tuple[Pass, ...]:
     """Return the passes of an annotated clip and the turns of each.
 
-    Args:
-        explanation: its words or tokens are shown.
-        options: layout, and the chosen word or token.
-        clip: the source's clock.
-        is_image: whether the source is a still picture: it is shown longer in several passes.
+    A still picture, `is_image`, is shown longer if there are several passes.
 
     Raises:
         ConfigError: there is no such word or token.
@@ -168,10 +164,7 @@ def list_turns(
 ) -> tuple[Turn, ...]:
     """Return the turns of the first run, in seconds of the annotated clip.
 
-    Args:
-        passes: of the clip, in order.
-        clip: the source's clock.
-        shift_seconds: the source's time that is 0 in the annotated clip.
+    `shift_seconds` is the source's time that is 0 in the annotated clip.
     """
     return tuple(
         Turn(

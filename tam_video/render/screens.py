@@ -225,12 +225,7 @@ def _canvas_with_bar(
 ) -> tuple[Canvas, list[Element]]:
     """Return the canvas of a layout, and the bar and the time row below its pictures.
 
-    Args:
-        explanation: the run.
-        context: of the screen.
-        size: (width, height) of the pictures in pixels.
-        room: maximum height of the bar and the row.
-        is_static: whether the bar shows the answer without turns.
+    Both together are at most `room` pixels high. A static bar shows the answer without turns.
     """
     width, height = size
     size_px = font_size(width, room)

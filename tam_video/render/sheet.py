@@ -6,17 +6,19 @@ All three draw the same items at the same positions in the same fonts. PDF and S
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tam_video.errors import MissingDependencyError
 from tam_video.render.fonts import FontStack
-from tam_video.render.output import replacing_output
 from tam_video.render.text_drawing import Anchor, line_runs, write_line
 from tam_video.render.theme import WHITE, Color
 from tam_video.types import ByteArray
+from tam_video.video.muxing import replacing
+from tam_video.workspace.files import wrap_os_errors
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
@@ -58,26 +60,20 @@ class Sheet:
 
 
 def write_sheets(sheet: Sheet, paths: Sequence[Path]) -> None:
-    """Write a sheet in one or more formats; a file appears only when it is complete.
-
-    Args:
-        sheet: the page.
-        paths: the files to write; the suffix, `.png`, `.pdf` or `.svg`, is the format.
+    """Write a sheet in the formats of the suffixes: `.png`, `.pdf`, `.svg`. Each file is atomic.
 
     Raises:
         ExportError: a file can't be written.
-        MissingDependencyError: PDF or SVG without matplotlib.
     """
-    check_libraries(tuple(path.suffix.removeprefix(".") for path in paths))
     with tempfile.TemporaryDirectory() as folder:
-        fonts = _PlainFonts(Path(folder))
+        properties = cache(partial(_font_properties, Path(folder)))
         for path in paths:
             kind = path.suffix.removeprefix(".")
-            with replacing_output(path) as partial:
+            with wrap_os_errors(path), replacing(path) as temporary:
                 if kind == "png":
-                    _write_png(sheet, partial)
+                    _write_png(sheet, temporary)
                 else:
-                    _write_vectors(sheet, partial, kind, fonts)
+                    _write_vectors(sheet, temporary, kind, properties)
 
 
 def check_libraries(kinds: tuple[str, ...]) -> None:
@@ -111,7 +107,9 @@ def _write_png(sheet: Sheet, path: Path) -> None:
     picture.save(path, "PNG", optimize=True)
 
 
-def _write_vectors(sheet: Sheet, path: Path, kind: str, fonts: _PlainFonts) -> None:
+def _write_vectors(
+    sheet: Sheet, path: Path, kind: str, properties: Callable[[Path], FontProperties]
+) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -137,7 +135,7 @@ def _write_vectors(sheet: Sheet, path: Path, kind: str, fonts: _PlainFonts) -> N
                         item.baseline,
                         run.text,
                         color=[each / 255 for each in item.color],
-                        fontproperties=fonts.properties(Path(str(run.font.path))),
+                        fontproperties=properties(Path(str(run.font.path))),
                         fontsize=item.fonts.size_px * 72 / _DPI,
                         verticalalignment="baseline",
                         parse_math=False,
@@ -147,28 +145,15 @@ def _write_vectors(sheet: Sheet, path: Path, kind: str, fonts: _PlainFonts) -> N
         figure.savefig(path, format=kind, metadata={date: None})
 
 
-class _PlainFonts:
-    """Font files as matplotlib reads them: compressed ones are unpacked into a folder."""
+def _font_properties(folder: Path, path: Path) -> FontProperties:
+    """Return matplotlib's name for a font file; a compressed font is unpacked into a folder."""
+    from matplotlib.font_manager import FontProperties
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._known: dict[Path, FontProperties] = {}
-
-    def properties(self, path: Path) -> FontProperties:
-        """Return matplotlib's name for a font file."""
-        from matplotlib.font_manager import FontProperties
-
-        if path not in self._known:
-            self._known[path] = FontProperties(fname=str(self._plain(path)))
-        return self._known[path]
-
-    def _plain(self, path: Path) -> Path:
-        if path.suffix != ".woff2":
-            return path
+    if path.suffix == ".woff2":
         from fontTools.ttLib import TTFont
 
-        unpacked = self._folder / f"{path.stem}.ttf"
         with TTFont(path, lazy=True) as font:
+            path = folder / f"{path.stem}.ttf"
             font.flavor = None
-            font.save(unpacked)
-        return unpacked
+            font.save(path)
+    return FontProperties(fname=str(path))

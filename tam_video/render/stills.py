@@ -86,12 +86,6 @@ def write_stills(
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Write `stills.png`, `stills.pdf` and `stills.svg`, those that the options name.
 
-    Args:
-        explanation: the maps.
-        reader: its source, open.
-        out_dir: an existing folder.
-        context: source, clock, colours and options.
-
     Returns:
         The paths of the written sheets, and warnings about what was left out.
 

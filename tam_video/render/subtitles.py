@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from tam_video.render.output import replacing_output
+from tam_video.video.muxing import replacing
+from tam_video.workspace.files import wrap_os_errors
 
 _NOTE = (
     "NOTE Times say when the annotated clip shows the heat of a word or token.\n"
@@ -26,11 +27,7 @@ class Cue:
 
 
 def escape_cue(text: str) -> str:
-    """Return text as one line without WebVTT markup.
-
-    White space is joined, control characters are dropped, and markup characters become character
-    references.
-    """
+    """Return text as one line without control characters, with its WebVTT markup escaped."""
     drawn = (" " if unicodedata.category(each) in ("Cc", "Cs") else each for each in text)
     plain = " ".join("".join(drawn).split())
     return escape(plain, quote=False).replace("\\", "&#92;")  # a backslash is markup of pysubs2
@@ -39,13 +36,8 @@ def escape_cue(text: str) -> str:
 def write_vtt(path: Path, cues: Iterable[Cue], *, note: str = _NOTE) -> Path:
     """Write cues as WebVTT; the file appears only when it is complete.
 
-    Args:
-        path: the file to write.
-        cues: in any order; those without visible text are left out.
-        note: the file's comment about the times; trusted text.
-
-    Returns:
-        `path`.
+    Cues without visible text are left out. `note`, the file's comment about the times, is trusted
+    text.
 
     Raises:
         ExportError: the file can't be written.
@@ -59,6 +51,6 @@ def write_vtt(path: Path, cues: Iterable[Cue], *, note: str = _NOTE) -> Path:
         if text:
             subtitles.append(SSAEvent(start=start, end=max(end, start + 1), text=text))
     head, _, body = subtitles.to_string("vtt", keep_ssa_tags=True).partition("\n")
-    with replacing_output(path) as partial:
+    with wrap_os_errors(path), replacing(path) as partial:
         partial.write_text(f"{head}\n\n{note}\n{body}", encoding="utf-8")
     return path

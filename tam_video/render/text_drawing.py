@@ -79,13 +79,7 @@ def runs_of(placed: PlacedPiece, fonts: FontStack) -> Iterator[TextRun]:
 
 
 def line_runs(text: str, x: float, *, fonts: FontStack, anchor: Anchor = "left") -> list[TextRun]:
-    """Lay out any text on one line.
-
-    Args:
-        text: laid out as `one_line` returns it.
-        x: where the line starts, is centred or ends, in pixels.
-        fonts: measure the text.
-        anchor: which point of the line `x` is.
+    """Lay out any text on one line, as `one_line` returns it, so that `x` is the point `anchor`.
 
     Returns:
         Its runs from left to right; none for a text without a visible character.
@@ -127,16 +121,7 @@ def write_line(
     fill: Color,
     anchor: Anchor = "left",
 ) -> float:
-    """Write any text on one line in visual order; return its right end.
-
-    Args:
-        draw: the picture.
-        text: written as `one_line` returns it.
-        position: (x, baseline), where `x` is the point that `anchor` names.
-        fonts: draw the text.
-        fill: colour.
-        anchor: "left", "middle" or "right".
-    """
+    """Write any text on one line at (x, baseline), see `line_runs`; return its right end."""
     runs = line_runs(text, position[0], fonts=fonts, anchor=anchor)
     for run in runs:
         draw_run(draw, run, position[1], fill)
@@ -166,19 +151,9 @@ def text_image(
     anchor: Anchor = "middle",
     margin: float = 0,
 ) -> ByteArray:
-    """Draw one line of text in the middle of a piece of the background.
+    """Draw one line of text on the background: uint8 [height, width, 3], RGB.
 
-    Args:
-        text: drawn as `one_line` returns it.
-        width: in pixels.
-        height: in pixels.
-        fonts: draw the text.
-        fill: colour.
-        anchor: at which side of the picture the text stands.
-        margin: distance to that side in pixels.
-
-    Returns:
-        uint8 [height, width, 3], RGB.
+    It is centred vertically and stands at the side `anchor`, `margin` pixels from the edge.
     """
     from PIL import Image, ImageDraw
 
@@ -191,16 +166,7 @@ def text_image(
 
 
 def draw_label(text: str, *, width: int, height: int, font: str | None = None) -> ByteArray:
-    """Draw any text on one line, cut where it is too long.
-
-    Args:
-        text: untrusted.
-        width: in pixels.
-        height: in pixels.
-        font: font file or name that comes before the shipped ones.
-
-    Returns:
-        uint8 [height, width, 3], RGB.
+    """Draw any text on one line, cut where it is too long: uint8 [height, width, 3], RGB.
 
     Raises:
         ConfigError: the font can't be opened.

@@ -59,12 +59,8 @@ class Piece:
 def split_pieces(text: str) -> list[Piece]:
     """Split text at its line break opportunities, with white space in pieces of its own.
 
-    Args:
-        text: any text; control characters count as white space, lone surrogates are drawn as
-            U+FFFD and bidirectional controls not at all.
-
-    Returns:
-        Pieces in logical order that cover the text.
+    Control characters count as white space, lone surrogates are drawn as U+FFFD and bidirectional
+    controls not at all. The pieces cover the text in logical order.
     """
     pieces: list[Piece] = []
     for match in _PARTS.finditer(text.translate(_DRAWN_AS)):
@@ -86,13 +82,8 @@ def _break_units(word: str) -> tuple[str, ...]:
 def wrap(text: str, *, width_px: float, length: Callable[[str], float]) -> list[list[Piece]]:
     """Break text into lines; a word wider than a line is split between grapheme clusters.
 
-    Args:
-        text: any text.
-        width_px: maximum width of a line.
-        length: returns the width of a text in pixels.
-
-    Returns:
-        Lines in order, none empty; white space at the start of a line is dropped.
+    `length` returns the width of a text in pixels. No line is empty; white space at the start of a
+    line is dropped.
     """
     lines: list[list[Piece]] = [[]]
     used = 0.0
@@ -125,12 +116,7 @@ def _split_wide(
 def split_at_spans(line: Sequence[Piece], spans: Sequence[Span]) -> list[Piece]:
     """Split the pieces of a line at the edges of spans, so that each is inside or outside of them.
 
-    Args:
-        line: pieces in logical order.
-        spans: (start, end) offsets in the answer.
-
-    Returns:
-        Pieces in logical order that cover the same text.
+    Spans are (start, end) offsets in the answer; pieces are in logical order.
     """
     edges = sorted({edge for span in spans for edge in span})
     result: list[Piece] = []
@@ -165,13 +151,9 @@ def base_direction(text: str) -> str:
 def visual_order(line: Sequence[Piece], *, base: str) -> list[Piece]:
     """Return the pieces of a line from left to right, each of one direction.
 
-    Args:
-        line: pieces in logical order.
-        base: direction of the whole text, "L" or "R".
-
-    Returns:
-        The same text in visual order; a piece is split where the direction changes. The characters
-        of a piece stay in logical order: the font engine orders and shapes them.
+    `line` is in logical order, `base` is the direction of the whole text, "L" or "R". A piece is
+    split where the direction changes. The characters of a piece stay in logical order: the font
+    engine orders and shapes them.
     """
     types = [[unicodedata.bidirectional(each) for each in piece.text] for piece in line]
     if base == "L" and not any(each in ("R", "AL", "AN") for row in types for each in row):

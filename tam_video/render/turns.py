@@ -77,12 +77,7 @@ def question_of(explanation: Explanation) -> str:
 
 
 def words_subject(explanation: Explanation, words: Sequence[Word]) -> Subject:
-    """Return words as one subject; its map is the maximum of theirs in each cell.
-
-    Args:
-        explanation: has the maps.
-        words: at least one word.
-    """
+    """Return words as one subject; its map is the maximum of theirs in each cell."""
     indices = tuple(word.index for word in words)
     tokens = [index for word in words for index in word.token_indices]
     return Subject(
@@ -98,9 +93,7 @@ def words_subject(explanation: Explanation, words: Sequence[Word]) -> Subject:
 def token_subject(explanation: Explanation, index: int) -> Subject:
     """Return one token as a subject; a prompt token has no span, as it is not in the answer.
 
-    Args:
-        explanation: has the maps.
-        index: among the M prompt and answer tokens.
+    `index` is among the M prompt and answer tokens.
 
     Raises:
         ConfigError: there is no such token.
@@ -159,11 +152,7 @@ def _choices(token: Token) -> tuple[Choice, ...]:
 
 
 def find_word(explanation: Explanation, wanted: int | str) -> Word:
-    """Return a word by its index, or the first one with a text, ignoring case.
-
-    Args:
-        explanation: has the words.
-        wanted: index, text, or an index written as text.
+    """Return a word by its index, a number or digits, or the first with a text in any case.
 
     Raises:
         ConfigError: there is no such word; the hint lists the words.
