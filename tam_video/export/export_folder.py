@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tam_video.errors import ConfigError, OutputExistsError
 from tam_video.export.text_files import write_json
-from tam_video.workspace.files import wrap_os_errors
+from tam_video.workspace.files import move_all, temporary_folder, wrap_os_errors
 
 INDEX_FILE = "exports.json"
 INDEX_VERSION = 1
@@ -77,47 +75,23 @@ def export_folder(
         ExportError: it can't be written; `target` is unchanged.
     """
     is_new = not target.exists()
-    with wrap_os_errors(target):
-        target.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".export.", dir=target))
-        new, old = temporary / "new", temporary / "old"
-        new.mkdir()
-        old.mkdir()
-    is_done = False
     try:
-        yield new
-        with wrap_os_errors(target):
-            index, recorded = _read_index(target), _read_index(target, "warnings")
-            index |= {name: [path.name for path in paths] for name, paths in files.items()}
-            recorded |= {name: list(warnings) for name in files}
-            document = {"index_version": INDEX_VERSION, "formats": dict(sorted(index.items()))}
-            if recorded := {name: lines for name, lines in sorted(recorded.items()) if lines}:
-                document["warnings"] = recorded
-            write_json(document, new / INDEX_FILE)
-            # The index is moved first: after an interruption the moved files can still be replaced.
-            names = [INDEX_FILE, *(path.name for paths in files.values() for path in paths)]
-            _put_in_place(names, target, new=new, old=old)
-        is_done = True
+        with temporary_folder(target, prefix=".export.") as temporary:
+            new = temporary / "new"
+            new.mkdir()
+            yield new
+            with wrap_os_errors(target):
+                index, recorded = _read_index(target), _read_index(target, "warnings")
+                index |= {name: [path.name for path in paths] for name, paths in files.items()}
+                recorded |= {name: list(warnings) for name in files}
+                document = {"index_version": INDEX_VERSION, "formats": dict(sorted(index.items()))}
+                if recorded := {name: lines for name, lines in sorted(recorded.items()) if lines}:
+                    document["warnings"] = recorded
+                write_json(document, new / INDEX_FILE)
+                # The index is moved first: after an interruption the moved files can be replaced.
+                names = [INDEX_FILE, *(path.name for paths in files.values() for path in paths)]
+                move_all(names, new, target)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if is_new and not is_done:
-            with suppress(OSError):
+        if is_new:
+            with suppress(OSError):  # not empty after a success
                 target.rmdir()
-
-
-def _put_in_place(names: Sequence[str], target: Path, *, new: Path, old: Path) -> None:
-    """Move files from `new` to `target` and existing ones to `old`; all of them or none."""
-    begun = []
-    try:
-        for name in names:
-            begun.append(name)
-            if os.path.lexists(target / name):
-                (target / name).rename(old / name)
-            (new / name).rename(target / name)
-    except OSError:
-        for name in begun:
-            if not os.path.lexists(new / name):
-                (target / name).rename(new / name)
-            if os.path.lexists(old / name):
-                (old / name).rename(target / name)
-        raise

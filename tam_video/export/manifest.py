@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tam_video.errors import OutputExistsError, RunFolderError
-from tam_video.workspace.files import wrap_os_errors
+from tam_video.workspace.files import (
+    atomic_write,
+    move_all,
+    temporary_folder,
+    wrap_os_errors,
+)
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
@@ -36,17 +39,14 @@ def new_run_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
         ExportError: the folder can't be written.
     """
     refuse_existing(target, force=force)
-    with wrap_os_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}.", dir=target.parent))
-        folder.chmod(0o777 & ~_umask())
-    try:
+    with temporary_folder(target.parent, prefix=f".{target.name[:60]}.") as temporary:
+        folder = temporary / target.name
+        with wrap_os_errors(target):
+            folder.mkdir()
         yield folder
         with wrap_os_errors(target):
             seal(folder)
-            _put_in_place(folder, target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            move_all([target.name], temporary, target.parent)
 
 
 @contextmanager
@@ -65,18 +65,13 @@ def replace_files(
         ExportError: the folder can't be written.
     """
     recorded = {**_recorded_warnings(folder), **(warnings or {})}
-    with wrap_os_errors(folder):
-        temporary = Path(tempfile.mkdtemp(prefix=".render.", dir=folder))
-    try:
+    with temporary_folder(folder, prefix=".render.") as temporary:
         yield temporary
         with wrap_os_errors(folder):
             (folder / MANIFEST).unlink(missing_ok=True)
             for path in temporary.iterdir():
                 path.replace(folder / path.name)
-            temporary.rmdir()
             seal(folder, warnings=recorded)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
@@ -112,13 +107,7 @@ def seal(folder: Path, *, warnings: Mapping[str, Sequence[str]] | None = None) -
     document: dict[str, Any] = {"manifest_version": MANIFEST_VERSION, "files": files}
     if recorded := {command: list(lines) for command, lines in (warnings or {}).items() if lines}:
         document["warnings"] = recorded
-    temporary = folder / f".{MANIFEST}.tmp"
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1, sort_keys=True)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary.rename(folder / MANIFEST)
+    return atomic_write(folder / MANIFEST, json.dumps(document, indent=1, sort_keys=True) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -167,25 +156,3 @@ def sha256(path: Path) -> str:
     """Return the hex digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _put_in_place(folder: Path, target: Path) -> None:
-    """Rename; an old run is moved away first, and removed once the new one is there."""
-    if not target.is_dir():
-        folder.rename(target)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}.old.", dir=target.parent))
-    old = target.rename(aside / "run")
-    try:
-        folder.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

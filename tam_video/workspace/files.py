@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,6 +46,44 @@ def atomic_write(path: Path, content: str | bytes) -> Path:
             return temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(parent: Path, *, prefix: str) -> Iterator[Path]:
+    """Yield an empty folder in `parent`, which is created if needed; remove it at the end.
+
+    Raises:
+        ExportError: it cannot be created.
+    """
+    with wrap_os_errors(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
+    with folder as name:
+        yield Path(name)
+
+
+def move_all(names: Sequence[str], source: Path, target: Path) -> None:
+    """Move files and folders from one folder to another, all or none; existing ones are replaced.
+
+    Raises:
+        OSError: one cannot be moved; both folders are as before.
+    """
+    begun = []
+    with tempfile.TemporaryDirectory(dir=source, ignore_cleanup_errors=True) as replaced:
+        old = Path(replaced)
+        try:
+            for name in names:
+                begun.append(name)
+                if os.path.lexists(target / name):
+                    (target / name).rename(old / name)
+                (source / name).rename(target / name)
+        except OSError:
+            for name in begun:
+                if not os.path.lexists(source / name):
+                    (target / name).rename(source / name)
+                if os.path.lexists(old / name):
+                    (old / name).rename(target / name)
+            raise
 
 
 def take_lock(path: Path) -> int:
