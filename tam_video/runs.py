@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Literal, TypeAlias, Unpack, get_args
 
 from tam_video.config import RunConfig, make_config
-from tam_video.errors import ConfigError, VideoOpenError
-from tam_video.export.arrays import write_arrays
-from tam_video.export.document import read_explanation, write_document
+from tam_video.errors import ConfigError
+from tam_video.export.arrays import numbered, write_arrays
+from tam_video.export.document import load_explanation, read_explanation, write_document
 from tam_video.export.manifest import (
     new_run_folder,
-    read_manifest,
     refuse_existing,
     replace_files,
 )
+from tam_video.export.plain_text import path_component
 from tam_video.models import VideoModel
 from tam_video.pipeline import explain
 from tam_video.render.annotate import render_annotated
@@ -29,13 +29,13 @@ from tam_video.render.options import RenderOptions
 from tam_video.render.sheet import check_libraries
 from tam_video.report.media import Source
 from tam_video.report.writing import write_report_files
-from tam_video.sampling import PathLike, video_paths
+from tam_video.sampling import PathLike, video_fingerprint, video_paths
 from tam_video.settings.keywords import SettingKeywords
 from tam_video.settings.signature import list_settings
 from tam_video.stages import StageProgress, StageTimer, StepProgress
 from tam_video.types import Explanation, Message
 from tam_video.video.encoders import choose_encoder
-from tam_video.video.source import check_sources, file_fingerprint
+from tam_video.video.source import check_sources
 
 Output: TypeAlias = Literal["maps", "video", "captions", "report"]
 """What a run folder may hold beside `explanation.json` and `manifest.json`."""
@@ -87,7 +87,7 @@ class RunFiles:
     @property
     def videos(self) -> tuple[Path, ...]:
         """The annotated videos, in the order of the inputs; none if they were not drawn."""
-        keys = [_numbered("video", index) for index in range(len(self.explanation.inputs))]
+        keys = [numbered("video", index) for index in range(len(self.explanation.inputs))]
         return tuple(self.files[key] for key in keys if key in self.files)
 
 
@@ -260,8 +260,7 @@ def render_run(
         TamVideoError: the source can't be read, or the result can't be written.
     """
     folder = Path(run_dir)
-    read_manifest(folder)
-    explanation = read_explanation(folder)
+    explanation = load_explanation(folder)
     sources = check_sources(explanation.inputs, video, allow_other=allow_other_video)
     notes = tuple(line for source in sources for line in source.warnings)
     timer = StageTimer(progress)
@@ -295,7 +294,7 @@ def _render_inputs(
         warnings += rendered.warnings
         if index:
             for path in list(target.iterdir()):
-                path.rename(folder / f"{_numbered(path.stem, index)}{path.suffix}")
+                path.rename(folder / numbered(path.name, index))
             target.rmdir()
     return tuple(warnings)
 
@@ -321,11 +320,6 @@ def run_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _numbered(name: str, index: int) -> str:
-    """Return `name` for the first input, `name_1` for the second."""
-    return f"{name}_{index}" if index else name
-
-
 def _check_outputs(outputs: Collection[Output]) -> None:
     unknown = set(outputs) - OUTPUTS
     if unknown or isinstance(outputs, str):
@@ -348,15 +342,9 @@ def default_run_dir(
         VideoOpenError: the video can't be read.
     """
     paths = video_paths(video)
-    fingerprints = []
-    for path in paths:
-        try:
-            fingerprints.append(file_fingerprint(path))
-        except OSError as exc:
-            raise VideoOpenError(
-                f"can't open {path}: {exc.strerror or exc}", hint="check the path"
-            ) from exc
     questions = repr([(turn.role, turn.text, turn.inputs) for turn in turns])
-    key = "\n".join([*fingerprints, config.model_dump_json(), questions, repr(answer)])
-    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in paths[0].stem)[:60] or "video"
+    key = "\n".join(
+        [*map(video_fingerprint, paths), config.model_dump_json(), questions, repr(answer)]
+    )
+    stem = path_component(paths[0].stem)
     return Path("tam_runs") / f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"

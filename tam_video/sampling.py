@@ -127,7 +127,7 @@ def read_inputs(
             else reader.read_scaled(indices, height=size[0], width=size[1])
             for reader, indices, size in zip(readers, chosen, sizes, strict=True)
         )
-        fingerprints = tuple(_fingerprint(reader.info.path) for reader in readers)
+        fingerprints = tuple(video_fingerprint(reader.info.path) for reader in readers)
     warnings = [line for reader in readers for line in reader.warnings]
     videos = [size for reader, size in zip(readers, sizes, strict=True) if not reader.info.is_image]
     if settings.frame_size == "processor" and None in videos:
@@ -138,12 +138,17 @@ def read_inputs(
     return SampledFrames(batches, tuple(warnings), stages.seconds, fingerprints)
 
 
-def _fingerprint(path: Path) -> str:
+def video_fingerprint(path: Path) -> str:
+    """Return the `file_fingerprint` of a video.
+
+    Raises:
+        VideoOpenError: it can't be read.
+    """
     try:
         return file_fingerprint(path)
     except OSError as exc:
         raise VideoOpenError(
-            f"can't read {path}: {exc.strerror or exc}", hint="check the path"
+            f"can't open {path}: {exc.strerror or exc}", hint="check the path"
         ) from exc
 
 

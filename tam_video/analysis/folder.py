@@ -13,8 +13,8 @@ import numpy as np
 from tam_video.analysis.comparison import Comparison, compare
 from tam_video.analysis.side_by_side import compared_source
 from tam_video.errors import ConfigError, OutputExistsError
+from tam_video.export.document import load_explanation
 from tam_video.export.manifest import new_run_folder, refuse_existing
-from tam_video.export.run_folder import load_explanation
 from tam_video.render.compare import render_comparison, run_names
 from tam_video.render.options import RenderOptions
 from tam_video.stages import StepProgress

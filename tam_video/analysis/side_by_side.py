@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from tam_video.errors import ConfigError, OutputExistsError
-from tam_video.export.run_folder import load_explanation
+from tam_video.export.document import load_explanation
 from tam_video.render.compare import render_comparison, run_names
 from tam_video.render.options import RenderOptions
 from tam_video.stages import StageProgress, StageTimer

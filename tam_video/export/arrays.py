@@ -25,11 +25,10 @@ def write_arrays(explanation: Explanation, path: Path) -> Path:
     """
     arrays: dict[str, Any] = {"text_scores": explanation.text_scores.astype(np.float16)}
     for index, each in enumerate(explanation.inputs):
-        end = _ending(index)
-        arrays |= {f"{name}{end}": getattr(each, name).astype(np.float16) for name in MAPS}
-        arrays[f"indices{end}"] = each.indices
-        arrays[f"pts_seconds{end}"] = each.pts_seconds
-        arrays[f"slot_seconds{end}"] = each.layout.slot_seconds(each.pts_seconds)
+        own = {name: getattr(each, name).astype(np.float16) for name in MAPS}
+        own |= {"indices": each.indices, "pts_seconds": each.pts_seconds}
+        own["slot_seconds"] = each.layout.slot_seconds(each.pts_seconds)
+        arrays |= {numbered(name, index): values for name, values in own.items()}
     try:
         np.savez_compressed(path, allow_pickle=False, **arrays)
     except OSError as exc:
@@ -51,8 +50,8 @@ def read_arrays(
     try:
         with np.load(path, allow_pickle=False) as stored:
             maps = tuple(
-                {name: stored[f"{name}{_ending(number)}"].astype(np.float32) for name in MAPS}
-                for number in range(num_inputs)
+                {name: stored[numbered(name, index)].astype(np.float32) for name in MAPS}
+                for index in range(num_inputs)
             )
             return stored["text_scores"].astype(np.float32), maps
     except (OSError, ValueError, KeyError, EOFError) as exc:
@@ -61,5 +60,7 @@ def read_arrays(
         ) from exc
 
 
-def _ending(number: int) -> str:
-    return f"_{number}" if number else ""
+def numbered(name: str, index: int) -> str:
+    """Return the name of a file or array of an input: `maps.npz`, `maps_1.npz` for the second."""
+    path = Path(name)
+    return f"{path.stem}_{index}{path.suffix}" if index else name

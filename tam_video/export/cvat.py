@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TypeAlias
 from xml.etree import ElementTree
 
+import numpy as np
+
 from tam_video.export.exporter import Exporter, TrackedInput
-from tam_video.export.rle import row_runs
 from tam_video.export.text_files import Element, add, write_xml
 from tam_video.localise import WordTrack
+from tam_video.types import BoolArray
 
 _MAX_LABEL_LENGTH = 64
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
@@ -74,39 +76,36 @@ def _add_shapes(
 
 
 def _add_box(element: Element, track: WordTrack, slot: int, frame: int, ends: bool) -> None:
-    x0, y0, x1, y1 = (f"{float(side):.2f}" for side in track.boxes[slot])
-    add(
-        element,
-        "box",
-        frame=frame,
-        outside=int(ends),
-        occluded=0,
-        keyframe=1,
-        xtl=x0,
-        ytl=y0,
-        xbr=x1,
-        ybr=y1,
-        z_order=0,
-    )
+    sides = (f"{float(side):.2f}" for side in track.boxes[slot])
+    corners = dict(zip(("xtl", "ytl", "xbr", "ybr"), sides, strict=True))
+    add(element, "box", **_state(frame, ends), **corners, z_order=0)
 
 
 def _add_mask(element: Element, track: WordTrack, slot: int, frame: int, ends: bool) -> None:
     x0, y0, x1, y1 = track.boxes[slot].tolist()
-    runs = row_runs(track.pixel_mask(slot)[y0:y1, x0:x1])
-    add(
-        element,
-        "mask",
-        frame=frame,
-        outside=int(ends),
-        occluded=0,
-        keyframe=1,
-        rle=", ".join(map(str, runs)),
-        left=x0,
-        top=y0,
-        width=x1 - x0,
-        height=y1 - y0,
-        z_order=0,
-    )
+    runs = ", ".join(map(str, row_runs(track.pixel_mask(slot)[y0:y1, x0:x1])))
+    place = {"left": x0, "top": y0, "width": x1 - x0, "height": y1 - y0}
+    add(element, "mask", **_state(frame, ends), rle=runs, **place, z_order=0)
+
+
+def _state(frame: int, ends: bool) -> dict[str, int]:
+    return {"frame": frame, "outside": int(ends), "occluded": 0, "keyframe": 1}
+
+
+def row_runs(mask: BoolArray) -> list[int]:
+    """Return the lengths of the runs of a mask, row by row; the first run is background.
+
+    Source: CVAT documentation, XML annotation format, run-length encoding.
+
+    Args:
+        mask: bool [h, w].
+
+    Returns:
+        The lengths; the first is 0 if the first pixel is foreground. They add up to h * w.
+    """
+    flat = np.concatenate([[False], mask.ravel()])
+    borders = np.flatnonzero(np.diff(flat))
+    return [int(run) for run in np.diff(borders, prepend=0, append=mask.size)]
 
 
 def _shortened(label: str) -> str:

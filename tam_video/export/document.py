@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from tam_video.errors import RunFolderError
-from tam_video.export.arrays import read_arrays
+from tam_video.export.arrays import read_arrays, write_arrays
+from tam_video.export.manifest import new_run_folder, read_manifest
 from tam_video.export.text_files import write_json
 from tam_video.types import (
     Candidate,
@@ -38,18 +39,17 @@ RELIANCE = "visual_reliance"
 
 
 def to_document(explanation: Explanation) -> dict[str, Any]:
-    """Return plain JSON values; a token's `word` is the index of its word, or None."""
+    """Return values for `json.dumps`; a token's `word` is the index of its word, or None."""
     owner = {i: word.index for word in explanation.words for i in word.token_indices}
     return {
         "schema_version": SCHEMA_VERSION,
         "inputs": [_input(each) for each in explanation.inputs],
-        "conversation": [
-            {"role": m.role, "text": m.text, "inputs": list(m.inputs)}
-            for m in explanation.conversation
-        ],
+        "conversation": [asdict(turn) for turn in explanation.conversation],
         "question": explanation.conversation[-1].text,
         "answer": explanation.answer,
-        "tokens": [_token(token, owner.get(token.index)) for token in explanation.tokens],
+        "tokens": [
+            {**asdict(token), "word": owner.get(token.index)} for token in explanation.tokens
+        ],
         "words": _words(explanation),
         "settings": dict(explanation.settings),
         "versions": dict(explanation.versions),
@@ -62,6 +62,29 @@ def write_document(explanation: Explanation, path: Path) -> Path:
     """Write `explanation.json`, UTF-8, without NaN."""
     write_json(to_document(explanation), path)
     return path
+
+
+def save_explanation(explanation: Explanation, directory: Path, *, force: bool = False) -> Path:
+    """Write `explanation.json`, `maps.npz` and `manifest.json`, all or none.
+
+    Raises:
+        OutputExistsError: the folder exists and `force` is not set, or it is not a run folder.
+        ExportError: the folder can't be written.
+    """
+    with new_run_folder(directory, force=force) as folder:
+        write_arrays(explanation, folder / "maps.npz")
+        write_document(explanation, folder / "explanation.json")
+    return directory
+
+
+def load_explanation(directory: Path) -> Explanation:
+    """Load the explanation of a finished run folder.
+
+    Raises:
+        RunFolderError: it is not a finished run, or it is damaged.
+    """
+    read_manifest(directory)
+    return read_explanation(directory)
 
 
 def read_explanation(directory: Path) -> Explanation:
@@ -124,7 +147,10 @@ def _input(explained: ExplainedInput) -> dict[str, Any]:
     layout = explained.layout
     view = layout.view
     return {
-        "video": _video(explained.info),
+        "video": {
+            name: str(value) if isinstance(value, Path | Fraction) else value
+            for name, value in asdict(explained.info).items()
+        },
         "fingerprint": explained.fingerprint,
         "grid": {
             "t": layout.t,
@@ -162,42 +188,21 @@ def _read_input(row: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Exp
     )
 
 
-def _video(info: VideoInfo) -> dict[str, Any]:
-    """Convert paths and fractions to text."""
-    values = {name: getattr(info, name) for name in VideoInfo.__slots__}
-    return {k: str(v) if isinstance(v, Path | Fraction) else v for k, v in values.items()}
-
-
 def _read_video(row: Mapping[str, Any]) -> VideoInfo:
     kinds = {item.name: item.type for item in fields(VideoInfo)}
     parse: dict[Any, Callable[[str], Any]] = {"Path": Path, "Fraction": Fraction}
     return VideoInfo(**{k: parse[kinds[k]](v) if kinds[k] in parse else v for k, v in row.items()})
 
 
-def _token(token: Token, word: int | None) -> dict[str, Any]:
-    values = {name: getattr(token, name) for name in Token.__slots__}
-    values["candidates"] = [
-        {"id": c.id, "text": c.text, "probability": c.probability} for c in token.candidates
-    ]
-    values["word"] = word
-    return values
-
-
 def _read_token(index: int, row: Mapping[str, Any]) -> Token:
     values = {name: row[name] for name in Token.__slots__}
-    values["candidates"] = tuple(Candidate(**c) for c in row["candidates"])
-    return Token(**{**values, "index": index})
+    candidates = tuple(Candidate(**each) for each in row["candidates"])
+    return Token(**{**values, "index": index, "candidates": candidates})
 
 
 def _words(explanation: Explanation) -> list[dict[str, Any]]:
     """Return the words, with their visual reliance if it was measured, None without evidence."""
-    rows: list[dict[str, Any]] = [
-        {
-            **{name: getattr(word, name) for name in Word.__slots__},
-            "token_indices": list(word.token_indices),
-        }
-        for word in explanation.words
-    ]
+    rows = [asdict(word) for word in explanation.words]
     if explanation.visual_reliance is not None:
         for row, share in zip(rows, explanation.visual_reliance.tolist(), strict=True):
             row[RELIANCE] = None if math.isnan(share) else round(share, 4)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tam_video.errors import MissingDependencyError
-from tam_video.export.plain_text import one_line, writable
+from tam_video.export.plain_text import one_line, path_component, writable
 from tam_video.localise import SlotTimeline, WordTrack
 from tam_video.types import Explanation, IntArray, VideoInfo
 
@@ -51,8 +51,7 @@ class TrackedInput:
     @property
     def name(self) -> str:
         """The source's name as a path component: letters, digits, dash and underscore."""
-        stem = self.info.path.stem
-        return "".join(c if c.isalnum() or c in "-_" else "_" for c in stem)[:60] or "video"
+        return path_component(self.info.path.stem)
 
     @property
     def file_name(self) -> str:

@@ -15,10 +15,10 @@ import numpy as np
 
 from tam_video.errors import ConfigError, ExportError, RunFolderError
 from tam_video.export import EXPORTERS
-from tam_video.export.document import read_explanation
+from tam_video.export.arrays import numbered
+from tam_video.export.document import load_explanation
 from tam_video.export.export_folder import export_folder, refuse_existing_exports
 from tam_video.export.exporter import Exporter, TrackedInput
-from tam_video.export.manifest import read_manifest
 from tam_video.export.source_times import source_frame_seconds
 from tam_video.localise import Keep, slot_timeline, word_tracks
 from tam_video.render.turns import find_word, shown_words
@@ -88,8 +88,7 @@ def export_run(
         ExportError: a file can't be written.
     """
     folder = Path(run_dir)
-    read_manifest(folder)
-    explanation = read_explanation(folder)
+    explanation = load_explanation(folder)
     sources = [
         source_frame_seconds(explanation.of_input(index), path, allow_other=allow_other_video)
         for index, path in enumerate(moved_videos(video, len(explanation.inputs)))
@@ -155,7 +154,12 @@ def export_explanation(
         for index in range(len(explanation.inputs))
     ]
     target = Path(out_dir)
-    files = {each.name: _paths(each, target, len(inputs)) for each in exporters}
+    files = {
+        each.name: tuple(
+            target / numbered(name, index) for index in range(len(inputs)) for name in each.files
+        )
+        for each in exporters
+    }
     refuse_existing_exports(target, files, force=force)
     with export_folder(target, files, warnings=warnings) as temporary:
         for done, exporter in enumerate(exporters):
@@ -243,19 +247,6 @@ def _warnings(tracked: TrackedInput) -> Iterator[str]:
         yield f"{tracked.file_name}: no track for {', '.join(map(repr, empty))}: a constant map"
 
 
-def _paths(exporter: Exporter, folder: Path, num_inputs: int) -> tuple[Path, ...]:
-    """Return the files of a format in the order of the inputs."""
-    return tuple(
-        folder / _numbered(name, index) for index in range(num_inputs) for name in exporter.files
-    )
-
-
-def _numbered(name: str, index: int) -> str:
-    """Return `coco.json` for the first input, `coco_1.json` for the second."""
-    path = Path(name)
-    return f"{path.stem}_{index}{path.suffix}" if index else name
-
-
 def _write(exporter: Exporter, tracked: TrackedInput, folder: Path, index: int) -> None:
     """Let an exporter write into an empty folder, and move the files that it declares."""
     temporary = folder / "at_work"
@@ -270,5 +261,5 @@ def _write(exporter: Exporter, tracked: TrackedInput, folder: Path, index: int) 
                 hint="the exporter is broken; leave it out",
             )
         for name in exporter.files:
-            (temporary / name).rename(folder / _numbered(name, index))
+            (temporary / name).rename(folder / numbered(name, index))
         temporary.rmdir()

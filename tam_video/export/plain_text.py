@@ -21,6 +21,11 @@ def one_line(text: str) -> str:
     return text_layout.one_line(text).translate(_UNWRITABLE)
 
 
+def path_component(text: str) -> str:
+    """Replace all but letters, digits, dash and underscore; return at most 60 characters."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:60] or "video"
+
+
 def writable(text: str) -> str:
     """Replace each lone surrogate, which can't be encoded, by U+FFFD."""
     return text.translate(_SURROGATES)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from tam_video.export.arrays import numbered
 from tam_video.localise import slot_timeline, word_tracks
 from tam_video.render.heat import render_still
 from tam_video.stages import StepProgress
@@ -47,32 +48,10 @@ class Media:
         has_audio: whether the clip has sound.
     """
 
-    kind: Literal["video", "stills"] = "stills"
-    sources: tuple[str, ...] = ()
+    kind: Literal["video", "stills"]
+    sources: tuple[str, ...]
     offset_seconds: float = 0.0
     has_audio: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, row: dict[str, Any]) -> Media:
-        """Read the result of `as_dict`.
-
-        Raises:
-            KeyError: a field is missing.
-            TypeError: a field is of the wrong kind.
-            ValueError: a field has an unknown value.
-        """
-        if row["kind"] not in ("video", "stills"):
-            raise ValueError(f"{row['kind']!r} is not a kind of media")
-        return cls(
-            kind=row["kind"],
-            sources=tuple(str(name) for name in row["sources"]),
-            offset_seconds=float(row["offset_seconds"]),
-            has_audio=bool(row["has_audio"]),
-        )
 
     def inlined(self, folder: Path) -> Media:
         """Return the same media with the files as `data:` addresses.
@@ -86,6 +65,10 @@ class Media:
                 data_uri((folder / name).read_bytes(), _mime_type(name)) for name in self.sources
             ),
         )
+
+
+NO_MEDIA = Media("stills", ())
+"""The media of an input without a picture."""
 
 
 def write_media(
@@ -109,10 +92,10 @@ def write_media(
         InputError: the source can't be read.
         OutputError: the file can't be written.
     """
-    ending = f"_{index}" if index else ""
     if not explanation.info.is_image:
-        return _write_clip(explanation, source, folder / f"clip{ending}.mp4", progress=progress)
-    path = folder / f"still{ending}.jpg"
+        path = folder / numbered("clip.mp4", index)
+        return _write_clip(explanation, source, path, progress=progress)
+    path = folder / numbered("still.jpg", index)
     with _reading(source) as reader:
         picture = scaled(reader.read([0]).frames[0], PICTURE_SIDE_PX)
     atomic_write(path, jpeg(picture))

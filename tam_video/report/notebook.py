@@ -9,7 +9,7 @@ import html
 from pathlib import Path
 
 from tam_video.errors import TamVideoError
-from tam_video.report.media import Media, slot_stills
+from tam_video.report.media import NO_MEDIA, Media, slot_stills
 from tam_video.report.page import report_page
 from tam_video.types import Explanation
 from tam_video.video.source import check_source
@@ -37,4 +37,4 @@ def _stills(explanation: Explanation) -> Media:
     try:
         return slot_stills(explanation, check_source(explanation.inputs[0]).path)
     except TamVideoError:
-        return Media()
+        return NO_MEDIA

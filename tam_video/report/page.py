@@ -134,9 +134,7 @@ def plain_page(
         values: variables of the template, including `title`; all are escaped.
     """
     text = "\n".join((_asset("page.css"), _asset(style, package)))
-    parts = ["default-src 'none'", f"style-src '{_hash(text)}'", "img-src 'self' data:"]
-    parts += ["media-src 'self'"] if plays_media else []
-    policy = "; ".join((*parts, "base-uri 'none'", "form-action 'none'"))
+    policy = _policy(style=f"'{_hash(text)}'", img="'self' data:", media="'self'" * plays_media)
     return _rendered(template, package, style=text, policy=policy, **values)
 
 
@@ -151,7 +149,12 @@ def _page(name: str, *, scripts: Sequence[str], **values: Any) -> Page:
     style = "\n".join(_asset(f"{each}.css") for each in (*_SHARED, name))
     body = "\n".join(_asset(f"{each}.js") for each in scripts)
     script = f'"use strict";\n(() => {{\n{body}\n}})();\n'
-    policy = _policy(script, style)
+    policy = _policy(
+        script=f"'{_hash(script)}'",
+        style=f"'{_hash(style)}'",
+        img="'self' data:",
+        media="'self' data:",
+    )
     return _rendered(f"{name}.html", _HERE, script=script, style=style, policy=policy, **values)
 
 
@@ -174,18 +177,11 @@ def _rendered(
     return Page(html, policy)
 
 
-def _policy(script: str, style: str) -> str:
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src '{_hash(script)}'",
-            f"style-src '{_hash(style)}'",
-            "img-src 'self' data:",
-            "media-src 'self' data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
+def _policy(**sources: str) -> str:
+    """Return the Content-Security-Policy with the sources of scripts, styles, images and media."""
+    allowed = {"default": "'none'", **sources}
+    parts = [f"{kind}-src {value}" for kind, value in allowed.items() if value]
+    return "; ".join((*parts, "base-uri 'none'", "form-action 'none'"))
 
 
 def _hash(text: str) -> str:

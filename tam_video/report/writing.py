@@ -12,14 +12,14 @@ import logging
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 from tam_video.errors import OutputExistsError, VideoOpenError
-from tam_video.export.document import read_explanation
-from tam_video.export.manifest import read_manifest, replace_files
-from tam_video.report.media import Media, Source, write_media, write_thumb
+from tam_video.export.document import load_explanation
+from tam_video.export.manifest import replace_files
+from tam_video.report.media import NO_MEDIA, Media, Source, write_media, write_thumb
 from tam_video.report.page import Page, report_page
 from tam_video.stages import StepProgress
 from tam_video.types import Explanation
@@ -71,12 +71,11 @@ def write_report(
         OutputError: a file can't be written.
     """
     folder = Path(run_dir)
-    read_manifest(folder)
+    explanation = load_explanation(folder)
     is_single = single_file or output is not None
     target = Path(output) if output else folder / (SINGLE_FILE if is_single else REPORT)
     if os.path.lexists(target) and not force:
         raise OutputExistsError(f"{target} exists", hint="pass --force to replace it")
-    explanation = read_explanation(folder)
     sources = _sources(explanation, video, allow_other_video) if clip else []
     notes = tuple(line for source in sources for line in source.warnings)
     for line in notes:
@@ -131,13 +130,13 @@ def write_report_files(
         media = tuple(
             write_media(explanation.of_input(index), source, folder, index=index, progress=progress)
             for index, source in enumerate(sources)
-        ) or (Media(),) * len(explanation.inputs)
+        ) or (NO_MEDIA,) * len(explanation.inputs)
         if is_single:
             media = tuple(shown.inlined(folder) for shown in media)
             for path in list(folder.iterdir()):
                 path.unlink()
         else:
-            listed = {"inputs": [shown.as_dict() for shown in media]}
+            listed = {"inputs": [asdict(shown) for shown in media]}
             (folder / MEDIA_LIST).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
         page = folder / name
         page.write_bytes(report_page(explanation, media, index_url=index_url).encoded())
@@ -148,9 +147,11 @@ def write_report_files(
 
 def read_media(folder: Path, explanation: Explanation) -> tuple[Media, ...]:
     """Return the media that the report of a run folder shows; empty if none was written."""
+    from pydantic import TypeAdapter
+
     try:
-        rows = json.loads((folder / MEDIA_LIST).read_text(encoding="utf-8"))["inputs"]
-        media = tuple(Media.from_dict(row) for row in rows)
+        listed = json.loads((folder / MEDIA_LIST).read_text(encoding="utf-8"))
+        media = TypeAdapter(tuple[Media, ...]).validate_python(listed["inputs"])
     except (OSError, ValueError, KeyError, TypeError):
         media = ()
     is_complete = len(media) == len(explanation.inputs) and all(
@@ -158,7 +159,7 @@ def read_media(folder: Path, explanation: Explanation) -> tuple[Media, ...]:
         for shown in media
         for name in shown.sources
     )
-    return media if is_complete else (Media(),) * len(explanation.inputs)
+    return media if is_complete else (NO_MEDIA,) * len(explanation.inputs)
 
 
 def render_report(folder: Path, *, index_url: str | None = None) -> Page:
@@ -167,8 +168,7 @@ def render_report(folder: Path, *, index_url: str | None = None) -> Page:
     Raises:
         RunFolderError: not a finished run.
     """
-    read_manifest(folder)
-    explanation = read_explanation(folder)
+    explanation = load_explanation(folder)
     return report_page(explanation, read_media(folder, explanation), index_url=index_url)
 
 

@@ -166,9 +166,9 @@ class Explanation:
         """Write a run folder without a video; `tam-video render` can draw it later.
 
         Raises:
-            OutputError: see `tam_video.export.run_folder.save_explanation`.
+            OutputError: see `tam_video.export.document.save_explanation`.
         """
-        path: Path = _function("tam_video.export.run_folder:save_explanation")(
+        path: Path = _function("tam_video.export.document:save_explanation")(
             self, Path(directory), force=force
         )
         return path
@@ -180,7 +180,7 @@ class Explanation:
         Raises:
             RunFolderError: it is not a finished run, or it is damaged.
         """
-        explanation: Explanation = _function("tam_video.export.run_folder:load_explanation")(
+        explanation: Explanation = _function("tam_video.export.document:load_explanation")(
             Path(directory)
         )
         return explanation

@@ -21,7 +21,7 @@ from tam_video.report.content import (
     run_facts,
     word_relevance,
 )
-from tam_video.report.media import Media
+from tam_video.report.media import NO_MEDIA, Media
 from tam_video.types import Word
 
 
@@ -35,7 +35,7 @@ def decoded(text):
 
 
 def test_maps_and_relevance_come_back_in_255ths(explanation):
-    data = report_data(explanation, [Media()])
+    data = report_data(explanation, [NO_MEDIA])
     shape = explanation.word_maps.shape
     maps = decoded(data["inputs"][0]["maps"]).reshape(shape) / 255
     assert np.abs(maps - explanation.word_maps).max() <= 0.5 / 255 + 1e-6
@@ -57,14 +57,14 @@ def test_relevance_is_the_mean_over_a_words_tokens(explanation):
 
 
 def test_colour_tables_are_those_of_the_annotated_video(explanation):
-    tables = report_data(explanation, [Media()])["colormaps"]
+    tables = report_data(explanation, [NO_MEDIA])["colormaps"]
     assert list(tables) == ["turbo", "cividis", "inferno", "jet"]
     for name, text in tables.items():
         assert (decoded(text).reshape(256, 3) == color_table(name)).all()
 
 
 def test_tracks_tell_peak_span_and_energy(explanation):
-    row = report_data(explanation, [Media()])["inputs"][0]
+    row = report_data(explanation, [NO_MEDIA])["inputs"][0]
     for number, track in enumerate(row["tracks"]):
         slot, y, x = np.unravel_index(
             explanation.word_maps[number].argmax(), explanation.layout.shape
@@ -92,25 +92,25 @@ def test_times_count_from_the_first_frame(explanation):
 
 def test_flat_and_broken_maps_have_no_peak(explanation):
     flat = np.full_like(explanation.word_maps, 0.25)
-    row = report_data(with_input(explanation, word_maps=flat), [Media()])["inputs"][0]
+    row = report_data(with_input(explanation, word_maps=flat), [NO_MEDIA])["inputs"][0]
     assert all(track["peak"] is None and track["span"] is None for track in row["tracks"])
     json.dumps(row, allow_nan=False)
 
 
 def test_an_empty_answer_is_told():
     empty = make_explanation(answer="")
-    data = report_data(empty, [Media()])
+    data = report_data(empty, [NO_MEDIA])
     assert data["words"] == []
     assert data["inputs"][0]["edges"]
     assert answer_parts("", ()) == []
 
 
 def test_visual_reliance_is_told_where_it_is_known(explanation):
-    assert all(w["reliance"] is None for w in report_data(explanation, [Media()])["words"])
+    assert all(w["reliance"] is None for w in report_data(explanation, [NO_MEDIA])["words"])
     known = np.full(len(explanation.words), 0.5, np.float32)
     known[:3] = 0.25, np.nan, 0.125
     seen = replace(explanation, visual_reliance=known)
-    words = report_data(seen, [Media()])["words"]
+    words = report_data(seen, [NO_MEDIA])["words"]
     assert [word["reliance"] for word in words[:4]] == [0.25, None, 0.125, 0.5]
     assert [word["text"] for word in words if word["isSuspect"]] == ["ring"]  # "A" has no say
 
@@ -147,7 +147,7 @@ def test_places_have_names(x, y, name):
 
 
 def test_no_folder_of_the_machine_is_told(explanation):
-    text = json.dumps([run_facts(explanation), report_data(explanation, [Media()])])
+    text = json.dumps([run_facts(explanation), report_data(explanation, [NO_MEDIA])])
     assert "someone" not in text
     assert str(explanation.info.path.parent) not in text
     assert ANSWER in text

@@ -134,4 +134,3 @@ def test_media_of_a_second_input_has_its_number(tmp_path):
     assert make_input(SAMPLE, 1).layout.t == 8
     media = write_media(explanation.of_input(1), SAMPLE, tmp_path, index=1)
     assert media.sources == ("clip_1.mp4",)
-    assert Media.from_dict(media.as_dict()) == media

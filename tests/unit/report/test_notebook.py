@@ -11,7 +11,7 @@ from constructed import with_input
 from report_runs import SAMPLE, make_explanation
 
 from tam_video.errors import ConfigError, UnknownNameError
-from tam_video.report.media import Media
+from tam_video.report.media import NO_MEDIA
 from tam_video.report.page import report_page
 from tam_video.types import View
 
@@ -37,7 +37,7 @@ def test_an_explanation_shows_itself_in_a_closed_frame():
 
 
 def test_half_a_character_is_no_obstacle():
-    page = report_page(make_explanation(answer="half \ud800 of it"), [Media()])
+    page = report_page(make_explanation(answer="half \ud800 of it"), [NO_MEDIA])
     assert "half ? of it" in html.unescape(re.sub("<[^>]*>", "", page.encoded().decode()))
 
 
