@@ -31,7 +31,8 @@ TamVideoError                   .hint: one line saying what to do next; .exit_co
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class TamVideoError(Exception):
@@ -133,6 +134,15 @@ class OutputExistsError(OutputError):
 
 class MissingDependencyError(TamVideoError, ImportError):
     """An optional package is not installed; the hint is the pip command."""
+
+
+@contextmanager
+def optional_import(message: str, *, install: str) -> Iterator[None]:
+    """Raise a failed import as `MissingDependencyError`; `install` is what pip has to install."""
+    try:
+        yield
+    except ImportError as exc:
+        raise MissingDependencyError(message, hint=f"pip install {install}") from exc
 
 
 class BatchError(TamVideoError):

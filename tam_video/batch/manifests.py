@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from tam_video.batch.sources import file_system, is_remote
-from tam_video.errors import ConfigError, MissingDependencyError
+from tam_video.errors import ConfigError, optional_import
 
 _LONGEST_LINE = 1 << 24  # bytes
 _ROWS_AT_ONCE = 1024
@@ -100,11 +100,7 @@ def _parquet_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | C
 
 
 def _pyarrow() -> tuple[Any, Any]:
-    try:
+    with optional_import("parquet needs pyarrow", install="'tam-video[parquet]'"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError as exc:
-        raise MissingDependencyError(
-            "parquet needs pyarrow", hint="pip install 'tam-video[parquet]'"
-        ) from exc
     return pyarrow, pyarrow.parquet

@@ -78,14 +78,14 @@ def _add_shapes(
 def _add_box(element: Element, track: WordTrack, slot: int, frame: int, ends: bool) -> None:
     sides = (f"{float(side):.2f}" for side in track.boxes[slot])
     corners = dict(zip(("xtl", "ytl", "xbr", "ybr"), sides, strict=True))
-    add(element, "box", **_state(frame, ends), **corners, z_order=0)
+    add(element, "box", "", **_state(frame, ends), **corners, z_order=0)
 
 
 def _add_mask(element: Element, track: WordTrack, slot: int, frame: int, ends: bool) -> None:
     x0, y0, x1, y1 = track.boxes[slot].tolist()
     runs = ", ".join(map(str, row_runs(track.pixel_mask(slot)[y0:y1, x0:x1])))
     place = {"left": x0, "top": y0, "width": x1 - x0, "height": y1 - y0}
-    add(element, "mask", **_state(frame, ends), rle=runs, **place, z_order=0)
+    add(element, "mask", "", **_state(frame, ends), rle=runs, **place, z_order=0)
 
 
 def _state(frame: int, ends: bool) -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tam_video.errors import MissingDependencyError
+from tam_video.errors import optional_import
 from tam_video.export.plain_text import one_line, path_component, writable
 from tam_video.localise import SlotTimeline, WordTrack
 from tam_video.types import Explanation, IntArray, VideoInfo
@@ -115,15 +115,10 @@ class Exporter:
         Raises:
             MissingDependencyError: it is not installed.
         """
-        if not self.package:
-            return
-        try:
-            import_module(self.package)
-        except ImportError as exc:
-            raise MissingDependencyError(
-                f"the format {self.name!r} needs {self.package.partition('.')[0]}: {exc}",
-                hint=f"pip install 'tam-video[{self.extra}]'",
-            ) from exc
+        needs = f"the format {self.name!r} needs {self.package.partition('.')[0]}"
+        if self.package:
+            with optional_import(needs, install=f"'tam-video[{self.extra}]'"):
+                import_module(self.package)
 
 
 def plain_number(value: Any) -> float | None:

@@ -12,7 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tam_video.errors import MissingDependencyError
+from tam_video.errors import optional_import
 from tam_video.render.fonts import FontStack
 from tam_video.render.text_drawing import Anchor, line_runs, write_line
 from tam_video.render.theme import WHITE, Color
@@ -84,13 +84,10 @@ def check_libraries(kinds: tuple[str, ...]) -> None:
     """
     if not {"pdf", "svg"} & set(kinds):
         return
-    try:
+    needs = "PDF and SVG sheets need matplotlib and brotli"
+    with optional_import(needs, install="'tam-video[plots]'"):
         import brotli  # noqa: F401 - shipped fonts are compressed with it
         import matplotlib  # noqa: F401
-    except ImportError as exc:
-        raise MissingDependencyError(
-            "PDF and SVG sheets need matplotlib and brotli", hint="pip install 'tam-video[plots]'"
-        ) from exc
 
 
 def _write_png(sheet: Sheet, path: Path) -> None:

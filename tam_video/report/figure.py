@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tam_video.errors import ConfigError, MissingDependencyError, TamVideoError
+from tam_video.errors import ConfigError, TamVideoError, optional_import
 from tam_video.render.heat import render_still
 from tam_video.render.turns import find_word, shown_words
 from tam_video.report.media import STILL_SIDE_PX, scaled
@@ -83,12 +83,8 @@ def plot_explanation(
 
 
 def _figure_class() -> type[Figure]:
-    try:
+    with optional_import("matplotlib is not installed", install="'tam-video[plots]'"):
         from matplotlib.figure import Figure
-    except ImportError as exc:
-        raise MissingDependencyError(
-            "matplotlib is not installed", hint="pip install 'tam-video[plots]'"
-        ) from exc
     return Figure
 
 

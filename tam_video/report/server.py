@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tam_video.errors import ConfigError, InputError, MissingDependencyError, RunFolderError
+from tam_video.errors import ConfigError, InputError, RunFolderError, optional_import
 from tam_video.report.index import INDEX, find_runs, render_index
 from tam_video.report.page import Page
 from tam_video.report.writing import REPORT, render_report
@@ -70,14 +70,10 @@ def make_app(
         InputError: the folder does not exist.
         MissingDependencyError: starlette is not installed.
     """
-    try:
+    with optional_import("starlette is not installed", install="'tam-video[serve]'"):
         from starlette.applications import Starlette
         from starlette.middleware import Middleware
         from starlette.routing import Route
-    except ImportError as exc:
-        raise MissingDependencyError(
-            "starlette is not installed", hint="pip install 'tam-video[serve]'"
-        ) from exc
     root = Path(directory)
     if not root.is_dir():
         raise InputError(f"{root} is not a folder", hint="give a run folder or a folder of runs")
@@ -114,12 +110,8 @@ def serve(
         raise ConfigError(
             f"other machines can reach {host}", hint="add --access-token auto, or omit --host"
         )
-    try:
+    with optional_import("uvicorn is not installed", install="'tam-video[serve]'"):
         import uvicorn
-    except ImportError as exc:
-        raise MissingDependencyError(
-            "uvicorn is not installed", hint="pip install 'tam-video[serve]'"
-        ) from exc
     secret = secrets.token_urlsafe(18) if token == "auto" else token  # noqa: S105  # a word
     if secret is not None and not _TOKEN.fullmatch(secret):
         raise ConfigError(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from tam_video.errors import MissingDependencyError, VideoDecodeError, VideoOpenError
+from tam_video.errors import VideoDecodeError, VideoOpenError, optional_import
 from tam_video.types import ByteArray
 from tam_video.video.av_reader import PyAvReader
 from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, VideoReader
@@ -130,10 +130,6 @@ def _open(path: Path) -> DecordVideo:
 
 
 def _decord() -> Any:
-    try:
+    with optional_import("the decord reader needs decord", install="decord"):
         import decord
-    except ImportError as exc:
-        raise MissingDependencyError(
-            "the decord reader needs decord", hint="pip install decord"
-        ) from exc
     return decord

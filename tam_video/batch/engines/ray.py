@@ -14,7 +14,7 @@ from typing import Any
 
 from tam_video.batch.jobs import Died, Job, WorkerEvent
 from tam_video.batch.worker import WorkerFactory, serve
-from tam_video.errors import ConfigError, MissingDependencyError
+from tam_video.errors import ConfigError, optional_import
 
 _POLL_SECONDS = 30.0
 
@@ -158,10 +158,6 @@ def _reason(exc: Exception) -> str:
 
 
 def _ray() -> Any:
-    try:
+    with optional_import("the ray engine needs ray", install="'tam-video[ray]'"):
         import ray
-    except ImportError as exc:
-        raise MissingDependencyError(
-            "the ray engine needs ray", hint="pip install 'tam-video[ray]'"
-        ) from exc
     return ray

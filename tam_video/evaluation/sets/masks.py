@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
-from tam_video.errors import DatasetError, MissingDependencyError
+from tam_video.errors import DatasetError, optional_import
 from tam_video.evaluation.sets.files import read_json, reading
 from tam_video.types import BoolArray, ByteArray
 
@@ -171,12 +171,8 @@ def fill_polygons(polygons: object, height: int, width: int) -> BoolArray:
 @lru_cache(maxsize=1)
 def coco_masks() -> Any:
     """Return COCO's own mask functions, if pycocotools is installed."""
-    try:
+    with optional_import("polygons of COCO need pycocotools", install="'tam-video[sets]'"):
         from pycocotools import mask
-    except ImportError as exc:
-        raise MissingDependencyError(
-            "polygons of COCO need pycocotools", hint='pip install "tam-video[sets]"'
-        ) from exc
     return mask
 
 
