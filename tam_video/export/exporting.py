@@ -122,18 +122,8 @@ def export_explanation(
 ) -> ExportedFiles:
     """Write the tracks of an explanation in the formats of other tools; see `export_run`.
 
-    Args:
-        explanation: an answer and its maps.
-        formats: names in `EXPORTERS`.
-        out_dir: output folder.
-        words: "content" words, "all", or some by index or text.
-        frames: "all" frames of the source, or those that the model has "seen".
-        keep: the component that contains the peak of a map, or "all" cells above the threshold.
-        frame_seconds: for each input float64 [F], the pts of every frame of its source; estimated
-            if None.
-        force: replace earlier exports.
-        progress: called with "export", the number of formats done, and the total.
-        warnings: about the source; recorded in `exports.json` and returned.
+    `frame_seconds` has for each input float64 [F], the pts of every frame of its source; without
+    it they are estimated. `warnings` are about the sources; `exports.json` records them.
 
     Raises:
         TamVideoError: as `export_run`.
@@ -142,16 +132,10 @@ def export_explanation(
     if frames not in ("all", "seen"):
         raise ConfigError(f"frames {frames!r} is neither 'all' nor 'seen'", hint="try all")
     indices = _word_indices(explanation, words)
+    times: Sequence[Float64Array | None] = frame_seconds or [None] * len(explanation.inputs)
     inputs = [
-        _tracked_input(
-            explanation,
-            index,
-            indices,
-            frames=frames,
-            keep=keep,
-            frame_seconds=None if frame_seconds is None else frame_seconds[index],
-        )
-        for index in range(len(explanation.inputs))
+        _tracked_input(explanation, index, indices, frames=frames, keep=keep, frame_seconds=seconds)
+        for index, seconds in enumerate(times)
     ]
     target = Path(out_dir)
     files = {
