@@ -21,7 +21,13 @@ SALT_VARIABLE = "TAM_VIDEO_SALT"
 _SALT_BYTES = 32
 _MIN_SALT_BYTES = 16
 _LENGTH = 20  # hex digits, 80 bits: no collision among a million
-_IDENTIFIERS = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate")
+_IDENTIFIERS = (
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "StudyInstanceUID",
+)
 
 
 class Salt:
@@ -34,20 +40,14 @@ class Salt:
         return "Salt(...)"
 
     def pseudonym(self, kind: str, *parts: str) -> str:
-        """Return the pseudonym of an identifier.
-
-        Args:
-            kind: kind of identifier ("patient"): equal identifiers of two kinds differ.
-            parts: the identifier.
-        """
-        return self.digest(kind, *parts).hex()[:_LENGTH]
+        """Return the pseudonym of an identifier; equal ones of two kinds ("patient") differ."""
+        return self._digest(kind, *parts).hex()[:_LENGTH]
 
     def uid(self, kind: str, *parts: str) -> str:
         """Return a DICOM UID of 128 bits under 2.25 (PS3.5, B.2) derived from an identifier."""
-        return f"2.25.{int.from_bytes(self.digest(kind, *parts)[:16])}"
+        return f"2.25.{int.from_bytes(self._digest(kind, *parts)[:16])}"
 
-    def digest(self, kind: str, *parts: str) -> bytes:
-        """Return the keyed hash of 32 bytes."""
+    def _digest(self, kind: str, *parts: str) -> bytes:
         text = "\0".join((kind, *parts)).encode("utf-8", "surrogateescape")
         return hmac.new(self._value, text, hashlib.sha256).digest()
 
@@ -68,12 +68,7 @@ class Pseudonyms:
 
 
 def pseudonyms_of(path: Path, salt: Salt, *, is_dicom: bool) -> Pseudonyms:
-    """Compute the pseudonyms of a file.
-
-    Args:
-        path: the file.
-        salt: secret key.
-        is_dicom: whether the file has DICOM tags.
+    """Compute the pseudonyms of a file, from its DICOM tags if it has such.
 
     Raises:
         VideoOpenError: it can't be read.
@@ -81,14 +76,11 @@ def pseudonyms_of(path: Path, salt: Salt, *, is_dicom: bool) -> Pseudonyms:
     """
     with dicom_errors(path.name, opening=True), path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    clip = salt.pseudonym("clip", content)
-    if not is_dicom:
-        return Pseudonyms("", salt.pseudonym("study of clip", content), clip)
-    patient, study = _identifiers(path)
+    patient, study = _identifiers(path) if is_dicom else ((), "")
     return Pseudonyms(
         patient=salt.pseudonym("patient", *patient) if patient else "",
         study=salt.pseudonym("study", study) if study else salt.pseudonym("study of clip", content),
-        clip=clip,
+        clip=salt.pseudonym("clip", content),
     )
 
 
@@ -97,12 +89,11 @@ def _identifiers(path: Path) -> tuple[tuple[str, ...], str]:
     require_pydicom()
     from pydicom import dcmread
 
-    wanted: list[int | str] = [*_IDENTIFIERS, "StudyInstanceUID", "SpecificCharacterSet"]
+    wanted: list[int | str] = [*_IDENTIFIERS, "SpecificCharacterSet"]
     with dicom_errors(path.name, opening=True):
         dataset = dcmread(path, specific_tags=wanted, stop_before_pixels=True)  # type: ignore[arg-type]
         values = [str(dataset.get(name) or "").strip() for name in _IDENTIFIERS]
-        study = str(dataset.get("StudyInstanceUID") or "").strip()
-    patient_id, issuer, name, birth_date = values
+    patient_id, issuer, name, birth_date, study = values
     if patient_id:
         return (("id", patient_id, issuer) if issuer else ("id", patient_id)), study
     return (("name", name, birth_date) if name else ()), study

@@ -1,7 +1,7 @@
-"""Import of a file that may name a patient as a de-identified clip.
+"""Input files of the medical pipeline, and their import as de-identified clips.
 
-Frames are read, masked, cropped and written to a new lossless file that is named by a pseudonym.
-Later stages read that file only. The source is opened through a link with another name, so that no
+Frames are read, masked, cropped and written to a new lossless file that is named by a pseudonym;
+later stages read that file only. A source is opened through a link with another name, so that no
 message, log or temporary file of a reader can contain its name.
 """
 
@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-from tam_video.batch.clips import has_clip_suffix
+from pydantic import TypeAdapter
+
+from tam_video.batch.clips import find_clips, has_clip_suffix
+from tam_video.batch.sources import is_remote
 from tam_video.dicom.reader import DicomReader
-from tam_video.errors import VideoOpenError
+from tam_video.errors import ConfigError, VideoOpenError
 from tam_video.pipelines.medical.identity import Pseudonyms, Salt, pseudonyms_of
 from tam_video.pipelines.medical.masking import Masking, plan_masking
 from tam_video.pipelines.medical.options import MedicalOptions
@@ -27,7 +29,65 @@ from tam_video.video.reader import VideoReader, is_dicom, open_video
 from tam_video.video.writer import TimedFrame
 from tam_video.workspace.files import atomic_write, wrap_os_errors
 
-PLAIN_VIDEO = "video"
+_MEDIA_INDEX = "DICOMDIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to import.
+
+    Attributes:
+        name: name in messages: "input-3" is the third of all files.
+        path: the file; never shown.
+        is_named: whether the preset names this file itself, so that it must contain pixels.
+    """
+
+    name: str
+    path: Path
+    is_named: bool
+
+
+def find_sources(inputs: Sequence[str]) -> list[Source]:
+    """List the files that inputs refer to: DICOM by content, videos and images by suffix.
+
+    Hidden files and links that lead out of their folder are skipped.
+
+    Args:
+        inputs: files, folders and globs of the preset.
+
+    Raises:
+        ConfigError: an input matches no file.
+    """
+    paths: dict[Path, bool] = {}
+    for number, text in enumerate(inputs, start=1):
+        if is_remote(text):
+            raise ConfigError(
+                f"input {number} is an address", hint="copy the files to this machine first"
+            )
+        is_named = Path(text).is_file()
+        matches = [Path(text)] if is_named else _matches(text)
+        if not matches:
+            raise ConfigError(
+                f"input {number} of the preset matches no DICOM file, video or image",
+                hint="check the path; a relative path counts from the folder of the preset",
+            )
+        for path in matches:
+            paths[path.absolute()] = is_named or paths.get(path.absolute(), False)
+    return [
+        Source(f"input-{number}", path, is_named)
+        for number, (path, is_named) in enumerate(paths.items(), 1)
+    ]
+
+
+def _matches(text: str) -> list[Path]:
+    try:
+        return [Path(path) for _, path in find_clips(text, is_clip=_is_readable)]
+    except ConfigError:  # its message contains the path
+        return []
+
+
+def _is_readable(path: Path) -> bool:
+    return has_clip_suffix(path) or (path.name != _MEDIA_INDEX and is_dicom(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +132,10 @@ class MedicalClip:
     def read(cls, path: Path) -> MedicalClip | None:
         """Read the JSON file of a clip; None if it or the clip is missing or damaged."""
         try:
-            document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            clip = cls(**{**document, "warnings": tuple(document["warnings"])})
-            return clip if path.with_name(clip.file).is_file() else None
-        except (OSError, ValueError, TypeError, KeyError):
+            clip = TypeAdapter(cls).validate_json(path.read_bytes())
+        except (OSError, ValueError):
             return None
+        return clip if path.with_name(clip.file).is_file() else None
 
 
 def import_clip(
@@ -103,23 +162,26 @@ def import_clip(
         if existing is not None:
             return existing
         with open_video(link) as reader:
-            masking = _masking(reader, options, name)
-            file = folder / f"{ids.clip}.{'png' if reader.info.is_image else 'mp4'}"
+            dicom = reader if isinstance(reader, DicomReader) else None
+            masking = plan_masking(
+                options,
+                dicom.regions if dicom else (),
+                name=name,
+                width=reader.info.width,
+                height=reader.info.height,
+                burned_in=dicom.header.burned_in if dicom else "",
+            )
+            clip = _describe(reader, dicom, masking, ids)
             with wrap_os_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-            _write_clip(file, reader, masking)
-            clip = _describe(reader, masking, ids, file.name)
+            _write_clip(folder / clip.file, reader, masking)
     atomic_write(facts, json.dumps(asdict(clip), indent=1, sort_keys=True) + "\n")
     return clip
 
 
 @contextmanager
 def anonymous_link(source: Path, name: str) -> Iterator[Path]:
-    """Yield a path to a file that does not contain the file's name.
-
-    Args:
-        source: the file.
-        name: stem of the yielded path.
+    """Yield a path to a file that contains `name` instead of the file's own name.
 
     Raises:
         VideoOpenError: the file can't be opened.
@@ -137,18 +199,6 @@ def anonymous_link(source: Path, name: str) -> Iterator[Path]:
         target = open_files / str(file.fileno()) if open_files.is_dir() else source.absolute()
         link.symlink_to(target)
         yield link
-
-
-def _masking(reader: VideoReader, options: MedicalOptions, name: str) -> Masking:
-    dicom = reader if isinstance(reader, DicomReader) else None
-    return plan_masking(
-        options,
-        dicom.regions if dicom else (),
-        name=name,
-        width=reader.info.width,
-        height=reader.info.height,
-        burned_in=dicom.header.burned_in if dicom else "",
-    )
 
 
 def _write_clip(path: Path, reader: VideoReader, masking: Masking) -> None:
@@ -171,15 +221,14 @@ def _write_clip(path: Path, reader: VideoReader, masking: Masking) -> None:
     )
 
 
-def _describe(reader: VideoReader, masking: Masking, ids: Pseudonyms, file: str) -> MedicalClip:
+def _describe(
+    reader: VideoReader, dicom: DicomReader | None, masking: Masking, ids: Pseudonyms
+) -> MedicalClip:
     info, crop = reader.info, masking.crop
-    dicom = reader if isinstance(reader, DicomReader) else None
     return MedicalClip(
-        clip=ids.clip,
-        study=ids.study,
-        patient=ids.patient,
-        file=file,
-        modality=dicom.header.modality if dicom else PLAIN_VIDEO,
+        **asdict(ids),
+        file=f"{ids.clip}.{'png' if info.is_image else 'mp4'}",
+        modality=dicom.header.modality if dicom else "video",
         transfer_syntax=dicom.header.transfer_syntax if dicom else info.codec,
         photometric=dicom.header.photometric if dicom else "",
         num_frames=info.num_frames,

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from tam_video import batch
 from tam_video.batch.ledger import LEDGER
 from tam_video.batch.storage import RUNS
-from tam_video.batch.work import ExplainWork
+from tam_video.batch.work import KEEP, ExplainWork
+from tam_video.dicom.header import MODALITIES
+from tam_video.dicom.secondary_capture import CaptureTags, write_secondary_capture
 from tam_video.errors import NoVideoStreamError, TamVideoError
 from tam_video.models import check_conversation
 from tam_video.pipelines.base import PipelineOptions, PipelineResult
-from tam_video.pipelines.medical.export import export_run
 from tam_video.pipelines.medical.identity import Salt, read_salt
-from tam_video.pipelines.medical.intake import MedicalClip, import_clip
+from tam_video.pipelines.medical.intake import MedicalClip, Source, find_sources, import_clip
 from tam_video.pipelines.medical.options import MedicalOptions
-from tam_video.pipelines.medical.sources import Source, find_sources
 from tam_video.pipelines.medical.studies import (
     INDEX,
     NOTICE,
@@ -33,26 +33,19 @@ from tam_video.pipelines.medical.studies import (
 )
 from tam_video.stages import StageProgress
 from tam_video.types import Message
-from tam_video.workspace.files import atomic_write
+from tam_video.video.reader import DEFAULT_LIMITS, open_video
+from tam_video.workspace.files import atomic_write, wrap_os_errors
 from tam_video.workspace.workspace import Workspace, WorkspaceKind
 
 TABLE = "studies.json"
 _BATCH, _CLIPS, _DICOM = "batch", "clips", "dicom"
+_DERIVATION = "Token activation maps of a video language model drawn on the frames"
 _KIND = WorkspaceKind(
     "a medical run",
     "medical.json",
     own=(_BATCH, _CLIPS, _DICOM, STUDIES, INDEX, TABLE),
     version=("medical_version", 1),
 )
-
-
-@dataclass(slots=True)
-class _Imported:
-    """Result of importing the inputs."""
-
-    clips: dict[str, MedicalClip] = field(default_factory=dict)
-    failed: list[Failure] = field(default_factory=list)
-    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +72,11 @@ class Medical:
         salt, is_new = read_salt(self.options.salt_file, outside=self.options.output)
         identity = self._identity(salt)
         with Workspace.opened(self.options.output, _KIND, identity, force=force):
-            imported = self._import(sources, salt, progress)
-            answers = self._ask(imported.clips, salt, progress)
-            index = self._write_results(imported, answers)
-        warnings = [f"{each.input}: {each.error}" for each in imported.failed]
-        for clip in imported.clips.values():
+            clips, failed, skipped = self._import(sources, salt, progress)
+            answers = self._ask(clips, salt, progress)
+            index = self._write_results(clips, answers, failed, skipped)
+        warnings = [f"{each.input}: {each.error}" for each in failed]
+        for clip in clips.values():
             warnings += [f"clip {clip.clip}: {warning}" for warning in clip.warnings]
         if is_new:
             warnings.append("created a new salt: keep it, pseudonyms can only be traced with it")
@@ -92,15 +85,15 @@ class Medical:
             opens=index,
             summary={
                 "index": str(index),
-                "studies": len({clip.study for clip in imported.clips.values()}),
-                "clips": len(imported.clips),
+                "studies": len({clip.study for clip in clips.values()}),
+                "clips": len(clips),
                 "answers": len(has_failed) - sum(has_failed),
                 "failed_answers": sum(has_failed),
-                "failed_inputs": len(imported.failed),
-                "skipped": imported.skipped,
+                "failed_inputs": len(failed),
+                "skipped": skipped,
                 "notice": NOTICE,
             },
-            num_failed=len(imported.failed) + sum(has_failed),
+            num_failed=len(failed) + sum(has_failed),
             warnings=tuple(warnings),
         )
 
@@ -114,9 +107,11 @@ class Medical:
 
     def _import(
         self, sources: Sequence[Source], salt: Salt, progress: StageProgress | None
-    ) -> _Imported:
-        imported = _Imported()
-        folder = self.options.output / _CLIPS
+    ) -> tuple[dict[str, MedicalClip], list[Failure], int]:
+        """Return the clips by pseudonym, the inputs that failed, and the number of others."""
+        clips: dict[str, MedicalClip] = {}
+        failed: list[Failure] = []
+        skipped, folder = 0, self.options.output / _CLIPS
         for number, source in enumerate(sources):
             if progress is not None:
                 progress("de-identify", number, len(sources))
@@ -124,41 +119,38 @@ class Medical:
                 clip = import_clip(
                     source.path, folder, name=source.name, options=self.options, salt=salt
                 )
-                imported.clips[clip.clip] = clip
+                clips[clip.clip] = clip
             except TamVideoError as exc:
                 # The folder of a study contains reports and other objects too.
                 if isinstance(exc, NoVideoStreamError) and not source.is_named:
-                    imported.skipped += 1
+                    skipped += 1
                     continue
                 message = exc.message.removeprefix(f"{source.name}: ")
-                error = f"{type(exc).__name__}: {message}"
-                imported.failed.append(Failure(source.name, error, exc.hint))
-        return imported
+                failed.append(Failure(source.name, f"{type(exc).__name__}: {message}", exc.hint))
+        return clips, failed, skipped
 
     def _ask(
         self, clips: dict[str, MedicalClip], salt: Salt, progress: StageProgress | None
     ) -> dict[str, list[Answer]]:
         """Ask the questions about each clip as a batch; return the answers by clip."""
         options, folder = self.options, self.options.output / _BATCH
-        batch_options = batch.BatchOptions(
-            workers=options.workers,
-            timeout_seconds=options.timeout_seconds,
-            retry_failed=options.retry_failed,
-        )
-        factory = ExplainWork(
-            options.run,
-            str(folder),
-            LEDGER,
-            batch_options.keep,
-            batch_options.limits,
-            notices=(NOTICE,),
-        )
-        items = list(self._items(list(clips.values())))
+        items = list(self._items(clips.values()))
         answers: defaultdict[str, list[Answer]] = defaultdict(list)
         if not items:
             return answers
+        worker = ExplainWork(
+            options.run, str(folder), LEDGER, frozenset(KEEP), DEFAULT_LIMITS, notices=(NOTICE,)
+        )
         results = batch.run(
-            items, folder, config=options.run, options=batch_options, task=batch.BatchTask(factory)
+            items,
+            folder,
+            config=options.run,
+            options=batch.BatchOptions(
+                workers=options.workers,
+                timeout_seconds=options.timeout_seconds,
+                retry_failed=options.retry_failed,
+            ),
+            task=batch.BatchTask(worker),
         )
         with closing(results):
             for number, result in enumerate(results, start=1):
@@ -171,7 +163,7 @@ class Medical:
             rows.sort(key=lambda each: order[each.question_id])
         return answers
 
-    def _items(self, clips: Sequence[MedicalClip]) -> Iterator[batch.BatchItem]:
+    def _items(self, clips: Iterable[MedicalClip]) -> Iterator[batch.BatchItem]:
         folder = self.options.output.absolute() / _CLIPS
         for clip in clips:
             for question in self.options.questions:
@@ -195,10 +187,10 @@ class Medical:
         if result.error is not None:
             error = f"{result.error.type}: {result.error.message}"
             return Answer(name, question, error=error)
-        run_dir, dicom = Path(result.run_dir), ""
-        if self.options.secondary_capture:
-            output, dicom = self.options.output, f"{_DICOM}/{clip.clip}.{name}.dcm"
-            export_run(run_dir, clip, output / _CLIPS / clip.file, output / dicom, salt=salt)
+        run_dir = Path(result.run_dir)
+        dicom = f"{_DICOM}/{clip.clip}.{name}.dcm" if self.options.secondary_capture else ""
+        if dicom and not (self.options.output / dicom).is_file():
+            self._export(run_dir, clip, self.options.output / dicom, salt)
         return Answer(
             name,
             question,
@@ -207,14 +199,47 @@ class Medical:
             dicom=f"../{dicom}" if dicom else "",
         )
 
-    def _write_results(self, imported: _Imported, answers: dict[str, list[Answer]]) -> Path:
+    def _export(self, run_dir: Path, clip: MedicalClip, target: Path, salt: Salt) -> None:
+        """Write the annotated frames of a run as a Secondary Capture object.
+
+        The same run gets the same UIDs. The frames have the exact times of the clip, unless the
+        annotated video has another number of frames.
+        """
+        with wrap_os_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        drawn = run_dir / ("annotated.png" if clip.num_frames == 1 else "annotated.mp4")
+        source_path = self.options.output / _CLIPS / clip.file
+        with open_video(drawn) as reader, open_video(source_path) as source:
+            same = len(reader.timeline) == len(source.timeline)
+            write_secondary_capture(
+                target,
+                (frame.rgb for frame in reader.frames()),
+                (source if same else reader).timeline.pts_seconds,
+                CaptureTags(
+                    patient=clip.patient or clip.study,
+                    study_uid=salt.uid("study uid", clip.study),
+                    series_uid=salt.uid("series uid", target.stem),
+                    instance_uid=salt.uid("instance uid", target.stem),
+                    modality=clip.modality if clip.modality in MODALITIES else "OT",
+                    has_burned_in=clip.has_burned_in,
+                    derivation=_DERIVATION,
+                ),
+            )
+
+    def _write_results(
+        self,
+        clips: dict[str, MedicalClip],
+        answers: dict[str, list[Answer]],
+        failed: list[Failure],
+        skipped: int,
+    ) -> Path:
         """Write `studies.json` and the pages."""
         output = self.options.output
-        studies = group_by_study(imported.clips.values(), answers, output=output)
+        studies = group_by_study(clips.values(), answers, output=output)
         table = {
             "notice": NOTICE,
             "studies": [asdict(study) for study in studies],
-            "failed_inputs": [asdict(each) for each in imported.failed],
+            "failed_inputs": [asdict(each) for each in failed],
         }
         atomic_write(output / TABLE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
-        return write_pages(output, studies, imported.failed, skipped=imported.skipped)
+        return write_pages(output, studies, failed, skipped=skipped)

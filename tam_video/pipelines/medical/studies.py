@@ -24,17 +24,10 @@ NOTICE = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one question of the protocol about one clip.
+    """The answer to one question of the protocol about one clip, or the error.
 
-    Links are relative to the page of a study.
-
-    Attributes:
-        question_id: name of the question.
-        question: its text.
-        answer: the model's answer; empty if the question failed.
-        error: why the question failed; empty if it did not.
-        report: link to the report of the run; empty if the question failed.
-        dicom: link to the Secondary Capture object; empty if none was written.
+    `report` links to the report of the run and `dicom` to the Secondary Capture object, if they
+    exist, both relative to the page of a study.
     """
 
     question_id: str
@@ -47,13 +40,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An input that could not be imported.
-
-    Attributes:
-        input: name of the input in messages.
-        error: error class and message.
-        hint: how to fix it.
-    """
+    """An input, under its name in messages, that could not be imported."""
 
     input: str
     error: str
@@ -71,15 +58,9 @@ class StudyClip:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study under its pseudonym.
+    """A study and its patient under pseudonyms, with the numbers of answers and failed questions.
 
-    Attributes:
-        study: pseudonym of the study.
-        patient: pseudonym of the patient; empty if the files name none.
-        clips: clips in the order of the inputs.
-        thumb: thumbnail relative to the index; empty if there is none.
-        num_answers: number of answered questions.
-        num_failed: number of failed questions.
+    `patient` is empty if the files name none; `thumb` is relative to the index, or empty.
     """
 
     study: str

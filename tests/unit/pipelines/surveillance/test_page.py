@@ -53,7 +53,7 @@ def test_text_can_never_become_markup(tmp_path):
     evil["words"] = [{"word": EVIL, "spans_seconds": [[0, 1]]}]
     html = page(tmp_path, [{**evil, "run": 'runs/"><script>'}])
     assert html.xpath("//script|//img|//*[@onerror]") == []
-    assert html.xpath("//li//p[@class='said']")[0].text_content() == EVIL
+    assert html.xpath("//li//p[@class='answer']")[0].text_content() == EVIL
 
 
 def test_only_the_last_alerts_are_shown(tmp_path, monkeypatch):

@@ -2,8 +2,7 @@ import pytest
 from dicom_files import dataset_of, pictures, save
 
 from tam_video.errors import ConfigError, VideoOpenError
-from tam_video.pipelines.medical.intake import anonymous_link
-from tam_video.pipelines.medical.sources import find_sources
+from tam_video.pipelines.medical.intake import anonymous_link, find_sources
 
 
 @pytest.fixture
