@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from tam_video.batch.sources import file_system, is_remote, protocol, store_errors
@@ -45,7 +46,7 @@ def find_clips(
     if path.is_dir():
         paths, base = sorted(path.rglob("*")), path
     elif WILD & set(text) and not path.exists():
-        fixed = path.parts[: _first_wild(path)]
+        fixed = tuple(takewhile(lambda part: not WILD & set(part), path.parts))
         base = Path(*fixed)
         paths = sorted(base.glob(str(Path(*path.parts[len(fixed) :]))))
     elif path.is_file():
@@ -60,10 +61,6 @@ def find_clips(
             continue
         if each == path or is_clip(each):
             yield each.relative_to(base).as_posix(), str(each)
-
-
-def _first_wild(path: Path) -> int:
-    return next(n for n, part in enumerate(path.parts) if WILD & set(part))
 
 
 def _remote_clips(text: str) -> Iterator[tuple[str, str]]:

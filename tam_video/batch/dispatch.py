@@ -20,6 +20,7 @@ from tam_video.batch.jobs import (
     Died,
     Ended,
     Finished,
+    ItemRequest,
     Job,
     JobPhase,
     Outcome,
@@ -140,7 +141,9 @@ class Dispatcher:
         num_idle = sum(slot.is_ready and not slot.jobs for slot in self._slots.values())
         num_waiting = len(self._waiting) + len(self._suspects)
         while len(self._slots) < self._workers and num_waiting > num_starting + num_idle:
-            self._start()
+            self._slots[self._num_started] = _Slot()
+            self._engine.start(self._num_started)
+            self._num_started += 1
             num_starting += 1
         if self._is_exhausted and not num_waiting:
             for number in [n for n, slot in self._slots.items() if not slot.jobs]:
@@ -153,11 +156,6 @@ class Dispatcher:
     def _send(self, number: int, job: Job) -> None:
         self._slots[number].jobs[job.number] = job
         self._engine.send(number, job)
-
-    def _start(self) -> None:
-        self._slots[self._num_started] = _Slot()
-        self._engine.start(self._num_started)
-        self._num_started += 1
 
     def _stop(self, number: int) -> _Slot:
         self._engine.stop(number)
@@ -211,77 +209,63 @@ class Dispatcher:
         active = {(job, key) for job, key, _ in slot.active.values()}
         for job in slot.jobs.values():
             # The last events may be lost: without active items, all of its items are suspects.
-            suspected = [
-                question
-                for question in job.questions
-                if slot.is_alone
-                or not active
-                or {(job.number, None), (job.number, question.key)} & active
-            ]
+            is_known = active and not slot.is_alone
+            suspected = _items_in(job, active) if is_known else job.questions
             for question in suspected:
                 self._deaths[question.key] += 1
                 if slot.is_alone and self._deaths[question.key] > _DEATHS_ALONE:
-                    self._fail(question.key, reason)
+                    died = WorkerDiedError(
+                        f"{reason}, {self._deaths.pop(question.key)} times with this item",
+                        hint="most often out of memory: use fewer frames or fewer --workers",
+                    )
+                    self._ended.append(Outcome(question.key, error=item_error(died)))
                 else:
                     retry = replace(question, may_exist=True)
                     self._suspects.append(replace(job, questions=(retry,)))
-            self._retry(job, {question.key for question in suspected})
+            self._retry(job, excluded=suspected)
 
-    def _fail(self, key: str, reason: str) -> None:
-        died = WorkerDiedError(
-            f"{reason}, {self._deaths.pop(key)} times with this item",
-            hint="most often out of memory: use fewer frames or fewer --workers",
-        )
-        self._ended.append(Outcome(key, error=item_error(died)))
-
-    def _retry(self, job: Job, excluded: set[str]) -> None:
-        retried = (q for q in job.questions if q.key not in excluded)
+    def _retry(self, job: Job, *, excluded: tuple[ItemRequest, ...]) -> None:
+        retried = (question for question in job.questions if question not in excluded)
         questions = tuple(replace(question, may_exist=True) for question in retried)
         if questions:
             self._waiting.appendleft(replace(job, questions=questions))
 
     def _enforce_timeouts(self) -> None:
-        if self._timeout is None:
-            return
-        now = self._clock()
         for number, slot in list(self._slots.items()):
-            late = {
-                (job, key)
-                for job, key, began in slot.active.values()
-                if self._seconds(slot, job, key, now - began) > self._timeout
-            }
+            late = {phase for phase, seconds in self._seconds_left(slot) if seconds < 0}
             if late:
                 self._kill(number, late)
 
     def _kill(self, number: int, late: set[tuple[int, str | None]]) -> None:
-        slot = self._stop(number)
         error = item_error(
             ItemTimeoutError(
                 f"took longer than {self._timeout:g} seconds",
                 hint="raise --timeout, or check the file: its decoder may hang",
             )
         )
-        for job in slot.jobs.values():
-            late_keys = {
-                question.key
-                for question in job.questions
-                if {(job.number, None), (job.number, question.key)} & late
-            }
-            self._ended += [Outcome(key, error=error) for key in sorted(late_keys)]
-            self._retry(job, late_keys)
+        for job in self._stop(number).jobs.values():
+            questions = _items_in(job, late)
+            self._ended += [Outcome(question.key, error=error) for question in questions]
+            self._retry(job, excluded=questions)
 
-    def _seconds(self, slot: _Slot, job: int, key: str | None, now: float) -> float:
-        shared = slot.spent.get((job, None), 0.0) if key is not None else 0.0
-        return shared + slot.spent.get((job, key), 0.0) + now
+    def _seconds_left(self, slot: _Slot) -> Iterator[tuple[tuple[int, str | None], float]]:
+        """Yield the active phases, each with the time until its items exceed their limit."""
+        if self._timeout is None:
+            return
+        now = self._clock()
+        for job, key, began in slot.active.values():
+            shared = slot.spent.get((job, None), 0.0) if key is not None else 0.0
+            spent = shared + slot.spent.get((job, key), 0.0) + now - began
+            yield (job, key), self._timeout - spent
 
     def _wait_seconds(self) -> float:
         """Return how long to wait for events: at most until the next item exceeds its limit."""
-        if self._timeout is None:
-            return _LONGEST_WAIT_SECONDS
-        now = self._clock()
-        remaining = [
-            self._timeout - self._seconds(slot, job, key, now - began)
-            for slot in self._slots.values()
-            for job, key, began in slot.active.values()
-        ]
-        return max(0.01, min([*remaining, _LONGEST_WAIT_SECONDS]))
+        left = [each for slot in self._slots.values() for _, each in self._seconds_left(slot)]
+        return max(0.01, min([*left, _LONGEST_WAIT_SECONDS]))
+
+
+def _items_in(job: Job, phases: set[tuple[int, str | None]]) -> tuple[ItemRequest, ...]:
+    """Return the items of a job that belong to some phases, given by job and item."""
+    if (job.number, None) in phases:
+        return job.questions
+    return tuple(each for each in job.questions if (job.number, each.key) in phases)

@@ -8,10 +8,9 @@ from pathlib import Path
 from statistics import fmean
 
 from tam_video.batch.jobs import item_error
-from tam_video.batch.keys import batch_identity
 from tam_video.batch.ledger import LEDGER, ResultLog
 from tam_video.batch.object_store import open_storage
-from tam_video.batch.plan import KeyedItem, keyed_items
+from tam_video.batch.plan import KeyedItem, batch_identity, keyed_items
 from tam_video.batch.runner import BatchOptions, Items, batch_config, resolve_items
 from tam_video.batch.sources import is_remote
 from tam_video.batch.storage import BATCH, RUNS, FolderStorage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from tam_video import errors
@@ -147,6 +147,8 @@ class Died:
 
 WorkerEvent: TypeAlias = Ready | Began | Ended | Finished | Broken | Died
 
+_STORED = ("run", "answer", "maps", "num_warnings")  # fields of a finished item in the log
+
 
 def item_error(exc: BaseException) -> ItemError:
     """Return an exception as recorded in the log."""
@@ -178,11 +180,11 @@ def is_broken_output(exc: BaseException) -> bool:
 
 def is_out_of_memory(exc: BaseException) -> bool:
     """Whether an error was caused by a failed allocation, on the host or on a GPU."""
-    for cause in _causes(exc):
-        names = {kind.__name__ for kind in type(cause).__mro__}
-        if names & {"MemoryError", "OutOfMemoryError"} or "can't allocate memory" in str(cause):
-            return True
-    return False
+    return any(
+        {"MemoryError", "OutOfMemoryError"} & {kind.__name__ for kind in type(cause).__mro__}
+        or "can't allocate memory" in str(cause)
+        for cause in _causes(exc)
+    )
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
@@ -194,39 +196,21 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """Return the part of an outcome that is the same in every run of the item."""
-    record: dict[str, Any] = {"key": outcome.key, "status": "failed" if outcome.error else "done"}
     if outcome.error is not None:
-        error = outcome.error
-        return {
-            **record,
-            "error": {"type": error.type, "message": error.message, "hint": error.hint},
-        }
-    return {
-        **record,
-        "run": outcome.run,
-        "answer": outcome.answer,
-        "maps": outcome.maps,
-        "num_warnings": outcome.num_warnings,
-    }
+        return {"key": outcome.key, "status": "failed", "error": asdict(outcome.error)}
+    stored = {name: getattr(outcome, name) for name in _STORED}
+    return {"key": outcome.key, "status": "done", **stored}
 
 
 def from_json(record: Mapping[str, Any]) -> Outcome:
     """Return the outcome of a record of `as_json`.
 
     Raises:
-        KeyError: a field is missing.
-        TypeError: a field is of another type.
-        ValueError: an unknown status.
+        KeyError, TypeError, ValueError: the record is damaged.
     """
     key, status = str(record["key"]), record["status"]
     if status == "failed":
         return Outcome(key, error=ItemError(**record["error"]))
     if status != "done":
         raise ValueError(f"unknown status {status!r}")
-    return Outcome(
-        key,
-        run=str(record["run"]),
-        answer=str(record["answer"]),
-        maps=record["maps"],
-        num_warnings=int(record["num_warnings"]),
-    )
+    return Outcome(key, **{name: record[name] for name in _STORED})

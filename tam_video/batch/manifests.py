@@ -62,11 +62,8 @@ def _json_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | Conf
         except (ValueError, RecursionError):
             yield ConfigError("not valid JSON", hint="one JSON object per line, UTF-8")
             continue
-        yield (
-            row
-            if isinstance(row, dict)
-            else ConfigError("not a JSON object", hint='{"video": ...}')
-        )
+        is_row = isinstance(row, dict)
+        yield row if is_row else ConfigError("not a JSON object", hint='{"video": ...}')
 
 
 def _csv_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
@@ -90,17 +87,12 @@ def _csv_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | Confi
 
 
 def _parquet_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
-    arrow, parquet = _pyarrow()
+    with optional_import("parquet needs pyarrow", install="'tam-video[parquet]'"):
+        import pyarrow as arrow
+        from pyarrow import parquet
     try:
         table = parquet.ParquetFile(file)
         for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
             yield from cast("list[dict[str, Any]]", batch.to_pylist())
     except (arrow.ArrowException, ValueError, OSError) as exc:
         raise ConfigError(f"{source} is not a valid parquet file: {exc}") from exc
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    with optional_import("parquet needs pyarrow", install="'tam-video[parquet]'"):
-        import pyarrow
-        import pyarrow.parquet
-    return pyarrow, pyarrow.parquet

@@ -9,10 +9,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from tam_video.batch.sources import file_system, is_remote
 from tam_video.batch.storage import BATCH, RUNS, FolderStorage
@@ -32,7 +32,7 @@ class StoreStorage:
         self.address, self._kind = address.rstrip("/"), kind
         self._system, self._base = file_system(self.address)
         self._base = self._base.rstrip("/")
-        self._local = Path(tempfile.mkdtemp(prefix="tam-video-batch-"))
+        self.local = Path(tempfile.mkdtemp(prefix="tam-video-batch-"))
 
     def acquire(self, label: str) -> None:
         """Refuse a place with other content.
@@ -55,18 +55,16 @@ class StoreStorage:
         name = self._kind.settings_file
         recorded = self._kind.match(self.read_file(name), identity, folder=self.address)
         if recorded is None:
-            with self._writing():
-                self._system.pipe_file(f"{self._base}/{name}", self._kind.document(identity))
+            self.write(name, self._kind.document(identity))
         return dict(identity) if recorded is None else recorded
 
     def release(self) -> None:
         """Remove the local copies."""
-        shutil.rmtree(self._local, ignore_errors=True)
+        shutil.rmtree(self.local, ignore_errors=True)
 
     def log(self, label: str) -> AppendLog:
         """Return a log of new segments."""
-        stem = f"{self._base}/{label}.{uuid.uuid4().hex[:8]}"
-        return SegmentedLog(self._system, stem, self._local / f"{label}.jsonl", self._writing)
+        return SegmentedLog(self, label)
 
     def other_logs(self, label: str) -> list[AppendLog]:
         """Return all segments, as local copies."""
@@ -75,7 +73,7 @@ class StoreStorage:
         with self._writing():
             self._system.invalidate_cache()
             for path in sorted(self._system.glob(f"{self._base}/{kind}*.jsonl")):
-                target = self._local / f"read.{uuid.uuid4().hex}"
+                target = self.local / f"read.{uuid.uuid4().hex}"
                 self._system.get_file(path, str(target))
                 logs.append(AppendLog(target))
         return logs
@@ -86,6 +84,11 @@ class StoreStorage:
             if not self._exists(name):
                 return None
             return bytes(self._system.cat_file(f"{self._base}/{name}"))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write an object."""
+        with self._writing():
+            self._system.pipe_file(f"{self._base}/{name}", content)
 
     def put_file(self, made: Path, name: str) -> str:
         """Upload a local file; return its address."""
@@ -104,8 +107,8 @@ class StoreStorage:
     def work_folder(self, label: str) -> Path:
         """Return a new local folder for temporary files."""
         del label
-        with wrap_os_errors(self._local):
-            return Path(tempfile.mkdtemp(dir=self._local))
+        with wrap_os_errors(self.local):
+            return Path(tempfile.mkdtemp(dir=self.local))
 
     def publish(self, folder: Path, name: str) -> None:
         """Upload the files, the manifest last."""
@@ -122,7 +125,7 @@ class StoreStorage:
             self._system.invalidate_cache()
             if not self._system.exists(f"{prefix}/{MANIFEST}"):
                 return None
-            folder = Path(tempfile.mkdtemp(dir=self._local))
+            folder = Path(tempfile.mkdtemp(dir=self.local))
             for path in self._system.ls(prefix, detail=False):
                 self._system.get_file(path, str(folder / path.rpartition("/")[2]))
         return folder if verify_run(folder, hashes=True) else None
@@ -143,15 +146,9 @@ class StoreStorage:
 class SegmentedLog(AppendLog):
     """A log in objects of a store, with a local copy for reading."""
 
-    def __init__(
-        self,
-        system: Any,
-        stem: str,
-        local: Path,
-        guard: Callable[[], AbstractContextManager[None]],
-    ) -> None:
-        super().__init__(local)
-        self._system, self._stem, self._guard = system, stem, guard
+    def __init__(self, storage: StoreStorage, label: str) -> None:
+        super().__init__(storage.local / f"{label}.jsonl")
+        self._storage, self._stem = storage, f"{label}.{uuid.uuid4().hex[:8]}"
         self._number = 0
         self._lines: list[bytes] = []
 
@@ -160,9 +157,8 @@ class SegmentedLog(AppendLog):
         if len(self._lines) + len(lines) > _SEGMENT_LINES and self._lines:
             self._number, self._lines = self._number + 1, []
         longer = [*self._lines, *lines]
-        with self._guard():
-            content = b"".join(line + b"\n" for line in longer)
-            self._system.pipe_file(f"{self._stem}.{self._number:05d}.jsonl", content)
+        content = b"".join(line + b"\n" for line in longer)
+        self._storage.write(f"{self._stem}.{self._number:05d}.jsonl", content)
         self._lines = longer
         return super().append(lines)
 

@@ -9,23 +9,73 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from tam_video.batch.disk_map import DiskMap
 from tam_video.batch.items import BatchItem
 from tam_video.batch.jobs import ItemError, ItemRequest, Job, Outcome, item_error
-from tam_video.batch.keys import item_key, run_name
 from tam_video.batch.ledger import ResultLog
 from tam_video.batch.sources import fingerprint
+from tam_video.config import RunConfig
 from tam_video.errors import ConfigError, TamVideoError
+from tam_video.export.checkpoint import weights_digest
 
 _THREADS = 8
 _LOOKAHEAD = 64
 _QUESTIONS_AT_ONCE = 32
+_NAME_LENGTH = 60
+
+
+def batch_identity(config: RunConfig, keep: Collection[str]) -> dict[str, Any]:
+    """Return what every result of a batch depends on, as JSON values.
+
+    Raises:
+        ModelLoadError: the folder of the model cannot be read.
+    """
+    return {
+        "settings": config.model_dump(mode="json"),
+        "weights": weights_digest(config.model) or _commit(config.model, config.revision),
+        "keep": sorted(keep),
+    }
+
+
+def item_key(item: BatchItem, prints: Sequence[str], identity: Mapping[str, Any]) -> str:
+    """Return a SHA-256 over the clips (size and ends), the conversation, the part, the settings.
+
+    Args:
+        item: the item.
+        prints: `fingerprint` of each of its videos, or a text for an unreadable one.
+        identity: as returned by `batch_identity`, or as recorded in the folder.
+    """
+    content = {
+        "videos": list(prints),
+        "turns": [[turn.role, turn.text, list(turn.inputs)] for turn in item.turns],
+        "answer": item.answer,
+        "start": item.start_seconds,
+        "end": item.end_seconds,
+        "identity": {**identity, **item.identity},
+    }
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def run_name(item: BatchItem, key: str) -> str:
+    """Return the name of a run folder: plain stem of the first clip, and part of the key."""
+    stem = PurePosixPath(item.videos[0]).stem if item.videos else ""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in stem)
+    return f"{plain[:_NAME_LENGTH] or 'clip'}-{key[:16]}"
+
+
+def _commit(model: str, revision: str | None) -> str:
+    """Return the commit of a downloaded hub id; else its revision."""
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(model, "config.json", revision=revision)
+    return Path(cached).parent.name if isinstance(cached, str) else revision or "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +180,8 @@ class Plan:
             identity: what all results depend on.
             published: names of the finished run folders.
             rows: temporary file; one line for each item.
-            retry_failed: retry items that failed before.
-            shard: (number from 1, count): the part of the items that this process runs.
+            retry_failed: see `BatchOptions`.
+            shard: see `BatchOptions`.
         """
         self._items, self._ledger, self._identity = items, ledger, identity
         self._rows, self._published = rows, DiskMap()
@@ -149,17 +199,17 @@ class Plan:
         group: list[KeyedItem] = []
         with self._rows.open("w", encoding="utf-8") as rows:
             for each in self._unfinished(keyed_items(own, self._identity), rows):
-                if each is None:
-                    if group:
-                        yield self._job(group)
-                        group = []
-                    yield None
-                    continue
-                is_full = len(group) == _QUESTIONS_AT_ONCE
-                if group and (is_full or _clip_of(each.item) != _clip_of(group[0].item)):
+                if group and (
+                    each is None
+                    or len(group) == _QUESTIONS_AT_ONCE
+                    or _clip_of(each.item) != _clip_of(group[0].item)
+                ):
                     yield self._job(group)
                     group = []
-                group.append(each)
+                if each is None:
+                    yield None
+                else:
+                    group.append(each)
             if group:
                 yield self._job(group)
 
@@ -191,25 +241,21 @@ class Plan:
     def _complete(self, keyed: KeyedItem) -> bool:
         """Complete an item that is done, failed or invalid; False if it needs a worker."""
         key = keyed.key
-        status = self._ledger.status(key)
-        if status == "done":
+        status, is_fresh = self._ledger.status(key), self._ledger.is_fresh(key)
+        if status is not None:
             outcome = self._ledger.outcome(key)
-            is_there = not outcome.run or self._is_published(outcome.run)
-            if is_there or self._ledger.is_fresh(key):
+            is_lost = bool(outcome.run) and not self._is_published(outcome.run)
+            if is_fresh or not (is_lost if status == "done" else self._retry_failed):
                 self.completed.append((keyed, outcome, True))
                 return True
-            self._ledger.lose(key)
-        elif status == "failed" and not (self._retry_failed and not self._ledger.is_fresh(key)):
-            self.completed.append((keyed, self._ledger.outcome(key), True))
-            return True
+            if is_lost:
+                self._ledger.lose(key)
         if keyed.error is not None:
             self.completed.append((keyed, Outcome(key, error=keyed.error), False))
-            return True
-        return False
+        return keyed.error is not None
 
     def _question(self, keyed: KeyedItem) -> ItemRequest:
-        name = run_name(keyed.item, keyed.key)
-        item = keyed.item
+        item, name = keyed.item, run_name(keyed.item, keyed.key)
         may_exist = self._is_published(name)
         return ItemRequest(keyed.key, name, item.turns, item.answer, may_exist, item.extra)
 

@@ -17,10 +17,9 @@ from tam_video.batch.dispatch import Dispatcher
 from tam_video.batch.engines.base import ENGINES, EngineFactory, make_engine
 from tam_video.batch.items import BatchItem, items_of_rows, read_items
 from tam_video.batch.jobs import ItemError, Job, Outcome
-from tam_video.batch.keys import batch_identity
 from tam_video.batch.ledger import LEDGER, ResultLog, open_ledger, shard_label
 from tam_video.batch.object_store import Storage, open_storage
-from tam_video.batch.plan import Plan
+from tam_video.batch.plan import Plan, batch_identity
 from tam_video.batch.sources import FILES_ONLY, SourcePolicy
 from tam_video.batch.storage import BATCH, RUNS
 from tam_video.batch.summary import write_summary
@@ -267,47 +266,40 @@ class ResultRecorder:
 
     def completed(self) -> Iterator[ItemResult]:
         """Record and yield items that needed no worker."""
-        completed = list(self._plan.completed)
+        entries = [(o, [keyed.item], is_old) for keyed, o, is_old in self._plan.completed]
         self._plan.completed.clear()
-        new = [(keyed, outcome) for keyed, outcome, is_old in completed if not is_old]
-        self._write([outcome for _, outcome in new], [keyed.item.id for keyed, _ in new])
-        for keyed, outcome, is_old in completed:
-            yield self._result(keyed.item, outcome, is_old=is_old)
-        self._count([outcome for _, outcome in new])
+        yield from self._record(entries)
 
     def record(self, outcomes: Sequence[Outcome]) -> Iterator[ItemResult]:
         """Record and yield items that a worker ended."""
-        items = [self._plan.in_flight.pop(outcome.key) for outcome in outcomes]
-        self._write(outcomes, [same[0].id for same in items])
-        for outcome, same in zip(outcomes, items, strict=True):
-            for item in same:
-                yield self._result(item, outcome, is_old=False)
-        self._count(outcomes)
+        yield from self._record([(o, self._plan.in_flight.pop(o.key), False) for o in outcomes])
 
-    def _write(self, outcomes: Sequence[Outcome], ids: Sequence[str]) -> None:
-        if outcomes:
-            self._ledger.append(outcomes, ids=ids)
-
-    def _count(self, outcomes: Sequence[Outcome]) -> None:
-        self._left -= sum(outcome.error is not None for outcome in outcomes)
+    def _record(
+        self, entries: Sequence[tuple[Outcome, Sequence[BatchItem], bool]]
+    ) -> Iterator[ItemResult]:
+        """Append the outcomes that are not in the log yet, and yield all with their items."""
+        new = [(outcome, items[0].id) for outcome, items, is_old in entries if not is_old]
+        if new:
+            self._ledger.append([outcome for outcome, _ in new], ids=[id_ for _, id_ in new])
+        for outcome, items, is_old in entries:
+            run_dir = f"{self._storage.address}/{RUNS}/{outcome.run}" if outcome.run else ""
+            for item in items:
+                yield ItemResult(
+                    item,
+                    "failed" if outcome.error else "done",
+                    run_dir,
+                    outcome.answer,
+                    outcome.error,
+                    is_old,
+                    outcome.seconds,
+                    outcome.details,
+                )
+        self._left -= sum(outcome.error is not None for outcome, _ in new)
         if self._left < 0:
             raise BatchError(
                 "more items failed than --max-failures allows",
                 hint="finished items are kept: the same command resumes, --retry-failed retries",
             )
-
-    def _result(self, item: BatchItem, outcome: Outcome, *, is_old: bool) -> ItemResult:
-        run_dir = f"{self._storage.address}/{RUNS}/{outcome.run}" if outcome.run else ""
-        return ItemResult(
-            item,
-            "failed" if outcome.error else "done",
-            run_dir,
-            outcome.answer,
-            outcome.error,
-            is_old,
-            outcome.seconds,
-            outcome.details,
-        )
 
 
 @contextmanager

@@ -45,20 +45,18 @@ class SourcePolicy:
         if scheme == "file":
             source, scheme = source.removeprefix("file://"), None
         if scheme is None:
-            return str(self._within_root(Path(source).absolute()))
+            path = Path(source).absolute()
+            if self.root is not None and not path.resolve().is_relative_to(self.root.resolve()):
+                raise VideoOpenError(
+                    f"{path} is not below the root", hint=f"only files in {self.root} are opened"
+                )
+            return str(path)
         if scheme not in self.protocols or "::" in source:
             raise VideoOpenError(
                 f"{source}: only local files are opened",
                 hint=f"pass --allow-protocol {scheme} if you trust the list of items",
             )
         return source
-
-    def _within_root(self, path: Path) -> Path:
-        if self.root is not None and not path.resolve().is_relative_to(self.root.resolve()):
-            raise VideoOpenError(
-                f"{path} is not below the root", hint=f"only files in {self.root} are opened"
-            )
-        return path
 
 
 FILES_ONLY = SourcePolicy()

@@ -9,6 +9,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ COLUMNS = (
     *("error_type", "error", "hint"),
 )
 INDEXED_RUNS = 2000
+_ROWS_AT_ONCE = 1024
 _COUNT = "num_warnings"
 _LONE = "backslashreplace"  # for lone surrogates, of file names that are not UTF-8
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -51,20 +53,12 @@ def _result(key: str, ledger: ResultLog) -> dict[str, Any]:
     if status is None:
         return {"status": "missing"}
     outcome = ledger.outcome(key)
-    if outcome.error is not None:
-        error = outcome.error
-        return {
-            "status": status,
-            "error_type": error.type,
-            "error": error.message,
-            "hint": error.hint,
-        }
-    return {
-        "status": status,
-        "answer": outcome.answer,
-        "run": f"{RUNS}/{outcome.run}",
-        "num_warnings": outcome.num_warnings,
-    }
+    error = outcome.error
+    if error is not None:
+        reason = {"error_type": error.type, "error": error.message, "hint": error.hint}
+        return {"status": status, **reason}
+    run = f"{RUNS}/{outcome.run}"
+    return {"status": status, "answer": outcome.answer, "run": run, _COUNT: outcome.num_warnings}
 
 
 def _extra_name(key: str) -> str:
@@ -88,7 +82,7 @@ def safe_cell(value: Any) -> Any:
     """
     if value is None or isinstance(value, bool | int | float):
         return "" if value is None else value
-    text = _as_text(value) or ""
+    text = _as_text(value)
     if _NUMBER.fullmatch(text):
         return text
     return f"'{text}" if _FORMULA.match(text) else text
@@ -104,8 +98,9 @@ def write_parquet(path: Path, rows: Path, ledger: ResultLog) -> bool:
     names = _all_columns(rows)
     types = {writable(name): arrow.int64() if name == _COUNT else arrow.string() for name in names}
     schema = arrow.schema(list(types.items()))
+    source = summary_rows(rows, ledger)
     with parquet.ParquetWriter(path, schema) as writer:
-        for part in _parts(summary_rows(rows, ledger)):
+        while part := list(islice(source, _ROWS_AT_ONCE)):
             cells = [
                 {writable(name): _parquet_cell(name, row.get(name)) for name in names}
                 for row in part
@@ -185,23 +180,9 @@ def _all_columns(rows: Path) -> list[str]:
     return list(names)
 
 
-def _parts(rows: Iterator[dict[str, Any]], size: int = 1024) -> Iterator[list[dict[str, Any]]]:
-    part: list[dict[str, Any]] = []
-    for row in rows:
-        part.append(row)
-        if len(part) == size:
-            yield part
-            part = []
-    yield part
-
-
 def _parquet_cell(name: str, value: Any) -> Any:
-    if name == _COUNT or value is None:
-        return value
-    return writable(_as_text(value) or "")
+    return value if name == _COUNT or value is None else writable(_as_text(value))
 
 
-def _as_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

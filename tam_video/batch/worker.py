@@ -109,16 +109,7 @@ class _OpenJob:
     questions: list[ItemRequest]
     clip: Any
     lock: Lock = field(default_factory=Lock)
-    num_left: int = 0
-
-    def __post_init__(self) -> None:
-        self.num_left = len(self.questions)
-
-    def ends_with_this(self) -> bool:
-        """Count an ended item; True for the last one."""
-        with self.lock:
-            self.num_left -= 1
-            return not self.num_left
+    num_ended: int = 0
 
 
 class _Line:
@@ -189,5 +180,9 @@ class _Line:
             self._report(Finished(job.number, Outcome(question.key, error=item_error(exc))))
 
     def _forget(self, opened: _OpenJob) -> None:
-        if opened.ends_with_this():
+        """Count an ended item, and release the clip after the last one."""
+        with opened.lock:
+            opened.num_ended += 1
+            is_last = opened.num_ended == len(opened.questions)
+        if is_last:
             self._worker.forget(opened.clip)

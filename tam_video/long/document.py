@@ -1,4 +1,4 @@
-"""Content of `timeline.json`: the answers and words of all windows on one clock.
+"""Files of the folder of a long video, and the content of its `timeline.json`.
 
 Times are seconds from the first frame of the source, as in a player.
 """
@@ -6,18 +6,39 @@ Times are seconds from the first frame of the source, as in a player.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tam_video.batch.storage import run_config_defaults
 from tam_video.errors import TamVideoError
 from tam_video.export.document import read_explanation
 from tam_video.localise import word_tracks
-from tam_video.long.windows import Stretch, VideoWindow
+from tam_video.long.windows import LongOptions, Stretch, VideoWindow
 from tam_video.render.subtitles import Cue
 from tam_video.types import Explanation
+from tam_video.workspace.workspace import WorkspaceKind
 
 TIMELINE_VERSION = 1
+SURVEY, TIMELINE, WINDOWS = "seen.json", "timeline.json", "windows"
+FILM, CAPTIONS, ANSWERS, REPORT = "annotated.mp4", "captions.vtt", "answers.vtt", "report.html"
+
+
+_RESULTS = {
+    "timeline": TIMELINE,
+    "report": REPORT,
+    "video": FILM,
+    "captions": CAPTIONS,
+    "answers": ANSWERS,
+}
+LONG_VIDEO = WorkspaceKind(
+    "a long video",
+    "long.json",
+    own=(SURVEY, *_RESULTS.values(), f"{WINDOWS}/[0-9]*-*h*m*s"),
+    version=("long_version", 1),
+    renames={"settings.preset": "settings.speed_preset"},
+    defaults=lambda: {**run_config_defaults(), "options": asdict(LongOptions())},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,18 @@ class LongResult:
         return tuple(each for each in self.windows if each.error is not None)
 
 
+def window_dir(folder: Path, window: VideoWindow) -> Path:
+    """Return the run folder of a window, named by its index and start."""
+    minutes, seconds = divmod(int(window.start_seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return folder / WINDOWS / f"{window.index:04d}-{hours:02d}h{minutes:02d}m{seconds:02d}s"
+
+
+def result_files(folder: Path) -> dict[str, Path]:
+    """Return the files beside the windows that exist, by their roles."""
+    return {role: folder / name for role, name in _RESULTS.items() if (folder / name).exists()}
+
+
 def window_row(result: WindowResult, *, folder: Path) -> dict[str, Any]:
     """Return a window as JSON values: its time, the answer, and the times of its words.
 
@@ -93,14 +126,7 @@ def window_row(result: WindowResult, *, folder: Path) -> dict[str, Any]:
 def restrict_to_part(
     explanation: Explanation, start_seconds: float, end_seconds: float, *, num_frames: int
 ) -> Explanation:
-    """Return an explanation whose clip is a part of its source.
-
-    Args:
-        explanation: on the whole source.
-        start_seconds: start of the part, in container time.
-        end_seconds: end of the part.
-        num_frames: number of frames of the part.
-    """
+    """Return an explanation whose clip is a part of its source, given in container time."""
     part = replace(
         explanation.info,
         num_frames=num_frames,
@@ -112,11 +138,9 @@ def restrict_to_part(
 
 def word_rows(explanation: Explanation, window: VideoWindow) -> list[dict[str, Any]]:
     """Return the content words of a window, with the time spans of their tracks."""
-    info = explanation.info
-    zero, edges = info.start_seconds, (window.start_seconds, window.end_seconds)
-    part = restrict_to_part(
-        explanation, zero + edges[0], zero + edges[1], num_frames=info.num_frames
-    )
+    info, zero = explanation.info, explanation.info.start_seconds
+    start, end = zero + window.start_seconds, zero + window.end_seconds
+    part = restrict_to_part(explanation, start, end, num_frames=info.num_frames)
     rows = []
     for word, track in zip(part.words, word_tracks(part), strict=True):
         if word.is_content:

@@ -123,35 +123,25 @@ class MotionGate:
         """
         small = _reduced(luma, self._options.side)
         if self._background is None or small.shape != self._shape:
-            self._start(small.shape, pts_seconds)
-        moved = self._known.look(small, seconds_passed=pts_seconds - self._last_seconds)
+            self._background = self._new_background()
+            self._shape, self._last_seconds, self._changed_since = small.shape, pts_seconds, None
+        moved = self._background.look(small, seconds_passed=pts_seconds - self._last_seconds)
         self._last_seconds = pts_seconds
         share, boxes = _regions(moved, min_area=self._options.min_area)
         is_global = share >= self._options.global_share
-        if is_global and self._changed_since is None:
-            self._changed_since = pts_seconds
-        if not is_global:
-            self._changed_since = None
-        elif pts_seconds - self._changed_at >= self._options.relearn_seconds:
-            self._start(small.shape, pts_seconds)
-            self._known.look(small, seconds_passed=0)
+        since = pts_seconds if self._changed_since is None else self._changed_since
+        self._changed_since = since if is_global else None
+        if is_global and pts_seconds - since >= self._options.relearn_seconds:
+            self._background, self._changed_since = self._new_background(), None
+            self._background.look(small, seconds_passed=0)
         return Motion(pts_seconds, share, boxes, is_global)
 
-    @property
-    def _known(self) -> Background:
-        return cast("Background", self._background)
-
-    @property
-    def _changed_at(self) -> float:
-        return cast("float", self._changed_since)
-
-    def _start(self, shape: tuple[int, ...], pts_seconds: float) -> None:
-        self._background = Background(
+    def _new_background(self) -> Background:
+        return Background(
             absorb_seconds=self._options.absorb_seconds,
             deviations=self._options.deviations,
             min_levels=self._options.min_levels,
         )
-        self._shape, self._last_seconds, self._changed_since = shape, pts_seconds, None
 
 
 def looks(
@@ -219,9 +209,7 @@ def stream_spans(
     held = chosen.hold_before_seconds + chosen.slot_seconds + chosen.hold_after_seconds
     reach = held + chosen.merge_seconds
     first: float | None = None
-    open_span: ActiveSpan | None = (
-        None  # from the first moving frame to the last, without added time
-    )
+    open_span: ActiveSpan | None = None  # first to last moving frame, without added time
     for motion in _without_flashes(motions):
         now = motion.pts_seconds
         first = now if first is None else first

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from tam_video.config import RunConfig
 from tam_video.errors import ConfigError
-from tam_video.long.document import LongResult
+from tam_video.long.document import LONG_VIDEO, LongResult
 from tam_video.long.film import check_layout
-from tam_video.long.folder import LONG_VIDEO
-from tam_video.long.scenes import check_scene_library
+from tam_video.long.survey import check_scene_library
 from tam_video.long.windows import LongOptions
 from tam_video.long.work import LongWork
 from tam_video.methods import METHODS

@@ -5,18 +5,25 @@ Times are seconds from the first frame, unless they are container times.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Self
 
 from tam_video.config import RunConfig
-from tam_video.errors import ConfigError
-from tam_video.long.curve import MotionCurve
+from tam_video.errors import ConfigError, MissingDependencyError
 from tam_video.long.gate import GateOptions, Motion, looks, stream_spans
-from tam_video.long.scenes import scene_borders
+from tam_video.long.pictures import all_pictures
 from tam_video.long.windows import LongOptions
 from tam_video.stages import StageTimer
-from tam_video.video.reader import ReadLimits, VideoReader
+from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, VideoReader, checked_path
+
+_MOST_BINS = 1440  # about the columns of a wide page
+_SIDE_PX = 160
+_KEPT_TIMES = 256  # a cut is reported some frames late
+_NOMINAL_FPS = 25.0  # the detector counts frames; the true times are added here
+_SHORTEST_FRAMES = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +71,7 @@ def survey(
     limits: ReadLimits,
     stages: StageTimer,
 ) -> dict[str, Any]:
-    """Run the motion gate and the scene detector over a video.
-
-    Args:
-        reader: the video.
-        part: the part that is explained.
-        options: which of the two are needed.
-        limits: what the file may declare.
-        stages: receives the progress.
+    """Run the motion gate and the scene detector over a part of a video, where they are needed.
 
     Returns:
         JSON values: "gate", None without one, and "scenes", the times of the scene changes.
@@ -125,3 +125,94 @@ def _looks(
         done = int(motion.pts_seconds - part.zero_seconds - part.start_seconds)
         stages.report("gate", done, total)
         yield motion
+
+
+class MotionCurve:
+    """The largest moved share of each bin; the bin length doubles when there are too many."""
+
+    def __init__(self, *, start_seconds: float, bin_seconds: float) -> None:
+        """Start without motions.
+
+        Args:
+            start_seconds: start of the first bin.
+            bin_seconds: initial length of a bin.
+        """
+        self._start, self._bin_seconds = start_seconds, bin_seconds
+        self._shares: list[float] = []
+        self.num_looks = 0
+
+    def watched(self, motions: Iterable[Motion]) -> Iterator[Motion]:
+        """Pass motions on, and record each of them."""
+        for motion in motions:
+            self._record(motion)
+            yield motion
+
+    def _record(self, motion: Motion) -> None:
+        self.num_looks += 1
+        while (index := self._index(motion.pts_seconds)) >= _MOST_BINS:
+            self._bin_seconds *= 2
+            pairs = zip(self._shares[::2], [*self._shares[1::2], 0.0], strict=False)
+            self._shares = [max(pair) for pair in pairs]
+        self._shares += [0.0] * (index + 1 - len(self._shares))
+        self._shares[index] = max(self._shares[index], motion.share)
+
+    def _index(self, pts_seconds: float) -> int:
+        return max(0, int((pts_seconds - self._start) / self._bin_seconds))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return `bin_seconds`, and `shares` with one value for each bin."""
+        return {
+            "bin_seconds": self._bin_seconds,
+            "shares": [round(share, 5) for share in self._shares],
+        }
+
+
+def check_scene_library() -> None:
+    """Check that PySceneDetect is installed.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    if find_spec("scenedetect") is None:
+        raise MissingDependencyError(
+            "scene borders need PySceneDetect", hint='pip install "tam-video[scenes]"'
+        )
+
+
+def scene_borders(
+    path: str | Path,
+    *,
+    limits: ReadLimits = DEFAULT_LIMITS,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+) -> Iterator[float]:
+    """Yield the container time of the first frame of each scene except the first.
+
+    The detector is the adaptive one of PySceneDetect; the frames are decoded here, so that the
+    checks of this package apply to the file.
+
+    Args:
+        path: a local video file.
+        limits: what the file may declare before it is refused.
+        start_seconds: start, in container time.
+        end_seconds: end, in container time.
+
+    Raises:
+        MissingDependencyError: PySceneDetect is not installed.
+        InputError: the file cannot be read, or is refused.
+    """
+    check_scene_library()
+    from scenedetect import AdaptiveDetector, FrameTimecode
+
+    detector = AdaptiveDetector(min_scene_len=_SHORTEST_FRAMES)
+    times: dict[int, float] = {}
+    pictures = all_pictures(
+        checked_path(path), side=_SIDE_PX, limits=limits, start_seconds=start_seconds
+    )
+    for number, (pts_seconds, picture) in enumerate(pictures):
+        if end_seconds is not None and pts_seconds >= end_seconds:
+            return
+        times[number] = pts_seconds
+        times.pop(number - _KEPT_TIMES, None)
+        for cut in detector.process_frame(FrameTimecode(number, fps=_NOMINAL_FPS), picture):
+            yield times[cut.frame_num]

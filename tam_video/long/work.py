@@ -21,23 +21,21 @@ from tam_video.errors import InputError, ModelError
 from tam_video.export.document import read_explanation
 from tam_video.export.manifest import replace_files, verify_run
 from tam_video.long.document import (
-    TIMELINE_VERSION,
-    LongResult,
-    WindowResult,
-    answer_cues,
-    window_row,
-)
-from tam_video.long.film import Film
-from tam_video.long.folder import (
     ANSWERS,
     CAPTIONS,
     FILM,
     REPORT,
     SURVEY,
     TIMELINE,
+    TIMELINE_VERSION,
+    LongResult,
+    WindowResult,
+    answer_cues,
     result_files,
     window_dir,
+    window_row,
 )
+from tam_video.long.film import Film
 from tam_video.long.gate import ActiveSpan
 from tam_video.long.survey import VideoPart, survey
 from tam_video.long.windows import LongOptions, VideoWindow, plan_windows, stretches
@@ -74,35 +72,14 @@ class LongWork:
         limits: ReadLimits,
         stages: StageTimer,
     ) -> None:
-        """Select the part of the video.
-
-        Args:
-            reader: the video; stays open.
-            workspace: the locked output folder.
-            settings: of every window, except its start and end.
-            options: windows, gate, and what is written.
-            turns: the conversation about every window.
-            limits: what the file may declare.
-            stages: receives the progress.
-
-        Raises:
-            ConfigError: the settings start after the end of the video.
-        """
+        """Select the part of the video; raise ConfigError if it starts after the end."""
         self._reader, self._workspace, self._settings = reader, workspace, settings
         self._options, self._turns, self._limits = options, tuple(turns), limits
         self._stages, self._folder = stages, workspace.folder
         self._part = VideoPart.of(reader, settings)
 
     def run(self, model: str | VideoModel | None, *, verify: bool = False) -> LongResult:
-        """Explain the windows that are not finished, and write the results.
-
-        Args:
-            model: a loaded model; None or a name to load it when a window needs it.
-            verify: compare the hashes of finished windows, not only the sizes of their files.
-
-        Raises:
-            TamVideoError: see `explain_long`.
-        """
+        """Explain the windows that are not finished, and write the results; see `explain_long`."""
         timeline = self._workspace.read_json(TIMELINE)
         if timeline is not None and all(
             row["status"] == "done" and verify_run(self._folder / row["run"], hashes=verify)
@@ -122,11 +99,8 @@ class LongWork:
 
     def _windows(self, surveyed: Mapping[str, Any]) -> list[VideoWindow]:
         """Return the windows that contain a frame."""
-        spans, gate = None, surveyed["gate"]
-        if gate is not None:
-            spans = [
-                ActiveSpan(each["start_seconds"], each["end_seconds"]) for each in gate["spans"]
-            ]
+        gate = surveyed["gate"]
+        spans = None if gate is None else [ActiveSpan(**each) for each in gate["spans"]]
         planned = plan_windows(
             self._part.start_seconds,
             self._part.end_seconds,
@@ -162,13 +136,8 @@ class LongWork:
         self, window: VideoWindow, run_dir: Path, model: VideoModel
     ) -> WindowResult:
         """Explain one window and write its run folder; return its error if that fails."""
-        settings = self._settings.model_copy(
-            update={
-                "start_seconds": window.start_seconds,
-                "end_seconds": window.end_seconds,
-                "render": False,
-            }
-        )
+        part = {"start_seconds": window.start_seconds, "end_seconds": window.end_seconds}
+        settings = self._settings.model_copy(update={**part, "render": False})
         try:
             frames = read_inputs([self._reader], settings, model, StageTimer(None))
             explanation = explain_frames(frames, self._turns, model=model, settings=settings)
@@ -192,11 +161,8 @@ class LongWork:
     ) -> LongResult:
         done = {each.window.index: each.run_dir for each in results if each.run_dir is not None}
         windows = [each.window for each in results if each.window.index in done]
-        whole = (
-            (self._part.start_seconds, self._part.end_seconds)
-            if self._options.film == "whole"
-            else None
-        )
+        part = (self._part.start_seconds, self._part.end_seconds)
+        whole = part if self._options.film == "whole" else None
         document = self._document(surveyed, results)
         if done:
             cues = answer_cues(results, stretches(windows))
@@ -249,12 +215,8 @@ class LongWork:
             self._stages.report("report", number, len(run_dirs))
             if not (run_dir / REPORT).is_file():  # version 0.1 wrote the reports at the end
                 with replace_files(run_dir) as temporary:
-                    write_report_files(
-                        read_explanation(run_dir),
-                        [self._reader],
-                        temporary,
-                        index_url=_INDEX_URL,
-                    )
+                    explanation = read_explanation(run_dir)
+                    write_report_files(explanation, [self._reader], temporary, index_url=_INDEX_URL)
         atomic_write(self._folder / REPORT, long_page(document).encoded())
 
     def _result_of(self, row: Mapping[str, Any]) -> WindowResult:
@@ -263,10 +225,5 @@ class LongWork:
         return WindowResult(window, run_dir, row["answer"], is_resumed=True)
 
     def _result(self, document: Mapping[str, Any], results: tuple[WindowResult, ...]) -> LongResult:
-        return LongResult(
-            self._folder,
-            document,
-            results,
-            result_files(self._folder),
-            tuple(document["warnings"]),
-        )
+        files, warnings = result_files(self._folder), tuple(document["warnings"])
+        return LongResult(self._folder, document, results, files, warnings)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tam_video.errors import ExportError
+from tam_video.errors import ConfigError, ExportError
 
 NEVER_FOLLOW_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
@@ -86,14 +86,14 @@ def move_all(names: Sequence[str], source: Path, target: Path) -> None:
             raise
 
 
-def take_lock(path: Path) -> int:
-    """Lock a file, creating it if needed.
+def take_lock(path: Path, *, folder: Path) -> int:
+    """Lock a folder by a file, creating it if needed.
 
     Returns:
         A file handle; the lock is held until it is closed or the process ends.
 
     Raises:
-        BlockingIOError: another process holds the lock.
+        ConfigError: another process holds the lock.
         ExportError: the file cannot be created.
     """
     import fcntl
@@ -105,7 +105,9 @@ def take_lock(path: Path) -> int:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as exc:
         os.close(handle)
-        raise BlockingIOError(str(path)) from exc
+        raise ConfigError(
+            f"another process works in {folder}", hint="wait for it, or choose another -o DIR"
+        ) from exc
     return handle
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
-from tam_video.errors import ConfigError, OutputExistsError, RunFolderError
+from tam_video.errors import OutputExistsError, RunFolderError
 from tam_video.workspace.append_log import AppendLog
 from tam_video.workspace.files import atomic_write, take_lock, wrap_os_errors
 
@@ -24,10 +24,6 @@ Identity: TypeAlias = dict[str, Any]
 
 _ANOTHER = "choose another -o DIR"
 _SETTINGS = "settings"  # its entries are named one by one where identities differ
-
-
-def _no_defaults() -> Mapping[str, Any]:
-    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,7 @@ class WorkspaceKind:
     own: tuple[str, ...]
     version: tuple[str, int] | None = None
     renames: Mapping[str, str] | None = None
-    defaults: Callable[[], Mapping[str, Any]] = _no_defaults
+    defaults: Callable[[], Mapping[str, Any]] = dict
     keeps: tuple[str, ...] = ()
     is_exclusive: bool = False
     has_force: bool = True
@@ -163,10 +159,7 @@ class Workspace:
             force: remove what an earlier job wrote.
 
         Raises:
-            OutputExistsError: it contains something else, or a job with other settings.
-            RunFolderError: its settings file is damaged.
-            ConfigError: another process works there.
-            ExportError: it cannot be written.
+            OutputError, ConfigError: see `acquire` and `begin`.
         """
         workspace = cls(folder, kind)
         workspace.acquire()
@@ -184,7 +177,7 @@ class Workspace:
             ConfigError: another process holds the lock.
         """
         self._refuse_foreign()
-        self._lock = self._take(self._lock_path)
+        self._lock = take_lock(self._lock_path, folder=self.folder)
 
     def begin(self, identity: Mapping[str, Any], *, force: bool = False) -> Identity:
         """Record the identity, or compare it with the recorded one; return the recorded one.
@@ -237,14 +230,6 @@ class Workspace:
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
         return atomic_write(self.folder / name, text)
 
-    def _take(self, path: Path) -> int:
-        try:
-            return take_lock(path)
-        except BlockingIOError:
-            raise ConfigError(
-                f"another process works in {self.folder}", hint=f"wait for it, or {_ANOTHER}"
-            ) from None
-
     def _refuse_foreign(self) -> None:
         """Raise unless the folder is free, empty, or one of this kind."""
         if not os.path.lexists(self.folder):
@@ -279,7 +264,7 @@ class Workspace:
                     f"{self.folder} holds more than {self.kind.noun}: {min(others)}", hint=_ANOTHER
                 )
         for lock in set(self._lock_path.parent.glob("*.lock")) - {self._lock_path}:
-            os.close(self._take(lock))
+            os.close(take_lock(lock, folder=self.folder))
         with wrap_os_errors(self.folder):
             for path in sorted(own):
                 remove(path)

@@ -28,7 +28,7 @@ from tam_video.export.document import read_explanation
 from tam_video.export.manifest import verify_run
 from tam_video.long import LongOptions, explain_long
 from tam_video.long.gate import active_spans, looks
-from tam_video.long.scenes import scene_borders
+from tam_video.long.survey import scene_borders
 from tam_video.long.windows import WindowOptions
 from tam_video.video.reader import ReadLimits, open_video
 from tam_video.workspace.files import take_lock
@@ -191,7 +191,7 @@ def test_other_settings_or_another_folder_are_refused(finished, camera, model, t
 
 
 def test_a_folder_has_one_process_at_a_time(empty, tmp_path):
-    lock = take_lock(tmp_path / "out" / ".lock")
+    lock = take_lock(tmp_path / "out" / ".lock", folder=tmp_path)
     with pytest.raises(ConfigError, match="another process works in"):
         explain_long(empty, tmp_path / "out", QUESTION, config=CONFIG)
     with pytest.raises(ConfigError, match="another process works in"):
@@ -271,7 +271,7 @@ def test_scenes_begin_where_the_picture_changes(tmp_path):
 
 def test_scenes_need_their_library(camera, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "scenedetect", None)
-    monkeypatch.setattr("tam_video.long.scenes.find_spec", lambda _: None)
+    monkeypatch.setattr("tam_video.long.survey.find_spec", lambda _: None)
     with pytest.raises(MissingDependencyError, match="PySceneDetect"):
         explain_long(
             camera,

@@ -19,8 +19,8 @@ from tam_video import batch
 from tam_video.batch import BatchItem, ItemResult
 from tam_video.batch.engines.base import EngineFactory
 from tam_video.batch.jobs import Outcome, is_broken_output
-from tam_video.batch.keys import item_key
 from tam_video.batch.ledger import LEDGER, ResultLog
+from tam_video.batch.plan import item_key
 from tam_video.batch.sources import fingerprint
 from tam_video.batch.storage import BATCH
 from tam_video.batch.work import KEEP, ExplainWork

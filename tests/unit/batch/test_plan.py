@@ -6,9 +6,8 @@ import pytest
 
 from tam_video.batch.items import BatchItem, items_of_rows
 from tam_video.batch.jobs import Outcome
-from tam_video.batch.keys import batch_identity, item_key, run_name
 from tam_video.batch.ledger import open_ledger
-from tam_video.batch.plan import Plan, keyed_items
+from tam_video.batch.plan import Plan, batch_identity, item_key, keyed_items, run_name
 from tam_video.batch.storage import FolderStorage
 from tam_video.config import RunConfig
 from tam_video.export.manifest import new_run_folder

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tam_video.long.curve import MotionCurve
 from tam_video.long.gate import Motion
+from tam_video.long.survey import MotionCurve
 
 
 def curve_of(shares: dict[float, float]) -> dict:
