@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from tam_video.datasets.shapes import COLORS, MOTIONS, SHAPES, ShapeClip, ShapeObject, object_mask
+from tam_video.datasets.scene import SceneObject, Trajectory, object_mask
+from tam_video.datasets.shapes import COLORS, MOTIONS, SHAPES
 from tam_video.datasets.shapes import background as shapes_background
 
 QUESTION = "Describe the video."
@@ -54,11 +55,11 @@ def make_long_video(path: Path, *, seconds: float, num_events: int, seed: int = 
         seed: of everything.
     """
     rng = np.random.default_rng(seed)
-    clip = ShapeClip(seed, "test", (), int(rng.integers(2**31)), WIDTH, HEIGHT, fps=FPS)
+    texture_seed = int(rng.integers(2**31))
     recipes = [_recipe(rng) for _ in range(min(NUM_RECIPES, num_events))]
     units = [path.with_name(f"unit{number}.mp4") for number in range(len(recipes) + 1)]
     for unit, item in zip(units, [None, *recipes], strict=True):
-        _write_unit(unit, clip, item)
+        _write_unit(unit, texture_seed, item)
     num_units = max(1, round(seconds / UNIT_SECONDS))
     empty = [share * num_units for share in EMPTY_SHARE]
     # Every other unit, so that two events are never closer than what the gate merges.
@@ -66,9 +67,9 @@ def make_long_video(path: Path, *, seconds: float, num_events: int, seed: int = 
     places = sorted(rng.choice(room, min(num_events, len(room)), replace=False).tolist())
     order, events = [0] * num_units, []
     for number, place in enumerate(places):
-        item = recipes[number % len(recipes)]
+        (path_of,) = recipes[number % len(recipes)].trajectories
         order[place] = 1 + number % len(recipes)
-        first, after = item.first_frame / FPS, (item.last_frame + 1) / FPS
+        first, after = path_of.first_frame / FPS, (path_of.last_frame + 1) / FPS
         events.append(Event(place * UNIT_SECONDS + first, place * UNIT_SECONDS + after))
     join_units(path, [units[number] for number in order])
     for unit in units:
@@ -76,7 +77,7 @@ def make_long_video(path: Path, *, seconds: float, num_events: int, seed: int = 
     return events
 
 
-def _recipe(rng: np.random.Generator) -> ShapeObject:
+def _recipe(rng: np.random.Generator) -> SceneObject:
     """An object that comes within seconds and crosses some of the picture."""
     motion = rng.choice([name for name in MOTIONS if name != "still"])
     color, size = rng.choice(list(COLORS)), float(rng.uniform(40, 74))
@@ -90,32 +91,30 @@ def _recipe(rng: np.random.Generator) -> ShapeObject:
         for d, side in ((dx, WIDTH), (dy, HEIGHT))
     )
     middle = (first + last) / 2
-    return ShapeObject(
-        color=str(color),
-        shape=str(rng.choice(SHAPES)),
-        size_px=size,
-        motion=motion,
-        presence="start",
+    trajectory = Trajectory(
         x_px=float(x) - dx * step * middle,
         y_px=float(y) - dy * step * middle,
-        step_px=step,
+        step_px=(dx * step, dy * step),
+        size_px=size,
         first_frame=first,
         last_frame=last,
-        rgb=COLORS[str(color)],
     )
+    shape, rgb = str(rng.choice(SHAPES)), COLORS[str(color)]
+    return SceneObject(str(color), shape, motion, rgb, 0, (trajectory,))
 
 
-def _write_unit(path: Path, clip: ShapeClip, item: ShapeObject | None) -> None:
+def _write_unit(path: Path, texture_seed: int, item: SceneObject | None) -> None:
     from tam_video.video.writer import TimedFrame, write_video
 
-    rng = np.random.default_rng(clip.texture_seed)
-    backdrop = shapes_background(clip).astype(np.float32)
+    rng = np.random.default_rng(texture_seed)
+    plain = shapes_background(texture_seed, width=WIDTH, height=HEIGHT)
+    backdrop = plain.astype(np.float32)
     noise = NOISE_LEVELS * rng.standard_normal((_NOISE_PICTURES, HEIGHT, WIDTH, 1), np.float32)
 
     def frames() -> Iterator[TimedFrame]:
         for frame in range(UNIT_SECONDS * FPS):
             canvas = backdrop
-            if item is not None and item.is_visible(frame):
+            if item is not None and item.trajectory_at(frame) is not None:
                 cover = object_mask(item, frame, width=WIDTH, height=HEIGHT)[..., None] / 255
                 canvas = backdrop + cover.astype(np.float32) * (np.float32(item.rgb) - backdrop)
             picture = canvas + noise[int(rng.integers(_NOISE_PICTURES))]

@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from tam_video.datasets.questions import ShapeQuestion, caption_facts, make_questions
-from tam_video.datasets.scene import from_shapes
-from tam_video.datasets.shapes import Split, make_clip
-from tam_video.datasets.worlds import write_scene
+from tam_video.datasets.questions import ShapeQuestion
+from tam_video.datasets.shapes import Split
+from tam_video.datasets.worlds import make_clip, write_scene
 from tam_video.metrics.statistics import mean_interval
 from tam_video.types import FrameBatch, Message
+from training.questions import caption_facts, make_questions
 
 MODEL: dict[str, Any] = {}
 TWO_OBJECTS = "caption, two objects"
@@ -50,7 +50,7 @@ def read_clip(seed: int, split: Split, num_objects: int | None) -> tuple[Any, Fr
 
     clip = make_clip(seed, split=split, num_objects=num_objects)
     with tempfile.TemporaryDirectory() as folder:
-        path = write_scene(from_shapes(clip), Path(folder) / "clip.mp4")
+        path = write_scene(clip, Path(folder) / "clip.mp4")
         with open_video(path) as reader:
             indices = MODEL["model"].sample_native(reader.info, reader.timeline.pts_seconds)
             return clip, reader.read(indices)

@@ -23,8 +23,8 @@ import numpy as np
 
 from benchmarks.tiny_answers import MODEL, read_clip, start_worker
 from tam_video.datasets.cells import cell_masks
-from tam_video.datasets.scene import from_shapes
-from tam_video.datasets.shapes import COLORS, SHAPES, ShapeClip
+from tam_video.datasets.scene import SceneClip
+from tam_video.datasets.shapes import COLORS, SHAPES
 from tam_video.metrics.plausibility import auc, pointing_hit
 from tam_video.metrics.statistics import mean_interval
 from tam_video.tam import join_words, word_maps
@@ -49,7 +49,7 @@ def score_clip(seed: int) -> dict[str, dict[str, float]]:
 
     model = MODEL["model"]
     clip, batch = read_clip(seed, "test", None)
-    scene = from_shapes(clip)
+    scene = clip
     conversation = [Message("user", QUESTION)]
     answer = model.generate(batch, conversation).answer
     scores: dict[str, dict[str, float]] = {}
@@ -71,7 +71,7 @@ def layer_name(layer: int | str, num_layers: int) -> str:
 
 
 def score_words(
-    clip: ShapeClip, masks: np.ndarray, generation: Generation, maps: FloatArray
+    clip: SceneClip, masks: np.ndarray, generation: Generation, maps: FloatArray
 ) -> dict[str, float]:
     """Compute mean AUC and pointing of the colour and shape words true of a visible object."""
     words = join_words(generation.tokens)

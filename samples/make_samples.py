@@ -7,14 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tam_video.datasets.scene import SceneClip, from_shapes
-from tam_video.datasets.shapes import (
-    FPS,
-    NUM_FRAMES,
-    SIDE_PX,
-    make_clip,
-)
-from tam_video.datasets.worlds import write_scene
+from tam_video.datasets.scene import SceneClip
+from tam_video.datasets.shapes import FPS, NUM_FRAMES, SIDE_PX
+from tam_video.datasets.worlds import make_clip, write_scene
 from tam_video.types import ByteArray
 
 CLIPS = {"shapes.mp4": (9, 2), "three_shapes.mp4": (2, 3)}
@@ -27,9 +22,9 @@ def main() -> None:
     """Write the clips beside this file."""
     here = Path(__file__).parent
     for name, (seed, num_objects) in CLIPS.items():
-        clip = from_shapes(make_clip(seed, split="test", num_objects=num_objects))
+        clip = make_clip(seed, split="test", num_objects=num_objects)
         print(write_scene(clip, here / name))
-    print(write_cine(from_shapes(make_clip(9, split="test", num_objects=2)), here / CINE))
+    print(write_cine(make_clip(9, split="test", num_objects=2), here / CINE))
 
 
 def write_cine(clip: SceneClip, path: Path) -> Path:

@@ -19,14 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tam_video.datasets.scene import from_shapes
-from tam_video.datasets.shapes import (
-    MOTIONS,
-    SHAPES,
-    ShapeClip,
-    make_clip,
-    object_mask,
-)
+from tam_video.datasets.scene import SceneClip, SceneObject, object_mask
+from tam_video.datasets.shapes import MOTIONS, SHAPES
+from tam_video.datasets.worlds import make_clip
 from training.export import load_weights
 from training.journal import Journal, Tally, learning_rate
 from training.language import symbol_features
@@ -55,7 +50,7 @@ def augmented(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1])
 
 
-def random_pair(clip: ShapeClip, rng: np.random.Generator) -> np.ndarray:
+def random_pair(clip: SceneClip, rng: np.random.Generator) -> np.ndarray:
     """Return two successive sampled frames: mostly of 12 per clip, sometimes of 8 or 10."""
     count = int(rng.choice([8, 10, 12], p=[0.1, 0.1, 0.8]))
     frames = np.linspace(0, clip.num_frames - 1, count).round().astype(int)
@@ -66,7 +61,7 @@ def random_pair(clip: ShapeClip, rng: np.random.Generator) -> np.ndarray:
 FINE = 4  # the auxiliary target divides a cell into FINE x FINE parts
 
 
-def fine_cover(clip: ShapeClip, pair: np.ndarray) -> np.ndarray:
+def fine_cover(clip: SceneClip, pair: np.ndarray) -> np.ndarray:
     """Compute the covered fraction of each part of a cell, float32 [cells, 2*FINE*FINE]."""
     grid = clip.width // PATCH
     side = grid * FINE
@@ -142,16 +137,23 @@ def object_pools(cells: list[Cells]) -> tuple[Tensor, Tensor, Tensor]:
 CLOSE_PX = 112
 
 
-def close_up(clip: ShapeClip, pair: np.ndarray, rng: np.random.Generator) -> ShapeClip:
+def close_up(clip: SceneClip, pair: np.ndarray, rng: np.random.Generator) -> SceneClip:
     """Crop CLOSE_PX x CLOSE_PX around one object, for a quarter of the cost."""
     there = [o for o in clip.objects if o.is_visible(int(pair[0])) or o.is_visible(int(pair[1]))]
     if there:
-        x, y = there[int(rng.integers(len(there)))].center(int(pair[0]))
+        x, y = there[int(rng.integers(len(there)))].trajectories[0].center(int(pair[0]))
     else:
         x, y = rng.uniform(0, clip.width, 2)
     left, top = np.array([x, y]) - CLOSE_PX / 2 + rng.uniform(-22, 22, 2)
-    moved = tuple(replace(o, x_px=o.x_px - left, y_px=o.y_px - top) for o in clip.objects)
-    return replace(clip, objects=moved, width=CLOSE_PX, height=CLOSE_PX)
+    moved = tuple(_moved(item, (left, top)) for item in clip.objects)
+    shot = replace(clip.shots[0], width=CLOSE_PX, height=CLOSE_PX)
+    return replace(clip, objects=moved, shots=(shot,), width=CLOSE_PX, height=CLOSE_PX)
+
+
+def _moved(item: SceneObject, corner: tuple[float, float]) -> SceneObject:
+    (path,) = item.trajectories
+    moved = replace(path, x_px=path.x_px - corner[0], y_px=path.y_px - corner[1])
+    return replace(item, trajectories=(moved,))
 
 
 def slot_batch(seeds: range, *, close: bool) -> tuple[Tensor, list[Cells], Tensor]:
@@ -162,7 +164,7 @@ def slot_batch(seeds: range, *, close: bool) -> tuple[Tensor, list[Cells], Tenso
         clip = make_clip(seed, split="train", num_objects=int(rng.choice([1, 2, 3, 3])))
         pair = random_pair(clip, rng)
         clip = close_up(clip, pair, rng) if close else clip
-        scene = from_shapes(clip)
+        scene = clip
         frames = [augmented(scene.render_frame(int(f)), rng) for f in pair]
         patches.append(patchify(np.stack(frames)))
         cells.append(clip_cells(clip, pair))

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tam_video.datasets.shapes import MOTIONS, make_clip
+from tam_video.datasets.shapes import MOTIONS
+from tam_video.datasets.worlds import make_clip
 from training.export import load_weights
 from training.journal import Journal, Tally, learning_rate
 from training.network import Symbols, keep_rows_fixed, make_model

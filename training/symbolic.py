@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tam_video.datasets.questions import ShapeQuestion, make_questions
-from tam_video.datasets.shapes import COLORS, FPS, MOTIONS, SHAPES, ShapeClip, object_mask
+from tam_video.datasets.questions import ShapeQuestion
+from tam_video.datasets.scene import SceneClip, object_mask
+from tam_video.datasets.shapes import COLORS, FPS, MOTIONS, SHAPES
+from training.questions import make_questions
 
 GRID = 14
 IGNORE = -100
@@ -39,12 +41,12 @@ class Cells:
     motion: np.ndarray
 
 
-def sample_frames(clip: ShapeClip, num_frames: int) -> np.ndarray:
+def sample_frames(clip: SceneClip, num_frames: int) -> np.ndarray:
     """Return the frame numbers that the Qwen3-VL video processor samples."""
     return np.linspace(0, clip.num_frames - 1, num_frames).round().astype(int)
 
 
-def clip_cells(clip: ShapeClip, frames: np.ndarray) -> Cells:
+def clip_cells(clip: SceneClip, frames: np.ndarray) -> Cells:
     """Compute which object covers each cell (16 x 16 pixels) of each slot (two frames per slot)."""
     grid = clip.width // 16
     side = grid * 4
@@ -194,7 +196,7 @@ class Batch:
         return torch.zeros(attended.shape).masked_fill_(~attended, float("-inf"))[:, None]
 
 
-def with_look_alikes(clip: ShapeClip, rng: np.random.Generator, *, share: float = 0.5) -> ShapeClip:
+def with_look_alikes(clip: SceneClip, rng: np.random.Generator, *, share: float = 0.5) -> SceneClip:
     """Give all objects of a clip the same shape, in a fraction of the clips.
 
     Then only the colour distinguishes them. With random shapes a model learns to find "the red
@@ -230,7 +232,7 @@ def label(question: ShapeQuestion) -> str:
 
 
 def choose_questions(
-    clip: ShapeClip, rng: np.random.Generator, *, count: int, need: Mapping[str, float]
+    clip: SceneClip, rng: np.random.Generator, *, count: int, need: Mapping[str, float]
 ) -> list[ShapeQuestion]:
     """Sample questions, those of kinds with more errors more often.
 
@@ -244,7 +246,7 @@ def choose_questions(
 
 
 def make_batch(
-    clips: list[ShapeClip],
+    clips: list[SceneClip],
     frames: list[np.ndarray],
     keeps: list[np.ndarray],
     questions: list[list[ShapeQuestion]],
@@ -278,11 +280,11 @@ def make_batch(
     )
 
 
-def _traits(clip: ShapeClip) -> np.ndarray:
+def _traits(clip: SceneClip) -> np.ndarray:
     """Return, per colour: shape and motion by index, whether the object starts right and below."""
     traits = np.zeros((len(COLORS), 4), int)
     for item in clip.objects:
-        x, y = item.center(0)
+        x, y = item.trajectories[0].center(0)
         traits[list(COLORS).index(item.color)] = (
             SHAPES.index(item.shape),
             list(MOTIONS).index(item.motion),

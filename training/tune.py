@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tam_video.datasets.scene import from_shapes
-from tam_video.datasets.shapes import make_clip
+from tam_video.datasets.worlds import make_clip
 from training.align import augmented, patchify, tower
 from training.export import load_stages
 from training.journal import Journal, Tally, learning_rate
@@ -52,7 +51,7 @@ def pixel_batch(
         clip = make_clip(seed, split="train", num_objects=int(rng.choice([1, 2, 2, 3, 3])))
         clip = with_look_alikes(clip, rng, share=0.3)
         taken = sample_frames(clip, 12)
-        scene = from_shapes(clip)
+        scene = clip
         pixels = [augmented(scene.render_frame(int(f)), rng) for f in taken]
         visual = tower(model, patchify(np.stack(pixels)), len(taken) // 2)
         keep = keep_cells(clip_cells(clip, taken), rng, shares=shares)

@@ -1,31 +1,24 @@
-"""Questions about clips of the base world, with their exact answers.
+"""Questions about clips of any world with their exact answers, only where these are unambiguous.
 
-Colours differ within a clip, so "the red object" is unambiguous; a shape is named by itself only
-where it is unique.
+Left out are: a colour or a shape by itself where two objects share it; "how does it move" where no
+word is true (see `SceneObject.motion`); a caption where one object has no such word; "where" unless
+the object stands still in one quarter all the time; "when" unless one of the three answers is true;
+"how many" above three, or where an object appears in both shots of a cut and may count as two.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tam_video.datasets.scene import SceneClip, SceneObject
-from tam_video.datasets.shapes import COLORS, SHAPES, SIDE_PX, ShapeClip, ShapeObject
+from tam_video.datasets.shapes import COLORS, SHAPES, SIDE_PX
 
-KINDS: tuple[str, ...] = (
-    "color",
-    "shape",
-    "motion",
-    "location",
-    "presence",
-    "when",
-    "count",
-    "caption",
-    "multi_turn",
-)
 COUNTS = {1: "There is one object.", 2: "There are two objects.", 3: "There are three objects."}
-_WHEN = {"whole": "the whole time", "start": "only at the start", "end": "only at the end"}
+_EARLY = 0.6  # an object that disappears before this share is "only at the start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +26,8 @@ class ShapeQuestion:
     """A question with its exact answer.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: "color", "shape", "motion", "location", "presence", "when", "count", "caption" or
+            "multi_turn".
         text: the question of the last turn.
         answer: the exact answer.
         history: earlier turns as (question, answer) pairs; empty except for "multi_turn".
@@ -52,77 +46,34 @@ def named(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
-def location_words(item: ShapeObject) -> str:
-    """Return the location of a still object, such as "at the top left"."""
-    x, y = item.center(0)
+def location_words(x: float, y: float) -> str:
+    """Return the location of a still object by its centre, such as "at the top left"."""
     middle = SIDE_PX / 2
     return f"at the {'top' if y < middle else 'bottom'} {'left' if x < middle else 'right'}"
 
 
-def motion_phrase(item: ShapeObject | SceneObject) -> str:
+def motion_phrase(item: SceneObject) -> str:
     """Return the motion of an object, such as "moves left"; "" where no word is true."""
     if item.motion is None:
         return ""
     return "stays still" if item.motion == "still" else f"moves {item.motion}"
 
 
-def caption(clip: ShapeClip | SceneClip) -> str:
+def caption(clip: SceneClip) -> str:
     """Describe a clip in one sentence, objects in order; those without a motion are only named."""
-    parts = [
-        f"{named(f'{item.color} {item.shape}')} {motion_phrase(item)}".rstrip()
-        for item in clip.objects
-    ]
+    parts = [f"{named(item.name)} {motion_phrase(item)}".rstrip() for item in clip.objects]
     joined = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"{joined[0].upper()}{joined[1:]}."
 
 
-def caption_facts(text: str) -> frozenset[str]:
-    """Split a caption into its clauses, so that captions compare in any order of objects."""
-    body = text.strip().rstrip(".").lower()
-    return frozenset(part.strip() for chunk in body.split(",") for part in chunk.split(" and "))
-
-
-def make_questions(clip: ShapeClip, rng: np.random.Generator) -> list[ShapeQuestion]:
-    """Draw one question of every kind that the clip allows; for "presence" also a negative one."""
-    pick = clip.objects[int(rng.integers(len(clip.objects)))]
-    questions = [
-        ShapeQuestion("shape", *shape_turn(pick)),
-        ShapeQuestion("count", "How many objects are there?", COUNTS[len(clip.objects)]),
-        ShapeQuestion("caption", "Describe the video.", caption(clip)),
-        _motion(clip, rng),
-        _when(clip, rng),
-        presence_question(clip, rng, negative=False),
-        presence_question(clip, rng, negative=True),
-        _multi_turn(clip, rng),
-    ]
-    unique = [o for o in clip.objects if _count_shape(clip, o.shape) == 1]
-    if unique:
-        item = unique[int(rng.integers(len(unique)))]
-        questions.append(
-            ShapeQuestion(
-                "color", f"What color is the {item.shape}?", f"The {item.shape} is {item.color}."
-            )
-        )
-    still = [o for o in clip.objects if o.motion == "still"]
-    if still:
-        item = still[int(rng.integers(len(still)))]
-        name = f"{item.color} {item.shape}"
-        questions.append(
-            ShapeQuestion(
-                "location", f"Where is the {name}?", f"The {name} is {location_words(item)}."
-            )
-        )
-    return questions
-
-
-def shape_turn(item: ShapeObject | SceneObject) -> tuple[str, str]:
+def shape_turn(item: SceneObject) -> tuple[str, str]:
     """Return the question for the shape of an object named by its colour, and the answer."""
     question = f"What shape is the {item.color} object?"
     return question, f"The {item.color} object is a {item.shape}."
 
 
 def presence_question(
-    clip: ShapeClip, rng: np.random.Generator, *, negative: bool
+    clip: SceneClip, rng: np.random.Generator, *, negative: bool
 ) -> ShapeQuestion:
     """Draw a question about an object of the clip or, if negative, about one that is not there.
 
@@ -131,10 +82,8 @@ def presence_question(
     real = {(o.color, o.shape) for o in clip.objects}
     if not negative:
         item = clip.objects[int(rng.integers(len(clip.objects)))]
-        name = f"{item.color} {item.shape}"
-        return ShapeQuestion(
-            "presence", f"Is there {named(name)}?", f"Yes, there is {named(name)}."
-        )
+        text = f"Is there {named(item.name)}?"
+        return ShapeQuestion("presence", text, f"Yes, there is {named(item.name)}.")
     while True:
         item = clip.objects[int(rng.integers(len(clip.objects)))]
         color = str(rng.choice(list(COLORS)))
@@ -149,37 +98,92 @@ def presence_question(
             )
 
 
-def _count_shape(clip: ShapeClip, shape: str) -> int:
-    return sum(o.shape == shape for o in clip.objects)
+def when_phrase(clip: SceneClip, item: SceneObject) -> str | None:
+    """Return when an object is visible, in words; None where none of the three answers is true.
+
+    "the whole time": in every frame. "only at the start": one interval that begins with the clip
+    and ends within its first 60 %, or lies in its first third. "only at the end": the same in
+    reverse.
+    """
+    if len(item.visible) != 1:
+        return None
+    ((first, last),) = item.visible
+    from_end = clip.num_frames - 1 - first
+    if (first, from_end) == (0, last):
+        return "the whole time"
+    if (first == 0 and last < _EARLY * clip.num_frames) or 3 * last < clip.num_frames:
+        return "only at the start"
+    is_last = last == clip.num_frames - 1
+    if (is_last and from_end < _EARLY * clip.num_frames) or 3 * from_end < clip.num_frames:
+        return "only at the end"
+    return None
 
 
-def _motion(clip: ShapeClip, rng: np.random.Generator) -> ShapeQuestion:
-    item = clip.objects[int(rng.integers(len(clip.objects)))]
-    name = f"{item.color} {item.shape}"
-    return ShapeQuestion(
-        "motion", f"How does the {name} move?", f"The {name} {motion_phrase(item)}."
-    )
+def location_phrase(clip: SceneClip, item: SceneObject) -> str | None:
+    """Return the quarter in which an object stands while visible; None where it moves."""
+    if item.motion != "still":
+        return None
+    locations = {
+        location_words(*np.subtract(trajectory.center(frame), clip.shot_at(frame).camera(frame)))
+        for trajectory in item.trajectories
+        for frame in (trajectory.first_frame, trajectory.last_frame)
+    }
+    return locations.pop() if len(locations) == 1 else None
 
 
-def _when(clip: ShapeClip, rng: np.random.Generator) -> ShapeQuestion:
-    item = clip.objects[int(rng.integers(len(clip.objects)))]
-    name = f"{item.color} {item.shape}"
-    return ShapeQuestion(
-        "when", f"When is the {name} visible?", f"The {name} is visible {_WHEN[item.presence]}."
-    )
-
-
-def _multi_turn(clip: ShapeClip, rng: np.random.Generator) -> ShapeQuestion:
-    """Draw a first turn that names an object by its colour and a second that refers to "it"."""
-    item = clip.objects[int(rng.integers(len(clip.objects)))]
-    first = shape_turn(item)
-    if rng.random() < 0.5:
-        return ShapeQuestion(
-            "multi_turn", "How does it move?", f"It {motion_phrase(item)}.", history=(first,)
+def make_scene_questions(clip: SceneClip, rng: np.random.Generator) -> list[ShapeQuestion]:
+    """Draw one question of every kind that the clip allows; for "presence" also a negative one."""
+    colors, shapes = _alone(clip, lambda item: item.color), _alone(clip, lambda item: item.shape)
+    moving = [item for item in clip.objects if item.motion is not None]
+    timed = [item for item in clip.objects if when_phrase(clip, item)]
+    located = [item for item in clip.objects if location_phrase(clip, item)]
+    questions: list[ShapeQuestion] = []
+    if item := _pick(colors, rng):
+        questions.append(ShapeQuestion("shape", *shape_turn(item)))
+    if item := _pick(shapes, rng):
+        text = f"What color is the {item.shape}?"
+        questions.append(ShapeQuestion("color", text, f"The {item.shape} is {item.color}."))
+    if len(clip.objects) in COUNTS and all(len(each.trajectories) == 1 for each in clip.objects):
+        questions.append(
+            ShapeQuestion("count", "How many objects are there?", COUNTS[len(clip.objects)])
         )
-    return ShapeQuestion(
-        "multi_turn",
-        "When is it visible?",
-        f"It is visible {_WHEN[item.presence]}.",
-        history=(first,),
-    )
+    if len(moving) == len(clip.objects):
+        questions.append(ShapeQuestion("caption", "Describe the video.", caption(clip)))
+    if item := _pick(moving, rng):
+        text = f"How does the {item.name} move?"
+        questions.append(ShapeQuestion("motion", text, f"The {item.name} {motion_phrase(item)}."))
+    if item := _pick(timed, rng):
+        text = f"When is the {item.name} visible?"
+        answer = f"The {item.name} is visible {when_phrase(clip, item)}."
+        questions.append(ShapeQuestion("when", text, answer))
+    if item := _pick(located, rng):
+        answer = f"The {item.name} is {location_phrase(clip, item)}."
+        questions.append(ShapeQuestion("location", f"Where is the {item.name}?", answer))
+    questions += [presence_question(clip, rng, negative=negative) for negative in (False, True)]
+    return questions + _multi_turn(clip, colors, rng)
+
+
+def _multi_turn(
+    clip: SceneClip, colors: Sequence[SceneObject], rng: np.random.Generator
+) -> list[ShapeQuestion]:
+    """Draw a first turn that names an object by its colour and a second that refers to "it"."""
+    choices = [
+        ShapeQuestion("multi_turn", text, f"It {verb}{phrase}.", history=(shape_turn(item),))
+        for item in colors
+        for text, verb, phrase in (
+            ("How does it move?", "", motion_phrase(item)),
+            ("When is it visible?", "is visible ", when_phrase(clip, item)),
+        )
+        if phrase
+    ]
+    return [choices[int(rng.integers(len(choices)))]] if choices else []
+
+
+def _alone(clip: SceneClip, key: Callable[[SceneObject], str]) -> list[SceneObject]:
+    """Return the objects whose `key` no other object has."""
+    counts = Counter(key(item) for item in clip.objects)
+    return [item for item in clip.objects if counts[key(item)] == 1]
+
+
+def _pick(items: Sequence[SceneObject], rng: np.random.Generator) -> SceneObject | None:
+    return items[int(rng.integers(len(items)))] if items else None

@@ -1,7 +1,7 @@
 """Clips of any world of shapes: their objects, pixels and exact masks.
 
-A scene adds to `shapes` a camera that pans, hard cuts, objects that cover each other, several
-appearances of one object, a tint, noise and compression of a chosen strength.
+A clip may have a camera that pans, hard cuts, objects that cover each other, several appearances of
+one object, a tint, noise and compression of a chosen strength.
 """
 
 from __future__ import annotations
@@ -14,17 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tam_video.datasets.shapes import (
-    FPS,
-    MOTIONS,
-    NUM_FRAMES,
-    SIDE_PX,
-    Motion,
-    ShapeClip,
-    ShapeObject,
-    background,
-    object_mask,
-)
+from tam_video.datasets.shapes import FPS, NUM_FRAMES, SIDE_PX, Motion, background, outline
 from tam_video.types import BoolArray, ByteArray, FloatArray
 
 Interval: TypeAlias = tuple[int, int]  # first and last frame, both inclusive
@@ -183,62 +173,45 @@ class SceneClip:
         return visible_shares(self, frame) > 0.5
 
 
-def from_shapes(clip: ShapeClip) -> SceneClip:
-    """Convert a clip of `shapes` into a scene."""
-    objects = []
-    for layer, item in enumerate(clip.objects):
-        dx, dy = MOTIONS[item.motion]
-        interval = (item.first_frame, item.last_frame)
-        step = (dx * item.step_px, dy * item.step_px)
-        trajectory = Trajectory(item.x_px, item.y_px, step, item.size_px, *interval)
-        objects.append(
-            SceneObject(
-                item.color,
-                item.shape,
-                item.motion,
-                item.rgb,
-                layer,
-                trajectories=(trajectory,),
-                visible=(interval,),
-            )
-        )
-    return SceneClip(
-        tuple(objects),
-        (Shot(clip.texture_seed, width=clip.width, height=clip.height),),
-        num_frames=clip.num_frames,
-        fps=clip.fps,
-        width=clip.width,
-        height=clip.height,
-    )
+def object_mask(
+    item: SceneObject,
+    frame: int,
+    *,
+    width: int = SIDE_PX,
+    height: int = SIDE_PX,
+    scale: float = 1.0,
+    camera: tuple[int, int] = (0, 0),
+) -> ByteArray:
+    """Compute the antialiased coverage of one object at one frame, uint8 [height, width].
 
+    Args:
+        item: the object.
+        frame: 0-based frame number; the result is 0 where the object does not appear.
+        width: pixels of the result.
+        height: pixels of the result.
+        scale: pixels of the result per pixel of the clip.
+        camera: (x, y) of the picture's corner on the background.
+    """
+    import cv2
 
-def still_of(clip: SceneClip, item: SceneObject, frame: int) -> ShapeObject | None:
-    """Return an object at one frame, in pixels of the picture; None where it does not appear."""
+    mask = np.zeros((height, width), np.uint8)
     trajectory = item.trajectory_at(frame)
     if trajectory is None:
-        return None
-    (x, y), (left, top) = trajectory.center(frame), clip.shot_at(frame).camera(frame)
-    return ShapeObject(
-        color=item.color,
-        shape=item.shape,
-        size_px=trajectory.size_px,
-        motion="still",
-        presence="whole",
-        x_px=x - left,
-        y_px=y - top,
-        step_px=0.0,
-        first_frame=frame,
-        last_frame=frame,
-        rgb=item.rgb,
-    )
+        return mask
+    center = np.subtract(trajectory.center(frame), camera)
+    shift = 4
+    polygons = [
+        np.round(((points * trajectory.size_px + center) * scale - 0.5) * 2**shift).astype(np.int32)
+        for points in outline(item.shape)
+    ]
+    cv2.fillPoly(mask, polygons, 255, lineType=cv2.LINE_AA, shift=shift)
+    return mask
 
 
 def coverage(clip: SceneClip, item: SceneObject, frame: int) -> ByteArray:
     """Compute how much of each pixel an object alone would cover: uint8 [height, width]."""
-    still = still_of(clip, item, frame)
-    if still is None:
-        return np.zeros((clip.height, clip.width), np.uint8)
-    return object_mask(still, frame, width=clip.width, height=clip.height)
+    camera = clip.shot_at(frame).camera(frame)
+    return object_mask(item, frame, width=clip.width, height=clip.height, camera=camera)
 
 
 def visible_shares(clip: SceneClip, frame: int) -> FloatArray:
@@ -264,9 +237,7 @@ def _paint_order(clip: SceneClip) -> list[int]:
 @lru_cache(maxsize=4)
 def _whole_background(shot: Shot) -> ByteArray:
     """uint8 [shot.height, shot.width, 3], cached: computing it costs more than painting a frame."""
-    plain = background(
-        ShapeClip(0, "test", (), shot.texture_seed, width=shot.width, height=shot.height)
-    )
+    plain = background(shot.texture_seed, width=shot.width, height=shot.height)
     if shot.tint_share:
         mixed = plain * (1 - shot.tint_share) + np.array(shot.tint) * shot.tint_share
         plain = np.clip(mixed, 0, 255).astype(np.uint8)

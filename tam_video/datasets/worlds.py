@@ -15,8 +15,21 @@ from typing import get_args
 import numpy as np
 
 from tam_video.datasets.panning import stage_pan
-from tam_video.datasets.scene import SceneClip, from_shapes
-from tam_video.datasets.shapes import Generator, Split, make_clip
+from tam_video.datasets.placing import draw_motion, draw_texture
+from tam_video.datasets.scene import SceneClip, SceneObject, Shot, Trajectory
+from tam_video.datasets.shapes import (
+    COLORS,
+    MARGIN_PX,
+    MOTIONS,
+    NUM_FRAMES,
+    PATH_PX,
+    SHAPES,
+    SIZE_PX,
+    Generator,
+    Split,
+    draw_rgb,
+    draw_start,
+)
 from tam_video.datasets.staging import (
     stage_cut,
     stage_distractors,
@@ -72,8 +85,75 @@ def _staged(
     return draw
 
 
+def make_clip(seed: int, *, split: Split = "test", num_objects: int | None = None) -> SceneClip:
+    """Draw the clip of a seed of the base world.
+
+    It holds one to three objects of different colours; shapes may repeat. An object moves in one of
+    four directions at constant speed or stays still, and is visible the whole time, only at the
+    start, or only at the end. Objects never overlap while both are visible.
+
+    Args:
+        seed: any non-negative integer, which gives another clip in each split.
+        split: "train", "dev" or "test".
+        num_objects: 1 to 3; drawn evenly when None.
+    """
+    rng = np.random.default_rng([get_args(Split).index(split), seed])
+    count = int(rng.integers(1, 4)) if num_objects is None else num_objects
+    if not 1 <= count <= 3:
+        raise ValueError("num_objects must be 1, 2 or 3")
+    while True:
+        objects = _base_objects(rng, count)
+        if objects is not None:
+            return SceneClip(objects, (Shot(draw_texture(rng)),))
+
+
+def _base_objects(rng: Generator, count: int) -> tuple[SceneObject, ...] | None:
+    """Try to place `count` objects without overlap; None where one did not fit in 60 draws."""
+    colors = rng.choice(len(COLORS), size=count, replace=False)
+    placed: list[SceneObject] = []
+    for color in sorted(int(c) for c in colors):
+        for _ in range(60):
+            candidate = _base_object(rng, list(COLORS)[color], layer=len(placed))
+            if all(_keep_apart(candidate, other) for other in placed):
+                placed.append(candidate)
+                break
+        else:
+            return None
+    return tuple(placed)
+
+
+def _base_object(rng: Generator, color: str, *, layer: int) -> SceneObject:
+    motion = draw_motion(rng)
+    presence = int(rng.choice(3, p=(0.56, 0.22, 0.22)))
+    size = float(rng.uniform(*SIZE_PX))
+    path = 0.0 if motion == "still" else float(rng.uniform(*PATH_PX))
+    x, y = draw_start(rng, motion, path_px=path, size_px=size)
+    first, last = 0, NUM_FRAMES - 1
+    if presence == 1:  # only at the start
+        last = int(rng.integers(round(0.36 * NUM_FRAMES), round(0.56 * NUM_FRAMES)))
+    elif presence == 2:  # only at the end
+        first = int(rng.integers(round(0.44 * NUM_FRAMES), round(0.64 * NUM_FRAMES)))
+    rgb, shape = draw_rgb(rng, color), SHAPES[int(rng.integers(len(SHAPES)))]
+    dx, dy = MOTIONS[motion]
+    step = path / (NUM_FRAMES - 1)
+    trajectory = Trajectory(x, y, (dx * step, dy * step), size, first, last)
+    return SceneObject(color, shape, motion, rgb, layer, (trajectory,), visible=((first, last),))
+
+
+def _keep_apart(one: SceneObject, other: SceneObject) -> bool:
+    """Return whether the bounding boxes stay apart in every fourth frame that shows both."""
+    (a,), (b,) = one.trajectories, other.trajectories
+    first, last = max(a.first_frame, b.first_frame), min(a.last_frame, b.last_frame)
+    gap = (a.size_px + b.size_px) / 2 + MARGIN_PX
+    for frame in {last, *range(first, last + 1, 4)} if first <= last else ():
+        (x, y), (other_x, other_y) = a.center(frame), b.center(frame)
+        if abs(x - other_x) < gap and abs(y - other_y) < gap:
+            return False
+    return True
+
+
 def _base(seed: int, split: Split) -> SceneClip:
-    return from_shapes(make_clip(seed, split=split))
+    return make_clip(seed, split=split)
 
 
 # The numbers are part of the seeds: a new world needs a new one.

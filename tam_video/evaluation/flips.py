@@ -17,8 +17,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from tam_video.datasets.questions import make_scene_questions
 from tam_video.datasets.scene import SceneClip
-from tam_video.datasets.world_questions import make_scene_questions
 from tam_video.evaluation.clip import ClipJob, MaskedScorer
 from tam_video.evaluation.score import mean_map
 from tam_video.evaluation.settings import MethodSettings

@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tam_video.datasets.questions import caption, named
+from tam_video.datasets.questions import caption, make_scene_questions, named
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS, SHAPES
-from tam_video.datasets.world_questions import make_scene_questions
 from tam_video.datasets.worlds import make_world
 from tam_video.evaluation.clip import CAPTION_QUESTION, ClipJob, is_empty, read_back
 from tam_video.evaluation.flips import says_yes

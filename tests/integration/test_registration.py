@@ -11,16 +11,14 @@ from constructed import with_input
 from odd_clips import X264, ffmpeg, set_display_matrix
 from render_cases import explain
 
-from tam_video.datasets.scene import from_shapes
-from tam_video.datasets.shapes import make_clip
-from tam_video.datasets.worlds import write_scene
+from tam_video.datasets.worlds import make_clip, write_scene
 from tam_video.render.annotate import render_annotated
 from tam_video.render.options import RenderOptions
 from tam_video.render.overlay import color_table
 from tam_video.types import Explanation, View, VisualLayout
 from tam_video.video.reader import open_video
 
-CLIP = from_shapes(make_clip(9, num_objects=2))
+CLIP = make_clip(9, num_objects=2)
 GRID, SLOTS = 14, 4
 WHOLE = View()
 CROP, PADDED = View(0.125, 0.125, 0.875, 0.875), View(0.0, -0.2, 1.0, 1.2)

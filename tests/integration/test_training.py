@@ -13,12 +13,13 @@ from transformers.video_utils import VideoMetadata
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tam_video.datasets.questions import ShapeQuestion, make_questions
-from tam_video.datasets.scene import from_shapes
-from tam_video.datasets.shapes import COLORS, make_clip
+from tam_video.datasets.questions import ShapeQuestion
+from tam_video.datasets.shapes import COLORS
+from tam_video.datasets.worlds import make_clip
 from training.align import patchify
 from training.language import SubjectCoach, answer_logits, symbolic_batch
 from training.network import Symbols, keep_rows_fixed, make_model
+from training.questions import make_questions
 from training.symbolic import (
     IGNORE,
     Prompts,
@@ -51,7 +52,7 @@ def chat(video, question):
 
 
 def encode(processor, clip, frames, question):
-    video = np.stack([from_shapes(clip).render_frame(int(frame)) for frame in frames])
+    video = np.stack([clip.render_frame(int(frame)) for frame in frames])
     metadata = VideoMetadata(
         total_num_frames=clip.num_frames,
         fps=float(clip.fps),
@@ -124,7 +125,7 @@ def test_cells_follow_the_masks():
     frames = sample_frames(clip, 12)
     cells = clip_cells(clip, frames)
     for slot in range(6):
-        masks = [from_shapes(clip).masks(int(f)) for f in frames[2 * slot : 2 * slot + 2]]
+        masks = [clip.masks(int(f)) for f in frames[2 * slot : 2 * slot + 2]]
         cover = np.mean(masks, 0).reshape(3, 14, 16, 14, 16).mean((2, 4))
         full = cover.max(0) > 0.95
         assert (cells.item[slot][full] == cover.argmax(0)[full]).all()

@@ -3,21 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tam_video.datasets.scene import from_shapes
-from tam_video.datasets.shapes import (
-    COLORS,
-    SHAPES,
-    background,
-    make_clip,
-)
-from tam_video.datasets.worlds import write_scene
+from tam_video.datasets.questions import when_phrase
+from tam_video.datasets.shapes import COLORS, SHAPES, background
+from tam_video.datasets.worlds import make_clip, write_scene
 from tam_video.video.reader import open_video
 
 
 def test_same_seed_gives_the_same_clip_and_pixels():
     one, two = make_clip(7), make_clip(7)
     assert one == two
-    assert np.array_equal(*(from_shapes(clip).render_frame(3) for clip in (one, two)))
+    assert np.array_equal(*(clip.render_frame(3) for clip in (one, two)))
 
 
 def test_splits_differ():
@@ -31,7 +26,7 @@ def test_objects_never_overlap_and_stay_inside(num_objects):
         assert len(clip.objects) == num_objects
         assert len({o.color for o in clip.objects}) == num_objects
         for frame in (0, 11, 24, 36, 47):
-            masks = from_shapes(clip).masks(frame)
+            masks = clip.masks(frame)
             assert masks.sum(0).max() <= 1
             for item, mask in zip(clip.objects, masks, strict=True):
                 assert mask.any() == item.is_visible(frame)
@@ -41,11 +36,12 @@ def test_objects_never_overlap_and_stay_inside(num_objects):
 
 def test_mask_is_where_the_object_was_drawn():
     clip = make_clip(3, num_objects=1)
-    item = replace(clip.objects[0], first_frame=0, last_frame=47)
-    clip = replace(clip, objects=(item,))
-    plain = background(clip).astype(int)
-    drawn = from_shapes(clip).render_frame(10).astype(int)
-    mask = from_shapes(clip).masks(10)[0]
+    (trajectory,) = clip.objects[0].trajectories
+    path = replace(trajectory, first_frame=0, last_frame=47)
+    clip = replace(clip, objects=(replace(clip.objects[0], trajectories=(path,)),))
+    plain = background(clip.shots[0].texture_seed, width=224, height=224).astype(int)
+    drawn = clip.render_frame(10).astype(int)
+    mask = clip.masks(10)[0]
     changed = np.abs(drawn - plain).max(-1) > 30
     assert (changed & mask).sum() / mask.sum() > 0.95
     assert (changed & ~mask).sum() / mask.sum() < 0.1
@@ -57,11 +53,15 @@ def test_world_is_balanced():
     assert {o.color for o in objects} == set(COLORS)
     assert {o.shape for o in objects} == set(SHAPES)
     assert {o.motion for o in objects} == {"left", "right", "up", "down", "still"}
-    assert {o.presence for o in objects} == {"whole", "start", "end"}
+    assert {when_phrase(clips[0], o) for o in objects} == {
+        "the whole time",
+        "only at the start",
+        "only at the end",
+    }
 
 
 def test_written_clip_reads_back(tmp_path):
-    clip = from_shapes(make_clip(1))
+    clip = make_clip(1)
     with open_video(write_scene(clip, tmp_path / "clip.mp4")) as reader:
         assert reader.info.num_frames == clip.num_frames
         assert (reader.info.width, reader.info.height) == (clip.width, clip.height)
