@@ -9,14 +9,13 @@ objects in typical positions, that are unrelated.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import field_validator
 
 from tam_video.evaluation.score import METRICS
-from tam_video.evaluation.settings import CLIPS_SETTING, Identity, ShapesSettings
-from tam_video.settings.declare import Setting
-from tam_video.settings.parse import names
+from tam_video.evaluation.settings import CLIPS, NAMES, Identity, ShapesSettings
+from tam_video.settings.declare import setting
 
 Part: TypeAlias = Literal["controls", "cascade", "lds", "flips"]
 
@@ -72,20 +71,19 @@ class ControlSettings(ShapesSettings):
     command: ClassVar[str] = "tam-video evaluate controls"
     known_metrics: ClassVar[tuple[str, ...]] = CONTROL_METRICS
 
-    metrics: Annotated[
-        tuple[str, ...],
-        Setting(help="Metrics of each source of maps.", metavar="A,B,...", parse=names),
-    ] = ("auc", "temporal_auc", "viou", "energy", "pointing", "coherence", "tiou")
-    clips: Annotated[int, CLIPS_SETTING] = 50
-    parts: Annotated[
-        tuple[Part, ...],
-        Setting(help="Parts to measure, also lds, flips.", metavar="A,B,...", parse=names),
-    ] = ("controls", "cascade")
-    masks: Annotated[int, Setting(help="Random masks of a clip, for lds.", metavar="N", ge=3)] = 32
-    keep_share: Annotated[
-        float,
-        Setting(help="Share of the cells that a random mask keeps.", metavar="F", gt=0, lt=1),
-    ] = 0.5
+    metrics: tuple[str, ...] = setting(
+        ("auc", "temporal_auc", "viou", "energy", "pointing", "coherence", "tiou"),
+        "Metrics of each source of maps.",
+        **NAMES,
+    )
+    clips: int = setting(50, **CLIPS)
+    parts: tuple[Part, ...] = setting(
+        ("controls", "cascade"), "Parts to measure, also lds, flips.", **NAMES
+    )
+    masks: int = setting(32, "Random masks of a clip, for lds.", metavar="N", ge=3)
+    keep_share: float = setting(
+        0.5, "Share of the cells that a random mask keeps.", metavar="F", gt=0, lt=1
+    )
 
     @field_validator("parts")
     @classmethod

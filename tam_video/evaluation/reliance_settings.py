@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
-from tam_video.evaluation.settings import CLIPS_SETTING, ExperimentSettings, Identity, Split
-from tam_video.settings.declare import Setting
-from tam_video.settings.parse import names
+from tam_video.evaluation.settings import CLIPS, NAMES, SPLIT, ExperimentSettings, Identity, Split
+from tam_video.settings.declare import setting
 from tam_video.tam.reliance import LOW_RELIANCE
 
 PromptKind: TypeAlias = Literal["caption", "presence", "bait", "planted"]
@@ -42,15 +41,16 @@ class RelianceSettings(ExperimentSettings):
     command: ClassVar[str] = "tam-video evaluate reliance"
     identity_excludes: ClassVar[frozenset[str]] = frozenset({"clips", "threshold"})
 
-    worlds: Annotated[
-        tuple[str, ...],
-        Setting(help="Worlds of the clips of shapes.", metavar="A,B,...", parse=names),
-    ] = ("base", "distractors", "low-contrast", "occlusion")
-    clips: Annotated[int, CLIPS_SETTING] = 50
-    split: Split = "test"
-    threshold: Annotated[
-        float, Setting(help="Names with less reliance are flagged.", metavar="F", gt=0, le=1)
-    ] = LOW_RELIANCE
+    worlds: tuple[str, ...] = setting(
+        ("base", "distractors", "low-contrast", "occlusion"),
+        "Worlds of the clips of shapes.",
+        **NAMES,
+    )
+    clips: int = setting(50, **CLIPS)
+    split: Split = SPLIT
+    threshold: float = setting(
+        LOW_RELIANCE, "Names with less reliance are flagged.", metavar="F", gt=0, le=1
+    )
 
     def identity(self) -> Identity:
         """Return what a clip's values depend on, as `ExperimentSettings.identity`."""

@@ -13,28 +13,27 @@ import json
 from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from tam_video.errors import ConfigError, ModelLoadError, UnknownNameError
 from tam_video.evaluation.score import ANSWER_METRICS, DEFAULT_METRICS
 from tam_video.models import GenerationOptions, read_layers
-from tam_video.settings.declare import Setting
+from tam_video.settings.declare import Declared, setting
 from tam_video.settings.parse import names
 
 CLIPS_PER_SEED = 1_000_000
 Identity: TypeAlias = dict[str, Any]
 """What a clip's values depend on, as JSON values."""
-CLIPS_SETTING = Setting(
-    help="Clips of each world.", short="-n", metavar="N", ge=1, le=CLIPS_PER_SEED
-)
-Split: TypeAlias = Annotated[
-    Literal["train", "dev", "test"], Setting(help="Split that the clips are drawn from.")
-]
+_NUMBER: Final[dict[str, Any]] = {"metavar": "N", "ge": 1}
+CLIPS: Final = {"help": "Clips of each world.", "short": "-n", "le": CLIPS_PER_SEED, **_NUMBER}
+NAMES: Final[dict[str, Any]] = {"metavar": "A,B,...", "parse": names}
+Split: TypeAlias = Literal["train", "dev", "test"]
+SPLIT = setting("test", "Split that the clips are drawn from.")
 
 
-class ExperimentSettings(BaseModel):
+class ExperimentSettings(Declared, BaseModel):
     """Settings that every experiment has.
 
     Attributes:
@@ -53,15 +52,10 @@ class ExperimentSettings(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
     layer: int | float | Literal["auto", "input"] = "auto"
-    worlds: Annotated[
-        tuple[str, ...],
-        Setting(help="Worlds of the clips of shapes.", metavar="A,B,...", parse=names),
-    ] = ("base",)
-    clips: Annotated[int, CLIPS_SETTING] = 100
-    seed: Annotated[int, Setting(help="Seed of the clips.", metavar="S", ge=0)] = 0
-    max_new_tokens: Annotated[
-        int, Setting(help="Maximum length of an answer, in tokens.", metavar="N", ge=1)
-    ] = 64
+    worlds: tuple[str, ...] = setting(("base",), "Worlds of the clips of shapes.", **NAMES)
+    clips: int = setting(100, **CLIPS)
+    seed: int = setting(0, "Seed of the clips.", metavar="S", ge=0)
+    max_new_tokens: int = setting(64, "Maximum length of an answer, in tokens.", **_NUMBER)
 
     @field_validator("worlds", "methods", "metrics", "parts", check_fields=False)
     @classmethod
@@ -142,15 +136,11 @@ class MethodSettings(ExperimentSettings):
 
     known_metrics: ClassVar[tuple[str, ...]] = ANSWER_METRICS
 
-    methods: Annotated[
-        tuple[str, ...], Setting(help="Methods to compare.", metavar="A,B,...", parse=names)
-    ] = ("tam", "tam-reference", "logit")
-    metrics: Annotated[
-        tuple[str, ...], Setting(help="Metrics.", metavar="A,B,...", parse=names)
-    ] = DEFAULT_METRICS
-    steps: Annotated[
-        int, Setting(help="Steps of an insertion, deletion or flip curve.", metavar="N", ge=1)
-    ] = 20
+    methods: tuple[str, ...] = setting(
+        ("tam", "tam-reference", "logit"), "Methods to compare.", **NAMES
+    )
+    metrics: tuple[str, ...] = setting(DEFAULT_METRICS, "Metrics.", **NAMES)
+    steps: int = setting(20, "Steps of an insertion, deletion or flip curve.", **_NUMBER)
 
     def check(self) -> None:
         """Raise `UnknownNameError` for a name in the settings that is not known."""
@@ -167,7 +157,7 @@ class ShapesSettings(MethodSettings):
     experiment: ClassVar[str] = "tam_video.evaluation.comparison:SHAPES"
     command: ClassVar[str] = "tam-video evaluate shapes"
 
-    split: Split = "test"
+    split: Split = SPLIT
 
 
 Settings = TypeVar("Settings", bound=ExperimentSettings)

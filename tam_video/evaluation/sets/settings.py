@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,13 +19,13 @@ from tam_video.evaluation.score import METRICS
 from tam_video.evaluation.sets import SETS
 from tam_video.evaluation.sets.base import PublicSet, SetItem, SetQuery
 from tam_video.evaluation.settings import (
+    CLIPS,
     CLIPS_PER_SEED,
-    CLIPS_SETTING,
+    NAMES,
     MethodSettings,
     check_names,
 )
-from tam_video.settings.declare import Setting
-from tam_video.settings.parse import names
+from tam_video.settings.declare import REQUIRED, setting
 
 
 class SubsetItems(BaseModel):
@@ -58,23 +58,18 @@ class SetSettings(MethodSettings):
     identity_excludes: ClassVar[frozenset[str]] = frozenset({"clips", "data"})
 
     dataset: str
-    data: Annotated[Path, Setting(help="Folder with the downloaded set.", metavar="DIR")]
-    worlds: Annotated[
-        tuple[str, ...],
-        Setting(help="Subsets.", flag="--subsets", metavar="A,B,...", parse=names),
-    ]
-    clips: Annotated[int, CLIPS_SETTING] = CLIPS_PER_SEED
-    num_frames: Annotated[
-        int | None,
-        Setting(
-            help="Maximum frames of a video, evenly spread.",
-            metavar="N",
-            ge=1,
-            unset="the model's own sampling",
-        ),
-    ] = None
-    fps: Annotated[float, Setting(help="Frame rate of frame folders.", metavar="F", ge=0)] = 0.0
-    question: Annotated[str, Setting(help="Question.", metavar="TEXT")] = ""
+    data: Path = setting(REQUIRED, "Folder with the downloaded set.", metavar="DIR")
+    worlds: tuple[str, ...] = setting(REQUIRED, "Subsets.", flag="--subsets", **NAMES)
+    clips: int = setting(CLIPS_PER_SEED, **CLIPS)
+    num_frames: int | None = setting(
+        None,
+        "Maximum frames of a video, evenly spread.",
+        metavar="N",
+        ge=1,
+        unset="the model's own sampling",
+    )
+    fps: float = setting(0.0, "Frame rate of frame folders.", metavar="F", ge=0)
+    question: str = setting("", "Question.", metavar="TEXT")
     items: dict[str, SubsetItems] = Field(default_factory=dict)
 
     @classmethod
