@@ -105,13 +105,17 @@ def make_config(values: Mapping[str, Any], *, base: RunConfig | None = None) -> 
         return RunConfig(**{**dict(base or ()), **values})
     except ValidationError as exc:
         problem = exc.errors()[0]
-        name = ".".join(map(str, problem["loc"]))
         field = _FIELDS.get(str(problem["loc"][0])) if problem["loc"] else None
         if problem["type"] == "extra_forbidden":
-            raise UnknownNameError("setting", name, _FIELDS) from exc
+            raise UnknownNameError("setting", str(problem["loc"][0]), _FIELDS) from exc
         if problem["type"] == "literal_error" and field is not None and field.choices:
             raise UnknownNameError(field.name, str(problem["input"]), field.choices) from exc
-        reason = problem["msg"].removeprefix("Value error, ")
-        raise ConfigError(
-            f"{name}: {reason}" if name else reason, hint="see `tam-video explain --help`"
-        ) from exc
+        raise first_problem(exc, hint="see `tam-video explain --help`") from exc
+
+
+def first_problem(error: ValidationError, *, hint: str) -> ConfigError:
+    """Return the first problem of a failed validation as a `ConfigError`."""
+    problem = error.errors()[0]
+    name = ".".join(map(str, problem["loc"]))
+    reason = problem["msg"].removeprefix("Value error, ")
+    return ConfigError(f"{name}: {reason}" if name else reason, hint=hint)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tam_video.cli.console import Console, with_console
-from tam_video.cli.options import PATH, setting_options
+from tam_video.cli.options import PATH, parse_settings, setting_options
+from tam_video.errors import ConfigError
 
 if TYPE_CHECKING:
     from tam_video.batch import BatchItem, BatchOptions
@@ -63,10 +64,10 @@ def batch_command(
     command resumes an interrupted batch. Exit code 3: some items failed.
     """
     from tam_video.batch import read_items
-    from tam_video.cli.settings import config_from_options
+    from tam_video.config import make_config
 
     settings = _batch_options(options)
-    config = config_from_options(options)
+    config = make_config(parse_settings(options))
     chosen: str | Iterator[BatchItem] = items
     if limit is not None:
         chosen = islice(read_items(items, question=question, policy=settings.policy), limit)
@@ -149,42 +150,36 @@ def _print_estimate(
 def _batch_options(options: dict[str, Any]) -> BatchOptions:
     """Remove the batch's own options from those that were given and return them."""
     from tam_video.batch import BatchOptions, SourcePolicy
-    from tam_video.errors import ConfigError
     from tam_video.video.reader import ReadLimits
 
-    limits = {
-        "max_pixels": options.pop("max_pixels"),
-        "max_frames": options.pop("max_source_frames"),
-        "max_seconds": options.pop("max_duration"),
-    }
-    engine, address = options.pop("engine"), options.pop("ray_address")
-    own = {"address": address, "num_gpus": options.pop("gpus_per_worker")}
-    engine_options = {name: value for name, value in own.items() if value is not None}
-    if engine_options and engine != "ray":
+    def take(**names: str) -> dict[str, Any]:
+        """Remove options and return those that were given, by the name of their field."""
+        values = {field: options.pop(name) for field, name in names.items()}
+        return {field: value for field, value in values.items() if value is not None}
+
+    chosen = {name: options.pop(name) for name in ("workers", "engine", "retry_failed", "verify")}
+    chosen |= take(timeout_seconds="timeout", max_failures="max_failures")
+    engine_options = take(address="ray_address", num_gpus="gpus_per_worker")
+    if engine_options and chosen["engine"] != "ray":
         raise ConfigError("--ray-address and --gpus-per-worker need --engine ray")
-    keep, fail_fast = options.pop("keep"), options.pop("fail_fast")
-    max_failures = options.pop("max_failures")
-    kept: Any = {} if keep is None else {"keep": frozenset(filter(None, keep.split(",")))}
+    if options.pop("fail_fast"):
+        chosen["max_failures"] = 0
+    keep, shard = options.pop("keep"), options.pop("shard")
+    if keep is not None:
+        chosen["keep"] = frozenset(filter(None, keep.split(",")))
+    limits = take(
+        max_pixels="max_pixels", max_frames="max_source_frames", max_seconds="max_duration"
+    )
     return BatchOptions(
-        workers=options.pop("workers"),
-        engine=engine,
+        **chosen,
         engine_options=engine_options,
-        timeout_seconds=options.pop("timeout"),
-        max_failures=0 if fail_fast else max_failures,
-        retry_failed=options.pop("retry_failed"),
-        shard=_shard(options.pop("shard")),
-        limits=ReadLimits(**{name: value for name, value in limits.items() if value is not None}),
+        shard=None if shard is None else _shard(shard),
+        limits=ReadLimits(**limits),
         policy=SourcePolicy(frozenset(options.pop("allow_protocol")), options.pop("root")),
-        verify=options.pop("verify"),
-        **kept,
     )
 
 
-def _shard(text: str | None) -> tuple[int, int] | None:
-    from tam_video.errors import ConfigError
-
-    if text is None:
-        return None
+def _shard(text: str) -> tuple[int, int]:
     first, _, second = text.partition("/")
     if not (first.isdecimal() and second.isdecimal()):
         raise ConfigError(f"{text!r} is not a shard", hint="--shard 1/8 to 8/8")

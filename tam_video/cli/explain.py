@@ -9,7 +9,7 @@ import click
 
 from tam_video.cli.console import Console, rare_collections, with_console
 from tam_video.cli.long import explain_long_to_folder, long_options, take_long_options
-from tam_video.cli.options import PATH, setting_options
+from tam_video.cli.options import PATH, parse_settings, setting_options
 from tam_video.errors import ConfigError
 
 
@@ -50,14 +50,15 @@ def explain_command(
     as one timeline; the same command resumes an interrupted run.
     """
     with rare_collections():
-        from tam_video.cli.settings import config_from_options, parse_inputs
+        from tam_video.cli.settings import parse_inputs
+        from tam_video.config import make_config
         from tam_video.runs import OUTPUTS, default_run_dir, explain_to_folder
 
         force, outputs = options.pop("force"), OUTPUTS
         if options.pop("no_report"):
             outputs = OUTPUTS - {"report"}
         long = take_long_options(options, report="report" in outputs)
-        config = config_from_options(options)
+        config = make_config(parse_settings(options))
         turns, paths = parse_inputs(videos, question, conversation)
         if long is not None:
             if answer is not None:

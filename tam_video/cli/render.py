@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tam_video.cli.console import Console, with_console
-from tam_video.cli.options import PATH, moved_video_options, setting_options
+from tam_video.cli.options import PATH, moved_video_options, parse_settings, setting_options
 
 
 @click.command("render")
@@ -43,7 +43,8 @@ def render_command(
 
     With --layout compare: render several RUNs of one clip side by side into the file of -o.
     """
-    from tam_video.cli.settings import check_runs, config_from_options
+    from tam_video.cli.settings import check_runs
+    from tam_video.config import make_config
     from tam_video.runs import render_options, render_run
 
     is_compared = options.get("layout") == "compare"
@@ -51,7 +52,7 @@ def render_command(
     allow_other = options.pop("allow_other_video")
     if is_compared:
         options["layout"] = None
-    look = render_options(config_from_options(options))
+    look = render_options(make_config(parse_settings(options)))
     payload: dict[str, Any]
     with console.progress() as progress:
         common: dict[str, Any] = {"allow_other_video": allow_other, "progress": progress}

@@ -1,24 +1,12 @@
-"""Options of the command line as settings, conversation and inputs."""
+"""Options of the command line as conversation, inputs and runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from tam_video.cli.options import parse_settings
-from tam_video.config import RunConfig, make_config
 from tam_video.errors import ConfigError
 from tam_video.types import Message
-
-
-def config_from_options(options: dict[str, Any]) -> RunConfig:
-    """Make settings from the options that were given; the others keep their defaults.
-
-    Raises:
-        ConfigError: an option has an invalid value.
-    """
-    return make_config(parse_settings(options))
 
 
 def parse_inputs(

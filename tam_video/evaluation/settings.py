@@ -17,7 +17,8 @@ from typing import Any, ClassVar, Final, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from tam_video.errors import ConfigError, ModelLoadError, UnknownNameError
+from tam_video.config import first_problem
+from tam_video.errors import ModelLoadError, UnknownNameError
 from tam_video.evaluation.score import ANSWER_METRICS, DEFAULT_METRICS
 from tam_video.models import GenerationOptions, read_layers
 from tam_video.settings.declare import Declared, setting
@@ -81,12 +82,7 @@ class ExperimentSettings(Declared, BaseModel):
         try:
             settings = cls(**values)
         except ValidationError as exc:
-            problem = exc.errors()[0]
-            where = ".".join(str(part) for part in problem["loc"])
-            what = problem["msg"].removeprefix("Value error, ")
-            raise ConfigError(
-                f"{where}: {what}" if where else what, hint=f"see `{cls.command} --help`"
-            ) from exc
+            raise first_problem(exc, hint=f"see `{cls.command} --help`") from exc
         settings.check()
         return settings
 

@@ -36,7 +36,7 @@ def load_generator():
 
 def flags_of(command, path):
     """Return the flags and arguments of a command and of those in it, former ones included."""
-    found = {
+    flags = {
         " ".join(path): " ".join(
             sorted(
                 flag
@@ -48,8 +48,8 @@ def flags_of(command, path):
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
-            found |= flags_of(command.get_command(context, name), [*path, name])
-    return found
+            flags |= flags_of(command.get_command(context, name), [*path, name])
+    return flags
 
 
 def test_each_command_has_its_flags():

@@ -3,11 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tam_video.cli.settings import (
-    check_runs,
-    config_from_options,
-    parse_inputs,
-)
+from tam_video.cli.options import parse_settings
+from tam_video.cli.settings import check_runs, parse_inputs
+from tam_video.config import make_config
 from tam_video.errors import ConfigError
 from tam_video.settings.parse import layer, seconds
 from tam_video.types import Message
@@ -21,6 +19,10 @@ def chat(tmp_path):
         return path
 
     return write
+
+
+def config_from_options(options):
+    return make_config(parse_settings(options))
 
 
 VIDEO = {"type": "video", "path": "a.mp4"}
@@ -58,8 +60,8 @@ def test_missing_or_repeated_questions_and_files_are_refused(chat):
     ("text", "value"), [("-1", -1), ("20", 20), ("0.75", 0.75), ("input", "input")]
 )
 def test_layers_are_indices_fractions_or_the_input(text, value):
-    found = config_from_options({"layer": text, "logits": "head"})
-    assert (found.layer, found.logits) == (value, "head")
+    config = config_from_options({"layer": text, "logits": "head"})
+    assert (config.layer, config.logits) == (value, "head")
     assert type(layer(text)) is type(value)
 
 
