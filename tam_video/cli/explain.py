@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,9 @@ from tam_video.cli.console import Console, rare_collections, with_console
 from tam_video.cli.long import explain_long_to_folder, long_options, take_long_options
 from tam_video.cli.options import PATH, parse_settings, setting_options
 from tam_video.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tam_video.types import Message
 
 
 @click.command("explain")
@@ -50,7 +54,6 @@ def explain_command(
     as one timeline; the same command resumes an interrupted run.
     """
     with rare_collections():
-        from tam_video.cli.settings import parse_inputs
         from tam_video.config import make_config
         from tam_video.runs import OUTPUTS, default_run_dir, explain_to_folder
 
@@ -102,3 +105,35 @@ def _print(console: Console, run: Any) -> None:
         },
         f"{document['answer']}\n{shown}",
     )
+
+
+def parse_inputs(
+    videos: Sequence[Path], question: str | None, conversation: Path | None
+) -> tuple[tuple[Message, ...], tuple[Path, ...]]:
+    """Return the turns of the conversation and the input files, which it may name itself.
+
+    Raises:
+        ConfigError: not exactly one of question and conversation, no files, files given twice, or
+            an invalid conversation.
+    """
+    from tam_video.types import Message
+
+    if (question is None) == (conversation is None):
+        raise ConfigError(
+            "give a question or a conversation", hint='-q "What happens?" or --conversation FILE'
+        )
+    turns: tuple[Message, ...] = (Message("user", question or ""),)
+    paths = tuple(videos)
+    if conversation is not None:
+        from tam_video.models import read_conversation
+
+        read = read_conversation(conversation)
+        if read.paths and paths:
+            raise ConfigError(
+                f"{conversation} names its videos and images, and {paths[0]} is given as well",
+                hint="leave VIDEO out, or the paths in the conversation",
+            )
+        turns, paths = read.turns, read.paths or paths
+    if not paths:
+        raise ConfigError("no video or image given", hint="add a file: VIDEO")
+    return turns, paths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from tam_video.cli.console import Console, with_console
 from tam_video.cli.options import PATH, moved_video_options, parse_settings, setting_options
+from tam_video.errors import ConfigError
 
 
 @click.command("render")
@@ -43,7 +45,6 @@ def render_command(
 
     With --layout compare: render several RUNs of one clip side by side into the file of -o.
     """
-    from tam_video.cli.settings import check_runs
     from tam_video.config import make_config
     from tam_video.runs import render_options, render_run
 
@@ -70,3 +71,25 @@ def render_command(
             shown = run.videos
     console.warn(payload.get("warnings", ()))
     console.result(payload, "\n".join(map(str, shown)))
+
+
+def check_runs(
+    runs: Sequence[Path], output: Path | None, videos: Sequence[Path], *, is_compared: bool
+) -> None:
+    """Raise if the options of `render` contradict each other.
+
+    Raises:
+        ConfigError: several runs without a comparison, or a comparison without an output.
+    """
+    if is_compared and output is None:
+        raise ConfigError("a comparison needs an output file", hint="-o comparison.mp4")
+    if is_compared and len(runs) < 2:
+        raise ConfigError("a comparison needs several runs", hint="name two run folders or more")
+    if is_compared and len(videos) > 1:
+        raise ConfigError("compared runs have one clip", hint="give --video once")
+    if not is_compared and len(runs) > 1:
+        raise ConfigError("several runs need --layout compare", hint="--layout compare")
+    if not is_compared and output is not None:
+        raise ConfigError(
+            "a run is drawn into its own folder", hint="remove -o, or use --layout compare"
+        )

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from tam_video.cli.explain import parse_inputs
 from tam_video.cli.options import parse_settings
-from tam_video.cli.settings import check_runs, parse_inputs
+from tam_video.cli.render import check_runs
 from tam_video.config import make_config
 from tam_video.errors import ConfigError
 from tam_video.settings.parse import layer, seconds
