@@ -1,11 +1,19 @@
 """Run the tests against mutants of the code: small faults that a test has to notice.
 
     python -m benchmarks.mutation --sample 200 --seed 0 --workers 2 --out docs/results/mutation.json
+    python -m benchmarks.mutation --hand
 
 Mutants come from cosmic-ray. Each is applied in a copy of the checkout, where the tests of its
 module run first, then those of its package. A run continues where it stopped: mutants that stand in
-the output file are not tried again. Left out are mutants that no test can notice: in annotations,
-which are never evaluated; arguments of class decorators (`slots=True`); `is` in place of `==`.
+the output file are not tried again. `--hand` tries the faults of `HAND_MADE` instead.
+
+Left out are mutants that change no result, so that no test can notice them:
+
+- in annotations, which are never evaluated, and in arguments of class decorators (`slots=True`);
+- `is` in place of `==`;
+- `if TYPE_CHECKING`, and `@cache` and `@lru_cache` with their sizes: results are only kept;
+- the -1 of `reshape`: any negative number stands for the missing side;
+- the constants of `SPEED_CONSTANTS`, which bound memory or change the speed alone.
 """
 
 from __future__ import annotations
@@ -23,6 +31,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal, TypeAlias
@@ -30,16 +39,95 @@ from typing import Literal, TypeAlias
 from scipy.stats import binomtest
 
 ROOT = Path(__file__).parents[1]
-# Package -> its tests beyond tests/unit/<package>, the quick ones first.
-PACKAGES: dict[str, tuple[str, ...]] = {
+# Folder -> tests of its modules beyond tests/unit/<package>, the quick ones first. The longest name
+# counts.
+MORE_TESTS: dict[str, tuple[str, ...]] = {
     "tam": ("tests/integration/test_tiny.py",),
     "video": ("tests/contract/test_readers.py",),
+    "video/live": ("tests/integration/test_stream.py",),
     "render": ("tests/integration/test_render.py", "tests/integration/test_layouts.py"),
-    "batch": ("tests/contract/test_engines.py", "tests/integration/test_batch.py"),
+    "batch": ("tests/integration/test_batch.py",),
+    "batch/engines": ("tests/contract/test_engines.py",),
     "export": ("tests/contract/test_exporters.py", "tests/integration/test_export.py"),
 }
+PACKAGES = tuple(name for name in MORE_TESTS if "/" not in name)
+SPEED_CONSTANTS = frozenset(
+    {
+        "CELLS_PER_BLOCK",
+        "VALUES_PER_BLOCK",
+        "_NEIGHBOUR_VALUES",
+        "_SEEK_COST",
+        "_POLL_SECONDS",
+        "_LONGEST_WAIT_SECONDS",
+        "_READ_AT_ONCE",
+        "_ROWS_AT_ONCE",
+        "_QUESTIONS_AT_ONCE",
+        "_KEPT_BARS",
+        "_KEPT_SLOTS",
+        "_THREADS",
+        "_LOOKAHEAD",
+        "_SAMPLED_RUNS",
+    }
+)
 TIMEOUT_SECONDS = 300
 Outcome: TypeAlias = Literal["killed", "survived"]
+
+
+@dataclass(frozen=True, slots=True)
+class HandMade:
+    """A fault that is written down.
+
+    Attributes:
+        module: path of the file from the root of the checkout.
+        old: text that occurs once in it.
+        new: the fault.
+        tests: the tests that have to notice it.
+    """
+
+    module: str
+    old: str
+    new: str
+    tests: str
+
+
+HAND_MADE = (
+    HandMade(
+        "tam_video/batch/ledger.py",
+        "in reversed(list(enumerate(self.logs)))",
+        "in list(enumerate(self.logs))",
+        "tests/unit/batch/test_ledger.py",
+    ),
+    HandMade(
+        "tam_video/render/elements.py",
+        "x_scale, y_scale = rect.width / width, rect.height / height",
+        "y_scale, x_scale = rect.width / width, rect.height / height",
+        "tests/unit/render/test_elements.py",
+    ),
+    HandMade(
+        "tam_video/batch/dispatch.py",
+        "self._deaths[question.key] > _DEATHS_ALONE",
+        "self._deaths[question.key] >= _DEATHS_ALONE",
+        "tests/unit/batch/test_dispatch.py",
+    ),
+    HandMade(
+        "tam_video/video/source.py",
+        "if not allow_other:",
+        "if False:",
+        "tests/unit/video/test_source.py",
+    ),
+    HandMade(
+        "tam_video/video/source.py",
+        "if not fits:",
+        "if False:",
+        "tests/unit/video/test_source.py",
+    ),
+    HandMade(
+        "tam_video/render/captions.py",
+        "max(0, min(current - 1, len(self.lines) - self.visible_lines))",
+        "max(0, min(current, len(self.lines) - self.visible_lines))",
+        "tests/unit/render/test_captions.py",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +156,7 @@ def all_mutants(module: Path) -> Iterator[Mutant]:
     from cosmic_ray.plugins import get_operator, operator_names
 
     tree = get_ast_from_path(module)
-    ignored = set(annotation_positions(module.read_text(encoding="utf-8")))
+    ignored = set(ignored_positions(module.read_text(encoding="utf-8")))
     for name in operator_names():
         operator_type = get_operator(name)
         if operator_type.arguments() or name.endswith(("_Is", "_IsNot")):
@@ -86,15 +174,38 @@ def all_mutants(module: Path) -> Iterator[Mutant]:
                 yield Mutant(path, name, occurrence, start[0], definition)
 
 
-def annotation_positions(source: str) -> Iterator[tuple[int, int]]:
-    """Yield (line, column) of every character in annotations and arguments of class decorators."""
+def ignored_positions(source: str) -> Iterator[tuple[int, int]]:
+    """Yield (line, column) of every character whose mutants change no result."""
+    lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
-        parts = [getattr(node, "annotation", None), getattr(node, "returns", None)]
-        if isinstance(node, ast.ClassDef):
-            parts += [k for d in node.decorator_list if isinstance(d, ast.Call) for k in d.keywords]
-        for part in parts:
-            if isinstance(part, ast.expr | ast.keyword):
-                yield from positions(part, source.splitlines())
+        for part in ignored_parts(node):
+            yield from positions(part, lines)
+            yield part.lineno, part.col_offset - 1  # the @ of a decorator
+
+
+def ignored_parts(node: ast.AST) -> Iterator[ast.expr | ast.keyword]:
+    """Yield the parts of a node whose mutants change no result; see above."""
+    for name in ("annotation", "returns"):
+        if isinstance(part := getattr(node, name, None), ast.expr):
+            yield part
+    match node:
+        case ast.ClassDef(decorator_list=decorators):
+            for decorator in decorators:
+                if isinstance(decorator, ast.Call):
+                    yield from decorator.keywords
+        case ast.FunctionDef(decorator_list=decorators):
+            yield from (each for each in decorators if "cache" in name_of(each).split("_"))
+        case ast.If(test=ast.Name(id="TYPE_CHECKING") as test):
+            yield test
+        case ast.Call(func=ast.Attribute(attr="reshape"), args=sides):
+            yield from (side for side in sides if ast.unparse(side) == "-1")
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in SPEED_CONSTANTS:
+            yield value
+
+
+def name_of(decorator: ast.expr) -> str:
+    """Name a decorator without its arguments."""
+    return ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator)
 
 
 def positions(node: ast.expr | ast.keyword, lines: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -152,15 +263,21 @@ def copy_checkout(target: Path) -> None:
 def test_steps(mutant: Mutant) -> list[list[str]]:
     """List what is run for a mutant, the tests nearest to it first."""
     module = Path(mutant.module)
-    package = module.parts[1]
-    near = Path("tests/unit", *module.parts[1:-1], f"test_{module.name}")
-    folder = f"tests/unit/{package}"
-    steps = [[str(near)]] if (ROOT / near).is_file() else []
-    return [*steps, [folder], *([path] for path in PACKAGES.get(package, ()))]
+    parts = module.parts[1:-1]
+    steps = [Path("tests/unit", *parts, f"test_{module.name}"), Path("tests/unit", *parts)]
+    steps += [Path("tests/unit", parts[0])]
+    existing = [str(step) for step in dict.fromkeys(steps) if (ROOT / step).exists()]
+    names = ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    more = next((MORE_TESTS[name] for name in names if name in MORE_TESTS), ())
+    return [[step] for step in (*existing, *more)]
 
 
 def try_mutant(mutant: Mutant, checkout: Path) -> Outcome:
-    """Apply a mutant in a copy of the checkout, and run the tests until one fails."""
+    """Apply a mutant in a copy of the checkout, and run the tests until one fails.
+
+    Raises:
+        RuntimeError: those tests fail without the mutant, too.
+    """
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator
 
@@ -170,11 +287,20 @@ def try_mutant(mutant: Mutant, checkout: Path) -> Outcome:
     assert mutated is not None, mutant
     path.write_text(mutated, encoding="utf-8")
     try:
-        return (
-            "survived" if all(passes(step, checkout) for step in test_steps(mutant)) else "killed"
-        )
+        failed = next((step for step in test_steps(mutant) if not passes(step, checkout)), None)
     finally:
         path.write_text(source, encoding="utf-8")
+    if failed is None:
+        return "survived"
+    check_unchanged(tuple(failed), checkout)
+    return "killed"
+
+
+@cache
+def check_unchanged(targets: tuple[str, ...], checkout: Path) -> None:
+    """Check, once a copy, that tests pass on the code as it is."""
+    if not passes(targets, checkout):
+        raise RuntimeError(f"{', '.join(targets)} fails without a mutant")
 
 
 def passes(targets: Sequence[str], checkout: Path) -> bool:
@@ -233,6 +359,25 @@ def run(mutants: Sequence[Mutant], out: Path, *, workers: int) -> dict[str, Outc
     return outcomes
 
 
+def run_hand_made() -> int:
+    """Try the faults of `HAND_MADE`, and return how many survive."""
+    survived = 0
+    with tempfile.TemporaryDirectory(prefix="mutants.") as folder:
+        checkout = Path(folder)
+        copy_checkout(checkout)
+        for fault in HAND_MADE:
+            path = checkout / fault.module
+            source = path.read_text(encoding="utf-8")
+            assert source.count(fault.old) == 1, fault
+            path.write_text(source.replace(fault.old, fault.new), encoding="utf-8")
+            is_killed = not passes([fault.tests], checkout)
+            path.write_text(source, encoding="utf-8")
+            check_unchanged((fault.tests,), checkout)
+            survived += not is_killed
+            print("killed" if is_killed else "survived", fault.module, fault.new, flush=True)
+    return survived
+
+
 def key(mutant: Mutant) -> str:
     """A mutant as one string."""
     return json.dumps(asdict(mutant), sort_keys=True)
@@ -263,8 +408,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--packages", default=",".join(PACKAGES), help="A,B,...")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--out", type=Path, required=True, help="JSON file")
+    parser.add_argument("--out", type=Path, help="JSON file")
+    parser.add_argument("--hand", action="store_true", help="try the hand-made faults")
     options = parser.parse_args()
+    if options.hand:
+        return int(run_hand_made() > 0)
+    if options.out is None:
+        parser.error("--out is required")
     mutants = sample_mutants(options.sample, options.seed, options.packages.split(","))
     outcomes = run(mutants, options.out, workers=options.workers)
     killed = sum(outcomes[key(mutant)] == "killed" for mutant in mutants)
