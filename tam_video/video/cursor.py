@@ -90,7 +90,7 @@ class Cursor:
         for steps in _STEPS_BACK[_STEPS_BACK.index(self._steps_back) :]:
             position = self._index.keyframe_index(index, steps_back=steps)
             self._frames = self._from(position)
-            self._at, self._steps_back = -1, steps
+            self._steps_back = steps
             frame = self._forward(index)
             if frame is not None or not position:
                 return frame

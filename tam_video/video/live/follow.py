@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from threading import Event
 
@@ -92,16 +93,6 @@ class FollowStatistics:
 
 
 @dataclass(slots=True)
-class _Clock:
-    """Arrival time of stream time 0, by the shortest delay so far."""
-
-    zero: float = float("inf")
-
-    def update(self, arrived_seconds: float, media_seconds: float) -> None:
-        self.zero = min(self.zero, arrived_seconds - media_seconds)
-
-
-@dataclass(slots=True)
 class StreamFollower:
     """Records one camera; see `run`.
 
@@ -127,7 +118,7 @@ class StreamFollower:
     _ended_at: float | None = field(default=None, init=False)
     _lost_because: str | None = field(default=None, init=False)
     _num_dropped: int = field(default=0, init=False)
-    _ends_at: float = field(default=float("inf"), init=False)
+    _ends_at: float = field(default=inf, init=False)
 
     def run(self) -> FollowStatistics:
         """Record until the duration is over, `stop` is set, or an outage is too long.
@@ -139,7 +130,7 @@ class StreamFollower:
         options = self.options
         self._prepare()
         began = last_received = time.monotonic()
-        self._ends_at = began + (options.duration_seconds or float("inf"))
+        self._ends_at = began + (options.duration_seconds or inf)
         while not self.is_over():
             num_before = self.statistics.num_frames
             try:
@@ -246,11 +237,14 @@ def _size(segment: Segment) -> int:
 
 
 class _Recording:
-    """Writes the packets of one connection into segments."""
+    """Writes the packets of one connection into segments.
+
+    `_zero_seconds` is the arrival time of stream time 0, by the shortest delay so far.
+    """
 
     def __init__(self, follower: StreamFollower, connection: Connection) -> None:
         self._follower, self._connection = follower, connection
-        self._clock = _Clock()
+        self._zero_seconds = inf
         self._writer: SegmentWriter | None = None
         self._start_seconds = 0.0
         self._last_seconds: float | None = None
@@ -280,7 +274,7 @@ class _Recording:
             self._end()
             self._follower.drop(0, "the camera's clock jumped")
         self._end_if_long(is_keyframe=packet.is_keyframe)
-        self._clock.update(arrived.seconds, seconds)
+        self._zero_seconds = min(self._zero_seconds, arrived.seconds - seconds)
         if self._writer is None and not packet.is_keyframe:
             self._follower.drop(1, None)
             return
@@ -304,7 +298,7 @@ class _Recording:
     def _end(self) -> None:
         writer, self._writer = self._writer, None
         # A new clock for each file: that of the camera may drift or be adjusted.
-        zero, self._clock = self._clock.zero, _Clock()
+        zero, self._zero_seconds = self._zero_seconds, inf
         if writer is None:
             return
         if not writer.num_frames:

@@ -206,7 +206,7 @@ def _free_name(folder: Path, started: datetime) -> Path:
     path, number = folder / f"{stem}.mp4", 1
     while path.exists():
         number += 1
-        path = folder / f"{stem}-{number}.mp4"
+        path = folder / f"{stem}_{number}.mp4"  # sorted after the first one
     return path
 
 

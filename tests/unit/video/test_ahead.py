@@ -57,6 +57,24 @@ def test_closing_closes_the_source_and_ends_the_thread():
     assert threading.active_count() == before
 
 
+def test_closing_waits_for_the_item_that_is_being_made():
+    closed, may_go_on = [], threading.Event()
+
+    def source():
+        try:
+            yield 1
+            may_go_on.wait()
+            yield 2
+        finally:
+            closed.append(True)
+
+    taken = ahead(source())
+    assert next(taken) == 1
+    threading.Timer(0.05, may_go_on.set).start()
+    taken.close()
+    assert closed == [True]
+
+
 def test_items_are_made_elsewhere():
     made_by = list(ahead(threading.get_ident() for _ in range(3)))
     assert threading.get_ident() not in made_by

@@ -69,12 +69,9 @@ def test_its_name_is_the_moment_and_the_rest_stands_beside(stream_file, tmp_path
 
 
 def test_a_clock_that_is_set_back_replaces_nothing(stream_file, tmp_path):
-    first, second = written(stream_file, tmp_path), written(stream_file, tmp_path)
-    assert first.path != second.path
-    assert recorded_segments(tmp_path) == [second, first] or recorded_segments(tmp_path) == [
-        first,
-        second,
-    ]
+    segments = [written(stream_file, tmp_path) for _ in range(3)]
+    assert [segment.path.stem[23:] for segment in segments] == ["Z", "Z_2", "Z_3"]
+    assert recorded_segments(tmp_path) == segments
 
 
 def test_an_unfinished_one_is_no_segment_and_can_be_abandoned(stream_file, tmp_path):
