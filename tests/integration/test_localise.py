@@ -96,10 +96,11 @@ def test_boxes_register_with_the_decoded_picture(clips, name, view):
         (track.placement.view.bottom - track.placement.view.top) * clip.info.height / GRID[0],
     )
     shown = track.placement.pixel_mask(np.ones(GRID, bool))
-    for frame in FRAMES.tolist():
+    boxes = {frame: box for frame in FRAMES.tolist() if (box := track.box_at(frame)) is not None}
+    assert len(boxes) >= len(FRAMES) // 2
+    for frame, box in boxes.items():
         object_mask = clip.masks(frame)[0] & shown
-        if track.box_at(frame) is not None:
-            assert np.abs(bounds(object_mask) - track.box_at(frame)).max() <= half_cell + 1
+        assert np.abs(bounds(object_mask) - box).max() <= half_cell + 1
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -213,7 +213,7 @@ def test_distractors_share_a_color_and_a_shape(seed):
     )
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 2, 7])
 def test_a_cut_changes_the_background_and_moves_the_objects(seed):
     clip = clip_of("cut", seed)
     cut = clip.shots[1].first_frame
@@ -221,12 +221,14 @@ def test_a_cut_changes_the_background_and_moves_the_objects(seed):
     assert np.array_equal(backdrop(clip, cut), backdrop(clip, 47))
     before, after = clip.masks(cut - 1), clip.masks(cut)
     assert not np.array_equal(before.any((1, 2)), after.any((1, 2)))
-    for item, one, other in zip(clip.objects, before, after, strict=True):
-        assert one.any() or other.any()
-        if one.any() and other.any():
-            places = [np.argwhere(mask).mean(0) for mask in (one, other)]
-            assert np.hypot(*(places[1] - places[0])) > 50
-            assert len(item.trajectories) == 2
+    pairs = list(zip(before, after, strict=True))
+    assert all(one.any() or other.any() for one, other in pairs)
+    both = [k for k, (one, other) in enumerate(pairs) if one.any() and other.any()]
+    assert both
+    for index in both:
+        places = [np.argwhere(mask).mean(0) for mask in pairs[index]]
+        assert np.hypot(*(places[1] - places[0])) > 50
+        assert len(clip.objects[index].trajectories) == 2
 
 
 def test_events_of_a_long_clip_are_short():
