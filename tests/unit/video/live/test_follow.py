@@ -13,9 +13,8 @@ import pytest
 
 from tam_video.errors import EncodeError, VideoOpenError
 from tam_video.video.live import follow
-from tam_video.video.live.buffer import Arrived
-from tam_video.video.live.follow import StreamFollower
-from tam_video.video.live.options import FollowOptions
+from tam_video.video.live.connection import Arrived
+from tam_video.video.live.follow import FollowOptions, StreamFollower
 
 TICKS = 100  # a second
 STEP = 25
