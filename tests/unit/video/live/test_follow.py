@@ -18,6 +18,7 @@ from tam_video.video.live.follow import FollowOptions, StreamFollower
 
 TICKS = 100  # a second
 STEP = 25
+GIBIBYTE = 1 << 30
 ADDRESS = SimpleNamespace(shown="http://camera/x")
 
 
@@ -77,9 +78,15 @@ def record(follower, arrivals):
     return follow._Recording(follower, connection).run()
 
 
-def follower(folder=Path("none"), **options):
+def follower(folder=Path("none"), *, first_wait_seconds=0.5, **options):
     done = []
-    made = StreamFollower(ADDRESS, folder, options=FollowOptions(**options), on_segment=done.append)
+    made = StreamFollower(
+        ADDRESS,
+        folder,
+        options=FollowOptions(**{"min_free_gibibytes": 0.0, "max_gibibytes": None} | options),
+        on_segment=done.append,
+        first_wait_seconds=first_wait_seconds,
+    )
     return made, done
 
 
@@ -280,7 +287,7 @@ def test_an_outage_counts_from_the_last_frames(clock, monkeypatch, tmp_path, wri
         first_wait_seconds=1.0,
         open_seconds=3.0,
         read_seconds=2.0,
-        buffer_bytes=7,
+        buffer_mebibytes=7,
     )
     made.stop = SimpleNamespace(is_set=lambda: False, wait=clock.wait)
     # 0 s after the first connection, 5 s after the second, 10 s after the third.
@@ -288,7 +295,7 @@ def test_an_outage_counts_from_the_last_frames(clock, monkeypatch, tmp_path, wri
         made.run()
     assert clock.waits == [1.0, 1.0]
     assert made.statistics.num_connections == 2
-    assert options[0] == {"open_seconds": 3.0, "read_seconds": 2.0, "max_bytes": 7}
+    assert options[0] == {"open_seconds": 3.0, "read_seconds": 2.0, "max_bytes": 7 << 20}
 
 
 def stored(folder, monkeypatch, *sizes):
@@ -304,13 +311,13 @@ def stored(folder, monkeypatch, *sizes):
 
 @pytest.mark.parametrize(
     ("max_bytes", "kept"),
-    [(60, "0123"), (59, "123"), (50, "123"), (49, "23"), (0, "3"), (None, "0123")],
+    [(60, "0123"), (59, "123"), (50, "123"), (49, "23"), (1, "3"), (None, "0123")],
 )
 def test_the_oldest_segments_make_room_and_the_newest_stays(
     tmp_path, monkeypatch, writers, max_bytes, kept
 ):
     stored(tmp_path, monkeypatch, 10, 20, 20, 10)
-    recorder, _ = follower(tmp_path, max_bytes=max_bytes)
+    recorder, _ = follower(tmp_path, max_gibibytes=max_bytes and max_bytes / GIBIBYTE)
     record(recorder, steady(0, 1, keyframes=1))
     assert "".join(sorted(path.stem for path in tmp_path.iterdir())) == kept
     assert recorder.statistics.num_removed == 4 - len(kept)
@@ -324,7 +331,7 @@ def test_the_oldest_segments_make_room_on_the_disk(tmp_path, monkeypatch, writer
         "disk_usage",
         lambda folder: SimpleNamespace(free=100 + 10 * (4 - len(list(folder.iterdir())))),
     )
-    recorder, _ = follower(tmp_path, min_free_bytes=free)
+    recorder, _ = follower(tmp_path, min_free_gibibytes=free / GIBIBYTE)
     record(recorder, steady(0, 1, keyframes=1))
     assert "".join(sorted(path.stem for path in tmp_path.iterdir())) == kept
 
