@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from tam_video.batch.sources import is_remote
 from tam_video.batch.storage import BATCH_FILE
 from tam_video.errors import ConfigError, OutputExistsError
-from tam_video.pipelines.asking import ask_in_batch, failure, named_clips
+from tam_video.pipelines.asking import ask_in_batch, failure, named_clips, needs_batch
 from tam_video.pipelines.base import WORKERS, PipelineOptions, PipelineResult, QuestionText
 from tam_video.runs import explain_to_folder
 from tam_video.settings.declare import REQUIRED, setting
 from tam_video.stages import StageProgress
+from tam_video.video.muxing import replacing
 from tam_video.workspace.files import wrap_os_errors
 
 _NAMES = {
@@ -77,16 +77,14 @@ class AnnotatedClip:
             TamVideoError: the only clip can't be explained; failures of several are in the result.
         """
         clips = named_clips(self.options.inputs)
-        (name, source), *others = clips.items()
-        if not others and not is_remote(source):
-            return self._run_one(name, source, force=force, progress=progress)
-        return self._run_batch(clips, force=force, progress=progress)
+        run = self._run_batch if needs_batch(clips) else self._run_one
+        return run(clips, force=force, progress=progress)
 
     def _run_one(
-        self, name: str, source: str, *, force: bool, progress: StageProgress | None
+        self, clips: Mapping[str, str], *, force: bool, progress: StageProgress | None
     ) -> PipelineResult:
-        out = self.options.output
-        _check_free({name: source}, out, may_exist=force)
+        ((name, source),), out = clips.items(), self.options.output
+        _check_free(clips, out, may_exist=force)
         with wrap_os_errors(out):
             out.parent.mkdir(parents=True, exist_ok=True)
             temporary = tempfile.TemporaryDirectory(prefix=f".{out.name[:60]}.", dir=out.parent)
@@ -134,13 +132,7 @@ class AnnotatedClip:
 
 
 def _check_free(clips: Mapping[str, str], out: Path, *, may_exist: bool) -> None:
-    """Raise `OutputExistsError` if a result would replace a file.
-
-    Args:
-        clips: name -> path or address.
-        out: output folder.
-        may_exist: allow to replace files that are not inputs.
-    """
+    """Raise an error if a result would replace an input or, unless `may_exist`, another file."""
     sources = [path for source in clips.values() if (path := Path(source)).exists()]
     for target in (out / file.format(name) for name in clips for file in _NAMES.values()):
         if not os.path.lexists(target):
@@ -153,12 +145,11 @@ def _check_free(clips: Mapping[str, str], out: Path, *, may_exist: bool) -> None
 
 def _copy_files(run_dir: Path, name: str, out: Path) -> list[Path]:
     """Copy the drawn files of a run into the output, each atomically, and return their paths."""
-    files = []
+    names = {run_dir / file: out / new.format(name) for file, new in _NAMES.items()}
+    files = {file: target for file, target in names.items() if file.is_file()}
     with wrap_os_errors(out):
         out.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".copy.", dir=out) as temporary:
-            for source, target in _NAMES.items():
-                if (run_dir / source).is_file():
-                    copy = Path(shutil.copy(run_dir / source, temporary))
-                    files.append(copy.replace(out / target.format(name)))
-    return files
+        for file, target in files.items():
+            with replacing(target) as partial:
+                shutil.copy(file, partial)
+    return list(files.values())

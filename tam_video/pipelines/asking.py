@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tam_video import batch
 from tam_video.batch.clips import find_clips
-from tam_video.batch.sources import protocol
+from tam_video.batch.sources import is_remote, protocol
 from tam_video.config import RunConfig
 from tam_video.errors import ConfigError
 from tam_video.stages import StageProgress
@@ -43,6 +43,11 @@ def numbered(name: str) -> Iterator[str]:
     yield from (f"{name}-{number}" for number in count(2))
 
 
+def needs_batch(clips: Mapping[str, str]) -> bool:
+    """Return whether the clips are several, or one in a store."""
+    return len(clips) > 1 or any(map(is_remote, clips.values()))
+
+
 def find_sources(text: str) -> list[str]:
     """Return the paths or addresses of the clips that an input refers to.
 
@@ -74,7 +79,7 @@ def ask_in_batch(
     Args:
         clips: name -> path or address.
         questions: questions about each clip; the item of a clip's second question is `NAME#2`.
-        folder: folder of the batch: new, empty, or that of the same batch.
+        folder: folder of the batch.
         settings: settings of all runs.
         keep: files to keep of each run: names of `tam_video.batch.work.KEEP`.
         workers: maximum number of workers; None for the default of the engine.

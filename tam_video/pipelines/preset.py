@@ -20,8 +20,14 @@ from tam_video.batch.clips import WILD
 from tam_video.batch.sources import protocol
 from tam_video.errors import ConfigError, MissingDependencyError, PresetError, UnknownNameError
 from tam_video.pipelines.base import PIPELINES, Pipeline, PipelineOptions
-from tam_video.pipelines.problems import dotted, format_value, list_problems
-from tam_video.pipelines.toml_lines import KeyPath, key_lines, line_of
+from tam_video.pipelines.problems import (
+    KeyPath,
+    dotted,
+    format_value,
+    key_lines,
+    line_of,
+    list_problems,
+)
 
 SCHEMA = 1
 _MAX_BYTES = 1 << 20

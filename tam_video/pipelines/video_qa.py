@@ -13,14 +13,13 @@ from itertools import product
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from tam_video.batch.sources import is_remote
 from tam_video.batch.work import KEEP
 from tam_video.errors import ConfigError, InputError, ModelError, TamVideoError
 from tam_video.export import EXPORTERS
 from tam_video.export.exporting import export_run
 from tam_video.long import LongOptions, explain_long
 from tam_video.long.windows import WindowOptions
-from tam_video.pipelines.asking import ask_in_batch, failure, named_clips
+from tam_video.pipelines.asking import ask_in_batch, failure, named_clips, needs_batch
 from tam_video.pipelines.base import WORKERS, PipelineOptions, PipelineResult, QuestionText
 from tam_video.runs import explain_to_folder
 from tam_video.settings.declare import REQUIRED, setting
@@ -93,17 +92,17 @@ class VideoQa:
             TamVideoError: the only clip can't be explained; failures of several are in the result.
         """
         clips = named_clips(self.options.inputs)
-        (_, source), *others = clips.items()
+        run = self._run_one
         if self.options.window_seconds is not None:
-            return self._run_windows(clips, force=force, progress=progress)
-        if others or len(self.options.questions) > 1 or is_remote(source):
-            return self._run_batch(clips, force=force, progress=progress)
-        return self._run_one(source, force=force, progress=progress)
+            run = self._run_windows
+        elif len(self.options.questions) > 1 or needs_batch(clips):
+            run = self._run_batch
+        return run(clips, force=force, progress=progress)
 
     def _run_one(
-        self, source: str, *, force: bool, progress: StageProgress | None
+        self, clips: Mapping[str, str], *, force: bool, progress: StageProgress | None
     ) -> PipelineResult:
-        out = self.options.output
+        (source,), out = clips.values(), self.options.output
         run = explain_to_folder(
             source,
             out,

@@ -44,7 +44,7 @@ def test_only_what_was_dropped_is_missing(tmp_path):
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-def test_a_server_that_says_nothing_never_hangs_it(tmp_path):
+def test_a_silent_server_does_not_block_the_follower(tmp_path):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(5)
@@ -103,7 +103,7 @@ def test_no_playlist_and_no_redirect_is_followed(web, tmp_path):
     assert recorded_segments(tmp_path / "out") == []
 
 
-def test_a_clock_that_is_set_back_begins_a_new_file(tmp_path):
+def test_a_clock_that_is_set_back_starts_a_new_file(tmp_path):
     once = coded_frames(40)
     twice = Coded(once.pieces * 2, once.is_keyframe * 2, once.fps)
     with LiveServer(twice) as server:
@@ -117,7 +117,7 @@ def test_a_clock_that_is_set_back_begins_a_new_file(tmp_path):
     assert (second.started - first.started).total_seconds() == pytest.approx(1.6, abs=0.4)
 
 
-def test_the_oldest_make_room(tmp_path):
+def test_the_oldest_segments_are_removed(tmp_path):
     with LiveServer(coded_frames(25 * 5)) as server:
         given = {"segment_seconds": 1.0, "duration_seconds": 4.5, "max_gibibytes": 1e4 / (1 << 30)}
         run = follower(server.url, tmp_path, **given)
@@ -128,7 +128,7 @@ def test_the_oldest_make_room(tmp_path):
     assert read_numbers(kept[-1].path)[-1] > 75
 
 
-def test_it_stops_when_told_and_leaves_nothing_half(tmp_path):
+def test_stop_ends_the_recording_without_partial_files(tmp_path):
     (tmp_path / ".1-ab.partial").write_bytes(b"a kill left this")
     with LiveServer(coded_frames(25 * 10)) as server:
         run = follower(server.url, tmp_path, segment_seconds=30)
@@ -138,7 +138,7 @@ def test_it_stops_when_told_and_leaves_nothing_half(tmp_path):
     assert len(recorded_segments(tmp_path)) == 1
 
 
-def test_a_folder_that_can_not_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(EncodeError, match="segments"):
         follower("http://127.0.0.1:9/x", tmp_path / "file" / "x").run()

@@ -34,26 +34,17 @@ _MEDIA_INDEX = "DICOMDIR"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to import.
+    """A file to import."""
 
-    Attributes:
-        name: name in messages: "input-3" is the third of all files.
-        path: the file; never shown.
-        is_named: whether the preset names this file itself, so that it must contain pixels.
-    """
-
-    name: str
-    path: Path
-    is_named: bool
+    name: str  # in messages: "input-3" is the third of all files
+    path: Path  # never shown
+    is_named: bool  # the preset names this file itself, so it must contain pixels
 
 
 def find_sources(inputs: Sequence[str]) -> list[Source]:
-    """List the files that inputs refer to: DICOM by content, videos and images by suffix.
+    """List the files of inputs, folders and globs: DICOM by content, videos and images by suffix.
 
     Hidden files and links that lead out of their folder are skipped.
-
-    Args:
-        inputs: files, folders and globs of the preset.
 
     Raises:
         ConfigError: an input matches no file.

@@ -18,19 +18,12 @@ _HINT = 'list the boxes to blacken in mask_boxes, or set unmasked = "warn"'
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masking:
-    """Mask and crop of the frames of one clip.
+    """Mask and crop of the frames of one clip."""
 
-    Attributes:
-        is_black: bool [H, W] of the source frame.
-        crop: part that is kept.
-        has_burned_in: whether text that names a patient may still be visible.
-        warnings: what could not be masked, or is unknown.
-    """
-
-    is_black: NDArray[np.bool_]
+    is_black: NDArray[np.bool_]  # [H, W] of the source frame
     crop: Box
-    has_burned_in: bool
-    warnings: tuple[str, ...] = ()
+    has_burned_in: bool  # whether text that names a patient may still be visible
+    warnings: tuple[str, ...] = ()  # what could not be masked, or is unknown
 
     @property
     def black_share(self) -> float:

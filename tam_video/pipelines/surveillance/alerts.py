@@ -28,18 +28,11 @@ _ALERT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Result of an alert rule.
-
-    Attributes:
-        is_alert: whether the answer is an alert.
-        yes_probability: probability that the answer begins with yes; None if the rule has no
-            `yes_probability`.
-        reason: names of the conditions that hold.
-    """
+    """Result of an alert rule."""
 
     is_alert: bool
-    yes_probability: float | None
-    reason: str
+    yes_probability: float | None  # None if the rule has no `yes_probability`
+    reason: str  # names of the conditions that hold
 
 
 def evaluate_rule(explanation: Explanation, question: QuestionOptions) -> Verdict:
@@ -60,17 +53,10 @@ def evaluate_rule(explanation: Explanation, question: QuestionOptions) -> Verdic
 
 
 def yes_probability(tokens: Sequence[Token], yes_words: Sequence[str]) -> float:
-    """Return the probability that the first token of the answer is a yes.
+    """Return the probability that the first token of the answer is a yes; 0 without an answer.
 
     This is the sum over its candidates that are a yes, ignoring case and surrounding spaces. Tokens
     beyond the stored candidates count as zero, so the sum is a lower bound.
-
-    Args:
-        tokens: tokens of an explanation.
-        yes_words: words that count as yes.
-
-    Returns:
-        In 0..1; 0 if there is no answer.
     """
     wanted = {word.strip().casefold() for word in yes_words}
     first = next((t for t in tokens if t.role == "answer" and not t.is_special), None)
@@ -88,15 +74,10 @@ def _is_yes(text: str, wanted: set[str]) -> bool:
 
 @dataclass(slots=True)
 class AlertLog:
-    """The log of alerts, and the last alert of each camera and question.
-
-    Attributes:
-        path: the file.
-        cooldown_seconds: minimum time between two alerts.
-    """
+    """The log of alerts, and the last alert of each camera and question."""
 
     path: Path
-    cooldown_seconds: float
+    cooldown_seconds: float  # minimum time between two alerts
     _ids: set[str] = field(default_factory=set)
     _last: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 

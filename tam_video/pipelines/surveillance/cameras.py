@@ -38,21 +38,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """A file to watch.
-
-    Attributes:
-        path: the file.
-        camera: name of its camera.
-        started: time of day of its first frame, if known.
-        segment: segment of the recorder; None for an input file.
-        previous: file that the footage continues, for the clip before an event.
-    """
+    """A file to watch, and the name of its camera."""
 
     path: Path
     camera: str
-    started: datetime | None = None
-    segment: Segment | None = None
-    previous: Path | None = None
+    started: datetime | None = None  # time of day of the first frame, if known
+    segment: Segment | None = None  # of the recorder; None for an input file
+    previous: Path | None = None  # file that the footage continues, for the clip before an event
 
     def moment(self, seconds: float) -> datetime | None:
         """Return the time of day some seconds after the first frame, if known."""
@@ -61,25 +53,15 @@ class Footage:
 
 @dataclass(frozen=True, slots=True)
 class Cameras:
-    """Inputs of a preset.
+    """Inputs of a preset."""
 
-    Attributes:
-        files: existing files, in the order of the inputs.
-        streams: name of a camera -> address to follow.
-        failed: input that does not exist -> error.
-    """
-
-    files: tuple[Footage, ...]
-    streams: dict[str, StreamAddress]
-    failed: dict[str, TamVideoError]
+    files: tuple[Footage, ...]  # in the order of the inputs
+    streams: dict[str, StreamAddress]  # by the name of the camera
+    failed: dict[str, TamVideoError]  # by the input that does not exist
 
 
 def find_cameras(inputs: Sequence[str], *, rtsp_transport: str = "tcp") -> Cameras:
-    """Sort inputs into files and addresses. Nothing is opened.
-
-    Args:
-        inputs: files, folders, globs, or addresses of cameras.
-        rtsp_transport: "tcp" or "udp".
+    """Sort inputs into files (also of folders and globs) and addresses. Nothing is opened.
 
     Raises:
         ConfigError: an address is not valid, or no input exists.

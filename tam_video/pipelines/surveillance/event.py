@@ -34,40 +34,24 @@ CLIP = "event.mp4"
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A question about a window of a file, as a worker gets it.
-
-    Attributes:
-        footage: the file.
-        fingerprint: digest of its content.
-        info: its facts.
-        track: motion around the window, in times of the file.
-        question: the question and its alert rule.
-    """
+    """A question about a window of a file, as a worker gets it."""
 
     footage: Footage
-    fingerprint: str
+    fingerprint: str  # of the content of the file
     info: VideoInfo
-    track: MotionTrack = field(repr=False)
+    track: MotionTrack = field(repr=False)  # around the window, in times of the file
     question: QuestionOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Consecutive frames of one file in a clip.
-
-    Attributes:
-        path: the file.
-        start: first frame.
-        stop: end of the frames, exclusive.
-        track: motion of this file, in its own times.
-        shift_seconds: offset from the times of this file to those of the footage of the event.
-    """
+class _Part:
+    """Consecutive frames of one file in a clip, from `start` to before `stop`."""
 
     path: Path
     start: int
     stop: int
-    track: MotionTrack
-    shift_seconds: float = 0.0
+    track: MotionTrack  # in times of this file
+    shift_seconds: float = 0.0  # from the times of this file to those of the footage
 
 
 def write_event(
@@ -115,7 +99,7 @@ def _clip_parts(
     watched: Watched,
     window: tuple[float, float],
     options: SurveillanceOptions,
-) -> list[Part]:
+) -> list[_Part]:
     """Return the frames of the clip, which include all explained frames; the footage is last."""
     footage, info, indices = watched.footage, watched.info, explanation.indices
     with open_video(footage.path) as reader:
@@ -124,7 +108,7 @@ def _clip_parts(
     end = info.start_seconds + window[1] + options.alerts.after_seconds
     first = int(min(np.searchsorted(pts, start - 1e-6), indices.min()))
     stop = int(max(np.searchsorted(pts, end + 1e-6), indices.max() + 1))
-    parts = [Part(footage.path, first, stop, watched.track)]
+    parts = [_Part(footage.path, first, stop, watched.track)]
     missing = float(pts[0]) - start
     if footage.previous is not None and missing > 0:
         parts[:0] = _parts_before(footage.previous, info, missing, options)
@@ -133,7 +117,7 @@ def _clip_parts(
 
 def _parts_before(
     path: Path, info: VideoInfo, seconds: float, options: SurveillanceOptions
-) -> Iterator[Part]:
+) -> Iterator[_Part]:
     """Yield the last seconds of the previous file, unless it is gone or of another size."""
     if not path.is_file():  # removed to free disk space
         return
@@ -145,13 +129,13 @@ def _parts_before(
         needs_track = options.redact.motion or options.alerts.show_motion
         motions = gate_looks(path, options) if needs_track else ()
         track = motion_track(motions, options)
-        yield Part(path, start, len(pts), track, info.start_seconds - end)
+        yield _Part(path, start, len(pts), track, info.start_seconds - end)
 
 
 def _shifted(
     explanation: Explanation,
     watched: Watched,
-    parts: Sequence[Part],
+    parts: Sequence[_Part],
     clip: Path,
     final_path: Path,
 ) -> Explanation:
@@ -174,7 +158,7 @@ def _shifted(
 
 def _write_clip(
     path: Path,
-    parts: Sequence[Part],
+    parts: Sequence[_Part],
     info: VideoInfo,
     options: SurveillanceOptions,
     *,
@@ -196,7 +180,7 @@ def _write_clip(
 
 
 def _frames(
-    parts: Sequence[Part], options: SurveillanceOptions, *, outlines: bool
+    parts: Sequence[_Part], options: SurveillanceOptions, *, outlines: bool
 ) -> Iterator[TimedFrame]:
     for part in parts:
         with open_video(part.path, reader=options.run.reader) as reader:

@@ -89,11 +89,7 @@ class Surveillance:
         """Watch all files, then the streams until they end.
 
         Ctrl-C or SIGTERM ends the recording; the next start resumes with the windows that are not
-        finished.
-
-        Args:
-            force: remove the alerts and the ledger of an earlier run; recorded files are kept.
-            progress: called with the number of finished files and of files known so far.
+        finished. `force` removes alerts and ledger of an earlier run, and keeps recorded files.
 
         Raises:
             ConfigError: no input exists.
@@ -149,25 +145,15 @@ class Surveillance:
 
 @dataclass(slots=True)
 class _Session:
-    """Creates the items of the batch, one file after the other, and takes their results.
-
-    Attributes:
-        options: options of the preset.
-        cameras: inputs of the preset.
-        recorders: recorders of the streams.
-        progress: called with the number of files.
-        is_stopped: whether a signal has ended the run.
-        counts: counts so far.
-        failed: input -> why it failed.
-    """
+    """Creates the items of the batch, one file after the other, and takes their results."""
 
     options: SurveillanceOptions
     cameras: Cameras
     recorders: Recorders
     progress: StageProgress | None = None
-    is_stopped: Callable[[], bool] = lambda: False
+    is_stopped: Callable[[], bool] = lambda: False  # by a signal
     counts: dict[str, float] = field(default_factory=_COUNTS.copy)
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)  # input -> why
     _num_open: int = 0  # questions about the present file without a result
     _runs: set[str] = field(default_factory=set)  # alerts of the present file
     _has_failed: bool = False
@@ -175,12 +161,7 @@ class _Session:
     def items(
         self, log: ResultLog, identity: Mapping[str, Any]
     ) -> Generator[BatchItem | None, None, None]:
-        """Yield the items: a question about a window each, and None where there is none for now.
-
-        Args:
-            log: ledger of the batch.
-            identity: what all results depend on.
-        """
+        """Yield the items: a question about a window each, and None where there is none for now."""
         self.failed |= {name: exc.message for name, exc in self.cameras.failed.items()}
         before: dict[str, tuple[Segment, bool]] = {}
         try:

@@ -27,15 +27,10 @@ _LINE = (255, 178, 36)
 
 @dataclass(frozen=True, slots=True)
 class MotionTrack:
-    """Motion of a file over time.
+    """Motion of a file over time."""
 
-    Attributes:
-        motions: looks of the gate with motion, in order of time.
-        slot_seconds: time between two looks.
-    """
-
-    motions: tuple[Motion, ...] = ()
-    slot_seconds: float = 0.5
+    motions: tuple[Motion, ...] = ()  # looks of the gate with motion, in order of time
+    slot_seconds: float = 0.5  # between two looks
 
     def between(self, start_seconds: float, end_seconds: float) -> tuple[Motion, ...]:
         """Return the looks of a time span, both ends included."""

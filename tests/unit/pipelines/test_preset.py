@@ -72,9 +72,9 @@ def test_a_glob_beside_a_preset_in_a_folder_with_brackets(tmp_path):
     folder = tmp_path / "a[1]"
     folder.mkdir()
     (folder / "mine.toml").write_text(GOOD)
-    found = read_preset(folder / "mine.toml").inputs
-    assert found[0] == str(folder.resolve() / "clips")
-    assert found[1] == str(tmp_path.resolve() / "other" / "*.mp4")
+    inputs = read_preset(folder / "mine.toml").inputs
+    assert inputs[0] == str(folder.resolve() / "clips")
+    assert inputs[1] == str(tmp_path.resolve() / "other" / "*.mp4")
     (folder / "mine.toml").write_text(GOOD.replace("../other/", ""))
     assert "a[[]1]" in read_preset(folder / "mine.toml").inputs[1]
 
@@ -116,7 +116,7 @@ x = 1
 """
 
 
-def test_all_problems_are_listed_with_line_found_value_and_allowed_values(write):
+def test_all_problems_are_listed_with_line_value_and_allowed_values(write):
     assert problems_of(write(WRONG)) == [
         "output: missing",
         "line 2, inputs[1]: found 3, allowed: a valid string",

@@ -30,7 +30,7 @@ def preset_path(name):
 
 def commented(text):
     """Dotted key -> its value in a comment, and whether that is an example of an unset key."""
-    table, found = "", {}
+    table, result = "", {}
     for line in text.splitlines():
         if header := _HEADER.match(line):
             table = f"{header[1]}."
@@ -38,19 +38,19 @@ def commented(text):
         if match and match["value"] != "value":
             value = tomllib.loads(line.removeprefix("# "))[match["key"]]
             is_unset = (match["note"] or "").strip().startswith("# unset")
-            found[f"{table}{match['key']}"] = (value, is_unset)
-    return found
+            result[f"{table}{match['key']}"] = (value, is_unset)
+    return result
 
 
 def dotted_keys(document, prefix=""):
     """Every key, of a list of tables those of all its tables."""
-    found = {}
+    result = {}
     for key, value in document.items():
-        found[f"{prefix}{key}"] = None
+        result[f"{prefix}{key}"] = None
         for table in value if isinstance(value, list) else [value]:
             if isinstance(table, dict):
-                found |= dotted_keys(table, f"{prefix}{key}.")
-    return found
+                result |= dotted_keys(table, f"{prefix}{key}.")
+    return result
 
 
 def default_of(model, key):
@@ -92,7 +92,7 @@ def test_every_key_is_in_it_and_no_other(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_commented_key_tells_its_default_or_an_example(name):
+def test_a_commented_key_shows_its_default_or_an_example(name):
     model = load_pipeline(name).options_type
     text = preset_path(name).read_text()
     for key, (value, is_unset) in commented(text).items():

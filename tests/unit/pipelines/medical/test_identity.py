@@ -38,7 +38,7 @@ def test_a_pseudonym_is_the_keyed_hash():
     assert "0123" not in repr(SALT)
 
 
-def test_one_patient_is_one_pseudonym_whatever_else_differs(named):
+def test_a_patient_has_one_pseudonym_whatever_else_differs(named):
     one = named("a.dcm", PatientID="7", PatientName="A", StudyInstanceUID="1.2")
     two = named("b.dcm", PatientID="7 ", PatientName="B", StudyInstanceUID="1.3", SeriesNumber=4)
     other = named("c.dcm", PatientID="8", PatientName="A", StudyInstanceUID="1.2")
@@ -47,19 +47,19 @@ def test_one_patient_is_one_pseudonym_whatever_else_differs(named):
     assert len({one.clip, two.clip, other.clip}) == 3
 
 
-def test_two_issuers_of_one_number_are_two_patients(named):
+def test_the_same_number_of_two_issuers_is_two_patients(named):
     ward = named("a.dcm", PatientID="7", IssuerOfPatientID="ward")
     assert ward.patient != named("b.dcm", PatientID="7").patient
 
 
-def test_without_a_number_name_and_birth_date_count_and_without_them_nothing(named):
+def test_name_and_birth_date_identify_a_patient_without_a_number(named):
     one = named("a.dcm", PatientName="A^B", PatientBirthDate="19610401")
     assert one.patient
     assert named("b.dcm", PatientName="A^B", PatientBirthDate="19610402").patient != one.patient
     assert named("c.dcm").patient == ""
 
 
-def test_another_salt_makes_other_pseudonyms_and_the_same_file_the_same(tmp_path):
+def test_pseudonyms_depend_on_the_salt_and_the_content(tmp_path):
     path = save(dataset_of(pictures(1), PatientID="7"), tmp_path / "a.dcm")
     copy = tmp_path / "named otherwise.mp4"
     copy.write_bytes(path.read_bytes())
@@ -69,14 +69,14 @@ def test_another_salt_makes_other_pseudonyms_and_the_same_file_the_same(tmp_path
     assert not {one.patient, one.study, one.clip} & {other.patient, other.study, other.clip}
 
 
-def test_a_plain_video_is_a_study_of_its_own_without_a_patient(tmp_path):
+def test_a_plain_video_is_its_own_study_and_has_no_patient(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"x")
     pseudonyms = pseudonyms_of(tmp_path / "a.mp4", SALT, is_dicom=False)
     assert pseudonyms.patient == ""
     assert len({pseudonyms.study, pseudonyms.clip}) == 2
 
 
-def test_a_missing_salt_is_made_for_the_user_alone_and_kept(tmp_path):
+def test_a_missing_salt_is_created_with_access_for_the_user_only(tmp_path):
     place = tmp_path / "keys" / "salt"
     made, is_new = read_salt(place, outside=tmp_path / "out")
     again, is_new_again = read_salt(place, outside=tmp_path / "out")
@@ -86,7 +86,7 @@ def test_a_missing_salt_is_made_for_the_user_alone_and_kept(tmp_path):
     assert len(place.read_text().strip()) == 64
 
 
-def test_the_variable_goes_before_the_file(tmp_path, monkeypatch):
+def test_the_variable_takes_precedence_over_the_file(tmp_path, monkeypatch):
     monkeypatch.setenv(SALT_VARIABLE, "0123456789abcdef")
     salt, is_new = read_salt(tmp_path / "salt", outside=tmp_path / "out")
     assert not is_new

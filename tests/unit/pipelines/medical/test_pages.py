@@ -83,7 +83,7 @@ def test_texts_are_escaped_and_no_script_may_run(pages):
         assert "default-src 'none'" in policy
 
 
-def test_every_page_carries_the_notice_and_links_that_lead_somewhere(pages):
+def test_every_page_has_the_notice_and_valid_links(pages):
     folder, _ = pages
     index, tags = text_of(folder / "index.html")
     assert "Not a medical device." in index
@@ -98,7 +98,7 @@ def test_every_page_carries_the_notice_and_links_that_lead_somewhere(pages):
     }
 
 
-def test_text_that_may_still_be_there_is_told(pages):
+def test_burned_in_text_that_may_remain_is_reported(pages):
     folder, _ = pages
     assert "may still be in the picture" in text_of(folder / "studies/s2.html")[0]
     assert "may still be in the picture" not in text_of(folder / "studies/s1.html")[0]

@@ -6,7 +6,7 @@ from tam_video.errors import ConfigError
 from tam_video.pipelines.surveillance.cameras import find_cameras, plain_name
 
 
-def test_files_of_a_folder_are_of_one_camera_others_of_their_own(tmp_path):
+def test_the_files_of_a_folder_have_one_camera_and_single_files_their_own(tmp_path):
     for name in ("yard/1.mp4", "yard/2.mp4", "gate.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
@@ -19,13 +19,13 @@ def test_files_of_a_folder_are_of_one_camera_others_of_their_own(tmp_path):
     assert all(each.segment is None and each.started is None for each in cameras.files)
 
 
-def test_addresses_are_cameras_with_names_that_hold_no_secret():
+def test_names_of_cameras_contain_no_password():
     cameras = find_cameras(["rtsp://u:secret@host/a?key=1", "rtsp://host/a", "udp://@:5000"])
     assert list(cameras.streams) == ["host_a", "host_a-2", "5000"]
     assert cameras.files == ()
 
 
-def test_a_missing_input_fails_alone_and_all_of_them_together(tmp_path):
+def test_a_missing_input_is_an_error_only_if_no_input_exists(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"x")
     cameras = find_cameras([f"{tmp_path}/a.mp4", f"{tmp_path}/none"])
     assert list(cameras.failed) == [f"{tmp_path}/none"]
@@ -39,7 +39,7 @@ def test_stores_are_refused():
 
 
 @pytest.mark.parametrize("text", ["../..", "", "a/b", ".hidden", "é ✓", "x" * 999])
-def test_names_are_harmless(text):
+def test_names_are_safe_file_names(text):
     name = plain_name(text)
     assert name
     assert not name.startswith(".")

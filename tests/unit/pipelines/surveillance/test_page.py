@@ -29,11 +29,11 @@ def page(folder, alerts):
     return html.document_fromstring(write_page(folder).read_bytes())
 
 
-def test_no_alerts_is_said(tmp_path):
+def test_a_page_without_alerts(tmp_path):
     assert "No alerts." in html.document_fromstring(write_page(tmp_path).read_text()).text_content()
 
 
-def test_the_newest_comes_first_with_what_is_there(tmp_path):
+def test_the_newest_alert_comes_first_with_its_existing_files(tmp_path):
     run = tmp_path / "runs" / "r 2"
     run.mkdir(parents=True)
     for name in ("annotated.mp4", "event.mp4", "thumb.jpg", "report.html"):
@@ -48,7 +48,7 @@ def test_the_newest_comes_first_with_what_is_there(tmp_path):
     assert "The clip was removed." in second.text_content()
 
 
-def test_text_can_never_become_markup(tmp_path):
+def test_text_is_escaped(tmp_path):
     evil = alert(1, camera=EVIL, answer=EVIL, file=EVIL, question={"name": "q", "text": EVIL})
     evil["words"] = [{"word": EVIL, "spans_seconds": [[0, 1]]}]
     html = page(tmp_path, [{**evil, "run": 'runs/"><script>'}])

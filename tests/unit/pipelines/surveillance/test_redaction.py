@@ -1,4 +1,4 @@
-"""What is hidden is hidden, and nothing else is touched."""
+"""Redaction changes the boxes and nothing else."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def changed(picture):
 
 
 @pytest.mark.parametrize("style", ["pixelate", "blur", "black"])
-def test_a_box_is_hidden_and_the_rest_is_not_touched(style):
+def test_a_box_is_redacted_and_the_rest_is_unchanged(style):
     mask = changed(hidden(boxes=[(0.25, 0.5, 0.75, 1.0)], style=style))
     inside = np.zeros((60, 80), bool)
     inside[30:, 20:60] = True
@@ -32,12 +32,12 @@ def test_a_box_is_hidden_and_the_rest_is_not_touched(style):
     assert mask[inside].mean() > 0.95
 
 
-def test_pixelated_parts_hold_few_values():
+def test_a_pixelated_area_has_few_values():
     area = hidden(boxes=[(0, 0, 0.5, 0.5)])[:30, :40]
     assert len(np.unique(area.reshape(-1, 3), axis=0)) <= 25
 
 
-def test_what_moves_is_hidden_a_while_before_and_after():
+def test_a_moving_object_is_redacted_some_time_before_and_after():
     boxes = {s: changed(hidden(s, motion=True, margin=0, style="black")) for s in (0.4, 1.2, 2.6)}
     assert not boxes[2.6].any()
     assert boxes[0.4][:30, :20].mean() > 0.9
@@ -46,13 +46,13 @@ def test_what_moves_is_hidden_a_while_before_and_after():
     assert not boxes[1.2][:30, 40:].any()
 
 
-def test_a_margin_hides_more():
+def test_a_margin_enlarges_the_redacted_area():
     narrow = changed(hidden(1.0, motion=True, margin=0.0, style="black"))
     wide = changed(hidden(1.0, motion=True, margin=0.5, style="black"))
     assert (wide & narrow).sum() == narrow.sum() < wide.sum()
 
 
-def test_nothing_asked_for_is_the_same_picture():
+def test_without_redaction_the_frame_is_returned():
     assert hidden(1.0) is PICTURE
 
 
@@ -60,7 +60,7 @@ def test_nothing_asked_for_is_the_same_picture():
     st.tuples(*[st.floats(-0.5, 1.5) for _ in range(4)]),
     st.sampled_from(["pixelate", "blur", "black"]),
 )
-def test_any_box_of_a_gate_can_be_hidden_and_outline(box, style):
+def test_any_box_can_be_redacted_and_outlined(box, style):
     left, top, right, bottom = box
     track = MotionTrack((Motion(0.0, 0.1, (box,)),), 0.5)
     mask = changed(hidden(0.0, track, motion=True, margin=0, style=style))
@@ -70,13 +70,13 @@ def test_any_box_of_a_gate_can_be_hidden_and_outline(box, style):
     assert not changed(outline(PICTURE, [box]))[~(rows[:, None] & columns)].any()
 
 
-def test_an_outline_leaves_the_inside():
+def test_an_outline_leaves_the_inside_unchanged():
     picture = outline(PICTURE, [(0.25, 0.25, 0.75, 0.75)])
     assert not changed(picture)[17:43, 22:58].any()
     assert changed(picture)[15, 20:60].all()
     assert outline(PICTURE, []) is PICTURE
 
 
-def test_the_nearest_look_tells_the_outline():
+def test_the_outline_is_that_of_the_nearest_look():
     assert TRACK.nearest(1.1) == TRACK.motions[0].boxes
     assert TRACK.nearest(5.0) == ()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tam_video.pipelines.toml_lines import key_lines, line_of
+from tam_video.pipelines.problems import key_lines, line_of
 
 DOCUMENT = '''\
 # a comment with key = 1 in it
@@ -39,22 +39,22 @@ left = 1
 '''
 
 
-def test_every_key_is_found_on_its_line():
-    found = key_lines(DOCUMENT)
-    assert found[("schema",)] == 3
-    assert found[("quoted key",)] == 4
-    assert found[("text",)] == 5
-    assert found[("long",)] == found[("long", 2, "x")] == 9
-    assert found[("dotted", "key")] == 14
-    assert found[("run",)] == 16
-    assert found[("run", "fps")] == 17
-    assert found[("run", "num_frames")] == 18
-    assert found[("rules", 0, "name")] == 21
-    assert found[("rules", 0, "zone", "x")] == 23
-    assert found[("rules", 1)] == 24
-    assert found[("rules", 1, "zone", "x")] == 27
-    assert found[("rules", 1, "boxes", 0, "left")] == 29
-    assert ("none",) not in found
+def test_every_key_has_its_line():
+    lines = key_lines(DOCUMENT)
+    assert lines[("schema",)] == 3
+    assert lines[("quoted key",)] == 4
+    assert lines[("text",)] == 5
+    assert lines[("long",)] == lines[("long", 2, "x")] == 9
+    assert lines[("dotted", "key")] == 14
+    assert lines[("run",)] == 16
+    assert lines[("run", "fps")] == 17
+    assert lines[("run", "num_frames")] == 18
+    assert lines[("rules", 0, "name")] == 21
+    assert lines[("rules", 0, "zone", "x")] == 23
+    assert lines[("rules", 1)] == 24
+    assert lines[("rules", 1, "zone", "x")] == 27
+    assert lines[("rules", 1, "boxes", 0, "left")] == 29
+    assert ("none",) not in lines
 
 
 def test_missing_keys_have_the_line_of_their_table():
@@ -97,5 +97,5 @@ def test_lines_match_the_reference(statements):
             wanted[table] = len(lines)
         wanted[(*table, f"k{number}")] = len(lines) + 1
         lines += f"k{number} = {value}".split("\n")
-    found = key_lines("\n".join(lines))
-    assert {path: found.get(path) for path in wanted} == wanted
+    result = key_lines("\n".join(lines))
+    assert {path: result.get(path) for path in wanted} == wanted
