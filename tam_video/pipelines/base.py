@@ -33,7 +33,7 @@ QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_lengt
 class Table(Declared, BaseModel):
     """A table of a preset."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PipelineOptions(Table):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, get_args
@@ -27,7 +26,7 @@ _MAX_TRIES = 100  # after this, line numbers are given up, so that no text is sl
 def list_problems(
     errors: Sequence[ErrorDetails], data: Mapping[str, Any], model: type[BaseModel]
 ) -> dict[KeyPath, str]:
-    """Return the message of each wrong key, including `nan` and `inf`.
+    """Return the message of each wrong key.
 
     Args:
         errors: errors of pydantic.
@@ -37,7 +36,7 @@ def list_problems(
     Returns:
         Path of the key -> message; the empty path stands for the document.
     """
-    by_path: dict[KeyPath, list[ErrorDetails]] = {path: [] for path in _not_finite(data)}
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for error in errors:
         by_path.setdefault(_path_of(data, error), []).append(error)
     return {path: _message(path, each, data, model) for path, each in by_path.items()}
@@ -82,15 +81,6 @@ def table_model(annotation: Any) -> type[BaseModel] | None:
     return next((model for each in get_args(annotation) if (model := table_model(each))), None)
 
 
-def _not_finite(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Yield the paths of `nan` and `inf`, which JSON does not have."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield path
-    pairs = value.items() if isinstance(value, Mapping) else ()
-    for key, each in enumerate(value) if isinstance(value, list | tuple) else pairs:
-        yield from _not_finite(each, (*path, key))
-
-
 def _path_of(data: Mapping[str, Any], error: ErrorDetails) -> KeyPath:
     """Return the path of an error, without the types of a union that pydantic appends."""
     value: Any = data
@@ -118,8 +108,6 @@ def _message(
     value: Any = data
     for part in path:
         value = value[part]
-    if isinstance(value, float) and not math.isfinite(value):
-        texts = ["Input should be a finite number"]
     allowed = " or ".join(dict.fromkeys(text.removeprefix("Input should be ") for text in texts))
     is_plain = all(text.startswith("Input should be ") for text in texts)
     return f"found {format_value(value)}{', allowed' if is_plain else ''}: {allowed}"

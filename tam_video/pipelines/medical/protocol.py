@@ -28,6 +28,7 @@ from tam_video.pipelines.medical.studies import (
     STUDIES,
     Answer,
     Failure,
+    Study,
     group_by_study,
     write_pages,
 )
@@ -74,26 +75,27 @@ class Medical:
         with Workspace.opened(self.options.output, _KIND, identity, force=force):
             clips, failed, skipped = self._import(sources, salt, progress)
             answers = self._ask(clips, salt, progress)
-            index = self._write_results(clips, answers, failed, skipped)
+            studies = group_by_study(clips.values(), answers, output=self.options.output)
+            index = self._write_results(studies, failed, skipped)
         warnings = [f"{each.input}: {each.error}" for each in failed]
         for clip in clips.values():
             warnings += [f"clip {clip.clip}: {warning}" for warning in clip.warnings]
         if is_new:
             warnings.append("created a new salt: keep it, pseudonyms can only be traced with it")
-        has_failed = [bool(each.error) for rows in answers.values() for each in rows]
+        num_failed = sum(study.num_failed for study in studies)
         return PipelineResult(
             opens=index,
             summary={
                 "index": str(index),
-                "studies": len({clip.study for clip in clips.values()}),
+                "studies": len(studies),
                 "clips": len(clips),
-                "answers": len(has_failed) - sum(has_failed),
-                "failed_answers": sum(has_failed),
+                "answers": sum(study.num_answers for study in studies),
+                "failed_answers": num_failed,
                 "failed_inputs": len(failed),
                 "skipped": skipped,
                 "notice": NOTICE,
             },
-            num_failed=len(failed) + sum(has_failed),
+            num_failed=len(failed) + num_failed,
             warnings=tuple(warnings),
         )
 
@@ -227,15 +229,10 @@ class Medical:
             )
 
     def _write_results(
-        self,
-        clips: dict[str, MedicalClip],
-        answers: dict[str, list[Answer]],
-        failed: list[Failure],
-        skipped: int,
+        self, studies: Sequence[Study], failed: Sequence[Failure], skipped: int
     ) -> Path:
         """Write `studies.json` and the pages."""
         output = self.options.output
-        studies = group_by_study(clips.values(), answers, output=output)
         table = {
             "notice": NOTICE,
             "studies": [asdict(study) for study in studies],

@@ -59,7 +59,7 @@ class QuestionOptions(Table):
         return self
 
 
-class MotionOptions(BaseModel, GateOptions, frozen=True, extra="forbid"):
+class MotionOptions(BaseModel, GateOptions, frozen=True, extra="forbid", allow_inf_nan=False):
     """The motion gate: no question is asked where nothing moves."""
 
     enabled: bool = setting(True, "false: ask about every window of every file.")
@@ -111,7 +111,7 @@ class RedactOptions(Table):
         return self.motion or bool(self.boxes)
 
 
-class RecordOptions(BaseModel, FollowOptions, frozen=True, extra="forbid"):
+class RecordOptions(BaseModel, FollowOptions, frozen=True, extra="forbid", allow_inf_nan=False):
     """Recording of cameras that are addresses; not used for files."""
 
     rtsp_transport: Literal["tcp", "udp"] = setting("tcp", "Transport of RTSP: tcp, udp.")
