@@ -72,14 +72,9 @@ class Dispatcher:
         timeout_seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start without workers.
+        """Start without workers; `jobs` yields None where no further job is known yet.
 
-        Args:
-            engine: runs the workers.
-            jobs: the jobs; None where no further job is known yet.
-            workers: maximum number of workers.
-            timeout_seconds: time limit for the phases of an item; None for none.
-            clock: a monotonic clock in seconds.
+        `workers` is their maximum number, `timeout_seconds` the limit for all phases of an item.
         """
         self._engine, self._jobs, self._clock = engine, jobs, clock
         self._workers, self._timeout = workers, timeout_seconds

@@ -136,11 +136,8 @@ def _items_of_row(
     start, end = _time(row, "start"), _time(row, "end")
     if (end if end is not None else float("inf")) <= (start or 0):
         raise ConfigError("the end must lie after the start")
-    names = (
-        [name]
-        if len(conversations) == 1
-        else [f"{name}#{n + 1}" for n in range(len(conversations))]
-    )
+    count = len(conversations)
+    names = [name] if count == 1 else [f"{name}#{n + 1}" for n in range(count)]
     return [
         BatchItem(each, videos, turns, _text(row, "answer"), start, end, _extra(row))
         for each, turns in zip(names, conversations, strict=True)

@@ -40,11 +40,7 @@ class ResultLog:
     _num_bytes_before: int = 0
 
     def append(self, outcomes: Sequence[Outcome], *, ids: Sequence[str]) -> None:
-        """Write the lines of items, and wait until they are stored.
-
-        Args:
-            outcomes: their results.
-            ids: their names for users.
+        """Write the lines of items, named by `ids` for users, and wait until they are stored.
 
         Raises:
             ExportError: they cannot be written; then none of them is.
@@ -111,11 +107,7 @@ class ResultLog:
 
 
 def _parsed(record: Any) -> tuple[str, Outcome | None]:
-    """Return the key of a line and how its item ended; None if its result was lost.
-
-    Raises:
-        ValueError, KeyError, TypeError: the line is damaged.
-    """
+    """Return the key of a line and how its item ended; None if its result was lost."""
     bytes.fromhex(record["key"])
     return record["key"], None if record["status"] == _LOST else from_json(record)
 

@@ -134,7 +134,7 @@ def fetch(source: str, folder: Path) -> Path:
 
     Args:
         source: as returned by `SourcePolicy.checked`.
-        folder: an existing folder for the copy.
+        folder: for the copy; created if needed.
 
     Raises:
         VideoOpenError: it cannot be copied.
@@ -144,5 +144,6 @@ def fetch(source: str, folder: Path) -> Path:
     system, path = file_system(source)
     target = folder / (PurePosixPath(path).name or "video")
     with store_errors(source):
+        folder.mkdir(exist_ok=True)
         system.get_file(path, str(target))
     return target

@@ -9,6 +9,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -122,11 +123,7 @@ def write_summary(
 ) -> dict[str, str]:
     """Write the tables, the list of failed items and the page; return their addresses by kind.
 
-    Args:
-        storage: output of the batch.
-        ledger: the results.
-        rows: file of the plan with a line for each item; the tables are made next to it.
-        shard: part of the batch that they describe.
+    The tables of a `shard` are made next to `rows`, see `summary_rows`.
 
     Raises:
         OutputError: one cannot be written.
@@ -154,20 +151,18 @@ def _write_page(
     """Write `index.html` with the first runs; a page of a large batch would be too long."""
     from tam_video.report.index import index_row, write_index
 
-    def is_readable(run: Path) -> bool:
-        try:
-            return bool(index_row(run, run.name))
-        except RunFolderError:
-            return False
-
     runs: dict[Path, None] = {}
     for row in summary_rows(rows, ledger):
         if row["status"] == "done":
             runs[storage.folder / row["run"]] = None
         if len(runs) == INDEXED_RUNS:
             break
-    name = "index.html" if stem == "summary" else f"index{stem.removeprefix('summary')}.html"
-    readable = [run for run in runs if is_readable(run)]
+    readable = []
+    for run in runs:
+        with suppress(RunFolderError):
+            index_row(run, run.name)
+            readable.append(run)
+    name = f"index{stem.removeprefix('summary')}.html"
     return {"index": str(write_index(readable, storage.folder / name, force=True))}
 
 

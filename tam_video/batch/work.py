@@ -64,16 +64,8 @@ class ExplainWork:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedClip:
-    """The inputs of a job.
+    """The inputs of a job: local files, with copies of objects of a store in `folder`."""
 
-    Attributes:
-        sources: paths or addresses, as in the items.
-        paths: local files; copies of objects in a store.
-        frames: the sampled frames.
-        folder: contains the copies.
-    """
-
-    sources: tuple[str, ...]
     paths: tuple[Path, ...]
     frames: SampledFrames
     folder: Path
@@ -99,16 +91,11 @@ class ExplainWorker:
         with wrap_os_errors(self._folder):
             folder = Path(tempfile.mkdtemp(dir=self._folder, prefix="clip."))
         try:
-            paths = []
-            for number, source in enumerate(job.videos):
-                copies = folder / str(number)
-                if is_remote(source):
-                    copies.mkdir()
-                paths.append(fetch(source, copies))
+            paths = [fetch(source, folder / str(n)) for n, source in enumerate(job.videos)]
             frames = read_frames(
                 paths, model=self._model, settings=self._settings(job), limits=self._work.limits
             )
-            return LoadedClip(job.videos, tuple(paths), frames, folder)
+            return LoadedClip(tuple(paths), frames, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -159,7 +146,7 @@ class ExplainWorker:
             answer=question.answer,
         )
         warnings = (*self._work.notices, *explanation.warnings)
-        return _with_sources(replace(explanation, warnings=warnings), clip.sources)
+        return _with_sources(replace(explanation, warnings=warnings), job.videos)
 
     def _settings(self, job: Job) -> RunConfig:
         part = {"start_seconds": job.start_seconds, "end_seconds": job.end_seconds}

@@ -99,10 +99,6 @@ def result_files(folder: Path) -> dict[str, Path]:
 def window_row(result: WindowResult, *, folder: Path) -> dict[str, Any]:
     """Return a window as JSON values: its time, the answer, and the times of its words.
 
-    Args:
-        result: the window.
-        folder: output folder; paths are relative to it.
-
     Raises:
         RunFolderError: its run folder cannot be read.
     """

@@ -93,13 +93,8 @@ class Film:
     ) -> None:
         """Divide the stretches into shots.
 
-        Args:
-            reader: the source.
-            stretches: what is drawn, in order of time, in seconds from the first frame; one without
-                window has no heat.
-            run_dirs: run folders of the windows, at least one; stretches of other windows are
-                skipped.
-            look: render options.
+        Stretches are in order of time, in seconds from the first frame; one without a window has no
+        heat, and one of a window without a run folder is skipped.
 
         Raises:
             ConfigError: a layout that shows the clip several times.

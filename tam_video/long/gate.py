@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -237,14 +238,12 @@ def _without_flashes(motions: Iterable[Motion]) -> Iterator[Motion]:
     """Replace a global change in a single frame by no motion; delays the motions by one."""
     held: Motion | None = None
     was_global = False
-    for motion in motions:
+    for motion in chain(motions, (None,)):
         if held is not None:
-            is_flash = held.is_global and not was_global and not motion.is_global
+            is_flash = held.is_global and not was_global and not (motion and motion.is_global)
             yield Motion(held.pts_seconds, 0.0) if is_flash else held
             was_global = held.is_global
         held = motion
-    if held is not None:
-        yield Motion(held.pts_seconds, 0.0) if held.is_global and not was_global else held
 
 
 def _reduced(luma: ByteArray, side: int) -> ByteArray:

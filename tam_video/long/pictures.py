@@ -41,18 +41,12 @@ def small_pictures(
     threads: int = 0,
     start_seconds: float | None = None,
 ) -> Iterator[tuple[float, ByteArray]]:
-    """Yield one luma frame for each time slot.
+    """Yield one luma frame, with a longer side of `side` pixels, for each time slot.
 
     Only reference frames are decoded, or only keyframes if they are close enough; only the frame
     of a slot is converted.
 
-    Args:
-        path: an absolute path, as returned by `checked_path`.
-        slot_seconds: time between two frames.
-        side: pixels of the longer side.
-        limits: what the file may declare.
-        threads: decoding threads; 0 for the default of FFmpeg.
-        start_seconds: start, in container time.
+    `path` is as returned by `checked_path`; the other arguments are explained in `gate.looks`.
 
     Yields:
         (pts_seconds, uint8 [h, w] upright), in order of time.
@@ -86,19 +80,15 @@ def small_pictures(
                 yield pts_seconds, _small_luma(picture, recipe, side)
                 due = pts_seconds + slot_seconds
             last = max(last, pts_seconds)
-            _refuse_long(last - first, path, limits)
+            if last - first > limits.max_seconds:
+                raise VideoOpenError(
+                    f"{path.name} lasts longer than {limits.max_seconds:g} seconds",
+                    hint="cut the video first",
+                )
         if recipe is None and start_seconds is None:
             raise VideoDecodeError(
                 f"no frame of {path.name} can be decoded", hint="repair or re-encode the file"
             )
-
-
-def _refuse_long(seconds: float, path: Path, limits: ReadLimits) -> None:
-    if seconds > limits.max_seconds:
-        raise VideoOpenError(
-            f"{path.name} lasts longer than {limits.max_seconds:g} seconds",
-            hint="cut the video first",
-        )
 
 
 def _has_close_keyframes(

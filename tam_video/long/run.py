@@ -1,30 +1,67 @@
-"""Explain a long video: motion gate, windows, answers, one annotated video, one report."""
+"""Explain a long video: motion gate, windows, answers, one annotated video, one report.
+
+Only one window is in memory at a time. Each is written as soon as it is explained; a run that was
+stopped continues with the rest.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from tam_video.config import RunConfig
-from tam_video.errors import ConfigError
-from tam_video.long.document import LONG_VIDEO, LongResult
-from tam_video.long.film import check_layout
-from tam_video.long.survey import check_scene_library
-from tam_video.long.windows import LongOptions
-from tam_video.long.work import LongWork
+from tam_video.errors import ConfigError, InputError, ModelError
+from tam_video.export.document import read_explanation
+from tam_video.export.manifest import replace_files, verify_run
+from tam_video.long.document import (
+    ANSWERS,
+    CAPTIONS,
+    FILM,
+    LONG_VIDEO,
+    REPORT,
+    SURVEY,
+    TIMELINE,
+    TIMELINE_VERSION,
+    LongResult,
+    WindowResult,
+    answer_cues,
+    result_files,
+    window_dir,
+    window_row,
+)
+from tam_video.long.film import Film, check_layout
+from tam_video.long.gate import ActiveSpan
+from tam_video.long.survey import VideoPart, check_scene_library, survey
+from tam_video.long.windows import LongOptions, VideoWindow, plan_windows, stretches
 from tam_video.methods import METHODS
 from tam_video.models import VideoModel
-from tam_video.pipeline import build_conversation
-from tam_video.runs import default_run_dir, render_options
+from tam_video.pipeline import build_conversation, explain_frames, load_model_from_config
+from tam_video.render.subtitles import write_vtt
+from tam_video.report.page import long_page
+from tam_video.report.writing import write_report_files
+from tam_video.runs import OUTPUTS, RunExtras, default_run_dir, render_options, write_run
 from tam_video.samplers import SAMPLERS
+from tam_video.sampling import read_inputs
 from tam_video.stages import StageProgress, StageTimer
 from tam_video.types import Message
-from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, checked_path, open_video
+from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, VideoReader, checked_path, open_video
 from tam_video.video.source import file_fingerprint
-from tam_video.workspace.workspace import Workspace
+from tam_video.workspace.files import atomic_write, wrap_os_errors
+from tam_video.workspace.workspace import Workspace, remove
+
+logger = logging.getLogger(__name__)
+
+_INDEX_URL = f"../../{REPORT}"
+_ANSWERS_NOTE = "NOTE Each answer stands at the window of the source that it was given for."
 
 
 def explain_long(
@@ -85,7 +122,7 @@ def explain_long(
             reader = stack.enter_context(open_video(path, reader=settings.reader, limits=limits))
         if reader.info.is_image:
             raise ConfigError(f"{path.name} is a picture", hint="leave --window out")
-        work = LongWork(reader, workspace, settings, chosen, turns, limits=limits, stages=stages)
+        work = _LongWork(reader, workspace, settings, chosen, turns, limits=limits, stages=stages)
         return work.run(model, verify=verify)
 
 
@@ -116,3 +153,174 @@ def default_long_dir(
     folder = default_run_dir(video, config, turns, answer=None)
     key = hashlib.sha256(repr(options).encode()).hexdigest()[:4]
     return folder.with_name(f"{folder.name}-{key}")
+
+
+class _LongWork:
+    """A long video that is being explained. Times are seconds from its first frame."""
+
+    def __init__(
+        self,
+        reader: VideoReader,
+        workspace: Workspace,
+        settings: RunConfig,
+        options: LongOptions,
+        turns: Sequence[Message],
+        *,
+        limits: ReadLimits,
+        stages: StageTimer,
+    ) -> None:
+        """Select the part of the video; raise ConfigError if it starts after the end."""
+        self._reader, self._workspace, self._settings = reader, workspace, settings
+        self._options, self._turns, self._limits = options, tuple(turns), limits
+        self._stages, self._folder = stages, workspace.folder
+        self._part = VideoPart.of(reader, settings)
+
+    def run(self, model: str | VideoModel | None, *, verify: bool = False) -> LongResult:
+        """Explain the windows that are not finished, and write the results; see `explain_long`."""
+        timeline = self._workspace.read_json(TIMELINE)
+        if timeline is not None and all(
+            row["status"] == "done" and verify_run(self._folder / row["run"], hashes=verify)
+            for row in timeline["windows"]
+        ):
+            return self._result(timeline, tuple(map(self._result_of, timeline["windows"])))
+        surveyed = self._workspace.read_json(SURVEY)
+        if surveyed is None:
+            surveyed = survey(
+                self._reader, self._part, self._options, limits=self._limits, stages=self._stages
+            )
+            self._workspace.write_json(SURVEY, surveyed)
+        results = tuple(self._explain(self._windows(surveyed), model, verify=verify))
+        if results and all(each.error is not None for each in results):
+            raise next(each.error for each in results if each.error is not None)
+        return self._combine(surveyed, results)
+
+    def _windows(self, surveyed: Mapping[str, Any]) -> list[VideoWindow]:
+        """Return the windows that contain a frame."""
+        gate = surveyed["gate"]
+        spans = None if gate is None else [ActiveSpan(**each) for each in gate["spans"]]
+        planned = plan_windows(
+            self._part.start_seconds,
+            self._part.end_seconds,
+            options=self._options.windows,
+            spans=spans,
+            borders=surveyed["scenes"],
+        )
+        pts = self._reader.timeline.pts_seconds - self._part.zero_seconds
+        return [
+            each
+            for each in planned
+            if np.searchsorted(pts, each.start_seconds) < np.searchsorted(pts, each.end_seconds)
+        ]
+
+    def _explain(
+        self, windows: Sequence[VideoWindow], model: str | VideoModel | None, *, verify: bool
+    ) -> Iterator[WindowResult]:
+        loaded = None if isinstance(model, str) else model
+        for number, window in enumerate(windows):
+            self._stages.report("window", number, len(windows))
+            run_dir = window_dir(self._folder, window)
+            if verify_run(run_dir, hashes=verify):
+                answer = read_explanation(run_dir).answer
+                yield WindowResult(window, run_dir, answer, is_resumed=True)
+            else:
+                if loaded is None:
+                    with self._stages.stage("load model"):
+                        loaded = load_model_from_config(self._settings)
+                yield self._explain_window(window, run_dir, loaded)
+            self._stages.report("window", number + 1, len(windows))
+
+    def _explain_window(
+        self, window: VideoWindow, run_dir: Path, model: VideoModel
+    ) -> WindowResult:
+        """Explain one window and write its run folder; return its error if that fails."""
+        part = {"start_seconds": window.start_seconds, "end_seconds": window.end_seconds}
+        settings = self._settings.model_copy(update={**part, "render": False})
+        try:
+            frames = read_inputs([self._reader], settings, model, StageTimer(None))
+            explanation = explain_frames(frames, self._turns, model=model, settings=settings)
+        except (InputError, ModelError) as exc:
+            logger.warning("window %d failed: %s", window.index, exc.message)
+            return WindowResult(window, None, error=exc)
+        with wrap_os_errors(run_dir):
+            remove(run_dir)  # a damaged one
+        write_run(
+            explanation,
+            self._reader.info.path,
+            run_dir,
+            settings=settings,
+            outputs=OUTPUTS if self._options.report else OUTPUTS - {"report"},
+            extras=RunExtras(report_sources=(self._reader,), index_url=_INDEX_URL),
+        )
+        return WindowResult(window, run_dir, explanation.answer)
+
+    def _combine(
+        self, surveyed: Mapping[str, Any], results: tuple[WindowResult, ...]
+    ) -> LongResult:
+        done = {each.window.index: each.run_dir for each in results if each.run_dir is not None}
+        windows = [each.window for each in results if each.window.index in done]
+        part = (self._part.start_seconds, self._part.end_seconds)
+        whole = part if self._options.film == "whole" else None
+        document = self._document(surveyed, results)
+        if done:
+            cues = answer_cues(results, stretches(windows))
+            write_vtt(self._folder / ANSWERS, cues, note=_ANSWERS_NOTE)
+        if done and self._settings.render:
+            look = render_options(self._settings)
+            film = Film(self._reader, stretches(windows, whole=whole), done, look=look)
+            with self._stages.stage("render"):
+                film.write(
+                    self._folder / FILM,
+                    self._folder / CAPTIONS,
+                    progress=partial(self._stages.report, "render"),
+                )
+            document["film"] = film.rows()
+        if self._options.report:
+            with self._stages.stage("report"):
+                self._write_pages(document, done)
+        self._workspace.write_json(TIMELINE, document)
+        return self._result(document, results)
+
+    def _document(
+        self, surveyed: Mapping[str, Any], results: Sequence[WindowResult]
+    ) -> dict[str, Any]:
+        info = self._reader.info
+        return {
+            "timeline_version": TIMELINE_VERSION,
+            "video": {
+                "name": info.path.name,
+                "duration_seconds": info.duration_seconds,
+                "container_start_seconds": self._part.zero_seconds,
+                "width": info.width,
+                "height": info.height,
+                "num_frames": info.num_frames,
+            },
+            "conversation": [{"role": each.role, "text": each.text} for each in self._turns],
+            "question": self._turns[-1].text,
+            "settings": self._settings.model_dump(mode="json"),
+            "windowing": asdict(self._options.windows),
+            "gate": surveyed["gate"],
+            "scenes": surveyed["scenes"],
+            "nothing_moved": surveyed["gate"] is not None and not surveyed["gate"]["spans"],
+            "windows": [window_row(each, folder=self._folder) for each in results],
+            "film": [],
+            "warnings": list(self._reader.warnings),
+            "version": version("tam-video"),
+        }
+
+    def _write_pages(self, document: Mapping[str, Any], run_dirs: Mapping[int, Path]) -> None:
+        for number, run_dir in enumerate(run_dirs.values()):
+            self._stages.report("report", number, len(run_dirs))
+            if not (run_dir / REPORT).is_file():  # version 0.1 wrote the reports at the end
+                with replace_files(run_dir) as temporary:
+                    explanation = read_explanation(run_dir)
+                    write_report_files(explanation, [self._reader], temporary, index_url=_INDEX_URL)
+        atomic_write(self._folder / REPORT, long_page(document).encoded())
+
+    def _result_of(self, row: Mapping[str, Any]) -> WindowResult:
+        window = VideoWindow(row["index"], row["start_seconds"], row["end_seconds"])
+        run_dir = self._folder / row["run"]
+        return WindowResult(window, run_dir, row["answer"], is_resumed=True)
+
+    def _result(self, document: Mapping[str, Any], results: tuple[WindowResult, ...]) -> LongResult:
+        files, warnings = result_files(self._folder), tuple(document["warnings"])
+        return LongResult(self._folder, document, results, files, warnings)

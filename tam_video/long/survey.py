@@ -5,7 +5,7 @@ Times are seconds from the first frame, unless they are container times.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,7 +79,7 @@ def survey(
     gate: dict[str, Any] | None = None
     if options.gate is not None:
         with stages.stage("gate"):
-            gate = _gate(_looks(reader, part, options.gate, limits, stages), part, options.gate)
+            gate = _gate(reader, part, options.gate, limits, stages)
     borders: list[float] = []
     if options.windows.by_scene:
         start, end = part.container_seconds
@@ -91,10 +91,26 @@ def survey(
     return {"gate": gate, "scenes": borders}
 
 
-def _gate(motions: Iterator[Motion], part: VideoPart, options: GateOptions) -> dict[str, Any]:
-    zero = part.zero_seconds
+def _gate(
+    reader: VideoReader,
+    part: VideoPart,
+    options: GateOptions,
+    limits: ReadLimits,
+    stages: StageTimer,
+) -> dict[str, Any]:
+    zero, (start, end) = part.zero_seconds, part.container_seconds
+    total = int(part.end_seconds - part.start_seconds)
     curve = MotionCurve(start_seconds=zero + part.start_seconds, bin_seconds=options.slot_seconds)
-    spans = list(stream_spans(curve.watched(motions), options))
+
+    def recorded() -> Iterator[Motion]:
+        for motion in looks(
+            reader.info.path, options=options, limits=limits, start_seconds=start, end_seconds=end
+        ):
+            stages.report("gate", int(motion.pts_seconds - zero - part.start_seconds), total)
+            curve.record(motion)
+            yield motion
+
+    spans = list(stream_spans(recorded(), options))
     return {
         "options": asdict(options),
         "num_looks": curve.num_looks,
@@ -108,23 +124,6 @@ def _gate(motions: Iterator[Motion], part: VideoPart, options: GateOptions) -> d
         ],
         "motion": {"start_seconds": part.start_seconds, **curve.as_dict()},
     }
-
-
-def _looks(
-    reader: VideoReader,
-    part: VideoPart,
-    options: GateOptions,
-    limits: ReadLimits,
-    stages: StageTimer,
-) -> Iterator[Motion]:
-    start, end = part.container_seconds
-    total = int(part.end_seconds - part.start_seconds)
-    for motion in looks(
-        reader.info.path, options=options, limits=limits, start_seconds=start, end_seconds=end
-    ):
-        done = int(motion.pts_seconds - part.zero_seconds - part.start_seconds)
-        stages.report("gate", done, total)
-        yield motion
 
 
 class MotionCurve:
@@ -141,13 +140,8 @@ class MotionCurve:
         self._shares: list[float] = []
         self.num_looks = 0
 
-    def watched(self, motions: Iterable[Motion]) -> Iterator[Motion]:
-        """Pass motions on, and record each of them."""
-        for motion in motions:
-            self._record(motion)
-            yield motion
-
-    def _record(self, motion: Motion) -> None:
+    def record(self, motion: Motion) -> None:
+        """Add a motion to its bin."""
         self.num_looks += 1
         while (index := self._index(motion.pts_seconds)) >= _MOST_BINS:
             self._bin_seconds *= 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 from typing import Literal
 
 from tam_video.errors import ConfigError
@@ -200,12 +200,11 @@ def _tiled(start: float, end: float, options: WindowOptions) -> list[tuple[float
     """Return the windows of one piece; a short remainder extends the last one."""
     length, stride = options.window_seconds, options.stride
     tiles: list[tuple[float, float]] = []
-    count = 0
-    while True:
-        begin = start + count * stride
+    for number in count():
+        begin = start + number * stride
         if begin >= end - _SAME_SECONDS or (tiles and tiles[-1][1] >= end - _SAME_SECONDS):
-            return tiles
+            break
         if tiles and stride <= length and end - tiles[-1][1] < _SHORTEST_SHARE * length:
             return [*tiles[:-1], (tiles[-1][0], end)]
         tiles.append((begin, min(begin + length, end)))
-        count += 1
+    return tiles

@@ -36,10 +36,7 @@ class AppendLog:
         self.num_damaged = 0
 
     def append(self, lines: Sequence[bytes]) -> int:
-        """Append lines and wait until they are on the disk: all of them, or none.
-
-        Args:
-            lines: without line ends.
+        """Append lines, given without their ends, and wait until all are on the disk.
 
         Returns:
             Byte offset of the first of them.
@@ -47,14 +44,15 @@ class AppendLog:
         Raises:
             ExportError: they cannot be written; the file is unchanged.
         """
-        data = b"".join(line + b"\n" for line in lines)
+        data = memoryview(b"".join(line + b"\n" for line in lines))
         with wrap_os_errors(self.path):
             is_new = not self.path.exists()
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | NEVER_FOLLOW_LINKS, 0o644)
             try:
                 start = os.lseek(handle, 0, os.SEEK_END)
                 try:
-                    _write_all(handle, data)
+                    while data:
+                        data = data[os.write(handle, data) :]
                     os.fsync(handle)
                 except OSError:
                     os.ftruncate(handle, start)
@@ -111,9 +109,3 @@ class AppendLog:
 def json_line(record: Mapping[str, Any]) -> bytes:
     """Return a record as a line; lone surrogates (of undecodable file names) are escaped."""
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace")
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]

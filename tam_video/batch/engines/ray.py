@@ -43,7 +43,9 @@ class RayEngine:
             MissingDependencyError: Ray is not installed.
             ConfigError: no cluster at the address.
         """
-        self._ray = _ray()
+        with optional_import("the ray engine needs ray", install="'tam-video[ray]'"):
+            import ray
+        self._ray: Any = ray
         self._owns_cluster = self._connect(address)
         resources = self._ray.cluster_resources()
         gpus = resources.get("GPU", 0.0)
@@ -87,7 +89,7 @@ class RayEngine:
             try:
                 received: list[WorkerEvent] = self._ray.get(ref)
             except self._ray.exceptions.RayError as exc:
-                events.append((number, Died(_reason(exc))))
+                events.append((number, Died(f"the worker died: {type(exc).__name__}")))
                 self._actors.pop(number, None)
                 continue
             events += [(number, event) for event in received]
@@ -151,13 +153,3 @@ class _Actor:
                 events.append(self._events.get_nowait())
         except Empty:
             return events
-
-
-def _reason(exc: Exception) -> str:
-    return f"the worker died: {type(exc).__name__}"
-
-
-def _ray() -> Any:
-    with optional_import("the ray engine needs ray", install="'tam-video[ray]'"):
-        import ray
-    return ray
