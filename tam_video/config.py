@@ -65,15 +65,8 @@ class RunConfig(
             raise ValueError("layer must be an integer, or a fraction of the depth between 0 and 1")
         if (self.end_seconds or float("inf")) <= (self.start_seconds or 0):
             raise ValueError("the end must be after the start")
-        chosen = [
-            name
-            for name, value in (
-                ("num_frames", self.num_frames),
-                ("fps", self.fps),
-                ("timestamps", self.timestamps or None),
-            )
-            if value is not None
-        ]
+        exclusive = ("num_frames", "fps", "timestamps")
+        chosen = [name for name in exclusive if getattr(self, name) not in (None, ())]
         if len(chosen) > 1:
             raise ValueError(f"{' and '.join(chosen)} exclude each other")
         return self

@@ -49,16 +49,11 @@ from tam_video.workspace.files import wrap_os_errors
 
 @dataclass(frozen=True, slots=True)
 class RenderedFiles:
-    """The paths of the written files.
+    """The paths of the written files: clip, captions, still of a picture, previews, contact sheets.
 
     Attributes:
-        mp4: the annotated clip.
-        vtt: its captions.
         turns: what is shown when.
         warnings: fallbacks taken, as sentences.
-        png: the annotated still of a picture; None for a clip.
-        previews: short animations.
-        stills: contact sheets.
     """
 
     mp4: Path
@@ -90,9 +85,6 @@ def render_annotated(
         out_dir: an existing folder.
         options: how it looks; `RenderOptions()` by default.
         progress: called with (frames done, total frames) after each frame.
-
-    Returns:
-        The files and the turns.
 
     Raises:
         ConfigError: the chosen word, token or font does not exist, or the layout needs more runs.

@@ -48,16 +48,10 @@ class CaptionBar:
     candidate tokens, then the question get a line where there is room.
 
     Attributes:
-        width_px: bar width.
         height_px: bar height, even.
-        pad_px: free space at the sides, above and below.
         line_px: distance of two baselines.
-        lines: the answer, wrapped.
-        visible_lines: how many of them are shown at a time.
+        lines: the answer, wrapped; `visible_lines` of them are shown at a time.
         question: the question cut to one line, or "" where there is no room.
-        has_choices: whether there is a line for the candidate tokens.
-        has_scale: whether the colour scale is drawn at the end of that line.
-        fonts: draw the text.
         image: returns the bar of a subject, uint8 [height_px, width_px, 3], RGB, read-only; the
             subject's first span decides which lines are shown.
     """

@@ -30,12 +30,7 @@ _STILL_SECONDS = 2.0  # duration of a still picture in each of several passes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipClock:
-    """The times of the source's N frames, from the first pts to the end of the last frame.
-
-    Attributes:
-        pts_seconds: float64 [N], increasing.
-        end_seconds: end of the last frame.
-    """
+    """The times of the source's N frames, float64 [N], increasing, and the last frame's end."""
 
     pts_seconds: Float64Array
     end_seconds: float
@@ -120,11 +115,7 @@ def whole(subject: Subject, clip: ClipClock) -> TurnSchedule:
 def schedule_turns(
     explanation: Explanation, options: RenderOptions, clip: ClipClock
 ) -> TurnSchedule:
-    """Return turns of the content words in equal parts, or the chosen word or token alone.
-
-    Raises:
-        ConfigError: there is no such word or token.
-    """
+    """Return turns of the content words in equal parts, or the chosen word or token alone."""
     chosen = chosen_subject(explanation, options)
     words = shown_words(explanation)
     if chosen is not None or not words:

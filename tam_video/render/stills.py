@@ -52,21 +52,13 @@ _FRAME_PX = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Grid:
-    """The rows and columns of a sheet and their sizes.
-
-    Attributes:
-        rows: one subject each.
-        slots: int64, the slot of each column.
-        tile: (width, height) of a picture in pixels.
-        label_px: width of the column of words.
-        top_px: upper edge of the pictures.
-    """
+    """The rows and columns of a sheet and their sizes in pixels."""
 
     rows: list[Subject]
-    slots: IntArray
-    tile: tuple[int, int]
-    label_px: int
-    top_px: int
+    slots: IntArray  # the slot of each column
+    tile: tuple[int, int]  # (width, height) of a picture
+    label_px: int  # width of the column of words
+    top_px: int  # upper edge of the pictures
 
     @property
     def size(self) -> tuple[int, int]:

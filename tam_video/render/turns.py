@@ -19,13 +19,7 @@ _MIN_RELEVANCE = 0.05  # a fainter tint is not visible
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A candidate for a token of the answer.
-
-    Attributes:
-        text: the token.
-        probability: the model's, in [0, 1].
-        in_answer: whether it is the one in the answer.
-    """
+    """A candidate for a token of the answer, with the model's probability in [0, 1]."""
 
     text: str
     probability: float
