@@ -1,7 +1,8 @@
 """Write what is generated from the declarations of settings: `python docs/generate.py`.
 
-The tables between `<!-- settings: GROUP ... -->` and `<!-- end of settings -->` in the pages, the
-presets in `pipelines/`, and the keywords of Python in `tam_video/settings/keywords.py`.
+The tables between `<!-- settings: NAME ... -->` and `<!-- end of settings -->` in the pages, where
+a name is a group, a pipeline, or a field of one as "group.field"; the presets in `pipelines/`; and
+the keywords of Python in `tam_video/settings/keywords.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tam_video.settings.declare import Field, declared
+from tam_video.settings.declare import REQUIRED, Field, declared
 from tam_video.settings.groups import GROUPS, run_fields
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,15 +69,34 @@ def table(fields: Iterable[Field]) -> str:
     return "\n".join(rows) + "\n"
 
 
+def key_table(fields: Iterable[Field]) -> str:
+    """Return a Markdown table of the keys of a preset."""
+    from tam_video.pipelines.new import toml
+
+    rows = ["| key | default | meaning |", "|---|---|---|"]
+    for field in fields:
+        default = "required" if field.default is REQUIRED else field.setting.unset
+        if field.default is not REQUIRED and field.default is not None and field.name != "run":
+            default = f"`{toml(field.default)}`"
+        rows.append(f"| `{field.name}` | {default} | {field.meaning} |".replace("  ", " "))
+    return "\n".join(rows) + "\n"
+
+
 def _tables(names: str) -> str:
-    """Return the tables of groups, or the table of "group.field" names."""
+    """Return the tables of groups, or the table of a pipeline or of "group.field" names."""
+    from tam_video.pipelines.preset import load_pipeline
+
     parts = names.split()
-    single = [part.partition(".") for part in parts if "." in part]
-    if single:
-        chosen = [f for group, _, name in single for f in declared(GROUPS[group]) if f.name == name]
-        return table(chosen)
-    headed = (f"\n### {GROUPS[part].__doc__}\n\n{table(declared(GROUPS[part]))}" for part in parts)
-    return "".join(headed).replace(".\n\n|", "\n\n|") + "\n"
+    if parts[0] in GROUPS:
+        heads = ((GROUPS[part].__doc__ or "").rstrip(".") for part in parts)
+        tables = (table(declared(GROUPS[part])) for part in parts)
+        headed = (f"\n### {head}\n\n{rows}" for head, rows in zip(heads, tables, strict=True))
+        return "".join(headed) + "\n"
+    group = parts[0].partition(".")[0]
+    fields = declared(GROUPS[group] if group in GROUPS else load_pipeline(group).options_type)
+    chosen = [f for f in fields if f"{group}.{f.name}" in parts or parts == [group]]
+    shown = [field for field in chosen if field.name != "pipeline"]
+    return table(shown) if group in GROUPS else key_table(shown)
 
 
 def _source(annotation: object) -> str:

@@ -42,7 +42,7 @@ class PipelineOptions(Table):
     pipeline: str = setting(REQUIRED, "Name of the pipeline.")
     inputs: tuple[str, ...] = setting(
         REQUIRED,
-        "Videos, folders, globs or addresses. Paths are relative to this file, those of a "
+        "Videos, folders, globs or addresses. Paths are relative to the preset, those of a "
         "command line (INPUT) to the working directory.",
         value=("../samples/shapes.mp4",),
         min_length=1,

@@ -35,7 +35,7 @@ class MedicalOptions(PipelineOptions):
     inputs: tuple[str, ...] = setting(
         REQUIRED,
         'Files, folders or globs ("echo/*.dcm"); in a folder, DICOM files are found by content. '
-        "Paths are relative to this file, those of a command line (INPUT) to the working "
+        "Paths are relative to the preset, those of a command line (INPUT) to the working "
         "directory.",
         value=("../samples/ultrasound.dcm",),
         min_length=1,

@@ -123,7 +123,7 @@ class SurveillanceOptions(PipelineOptions):
     inputs: tuple[str, ...] = setting(
         REQUIRED,
         'Files, folders, globs ("yard/*.mp4"), or addresses of cameras (rtsp://, rtsps://, '
-        "http://, https://, udp://). Paths are relative to this file, those of a command line "
+        "http://, https://, udp://). Paths are relative to the preset, those of a command line "
         "(INPUT) to the working directory. Only these are opened: redirects and playlists are "
         "not followed.",
         value=("../samples/*.mp4",),
