@@ -104,21 +104,21 @@ def _recipe(rng: np.random.Generator) -> SceneObject:
 
 
 def _write_unit(path: Path, texture_seed: int, item: SceneObject | None) -> None:
-    from tam_video.video.writer import TimedFrame, write_video
+    from tam_video.video.writer import TimedPicture, write_video
 
     rng = np.random.default_rng(texture_seed)
     plain = shapes_background(texture_seed, width=WIDTH, height=HEIGHT)
     backdrop = plain.astype(np.float32)
     noise = NOISE_LEVELS * rng.standard_normal((_NOISE_PICTURES, HEIGHT, WIDTH, 1), np.float32)
 
-    def frames() -> Iterator[TimedFrame]:
+    def frames() -> Iterator[TimedPicture]:
         for frame in range(UNIT_SECONDS * FPS):
             canvas = backdrop
             if item is not None and item.trajectory_at(frame) is not None:
                 cover = object_mask(item, frame, width=WIDTH, height=HEIGHT)[..., None] / 255
                 canvas = backdrop + cover.astype(np.float32) * (np.float32(item.rgb) - backdrop)
             picture = canvas + noise[int(rng.integers(_NOISE_PICTURES))]
-            yield TimedFrame(frame / FPS, np.clip(picture, 0, 255).astype(np.uint8))
+            yield (frame / FPS, np.clip(picture, 0, 255).astype(np.uint8))
 
     write_video(
         path,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tam_video.video.writer import TimedFrame, write_video
+from tam_video.video.writer import write_video
 
 FPS = 10
 WIDTH, HEIGHT = 160, 120
@@ -45,7 +45,7 @@ def write_still_camera(
                     left = 10 + int(100 * (at - begin) / (end - begin))
                     picture[40:70, left : left + 30] = (230, 40, 40)
             noise = rng.normal(0, 2, (HEIGHT, WIDTH, 1))
-            yield TimedFrame(at, np.clip(picture + noise, 0, 255).astype(np.uint8))
+            yield (at, np.clip(picture + noise, 0, 255).astype(np.uint8))
 
     write_video(
         path,

@@ -192,10 +192,10 @@ def make_world(name: str, seed: int, *, split: Split = "test") -> SceneClip:
 
 def write_scene(clip: SceneClip, path: Path) -> Path:
     """Encode a clip of any world as an H.264 MP4, with the compression of the clip."""
-    from tam_video.video.writer import TimedFrame, write_video
+    from tam_video.video.writer import write_video
 
     frames = (
-        TimedFrame(pts_seconds=index / clip.fps, rgb=rgb)
+        (index / clip.fps, rgb)
         for index, rgb in enumerate(map(clip.render_frame, range(clip.num_frames)))
     )
     write_video(path, frames, width=clip.width, height=clip.height, crf=clip.crf)

@@ -27,9 +27,9 @@ from tam_video.render.text_layout import one_line
 from tam_video.render.timeline import clock_text
 from tam_video.stages import StepProgress
 from tam_video.types import Explanation
-from tam_video.video.planes import planes_of_rgb
+from tam_video.video.planes import DrawnFrame, planes_of_rgb
 from tam_video.video.reader import VideoReader
-from tam_video.video.writer import Chapter, TimedPlanes, write_video
+from tam_video.video.writer import Chapter, write_video
 
 _HALF_TICK = 5e-7  # seconds: tolerance for rounded frame times
 
@@ -183,7 +183,7 @@ class Film:
 
     def _frames(
         self, size: tuple[int, int], progress: StepProgress | None
-    ) -> Iterator[TimedPlanes]:
+    ) -> Iterator[tuple[float, DrawnFrame]]:
         done, total = 0, sum(len(shot.clip.pts_seconds) for shot in self._shots)
         for shot in self._shots:
             explanation = shot.explanation()
@@ -194,7 +194,7 @@ class Film:
                 picture = planes_of_rgb(frame.rgb, matrix=self._tags.matrix)
                 index = frame.index - shot.first
                 screen.draw(FrameState.of(one_pass, shot.clip, picture, index))
-                yield TimedPlanes(frame.pts_seconds - shot.shift_seconds, screen.canvas.drawn)
+                yield (frame.pts_seconds - shot.shift_seconds, screen.canvas.drawn)
                 done += 1
                 if progress is not None:
                     progress(done, total)

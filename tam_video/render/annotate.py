@@ -34,12 +34,11 @@ from tam_video.stages import StepProgress
 from tam_video.types import ByteArray, Explanation
 from tam_video.video.ahead import ahead
 from tam_video.video.muxing import replacing
-from tam_video.video.planes import planes_of_rgb, rgb_of_planes
+from tam_video.video.planes import DrawnFrame, planes_of_rgb, rgb_of_planes
 from tam_video.video.reader import VideoReader, open_video
 from tam_video.video.writer import (
     Chapter,
     PictureTags,
-    TimedPlanes,
     WrittenVideo,
     source_tags,
     write_video,
@@ -167,13 +166,13 @@ def _annotated_frames(
     passes: Sequence[Pass],
     clip: ClipClock,
     progress: StepProgress | None,
-) -> Iterator[TimedPlanes]:
+) -> Iterator[tuple[float, DrawnFrame]]:
     """Yield the frames of all passes, each drawn on the same canvas."""
     total, done = len(passes) * len(clip.pts_seconds), 0
     for each in passes:
         for frame in ahead(reader.planes(matrix=screen.canvas.matrix)):
             screen.draw(FrameState.of(each, clip, frame.planes, frame.index))
-            yield TimedPlanes(frame.pts_seconds + each.offset_seconds, screen.canvas.drawn)
+            yield (frame.pts_seconds + each.offset_seconds, screen.canvas.drawn)
             done += 1
             if progress is not None:
                 progress(done, total)

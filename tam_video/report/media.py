@@ -22,7 +22,7 @@ from tam_video.render.heat import render_still
 from tam_video.stages import StepProgress
 from tam_video.types import ByteArray, Explanation
 from tam_video.video.reader import DecodedFrame, VideoReader, open_video
-from tam_video.video.writer import TimedFrame, source_tags, write_video
+from tam_video.video.writer import source_tags, write_video
 from tam_video.workspace.files import atomic_write
 
 Source: TypeAlias = Path | VideoReader
@@ -138,9 +138,9 @@ def _write_clip(
 
 def _timed(
     frames: Iterator[DecodedFrame], size: tuple[int, int], total: int, progress: StepProgress | None
-) -> Iterator[TimedFrame]:
+) -> Iterator[tuple[float, ByteArray]]:
     for done, frame in enumerate(frames, 1):
-        yield TimedFrame(frame.pts_seconds, _resized(frame.rgb, size))
+        yield (frame.pts_seconds, _resized(frame.rgb, size))
         if progress is not None:
             progress(done, total)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tam_video.errors import EncodeError
+from tam_video.types import ByteArray
 from tam_video.video.muxing import PacketQueue, open_mp4
-from tam_video.video.writer import TimedFrame
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -26,7 +26,7 @@ _OPTIONS = {"qp": "0", "preset": "ultrafast", "tune": "zerolatency", "threads": 
 
 def write_lossless(
     path: Path,
-    frames: Iterable[TimedFrame],
+    frames: Iterable[tuple[float, ByteArray]],
     *,
     width: int,
     height: int,
@@ -38,7 +38,8 @@ def write_lossless(
 
     Args:
         path: the MP4 to write; its folder exists.
-        frames: uint8 RGB frames in display order; the first starts at time 0.
+        frames: time in seconds and uint8 RGB [H, W, 3] of each frame, in display order;
+            the first starts at time 0.
         width: frame width in pixels.
         height: frame height in pixels.
         time_base: a unit in seconds that all times are multiples of; times are rounded to
@@ -65,7 +66,7 @@ def write_lossless(
 def _encode(
     output: OutputContainer,
     stream: VideoStream,
-    frames: Iterable[TimedFrame],
+    frames: Iterable[tuple[float, ByteArray]],
     *,
     tick: Fraction,
     end_seconds: float,
@@ -74,12 +75,12 @@ def _encode(
 
     packets = PacketQueue(output)
     start, pts, count = 0.0, -1, 0
-    for frame in frames:
-        start = frame.pts_seconds if not count else start
-        now = max(round((frame.pts_seconds - start) / tick), pts + 1)
+    for pts_seconds, rgb in frames:
+        start = pts_seconds if not count else start
+        now = max(round((pts_seconds - start) / tick), pts + 1)
         if count:
             packets.set_duration(pts, now - pts)
-        picture = av.VideoFrame.from_ndarray(frame.rgb, format="rgb24").reformat(format="bgr24")
+        picture = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="bgr24")
         picture.pts, picture.time_base = now, tick
         packets.mux(stream.encode(picture))
         pts, count = now, count + 1

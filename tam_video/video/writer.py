@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from tam_video.errors import EncodeError
 from tam_video.types import ByteArray, VideoInfo
@@ -27,37 +27,17 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
+TimedPicture: TypeAlias = tuple[float, ByteArray | DrawnFrame]
+"""Presentation time in seconds on the source's clock, and a frame.
+
+uint8 RGB [H, W, 3], or 4:2:0 in the matrix of the file's tags, which may be overwritten as soon as
+the next frame is requested.
+"""
+
 _log = logging.getLogger(__name__)
 
 TICKS_PER_SECOND = 90_000
 _UNSPECIFIED = 2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TimedFrame:
-    """An RGB frame and its time.
-
-    Attributes:
-        pts_seconds: presentation time on the source's clock.
-        rgb: uint8 [H, W, 3].
-    """
-
-    pts_seconds: float
-    rgb: ByteArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TimedPlanes:
-    """A YUV frame and its time.
-
-    Attributes:
-        pts_seconds: presentation time on the source's clock.
-        drawn: 4:2:0, in the matrix of the file's tags; may be overwritten as soon as the next frame
-            is requested.
-    """
-
-    pts_seconds: float
-    drawn: DrawnFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,18 +145,18 @@ def _set_tags(stream: VideoStream, tags: PictureTags) -> None:
 
 
 def _to_yuv(
-    frames: Iterable[TimedFrame | TimedPlanes], *, size: tuple[int, int], matrix: int
+    frames: Iterable[TimedPicture], *, size: tuple[int, int], matrix: int
 ) -> Iterator[tuple[float, VideoFrame]]:
     """Yield time and frame for the encoder, which copies the frame at once."""
     width, height = size
-    for count, frame in enumerate(frames):
-        if isinstance(frame, TimedPlanes):
-            picture, shape = frame.drawn.frame, frame.drawn.planes.y.shape
+    for count, (pts_seconds, picture) in enumerate(frames):
+        if isinstance(picture, DrawnFrame):
+            frame, shape = picture.frame, picture.planes.y.shape
         else:
-            picture, shape = frame_of_rgb(frame.rgb, matrix=matrix), frame.rgb.shape
+            frame, shape = frame_of_rgb(picture, matrix=matrix), picture.shape
         if shape[:2] != (height, width):
             raise ValueError(f"frame {count} is {shape}, not {(height, width)}")
-        yield frame.pts_seconds, picture
+        yield pts_seconds, frame
 
 
 def _encode(
@@ -216,7 +196,7 @@ def _encode(
 
 def write_video(
     path: Path,
-    frames: Iterable[TimedFrame | TimedPlanes],
+    frames: Iterable[TimedPicture],
     *,
     width: int,
     height: int,

@@ -16,7 +16,7 @@ from report_runs import ANSWER, SAMPLE, make_explanation
 from tam_video.render.overlay import color_table, upsample
 from tam_video.report import find_runs, write_index, write_report
 from tam_video.types import Message, View
-from tam_video.video.writer import TimedFrame, write_video
+from tam_video.video.writer import write_video
 
 pytestmark = pytest.mark.browser
 
@@ -420,7 +420,7 @@ def load_seconds(browser, page):
 def test_a_minute_with_sixty_words_is_small_and_opens_at_once(browser, tmp_path):
     source = tmp_path / "minute.mp4"
     frame = np.full((180, 320, 3), 90, np.uint8)
-    frames = (TimedFrame(k / 5, frame + np.uint8(k % 60)) for k in range(300))
+    frames = ((k / 5, frame + np.uint8(k % 60)) for k in range(300))
     write_video(source, frames, width=320, height=180, end_seconds=60.0)
     answer = " ".join(f"word{number}" for number in range(60))
     explanation = make_explanation(source, answer=answer, slots=60, rows=14, columns=26)

@@ -20,11 +20,11 @@ BIG = (480, 640)
 def clip(tmp_path_factory):
     """A street of soft shapes that moves, larger than any small model sees."""
     from tam_video.testing import make_batch
-    from tam_video.video.writer import TimedFrame, write_video
+    from tam_video.video.writer import write_video
 
     path = tmp_path_factory.mktemp("clip") / "street.mp4"
     frames = make_batch(12, *BIG).frames
-    shown = (TimedFrame(number / 4, each) for number, each in enumerate(frames))
+    shown = ((number / 4, each) for number, each in enumerate(frames))
     write_video(path, shown, width=BIG[1], height=BIG[0])
     return path
 

@@ -11,7 +11,7 @@ from report_runs import SAMPLE, make_explanation
 import tam_video
 from tam_video.cli import cli
 from tam_video.video.reader import open_video
-from tam_video.video.writer import TimedFrame, write_video
+from tam_video.video.writer import write_video
 
 COMMANDS = (("render",), ("report", "--force"), ("export", "-f", "csv", "--force"))
 
@@ -22,7 +22,7 @@ def other_film(tmp_path_factory):
     path = tmp_path_factory.mktemp("films") / "other.mp4"
     with open_video(SAMPLE) as reader:
         info = reader.info
-        frames = (TimedFrame(each.pts_seconds, 255 - each.rgb[:, ::-1]) for each in reader.frames())
+        frames = ((each.pts_seconds, 255 - each.rgb[:, ::-1]) for each in reader.frames())
         write_video(
             path, frames, width=info.width, height=info.height, average_fps=info.average_fps
         )

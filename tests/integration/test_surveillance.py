@@ -32,7 +32,7 @@ from tam_video.pipelines.surveillance import (
 from tam_video.video.live import read_segment
 from tam_video.video.live.segments import SegmentWriter
 from tam_video.video.reader import open_video
-from tam_video.video.writer import TimedFrame, write_video
+from tam_video.video.writer import write_video
 
 CHECKOUT = Path(__file__).parents[2]
 SHARED_MEDIA = CHECKOUT / "../shared/media"
@@ -66,7 +66,7 @@ def yard(tmp_path_factory):
             if 80 <= number < 110:
                 left = 10 + (number - 80) * 4
                 rgb[30:54, left : left + 24] = (230, 40, 40)
-            yield TimedFrame(number / 10, rgb)
+            yield (number / 10, rgb)
 
     write_video(path, frames(), width=160, height=96, speed_preset="ultrafast")
     return path
@@ -281,7 +281,7 @@ def segments(yard, tmp_path):
     folder.mkdir()
     recoded = tmp_path / "keys.mp4"
     with open_video(yard) as reader:
-        frames = (TimedFrame(f.pts_seconds, f.rgb) for f in reader.frames())
+        frames = ((f.pts_seconds, f.rgb) for f in reader.frames())
         write_video(recoded, frames, width=160, height=96, average_fps=Fraction(1))
     with av.open(str(recoded)) as container:
         stream = container.streams.video[0]

@@ -26,7 +26,6 @@ from tam_video.pipelines.medical.masking import Masking, plan_masking
 from tam_video.pipelines.medical.options import MedicalOptions
 from tam_video.video.lossless import write_lossless
 from tam_video.video.reader import VideoReader, is_dicom, open_video
-from tam_video.video.writer import TimedFrame
 from tam_video.workspace.files import atomic_write, wrap_os_errors
 
 _MEDIA_INDEX = "DICOMDIR"
@@ -203,7 +202,7 @@ def _write_clip(path: Path, reader: VideoReader, masking: Masking) -> None:
     crop, info = masking.crop, reader.info
     write_lossless(
         path,
-        (TimedFrame(each.pts_seconds, masking.apply(each.rgb)) for each in reader.frames()),
+        ((each.pts_seconds, masking.apply(each.rgb)) for each in reader.frames()),
         width=crop.right - crop.left,
         height=crop.bottom - crop.top,
         time_base=info.time_base,

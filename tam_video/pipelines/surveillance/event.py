@@ -23,10 +23,10 @@ from tam_video.pipelines.surveillance.redaction import (
     redact,
 )
 from tam_video.runs import OUTPUTS, RunExtras, write_run
-from tam_video.types import Explanation, VideoInfo
+from tam_video.types import ByteArray, Explanation, VideoInfo
 from tam_video.video.reader import open_video
 from tam_video.video.source import file_fingerprint
-from tam_video.video.writer import TimedFrame, source_tags, write_video
+from tam_video.video.writer import source_tags, write_video
 from tam_video.workspace.files import wrap_os_errors
 
 CLIP = "event.mp4"
@@ -181,7 +181,7 @@ def _write_clip(
 
 def _frames(
     parts: Sequence[_Part], options: SurveillanceOptions, *, outlines: bool
-) -> Iterator[TimedFrame]:
+) -> Iterator[tuple[float, ByteArray]]:
     for part in parts:
         with open_video(part.path, reader=options.run.reader) as reader:
             for frame in reader.frames(part.start, part.stop):
@@ -189,4 +189,4 @@ def _frames(
                 rgb = redact(frame.rgb, seconds, options=options.redact, track=part.track)
                 if outlines:
                     rgb = outline(rgb, part.track.nearest(seconds))
-                yield TimedFrame(seconds + part.shift_seconds, rgb)
+                yield (seconds + part.shift_seconds, rgb)

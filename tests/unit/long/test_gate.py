@@ -20,7 +20,7 @@ from tam_video.long.gate import (
     stream_spans,
 )
 from tam_video.video.reader import ReadLimits
-from tam_video.video.writer import TimedFrame, write_video
+from tam_video.video.writer import write_video
 
 HEIGHT, WIDTH = 90, 160
 STEP = 0.5
@@ -206,7 +206,7 @@ def mixed_keyframes(tmp_path_factory):
     picture = np.stack([rows * 4, columns * 3, rows + columns], axis=2)
     units = []
     for name, rate in (("close", 6), ("far", 125)):
-        frames = (TimedFrame(k / 25, picture) for k in range(375))
+        frames = ((k / 25, picture) for k in range(375))
         path = folder / f"{name}.mp4"
         write_video(path, frames, width=64, height=48, average_fps=Fraction(rate))
         units.append(path)

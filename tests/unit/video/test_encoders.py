@@ -21,7 +21,7 @@ from tam_video.video.encoders import (
     Encoder,
     choose_encoder,
 )
-from tam_video.video.writer import TimedFrame, write_video
+from tam_video.video.writer import write_video
 
 CARD = Encoder("card", "libx264", "nv12", X264.options)
 ABSENT = Encoder("absent", "h264_of_nobody", "nv12", X264.options)
@@ -44,7 +44,7 @@ def gradient(shade):
 
 
 def written(path, encoder):
-    frames = [TimedFrame(at, gradient(shade)) for at, shade in ((0.0, 20), (0.1, 90), (0.35, 200))]
+    frames = [(at, gradient(shade)) for at, shade in ((0.0, 20), (0.1, 90), (0.35, 200))]
     result = write_video(path, frames, width=64, height=48, end_seconds=0.5, encoder=encoder, crf=4)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]

@@ -6,14 +6,13 @@ import pytest
 from tam_video.errors import EncodeError
 from tam_video.video.lossless import write_lossless
 from tam_video.video.reader import open_video
-from tam_video.video.writer import TimedFrame
 
 
 def write(path, frames, times, *, time_base, end=None):
     height, width = frames.shape[1:3]
     return write_lossless(
         path,
-        [TimedFrame(t, rgb) for t, rgb in zip(times, frames, strict=True)],
+        [(t, rgb) for t, rgb in zip(times, frames, strict=True)],
         width=width,
         height=height,
         time_base=time_base,

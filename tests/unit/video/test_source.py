@@ -18,7 +18,7 @@ from tam_video.video.source import (
     fingerprint_of,
     moved_videos,
 )
-from tam_video.video.writer import TimedFrame, write_video
+from tam_video.video.writer import write_video
 
 MIB = 1 << 20
 
@@ -32,7 +32,7 @@ def write_film(path, *, changed=lambda rgb: rgb, delay_seconds=0.0):
     """The sample with changed frames at the same times."""
     with open_video(SAMPLE) as reader:
         frames = [
-            TimedFrame(frame.pts_seconds + delay_seconds * (frame.index > 0), changed(frame.rgb))
+            (frame.pts_seconds + delay_seconds * (frame.index > 0), changed(frame.rgb))
             for frame in reader.frames(0, None)
         ]
         info = reader.info

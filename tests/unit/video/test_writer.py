@@ -22,8 +22,7 @@ from tam_video.video.reader import open_video
 from tam_video.video.writer import (
     Chapter,
     PictureTags,
-    TimedFrame,
-    TimedPlanes,
+    TimedPicture,
     encoding_matrix,
     source_tags,
     write_video,
@@ -39,7 +38,7 @@ def flat(color, *, width=64, height=48):
 def timed(seconds, *, width=64, height=48):
     colors = (RED, GREEN, BLUE)
     return [
-        TimedFrame(at, flat(colors[place % 3], width=width, height=height))
+        (at, flat(colors[place % 3], width=width, height=height))
         for place, at in enumerate(seconds)
     ]
 
@@ -245,7 +244,7 @@ def test_a_failing_source_of_frames_leaves_nothing_and_keeps_the_old_file(tmp_pa
     path = tmp_path / "out.mp4"
     path.write_bytes(b"old")
 
-    def failing() -> Iterator[TimedFrame]:
+    def failing() -> Iterator[TimedPicture]:
         yield from timed([0.0, 0.04])
         raise KeyboardInterrupt
 
@@ -307,7 +306,7 @@ def test_planes_may_be_drawn_over_while_earlier_ones_are_still_in_the_encoder(tm
         for number, level in enumerate(levels):
             drawn.planes.y[:] = level
             drawn.planes.u[:] = drawn.planes.v[:] = 128
-            yield TimedPlanes(number / 25, drawn)
+            yield (number / 25, drawn)
 
     path = tmp_path / "out.mp4"
     write_video(path, frames(), width=64, height=48, crf=4)
@@ -317,7 +316,7 @@ def test_planes_may_be_drawn_over_while_earlier_ones_are_still_in_the_encoder(tm
 
 
 def test_planes_of_another_size_are_a_programming_mistake(tmp_path):
-    frames = [TimedPlanes(0.0, DrawnFrame(64, 50))]
+    frames = [(0.0, DrawnFrame(64, 50))]
     with pytest.raises(ValueError, match="frame 0"):
         write_video(tmp_path / "out.mp4", frames, width=64, height=48)
     assert list(tmp_path.iterdir()) == []
