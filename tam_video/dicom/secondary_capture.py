@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tam_video.dicom.header import require_pydicom
-from tam_video.errors import ExportError
 from tam_video.types import ByteArray, Float64Array
 from tam_video.video.muxing import replacing
+from tam_video.workspace.files import wrap_os_errors
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -78,13 +78,8 @@ def write_secondary_capture(
     _add_times(dataset, pts_seconds)
     ratio = raw_bytes / sum(map(len, encoded))
     _add_pixels(dataset, encapsulate(encoded), size=size, ratio=ratio)
-    try:
-        with replacing(path) as partial:
-            dataset.save_as(partial, enforce_file_format=True)
-    except OSError as exc:
-        raise ExportError(
-            f"can't write {path.name}: {exc.strerror}", hint="check space and permissions"
-        ) from exc
+    with wrap_os_errors(path), replacing(path) as partial:
+        dataset.save_as(partial, enforce_file_format=True)
     return path
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tam_video.errors import TokenAlignmentError
 from tam_video.models.base import Checkpoint, EncodedPrompt, Family, LogitTransform
-from tam_video.models.placing import FOREIGN, WHOLE, Batches, Kind, frame_layout, place_grids
+from tam_video.models.placing import FOREIGN, WHOLE, Batches, Kind, frame_layouts, place_grids
 from tam_video.types import IntArray, VisualLayout
 
 
@@ -24,19 +24,9 @@ def pooled_layouts(
     pooling = int(getattr(checkpoint.processor, f"{kind}_processor").pooling_kernel_size)
     patches = prompt.fields[f"{kind}_position_ids"].cpu().numpy()
     counts = [len(batch.frames) for batch in batches]
-    given = prompt.fields["num_frames_per_video"].tolist() if kind == "video" else [1] * len(counts)
-    if given != counts or len(patches) != sum(counts):
-        raise TokenAlignmentError(
-            f"{kind}s of {counts} frames became {len(patches)} frames", hint=FOREIGN
-        )
-    layouts, first = [], 0
-    for count in counts:
-        sizes = {_pooled_size(each, pooling) for each in patches[first : first + count]}
-        if len(sizes) != 1:
-            raise TokenAlignmentError(f"frames of one {kind} differ in size", hint=FOREIGN)
-        layouts.append(frame_layout(count, sizes.pop()))
-        first += count
-    return layouts
+    if kind == "video" and prompt.fields["num_frames_per_video"].tolist() != counts:
+        raise TokenAlignmentError(f"the videos do not have {counts} frames", hint=FOREIGN)
+    return frame_layouts([_pooled_size(each, pooling) for each in patches], batches, kind=kind)
 
 
 def _pooled_size(patches: IntArray, pooling: int) -> tuple[int, int]:

@@ -14,14 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from tam_video.errors import TokenAlignmentError
 from tam_video.models.base import Checkpoint, EncodedPrompt, Family, PlacedLayout
 from tam_video.models.placing import (
-    FOREIGN,
     Batches,
     Kind,
     check_runs,
-    frame_layout,
+    frame_layouts,
     place_by_kind,
     split_counts,
 )
@@ -36,21 +34,10 @@ def place_overviews(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[Plac
 
     def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:
         overviews = _overviews(prompt, checkpoint, positions, kind=kind)
-        counts = [len(batch.frames) for batch in batches]
-        if len(overviews) != sum(counts):
-            raise TokenAlignmentError(
-                f"{len(overviews)} overviews for {kind}s of {counts} frames", hint=FOREIGN
-            )
-        placed, first = [], 0
-        for count in counts:
-            own = overviews[first : first + count]
-            sizes = {size for size, _run in own}
-            if len(sizes) != 1:
-                raise TokenAlignmentError(f"frames of one {kind} differ in size", hint=FOREIGN)
-            layout = frame_layout(count, sizes.pop())
-            placed.append(PlacedLayout(layout, np.concatenate([run for _size, run in own])))
-            first += count
-        return placed
+        layouts = frame_layouts([size for size, _run in overviews], batches, kind=kind)
+        tokens = np.concatenate([run for _size, run in overviews])
+        parts = split_counts(tokens, [layout.num_cells for layout in layouts], kind=kind)
+        return list(map(PlacedLayout, layouts, parts))
 
     return place_by_kind(prompt, checkpoint, place)
 

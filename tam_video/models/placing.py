@@ -236,6 +236,27 @@ def frame_layout(num_frames: int, grid: tuple[int, int], view: View | None = Non
     return VisualLayout(num_frames, grid[0], grid[1], slots, view or View())
 
 
+def frame_layouts(
+    sizes: Sequence[tuple[int, int]], batches: Batches, *, kind: Kind
+) -> list[VisualLayout]:
+    """Return a `frame_layout` for each input, from (rows, columns) of all frames.
+
+    Raises:
+        TokenAlignmentError: there are more or fewer frames, or those of one input differ in size.
+    """
+    bounds = np.cumsum([0, *(len(batch.frames) for batch in batches)]).tolist()
+    if len(sizes) != bounds[-1]:
+        raise TokenAlignmentError(
+            f"{kind}s of {bounds[-1]} frames became {len(sizes)} frames", hint=FOREIGN
+        )
+    layouts = []
+    for start, end in pairwise(bounds):
+        if len(set(sizes[start:end])) != 1:
+            raise TokenAlignmentError(f"frames of one {kind} differ in size", hint=FOREIGN)
+        layouts.append(frame_layout(end - start, sizes[start]))
+    return layouts
+
+
 def patch_layout(
     num_frames: int,
     pixels: tuple[int, int],

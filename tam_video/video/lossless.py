@@ -8,15 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tam_video.errors import EncodeError
 from tam_video.types import ByteArray
-from tam_video.video.muxing import PacketQueue, open_mp4
-
-if TYPE_CHECKING:
-    from av.container import OutputContainer
-    from av.video.stream import VideoStream
+from tam_video.video.muxing import FrameEncoder, open_mp4
 
 _FINEST = Fraction(1, 1_000_000)
 _GOP = 12
@@ -50,6 +45,8 @@ def write_lossless(
     Raises:
         EncodeError: there are no frames, or the encoder or the file system fails.
     """
+    from av import VideoFrame
+
     tick = max(Fraction(1, time_base.denominator), _FINEST)
     with open_mp4(path, video_track_timescale=str(tick.denominator)) as output:
         stream = output.add_stream("libx264rgb", rate=Fraction(25), options=_OPTIONS)
@@ -57,34 +54,12 @@ def write_lossless(
         stream.codec_context.time_base = stream.time_base = tick
         stream.codec_context.gop_size = _GOP
         stream.codec_context.sample_aspect_ratio = pixel_aspect
-        count = _encode(output, stream, frames, tick=tick, end_seconds=end_seconds)
-        if not count:
+        encoder, start = FrameEncoder(output, stream, tick=tick), 0.0
+        for pts_seconds, rgb in frames:
+            start = start if encoder.num_frames else pts_seconds
+            picture = VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="bgr24")
+            encoder.encode(picture, round((pts_seconds - start) / tick))
+        encoder.finish(max(round((end_seconds - start) / tick), encoder.pts + 1))
+        if not encoder.num_frames:
             raise EncodeError(f"cannot write {path.name}: there are no frames")
-    return count
-
-
-def _encode(
-    output: OutputContainer,
-    stream: VideoStream,
-    frames: Iterable[tuple[float, ByteArray]],
-    *,
-    tick: Fraction,
-    end_seconds: float,
-) -> int:
-    import av
-
-    packets = PacketQueue(output)
-    start, pts, count = 0.0, -1, 0
-    for pts_seconds, rgb in frames:
-        start = pts_seconds if not count else start
-        now = max(round((pts_seconds - start) / tick), pts + 1)
-        if count:
-            packets.set_duration(pts, now - pts)
-        picture = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="bgr24")
-        picture.pts, picture.time_base = now, tick
-        packets.mux(stream.encode(picture))
-        pts, count = now, count + 1
-    if count:
-        packets.set_duration(pts, max(1, round((end_seconds - start) / tick) - pts))
-        packets.mux(stream.encode(None))
-    return count
+    return encoder.num_frames

@@ -6,13 +6,14 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tam_video.errors import EncodeError
 
 if TYPE_CHECKING:
-    from av import Packet
+    from av import Packet, VideoFrame
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
@@ -58,27 +59,47 @@ def open_mp4(path: Path, **options: str) -> Iterator[OutputContainer]:
                 output.close()
 
 
-class PacketQueue:
-    """Mux packets with exact durations, each as soon as its duration is known.
+class FrameEncoder:
+    """Encode frames into a stream and mux their packets with exact durations.
 
     The encoder would give every frame the average duration. A frame lasts until the next one, so
     its packet waits for that; the pixels of the frame may be overwritten meanwhile.
 
     Attributes:
-        last_duration: the duration that was set last, in ticks.
+        num_frames: frames so far.
+        pts: time of the last one, in ticks.
     """
 
-    def __init__(self, output: OutputContainer, *, default_duration: int = 1) -> None:
-        self._output = output
+    def __init__(
+        self,
+        output: OutputContainer,
+        stream: VideoStream,
+        *,
+        tick: Fraction,
+        default_duration: int = 1,
+    ) -> None:
+        self.num_frames = self.pts = 0
+        self._output, self._stream, self._tick = output, stream, tick
         self._durations: dict[int, int] = {}
         self._waiting: deque[Packet[VideoStream]] = deque()
-        self.last_duration = default_duration
+        self._last_duration = default_duration
 
-    def set_duration(self, pts: int, duration: int) -> None:
-        """Set the duration of the frame at `pts`, in ticks."""
-        self._durations[pts] = self.last_duration = duration
+    def encode(self, frame: VideoFrame, pts: int) -> None:
+        """Encode the next frame at `pts` ticks, at least one tick after the previous one."""
+        if self.num_frames:
+            pts = max(pts, self.pts + 1)
+            self._durations[self.pts] = self._last_duration = pts - self.pts
+        frame.pts, frame.time_base = pts, self._tick
+        self.pts, self.num_frames = pts, self.num_frames + 1
+        self._mux(self._stream.encode(frame))
 
-    def mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
+    def finish(self, end: int | None) -> None:
+        """End the last frame at `end` ticks; by default, after the previous duration."""
+        duration = 0 if end is None else end - self.pts
+        self._durations[self.pts] = duration if duration > 0 else self._last_duration
+        self._mux(self._stream.encode(None))
+
+    def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
         """Add packets in order, and write those whose duration is known."""
         self._waiting += packets
         while self._waiting and (self._waiting[0].pts or 0) in self._durations:

@@ -17,7 +17,7 @@ from tam_video.types import ByteArray, VideoInfo
 from tam_video.video.audio import AudioCopy, open_audio
 from tam_video.video.container import open_stream
 from tam_video.video.encoders import Encoder, choose_encoder
-from tam_video.video.muxing import PacketQueue, open_mp4
+from tam_video.video.muxing import FrameEncoder, open_mp4
 from tam_video.video.pixels import LIMITED
 from tam_video.video.planes import SWSCALE_MATRIX, DrawnFrame, frame_of_rgb, matrix_of
 from tam_video.video.reader import ReadLimits, checked_path, is_dicom
@@ -168,30 +168,18 @@ def _encode(
     end_seconds: float | None,
 ) -> tuple[int, int]:
     """Encode and interleave; return the number of frames and the shift in ticks."""
-    count, shift, start = 0, 0, 0
-    packets = PacketQueue(output, default_duration=TICKS_PER_SECOND // 25)
+    tick, shift = Fraction(1, TICKS_PER_SECOND), 0
+    encoder = FrameEncoder(output, stream, tick=tick, default_duration=TICKS_PER_SECOND // 25)
     for seconds, picture in pictures:
-        tick = round(seconds * TICKS_PER_SECOND)
-        if count == 0:
-            audio_start = audio.start_seconds
-            if audio_start is not None:
-                shift = min(tick, round(audio_start * TICKS_PER_SECOND))
-            else:
-                shift = tick
-        else:
-            tick = max(tick, start + 1)
-            packets.set_duration(start - shift, tick - start)
-        start = tick
-        picture.pts = start - shift
-        picture.time_base = Fraction(1, TICKS_PER_SECOND)
-        packets.mux(stream.encode(picture))
-        audio.copy_until(start / TICKS_PER_SECOND, shift=Fraction(shift, TICKS_PER_SECOND))
-        count += 1
-    end = start if end_seconds is None else round(end_seconds * TICKS_PER_SECOND)
-    packets.set_duration(start - shift, end - start if end > start else packets.last_duration)
-    packets.mux(stream.encode(None))
-    audio.copy_until(float("inf"), shift=Fraction(shift, TICKS_PER_SECOND))
-    return count, shift
+        pts = round(seconds * TICKS_PER_SECOND)
+        if not encoder.num_frames:
+            starts = audio.start_seconds
+            shift = pts if starts is None else min(pts, round(starts * TICKS_PER_SECOND))
+        encoder.encode(picture, pts - shift)
+        audio.copy_until((encoder.pts + shift) / TICKS_PER_SECOND, shift=shift * tick)
+    encoder.finish(None if end_seconds is None else round(end_seconds * TICKS_PER_SECOND) - shift)
+    audio.copy_until(float("inf"), shift=shift * tick)
+    return encoder.num_frames, shift
 
 
 def write_video(
