@@ -190,7 +190,7 @@ def _check_same_clip(runs: Sequence[Explanation], names: Sequence[str]) -> None:
     for name, each in zip(names, clips, strict=True):
         if each != clips[0]:
             raise ConfigError(
-                f"{name} is of another clip than {names[0]}: "
+                f"{name} explains another clip than {names[0]}: "
                 f"{each[1]} x {each[2]}, {each[0]} frames, not "
                 f"{clips[0][1]} x {clips[0][2]}, {clips[0][0]} frames",
                 hint="compare runs on one clip",

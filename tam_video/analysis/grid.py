@@ -112,7 +112,7 @@ def _finest_moments(explanations: Sequence[Explanation]) -> Float64Array:
             best = times[shared]
     if not len(best):
         raise ConfigError(
-            "the runs have no moment of the clip in common",
+            "the runs have no part of the clip in common",
             hint="compare runs with the same --start and --end",
         )
     return np.sort(best)

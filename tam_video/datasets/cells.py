@@ -42,7 +42,7 @@ def cell_masks(clip: MaskedClip, layout: VisualLayout, indices: IntArray) -> Boo
 
 
 def _overlaps(start: float, end: float, *, count: int, length: int) -> Float64Array:
-    """float64 [count, length]: the share of each cell's side on each pixel."""
+    """Return float64 [count, length]: the share of each cell's side on each pixel."""
     edges = (start + (end - start) * np.arange(count + 1) / count) * length
     low, high = edges[:-1, None], edges[1:, None]
     pixels = np.arange(length)

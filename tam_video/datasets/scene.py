@@ -236,7 +236,7 @@ def _paint_order(clip: SceneClip) -> list[int]:
 
 @lru_cache(maxsize=4)
 def _whole_background(shot: Shot) -> ByteArray:
-    """uint8 [shot.height, shot.width, 3], cached: computing it costs more than painting a frame."""
+    """Return uint8 [shot.height, shot.width, 3]; cached, because it takes longer than a frame."""
     plain = background(shot.texture_seed, width=shot.width, height=shot.height)
     if shot.tint_share:
         mixed = plain * (1 - shot.tint_share) + np.array(shot.tint) * shot.tint_share

@@ -1,4 +1,4 @@
-"""The controls: what methods score that can't know the clip.
+"""The controls: scores of maps that can't depend on the clip.
 
 A method whose controls score like its true run shows the model's habits, not what it saw. A clip
 counts once, whatever its number of words.
@@ -79,7 +79,7 @@ class ControlSummary:
     """Figures of some clips.
 
     Attributes:
-        methods: method -> source -> metric; methods of chance have the true run alone.
+        methods: method -> source -> metric; methods of chance only have the true run.
         lds: method -> linear datamodeling score.
         flips: method -> group of answers.
         clips: number of clips.
@@ -149,7 +149,7 @@ class ControlSummary:
         return rows
 
     def chance_text(self, metric: str) -> str:
-        """Return the score of methods that know nothing: "random 0.493 [0.480, 0.504]"."""
+        """Return the scores of methods of chance: "random 0.493 [0.480, 0.504]"."""
         level = [f"noise {LEVELS[metric]:g}"] if metric in LEVELS else []
         figures = [f"{name} {cell(self.methods[name][TRUE][metric].value)}" for name in CHANCE]
         return ", ".join([*level, *figures])

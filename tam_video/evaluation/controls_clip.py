@@ -243,7 +243,7 @@ def _chance(
 
 
 def _score_sources(case: _Case) -> None:
-    """Store the values of every source; methods of chance have the true run alone."""
+    """Store the values of every source; methods of chance only have the true run."""
     for name, own in case.maps.items():
         case.score(name, own, source=TRUE)
         if name in case.settings.methods and "smoothed" in case.settings.sources:

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 from pydantic import field_validator
 
 from tam_video.evaluation.score import METRICS
-from tam_video.evaluation.settings import CLIPS, NAMES, Identity, ShapesSettings
+from tam_video.evaluation.settings import CLIPS, NAMES, ShapesSettings
 from tam_video.settings.declare import setting
 
 Part: TypeAlias = Literal["controls", "cascade", "lds", "flips"]
@@ -69,6 +69,7 @@ class ControlSettings(ShapesSettings):
 
     experiment: ClassVar[str] = "tam_video.evaluation.controls:CONTROL_EXPERIMENT"
     command: ClassVar[str] = "tam-video evaluate controls"
+    kind: ClassVar[str] = "controls"
     known_metrics: ClassVar[tuple[str, ...]] = CONTROL_METRICS
 
     metrics: tuple[str, ...] = setting(
@@ -103,7 +104,3 @@ class ControlSettings(ShapesSettings):
         controls = [name for name in CONTROLS if name != NO_WEIGHTS and "controls" in self.parts]
         stages = CASCADE if "cascade" in self.parts else ()
         return (TRUE, *controls, *stages, NO_WEIGHTS)
-
-    def identity(self) -> Identity:
-        """Return what a clip's values depend on, as `ExperimentSettings.identity`."""
-        return {**super().identity(), "evaluation": "controls"}

@@ -46,12 +46,12 @@ Flipped: TypeAlias = Callable[[BoolArray], BoolArray]
 class Opposite:
     """The first token of the answer against that of its opposite, on masked videos."""
 
-    said: MaskedScorer
+    answer: MaskedScorer
     opposite: MaskedScorer
 
     def __call__(self, keep: BoolArray, /) -> BoolArray:
         """Return whether the opposite is more probable, bool [B] of bool [B, t, h, w]."""
-        own = self.said(keep)
+        own = self.answer(keep)
         flipped = np.zeros(len(keep), np.bool_)
         # A probability above one half is the larger one, whatever the other.
         unsure = own <= 0.5

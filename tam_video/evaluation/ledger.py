@@ -115,7 +115,7 @@ def open_clip_log(
         if log.num_damaged:
             raise RunFolderError(f"{path} is damaged", hint=hint)
         if any(settings != digest for settings, _ in parsed):
-            raise OutputExistsError(f"{path} holds clips of other settings", hint=hint)
+            raise OutputExistsError(f"{path} contains clips of other settings", hint=hint)
         yield ClipLog(workspace, digest, {row.key: row for _, row in parsed})
 
 

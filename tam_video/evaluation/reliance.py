@@ -154,7 +154,7 @@ class RelianceSummary:
         )
 
     def charts(self, _settings: RelianceSettings) -> Iterator[Chart]:
-        """Yield charts of what finds false names, and of correlations with blanking."""
+        """Yield charts of the AUC for false names, and of correlations with blanking."""
         yield Chart("auc.svg", "AUC for false names", self.flags["said"].auc)
         title = "Spearman correlation with the loss under blanking"
         yield Chart("correlations.svg", title, self.correlations)

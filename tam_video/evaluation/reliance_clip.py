@@ -147,7 +147,7 @@ def _masks(
 
 
 def _is_false(word: Word, own: dict[tuple[int, ...], BoolArray], kind: PromptKind) -> bool | None:
-    """Return whether a name is true of nothing; None for a word that is not a name."""
+    """Return whether a name is true of no object; None for a word that is not a name."""
     if not names_object(word):
         return None
     return kind == "bait" or not own[word.token_indices].any()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, TypeAlias
 
-from tam_video.evaluation.settings import CLIPS, NAMES, SPLIT, ExperimentSettings, Identity, Split
+from tam_video.evaluation.settings import CLIPS, NAMES, SPLIT, ExperimentSettings, Split
 from tam_video.settings.declare import setting
 from tam_video.tam.reliance import LOW_RELIANCE
 
@@ -39,6 +39,7 @@ class RelianceSettings(ExperimentSettings):
 
     experiment: ClassVar[str] = "tam_video.evaluation.reliance:RELIANCE"
     command: ClassVar[str] = "tam-video evaluate reliance"
+    kind: ClassVar[str] = "reliance"
     identity_excludes: ClassVar[frozenset[str]] = frozenset({"clips", "threshold"})
 
     worlds: tuple[str, ...] = setting(
@@ -51,7 +52,3 @@ class RelianceSettings(ExperimentSettings):
     threshold: float = setting(
         LOW_RELIANCE, "Names with less reliance are flagged.", metavar="F", gt=0, le=1
     )
-
-    def identity(self) -> Identity:
-        """Return what a clip's values depend on, as `ExperimentSettings.identity`."""
-        return {**super().identity(), "evaluation": "reliance"}

@@ -65,7 +65,7 @@ SummaryT = TypeVar("SummaryT", bound=Summary)
 
 @dataclass(frozen=True, slots=True)
 class Experiment(Generic[Settings, SummaryT]):
-    """What tells one experiment from another.
+    """How the clips of an experiment are measured and summarised.
 
     Attributes:
         measure: (model, settings, job) to the row of one clip; a function of a module, because it

@@ -155,7 +155,7 @@ def _worker_model(name: str, revision: str | None, dtype: str, device: str) -> T
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it, even when it is killed."""
+    """Ignore Ctrl-C, and exit when the parent process ends, even if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:

@@ -41,7 +41,7 @@ WordValues: TypeAlias = dict[str, list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric as the tables show it.
+    """Title and range of a metric, and which direction is good.
 
     Attributes:
         title: its name for people.

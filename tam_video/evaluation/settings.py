@@ -1,9 +1,8 @@
 """Settings of the evaluations: everything that a measured value depends on, and its hash.
 
-Each experiment has settings of its own, which inherit only what it uses. The command line makes its
-options from the fields: name, type, default and description stand here alone. The number of workers
-is not a setting, and the number of clips is not part of the hash: the clips of a shorter run are
-the first ones of a longer run.
+Each experiment has settings of its own, which inherit only what it uses. The options of the command
+line are generated from the fields. The number of workers is not a setting, and the number of clips
+is not part of the hash: the clips of a shorter run are the first ones of a longer run.
 """
 
 from __future__ import annotations
@@ -40,12 +39,14 @@ class ExperimentSettings(Declared, BaseModel):
     Attributes:
         experiment: where the experiment is, as "module:NAME".
         command: its command.
+        kind: name of the experiment in the identity; empty to leave it out.
         identity_excludes: fields that no measured value depends on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     experiment: ClassVar[str]
     command: ClassVar[str]
+    kind: ClassVar[str] = ""
     identity_excludes: ClassVar[frozenset[str]] = frozenset({"clips"})
 
     model: str = "tiny"
@@ -120,7 +121,8 @@ class ExperimentSettings(Declared, BaseModel):
         values = self.model_dump(mode="json", exclude=set(self.identity_excludes))
         for name in {"methods", "metrics", "worlds"} & values.keys():
             values[name] = sorted(values[name])
-        return {**values, "version": version("tam-video"), "weights": _weights(self.model)}
+        kind = {"evaluation": self.kind} if self.kind else {}
+        return {**values, **kind, "version": version("tam-video"), "weights": _weights(self.model)}
 
 
 class MethodSettings(ExperimentSettings):

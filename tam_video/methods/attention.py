@@ -83,7 +83,7 @@ class Contrast(ProbeMethod):
 
 
 def _shares(rollout: FloatArray) -> Float64Array:
-    """float64 [J, V], each row divided by its sum; 0 where that is 0."""
+    """Return float64 [J, V], each row divided by its sum; 0 where that is 0."""
     values = rollout.astype(np.float64)
     total = values.sum(axis=1, keepdims=True)
     shares: Float64Array = np.divide(values, total, out=np.zeros_like(values), where=total > 0)

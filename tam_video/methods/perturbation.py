@@ -67,7 +67,7 @@ class Occlusion(ProbeMethod):
         done: int,
         total: int,
     ) -> Float64Array:
-        """float64 [J, t*h*w] of one input, >= 0."""
+        """Return float64 [J, t*h*w] of one input, >= 0."""
         shape = probe.generation.layouts[number].shape
         falls = np.zeros((len(shown), *shape))
         for start in range(0, len(blocks), BLOCKS_PER_CALL):

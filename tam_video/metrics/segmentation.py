@@ -55,7 +55,7 @@ def _pair(prediction: BoolArray, mask: BoolArray) -> tuple[BoolArray, BoolArray]
 
 
 def _boundary(mask: BoolArray) -> BoolArray:
-    """Bool [H, W]: where a pixel differs from its right, lower or lower right neighbour."""
+    """Return bool [H, W]: where a pixel differs from its right, lower or lower right neighbour."""
     padded = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
     edge: BoolArray = (mask ^ padded[:-1, 1:]) | (mask ^ padded[1:, :-1]) | (mask ^ padded[1:, 1:])
     return edge
@@ -71,7 +71,7 @@ def _boundary_f(prediction: BoolArray, mask: BoolArray, radius: int) -> float:
 
 
 def _dilate(boundary: BoolArray, radius: int) -> BoolArray:
-    """Bool [H, W]: pixels within `radius` of a boundary pixel."""
+    """Return bool [H, W]: pixels within `radius` of a boundary pixel."""
     import cv2
 
     offsets = np.arange(-radius, radius + 1)

@@ -218,7 +218,7 @@ def split_inputs(
 def _evidence(
     tables: Sequence[FloatArray], layout: SequenceLayout, options: ActivationOptions
 ) -> tuple[FloatArray, FloatArray]:
-    """float32 [M, V] and [M, M]: raw maps and relevance, of one layer or the mean of several."""
+    """Return raw maps, float32 [M, V], and relevance, float32 [M, M], of one layer or a mean."""
     for name in ("visual_positions", "text_positions"):
         positions = getattr(layout, name)
         if positions.size and positions.max() >= len(tables[0]):

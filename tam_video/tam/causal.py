@@ -151,7 +151,7 @@ def _ratio(above: Float64Array, below: Float64Array) -> Float64Array:
 
 
 def _gram(raw: FloatArray, cells_per_block: int) -> Float64Array:
-    """float64 [M, M]: inner products of the raw maps."""
+    """Return float64 [M, M]: inner products of the raw maps."""
     gram = np.zeros((len(raw), len(raw)))
     for start in range(0, raw.shape[1], cells_per_block):
         block = raw[:, start : start + cells_per_block].astype(np.float64)

@@ -187,7 +187,7 @@ def scene_cuts(frames: ByteArray, layout: VisualLayout) -> BoolArray:
 
 
 def _grey_picture(frame: ByteArray) -> ByteArray:
-    """uint8 [H', W']: the frame in grey, scaled down, neither side below 32 px."""
+    """Return uint8 [H', W']: the frame in grey, scaled down, neither side below 32 px."""
     import cv2
 
     height, width = frame.shape[:2]
@@ -200,7 +200,7 @@ def _grey_picture(frame: ByteArray) -> ByteArray:
 
 
 def _cell_edges(layout: VisualLayout, height: int, width: int) -> tuple[IntArray, IntArray]:
-    """int64 [h, 2] and [w, 2]: first and past-the-last pixel of each row and column of cells.
+    """Return int64 [h, 2] and [w, 2]: first and past-the-last pixel of each row and column.
 
     Both are the same where the cells lie on padding; a cell thinner than a pixel takes one.
     """
@@ -223,7 +223,7 @@ def _edges(start: float, end: float, *, count: int, length: int) -> IntArray:
 def _cell_flow(
     pixels: FloatArray, rows: IntArray, columns: IntArray, layout: VisualLayout
 ) -> FloatArray:
-    """float32 [h, w, 2]: mean (rows, columns) in cells over each cell's part of the picture."""
+    """Return float32 [h, w, 2]: mean flow (rows, columns) of each cell, in cells."""
     across = _members(columns, pixels.shape[1])
     lines = _members(rows, pixels.shape[0]) @ pixels.reshape(len(pixels), -1)
     totals = across @ lines.reshape(len(rows), -1, 2)
@@ -240,7 +240,7 @@ def _cell_flow(
 
 
 def _members(edges: IntArray, length: int) -> Float64Array:
-    """float64 [n, length]: 1 where a pixel lies in a row or column of cells."""
+    """Return float64 [n, length]: 1 where a pixel lies in a row or column of cells."""
     pixels = np.arange(length)
     inside = (pixels >= edges[:, :1]) & (pixels < edges[:, 1:])
     return inside.astype(np.float64)
@@ -251,13 +251,13 @@ def _middle(slot: tuple[int, ...]) -> int:
 
 
 def _between(layout: VisualLayout, pair: int) -> list[int]:
-    """Indices of the frames from the middle of slot `pair` to the middle of the next slot."""
+    """Return the frames from the middle of slot `pair` to the middle of the next slot."""
     first, second = layout.frame_slots[pair], layout.frame_slots[pair + 1]
     return [*first[len(first) // 2 :], *second[: len(second) // 2 + 1]]
 
 
 def _small_picture(frame: ByteArray, view: View) -> Float64Array:
-    """float64 [32, 32, 3] in [0, 1]: the part of the picture under the grid."""
+    """Return float64 [32, 32, 3] in [0, 1]: the part of the picture under the grid."""
     import cv2
 
     height, width = frame.shape[:2]
@@ -269,7 +269,7 @@ def _small_picture(frame: ByteArray, view: View) -> Float64Array:
 
 
 def _soft_histograms(picture: Float64Array) -> Float64Array:
-    """float64 [blocks * bins], sum 1: joint colour histograms of the blocks of a small picture.
+    """Return float64 [blocks * bins], sum 1: joint colour histograms of the blocks.
 
     A value is shared by the two bins around it in each channel.
     """

@@ -76,7 +76,7 @@ def rank_gaussian_filter(
 def _sorted_windows(
     planes: _Values, size: int, values_per_block: int
 ) -> Iterator[tuple[tuple[slice, slice], Sequence[_Values]]]:
-    """Blocks of [n, h, w]: the planes and rows they cover, and size * size arrays [p, r, w].
+    """Yield blocks of [n, h, w]: their planes and rows, and size * size arrays [p, r, w].
 
     The arrays hold the values of each window in order, the least first.
     """
@@ -108,7 +108,7 @@ def _sorted(windows: _Values) -> Sequence[_Values]:
 
 
 def _combine(windows: Sequence[_Values]) -> FloatArray:
-    """float32 [...]: weighted means of k sorted values, the median where they are all the same.
+    """Return float32 [...]: weighted means of k sorted values, the median of equal ones.
 
     float64 keeps the variance of the smallest and largest float32 values finite.
     """
@@ -123,7 +123,7 @@ def _combine(windows: Sequence[_Values]) -> FloatArray:
 
 
 def _combine_as_published(windows: Sequence[_Values]) -> FloatArray:
-    """float32 [...]: the same means, 0 where the public code has NaN.
+    """Return float32 [...]: the same means, 0 where the public code has NaN.
 
     Mean and deviation are summed in the public code's order and precision: they decide which
     windows are constant. float64 is truncated to float32, not rounded: the public code truncates
@@ -142,7 +142,7 @@ def _combine_as_published(windows: Sequence[_Values]) -> FloatArray:
 
 
 def _weighted_mean(windows: Sequence[_Values], power: Float64Array) -> Float64Array:
-    """float64 [...]: means of sorted values, where ranks r and -r have the weight q^(r^2).
+    """Return float64 [...]: means of sorted values, where ranks r and -r have the weight q^(r^2).
 
     With `power` q = exp(-1 / (2 sigma^2)), q^(r^2) = q^((r-1)^2) q^(2r-1): a window needs one
     exponential, the rest are products.

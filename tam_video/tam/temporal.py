@@ -149,7 +149,7 @@ def _readings(
 
 
 def _corners(position: FloatArray, in_picture: BoolArray) -> tuple[IntArray, FloatArray]:
-    """int64 [4, h*w]: flat cells around each position, and their weights, 0 where not to be read.
+    """Return int64 [4, h*w], flat cells around each position, and their weights.
 
     A cell of the picture does not read padding, and one of padding does not read the picture.
     """
@@ -172,7 +172,7 @@ def _corners(position: FloatArray, in_picture: BoolArray) -> tuple[IntArray, Flo
 
 
 def _read(planes: FloatArray, corners: IntArray, weights: FloatArray) -> FloatArray:
-    """float32 [M, h*w]: weighted means of cells of [M, h*w], each row within its range."""
+    """Return float32 [M, h*w]: weighted means of cells of [M, h*w], each row within its range."""
     with np.errstate(over="ignore"):
         means = planes[:, corners[0]] * weights[0]
         for cells, weight in zip(corners[1:], weights[1:], strict=True):
@@ -182,7 +182,7 @@ def _read(planes: FloatArray, corners: IntArray, weights: FloatArray) -> FloatAr
 
 
 def _bilinear(field: FloatArray, position: FloatArray) -> FloatArray:
-    """float32 [h, w, 2]: the flow [h, w, 2] at positions, clipped to the border."""
+    """Return float32 [h, w, 2]: the flow [h, w, 2] at positions, clipped to the border."""
     height, width = field.shape[:2]
     inside = np.clip(position, 0, (height - 1, width - 1)).astype(np.float32)
     corners, weights = _corners(inside, np.ones((height, width), dtype=np.bool_))

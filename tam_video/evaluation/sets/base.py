@@ -160,7 +160,7 @@ class PublicSet:
                 raise DatasetError(f"{query.folder} is not a folder")
             items = self.read(query)
             if not items:
-                raise DatasetError(f"{query.folder} holds no item of {self.name} {query.subset}")
+                raise DatasetError(f"{query.folder} contains no item of {self.name} {query.subset}")
         return items
 
     @contextmanager

@@ -113,7 +113,7 @@ def read_refcoco(query: SetQuery, *, name: str, splits: tuple[str, ...]) -> list
     if file is not None:
         return _reference_items(query, file)
     if any(path.with_suffix(".p").is_file() for path in refs):
-        raise DatasetError(f"{folder} holds the expressions only as a pickle", hint=_NO_PICKLE)
+        raise DatasetError(f"{folder} contains the expressions only as a pickle", hint=_NO_PICKLE)
     raise DatasetError(f"{refs[0]} is missing")
 
 

@@ -46,10 +46,10 @@ def reading(path: Path) -> Iterator[None]:
     except ValidationError as exc:
         problem = exc.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        at = f" at {where}" if where else ""
-        raise DatasetError(f"{path} is damaged or of another form{at}: {problem['msg']}") from exc
+        at = f"{path} at {where}" if where else path
+        raise DatasetError(f"{at} is damaged or has another format: {problem['msg']}") from exc
     except (ValueError, RecursionError, SyntaxError) as exc:
-        raise DatasetError(f"{path} is damaged or of another form: {exc}") from exc
+        raise DatasetError(f"{path} is damaged or has another format: {exc}") from exc
 
 
 def read_json(path: Path, form: type[Form]) -> Form:
@@ -85,7 +85,7 @@ def first_of(folder: Path, *names: str) -> Path:
     for name in names:
         if (folder / name).exists():
             return folder / name
-    raise DatasetError(f"{folder} holds no {' or '.join(names)}")
+    raise DatasetError(f"{folder} contains no {' or '.join(names)}")
 
 
 def image_files(folder: Path) -> tuple[Path, ...]:
@@ -93,5 +93,5 @@ def image_files(folder: Path) -> tuple[Path, ...]:
     with reading(folder):
         images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
     if not images:
-        raise DatasetError(f"{folder} holds no image")
+        raise DatasetError(f"{folder} contains no image")
     return tuple(images)

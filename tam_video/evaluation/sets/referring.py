@@ -192,7 +192,7 @@ def read_ref_davis(query: SetQuery) -> list[SetItem]:
     texts = [folder / "davis_text_annotations" for folder in parents]
     folder = next((path for path in texts if path.is_dir()), None)
     if folder is None:
-        raise DatasetError(f"{query.folder} holds no davis_text_annotations")
+        raise DatasetError(f"{query.folder} contains no davis_text_annotations")
     expressions = list(_davis_expressions(folder))
     items = []
     for name in _sequences(root, query.subset):
@@ -236,7 +236,7 @@ def _davis_expressions(folder: Path) -> Iterator[tuple[str, str, int, str]]:
     """Yield file, sequence, number and text of every line; one annotator's are in Latin-1."""
     files = [folder / name for name in TEXT_FILES if (folder / name).exists()]
     if not files:
-        raise DatasetError(f"{folder} holds no {TEXT_FILES[0]}")
+        raise DatasetError(f"{folder} contains no {TEXT_FILES[0]}")
     for file in files:
         try:
             lines = read_lines(file)
@@ -247,7 +247,7 @@ def _davis_expressions(folder: Path) -> Iterator[tuple[str, str, int, str]]:
         for line in lines:
             match = _LINE.match(line)
             if match is None or not match[3].strip():
-                raise DatasetError(f"{file} has a line of another form: {line[:60]!r}")
+                raise DatasetError(f"{file} has a line of another format: {line[:60]!r}")
             yield file.stem, _MISSPELT.get(match[1], match[1]), int(match[2]), match[3]
 
 

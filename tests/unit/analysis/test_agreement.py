@@ -19,7 +19,7 @@ def test_a_map_agrees_with_itself():
     assert agreement(heat, heat, SECONDS) == Agreement(1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def test_maps_that_are_hot_elsewhere_are_told_apart():
+def test_maps_with_different_peaks_disagree():
     first, second = blobs(SHAPE, [(0, 0, 0)]), blobs(SHAPE, [(2, 2, 3)])
     result = agreement(first, second, SECONDS)
     assert result.iou == 0

@@ -44,7 +44,7 @@ def test_every_two_runs_are_compared_word_by_word():
     assert none.answer.iou > 0
 
 
-def test_differences_tell_place_and_moment_not_strength():
+def test_differences_do_not_depend_on_the_scale_of_maps():
     maps = blobs((2, 2, 2), [(0, 0, 0)])[None]
     first, second = make_explanation(maps), make_explanation(0.5 * maps)
     other = make_explanation(blobs((2, 2, 2), [(1, 1, 1)])[None])
@@ -104,7 +104,7 @@ def test_folder_holds_figures_and_differences(tmp_path):
         np.testing.assert_array_equal(stored["slot_seconds"], document["grid"]["slot_seconds"])
 
 
-def test_nothing_but_an_earlier_comparison_is_replaced(tmp_path):
+def test_only_an_earlier_comparison_is_replaced(tmp_path):
     places = save(tmp_path, ("red",), ("red",))
     compare_runs(places, tmp_path / "out", render=False)
     with pytest.raises(OutputExistsError, match="finished"):
@@ -124,7 +124,7 @@ def test_a_run_given_twice_or_unfinished_is_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_lost_clip_is_told_before_anything_is_written(tmp_path):
+def test_a_missing_clip_is_an_error_before_anything_is_written(tmp_path):
     places = save(tmp_path, ("red",), ("red",))
     with pytest.raises(Exception, match="nowhere") as caught:
         compare_runs(places, tmp_path / "out")

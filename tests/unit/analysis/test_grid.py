@@ -15,12 +15,12 @@ def run(shape, *, view=None, first=0.0):
     return make_explanation(maps, view=view or View(), info=make_info(start_seconds=first))
 
 
-def slow_weights(places, start, end, num_cells):
+def slow_weights(positions, start, end, num_cells):
     """Cell by cell: 1 minus the distance to the cell's centre, in cells, kept in [0, 1]."""
     size = (end - start) / num_cells
     centres = [start + (cell + 0.5) * size for cell in range(num_cells)]
     rows = []
-    for place in places:
+    for place in positions:
         held = min(max(place, centres[0]), centres[-1])
         rows.append([max(0.0, 1 - abs(held - centre) / size) for centre in centres])
     return np.array(rows)
@@ -33,9 +33,9 @@ def slow_weights(places, start, end, num_cells):
     st.integers(1, 6),
 )
 @settings(deadline=None, max_examples=60)
-def test_weights_of_an_axis_equals_reference_implementation(places, start, end, num_cells):
-    weights = axis_weights(np.array(places), start, end, num_cells)
-    np.testing.assert_allclose(weights, slow_weights(places, start, end, num_cells), atol=1e-5)
+def test_weights_of_an_axis_equal_reference_implementation(positions, start, end, num_cells):
+    weights = axis_weights(np.array(positions), start, end, num_cells)
+    np.testing.assert_allclose(weights, slow_weights(positions, start, end, num_cells), atol=1e-5)
     np.testing.assert_allclose(weights.sum(axis=1), 1)
 
 
@@ -73,7 +73,7 @@ def test_a_hot_slot_stays_hot_at_its_moments_only():
     np.testing.assert_array_equal(heat, [0, 0, 0, 1, 1, 1])
 
 
-def test_cells_lie_at_the_same_place_of_the_picture_in_every_view():
+def test_cells_cover_the_same_part_of_the_picture_in_every_view():
     whole = make_explanation(blobs((1, 4, 4), [(0, 1, 2)])[None])
     cropped = make_explanation(
         blobs((1, 2, 2), [(0, 0, 1)])[None], view=View(0.25, 0.25, 0.75, 0.75)
@@ -85,7 +85,7 @@ def test_cells_lie_at_the_same_place_of_the_picture_in_every_view():
         np.testing.assert_array_equal(grid.read(each, each.word_maps)[0, 0], [[0, 1], [0, 0]])
 
 
-def test_padding_is_no_part_of_the_grid():
+def test_padding_is_not_part_of_the_grid():
     padded = run((1, 8, 4), view=View(0.0, -0.5, 1.0, 1.5))
     grid = CommonGrid.of([padded, run((1, 2, 2))])
     assert grid.view == View()
@@ -99,11 +99,11 @@ def test_the_slot_that_speaks_is_the_one_with_the_frames():
     assert slots_at(explanation, np.array([-9.0, 99.0])) == [0, 2]
 
 
-def test_runs_that_see_other_moments_or_places_are_refused():
+def test_runs_without_common_times_or_views_are_refused():
     early, late = run((2, 2, 2)), run((2, 2, 2))
     early = with_input(early, indices=np.arange(4), pts_seconds=np.arange(4) / 10)
     late = with_input(late, indices=np.arange(20, 24), pts_seconds=np.arange(20, 24) / 10)
-    with pytest.raises(ConfigError, match="no moment"):
+    with pytest.raises(ConfigError, match="no part"):
         CommonGrid.of([early, late])
     left, right = (run((1, 2, 2), view=View(a, 0.0, b, 1.0)) for a, b in ((0.0, 0.5), (0.5, 1.0)))
     with pytest.raises(ConfigError, match="no common part"):

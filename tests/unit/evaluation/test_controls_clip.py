@@ -46,7 +46,7 @@ def test_values_are_those_of_the_score_under_the_name_of_the_source():
     assert result == {f"blank:{name}": value for name, value in expected.items()}
 
 
-def test_correlation_with_the_true_map_is_told_word_by_word():
+def test_correlation_with_the_true_map_is_computed_per_word():
     words = (a_word(1), a_word(2, 3))
     first, second = some_maps(), some_maps(seed=1)
     result = source_values(first, truth_of(*words), ("auc",), source="top", original=second)

@@ -69,7 +69,7 @@ def test_evidence_that_is_hot_flips_sooner_and_what_never_flips_counts_one():
     assert first_flip(heat, lambda keep: np.zeros(len(keep), bool), steps=20) == 1
 
 
-def test_nothing_is_asked_after_the_flip():
+def test_no_masks_are_scored_after_the_flip():
     asked = []
 
     def turns(keep):
@@ -92,7 +92,7 @@ class Scored:
         return self.chances[result]
 
 
-def test_the_opposite_is_asked_for_only_where_it_can_have_more():
+def test_the_opposite_is_scored_only_where_it_can_be_more_probable():
     said, opposite = Scored([0.9, 0.4, 0.4, 0.5]), Scored([0.0, 0.5, 0.3, 0.5])
     keep = np.tri(4, dtype=bool).reshape(4, 1, 1, 4)
     assert Opposite(said, opposite)(keep).tolist() == [False, True, False, False]

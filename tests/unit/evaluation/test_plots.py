@@ -14,7 +14,7 @@ def bars(root):
     return [rect for rect in root.iter(f"{SVG}rect") if rect.get("height") == "16"]
 
 
-def test_bars_are_to_scale_and_told_in_words():
+def test_bars_are_to_scale_and_described_in_text():
     figures = {"tam": Interval(0.4, 0.3, 0.5, 90, 90), "<logit>": Interval(0.2, 0.1, 0.3, 90, 90)}
     root = ET.fromstring(bar_chart("vIoU", {**figures, "none": NONE}))
     long, short = (float(bar.get("width")) for bar in bars(root))

@@ -52,7 +52,7 @@ def test_perfect_map_has_perfect_scores():
     assert result["jf"][0] > 0.9
 
 
-def test_only_asked_metrics_are_reported():
+def test_only_selected_metrics_are_reported():
     word = a_word()
     result = score_answer(perfect_maps(word), truth_of(word), ["auc", "f1_iou", "insertion"])
     assert set(result) == {"auc", "obj_iou", "func_iou"}
@@ -147,7 +147,7 @@ def test_object_smaller_than_half_a_cell_counts_by_its_pixels_alone():
     assert explained_tokens(truth_of(small)) == [1]
 
 
-def test_explained_words_may_be_told_apart_from_objects():
+def test_explained_words_may_differ_from_object_words():
     truth = AnswerTruth((), (), FRAME_SLOTS, explained=((0, 1), (2,)))
     maps = np.zeros((3, SLOTS, ROWS, COLUMNS), np.float32)
     maps[0], maps[2] = 1, 1

@@ -195,8 +195,8 @@ def test_content_tokens_are_those_of_content_words():
 
 @pytest.mark.parametrize("index", [0, 3])
 def test_the_first_and_the_last_token_may_belong_to_a_content_word(index):
-    found = content_tokens([Word(0, "a", 0, 1, (index,), is_content=True)], num_tokens=4)
-    assert np.flatnonzero(found).tolist() == [index]
+    is_content = content_tokens([Word(0, "a", 0, 1, (index,), is_content=True)], num_tokens=4)
+    assert np.flatnonzero(is_content).tolist() == [index]
 
 
 @pytest.mark.parametrize("indices", [(4,), (-1,), (0, 4), (-1, 3)])

@@ -57,7 +57,7 @@ def test_damaged_runs_are_a_typed_error_or_a_mask_of_that_size(text):
         {"size": [2, 2], "counts": "\u00e9"},
     ],
 )
-def test_what_is_no_mask_is_refused(runs):
+def test_invalid_masks_are_refused(runs):
     with pytest.raises(DatasetError):
         decode_runs(runs)
 
@@ -79,7 +79,7 @@ def test_polygons_are_filled_as_coco_does():
     "polygons",
     ["x", [[1, 2]], [[0, 0, 1, 1, 2]], [[0, 0, 1, 1, float("nan"), 2]], [["a"] * 6], [[1e9] * 6]],
 )
-def test_what_is_no_polygon_is_refused(polygons):
+def test_invalid_polygons_are_refused(polygons):
     with pytest.raises(DatasetError):
         fill_polygons(polygons, 8, 8)
 

@@ -135,7 +135,7 @@ def test_text_annotations_of_another_form_are_reported(lookalikes, tmp_path):
         items_of("ref-davis", folder)
 
 
-def test_subset_without_masks_says_so(tmp_path):
+def test_subset_without_masks_is_an_error(tmp_path):
     document = make.expression_file(make.SEEDS)
     for video in document["videos"].values():
         for record in video["expressions"].values():
@@ -195,7 +195,7 @@ def test_pickle_is_never_read(lookalikes, tmp_path):
     assert "can run code" in caught.value.hint
 
 
-def test_missing_package_is_told_when_polygons_are_listed(lookalikes, tmp_path, monkeypatch):
+def test_missing_package_is_an_error_when_polygons_are_listed(lookalikes, tmp_path, monkeypatch):
     folder = shutil.copytree(lookalikes.folder("refcoco"), tmp_path / "refcoco")
     square = [[1.0, 1.0, 60.0, 1.0, 60.0, 50.0, 1.0, 50.0]]
     break_json(folder / "instances.json", lambda d: d["annotations"][0].update(segmentation=square))

@@ -14,7 +14,7 @@ def values(lookalikes):
     return {"data": lookalikes.folder("mevis")}
 
 
-def test_set_fills_in_what_was_not_asked(values):
+def test_set_fills_in_defaults(values):
     settings = SetSettings.make({"dataset": "mevis", **values})
     assert settings.worlds == ("valid_u",)
     assert settings.fps == 6
@@ -40,7 +40,7 @@ def test_seed_changes_the_order_alone(values):
     assert identity_hash(one.identity()) != identity_hash(other.identity())
 
 
-def test_place_of_the_folder_is_no_part_of_the_identity(values, tmp_path):
+def test_path_of_the_folder_is_not_part_of_the_identity(values, tmp_path):
     moved = tmp_path / "moved"
     moved.symlink_to(values["data"])
     here, there = (
