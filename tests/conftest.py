@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
 import pytest
@@ -58,6 +59,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[COUNTS] = {
         mark: sum(needs(item, mark) for item in deselected) for mark in sorted(missing)
     }
+    if hasattr(config, "workeroutput"):  # a worker of pytest-xdist
+        config.workeroutput["deselected"] = config.stash[COUNTS]
 
 
 def needs(item: pytest.Item, mark: str) -> bool:
@@ -66,6 +69,14 @@ def needs(item: pytest.Item, mark: str) -> bool:
 
 
 COUNTS: pytest.StashKey[dict[str, int]] = pytest.StashKey()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take the counts of a worker of pytest-xdist; all of them collect the same tests."""
+    counts = getattr(node, "workeroutput", {}).get("deselected")
+    if counts is not None:
+        node.config.stash[COUNTS] = counts
 
 
 def pytest_terminal_summary(
