@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import report_runs
 from constructed import make_explanation, moving_maps
 from export_readers import READERS
 
@@ -226,3 +227,23 @@ def test_every_format_is_listed_under_its_own_name():
     with pytest.raises(UnknownNameError) as caught:
         EXPORTERS.load("cvt")
     assert "cvat" in caught.value.hint
+
+
+def test_earlier_exports_are_replaced_only_on_request(tmp_path):
+    run = explanation().save(tmp_path / "run")
+    export_run(run, ["vtt"])
+    with pytest.raises(OutputExistsError):
+        export_run(run, ["vtt"])
+    assert export_run(run, ["vtt"], force=True).files.keys() == {"vtt"}
+    with pytest.raises(OutputExistsError):
+        explanation().save(run)
+
+
+def test_another_video_is_accepted_only_on_request(tmp_path):
+    seen = report_runs.make_explanation()
+    first = replace(seen.inputs[0], fingerprint="0" * 64)
+    run = replace(seen, inputs=(first,)).save(tmp_path / "run")
+    with pytest.raises(RunFolderError, match="its content differs"):
+        export_run(run, ["vtt"], video=report_runs.SAMPLE)
+    done = export_run(run, ["vtt"], video=report_runs.SAMPLE, allow_other_video=True)
+    assert done.warnings == ("shapes.mp4 is not the file that was explained",)

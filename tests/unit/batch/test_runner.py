@@ -1,0 +1,46 @@
+"""The options of a batch and their bounds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tam_video.batch.runner import EXPLAIN, BatchOptions
+from tam_video.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"workers": 1},
+        {"timeout_seconds": 0.1},
+        {"shard": (1, 1)},
+        {"shard": (8, 8)},
+        {"keep": frozenset()},
+    ],
+)
+def test_options_may_be_at_their_bounds(options):
+    assert BatchOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": 0}, "workers must be 1 or more, not 0"),
+        ({"timeout_seconds": 0.0}, "above 0, not 0 seconds"),
+        ({"timeout_seconds": -1.0}, "above 0, not -1 seconds"),
+        ({"timeout_seconds": float("nan")}, "above 0"),
+        ({"shard": (0, 8)}, "no shard 0 of 8"),
+        ({"shard": (9, 8)}, "no shard 9 of 8"),
+        ({"keep": frozenset({"maps", "gif3"})}, "'gif3' is not a kind of file"),
+    ],
+)
+def test_options_beyond_their_bounds_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        BatchOptions(**options)
+
+
+def test_nothing_is_retried_or_compared_by_hashes_unless_it_is_requested():
+    options = BatchOptions()
+    assert (options.retry_failed, options.verify) == (False, False)
+    assert options.workers is options.timeout_seconds is options.max_failures is None
+    assert EXPLAIN.writes_summary
