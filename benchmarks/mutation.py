@@ -13,6 +13,7 @@ Left out are mutants that change no result, so that no test can notice them:
 - `is` in place of `==`;
 - `if TYPE_CHECKING`, and `@cache` and `@lru_cache` with their sizes: results are only kept;
 - the -1 of `reshape`: any negative number stands for the missing side;
+- `strict=True` of `zip`, an assertion: the lengths are equal by construction;
 - the constants of `SPEED_CONSTANTS`, which bound memory or change the speed alone.
 """
 
@@ -39,7 +40,7 @@ from typing import Literal, TypeAlias
 from scipy.stats import binomtest
 
 ROOT = Path(__file__).parents[1]
-# Folder -> tests of its modules beyond tests/unit/<package>, the quick ones first. The longest name
+# Folder or module -> its tests beyond tests/unit/<package>, the quick ones first. The longest name
 # counts.
 MORE_TESTS: dict[str, tuple[str, ...]] = {
     "tam": ("tests/integration/test_tiny.py",),
@@ -47,6 +48,7 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
     "video/live": ("tests/integration/test_stream.py",),
     "render": ("tests/integration/test_render.py", "tests/integration/test_layouts.py"),
     "batch": ("tests/integration/test_batch.py",),
+    "batch/object_store": ("tests/integration/test_batch_s3.py",),
     "batch/engines": ("tests/contract/test_engines.py",),
     "export": ("tests/contract/test_exporters.py", "tests/integration/test_export.py"),
 }
@@ -199,6 +201,8 @@ def ignored_parts(node: ast.AST) -> Iterator[ast.expr | ast.keyword]:
             yield test
         case ast.Call(func=ast.Attribute(attr="reshape"), args=sides):
             yield from (side for side in sides if ast.unparse(side) == "-1")
+        case ast.Call(func=ast.Name(id="zip"), keywords=keywords):
+            yield from keywords
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in SPEED_CONSTANTS:
             yield value
 
@@ -267,7 +271,8 @@ def test_steps(mutant: Mutant) -> list[list[str]]:
     steps = [Path("tests/unit", *parts, f"test_{module.name}"), Path("tests/unit", *parts)]
     steps += [Path("tests/unit", parts[0])]
     existing = [str(step) for step in dict.fromkeys(steps) if (ROOT / step).exists()]
-    names = ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    named = (*parts, module.stem)
+    names = ["/".join(named[:length]) for length in range(len(named), 0, -1)]
     more = next((MORE_TESTS[name] for name in names if name in MORE_TESTS), ())
     return [[step] for step in (*existing, *more)]
 
