@@ -26,8 +26,8 @@ def has_clip_suffix(path: Path) -> bool:
 
 def find_clips(
     text: str, *, is_clip: Callable[[Path], bool] = has_clip_suffix
-) -> Iterator[tuple[str, str]]:
-    """Yield names and paths of the clips that a folder, a glob or a path refers to, sorted.
+) -> list[tuple[str, str]]:
+    """Return names and paths of the clips that a folder, a glob or a path refers to, sorted.
 
     Hidden files and links that lead out of the folder are skipped.
 
@@ -36,12 +36,18 @@ def find_clips(
         is_clip: decides about the files of a folder or a glob.
 
     Raises:
-        ConfigError: it does not exist.
+        ConfigError: it does not exist, or contains no clip.
         VideoOpenError: the store can't be read.
     """
-    if is_remote(text):
-        yield from _remote_clips(text)
-        return
+    clips = list(_remote_clips(text) if is_remote(text) else _local_clips(text, is_clip))
+    if not clips:
+        raise ConfigError(
+            f"{text} contains no videos or images", hint="give a file, a folder or a glob"
+        )
+    return clips
+
+
+def _local_clips(text: str, is_clip: Callable[[Path], bool]) -> Iterator[tuple[str, str]]:
     path = Path(text.removeprefix("file://"))
     if path.is_dir():
         paths, base = sorted(path.rglob("*")), path

@@ -77,12 +77,7 @@ def read_items(
         return
     if question is None:
         raise ConfigError(f"{text}: no question", hint='pass -q "What happens?"')
-    names = list(find_clips(text))
-    if not names:
-        raise ConfigError(
-            f"{text} contains no videos or pictures", hint="give a manifest, a folder or a glob"
-        )
-    rows = [{"id": name, "video": path} for name, path in names]
+    rows = [{"id": name, "video": path} for name, path in find_clips(text)]
     yield from items_of_rows(rows, question=question, policy=allowed)
 
 

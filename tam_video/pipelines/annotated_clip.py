@@ -16,8 +16,8 @@ from typing import ClassVar, Self
 
 from tam_video.batch.storage import BATCH_FILE
 from tam_video.errors import ConfigError, OutputExistsError
-from tam_video.pipelines.asking import ask_in_batch, failure, named_clips, needs_batch
 from tam_video.pipelines.base import WORKERS, PipelineOptions, PipelineResult, QuestionText
+from tam_video.pipelines.clips import ask_in_batch, failure, named_clips, needs_batch
 from tam_video.runs import explain_to_folder
 from tam_video.settings.declare import REQUIRED, setting
 from tam_video.stages import StageProgress

@@ -19,8 +19,8 @@ from tam_video.export import EXPORTERS
 from tam_video.export.exporting import export_run
 from tam_video.long import LongOptions, explain_long
 from tam_video.long.windows import WindowOptions
-from tam_video.pipelines.asking import ask_in_batch, failure, named_clips, needs_batch
 from tam_video.pipelines.base import WORKERS, PipelineOptions, PipelineResult, QuestionText
+from tam_video.pipelines.clips import ask_in_batch, failure, named_clips, needs_batch
 from tam_video.runs import explain_to_folder
 from tam_video.settings.declare import REQUIRED, setting
 from tam_video.stages import StageProgress

@@ -15,9 +15,10 @@ from threading import Event, Thread
 from types import FrameType
 from typing import Any
 
+from tam_video.batch.clips import find_clips
 from tam_video.batch.sources import is_remote
 from tam_video.errors import ConfigError, TamVideoError
-from tam_video.pipelines.asking import find_sources, numbered
+from tam_video.pipelines.clips import numbered
 from tam_video.video.live import (
     FollowOptions,
     Segment,
@@ -99,7 +100,7 @@ def _files(text: str) -> list[Footage]:
         )
     folder = Path(text.removeprefix("file://"))
     footage = []
-    for path in (Path(source).absolute() for source in find_sources(text)):
+    for path in (Path(source).absolute() for _, source in find_clips(text)):
         segment = read_segment(path)
         stem = folder.name if folder.is_dir() else path.stem
         name = segment.camera if segment else stem

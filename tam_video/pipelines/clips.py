@@ -11,7 +11,6 @@ from tam_video import batch
 from tam_video.batch.clips import find_clips
 from tam_video.batch.sources import is_remote, protocol
 from tam_video.config import RunConfig
-from tam_video.errors import ConfigError
 from tam_video.stages import StageProgress
 
 
@@ -29,7 +28,7 @@ def named_clips(inputs: Sequence[str]) -> dict[str, str]:
     """
     clips: dict[str, str] = {}
     taken: set[str] = set()
-    for source in dict.fromkeys(source for text in inputs for source in find_sources(text)):
+    for source in dict.fromkeys(source for text in inputs for _, source in find_clips(text)):
         names = numbered(PurePosixPath(source).stem)
         name = next(name for name in names if name.casefold() not in taken)
         taken.add(name.casefold())
@@ -46,21 +45,6 @@ def numbered(name: str) -> Iterator[str]:
 def needs_batch(clips: Mapping[str, str]) -> bool:
     """Return whether the clips are several, or one in a store."""
     return len(clips) > 1 or any(map(is_remote, clips.values()))
-
-
-def find_sources(text: str) -> list[str]:
-    """Return the paths or addresses of the clips that an input refers to.
-
-    Raises:
-        ConfigError: the input does not exist, or contains no clip.
-        VideoOpenError: a store can't be read.
-    """
-    sources = [source for _, source in find_clips(text)]
-    if not sources:
-        raise ConfigError(
-            f"{text} contains no videos or images", hint="give files, folders or globs"
-        )
-    return sources
 
 
 def ask_in_batch(
@@ -93,12 +77,11 @@ def ask_in_batch(
         {"id": name, "video": source, "questions": list(questions)}
         for name, source in clips.items()
     ]
-    stores = {protocol(source) for source in clips.values()} - {None, "file"}
     options = batch.BatchOptions(
         workers=workers,
         retry_failed=True,
         keep=frozenset(keep),
-        policy=batch.SourcePolicy(frozenset(filter(None, stores))),
+        policy=batch.SourcePolicy(frozenset(filter(None, map(protocol, clips.values())))),
     )
     total = len(rows) * len(questions)
     results = batch.run(rows, folder, config=settings, options=options, force=force)

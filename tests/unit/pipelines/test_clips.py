@@ -1,7 +1,7 @@
 import pytest
 
 from tam_video.errors import ConfigError
-from tam_video.pipelines.asking import named_clips
+from tam_video.pipelines.clips import named_clips
 
 
 @pytest.fixture
