@@ -61,11 +61,9 @@ def compare_command(
 
 
 def comparison_tables(comparison: Comparison, *, width: int | None = None) -> str:
-    """One table for each pair of runs: shared words, their mean, and the answers as a whole.
+    """Return one table for each pair of runs: shared words, their mean, and the answers as a whole.
 
-    Args:
-        comparison: the comparison.
-        width: width of a line in characters; that of the terminal by default.
+    A line has `width` characters, those of the terminal by default.
     """
     from tam_video.evaluation.tables import Table, table_text
 

@@ -39,12 +39,7 @@ def with_console(command: Callable[..., None]) -> Callable[..., None]:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """Output of a command.
-
-    Attributes:
-        as_json: stdout gets one JSON object and nothing else.
-        quiet: no progress and no notes.
-    """
+    """Output of a command: text or, `as_json`, one JSON object; no progress if `quiet`."""
 
     as_json: bool = False
     quiet: bool = False

@@ -116,11 +116,7 @@ def _experiment_command(
 ) -> click.Command:
     """Make the command of an experiment.
 
-    Args:
-        name: name of the command.
-        command: its help and settings.
-        changed: option -> attributes that differ.
-        fixed: values of settings that are not options.
+    `changed` has attributes of options that differ; `fixed` has settings that are not options.
     """
     kind = resolve_name(command.settings)
     fields = declared(kind)

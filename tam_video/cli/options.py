@@ -79,11 +79,9 @@ def add_options(command: Command, options: Sequence[Callable[[Command], Command]
 
 
 def parse_settings(options: dict[str, Any], fields: Sequence[Field] = ()) -> dict[str, Any]:
-    """Return the options that were given, with the text of settings parsed.
+    """Return the options that were given, not None, with the text of settings parsed.
 
-    Args:
-        options: values of the options, None if not given.
-        fields: declared fields that are not those of a run.
+    `fields` are declared fields that are not those of a run.
 
     Raises:
         ConfigError: a text can't be parsed.
@@ -103,12 +101,7 @@ def _fields(name: str) -> Sequence[Field]:
 
 
 def field_option(field: Field, changed: dict[str, Any]) -> Callable[[Command], Command]:
-    """Return the `click.option` of a field; its value is None if it is not given.
-
-    Args:
-        field: the declared field.
-        changed: attributes of `click.option` that differ.
-    """
+    """Return the `click.option` of a field, with other attributes; None means not given."""
     setting = field.setting
     attributes: dict[str, Any] = {"default": None, "help": help_text(field)}
     if field.type is bool:

@@ -76,11 +76,7 @@ def render_command(
 def check_runs(
     runs: Sequence[Path], output: Path | None, videos: Sequence[Path], *, is_compared: bool
 ) -> None:
-    """Raise if the options of `render` contradict each other.
-
-    Raises:
-        ConfigError: several runs without a comparison, or a comparison without an output.
-    """
+    """Raise `ConfigError` if the options of `render` contradict each other."""
     if is_compared and output is None:
         raise ConfigError("a comparison needs an output file", hint="-o comparison.mp4")
     if is_compared and len(runs) < 2:

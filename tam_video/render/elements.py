@@ -117,7 +117,7 @@ class PicturePane:
             return
         self._blender.blend(picture, heat, out=region)
         if look.contours:
-            draw_contours(region, heat, level=look.contour_level, matrix=self._matrix)
+            draw_contours(region, heat, level=look.threshold or 0.5, matrix=self._matrix)
         if look.boxes and subject is not None:
             width, height = (side + side % 2 for side in self._geometry.size)
             x_scale, y_scale = rect.width / width, rect.height / height

@@ -68,14 +68,12 @@ class FontStack:
     @property
     def base(self) -> FreeTypeFont:
         """The first font; its metrics set the line height."""
-        font = _open_font(self.chosen or _SHIPPED[0], self.size_px)
-        if font is None and self.chosen:
-            raise ConfigError(
-                f"cannot open font {self.chosen!r}",
-                hint="give a .ttf, .otf or .ttc file, or omit --font",
-            )
+        name = self.chosen or _SHIPPED[0]
+        font = _open_font(name, self.size_px)
         if font is None:
-            raise ConfigError(f"{_SHIPPED[0]} is missing", hint="install tam-video again")
+            hint = "give a .ttf, .otf or .ttc file, or omit --font"
+            hint = hint if self.chosen else "install tam-video again"
+            raise ConfigError(f"cannot open font {name!r}", hint=hint)
         return font
 
     def runs(self, text: str) -> list[tuple[str, FreeTypeFont]]:

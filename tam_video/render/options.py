@@ -46,8 +46,3 @@ class RenderOptions(LookSettings):
             **{field.name: getattr(settings, field.name) for field in fields(LookSettings)},
             reader=settings.reader,
         )
-
-    @property
-    def contour_level(self) -> float:
-        """The heat at which a contour is drawn."""
-        return self.threshold or 0.5

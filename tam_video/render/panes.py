@@ -59,15 +59,9 @@ def best_tiling(
 ) -> Tiling:
     """Return the tiling with the number of columns that makes the pictures largest.
 
-    A picture is not larger than its source, unless the source is very small.
-
-    Args:
-        count: number of cells.
-        info: the source.
-        extra_px: height above and below each picture together.
-        room_px: maximum (width, height) of all cells.
-        columns: a fixed number instead of the best one.
-        min_width_px: minimum width of a picture, even if the cells then need more room.
+    A picture is not larger than its source, unless the source is very small, and not narrower than
+    `min_width_px`, even if the cells then do not fit into `room_px`, (width, height). `extra_px` is
+    the height above and below each picture together; `columns` fixes the number of columns.
     """
     aspect = display_aspect(info)
     own_width = max(aspect * info.height, 2 * MIN_PANE_WIDTH_PX * min(1.0, aspect))

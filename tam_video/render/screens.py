@@ -46,11 +46,9 @@ _HEADS_PX = ((4, 44), (9, 38), (16, 32), (MAX_TILES, 26))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Screen:
-    """A canvas and the elements drawn on it.
+    """A canvas and the elements drawn on it, in this order, for every frame.
 
     Attributes:
-        canvas: overwritten for every frame.
-        elements: drawn in this order.
         square_pixels: whether pictures were scaled to the display aspect ratio.
         warnings: what was left out, as sentences.
     """

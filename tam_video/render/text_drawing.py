@@ -49,14 +49,10 @@ class TextRun:
 def place_pieces(
     line: Sequence[Piece], *, base: str, fonts: FontStack, left: float, right: float
 ) -> list[PlacedPiece]:
-    """Place the pieces of a line in visual order, from the side where its text begins.
+    """Place the pieces of a line, in logical order, from the side where its text begins.
 
-    Args:
-        line: pieces in logical order.
-        base: direction of the whole text, "L" or "R".
-        fonts: measure the pieces.
-        left: left end of the line in pixels.
-        right: right end of the line.
+    `base` is the direction of the whole text, "L" or "R"; `left` and `right` are in pixels. The
+    result is in visual order.
     """
     ordered = visual_order(line, base=base)
     lengths = [fonts.length(piece.text) for piece in ordered]

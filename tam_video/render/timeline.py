@@ -6,16 +6,12 @@ The past and the future are two pictures of one strip.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tam_video.render.overlay import TimeWindow
 from tam_video.render.theme import BACKGROUND, DIM, FAINT, LIT, Color, mix
 from tam_video.types import ByteArray, Float64Array
-
-if TYPE_CHECKING:
-    from PIL.ImageDraw import ImageDraw
 
 _FINER = 3  # drawn this much larger and scaled down, for smooth edges
 _BASE_SHARE = 0.74  # of the height: the line above the ticks
@@ -54,17 +50,10 @@ def draw_strip(
     energy: Float64Array | None = None,
     shown: tuple[float, float] | None = None,
 ) -> tuple[ByteArray, ByteArray]:
-    """Draw a strip: ticks at the slots, the energy above them.
+    """Draw a strip in the colours of the past and of the future, uint8 [height, width, 3] each.
 
-    Args:
-        axis: the time from left to right.
-        width: in pixels.
-        height: in pixels.
-        energy: float64 [t], >= 0, of each slot; scaled to its own maximum.
-        shown: the time range in which the word is shown, on the axis's clock.
-
-    Returns:
-        The strip in the colours of the past and of the future, uint8 [H, W, 3] each.
+    It has ticks at the slots, and above them the energy of each slot, float64 [t], >= 0, scaled to
+    its own maximum. `shown` is the time range in which the word is shown, on the axis's clock.
     """
     line, size = _energy_line(axis, energy), (width, height)
     past = _draw(axis, line, shown, size=size, color=LIT)
@@ -102,20 +91,15 @@ def _draw(
         draw.polygon(area, fill=mix(BACKGROUND, color, 0.45))
         draw.line(outline, fill=color, width=_FINER + 1, joint="curve")
     draw.rectangle((0, base, width, base + _FINER - 1), fill=FAINT)
-    _draw_ticks(draw, axis, width, height, color=color)
+    for seconds in np.unique(axis.slot_seconds).tolist():
+        x = axis.share(seconds) * (width - 1)
+        tick = (x - _FINER / 2, base, x + _FINER / 2, _TICKS_END * height)
+        draw.rectangle(tick, fill=mix(BACKGROUND, color, 0.8))
     if shown is not None:
         start, end = (axis.share(seconds) * (width - 1) for seconds in shown)
         draw.rectangle((start, base - _FINER / 2, end, base + 1.5 * _FINER), fill=color)
     small = picture.resize(size, Image.Resampling.BOX)
     return np.asarray(small, dtype=np.uint8)
-
-
-def _draw_ticks(draw: ImageDraw, axis: TimeAxis, width: int, height: int, *, color: Color) -> None:
-    top, bottom = _BASE_SHARE * height, _TICKS_END * height
-    for seconds in np.unique(axis.slot_seconds).tolist():
-        x = axis.share(seconds) * (width - 1)
-        box = (x - _FINER / 2, top, x + _FINER / 2, bottom)
-        draw.rectangle(box, fill=mix(BACKGROUND, color, 0.8))
 
 
 def clock_text(seconds: float) -> str:

@@ -77,12 +77,13 @@ def test_boxes_are_scaled_from_the_source_to_the_pane(size):
     assert_planes_equal(drawn(canvas.region(rect)), drawn(wanted))
 
 
-def test_contours_are_drawn_at_the_threshold():
+@pytest.mark.parametrize(("threshold", "level"), [(0.3, 0.3), (0.0, 0.5)])
+def test_contours_are_drawn_at_the_threshold(threshold, level):
     canvas, rect = Canvas(80, 40, matrix=1), Rect(0, 0, 80, 40)
     cells = [[0.0, 0.5, 1.0]]
     pictures = {}
     for contours in (False, True):
-        look = context(80, 40, contours=contours, threshold=0.3, opacity=0.0)
+        look = context(80, 40, contours=contours, threshold=threshold, opacity=0.0)
         pane = PicturePane(rect, geometry((80, 40)), always(subject(cells)), look)
         pane.draw(canvas, state(gray(80, 40)))
         pictures[contours] = drawn(canvas.region(rect))
@@ -90,7 +91,7 @@ def test_contours_are_drawn_at_the_threshold():
     # Linear between cell centres, so 0.3 is 0.6 of the way from the first to the second.
     ramp = np.clip(np.interp((np.arange(80) + 0.5) * 3 / 80 - 0.5, [0, 1, 2], cells[0]), 0, 1)
     heat = np.rint(255 * np.tile(ramp, (40, 1))).astype(np.uint8)
-    draw_contours(wanted, heat, level=0.3, matrix=1)
+    draw_contours(wanted, heat, level=level, matrix=1)
     assert_planes_equal(pictures[False], drawn(gray(80, 40)))
     assert_planes_equal(pictures[True], drawn(wanted))
 

@@ -38,5 +38,3 @@ def test_unknown_names_list_the_close_ones(options):
 
 def test_the_default_options_hold():
     assert RenderOptions().layout == "overlay"
-    assert RenderOptions().contour_level == 0.5
-    assert RenderOptions(threshold=0.3).contour_level == 0.3
