@@ -107,12 +107,7 @@ class Header:
 def dicom_errors(
     name: str, *, opening: bool = False, frame_index: int | None = None
 ) -> Iterator[None]:
-    """Translate all errors of pydicom and its plug-ins, and suppress their warnings and logs.
-
-    Raises:
-        VideoOpenError: an error with `opening`.
-        VideoDecodeError: any other error.
-    """
+    """Translate all errors of pydicom and its plug-ins, and suppress their warnings and logs."""
     try:
         with _silent():
             yield

@@ -33,9 +33,7 @@ def read_layers(
 ) -> tuple[LayerName, tuple[LayerName, ...]]:
     """Return `layer` and `mixed_layers` of `GenerationOptions`.
 
-    Args:
-        layer: one layer, or "auto" for the last one.
-        mixes: whether "auto" adds layers at every quarter of the depth.
+    "auto" is the last layer, mixed with layers at every quarter of the depth if `mixes`.
     """
     if layer != "auto":
         return layer, ()

@@ -22,10 +22,7 @@ FEWER_FRAMES = (
 def library_errors(phase: ModelPhase, *, name: str, revision: str | None = None) -> Iterator[None]:
     """Convert errors of torch, safetensors, huggingface_hub and transformers into `ModelError`.
 
-    Args:
-        phase: "load" raises `ModelLoadError` with a hint on getting the files, "run" `ModelError`.
-        name: the model as the user named it.
-        revision: hub revision, if one was given.
+    The phase "load" raises `ModelLoadError` instead, with a hint on getting the files.
     """
     import torch
     from safetensors import SafetensorError

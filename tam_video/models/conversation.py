@@ -122,11 +122,7 @@ def refuse_broken_text(text: str) -> None:
 
 
 def assign_inputs(conversation: Sequence[Message], *, num_inputs: int) -> tuple[Message, ...]:
-    """Assign every vision input to a turn.
-
-    Args:
-        conversation: the turns; if none refers to an input, the first user turn gets them all.
-        num_inputs: number of inputs.
+    """Assign every vision input to a turn: all to the first user turn if none names its inputs.
 
     Raises:
         ConfigError: an input is used twice, not at all, out of order, or not in a user turn.

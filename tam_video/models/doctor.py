@@ -35,9 +35,6 @@ class LayoutReport:
     """The layout of a synthetic clip in a checkpoint.
 
     Attributes:
-        family: `model_type` of the config.
-        status: of the family.
-        layout: of the clip.
         num_prompt_tokens: tokens of the prompt, including visual ones.
         prompt_text: the text of the turns in the prompt.
     """

@@ -61,19 +61,12 @@ from tam_video.types import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Run:
-    """Result of a forward pass.
-
-    Attributes:
-        answer_ids: J ids.
-        last: the model's own last states.
-        layers: the states of the main layer, then of each additional one.
-        logits: summary of the logits of each answer token; empty if they were not recorded.
-    """
+    """Result of a forward pass."""
 
     answer_ids: list[int]
-    last: States
-    layers: list[States]
-    logits: list[NextTokens]
+    last: States  # the model's own
+    layers: list[States]  # of the main layer, then of each additional one
+    logits: list[NextTokens]  # of each answer token; empty if they were not recorded
 
 
 class TransformersModel:

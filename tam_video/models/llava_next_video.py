@@ -60,9 +60,7 @@ def _place_images(
 ) -> list[PlacedLayout]:
     """Place images by the base view at the start of each run.
 
-    Raises:
-        TokenAlignmentError: not one run per image, or one is too short. The number of tokens of
-            the crops is checked by the model, which compares it with its features.
+    The number of tokens of the crops is checked by the model, which compares it with its features.
     """
     processor = checkpoint.processor
     patch = checkpoint.model.config.vision_config.patch_size

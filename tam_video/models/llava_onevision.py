@@ -66,9 +66,6 @@ def _image_parts(
     """Split the image tokens by image; the number of crops depends on the picture.
 
     The number of tokens of the crops is checked by the model, which compares it with its features.
-
-    Raises:
-        TokenAlignmentError: the tokens of several images are one run, or are too few.
     """
     if _are_padded(prompt):
         return split_counts(positions, [base + 1] * len(batches), kind="image")

@@ -51,13 +51,7 @@ def segment_layouts(
 def join_segments(
     segments: Sequence[Sequence[int]], num_slots: Sequence[int], *, kind: Kind
 ) -> Iterator[tuple[int, int, int]]:
-    """Join segments to the grids of whole videos.
-
-    Args:
-        segments: (t, h, w) of each segment, those of a video in a row.
-        num_slots: slots of each video.
-        kind: what they are, for the message.
-    """
+    """Join the (t, h, w) of segments, those of a video in a row, to the grids of whole videos."""
     rest = list(segments)
     for wanted in num_slots:
         t, sizes = 0, set()

@@ -187,11 +187,7 @@ def thw_layouts(
 def centre_crop(width: int, height: int, *, shortest_edge: int, crop: tuple[int, int]) -> View:
     """Return the view of a frame resized to a shortest edge and cropped around its centre.
 
-    Args:
-        width: of the source frame in pixels.
-        height: of the source frame in pixels.
-        shortest_edge: length that the shorter side is resized to, in pixels.
-        crop: (width, height) of the crop in pixels of the resized frame.
+    All sizes are in pixels; `crop` is the (width, height) of a part of the resized frame.
     """
     scale = shortest_edge / min(width, height)
     share_x, share_y = crop[0] / (width * scale), crop[1] / (height * scale)

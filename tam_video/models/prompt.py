@@ -36,10 +36,6 @@ def encode_prompt(
 
     Returns:
         The model's arguments as tensors on its device, and the encoded prompt for layouts.
-
-    Raises:
-        ConfigError: a turn contains a control token.
-        TokenAlignmentError: the processor returns no `mm_token_type_ids`, which the model needs.
     """
     processor = checkpoint.processor
     refuse_control_tokens((turn.text for turn in conversation), tokenizer=processor.tokenizer)

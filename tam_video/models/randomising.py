@@ -36,10 +36,6 @@ def randomised_layers(
         num_layers_from_top: number of layers; None for every weight of the model, including vision
             tower and embeddings.
         seed: of the noise.
-
-    Raises:
-        ConfigError: the decoder has fewer layers, or a weight is quantised.
-        ModelError: a weight is offloaded.
     """
     chosen = _chosen_weights(model, num_layers_from_top)
     for _, _, weight in chosen:

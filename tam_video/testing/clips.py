@@ -94,11 +94,7 @@ def visual_features(
 def flip_cell(
     frames: ByteArray, layout: VisualLayout, cell: tuple[int, int, int]
 ) -> ByteArray | None:
-    """Invert the middle half of a cell's pixels in the frames that feed its slot.
-
-    Returns:
-        The changed frames; None for a cell whose middle is outside of the frame.
-    """
+    """Invert the middle half of a cell in the frames of its slot; None if that is not in the frame."""
     slot, row, column = cell
     height, width = frames.shape[1:3]
     left, top, right, bottom = layout.cell_box(row, column, width=width, height=height)

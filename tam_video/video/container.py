@@ -71,12 +71,7 @@ class PacketTable:
 
 @contextmanager
 def av_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
-    """Convert errors of PyAV and the file system.
-
-    Raises:
-        VideoOpenError: an error while opening.
-        VideoDecodeError: an error while reading.
-    """
+    """Convert errors of PyAV and the file system to `VideoOpenError` or `VideoDecodeError`."""
     import av
 
     try:

@@ -49,14 +49,9 @@ class FrameIndex:
         return number if number < len(self) and self.ticks[number] == ticks else None
 
     def keyframe_index(self, index: int, *, steps_back: int = 0) -> int:
-        """Return the packet from which decoding must start to reach frame `index`.
+        """Return the index of the packet from which decoding must start to reach frame `index`.
 
-        Args:
-            index: frame number.
-            steps_back: number of additional keyframes to go back.
-
-        Returns:
-            Packet index of the keyframe; 0 if there is none earlier.
+        It is the last keyframe before, or the one `steps_back` earlier; 0 if there is none.
         """
         keys = np.flatnonzero(self.table.is_keyframe)
         keys = keys[np.argsort(self.table.pts[keys], kind="stable")]

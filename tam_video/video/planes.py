@@ -74,13 +74,7 @@ class DrawnFrame:
     """A frame to draw on that an encoder takes without a copy: views of an `av.VideoFrame`."""
 
     def __init__(self, width: int, height: int, *, step: int = 2) -> None:
-        """Allocate the frame; its pixels are not set.
-
-        Args:
-            width: in pixels, a multiple of `step`.
-            height: in pixels, a multiple of `step`.
-            step: 2 for 4:2:0, 1 for 4:4:4 (see `Planes.step`).
-        """
+        """Allocate the frame, whose sides are multiples of `Planes.step`; its pixels are not set."""
         from av import VideoFrame
 
         self.frame = VideoFrame(width, height, _format(step))

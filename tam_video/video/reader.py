@@ -175,13 +175,7 @@ class VideoReader:
         return self._batch(indices, decode, height=height, width=width)
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[DecodedFrame]:
-        """Iterate over frames `start` to `stop - 1` in display order, one in memory at a time.
-
-        Raises:
-            IndexError: not 0 <= start <= stop <= N.
-            ValueError: the reader is closed.
-            VideoDecodeError: a frame can't be decoded.
-        """
+        """Iterate over frames `start` to `stop - 1` in display order, one in memory at a time."""
         self._check_open()
         wanted = checked_range(start, stop, num_frames=self._info.num_frames)
         return (

@@ -122,6 +122,7 @@ def _add_video_stream(
     *,
     size: tuple[int, int],
     average_fps: Fraction,
+    tags: PictureTags,
 ) -> VideoStream:
     rate = average_fps.limit_denominator(1001) or Fraction(25)
     stream = cast("VideoStream", output.add_stream(encoder.codec, rate=rate, options=options))
@@ -132,16 +133,12 @@ def _add_video_stream(
     context.thread_type = "FRAME"  # a quarter faster than slice threads
     context.time_base = stream.time_base = Fraction(1, TICKS_PER_SECOND)
     context.gop_size = max(12, min(250, round(2 * rate)))
-    return stream
-
-
-def _set_tags(stream: VideoStream, tags: PictureTags) -> None:
-    context = stream.codec_context
     context.colorspace = encoding_matrix(tags, width=stream.width, height=stream.height)
     context.color_primaries = tags.primaries
     context.color_trc = tags.transfer
     context.color_range = LIMITED
     context.sample_aspect_ratio = tags.sample_aspect_ratio
+    return stream
 
 
 def _to_yuv(
@@ -229,8 +226,9 @@ def write_video(
     chosen = choose_encoder(encoder, width=size[0], height=size[1])
     with open_mp4(path) as output, open_audio(audio_from, output) as audio:
         options = chosen.options(crf, speed_preset)
-        stream = _add_video_stream(output, chosen, options, size=size, average_fps=average_fps)
-        _set_tags(stream, tags or PictureTags())
+        stream = _add_video_stream(
+            output, chosen, options, size=size, average_fps=average_fps, tags=tags or PictureTags()
+        )
         _set_chapters(output, chapters)
         matrix = int(stream.codec_context.colorspace)
         encoded = _to_yuv(frames, size=(width, height), matrix=matrix)
