@@ -12,7 +12,7 @@ import numpy as np
 
 from tam_video.dicom.colours import Colours, Samples, stretch_of
 from tam_video.dicom.header import Header, dicom_errors, number, read_header
-from tam_video.dicom.regions import Region, ultrasound_regions
+from tam_video.dicom.regions import ultrasound_regions
 from tam_video.dicom.streams import check_streams
 from tam_video.dicom.timing import FrameTimes, TimingSource, frame_times
 from tam_video.errors import VideoDecodeError, VideoOpenError
@@ -27,6 +27,10 @@ class DicomReader(VideoReader):
     """Reader of DICOM files; see `VideoReader` for the interface.
 
     Except for the file name, `info` contains nothing about a patient.
+
+    Attributes:
+        header: technical facts of the file.
+        regions: ultrasound regions that the file marks, largest first.
     """
 
     def __init__(self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> None:
@@ -39,12 +43,12 @@ class DicomReader(VideoReader):
             VideoDecodeError: the first frame can't be decoded.
         """
         self._path = path
-        self._header = read_header(path, limits=limits)
-        check_streams(path, self._header)
+        self.header = read_header(path, limits=limits)
+        check_streams(path, self.header)
         with dicom_errors(path.name, opening=True):
-            self._times = frame_times(self._header.dataset, self._header.num_frames)
-            self._regions = ultrasound_regions(
-                self._header.dataset, width=self._header.width, height=self._header.height
+            self._times = frame_times(self.header.dataset, self.header.num_frames)
+            self.regions = ultrasound_regions(
+                self.header.dataset, width=self.header.width, height=self.header.height
             )
         if self._times.duration_seconds > limits.max_seconds:
             raise VideoOpenError(
@@ -53,24 +57,14 @@ class DicomReader(VideoReader):
             )
         self._warnings: list[str] = list(self._times.warnings)
         self._colours = self._make_colours()
-        self._info = _info(path, self._header, self._times)
+        self._info = _info(path, self.header, self._times)
         self._timeline = Timeline(
             pts_seconds=self._times.pts_seconds,
-            is_keyframe=np.ones(self._header.num_frames, np.bool_),
+            is_keyframe=np.ones(self.header.num_frames, np.bool_),
         )
         self.read([0])
         for warning in self._warnings:
             _logger.warning("%s: %s", path.name, warning)
-
-    @property
-    def header(self) -> Header:
-        """Technical facts of the file."""
-        return self._header
-
-    @property
-    def regions(self) -> tuple[Region, ...]:
-        """Ultrasound regions that the file marks, largest first."""
-        return self._regions
 
     @property
     def timing_source(self) -> TimingSource:
@@ -81,7 +75,7 @@ class DicomReader(VideoReader):
         for index, samples in self._samples(wanted):
             with dicom_errors(self._path.name, frame_index=index):
                 rgb = self._colours.rgb(samples, index)
-            if rgb.shape != (self._header.height, self._header.width, 3):
+            if rgb.shape != (self.header.height, self.header.width, 3):
                 raise VideoDecodeError(
                     f"frame {index} of {self._path.name} has another size than declared",
                     hint="the file is damaged",
@@ -96,13 +90,13 @@ class DicomReader(VideoReader):
         if not wanted:
             return
         # Sequential decoding is faster, but pydicom 3.0 does not correct signed samples in it.
-        is_grey = self._header.photometric.startswith("MONOCHROME")
-        in_sequence = len(wanted) == self._header.num_frames and not is_grey
-        source: Any = self._header.dataset if self._header.holds_pixels else self._path
+        is_grey = self.header.photometric.startswith("MONOCHROME")
+        in_sequence = len(wanted) == self.header.num_frames and not is_grey
+        source: Any = self.header.dataset if self.header.holds_pixels else self._path
         decoded = iter_pixels(
             source,
             indices=None if in_sequence else wanted,
-            decoding_plugin=self._header.plugin,
+            decoding_plugin=self.header.plugin,
         )
         for index in wanted:
             with dicom_errors(self._path.name, frame_index=index):
@@ -117,7 +111,7 @@ class DicomReader(VideoReader):
 
     def _make_colours(self) -> Colours:
         """Return the colour conversion; without a window, stretch the range of some frames."""
-        header = self._header
+        header = self.header
         colours = Colours(header.dataset, header.photometric, header.bits_stored)
         with dicom_errors(self._path.name, opening=True):
             is_grey = header.photometric.startswith("MONOCHROME")

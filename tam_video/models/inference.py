@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,6 +57,9 @@ from tam_video.types import (
     Token,
     VideoInfo,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,9 +165,14 @@ class TransformersModel:
     ) -> _Run:
         """Generate, or pass the forced answer through once, and record the states."""
         model = self.checkpoint.model
+        transform = self.adapter.logit_transform(model.config)
+
+        def summarise(row: Tensor) -> NextTokens:
+            return next_tokens(transformed(row.float(), transform), options.num_candidates)
+
         with self.record_layers(options) as recorded:
             if forced is None:
-                with self._record_logits(options) as logits:
+                with record_last_rows(model.get_output_embeddings(), summarise) as logits:
                     answer_ids = sample_answer(model, tensors, options=options)
             else:
                 answer_ids, logits = forced, []
@@ -174,17 +182,6 @@ class TransformersModel:
         logits = logits if len(logits) == len(answer_ids) else []
         last, layers = recorded.states()
         return _Run(answer_ids, last, layers, logits)
-
-    def _record_logits(
-        self, options: GenerationOptions
-    ) -> AbstractContextManager[list[NextTokens]]:
-        """Record a summary of the logits of every step."""
-        model = self.checkpoint.model
-        transform = self.adapter.logit_transform(model.config)
-        return record_last_rows(
-            model.get_output_embeddings(),
-            lambda row: next_tokens(transformed(row.float(), transform), options.num_candidates),
-        )
 
     def record_layers(self, options: GenerationOptions) -> AbstractContextManager[RecordedLayers]:
         """Record the states that scores are read from, while the block runs."""

@@ -233,12 +233,12 @@ def load_processor(files: dict[str, Any]) -> Any:
 
 def _plain_generation(model: Any, tokenizer: Any) -> None:
     """Drop the checkpoint's generation defaults except for its control ids."""
-    given = model.generation_config
-    end = given.eos_token_id if given.eos_token_id is not None else tokenizer.eos_token_id
+    defaults = model.generation_config
+    end = defaults.eos_token_id if defaults.eos_token_id is not None else tokenizer.eos_token_id
     first_end = end[0] if isinstance(end, list) else end
-    pad = given.pad_token_id if given.pad_token_id is not None else tokenizer.pad_token_id
+    pad = defaults.pad_token_id if defaults.pad_token_id is not None else tokenizer.pad_token_id
     model.generation_config = _transformers().GenerationConfig(
-        bos_token_id=given.bos_token_id,
+        bos_token_id=defaults.bos_token_id,
         eos_token_id=end,
         pad_token_id=first_end if pad is None else pad,
     )

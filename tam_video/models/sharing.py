@@ -24,12 +24,12 @@ class _Cached:
 
         if torch.is_grad_enabled():  # a cached result would have no graph
             return self._function(*args, **kwargs)
-        given, last = (args, kwargs), self._last
-        if last is not None and _is_same(last[0], given):
+        arguments, last = (args, kwargs), self._last
+        if last is not None and _is_same(last[0], arguments):
             return last[1]
         self._last = None  # never keep the features of two clips
         result = self._function(*args, **kwargs)
-        self._last = (given, result)
+        self._last = (arguments, result)
         return result
 
     def clear(self) -> None:

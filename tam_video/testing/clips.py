@@ -94,7 +94,7 @@ def visual_features(
 def flip_cell(
     frames: ByteArray, layout: VisualLayout, cell: tuple[int, int, int]
 ) -> ByteArray | None:
-    """Invert the middle half of a cell in the frames of its slot; None if that is not in the frame."""
+    """Invert the middle half of a cell in its slot's frames; None if that is outside of them."""
     slot, row, column = cell
     height, width = frames.shape[1:3]
     left, top, right, bottom = layout.cell_box(row, column, width=width, height=height)

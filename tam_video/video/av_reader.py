@@ -45,7 +45,12 @@ _OPENING_FRAMES = 8  # decoded at opening, to check the times of the packets
 
 
 class PyAvReader(VideoReader):
-    """The default reader; see `VideoReader`."""
+    """The default reader; see `VideoReader`.
+
+    Attributes:
+        format_name: FFmpeg's name of the container format ("mpegts").
+        recipe: conversion of stored frames to RGB.
+    """
 
     def __init__(
         self, path: Path, *, limits: ReadLimits = DEFAULT_LIMITS, threads: int = 1
@@ -59,9 +64,9 @@ class PyAvReader(VideoReader):
         self._warnings: list[str] = []
         table = list_packets(path, limits=limits)
         with open_stream(path, limits=limits, threads=1) as opened, av_errors(path):
-            self._index, self._recipe = self._first_look(*opened, table)
-            self._format_name = str(opened[0].format.name)
-            self._info = _info(path, *opened, index=self._index, recipe=self._recipe)
+            self._index, self.recipe = self._first_look(*opened, table)
+            self.format_name = str(opened[0].format.name)
+            self._info = _info(path, *opened, index=self._index, recipe=self.recipe)
         self._timeline = self._index.timeline(self._info.time_base)
         if table.is_cut:
             self._warn(f"the file is truncated after {len(self._index)} frames")
@@ -74,23 +79,13 @@ class PyAvReader(VideoReader):
         """Whether frames are found by counting, because the packets' times are unreliable."""
         return self._index.is_counted
 
-    @property
-    def format_name(self) -> str:
-        """FFmpeg's name of the container format ("mpegts")."""
-        return self._format_name
-
-    @property
-    def recipe(self) -> PixelRecipe:
-        """The conversion of stored frames to RGB."""
-        return self._recipe
-
     def read_scaled(
         self, indices: IntArray | Sequence[int], *, height: int, width: int
     ) -> FrameBatch:
         """Read frames scaled by a bicubic filter before the conversion to RGB."""
 
         def decode(wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
-            return self._walk(wanted, lambda frame: to_rgb(frame, self._recipe, (height, width)))
+            return self._walk(wanted, lambda frame: to_rgb(frame, self.recipe, (height, width)))
 
         return self._batch(indices, decode, height=height, width=width)
 
@@ -99,7 +94,7 @@ class PyAvReader(VideoReader):
         self._check_open()
         converted = self._walk(
             range(len(self._index)),
-            lambda frame: planes_of_frame(frame, self._recipe, matrix=matrix),
+            lambda frame: planes_of_frame(frame, self.recipe, matrix=matrix),
         )
         return (
             DecodedPlanes(index, float(self._timeline.pts_seconds[index]), planes)
@@ -107,7 +102,7 @@ class PyAvReader(VideoReader):
         )
 
     def _decode(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
-        return self._walk(wanted, lambda frame: to_rgb(frame, self._recipe))
+        return self._walk(wanted, lambda frame: to_rgb(frame, self.recipe))
 
     def _warn(self, message: str) -> None:
         if message not in self._warnings:

@@ -74,7 +74,7 @@ class DrawnFrame:
     """A frame to draw on that an encoder takes without a copy: views of an `av.VideoFrame`."""
 
     def __init__(self, width: int, height: int, *, step: int = 2) -> None:
-        """Allocate the frame, whose sides are multiples of `Planes.step`; its pixels are not set."""
+        """Allocate a frame with sides that are multiples of `step`; its pixels are not set."""
         from av import VideoFrame
 
         self.frame = VideoFrame(width, height, _format(step))

@@ -261,20 +261,20 @@ def is_dicom(path: Path) -> bool:
 
 def checked_path(path: str | Path) -> Path:
     """Return `path` as the absolute path of a regular, non-empty file; URLs are refused."""
-    given = Path(path)
-    absolute = given.absolute()
+    source = Path(path)
+    absolute = source.absolute()
     if "\0" in str(path):
         raise VideoOpenError("a file name can't hold a NUL character", hint="check the path")
     if absolute.is_dir():
-        raise VideoOpenError(f"{given} is a folder", hint="name one video file in it")
+        raise VideoOpenError(f"{source} is a folder", hint="name one video file in it")
     if not absolute.exists():
         is_address = "://" in str(path)
         hint = "download it first: only local files are read" if is_address else "check the path"
         raise VideoOpenError(f"{path} does not exist", hint=hint)
     if not absolute.is_file():
-        raise VideoOpenError(f"{given} is not a regular file", hint="save it to a file first")
+        raise VideoOpenError(f"{source} is not a regular file", hint="save it to a file first")
     if absolute.stat().st_size == 0:
-        raise VideoOpenError(f"{given} is empty", hint="copy or download the file again")
+        raise VideoOpenError(f"{source} is empty", hint="copy or download the file again")
     return absolute
 
 

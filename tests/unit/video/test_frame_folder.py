@@ -43,10 +43,10 @@ def test_info_is_that_of_a_clip_at_this_rate(paths):
 
 def test_reading_in_sequence_gives_the_same_frames(paths):
     with FrameFolder(paths, fps=1) as reader:
-        told = list(reader.frames(1, 4))
-        assert [frame.index for frame in told] == [1, 2, 3]
-        np.testing.assert_array_equal(told[1].rgb, reader.read([2]).frames[0])
-        assert [frame.pts_seconds for frame in told] == [1.0, 2.0, 3.0]
+        frames = list(reader.frames(1, 4))
+        assert [frame.index for frame in frames] == [1, 2, 3]
+        np.testing.assert_array_equal(frames[1].rgb, reader.read([2]).frames[0])
+        assert [frame.pts_seconds for frame in frames] == [1.0, 2.0, 3.0]
         assert reader.timeline.is_keyframe.all()
         assert reader.warnings == ()
 
