@@ -35,11 +35,7 @@ class DiskMap:
         return None if row is None else bytes(row[0])
 
     def put(self, key: str, value: bytes = b"") -> None:
-        """Store a value; it replaces an earlier one.
-
-        Raises:
-            ExportError: the temporary folder is full.
-        """
+        """Store a value; it replaces an earlier one."""
         with _errors():
             self._connection.execute(
                 "INSERT OR REPLACE INTO kept VALUES (?, ?)", (*_digest(key), value)

@@ -57,17 +57,9 @@ def estimate(
     config: RunConfig | None = None,
     options: BatchOptions | None = None,
 ) -> Estimate:
-    """Open every clip that would be run, and estimate the batch. Writes nothing.
+    """Open every clip that would be run, and estimate the batch; see `run` for the arguments.
 
-    Args:
-        items: see `run`.
-        out: output of the batch.
-        question: question for items without one.
-        config: settings of all items.
-        options: how the batch would be run.
-
-    Raises:
-        TamVideoError: see `run`.
+    Nothing is written.
     """
     options = options or BatchOptions()
     config = batch_config(config, options)

@@ -35,7 +35,7 @@ class StoreStorage:
         self.local = Path(tempfile.mkdtemp(prefix="tam-video-batch-"))
 
     def acquire(self, label: str) -> None:
-        """Refuse a place with other content.
+        """Refuse an output with other content.
 
         A store has no locks: segments of two processes never overwrite each other.
         """

@@ -27,6 +27,7 @@ from tam_video.export.checkpoint import weights_digest
 _THREADS = 8
 _LOOKAHEAD = 64
 _QUESTIONS_AT_ONCE = 32
+_OVER = object()
 _NAME_LENGTH = 60
 
 
@@ -108,21 +109,16 @@ def keyed_items(
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
             while True:
-                newest: BatchItem | None = None
-                is_over = False
                 while len(ahead) < _LOOKAHEAD:
-                    try:
-                        newest = next(source)
-                    except StopIteration:
-                        is_over = True
-                    if is_over or newest is None:
+                    newest = next(source, _OVER)
+                    if not isinstance(newest, BatchItem):
                         break
                     ahead.append((newest, pool.submit(_prints, newest)))
                 if ahead:
                     item, future = ahead.popleft()
                     prints, error = future.result()
                     yield _named(item, item_key(item, prints, identity), error, seen)
-                if not ahead and is_over:
+                if not ahead and newest is _OVER:
                     return
                 if not ahead and newest is None:
                     yield None

@@ -61,8 +61,8 @@ class Background:
 
         blurred = cast("ByteArray", cv2.GaussianBlur(luma, (0, 0), _BLUR_SIGMA_PX))
         if self._num_looks:
-            known = cast("ByteArray", self._model.getBackgroundImage())
-            blurred = in_light_of(blurred, known)
+            background = cast("ByteArray", self._model.getBackgroundImage())
+            blurred = match_illumination(blurred, background)
         moved = self._model.apply(blurred, None, self._rate(seconds_passed))
         self._num_looks += 1
         return np.asarray(moved) > 0 if self._num_looks > 1 else np.zeros(luma.shape, np.bool_)
@@ -76,22 +76,15 @@ class Background:
         return max(decay, 1 / (self._num_looks + 1))
 
 
-def in_light_of(luma: ByteArray, known: ByteArray) -> ByteArray:
-    """Apply the gain and offset that match most pixels of `luma` to `known`.
+def match_illumination(luma: ByteArray, background: ByteArray) -> ByteArray:
+    """Apply the gain and offset that match most pixels of `luma` to `background`: uint8 [h, w].
 
     Two rounds of least squares: the second excludes pixels with a large residual, which moved.
-
-    Args:
-        luma: uint8 [h, w].
-        known: uint8 [h, w].
-
-    Returns:
-        uint8 [h, w].
     """
     import cv2
 
     step = max(1, luma.size // _FITTED_PX)
-    source, target = luma.ravel()[::step].astype(float), known.ravel()[::step].astype(float)
+    source, target = luma.ravel()[::step].astype(float), background.ravel()[::step].astype(float)
     gain, offset = 1.0, float(np.median(target - source))
     for _ in range(2):
         residuals = np.abs(gain * source + offset - target)

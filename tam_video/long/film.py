@@ -95,9 +95,6 @@ class Film:
 
         Stretches are in order of time, in seconds from the first frame; one without a window has no
         heat, and one of a window without a run folder is skipped.
-
-        Raises:
-            ConfigError: a layout that shows the clip several times.
         """
         check_layout(look)
         self._reader, self._look = reader, look
@@ -201,11 +198,7 @@ class Film:
 
 
 def check_layout(look: RenderOptions) -> None:
-    """Check that a layout can be used for long videos.
-
-    Raises:
-        ConfigError: it shows the clip several times.
-    """
+    """Raise ConfigError for a layout that shows the clip several times."""
     if look.layout == "words":
         raise ConfigError(
             "layout 'words' shows the clip once for each word: too long for a long video",

@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -122,16 +122,13 @@ def explain_long(
             reader = stack.enter_context(open_video(path, reader=settings.reader, limits=limits))
         if reader.info.is_image:
             raise ConfigError(f"{path.name} is a picture", hint="leave --window out")
-        work = _LongWork(reader, workspace, settings, chosen, turns, limits=limits, stages=stages)
+        part = VideoPart.of(reader, settings)
+        work = _LongWork(reader, workspace, settings, chosen, turns, limits, stages, part)
         return work.run(model, verify=verify)
 
 
 def _checked(settings: RunConfig, model: str | VideoModel | None) -> RunConfig:
-    """Check the settings before anything is read.
-
-    Raises:
-        ConfigError: an unknown name, or settings that windows cannot have.
-    """
+    """Check the settings before anything is read; return them with the name of the model."""
     if settings.timestamps:
         raise ConfigError(
             "timestamps choose frames of one clip, not of windows", hint="--num-frames or --fps"
@@ -155,40 +152,34 @@ def default_long_dir(
     return folder.with_name(f"{folder.name}-{key}")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _LongWork:
     """A long video that is being explained. Times are seconds from its first frame."""
 
-    def __init__(
-        self,
-        reader: VideoReader,
-        workspace: Workspace,
-        settings: RunConfig,
-        options: LongOptions,
-        turns: Sequence[Message],
-        *,
-        limits: ReadLimits,
-        stages: StageTimer,
-    ) -> None:
-        """Select the part of the video; raise ConfigError if it starts after the end."""
-        self._reader, self._workspace, self._settings = reader, workspace, settings
-        self._options, self._turns, self._limits = options, tuple(turns), limits
-        self._stages, self._folder = stages, workspace.folder
-        self._part = VideoPart.of(reader, settings)
+    reader: VideoReader
+    workspace: Workspace
+    settings: RunConfig
+    options: LongOptions
+    turns: Sequence[Message]
+    limits: ReadLimits
+    stages: StageTimer
+    part: VideoPart
 
     def run(self, model: str | VideoModel | None, *, verify: bool = False) -> LongResult:
         """Explain the windows that are not finished, and write the results; see `explain_long`."""
-        timeline = self._workspace.read_json(TIMELINE)
+        timeline = self.workspace.read_json(TIMELINE)
         if timeline is not None and all(
-            row["status"] == "done" and verify_run(self._folder / row["run"], hashes=verify)
+            row["status"] == "done"
+            and verify_run(self.workspace.folder / row["run"], hashes=verify)
             for row in timeline["windows"]
         ):
             return self._result(timeline, tuple(map(self._result_of, timeline["windows"])))
-        surveyed = self._workspace.read_json(SURVEY)
+        surveyed = self.workspace.read_json(SURVEY)
         if surveyed is None:
             surveyed = survey(
-                self._reader, self._part, self._options, limits=self._limits, stages=self._stages
+                self.reader, self.part, self.options, limits=self.limits, stages=self.stages
             )
-            self._workspace.write_json(SURVEY, surveyed)
+            self.workspace.write_json(SURVEY, surveyed)
         results = tuple(self._explain(self._windows(surveyed), model, verify=verify))
         if results and all(each.error is not None for each in results):
             raise next(each.error for each in results if each.error is not None)
@@ -199,13 +190,13 @@ class _LongWork:
         gate = surveyed["gate"]
         spans = None if gate is None else [ActiveSpan(**each) for each in gate["spans"]]
         planned = plan_windows(
-            self._part.start_seconds,
-            self._part.end_seconds,
-            options=self._options.windows,
+            self.part.start_seconds,
+            self.part.end_seconds,
+            options=self.options.windows,
             spans=spans,
             borders=surveyed["scenes"],
         )
-        pts = self._reader.timeline.pts_seconds - self._part.zero_seconds
+        pts = self.reader.timeline.pts_seconds - self.part.zero_seconds
         return [
             each
             for each in planned
@@ -217,27 +208,27 @@ class _LongWork:
     ) -> Iterator[WindowResult]:
         loaded = None if isinstance(model, str) else model
         for number, window in enumerate(windows):
-            self._stages.report("window", number, len(windows))
-            run_dir = window_dir(self._folder, window)
+            self.stages.report("window", number, len(windows))
+            run_dir = window_dir(self.workspace.folder, window)
             if verify_run(run_dir, hashes=verify):
                 answer = read_explanation(run_dir).answer
                 yield WindowResult(window, run_dir, answer, is_resumed=True)
             else:
                 if loaded is None:
-                    with self._stages.stage("load model"):
-                        loaded = load_model_from_config(self._settings)
+                    with self.stages.stage("load model"):
+                        loaded = load_model_from_config(self.settings)
                 yield self._explain_window(window, run_dir, loaded)
-            self._stages.report("window", number + 1, len(windows))
+            self.stages.report("window", number + 1, len(windows))
 
     def _explain_window(
         self, window: VideoWindow, run_dir: Path, model: VideoModel
     ) -> WindowResult:
         """Explain one window and write its run folder; return its error if that fails."""
         part = {"start_seconds": window.start_seconds, "end_seconds": window.end_seconds}
-        settings = self._settings.model_copy(update={**part, "render": False})
+        settings = self.settings.model_copy(update={**part, "render": False})
         try:
-            frames = read_inputs([self._reader], settings, model, StageTimer(None))
-            explanation = explain_frames(frames, self._turns, model=model, settings=settings)
+            frames = read_inputs([self.reader], settings, model, StageTimer(None))
+            explanation = explain_frames(frames, self.turns, model=model, settings=settings)
         except (InputError, ModelError) as exc:
             logger.warning("window %d failed: %s", window.index, exc.message)
             return WindowResult(window, None, error=exc)
@@ -245,11 +236,11 @@ class _LongWork:
             remove(run_dir)  # a damaged one
         write_run(
             explanation,
-            self._reader.info.path,
+            self.reader.info.path,
             run_dir,
             settings=settings,
-            outputs=OUTPUTS if self._options.report else OUTPUTS - {"report"},
-            extras=RunExtras(report_sources=(self._reader,), index_url=_INDEX_URL),
+            outputs=OUTPUTS if self.options.report else OUTPUTS - {"report"},
+            extras=RunExtras(report_sources=(self.reader,), index_url=_INDEX_URL),
         )
         return WindowResult(window, run_dir, explanation.answer)
 
@@ -258,69 +249,69 @@ class _LongWork:
     ) -> LongResult:
         done = {each.window.index: each.run_dir for each in results if each.run_dir is not None}
         windows = [each.window for each in results if each.window.index in done]
-        part = (self._part.start_seconds, self._part.end_seconds)
-        whole = part if self._options.film == "whole" else None
+        part = (self.part.start_seconds, self.part.end_seconds)
+        whole = part if self.options.film == "whole" else None
         document = self._document(surveyed, results)
         if done:
             cues = answer_cues(results, stretches(windows))
-            write_vtt(self._folder / ANSWERS, cues, note=_ANSWERS_NOTE)
-        if done and self._settings.render:
-            look = render_options(self._settings)
-            film = Film(self._reader, stretches(windows, whole=whole), done, look=look)
-            with self._stages.stage("render"):
+            write_vtt(self.workspace.folder / ANSWERS, cues, note=_ANSWERS_NOTE)
+        if done and self.settings.render:
+            look = render_options(self.settings)
+            film = Film(self.reader, stretches(windows, whole=whole), done, look=look)
+            with self.stages.stage("render"):
                 film.write(
-                    self._folder / FILM,
-                    self._folder / CAPTIONS,
-                    progress=partial(self._stages.report, "render"),
+                    self.workspace.folder / FILM,
+                    self.workspace.folder / CAPTIONS,
+                    progress=partial(self.stages.report, "render"),
                 )
             document["film"] = film.rows()
-        if self._options.report:
-            with self._stages.stage("report"):
+        if self.options.report:
+            with self.stages.stage("report"):
                 self._write_pages(document, done)
-        self._workspace.write_json(TIMELINE, document)
+        self.workspace.write_json(TIMELINE, document)
         return self._result(document, results)
 
     def _document(
         self, surveyed: Mapping[str, Any], results: Sequence[WindowResult]
     ) -> dict[str, Any]:
-        info = self._reader.info
+        info = self.reader.info
         return {
             "timeline_version": TIMELINE_VERSION,
             "video": {
                 "name": info.path.name,
                 "duration_seconds": info.duration_seconds,
-                "container_start_seconds": self._part.zero_seconds,
+                "container_start_seconds": self.part.zero_seconds,
                 "width": info.width,
                 "height": info.height,
                 "num_frames": info.num_frames,
             },
-            "conversation": [{"role": each.role, "text": each.text} for each in self._turns],
-            "question": self._turns[-1].text,
-            "settings": self._settings.model_dump(mode="json"),
-            "windowing": asdict(self._options.windows),
+            "conversation": [{"role": each.role, "text": each.text} for each in self.turns],
+            "question": self.turns[-1].text,
+            "settings": self.settings.model_dump(mode="json"),
+            "windowing": asdict(self.options.windows),
             "gate": surveyed["gate"],
             "scenes": surveyed["scenes"],
             "nothing_moved": surveyed["gate"] is not None and not surveyed["gate"]["spans"],
-            "windows": [window_row(each, folder=self._folder) for each in results],
+            "windows": [window_row(each, folder=self.workspace.folder) for each in results],
             "film": [],
-            "warnings": list(self._reader.warnings),
+            "warnings": list(self.reader.warnings),
             "version": version("tam-video"),
         }
 
     def _write_pages(self, document: Mapping[str, Any], run_dirs: Mapping[int, Path]) -> None:
         for number, run_dir in enumerate(run_dirs.values()):
-            self._stages.report("report", number, len(run_dirs))
+            self.stages.report("report", number, len(run_dirs))
             if not (run_dir / REPORT).is_file():  # version 0.1 wrote the reports at the end
                 with replace_files(run_dir) as temporary:
                     explanation = read_explanation(run_dir)
-                    write_report_files(explanation, [self._reader], temporary, index_url=_INDEX_URL)
-        atomic_write(self._folder / REPORT, long_page(document).encoded())
+                    write_report_files(explanation, [self.reader], temporary, index_url=_INDEX_URL)
+        atomic_write(self.workspace.folder / REPORT, long_page(document).encoded())
 
     def _result_of(self, row: Mapping[str, Any]) -> WindowResult:
         window = VideoWindow(row["index"], row["start_seconds"], row["end_seconds"])
-        run_dir = self._folder / row["run"]
+        run_dir = self.workspace.folder / row["run"]
         return WindowResult(window, run_dir, row["answer"], is_resumed=True)
 
     def _result(self, document: Mapping[str, Any], results: tuple[WindowResult, ...]) -> LongResult:
-        files, warnings = result_files(self._folder), tuple(document["warnings"])
-        return LongResult(self._folder, document, results, files, warnings)
+        files, warnings = result_files(self.workspace.folder), tuple(document["warnings"])
+        return LongResult(self.workspace.folder, document, results, files, warnings)

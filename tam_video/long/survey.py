@@ -162,11 +162,7 @@ class MotionCurve:
 
 
 def check_scene_library() -> None:
-    """Check that PySceneDetect is installed.
-
-    Raises:
-        MissingDependencyError: it is not installed.
-    """
+    """Raise MissingDependencyError if PySceneDetect is not installed."""
     if find_spec("scenedetect") is None:
         raise MissingDependencyError(
             "scene borders need PySceneDetect", hint='pip install "tam-video[scenes]"'

@@ -112,11 +112,7 @@ def take_lock(path: Path, *, folder: Path) -> int:
 
 
 def sync(path: Path) -> None:
-    """Wait until the content of a file, or the names in a folder, are on the disk.
-
-    Raises:
-        OSError: it cannot be synced.
-    """
+    """Wait until the content of a file, or the names in a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

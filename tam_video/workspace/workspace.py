@@ -222,11 +222,7 @@ class Workspace:
             raise RunFolderError(f"{path} can't be read", hint=self.kind.hint) from exc
 
     def write_json(self, name: str, document: Mapping[str, Any]) -> Path:
-        """Write a JSON document.
-
-        Raises:
-            ExportError: it cannot be written.
-        """
+        """Write a JSON document, see `atomic_write`."""
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
         return atomic_write(self.folder / name, text)
 
@@ -272,11 +268,7 @@ class Workspace:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a folder, if it is there.
-
-    Raises:
-        OSError: it cannot be removed.
-    """
+    """Remove a file, a link or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -64,12 +64,7 @@ EngineFactory: TypeAlias = Callable[..., Engine]
 
 
 def make_engine(engine: str | EngineFactory, factory: WorkerFactory, **options: Any) -> Engine:
-    """Make an engine from its name or its class.
-
-    Raises:
-        UnknownNameError: no engine has this name.
-        MissingDependencyError: a required package is not installed.
-    """
+    """Make an engine from its name or its class."""
     make = ENGINES.load(engine) if isinstance(engine, str) else engine
     made: Engine = make(factory, **options)
     return made
