@@ -53,7 +53,7 @@ class BatchItem:
 
 
 def read_items(
-    source: str | Path, *, question: str | None = None, policy: SourcePolicy | None = None
+    source: str | Path, *, question: str | None = None, policy: SourcePolicy = FILES_ONLY
 ) -> Iterator[BatchItem]:
     """Yield the items of a manifest (JSONL, CSV, parquet), a folder, a glob, or one clip.
 
@@ -66,26 +66,25 @@ def read_items(
         ConfigError: the source cannot be read, or a folder or glob without a question.
     """
     text = str(source)
-    allowed = policy or FILES_ONLY
     if is_remote(text):
-        allowed = replace(allowed, protocols=allowed.protocols | {protocol(text) or ""})
+        policy = replace(policy, protocols=policy.protocols | {protocol(text) or ""})
     suffix = PurePosixPath(text).suffix.lower().lstrip(".")
     if suffix in MANIFESTS and not WILD & set(text):
         yield from items_of_rows(
-            manifest_rows(text), question=question, policy=allowed, base=_folder_of(text)
+            manifest_rows(text), question=question, policy=policy, base=_folder_of(text)
         )
         return
     if question is None:
         raise ConfigError(f"{text}: no question", hint='pass -q "What happens?"')
     rows = [{"id": name, "video": path} for name, path in find_clips(text)]
-    yield from items_of_rows(rows, question=question, policy=allowed)
+    yield from items_of_rows(rows, question=question, policy=policy)
 
 
 def items_of_rows(
     rows: Iterable[Mapping[str, Any] | ConfigError],
     *,
     question: str | None = None,
-    policy: SourcePolicy | None = None,
+    policy: SourcePolicy = FILES_ONLY,
     base: str | None = None,
 ) -> Iterator[BatchItem]:
     """Yield the items of plain rows, as in a manifest.
@@ -98,14 +97,13 @@ def items_of_rows(
         policy: sources that rows may name.
         base: folder or address that paths are relative to; None for the working directory.
     """
-    allowed = policy or FILES_ONLY
     for number, row in enumerate(rows, start=1):
         name = f"{number:06d}"
         try:
             if isinstance(row, ConfigError):
                 raise row
             name = _text(row, "id") or name
-            yield from _items_of_row(row, name, question=question, policy=allowed, base=base)
+            yield from _items_of_row(row, name, question=question, policy=policy, base=base)
         except (ConfigError, VideoOpenError) as exc:
             problem = type(exc)(f"row {number}: {exc.message}", hint=exc.hint)
             extra = {} if isinstance(row, ConfigError) else _extra(row)

@@ -90,10 +90,10 @@ class StoreStorage:
         with self._writing():
             self._system.pipe_file(f"{self._base}/{name}", content)
 
-    def put_file(self, made: Path, name: str) -> str:
+    def put_file(self, path: Path, name: str) -> str:
         """Upload a local file; return its address."""
         with self._writing():
-            self._system.put_file(str(made), f"{self._base}/{name}")
+            self._system.put_file(str(path), f"{self._base}/{name}")
         return f"{self.address}/{name}"
 
     def published(self, *, hashes: bool = False) -> Iterator[str]:

@@ -44,16 +44,16 @@ def batch_identity(config: RunConfig, keep: Collection[str]) -> dict[str, Any]:
     }
 
 
-def item_key(item: BatchItem, prints: Sequence[str], identity: Mapping[str, Any]) -> str:
+def item_key(item: BatchItem, fingerprints: Sequence[str], identity: Mapping[str, Any]) -> str:
     """Return a SHA-256 over the clips (size and ends), the conversation, the part, the settings.
 
     Args:
         item: the item.
-        prints: `fingerprint` of each of its videos, or a text for an unreadable one.
+        fingerprints: `fingerprint` of each of its videos, or a text for an unreadable one.
         identity: as returned by `batch_identity`, or as recorded in the folder.
     """
     content = {
-        "videos": list(prints),
+        "videos": list(fingerprints),
         "turns": [[turn.role, turn.text, list(turn.inputs)] for turn in item.turns],
         "answer": item.answer,
         "start": item.start_seconds,
@@ -113,11 +113,11 @@ def keyed_items(
                     newest = next(source, _OVER)
                     if not isinstance(newest, BatchItem):
                         break
-                    ahead.append((newest, pool.submit(_prints, newest)))
+                    ahead.append((newest, pool.submit(_fingerprints, newest)))
                 if ahead:
                     item, future = ahead.popleft()
-                    prints, error = future.result()
-                    yield _named(item, item_key(item, prints, identity), error, seen)
+                    fingerprints, error = future.result()
+                    yield _with_key(item, item_key(item, fingerprints, identity), error, seen)
                 if not ahead and newest is _OVER:
                     return
                 if not ahead and newest is None:
@@ -126,7 +126,7 @@ def keyed_items(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _prints(item: BatchItem) -> tuple[list[str], ItemError | None]:
+def _fingerprints(item: BatchItem) -> tuple[list[str], ItemError | None]:
     if item.problem is not None:
         return [item.problem.message], item_error(item.problem)
     try:
@@ -135,7 +135,7 @@ def _prints(item: BatchItem) -> tuple[list[str], ItemError | None]:
         return [f"unreadable {video}" for video in item.videos], item_error(exc)
 
 
-def _named(item: BatchItem, key: str, error: ItemError | None, seen: DiskMap) -> KeyedItem:
+def _with_key(item: BatchItem, key: str, error: ItemError | None, seen: DiskMap) -> KeyedItem:
     digest = bytes.fromhex(key)[:16]
     first = seen.get(item.id)
     if first is None:

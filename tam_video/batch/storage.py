@@ -98,11 +98,11 @@ class FolderStorage:
         with wrap_os_errors(path):
             return path.read_bytes() if path.is_file() else None
 
-    def put_file(self, made: Path, name: str) -> str:
+    def put_file(self, path: Path, name: str) -> str:
         """Move a local file, from a `work_folder`, into the batch; return its address."""
         with wrap_os_errors(self.folder / name):
-            sync(made)
-            return str(made.replace(self.folder / name))
+            sync(path)
+            return str(path.replace(self.folder / name))
 
     def published(self, *, hashes: bool = False) -> Iterator[str]:
         """Yield the names of the finished run folders.

@@ -115,17 +115,17 @@ class ExplainWorker:
         self, job: Job, question: ItemRequest, clip: LoadedClip, answered: Explanation
     ) -> Outcome:
         """Write the run folder and publish it."""
-        made = self._folder / question.run
-        shutil.rmtree(made, ignore_errors=True)
+        folder = self._folder / question.run
+        shutil.rmtree(folder, ignore_errors=True)
         write_run(
             answered,
             clip.paths,
-            made,
+            folder,
             settings=self._settings(job),
             outputs={KEEP[name] for name in self._work.keep},
         )
-        outcome = outcome_of(made, question)
-        self._storage.publish(made, question.run)
+        outcome = outcome_of(folder, question)
+        self._storage.publish(folder, question.run)
         return outcome
 
     def forget(self, clip: LoadedClip) -> None:

@@ -91,11 +91,12 @@ def serve(factory: WorkerFactory, inbox: Inbox, report: Report) -> None:
         report(Broken(item_error(exc)))
         return
     report(Ready())
-    line = _Line(worker, inbox, report)
-    threads = [Thread(target=stage, daemon=True) for stage in (line.read_jobs, line.write_answers)]
+    pipeline = _Pipeline(worker, inbox, report)
+    phases = (pipeline.read_jobs, pipeline.write_answers)
+    threads = [Thread(target=phase, daemon=True) for phase in phases]
     for thread in threads:
         thread.start()
-    line.answer_questions()
+    pipeline.answer_questions()
     for thread in threads:
         thread.join()
     worker.close()
@@ -112,7 +113,7 @@ class _OpenJob:
     num_ended: int = 0
 
 
-class _Line:
+class _Pipeline:
     def __init__(self, worker: Worker, inbox: Inbox, report: Report) -> None:
         self._worker, self._inbox, self._report = worker, inbox, report
         self._read: Queue[_OpenJob | None] = Queue(maxsize=1)
