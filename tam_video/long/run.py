@@ -103,9 +103,7 @@ def explain_long(
         OutputError: the folder holds something else, or can't be written.
     """
     chosen = options or LongOptions()
-    if chosen.windows.by_scene:
-        check_scene_library()
-    settings = _checked(config or RunConfig(), model)
+    settings = _checked(config or RunConfig(), model, chosen)
     turns = build_conversation(question, conversation, num_inputs=1)
     path, stages = checked_path(video), StageTimer(progress)
     named = model.name if model is not None and not isinstance(model, str) else settings.model
@@ -127,8 +125,12 @@ def explain_long(
         return work.run(model, verify=verify)
 
 
-def _checked(settings: RunConfig, model: str | VideoModel | None) -> RunConfig:
+def _checked(
+    settings: RunConfig, model: str | VideoModel | None, options: LongOptions
+) -> RunConfig:
     """Check the settings before anything is read; return them with the name of the model."""
+    if options.windows.by_scene:
+        check_scene_library()
     if settings.timestamps:
         raise ConfigError(
             "timestamps choose frames of one clip, not of windows", hint="--num-frames or --fps"
