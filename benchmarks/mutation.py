@@ -244,8 +244,26 @@ def sample_mutants(number: int, seed: int, packages: Sequence[str]) -> list[Muta
         if not kinds:
             continue
         wanted = rng.choice(kinds)
-        chosen[rng.choice([m for m in mutants[path] if kind(m.operator) == wanted])] = None
+        mutant = rng.choice([m for m in mutants[path] if kind(m.operator) == wanted])
+        if mutated_source(mutant) is not None:
+            chosen[mutant] = None
     return list(chosen)
+
+
+def mutated_source(mutant: Mutant, checkout: Path = ROOT) -> str | None:
+    """Return the text of a module with a mutant; None where the operator fails or changes nothing.
+
+    cosmic-ray's `ExceptionReplacer` lists places with dotted names, and can't change them.
+    """
+    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.plugins import get_operator
+
+    source = (checkout / mutant.module).read_text(encoding="utf-8")
+    try:
+        mutated = mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence)
+    except AttributeError:
+        return None
+    return None if mutated == source else mutated
 
 
 def kind(operator: str) -> str:
@@ -264,13 +282,13 @@ def copy_checkout(target: Path) -> None:
             shutil.copy2(ROOT / name, target / name)
 
 
-def test_steps(mutant: Mutant) -> list[list[str]]:
+def test_steps(mutant: Mutant, checkout: Path) -> list[list[str]]:
     """List what is run for a mutant, the tests nearest to it first."""
     module = Path(mutant.module)
     parts = module.parts[1:-1]
     steps = [Path("tests/unit", *parts, f"test_{module.name}"), Path("tests/unit", *parts)]
     steps += [Path("tests/unit", parts[0])]
-    existing = [str(step) for step in dict.fromkeys(steps) if (ROOT / step).exists()]
+    existing = [str(step) for step in dict.fromkeys(steps) if (checkout / step).exists()]
     named = (*parts, module.stem)
     names = ["/".join(named[:length]) for length in range(len(named), 0, -1)]
     more = next((MORE_TESTS[name] for name in names if name in MORE_TESTS), ())
@@ -283,16 +301,13 @@ def try_mutant(mutant: Mutant, checkout: Path) -> Outcome:
     Raises:
         RuntimeError: those tests fail without the mutant, too.
     """
-    from cosmic_ray.mutating import mutate_code
-    from cosmic_ray.plugins import get_operator
-
     path = checkout / mutant.module
-    source = path.read_text(encoding="utf-8")
-    mutated = mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence)
+    source, mutated = path.read_text(encoding="utf-8"), mutated_source(mutant, checkout)
     assert mutated is not None, mutant
     path.write_text(mutated, encoding="utf-8")
     try:
-        failed = next((step for step in test_steps(mutant) if not passes(step, checkout)), None)
+        steps = test_steps(mutant, checkout)
+        failed = next((step for step in steps if not passes(step, checkout)), None)
     finally:
         path.write_text(source, encoding="utf-8")
     if failed is None:
