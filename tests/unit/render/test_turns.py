@@ -79,7 +79,9 @@ def test_energy_is_the_mean_of_each_slot():
 def test_an_unknown_token_is_a_config_error_that_lists_them(index):
     with pytest.raises(ConfigError) as caught:
         token_subject(explanation(), index)
-    assert "2 'Red'" in caught.value.hint
+    assert caught.value.hint == (
+        "tokens 0 to 4; those of the answer: 1 'the', 2 'Red', 3 'circle', 4 '2'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,13 +95,24 @@ def test_a_word_is_found_by_text_or_place(wanted, index):
 def test_an_unknown_word_is_a_config_error_that_lists_them(wanted):
     with pytest.raises(ConfigError) as caught:
         find_word(explanation(), wanted)
-    assert "1 'Red'" in caught.value.hint
+    assert caught.value.hint == "words: 0 'the', 1 'Red', 2 'circle', 3 '2'"
 
 
 def test_a_very_long_list_is_cut():
     with pytest.raises(ConfigError) as caught:
         find_word(explanation(answer=" ".join(f"w{n:03}" for n in range(100))), "x")
-    assert caught.value.hint.endswith("and 60 more")
+    assert caught.value.hint.endswith("39 'w039', and 60 more")
+    with pytest.raises(ConfigError) as caught:
+        find_word(explanation(answer=" ".join(f"w{n:03}" for n in range(40))), "x")
+    assert caught.value.hint.endswith("39 'w039'")
+
+
+def test_relevance_below_a_twentieth_is_not_tinted_and_never_above_one():
+    seen = explanation()
+    scores = np.zeros_like(seen.text_scores)
+    scores[3, 1], scores[3, 2], scores[3, 4] = 0.0625, 0.0499, 1.5
+    seen = replace(seen, text_scores=scores)
+    assert token_subject(seen, 3).tints == (((0, 3), 0.0625), ((15, 16), 1.0))
 
 
 @settings(max_examples=40, deadline=None)
