@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import av
@@ -20,6 +21,7 @@ from tam_video.video.source import file_fingerprint
 SHARED_MEDIA = Path(__file__).parents[2] / "../shared/media"
 REAL_CLIPS = sorted(path for path in SHARED_MEDIA.glob("*/*") if path.suffix in (".mp4", ".avi"))
 SAMPLE = Path(__file__).parents[2] / "samples" / "shapes.mp4"
+README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +120,10 @@ def test_greedy_answers_are_the_same_twice(model):
 
 
 def test_forcing_the_generated_answer_gives_the_generated_maps(model):
-    made = tam_video.explain(SAMPLE, "Describe the video.", model=model)
-    record = tam_video.explain(SAMPLE, "Describe the video.", model=model, answer=made.answer)
-    assert [t.id for t in record.tokens] == [t.id for t in made.tokens]
-    np.testing.assert_allclose(record.maps, made.maps, atol=2e-3)
+    generated = tam_video.explain(SAMPLE, "Describe the video.", model=model)
+    forced = tam_video.explain(SAMPLE, "Describe the video.", model=model, answer=generated.answer)
+    assert [t.id for t in forced.tokens] == [t.id for t in generated.tokens]
+    np.testing.assert_allclose(forced.maps, generated.maps, atol=2e-3)
 
 
 def test_too_many_frames_are_refused_with_a_hint(model):
@@ -140,12 +142,19 @@ def test_stages_report_progress_and_time(model):
     assert set(result.timings) == set(seen)
 
 
-def test_the_python_call_writes_every_file_of_the_table(tmp_path, model):
+def files_in_readme():
+    """The file names in the README's table of a run folder."""
+    section = README.read_text(encoding="utf-8").partition("## What a run folder holds")[2]
+    rows = [
+        line.split("|")[1] for line in section.partition("\n## ")[0].splitlines() if "|" in line
+    ]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_the_python_call_writes_every_file_of_the_readme(tmp_path, model):
     run = tam_video.explain_to_folder(SAMPLE, tmp_path / "out", "Describe the video.", model=model)
-    table = {"explanation.json", "maps.npz", "annotated.mp4", "captions.vtt", "manifest.json"}
-    report = {"report.html", "report.json", "clip.mp4", "thumb.jpg"}
     written = {path.name for path in run.run_dir.iterdir()}
-    assert written == table | report
+    assert written == files_in_readme()
     assert {path.name for path in run.files.values()} == written - {"report.json"}
     sealed = json.loads((tmp_path / "out/manifest.json").read_text())["files"]
     assert set(sealed) == written - {"manifest.json"}
