@@ -31,20 +31,20 @@ PLAYERS = {"ass", "elan", "labelstudio", "srt", "vtt"}
 """Formats whose times are counted from the first frame; the others have the source's clock."""
 
 
-def export(seen: Explanation, name: str, folder: Path, **options: object) -> list[ReadTrack]:
-    export_explanation(seen, [name], folder, **options)
-    return READERS[name](folder, seen.info)
+def export(explanation: Explanation, name: str, folder: Path, **options: object) -> list[ReadTrack]:
+    export_explanation(explanation, [name], folder, **options)
+    return READERS[name](folder, explanation.info)
 
 
-def check(read: list[ReadTrack], seen: Explanation, name: str, **options: object) -> None:
+def check(read: list[ReadTrack], explanation: Explanation, name: str, **options: object) -> None:
     """What was read is what the tracks say: masks and boxes to a pixel, spans to a frame."""
-    true = {one_line(track.text): track for track in word_tracks(seen, **options)}
-    starts = seen.info.start_seconds if name in PLAYERS else 0.0
+    true = {one_line(track.text): track for track in word_tracks(explanation, **options)}
+    starts = explanation.info.start_seconds if name in PLAYERS else 0.0
     for got in read:
         track = true[got.label]
         boxes = {
             frame: box
-            for frame in range(seen.info.num_frames)
+            for frame in range(explanation.info.num_frames)
             if (box := track.box_at(frame)) is not None
         }
         if got.boxes is not None:
@@ -72,49 +72,51 @@ def check(read: list[ReadTrack], seen: Explanation, name: str, **options: object
     ],
     ids=["plain", "odd-late", "cropped", "padded"],
 )
-def test_boxes_masks_and_times_come_back(name, info, view, tmp_path):
-    seen = make_explanation(moving_maps(2), info=info, view=view)
+def test_boxes_masks_and_times_read_back(name, info, view, tmp_path):
+    explanation = make_explanation(moving_maps(2), info=info, view=view)
     if name == "davis":  # words hide each other there: see its own test
-        seen = make_explanation(moving_maps(1), info=info, view=view)
-    read = export(seen, name, tmp_path / "out")
-    shown = [track for track in word_tracks(seen) if not track.is_empty]
+        explanation = make_explanation(moving_maps(1), info=info, view=view)
+    read = export(explanation, name, tmp_path / "out")
+    shown = [track for track in word_tracks(explanation) if not track.is_empty]
     assert [got.label for got in read if got.spans != []] == [track.text for track in shown]
-    check(read, seen, name)
+    check(read, explanation, name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_first_frame_is_called_as_promised(name, tmp_path):
+def test_the_first_frame_has_the_documented_number(name, tmp_path):
     """Hot from the first frame to the last: an index that is off by one would show."""
     maps = np.zeros((1, 2, 2, 2), np.float32)
     maps[0, :, 1, 1] = 1.0
-    seen = make_explanation(maps)
-    (got,) = export(seen, name, tmp_path / "out")
+    explanation = make_explanation(maps)
+    (got,) = export(explanation, name, tmp_path / "out")
     frames = got.boxes or got.masks
     assert frames is not None or got.spans is not None
     if frames is not None:
-        assert (min(frames), max(frames)) == (0, seen.info.num_frames - 1)
+        assert (min(frames), max(frames)) == (0, explanation.info.num_frames - 1)
         assert EXPORTERS.load(name).index_base is not None
     if got.spans is not None:
         ((start, end),) = got.spans
-        assert (start, end) == pytest.approx((0.0, seen.info.duration_seconds))
+        assert (start, end) == pytest.approx((0.0, explanation.info.duration_seconds))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_several_spans_of_a_word_come_back(name, tmp_path):
-    seen = make_explanation(moving_maps(1))
-    read = export(seen, name, tmp_path / "out", keep="all")
+def test_several_spans_of_a_word_read_back(name, tmp_path):
+    explanation = make_explanation(moving_maps(1))
+    read = export(explanation, name, tmp_path / "out", keep="all")
     if name in ("csv", "parquet"):  # a row tells the first start and the last end
-        assert read[0].spans == [pytest.approx(word_tracks(seen, keep="all")[0].span_seconds)]
+        assert read[0].spans == [
+            pytest.approx(word_tracks(explanation, keep="all")[0].span_seconds)
+        ]
     elif name == "spans":
         assert len(read) == 2
     else:
-        check(read, seen, name, keep="all")
+        check(read, explanation, name, keep="all")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_hostile_words_stay_text(name, tmp_path):
-    seen = make_explanation(moving_maps(len(HOSTILE)), words=HOSTILE)
-    read = export(seen, name, tmp_path / "out")
+    explanation = make_explanation(moving_maps(len(HOSTILE)), words=HOSTILE)
+    read = export(explanation, name, tmp_path / "out")
     assert [got.label for got in read] == [one_line(word) for word in HOSTILE]
     for path in (tmp_path / "out").rglob("*"):
         if path.suffix in (".xml", ".eaf", ".vtt"):
@@ -123,7 +125,7 @@ def test_hostile_words_stay_text(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_answer_without_words_and_a_word_without_a_place_can_be_told(name, tmp_path):
+def test_an_answer_without_words_and_a_word_without_a_track_are_exported(name, tmp_path):
     nothing = make_explanation(np.zeros((0, 2, 3, 3), np.float32))
     assert export(nothing, name, tmp_path / "nothing") == []
     even = make_explanation(np.full((1, 2, 3, 3), 0.5, np.float32))
@@ -131,24 +133,24 @@ def test_an_answer_without_words_and_a_word_without_a_place_can_be_told(name, tm
         assert not got.boxes
         assert not got.masks
         assert not got.spans
-    record = export_explanation(even, [name], tmp_path / "told").warnings
-    assert record == ("the clip.mp4: no track for 'word0': a constant map",)
+    warnings = export_explanation(even, [name], tmp_path / "warnings").warnings
+    assert warnings == ("the clip.mp4: no track for 'word0': a constant map",)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_still_picture_is_one_frame(name, tmp_path):
     maps = np.zeros((1, 1, 2, 2), np.float32)
     maps[0, 0, 0, 1] = 1.0
-    seen = make_explanation(maps, info=replace(make_info(num_frames=1), is_image=True))
-    seen = with_input(seen, indices=np.zeros(2, np.int64), pts_seconds=np.zeros(2))
-    check(export(seen, name, tmp_path / "out"), seen, name)
+    explanation = make_explanation(maps, info=replace(make_info(num_frames=1), is_image=True))
+    explanation = with_input(explanation, indices=np.zeros(2, np.int64), pts_seconds=np.zeros(2))
+    check(export(explanation, name, tmp_path / "out"), explanation, name)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_input_has_files_of_its_own(name, tmp_path):
     later = make_input(moving_maps()[:, ::-1].copy(), info=make_info(width=160, height=120))
-    seen = make_explanation(moving_maps(), others=[later])
-    done = export_explanation(seen, [name], tmp_path / "out")
+    explanation = make_explanation(moving_maps(), others=[later])
+    done = export_explanation(explanation, [name], tmp_path / "out")
     exporter = EXPORTERS.load(name)
     assert len(done.files[name]) == 2 * len(exporter.files)
     for file in exporter.files:
@@ -158,14 +160,14 @@ def test_every_input_has_files_of_its_own(name, tmp_path):
         assert first.exists()
         first.rename(tmp_path / f"first-{file}")
         second.rename(first)
-    check(READERS[name](tmp_path / "out", later.info), seen.of_input(1), name)
+    check(READERS[name](tmp_path / "out", later.info), explanation.of_input(1), name)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_run_gives_the_same_bytes(name, tmp_path):
-    seen = make_explanation(moving_maps(2))
+    explanation = make_explanation(moving_maps(2))
     for folder in ("one", "two"):
-        export_explanation(seen, [name], tmp_path / folder)
+        export_explanation(explanation, [name], tmp_path / folder)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
@@ -203,7 +205,7 @@ def test_other_exporters_need_no_package(name):
 
 
 @pytest.mark.parametrize("name", WITH_A_PACKAGE)
-def test_a_missing_package_is_told_before_anything_is_written(name, tmp_path, monkeypatch):
+def test_a_missing_package_is_an_error_before_anything_is_written(name, tmp_path, monkeypatch):
     exporter = EXPORTERS.load(name)
     monkeypatch.setitem(__import__("sys").modules, exporter.package, None)
     with pytest.raises(MissingDependencyError) as caught:

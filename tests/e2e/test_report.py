@@ -152,7 +152,7 @@ def test_hover_previews_and_click_pins(page):
     assert page.locator(".word[aria-pressed=true]").count() == 0
 
 
-def test_keyboard_walks_words_and_slots(page):
+def test_keys_select_words_and_slots(page):
     word(page, "cyan").click()
     for key, text in (("]", "ring"), ("]", "moves"), ("[", "ring")):
         page.keyboard.press(key)
@@ -202,7 +202,7 @@ def test_words_and_rows_work_by_tab_and_arrows(page):
     assert "ring: slot 2" in page.locator("#cell").inner_text()
 
 
-def test_a_click_in_the_matrix_goes_there(page):
+def test_a_click_in_the_matrix_selects_word_and_time(page):
     row = page.locator(".row", has_text="triangle")
     row.scroll_into_view_if_needed()
     box = row.locator(".strip").bounding_box()
@@ -253,7 +253,7 @@ def test_the_table_sorts_and_pins(page):
     assert pinned == page.locator("tbody tr.current th").inner_text()
 
 
-def test_a_link_leads_to_word_and_time(browser, page):
+def test_a_link_opens_word_and_time(browser, page):
     word(page, "triangle").click()
     number = index_of(make_explanation(), "triangle")
     until(page, f"location.hash.includes('word={number}')")
@@ -267,7 +267,7 @@ def test_a_link_leads_to_word_and_time(browser, page):
         until(again, "!document.querySelector('.word[aria-pressed=true]')")
 
 
-def test_look_controls_change_the_canvas(page):
+def test_display_controls_change_the_canvas(page):
     word(page, "cyan").click()
     page.mouse.move(5, 5)
     before = pixels(page)
@@ -292,7 +292,7 @@ def set_range(page, name, value):
     )
 
 
-def test_side_by_side_keeps_the_original_clean(page):
+def test_side_by_side_shows_the_original_without_heat(page):
     wait_for_picture(page)
     word(page, "cyan").click()
     page.locator("#side").click()
@@ -320,7 +320,7 @@ def test_captions_name_the_words_in_view(page):
     assert "cyan" in texts[0]
 
 
-def test_text_that_was_drawn_on_is_told(page):
+def test_relevance_of_text_tokens_is_shown(page):
     word(page, "ring").click()
     assert "“cyan” 1.00" in page.locator("#drawn").inner_text()
     bars = page.locator(".word").evaluate_all(
@@ -417,7 +417,7 @@ def load_seconds(browser, page):
     return worked() - before
 
 
-def test_a_minute_with_sixty_words_is_small_and_opens_at_once(browser, tmp_path):
+def test_a_minute_with_sixty_words_is_small_and_opens_quickly(browser, tmp_path):
     source = tmp_path / "minute.mp4"
     frame = np.full((180, 320, 3), 90, np.uint8)
     frames = ((k / 5, frame + np.uint8(k % 60)) for k in range(300))
@@ -474,7 +474,7 @@ def test_the_index_filters_sorts_and_opens(browser, reported, served):
         context.close()
 
 
-def test_a_notebook_shows_a_player_in_a_closed_frame(browser, tmp_path):
+def test_a_notebook_shows_a_player_in_a_sandboxed_frame(browser, tmp_path):
     notebook = tmp_path / "notebook.html"
     notebook.write_text(f"<!doctype html>{make_explanation()._repr_html_()}", encoding="utf-8")
     with browser.new_context(viewport=SIZE) as context:

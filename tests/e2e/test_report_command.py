@@ -58,7 +58,7 @@ def test_many_runs_get_reports_and_an_index(runs):
     assert "<video" not in (runs / "a" / "report.html").read_text()
 
 
-def test_an_index_of_someone_else_is_kept(runs):
+def test_another_index_file_is_kept(runs):
     (runs / "index.html").write_text("mine")
     done = run(runs)
     assert done.exit_code == 1
@@ -68,13 +68,13 @@ def test_an_index_of_someone_else_is_kept(runs):
 
 
 @pytest.mark.parametrize("options", [["--single-file"], ["--video", "x.mp4"]])
-def test_what_is_for_one_run_is_refused_for_many(runs, options):
+def test_options_for_one_run_are_refused_for_many(runs, options):
     done = run(runs, *options)
     assert done.exit_code == 2
     assert "one run" in done.stderr
 
 
-def test_what_is_no_run_is_told(tmp_path):
+def test_a_folder_without_runs_is_refused(tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
         done = run(folder)
         assert done.exit_code == 1
@@ -82,7 +82,7 @@ def test_what_is_no_run_is_told(tmp_path):
     assert run(tmp_path, "--nonsense").exit_code == 2
 
 
-def test_a_lost_clip_names_the_way_out(runs):
+def test_a_missing_clip_has_a_hint(runs):
     done = run(runs / "b")
     assert done.exit_code == 1
     assert "--no-clip" in done.stderr

@@ -51,7 +51,7 @@ def test_it_shows_a_player_and_a_figure(ran):
     assert len(outputs(notebook, "image/png")) == 1
 
 
-def test_it_tells_tracks_and_text(ran):
+def test_it_prints_tracks_and_text(ran):
     _, notebook = ran
     said = "".join(
         output.text
@@ -63,7 +63,7 @@ def test_it_tells_tracks_and_text(ran):
     assert "report_single.html" in said
 
 
-def test_it_writes_what_it_tells(ran):
+def test_it_writes_the_files_that_it_prints(ran):
     folder, _ = ran
     assert (folder / "shapes_maps.pdf").read_bytes().startswith(b"%PDF")
     assert (folder / "shapes_run" / "report_single.html").is_file()

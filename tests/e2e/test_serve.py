@@ -34,7 +34,7 @@ def port(served):
     return served[1]
 
 
-def test_ranges_are_right(port, reported):
+def test_range_requests_return_the_right_bytes(port, reported):
     data = (reported / "one" / "clip.mp4").read_bytes()
     status, headers, body = ask(port, "/one/clip.mp4", Range="bytes=100-199")
     assert (status, body) == (206, data[100:200])
@@ -60,7 +60,7 @@ def test_pages_come_with_their_policy_and_files_with_none(port):
         assert ("script-src 'sha256-" in policy) == path.endswith((".html", "/"))
 
 
-def test_pages_are_made_from_the_runs_whatever_lies_there(port, reported):
+def test_pages_are_rendered_from_the_runs_not_read_from_files(port, reported):
     page = reported / "one" / "report.html"
     kept = page.read_bytes()
     try:
@@ -96,7 +96,7 @@ def test_pages_are_made_from_the_runs_whatever_lies_there(port, reported):
         "/" + "a" * 5000,
     ],
 )
-def test_what_is_not_a_runs_own_file_is_not_found(port, reported, path):
+def test_files_outside_of_runs_are_not_served(port, reported, path):
     (reported / "one" / ".hidden.json").write_text("{}")
     (reported / "one" / "notes.txt").write_text("private")
     (reported / "one" / "other.html").write_text("<script>1</script>")
@@ -110,7 +110,7 @@ def test_what_is_not_a_runs_own_file_is_not_found(port, reported, path):
     assert headers["content-type"].startswith("text/plain")
 
 
-def test_only_reading_is_possible(port):
+def test_only_get_and_head_are_allowed(port):
     for method in ("POST", "PUT", "DELETE"):
         assert ask(port, "/", method=method)[0] == 405
 
@@ -121,7 +121,7 @@ def test_other_host_names_are_refused(port):
         assert ask(port, "/", Host=host)[0] == 200
 
 
-def test_a_token_opens_once_and_stays_as_a_cookie(reported):
+def test_an_access_token_sets_a_cookie(reported):
     with serving(reported, token="sesame-sesame") as (_, port):
         assert ask(port, "/")[0] == 401
         assert ask(port, "/one/clip.mp4")[0] == 401
@@ -137,7 +137,7 @@ def test_a_token_opens_once_and_stays_as_a_cookie(reported):
         assert ask(port, "/", Authorization="Bearer wrong")[0] == 401
 
 
-def test_one_run_opens_at_once(reported):
+def test_a_single_run_is_opened_directly(reported):
     with serving(reported / "one") as (_, port):
         status, headers, _ = ask(port, "/")
         assert (status, headers["location"]) == (307, "/report.html")
@@ -146,7 +146,7 @@ def test_one_run_opens_at_once(reported):
         assert b"All runs" not in body
 
 
-def test_a_damaged_run_is_told(reported, tmp_path):
+def test_a_damaged_run_is_an_error(reported, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / "manifest.json").write_text("{}")
@@ -157,7 +157,7 @@ def test_a_damaged_run_is_told(reported, tmp_path):
     assert b"not a finished run" in body
 
 
-def test_wrong_settings_are_told(tmp_path):
+def test_invalid_settings_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="reached by others"):
         serve(tmp_path, host="0.0.0.0")
     with pytest.raises(ConfigError, match="token"):

@@ -66,7 +66,7 @@ def test_runs_are_compared_and_drawn_side_by_side(runs, tmp_path):
     assert done.files["captions"].exists()
 
 
-def test_an_unknown_method_is_told_before_a_model_is_loaded():
+def test_an_unknown_method_is_refused_before_a_model_is_loaded():
     with pytest.raises(UnknownNameError, match="grad_cam"):
         tam_video.explain(
             SAMPLE, "What?", model="/no/such/model", config=RunConfig(method="grad_cam")

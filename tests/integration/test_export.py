@@ -37,19 +37,21 @@ def exported(run):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_format_names_the_content_words(run, exported, name):
-    seen = Explanation.load(run)
-    said = {word.text for word in seen.words if word.is_content}
-    assert {read.label for read in READERS[name](exported.out_dir, seen.info)} == said
+    explanation = Explanation.load(run)
+    content_words = {word.text for word in explanation.words if word.is_content}
+    assert {
+        read.label for read in READERS[name](exported.out_dir, explanation.info)
+    } == content_words
 
 
 def test_boxes_lie_on_the_objects_that_the_words_name(clip, run, exported):
-    seen = Explanation.load(run)
+    explanation = Explanation.load(run)
     shapes = {item.shape: place for place, item in enumerate(clip.objects)}
     overlaps = []
-    for read in READERS["coco"](exported.out_dir, seen.info):
+    for read in READERS["coco"](exported.out_dir, explanation.info):
         if read.label not in shapes:
             continue
-        for frame in seen.indices.tolist():
+        for frame in explanation.indices.tolist():
             mask = clip.masks(frame)[shapes[read.label]]
             if mask.any():
                 overlaps.append(overlap(read.boxes.get(frame, (0, 0, 0, 0)), bounds(mask)))

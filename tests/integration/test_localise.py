@@ -65,16 +65,18 @@ def bounds(mask):
 @pytest.mark.parametrize("view", VIEWS)
 def test_boxes_cover_the_true_cells_and_no_more(clips, name, view):
     clip = bright_blocks(clips.path(name))
-    seen = explained(clip, VIEWS[view])
-    (track,) = word_tracks(seen, keep="all", frame_seconds=clip.times)
+    explanation = explained(clip, VIEWS[view])
+    (track,) = word_tracks(explanation, keep="all", frame_seconds=clip.times)
     size = {"width": clip.info.width, "height": clip.info.height}
     for slot, frame in enumerate(FRAMES.tolist()):
-        true = seen.maps[0, slot] == 1.0
+        true = explanation.maps[0, slot] == 1.0
         assert np.array_equal(track.mask[slot], true)
         if not true.any():
             assert track.box_at(frame) is None
             continue
-        cells = [seen.layout.cell_box(row, column, **size) for row, column in np.argwhere(true)]
+        cells = [
+            explanation.layout.cell_box(row, column, **size) for row, column in np.argwhere(true)
+        ]
         left, top, right, bottom = np.transpose(cells)
         union = np.clip(
             [left.min(), top.min(), right.max(), bottom.max()],
@@ -87,10 +89,10 @@ def test_boxes_cover_the_true_cells_and_no_more(clips, name, view):
 @pytest.mark.parametrize("name", CLIPS)
 @pytest.mark.parametrize("view", VIEWS)
 def test_boxes_register_with_the_decoded_picture(clips, name, view):
-    """A box lies on the bright blocks of its frame, to half a cell, as far as they were seen."""
+    """A box lies on the bright blocks of its frame, to half a cell, where the model saw them."""
     clip = bright_blocks(clips.path(name))
-    seen = explained(clip, VIEWS[view])
-    (track,) = word_tracks(seen, keep="all", frame_seconds=clip.times)
+    explanation = explained(clip, VIEWS[view])
+    (track,) = word_tracks(explanation, keep="all", frame_seconds=clip.times)
     half_cell = 0.5 * max(
         (track.placement.view.right - track.placement.view.left) * clip.info.width / GRID[1],
         (track.placement.view.bottom - track.placement.view.top) * clip.info.height / GRID[0],
@@ -107,13 +109,13 @@ def test_boxes_register_with_the_decoded_picture(clips, name, view):
 def test_masks_lie_under_the_drawn_heat(clips, view):
     """At a slot's time the drawn heat passes the half between hot and cold at the mask's edge."""
     clip = bright_blocks(clips.path("odd_444"))
-    seen = explained(clip, VIEWS[view])
-    (track,) = word_tracks(seen, keep="all", frame_seconds=clip.times)
+    explanation = explained(clip, VIEWS[view])
+    (track,) = word_tracks(explanation, keep="all", frame_seconds=clip.times)
     size = {"width": clip.info.width, "height": clip.info.height}
     for slot in track.slots.tolist():
         seconds = float(track.timeline.slot_seconds[slot])
-        cells = map_at(seen.word_maps[0], track.timeline.slot_seconds, seconds)
-        heat = upsample(cells, **size, view=seen.layout.view)
+        cells = map_at(explanation.word_maps[0], track.timeline.slot_seconds, seconds)
+        heat = upsample(cells, **size, view=explanation.layout.view)
         mask = track.pixel_mask(slot)
         assert heat[mask].mean() > 180
         assert heat[~mask].mean() < 60

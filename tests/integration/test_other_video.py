@@ -72,7 +72,7 @@ def test_the_explained_file_needs_no_option(command, run):
     assert "warning" not in done.stderr.lower()
 
 
-def test_python_has_the_option_too(run, other_film):
+def test_the_python_functions_have_the_option(run, other_film):
     with pytest.raises(tam_video.TamVideoError, match="its content differs"):
         tam_video.render_run(run, video=other_film)
     files = tam_video.render_run(run, video=other_film, allow_other_video=True)

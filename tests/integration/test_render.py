@@ -50,7 +50,7 @@ def picture_of(canvas, clip: OddClip):
 
 
 @pytest.mark.parametrize("name", sorted(ODD_CLIPS))
-def test_odd_clips_keep_frames_times_and_uprightness(clips, tmp_path, name):
+def test_odd_clips_keep_frames_times_and_orientation(clips, tmp_path, name):
     clip, source = ODD_CLIPS[name], clips.path(name)
     rendered = render(source, tmp_path, opacity=0.1)
     info, pts, frames = frames_of(rendered.mp4)
@@ -91,7 +91,7 @@ def test_words_take_turns_and_each_shows_its_own_heat(clips, tmp_path):
             assert np.abs(picture[y, x].astype(int) - hot).max() <= 12
 
 
-def test_captions_say_what_is_shown_when(clips, tmp_path):
+def test_captions_have_the_times_of_the_shown_words(clips, tmp_path):
     rendered = render(clips.path("h264_b"), tmp_path)
     cues = list(SSAFile.load(str(rendered.vtt)))
     assert [cue.text for cue in cues] == ["red", "circle", "moves"]
@@ -164,7 +164,7 @@ def test_an_unknown_word_writes_nothing(clips, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_clip_that_breaks_off_writes_nothing(clips, tmp_path):
+def test_a_truncated_clip_writes_nothing(clips, tmp_path):
     seen = explain(clips.path("h264_b"))
     with pytest.raises(VideoDecodeError):
         render(clips.path("corrupt_mid"), tmp_path, explanation=seen)
@@ -194,7 +194,7 @@ def test_a_crop_has_its_heat_inside_and_marks_outside(clips, tmp_path):
             assert canvas[part].mean() < 0.8 * before[part].mean()
 
 
-def test_marks_hardly_cost_bytes(tmp_path):
+def test_marks_add_few_bytes(tmp_path):
     source = SAMPLE
     sizes = []
     for name, view in (("whole", View()), ("crop", View(0.25, 0.0, 0.75, 1.0))):

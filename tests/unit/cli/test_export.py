@@ -64,7 +64,7 @@ def test_the_list_needs_no_run():
         (["RUN", "-f", "vtt", "--video", "gone.mp4"], 1, "gone.mp4"),
     ],
 )
-def test_what_makes_no_sense_is_told_in_a_line(run, arguments, code, said):
+def test_invalid_arguments_are_reported_in_one_line(run, arguments, code, said):
     done = call(*(each.replace("RUN", str(run)) for each in arguments))
     assert done.exit_code == code
     assert said in done.stderr

@@ -140,7 +140,7 @@ def test_several_inputs_read_back(tmp_path):
         assert "text_scores_1" not in stored
 
 
-def test_a_run_that_knows_of_one_input_only_is_read(tmp_path):
+def test_a_version_1_document_is_read(tmp_path):
     one = make_explanation()
     one.save(tmp_path / "run")
     path = tmp_path / "run/explanation.json"
@@ -154,7 +154,7 @@ def test_a_run_that_knows_of_one_input_only_is_read(tmp_path):
     assert (two.layout, two.info, two.conversation) == (one.layout, one.info, one.conversation)
 
 
-def test_document_has_what_the_format_promises():
+def test_document_has_the_documented_fields():
     document = json.loads(json.dumps(to_document(make_explanation()), allow_nan=False))
     assert document["schema_version"] == 2
     assert document["question"] == "What?"
@@ -163,7 +163,7 @@ def test_document_has_what_the_format_promises():
     assert document["inputs"][0]["frames"]["slot_seconds"] == pytest.approx([0.03335])
 
 
-def test_arrays_are_halves_without_pickle(tmp_path):
+def test_arrays_are_float16_without_pickle(tmp_path):
     write_arrays(make_explanation(), tmp_path / "maps.npz")
     with np.load(tmp_path / "maps.npz", allow_pickle=False) as stored:
         assert stored["maps"].dtype == np.float16
@@ -171,18 +171,18 @@ def test_arrays_are_halves_without_pickle(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema_version": 99}'])
-def test_damaged_document_is_told(tmp_path, text):
+def test_a_damaged_document_is_an_error(tmp_path, text):
     (tmp_path / "explanation.json").write_text(text)
     with pytest.raises(RunFolderError):
         read_explanation(tmp_path)
 
 
-def test_missing_folder_is_told(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(RunFolderError, match="not a finished run"):
         read_explanation(tmp_path / "none")
 
 
-def test_save_and_load_are_doors_to_the_run_folder(tmp_path):
+def test_save_and_load_write_and_read_a_run_folder(tmp_path):
     one = make_explanation()
     assert one.save(tmp_path / "run") == tmp_path / "run"
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
@@ -198,11 +198,11 @@ def test_save_and_load_are_doors_to_the_run_folder(tmp_path):
         Explanation.load(tmp_path / "run")
 
 
-def test_a_file_name_that_is_no_utf8_reads_back(tmp_path):
-    explanation = make_explanation()
+def test_a_file_name_that_is_not_utf8_reads_back(tmp_path):
     name = Path(b"/clips/a\xff.mp4".decode(errors="surrogateescape"))
-    told = with_input(explanation, info=replace(explanation.info, path=name))
-    write_arrays(told, tmp_path / "maps.npz")
-    write_document(told, tmp_path / "explanation.json")
+    one = make_explanation()
+    explanation = with_input(one, info=replace(one.info, path=name))
+    write_arrays(explanation, tmp_path / "maps.npz")
+    write_document(explanation, tmp_path / "explanation.json")
     (tmp_path / "explanation.json").read_text(encoding="utf-8")  # the file itself is UTF-8
     assert read_explanation(tmp_path).info.path == name

@@ -5,7 +5,7 @@ from lxml import etree
 from tam_video.export.exporting import export_explanation
 
 
-def test_moments_stand_in_their_order_and_every_reference_holds(tmp_path):
+def test_time_slots_are_sorted_and_every_reference_is_valid(tmp_path):
     maps = np.concatenate([moving_maps(1)[:, ::-1], moving_maps(1)])
     export_explanation(make_explanation(maps), ["elan"], tmp_path, keep="all")
     root = etree.parse(tmp_path / "words.eaf").getroot()

@@ -24,10 +24,10 @@ from tam_video.export.exporting import export_explanation, export_run, list_expo
 from tam_video.types import Explanation
 
 
-def explanation(words=("the", "red", "star", "red")) -> Explanation:
-    seen = make_explanation(moving_maps(len(words)), words=words)
-    marked = [replace(word, is_content=word.text != "the") for word in seen.words]
-    return replace(seen, words=tuple(marked))
+def build_explanation(words=("the", "red", "star", "red")) -> Explanation:
+    explanation = make_explanation(moving_maps(len(words)), words=words)
+    marked = [replace(word, is_content=word.text != "the") for word in explanation.words]
+    return replace(explanation, words=tuple(marked))
 
 
 def words_of(folder):
@@ -36,7 +36,7 @@ def words_of(folder):
 
 
 @pytest.mark.parametrize(
-    ("asked", "indices"),
+    ("words", "indices"),
     [
         ("content", [1, 2, 3]),
         ("all", [0, 1, 2, 3]),
@@ -45,25 +45,25 @@ def words_of(folder):
         (["red", "red"], [1]),
     ],
 )
-def test_words_are_chosen(asked, indices, tmp_path):
-    export_explanation(explanation(), ["json"], tmp_path, words=asked)
+def test_words_are_chosen(words, indices, tmp_path):
+    export_explanation(build_explanation(), ["json"], tmp_path, words=words)
     assert words_of(tmp_path) == indices
 
 
 def test_an_answer_of_function_words_is_exported_whole(tmp_path):
-    export_explanation(explanation(["the"]), ["json"], tmp_path)
+    export_explanation(build_explanation(["the"]), ["json"], tmp_path)
     assert words_of(tmp_path) == [0]
 
 
 def test_frames_may_be_those_that_the_model_saw(tmp_path):
-    seen = explanation()
-    export_explanation(seen, ["coco", "mot", "davis", "ytvis"], tmp_path, frames="seen")
+    explanation = build_explanation()
+    export_explanation(explanation, ["coco", "mot", "davis", "ytvis"], tmp_path, frames="seen")
     for name in ("coco", "mot", "davis", "ytvis"):
-        for track in READERS[name](tmp_path, seen.info):
+        for track in READERS[name](tmp_path, explanation.info):
             frames = set(track.boxes if track.boxes is not None else track.masks)
-            assert frames <= set(seen.indices.tolist())
+            assert frames <= set(explanation.indices.tolist())
     pictures = (tmp_path / "davis" / "Annotations" / "the_clip").iterdir()
-    assert sorted(int(path.stem) for path in pictures) == seen.indices.tolist()
+    assert sorted(int(path.stem) for path in pictures) == explanation.indices.tolist()
 
 
 @pytest.mark.parametrize(
@@ -76,18 +76,18 @@ def test_frames_may_be_those_that_the_model_saw(tmp_path):
         (["vtt"], {"frames": "some"}, "neither 'all' nor 'seen'"),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_anything_is_written(
+def test_invalid_arguments_are_refused_before_anything_is_written(
     formats, options, message, tmp_path
 ):
     with pytest.raises(ConfigError, match=message) as caught:
-        export_explanation(explanation(), formats, tmp_path / "out", **options)
+        export_explanation(build_explanation(), formats, tmp_path / "out", **options)
     assert caught.value.hint
     assert not list(tmp_path.iterdir())
 
 
-def test_a_later_export_joins_the_folder(tmp_path):
-    export_explanation(explanation(), ["vtt"], tmp_path / "out")
-    export_explanation(explanation(), ["coco", "srt"], tmp_path / "out")
+def test_a_later_export_is_added_to_the_folder(tmp_path):
+    export_explanation(build_explanation(), ["vtt"], tmp_path / "out")
+    export_explanation(build_explanation(), ["coco", "srt"], tmp_path / "out")
     index = json.loads((tmp_path / "out" / "exports.json").read_text())
     assert index == {
         "index_version": 1,
@@ -96,19 +96,19 @@ def test_a_later_export_joins_the_folder(tmp_path):
 
 
 def test_a_run_is_exported_into_its_own_folder(tmp_path):
-    seen = explanation()
-    run = seen.save(tmp_path / "run")
+    explanation = build_explanation()
+    run = explanation.save(tmp_path / "run")
     done = export_run(run, ["spans", "spans"])
     assert done.out_dir == run / "export"
     assert done.files == {"spans": (run / "export" / "spans.json",)}
     assert done.warnings == (
         "/nowhere/the clip.mp4 can't be read: times of frames that were not sampled are estimated",
     )
-    assert np.array_equal(Explanation.load(run).indices, seen.indices)
+    assert np.array_equal(Explanation.load(run).indices, explanation.indices)
 
 
-def test_videos_are_one_for_each_input(tmp_path):
-    run = explanation().save(tmp_path / "run")
+def test_the_number_of_videos_must_be_that_of_the_inputs(tmp_path):
+    run = build_explanation().save(tmp_path / "run")
     with pytest.raises(ConfigError, match="2 videos are given for 1 inputs"):
         export_run(run, ["vtt"], video=["a.mp4", "b.mp4"])
 
@@ -116,21 +116,21 @@ def test_videos_are_one_for_each_input(tmp_path):
 def test_a_target_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "out").write_text("dear")
     with pytest.raises(OutputExistsError, match="not a folder"):
-        export_explanation(explanation(), ["vtt"], tmp_path / "out", force=True)
+        export_explanation(build_explanation(), ["vtt"], tmp_path / "out", force=True)
     assert (tmp_path / "out").read_text() == "dear"
 
 
 def test_maps_that_are_not_finite_are_refused(tmp_path):
-    seen = explanation()
-    seen.word_maps[0, 0, 0, 0] = np.nan
+    explanation = build_explanation()
+    explanation.word_maps[0, 0, 0, 0] = np.nan
     with pytest.raises(RunFolderError, match="not finite"):
-        export_explanation(seen, ["vtt"], tmp_path / "out")
+        export_explanation(explanation, ["vtt"], tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_move_that_fails_is_taken_back(tmp_path, monkeypatch):
+def test_a_failed_move_is_rolled_back(tmp_path, monkeypatch):
     out = tmp_path / "out"
-    export_explanation(explanation(), ["vtt", "srt"], out)
+    export_explanation(build_explanation(), ["vtt", "srt"], out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     rename = Path.rename
 
@@ -141,12 +141,12 @@ def test_a_move_that_fails_is_taken_back(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "rename", fail_at_the_last)
     with pytest.raises(ExportError, match="No space left"):
-        export_explanation(explanation(["star"]), ["json", "vtt", "srt"], out, force=True)
+        export_explanation(build_explanation(["star"]), ["json", "vtt", "srt"], out, force=True)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_an_exporter_that_fails_leaves_the_folder_as_it_was(tmp_path, monkeypatch):
-    export_explanation(explanation(), ["vtt"], tmp_path / "out")
+    export_explanation(build_explanation(), ["vtt"], tmp_path / "out")
     before = sorted(path.name for path in (tmp_path / "out").iterdir())
 
     def broken(tracked, folder):
@@ -155,7 +155,7 @@ def test_an_exporter_that_fails_leaves_the_folder_as_it_was(tmp_path, monkeypatc
 
     offer(monkeypatch, replace(PLUGIN, write=broken))
     with pytest.raises(RuntimeError, match="boom"):
-        export_explanation(explanation(), ["srt", "mine"], tmp_path / "out")
+        export_explanation(build_explanation(), ["srt", "mine"], tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -174,44 +174,47 @@ def offer(monkeypatch, exporter) -> None:
     monkeypatch.setitem(sys.modules, "their_exporter", module)
     point = EntryPoint("mine", "their_exporter:MINE", "tam_video.exporters")
 
-    def found(*, group, name=None):
+    def entry_points(*, group, name=None):
         return [point] if group == point.group and name in (None, point.name) else []
 
-    monkeypatch.setattr("tam_video.registry.entry_points", found)
+    monkeypatch.setattr("tam_video.registry.entry_points", entry_points)
 
 
 def test_a_plugin_is_listed_and_used(tmp_path, monkeypatch):
     offer(monkeypatch, PLUGIN)
     assert PLUGIN in list_exporters()
-    done = export_explanation(explanation(), ["mine"], tmp_path)
+    done = export_explanation(build_explanation(), ["mine"], tmp_path)
     assert done.files["mine"][0].read_text() == "red star red"
 
 
-def test_a_plugin_that_cannot_be_loaded_is_told_so(tmp_path, monkeypatch):
+def test_a_plugin_that_cannot_be_loaded_is_an_error(tmp_path, monkeypatch):
     offer(monkeypatch, PLUGIN)
     monkeypatch.setitem(sys.modules, "their_exporter", None)
-    for ask in (list_exporters, lambda: export_explanation(explanation(), ["mine"], tmp_path)):
+    for ask in (
+        list_exporters,
+        lambda: export_explanation(build_explanation(), ["mine"], tmp_path),
+    ):
         with pytest.raises(ConfigError, match="'mine' can't be loaded") as caught:
             ask()
         assert "uninstall" in caught.value.hint
 
 
-def test_a_plugin_that_writes_something_else_is_told_so(tmp_path, monkeypatch):
+def test_a_plugin_that_writes_other_files_is_an_error(tmp_path, monkeypatch):
     offer(monkeypatch, replace(PLUGIN, files=("other.txt",)))
     with pytest.raises(ExportError, match=r"wrote \['mine.txt'\], not \['other.txt'\]"):
-        export_explanation(explanation(), ["mine"], tmp_path / "out")
+        export_explanation(build_explanation(), ["mine"], tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
-def test_two_formats_of_one_file_are_not_written_over_each_other(tmp_path, monkeypatch):
+def test_two_formats_that_write_the_same_file_are_refused(tmp_path, monkeypatch):
     offer(monkeypatch, replace(PLUGIN, files=("words.vtt",)))
     with pytest.raises(ConfigError, match=r"two formats write words\.vtt"):
-        export_explanation(explanation(), ["mine", "vtt"], tmp_path / "out")
+        export_explanation(build_explanation(), ["mine", "vtt"], tmp_path / "out")
 
 
-def test_the_docs_tell_every_format():
-    told = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
-    rows = [line.split("|") for line in told.splitlines() if line.startswith("| `")]
+def test_the_docs_list_every_format():
+    text = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
     by_name = {name: row for row in rows for name in re.findall("`([a-z-]+)`", row[1])}
     assert set(by_name) == set(EXPORTERS.targets)
     for exporter in list_exporters():

@@ -53,7 +53,7 @@ def test_failed_replacement_keeps_the_old_run(tmp_path):
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_what_is_no_run_folder_is_never_replaced(tmp_path, force):
+def test_a_folder_that_is_not_a_run_is_never_replaced(tmp_path, force):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.txt").write_text("precious")
     with pytest.raises(OutputExistsError, match="not a run folder"):
@@ -90,7 +90,7 @@ def test_failed_change_keeps_the_run(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", json.dumps({"files": None})])
-def test_damaged_manifest_is_told(tmp_path, text):
+def test_a_damaged_manifest_is_an_error(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(RunFolderError):
         read_manifest(tmp_path)

@@ -15,7 +15,7 @@ ANY_TEXT = st.text() | st.text(st.characters(codec=None)) | st.sampled_from(HOST
 
 
 @given(ANY_TEXT)
-def test_one_line_can_stand_in_every_document(text):
+def test_one_line_is_valid_in_every_format(text):
     line = one_line(text)
     assert line == one_line(line)
     assert line.splitlines() in ([line], [])
@@ -54,8 +54,8 @@ def test_srt_and_ass_read_text_as_text(text):
     for kind, shown in (("srt", srt_text(text)), ("ass", ass_text(text))):
         subtitles = SSAFile()
         subtitles.append(SSAEvent(start=0, end=1000, text=f"x{shown}x"))
-        told = subtitles.to_string(kind, keep_ssa_tags=True) if kind == "srt" else None
-        read = SSAFile.from_string(told or subtitles.to_string("ass"))
+        written = subtitles.to_string(kind, keep_ssa_tags=True) if kind == "srt" else None
+        read = SSAFile.from_string(written or subtitles.to_string("ass"))
         plain = read[0].plaintext.translate({0x2060: None, 0xFF5B: "{", 0xFF5D: "}"})
         wanted = one_line(text).translate({0x2060: None, 0xFF5B: "{", 0xFF5D: "}"})
         assert plain == f"x{wanted}x"

@@ -15,38 +15,38 @@ def explained(path):
     with open_video(path) as video:
         info, times = video.info, video.timeline.pts_seconds
     indices = np.arange(0, 48, 4)
-    seen = make_explanation(moving_maps(), info=info)
+    explanation = make_explanation(moving_maps(), info=info)
     fingerprint = file_fingerprint(path)
     return with_input(
-        seen, indices=indices, pts_seconds=times[indices], fingerprint=fingerprint
+        explanation, indices=indices, pts_seconds=times[indices], fingerprint=fingerprint
     ), times
 
 
 @pytest.mark.parametrize("name", ["vfr_mp4", "start5_mp4", "rot90"])
 def test_times_are_read_from_the_file(clips, name):
-    seen, times = explained(clips.path(name))
-    found = source_frame_seconds(seen)
-    assert np.array_equal(found.frame_seconds, times)
-    assert found.warnings == ()
+    explanation, times = explained(clips.path(name))
+    source = source_frame_seconds(explanation)
+    assert np.array_equal(source.frame_seconds, times)
+    assert source.warnings == ()
 
 
-def test_without_the_file_times_are_estimated_and_it_is_said(clips, tmp_path):
-    seen, times = explained(clips.path("vfr_mp4"))
-    gone = with_input(seen, info=replace(seen.info, path=tmp_path / "gone.mp4"))
-    found = source_frame_seconds(gone)
-    assert "can't be read" in found.warnings[0]
-    assert np.array_equal(found.frame_seconds[seen.indices], seen.pts_seconds)
+def test_without_the_file_times_are_estimated_with_a_warning(clips, tmp_path):
+    explanation, times = explained(clips.path("vfr_mp4"))
+    gone = with_input(explanation, info=replace(explanation.info, path=tmp_path / "gone.mp4"))
+    source = source_frame_seconds(gone)
+    assert "can't be read" in source.warnings[0]
+    assert np.array_equal(source.frame_seconds[explanation.indices], explanation.pts_seconds)
     # Within the gaps of this clip of a variable rate a frame is off by its own irregularity.
-    assert np.abs(found.frame_seconds - times).max() < 0.045
-    assert np.array_equal(source_frame_seconds(gone, seen.info.path).frame_seconds, times)
+    assert np.abs(source.frame_seconds - times).max() < 0.045
+    assert np.array_equal(source_frame_seconds(gone, explanation.info.path).frame_seconds, times)
 
 
-def test_another_video_in_its_place_is_not_believed(clips):
-    seen, _ = explained(clips.path("vfr_mp4"))
+def test_times_of_another_video_at_the_path_are_not_used(clips):
+    explanation, _ = explained(clips.path("vfr_mp4"))
     other = clips.path("h264_b")
-    moved = with_input(seen, info=replace(seen.info, path=other))
+    moved = with_input(explanation, info=replace(explanation.info, path=other))
     assert "another video now" in source_frame_seconds(moved).warnings[0]
     with pytest.raises(RunFolderError, match="frames differ"):
-        source_frame_seconds(seen, other)
+        source_frame_seconds(explanation, other)
     with pytest.raises(VideoOpenError):
-        source_frame_seconds(seen, other.with_name("gone.mp4"))
+        source_frame_seconds(explanation, other.with_name("gone.mp4"))

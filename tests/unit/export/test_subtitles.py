@@ -9,8 +9,8 @@ from tam_video.export.exporting import export_explanation
 
 def test_ass_shows_the_whole_answer_from_end_to_end(tmp_path):
     maps = np.stack([moving_maps()[0], moving_maps()[0, ::-1]])
-    seen = make_explanation(maps, words=["red", "star"], info=make_info(start_seconds=7.0))
-    export_explanation(seen, ["ass"], tmp_path / "out")
+    explanation = make_explanation(maps, words=["red", "star"], info=make_info(start_seconds=7.0))
+    export_explanation(explanation, ["ass"], tmp_path / "out")
     lines = list(SSAFile.load(str(tmp_path / "out" / "words.ass")))
     assert {line.plaintext for line in lines} == {"red star"}
     assert (lines[0].start, lines[-1].end) == (0, 2400)
@@ -25,10 +25,10 @@ def test_ass_shows_the_whole_answer_from_end_to_end(tmp_path):
     ]
 
 
-def test_times_are_those_of_a_player_wherever_the_clock_starts(tmp_path):
+def test_times_are_player_times_whatever_the_start_time(tmp_path):
     for start in (0.0, 7.0):
-        seen = make_explanation(moving_maps(), info=make_info(start_seconds=start))
-        export_explanation(seen, ["vtt", "srt"], tmp_path / str(start))
+        explanation = make_explanation(moving_maps(), info=make_info(start_seconds=start))
+        export_explanation(explanation, ["vtt", "srt"], tmp_path / str(start))
     for name in ("words.vtt", "words.srt"):
         texts = {(tmp_path / start / name).read_text() for start in ("0.0", "7.0")}
         assert len(texts) == 1

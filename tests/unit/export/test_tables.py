@@ -12,15 +12,15 @@ from tam_video.export.tables import SLOT_COLUMNS, WORD_COLUMNS
 from tam_video.localise import word_tracks
 
 
-def tables(tmp_path, seen):
-    export_explanation(seen, ["csv", "parquet"], tmp_path / "out", words="all")
+def tables(tmp_path, explanation):
+    export_explanation(explanation, ["csv", "parquet"], tmp_path / "out", words="all")
     out = tmp_path / "out"
     by_csv = [pd.read_csv(out / f"{name}.csv") for name in ("words", "slots")]
     by_parquet = [pd.read_parquet(out / f"{name}.parquet") for name in ("words", "slots")]
     return by_csv, by_parquet
 
 
-def test_both_forms_hold_the_same_tables(tmp_path):
+def test_csv_and_parquet_have_the_same_tables(tmp_path):
     maps = np.concatenate([moving_maps(2), np.full((1, 6, 6, 6), 0.5, np.float32)])
     by_csv, by_parquet = tables(tmp_path, make_explanation(maps))
     for left, right, columns in zip(by_csv, by_parquet, (WORD_COLUMNS, SLOT_COLUMNS), strict=True):
@@ -29,8 +29,8 @@ def test_both_forms_hold_the_same_tables(tmp_path):
 
 
 def test_columns_have_their_types_even_without_a_row(tmp_path):
-    seen = make_explanation(np.zeros((0, 2, 3, 3), np.float32))
-    tables(tmp_path, seen)
+    explanation = make_explanation(np.zeros((0, 2, 3, 3), np.float32))
+    tables(tmp_path, explanation)
     schema = parquet.read_schema(tmp_path / "out" / "slots.parquet")
     assert schema.field("word").type == pa.string()
     assert schema.field("slot").type == pa.int64()
@@ -38,10 +38,10 @@ def test_columns_have_their_types_even_without_a_row(tmp_path):
     assert (tmp_path / "out" / "words.csv").read_text() == ",".join(WORD_COLUMNS) + "\n"
 
 
-def test_words_are_told_by_their_tracks(tmp_path):
-    seen = make_explanation(moving_maps(2))
-    (words, slots), _ = tables(tmp_path, seen)
-    track = word_tracks(seen)[1]
+def test_rows_have_the_values_of_the_tracks(tmp_path):
+    explanation = make_explanation(moving_maps(2))
+    (words, slots), _ = tables(tmp_path, explanation)
+    track = word_tracks(explanation)[1]
     row = words.iloc[1]
     assert (row.first_frame, row.last_frame) == (3, 15)
     assert (row.start_seconds, row.end_seconds) == pytest.approx(track.span_seconds)
@@ -55,8 +55,8 @@ def test_words_are_told_by_their_tracks(tmp_path):
 
 
 def test_no_cell_begins_a_formula(tmp_path):
-    seen = make_explanation(moving_maps(len(HOSTILE)), words=HOSTILE)
-    tables(tmp_path, seen)
+    explanation = make_explanation(moving_maps(len(HOSTILE)), words=HOSTILE)
+    tables(tmp_path, explanation)
     for name in ("words", "slots"):
         with (tmp_path / "out" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             assert not any(row["word"].startswith("=") for row in csv.DictReader(file))

@@ -36,7 +36,7 @@ def test_a_sealed_run_is_finished(runs):
 
 
 @given(name=st.sampled_from(sorted(FILES)), data=st.data())
-def test_a_file_that_is_missing_or_of_another_size_is_found(runs, name, data):
+def test_a_missing_file_or_a_wrong_size_is_detected(runs, name, data):
     run = a_run(runs)
     size = len(FILES[name])
     new_size = data.draw(st.none() | st.integers(0, 60).filter(lambda each: each != size))
@@ -49,7 +49,7 @@ def test_a_file_that_is_missing_or_of_another_size_is_found(runs, name, data):
 
 
 @given(position=st.integers(0, 39), bit=st.integers(0, 7))
-def test_a_flipped_bit_is_found_by_the_hashes_alone(runs, position, bit):
+def test_a_flipped_bit_is_detected_only_by_the_hashes(runs, position, bit):
     run = a_run(runs)
     content = bytearray(FILES["maps.npz"])
     content[position] ^= 1 << bit
@@ -59,7 +59,7 @@ def test_a_flipped_bit_is_found_by_the_hashes_alone(runs, position, bit):
 
 
 @given(size=st.integers(0, 200))
-def test_a_truncated_manifest_is_found(runs, size):
+def test_a_truncated_manifest_is_detected(runs, size):
     run = a_run(runs)
     manifest = run / "manifest.json"
     os.truncate(manifest, min(size, len(manifest.read_bytes().rstrip()) - 1))
@@ -75,5 +75,5 @@ def test_a_manifest_of_another_form_is_not_finished(runs, files):
     assert not verify_run(run, hashes=True)
 
 
-def test_nothing_is_not_finished(runs):
+def test_a_missing_folder_is_not_finished(runs):
     assert not verify_run(runs / "none")

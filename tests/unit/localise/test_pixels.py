@@ -18,14 +18,14 @@ def slow_mask(placement: Placement, cells, margin):
     """Each pixel asks which cells, grown by a margin, its centre lies in."""
     layout = VisualLayout(1, placement.h, placement.w, ((0,),), placement.view)
     size = {"width": placement.width, "height": placement.height}
-    found = np.zeros((placement.height, placement.width), bool)
+    mask = np.zeros((placement.height, placement.width), bool)
     for row, column in zip(*np.nonzero(cells), strict=True):
         left, top, right, bottom = layout.cell_box(row, column, **size)
         for y in range(placement.height):
             for x in range(placement.width):
                 is_across = left - margin <= x + 0.5 < right + margin
-                found[y, x] |= is_across and top - margin <= y + 0.5 < bottom + margin
-    return found
+                mask[y, x] |= is_across and top - margin <= y + 0.5 < bottom + margin
+    return mask
 
 
 @given(
@@ -52,7 +52,7 @@ def test_masks_and_boxes_are_those_of_a_reference_implementation(view, grid, siz
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_seen_pixel_belongs_to_one_cell(view):
+def test_every_covered_pixel_belongs_to_one_cell(view):
     placement = Placement(4, 6, 161, 121, view)
     each = [placement.pixel_mask(cell.reshape(4, 6)) for cell in np.eye(24, dtype=bool)]
     owners = np.sum(each, axis=0)

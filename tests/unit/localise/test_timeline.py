@@ -32,19 +32,19 @@ def sampled(indices, pts_seconds, *, info, frames_per_slot=1) -> Explanation:
     )
 
 
-def test_slots_meet_halfway_between_the_frames_that_fed_them():
+def test_a_slot_boundary_is_halfway_between_the_nearest_frames():
     info = make_info(num_frames=40)
-    seen = sampled([2, 12, 14, 30], [0.2, 1.2, 1.4, 3.0], info=info, frames_per_slot=2)
-    timeline = slot_timeline(seen)
+    explanation = sampled([2, 12, 14, 30], [0.2, 1.2, 1.4, 3.0], info=info, frames_per_slot=2)
+    timeline = slot_timeline(explanation)
     np.testing.assert_allclose(timeline.slot_seconds, [0.7, 2.2])
     np.testing.assert_allclose(timeline.edges_seconds, [0.0, 1.3, 3.0])
     assert timeline.frame_slots[[0, 12, 13, 30]].tolist() == [0, 0, 1, 1]
     assert timeline.frame_slots[31:].tolist() == [-1] * 9
 
 
-def test_a_frame_on_a_border_belongs_to_the_later_slot_despite_rounding():
-    seen = sampled([2, 4], [0.2, 0.4], info=make_info(num_frames=6))
-    assert slot_timeline(seen).frame_slots.tolist() == [0, 0, 0, 1, 1, 1]
+def test_a_frame_on_a_boundary_belongs_to_the_later_slot_despite_rounding():
+    explanation = sampled([2, 4], [0.2, 0.4], info=make_info(num_frames=6))
+    assert slot_timeline(explanation).frame_slots.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 @given(
@@ -60,56 +60,56 @@ def test_the_ends_are_those_of_the_drawn_heat(start, gaps, after, per_slot):
     if len(indices) < per_slot:
         per_slot = 1
     info = make_info(num_frames=int(indices[-1]) + after, start_seconds=start)
-    seen = sampled(indices, start + indices / FPS, info=info, frames_per_slot=per_slot)
+    explanation = sampled(indices, start + indices / FPS, info=info, frames_per_slot=per_slot)
     clip_end = start + info.duration_seconds
     range_start, range_end = explained_range(
-        seen, clip_start_seconds=start, clip_end_seconds=clip_end
+        explanation, clip_start_seconds=start, clip_end_seconds=clip_end
     )
-    timeline = slot_timeline(seen)
+    timeline = slot_timeline(explanation)
     edges = timeline.edges_seconds
-    first, last = seen.pts_seconds[[0, -1]]
+    first, last = explanation.pts_seconds[[0, -1]]
     assert edges[0] == pytest.approx(max(min(range_start, first), start))
     assert edges[-1] == pytest.approx(min(max(range_end, last), clip_end))
     assert (np.diff(edges) >= 0).all()
-    for slot, frames in enumerate(seen.layout.frame_slots):
-        assert (timeline.frame_slots[seen.indices[list(frames)]] == slot).all()
+    for slot, frames in enumerate(explanation.layout.frame_slots):
+        assert (timeline.frame_slots[explanation.indices[list(frames)]] == slot).all()
 
 
-def test_slots_of_one_moment_meet_there():
-    seen = sampled([3, 3], [0.3, 0.3], info=make_info(num_frames=6))
-    assert slot_timeline(seen).frame_slots.tolist() == [0, 0, 0, 1, 1, 1]
+def test_slots_with_equal_times_have_their_boundary_there():
+    explanation = sampled([3, 3], [0.3, 0.3], info=make_info(num_frames=6))
+    assert slot_timeline(explanation).frame_slots.tolist() == [0, 0, 0, 1, 1, 1]
 
 
-def test_a_lone_frame_speaks_for_the_whole_clip():
-    seen = sampled([3], [0.3], info=make_info(num_frames=6))
-    assert slot_timeline(seen).frame_slots.tolist() == [0] * 6
+def test_a_single_frame_covers_the_whole_clip():
+    explanation = sampled([3], [0.3], info=make_info(num_frames=6))
+    assert slot_timeline(explanation).frame_slots.tolist() == [0] * 6
 
 
 @pytest.mark.parametrize("duration", [0.0, 0.1])
-def test_a_still_picture_has_its_one_slot(duration):
+def test_a_still_picture_has_one_slot(duration):
     info = replace(make_info(num_frames=1), duration_seconds=duration, is_image=True)
     assert slot_timeline(sampled([0], [0.0], info=info)).frame_slots.tolist() == [0]
 
 
 def test_times_of_a_constant_rate_are_exact():
     info = make_info(num_frames=30, start_seconds=1.5)
-    seen = sampled([4, 20], [1.9, 3.5], info=info)
-    np.testing.assert_allclose(estimated_frame_seconds(seen), 1.5 + np.arange(30) / FPS)
+    explanation = sampled([4, 20], [1.9, 3.5], info=info)
+    np.testing.assert_allclose(estimated_frame_seconds(explanation), 1.5 + np.arange(30) / FPS)
 
 
 def test_sampled_frames_of_a_variable_rate_keep_their_times():
-    seen = sampled([0, 3, 5], [0.0, 0.9, 1.0], info=make_info(num_frames=12))
-    times = estimated_frame_seconds(seen)
+    explanation = sampled([0, 3, 5], [0.0, 0.9, 1.0], info=make_info(num_frames=12))
+    times = estimated_frame_seconds(explanation)
     np.testing.assert_allclose(times[[0, 3, 5]], [0.0, 0.9, 1.0])
     assert (np.diff(times) > 0).all()
 
 
-def test_given_times_count():
+def test_given_frame_times_are_used():
     times = np.concatenate([np.zeros(1), np.linspace(5, 6, 23)])
-    seen = make_explanation(moving_maps())
-    assert np.array_equal(slot_timeline(seen, frame_seconds=times).frame_seconds, times)
+    explanation = make_explanation(moving_maps())
+    assert np.array_equal(slot_timeline(explanation, frame_seconds=times).frame_seconds, times)
     with pytest.raises(ValueError, match=r"must be \[24\]"):
-        slot_timeline(seen, frame_seconds=times[1:])
+        slot_timeline(explanation, frame_seconds=times[1:])
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_given_times_count():
 )
 def test_the_explained_range_extends_half_a_slot(times, frames_per_slot, clip, wanted):
     info = make_info(num_frames=len(times))
-    seen = sampled(range(len(times)), times, info=info, frames_per_slot=frames_per_slot)
-    got = explained_range(seen, clip_start_seconds=clip[0], clip_end_seconds=clip[1])
+    explanation = sampled(range(len(times)), times, info=info, frames_per_slot=frames_per_slot)
+    got = explained_range(explanation, clip_start_seconds=clip[0], clip_end_seconds=clip[1])
     start, end = got
     if len(set(times)) == 1:
         assert (start <= wanted[0], end >= wanted[1]) == (True, True)

@@ -16,22 +16,22 @@ from tam_video.types import View
 
 
 def track_of(maps, **options):
-    seen = make_explanation(maps[None], **options)
-    return word_tracks(seen)[0]
+    explanation = make_explanation(maps[None], **options)
+    return word_tracks(explanation)[0]
 
 
 def slow_component(mask, start):
     """Cells reached from `start` by steps to any of the 26 neighbours."""
-    found, front = {start}, [start]
+    component, front = {start}, [start]
     while front:
         cell = front.pop()
         for step in np.ndindex(3, 3, 3):
             near = tuple(c + s - 1 for c, s in zip(cell, step, strict=True))
             inside = all(0 <= c < n for c, n in zip(near, mask.shape, strict=True))
-            if inside and near not in found and mask[near]:
-                found.add(near)
+            if inside and near not in component and mask[near]:
+                component.add(near)
                 front.append(near)
-    return found
+    return component
 
 
 def test_the_track_is_the_component_of_the_peak():
@@ -50,9 +50,9 @@ def test_the_track_is_the_component_of_the_peak():
 
 
 def test_all_hot_cells_may_be_kept():
-    seen = make_explanation(moving_maps())
-    track = word_tracks(seen, keep="all")[0]
-    assert np.array_equal(track.mask, seen.word_maps[0] > track.threshold)
+    explanation = make_explanation(moving_maps())
+    track = word_tracks(explanation, keep="all")[0]
+    assert np.array_equal(track.mask, explanation.word_maps[0] > track.threshold)
     assert [len(span) for span in track.spans_seconds] == [2, 2]
     assert track.span_seconds == (track.spans_seconds[0][0], track.spans_seconds[1][1])
     assert track.energy_share == pytest.approx(1.0)
@@ -66,7 +66,7 @@ def test_all_hot_cells_may_be_kept():
     )
 )
 @settings(max_examples=60, deadline=None)
-def test_a_track_hangs_together_and_its_parts_agree(heat):
+def test_a_track_is_connected_and_its_properties_agree(heat):
     track = track_of(heat)
     hot = heat > track.threshold
     if heat.min() == heat.max():
@@ -102,7 +102,7 @@ def test_a_track_hangs_together_and_its_parts_agree(heat):
     assert 0 <= track.energy_share <= 1 + 1e-6
 
 
-def test_the_centroid_leans_to_the_hotter_cell():
+def test_the_centroid_is_weighted_by_the_values():
     heat = np.zeros((1, 1, 4), np.float32)
     heat[0, 0, 2:] = 1.0, 0.5
     track = track_of(heat, info=make_info(width=80, height=20))
@@ -120,7 +120,7 @@ def test_padding_is_never_hot():
     assert track.energy_share == pytest.approx(0.7 / 1.7)
 
 
-def test_a_view_without_a_pixel_has_no_track():
+def test_a_map_without_a_pixel_in_the_picture_has_no_track():
     track = track_of(blobs((1, 2, 2), [(0, 0, 0)]), view=View(-1.0, 0.0, 0.001, 1.0))
     assert track.is_empty
     assert track.peak is None
@@ -128,20 +128,20 @@ def test_a_view_without_a_pixel_has_no_track():
 
 def test_each_input_has_tracks_of_its_own():
     other = make_input(moving_maps()[:, ::-1].copy(), info=make_info(width=160, height=120))
-    seen = make_explanation(moving_maps(), others=[other])
-    tracks = [word_tracks(seen, number)[0] for number in (0, 1)]
+    explanation = make_explanation(moving_maps(), others=[other])
+    tracks = [word_tracks(explanation, number)[0] for number in (0, 1)]
     assert [track.placement.width for track in tracks] == [90, 160]
     assert [track.slots.tolist() for track in tracks] == [[1, 2, 3], [2, 3, 4]]
     with pytest.raises(ValueError, match="no input 2"):
-        word_tracks(seen, 2)
+        word_tracks(explanation, 2)
 
 
-def test_one_word_and_one_token_are_told_alike():
-    seen = make_explanation(moving_maps(2))
+def test_tracks_of_words_and_tokens_agree():
+    explanation = make_explanation(moving_maps(2))
     word, token, all_words = (
-        subject_track(seen, word=1),
-        subject_track(seen, token=1),
-        word_tracks(seen),
+        subject_track(explanation, word=1),
+        subject_track(explanation, token=1),
+        word_tracks(explanation),
     )
     assert (word.word_index, word.token_index) == (1, None)
     assert (token.word_index, token.token_index) == (None, 1)
@@ -149,15 +149,15 @@ def test_one_word_and_one_token_are_told_alike():
         assert np.array_equal(track.boxes, word.boxes)
     assert repr(word) == "WordTrack('word1', 0.30-1.60 s, 12 cells)"
     with pytest.raises(ValueError, match="no word 2"):
-        subject_track(seen, word=2)
+        subject_track(explanation, word=2)
     with pytest.raises(ValueError, match="no token -1"):
-        subject_track(seen, token=-1)
+        subject_track(explanation, token=-1)
 
 
 @pytest.mark.parametrize("broken", [np.full((2, 3, 3), np.nan, np.float32), np.zeros((2, 3), "f4")])
 def test_a_broken_map_is_refused(broken):
-    seen = make_explanation(np.zeros((1, 2, 3, 3), np.float32))
+    explanation = make_explanation(np.zeros((1, 2, 3, 3), np.float32))
     with pytest.raises(ValueError, match=r"finite|must be"):
-        track_map(broken, Placement.of(seen), slot_timeline(seen))
+        track_map(broken, Placement.of(explanation), slot_timeline(explanation))
     with pytest.raises(ValueError, match="'peak' or 'all'"):
-        word_tracks(seen, keep="some")
+        word_tracks(explanation, keep="some")

@@ -45,15 +45,15 @@ def test_maps_and_relevance_come_back_in_255ths(explanation):
 
 def test_relevance_is_the_mean_over_a_words_tokens(explanation):
     joined = replace(explanation.words[0], token_indices=(4, 5))
-    seen = replace(explanation, words=(joined, *explanation.words[1:]))
+    joined_words = replace(explanation, words=(joined, *explanation.words[1:]))
     slow = [
         [
             sum(explanation.text_scores[m, k] for m in word.token_indices) / len(word.token_indices)
             for k in range(len(explanation.tokens))
         ]
-        for word in seen.words
+        for word in joined_words.words
     ]
-    np.testing.assert_allclose(word_relevance(seen), slow, rtol=1e-6)
+    np.testing.assert_allclose(word_relevance(joined_words), slow, rtol=1e-6)
 
 
 def test_colour_tables_are_those_of_the_annotated_video(explanation):
@@ -63,7 +63,7 @@ def test_colour_tables_are_those_of_the_annotated_video(explanation):
         assert (decoded(text).reshape(256, 3) == color_table(name)).all()
 
 
-def test_tracks_tell_peak_span_and_energy(explanation):
+def test_tracks_have_peak_span_and_energy(explanation):
     row = report_data(explanation, [NO_MEDIA])["inputs"][0]
     for number, track in enumerate(row["tracks"]):
         slot, y, x = np.unravel_index(
@@ -97,7 +97,7 @@ def test_flat_and_broken_maps_have_no_peak(explanation):
     json.dumps(row, allow_nan=False)
 
 
-def test_an_empty_answer_is_told():
+def test_an_empty_answer_has_no_words_and_tracks():
     empty = make_explanation(answer="")
     data = report_data(empty, [NO_MEDIA])
     assert data["words"] == []
@@ -105,12 +105,12 @@ def test_an_empty_answer_is_told():
     assert answer_parts("", ()) == []
 
 
-def test_visual_reliance_is_told_where_it_is_known(explanation):
+def test_visual_reliance_is_included_where_it_is_known(explanation):
     assert all(w["reliance"] is None for w in report_data(explanation, [NO_MEDIA])["words"])
     known = np.full(len(explanation.words), 0.5, np.float32)
     known[:3] = 0.25, np.nan, 0.125
-    seen = replace(explanation, visual_reliance=known)
-    words = report_data(seen, [NO_MEDIA])["words"]
+    measured = replace(explanation, visual_reliance=known)
+    words = report_data(measured, [NO_MEDIA])["words"]
     assert [word["reliance"] for word in words[:4]] == [0.25, None, 0.125, 0.5]
     assert [word["text"] for word in words if word["isSuspect"]] == ["ring"]  # "A" has no say
 
@@ -123,7 +123,7 @@ def test_bytes_are_clipped_and_nan_is_zero(values):
 
 
 @given(st.text(max_size=40), st.data())
-def test_parts_of_an_answer_lose_nothing(answer, data):
+def test_parts_of_an_answer_are_complete(answer, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(answer)), max_size=6, unique=True)))
     spans = [(a, b) for a, b in zip(cuts[::2], cuts[1::2], strict=False) if a < b]
     words = [Word(k, answer[a:b], a, b, (k,), True) for k, (a, b) in enumerate(spans)]
@@ -142,11 +142,11 @@ def test_parts_of_an_answer_lose_nothing(answer, data):
         (1.0, 0.0, "upper right"),
     ],
 )
-def test_places_have_names(x, y, name):
+def test_positions_have_names(x, y, name):
     assert place_name(x, y) == name
 
 
-def test_no_folder_of_the_machine_is_told(explanation):
+def test_no_folder_of_the_machine_is_included(explanation):
     text = json.dumps([run_facts(explanation), report_data(explanation, [NO_MEDIA])])
     assert "someone" not in text
     assert str(explanation.info.path.parent) not in text

@@ -40,14 +40,14 @@ def test_a_clip_keeps_frames_and_times(clips, tmp_path, name):
     media = write_media(explanation, source, tmp_path)
     info, pts, frames = frames_of(tmp_path / "clip.mp4")
     with open_video(source) as video:
-        wanted, told = video.timeline.pts_seconds, video.info
+        wanted, source_info = video.timeline.pts_seconds, video.info
     np.testing.assert_allclose(pts + media.offset_seconds, wanted, atol=2e-5)
     assert [read_number(f[: clip.height, : clip.width]) for f in frames] == list(clip.numbers)
-    assert media.has_audio == info.has_audio == told.has_audio
+    assert media.has_audio == info.has_audio == source_info.has_audio
     assert info.pixel_format == "yuv420p"
 
 
-def test_a_clip_of_a_part_holds_that_part_and_no_sound(clips, tmp_path):
+def test_a_clip_of_a_part_has_only_that_part_and_no_sound(clips, tmp_path):
     source = clips.path("audio")
     explanation = make_explanation(source)
     half = len(explanation.indices) // 2
@@ -103,15 +103,15 @@ def test_sizes_fit(size, wanted):
     assert fitted_size(*size, CLIP_SIDE_PX) == wanted
 
 
-def test_stills_stand_for_slots_evenly():
+def test_stills_are_spread_evenly_over_the_slots():
     explanation = make_explanation(slots=20)
     media = slot_stills(explanation, SAMPLE)
     assert media.kind == "stills"
     assert len(media.sources) == 20
     first = picture(io.BytesIO(base64.b64decode(media.sources[0].partition(",")[2])))
     with open_video(SAMPLE) as video:
-        seen = video.read([int(explanation.indices[0])]).frames[0]
-    assert np.abs(first - seen).mean() < 6
+        first_frame = video.read([int(explanation.indices[0])]).frames[0]
+    assert np.abs(first - first_frame).mean() < 6
 
 
 def test_many_slots_share_stills(monkeypatch):
@@ -119,7 +119,7 @@ def test_many_slots_share_stills(monkeypatch):
     assert len(slot_stills(make_explanation(slots=8), SAMPLE).sources) == 3
 
 
-def test_a_thumb_shows_the_heat_of_the_clearest_word(tmp_path):
+def test_a_thumbnail_shows_the_heat_of_the_word_with_the_greatest_peak(tmp_path):
     explanation = make_explanation()
     write_thumb(explanation, SAMPLE, tmp_path / "thumb.jpg")
     write_thumb(make_explanation(answer=""), SAMPLE, tmp_path / "plain.jpg")

@@ -24,7 +24,7 @@ def inner(shown):
     return html.unescape(re.search(r'srcdoc="([^"]*)"', shown)[1])
 
 
-def test_an_explanation_shows_itself_in_a_closed_frame():
+def test_an_explanation_is_shown_in_a_sandboxed_frame():
     shown = make_explanation(answer='A <b>ring</b> & "more"')._repr_html_()
     assert shown.count("<iframe") == 1
     assert 'sandbox="allow-scripts"' in shown
@@ -36,12 +36,12 @@ def test_an_explanation_shows_itself_in_a_closed_frame():
     assert "default-src 'none'" in html.unescape(page)
 
 
-def test_half_a_character_is_no_obstacle():
+def test_a_lone_surrogate_is_replaced():
     page = report_page(make_explanation(answer="half \ud800 of it"), [NO_MEDIA])
     assert "half ? of it" in html.unescape(re.sub("<[^>]*>", "", page.encoded().decode()))
 
 
-def test_a_lost_source_shows_heat_alone():
+def test_without_the_source_only_heat_is_shown():
     page = inner(lost(make_explanation())._repr_html_())
     assert "No picture of gone.mp4" in page
 
@@ -73,7 +73,7 @@ def test_a_figure_shows_heat_where_the_map_has_it():
     assert np.ptp(gray[5, 5]) < 10
 
 
-def test_a_figure_is_written_with_text_as_text(tmp_path):
+def test_dollar_signs_in_a_figure_are_literal(tmp_path):
     figure = make_explanation(answer=r"$x^2$ costs 5 $ and _more_").plot()
     figure.savefig(tmp_path / "maps.svg")
     figure.savefig(tmp_path / "maps.pdf")
@@ -81,7 +81,7 @@ def test_a_figure_is_written_with_text_as_text(tmp_path):
     assert "<svg" in (tmp_path / "maps.svg").read_text()
 
 
-def test_wrong_wishes_are_told():
+def test_invalid_arguments_are_refused():
     explanation = make_explanation()
     for words in (["elephant"], [99], []):
         with pytest.raises(ConfigError):

@@ -42,7 +42,7 @@ def files(folder):
     return {path.name: sha256(path) for path in folder.iterdir()}
 
 
-def test_a_report_lies_beside_its_clip_and_is_in_the_manifest(written):
+def test_a_report_and_its_clip_are_in_the_manifest(written):
     assert {p.name for p in written.iterdir()} == {
         "clip.mp4",
         "explanation.json",
@@ -68,7 +68,7 @@ def test_an_existing_report_is_kept_without_force(run):
     assert write_report(run, force=True) == run / "report.html"
 
 
-def test_a_single_file_holds_its_clip(run, tmp_path):
+def test_a_single_file_contains_its_clip(run, tmp_path):
     page = write_report(run, single_file=True)
     assert page == run / "report_single.html"
     assert 'src="data:video/mp4;base64,' in page.read_text()
@@ -89,14 +89,14 @@ def test_without_a_clip_no_picture_is_written(tmp_path):
     assert "No picture of shapes.mp4" in text
 
 
-def test_a_lost_source_is_told_and_changes_nothing(tmp_path):
+def test_a_missing_source_is_an_error_and_changes_nothing(tmp_path):
     source = shutil.copy(SAMPLE, tmp_path / "gone.mp4")
     run = make_explanation(source).save(tmp_path / "run")
     (tmp_path / "gone.mp4").unlink()
     before = files(run)
-    with pytest.raises(VideoOpenError) as told:
+    with pytest.raises(VideoOpenError) as caught:
         write_report(run)
-    assert "--no-clip" in told.value.hint
+    assert "--no-clip" in caught.value.hint
     assert files(run) == before
     assert write_report(run, video=SAMPLE).exists()
     with pytest.raises(ConfigError, match="2 videos"):
@@ -110,13 +110,13 @@ def test_a_wrong_source_is_refused(run, clips):
     assert files(run) == before
 
 
-def test_no_run_is_told(tmp_path):
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path):
     with pytest.raises(RunFolderError, match="not a finished run"):
         write_report(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_report_is_made_again_without_its_source(run):
+def test_a_report_is_rendered_again_without_its_source(run):
     assert render_report(run).encoded() == (run / "report.html").read_bytes()
 
 
@@ -133,7 +133,7 @@ def test_a_report_is_made_again_without_its_source(run):
         lambda listed: listed.replace("0.0", '"soon"'),
     ],
 )
-def test_a_damaged_list_of_pictures_costs_the_pictures_only(run, damage):
+def test_a_damaged_list_of_media_removes_only_the_pictures(run, damage):
     listed = run / "report.json"
     listed.write_text(damage(listed.read_text()))
     explanation = make_explanation()
@@ -160,7 +160,7 @@ def test_an_index_lists_runs_relative_to_itself(tmp_path, written):
     assert write_index(runs[:1], page).read_text() != text
 
 
-def test_an_index_does_not_replace_what_is_not_its_own(tmp_path, written):
+def test_an_index_does_not_replace_other_files(tmp_path, written):
     page = tmp_path / "index.html"
     page.write_text("mine")
     with pytest.raises(OutputExistsError):
@@ -169,7 +169,7 @@ def test_an_index_does_not_replace_what_is_not_its_own(tmp_path, written):
     write_index([written], page, force=True)
 
 
-def test_a_damaged_run_is_not_listed_silently(tmp_path, run):
+def test_an_index_of_a_damaged_run_is_an_error(tmp_path, run):
     (run / "explanation.json").write_text("{}")
     with pytest.raises(RunFolderError, match="not a finished run"):
         write_index([run], tmp_path / "index.html")
