@@ -49,13 +49,8 @@ def _write_coco(tracked: TrackedInput, folder: Path) -> None:
         {"id": number + 1, "category_id": _category_id(tracked, number), "video_id": 1}
         for number in range(len(tracked.tracks))
     ]
-    document = {
-        **_head(tracked),
-        "images": images,
-        "tracks": tracks,
-        "annotations": annotations,
-    }
-    write_json(document, folder / "coco.json", indent=None)
+    lists = {"images": images, "tracks": tracks, "annotations": annotations}
+    write_json({**_head(tracked), **lists}, folder / "coco.json", indent=None)
 
 
 def _write_ytvis(tracked: TrackedInput, folder: Path) -> None:
@@ -129,22 +124,18 @@ def _file_name(tracked: TrackedInput, frame: int) -> str:
     return f"{tracked.name}/{frame:06d}.png"
 
 
-COCO = Exporter(
-    name="coco",
-    files=("coco.json",),
-    summary="COCO: run-length masks and boxes, an annotation per word and frame",
-    index_base=0,
-    write=_write_coco,
-    package="pycocotools.mask",
-    extra="coco",
-)
-
-YTVIS = Exporter(
-    name="ytvis",
-    files=("ytvis.json",),
-    summary="YouTube-VIS: run-length masks and boxes, a list over frames per word",
-    index_base=0,
-    write=_write_ytvis,
-    package="pycocotools.mask",
-    extra="coco",
+COCO, YTVIS = (
+    Exporter(
+        name=name,
+        files=(f"{name}.json",),
+        summary=f"{title}: run-length masks and boxes, {rows}",
+        index_base=0,
+        write=write,
+        package="pycocotools.mask",
+        extra="coco",
+    )
+    for name, title, rows, write in (
+        ("coco", "COCO", "an annotation per word and frame", _write_coco),
+        ("ytvis", "YouTube-VIS", "a list over frames per word", _write_ytvis),
+    )
 )

@@ -113,18 +113,16 @@ def _shortened(label: str) -> str:
     return label[:_MAX_LABEL_LENGTH].rstrip()
 
 
-CVAT = Exporter(
-    name="cvat",
-    files=("cvat.xml",),
-    summary="CVAT for video 1.1: a track of boxes per word",
-    index_base=0,
-    write=partial(_write, kind="rectangle", add_shape=_add_box),
-)
-
-CVAT_MASKS = Exporter(
-    name="cvat-masks",
-    files=("cvat_masks.xml",),
-    summary="CVAT for video 1.1: a track of masks per word",
-    index_base=0,
-    write=partial(_write, kind="mask", add_shape=_add_mask),
+CVAT, CVAT_MASKS = (
+    Exporter(
+        name=name,
+        files=(f"{name.replace('-', '_')}.xml",),
+        summary=f"CVAT for video 1.1: a track of {shapes} per word",
+        index_base=0,
+        write=partial(_write, kind=kind, add_shape=add_shape),
+    )
+    for name, shapes, kind, add_shape in (
+        ("cvat", "boxes", "rectangle", _add_box),
+        ("cvat-masks", "masks", "mask", _add_mask),
+    )
 )

@@ -224,11 +224,9 @@ def _tracked_input(
 
 
 def _warnings(tracked: TrackedInput) -> Iterator[str]:
-    empty = [
-        label for track, label in zip(tracked.tracks, tracked.labels, strict=True) if track.is_empty
-    ]
-    if empty:
-        yield f"{tracked.file_name}: no track for {', '.join(map(repr, empty))}: a constant map"
+    pairs = zip(tracked.tracks, tracked.labels, strict=True)
+    if empty := [repr(label) for track, label in pairs if track.is_empty]:
+        yield f"{tracked.file_name}: no track for {', '.join(empty)}: a constant map"
 
 
 def _write(exporter: Exporter, tracked: TrackedInput, folder: Path, index: int) -> None:

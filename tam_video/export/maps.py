@@ -62,28 +62,19 @@ def _write_zarr(tracked: TrackedInput, folder: Path) -> None:
     group.attrs["words"] = list(tracked.labels)
 
 
-NPZ = Exporter(
-    name="npz",
-    files=("word_maps.npz",),
-    summary="NumPy: maps, masks and boxes per word and slot",
-    index_base=0,
-    write=_write_npz,
-)
-
-SAFETENSORS = Exporter(
-    name="safetensors",
-    files=("word_maps.safetensors",),
-    summary="safetensors: maps, masks and boxes per word and slot",
-    index_base=0,
-    write=_write_safetensors,
-)
-
-ZARR = Exporter(
-    name="zarr",
-    files=("word_maps.zarr",),
-    summary="zarr: maps, masks and boxes per word and slot",
-    index_base=0,
-    write=_write_zarr,
-    package="zarr",
-    extra="zarr",
+NPZ, SAFETENSORS, ZARR = (
+    Exporter(
+        name=name,
+        files=(f"word_maps.{name}",),
+        summary=f"{library}: maps, masks and boxes per word and slot",
+        index_base=0,
+        write=write,
+        package=package,
+        extra=package,
+    )
+    for name, library, write, package in (
+        ("npz", "NumPy", _write_npz, ""),
+        ("safetensors", "safetensors", _write_safetensors, ""),
+        ("zarr", "zarr", _write_zarr, "zarr"),
+    )
 )

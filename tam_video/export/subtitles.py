@@ -32,15 +32,13 @@ def _cues(tracked: TrackedInput) -> list[tuple[int, int, int]]:
 
 
 def _write_vtt(tracked: TrackedInput, folder: Path) -> None:
-    text = _cue_text(tracked, "vtt", escape_cue)
-    head, _, body = text.partition("\n")
+    head, _, body = _cue_text(tracked, "vtt", escape_cue).partition("\n")
     note = "\n".join(_RULE)
     (folder / VTT.files[0]).write_text(f"{head}\n\nNOTE\n{note}\n{body}", encoding="utf-8")
 
 
 def _write_srt(tracked: TrackedInput, folder: Path) -> None:
-    text = _cue_text(tracked, "srt", srt_text)
-    (folder / SRT.files[0]).write_text(text, encoding="utf-8")
+    (folder / SRT.files[0]).write_text(_cue_text(tracked, "srt", srt_text), encoding="utf-8")
 
 
 def _cue_text(tracked: TrackedInput, kind: str, escape: Callable[[str], str]) -> str:
@@ -97,20 +95,15 @@ def _ass(text: str) -> str:
     return f"{before}{plain}{after}"
 
 
-VTT = Exporter(
-    name="vtt",
-    files=("words.vtt",),
-    summary="WebVTT: a cue for each span of a word's track",
-    index_base=None,
-    write=_write_vtt,
-)
-
-SRT = Exporter(
-    name="srt",
-    files=("words.srt",),
-    summary="SubRip: a cue for each span of a word's track",
-    index_base=None,
-    write=_write_srt,
+VTT, SRT = (
+    Exporter(
+        name=name,
+        files=(f"words.{name}",),
+        summary=f"{title}: a cue for each span of a word's track",
+        index_base=None,
+        write=write,
+    )
+    for name, title, write in (("vtt", "WebVTT", _write_vtt), ("srt", "SubRip", _write_srt))
 )
 
 ASS = Exporter(

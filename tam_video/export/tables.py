@@ -151,20 +151,18 @@ def _write_parquet(tracked: TrackedInput, folder: Path) -> None:
         parquet.write_table(table, folder / f"{name}.parquet")
 
 
-CSV = Exporter(
-    name="csv",
-    files=("words.csv", "slots.csv"),
-    summary="CSV: a table of words, and one of words by slots",
-    index_base=0,
-    write=_write_csv,
-)
-
-PARQUET = Exporter(
-    name="parquet",
-    files=("words.parquet", "slots.parquet"),
-    summary="Parquet: a table of words, and one of words by slots",
-    index_base=0,
-    write=_write_parquet,
-    package="pyarrow.parquet",
-    extra="parquet",
+CSV, PARQUET = (
+    Exporter(
+        name=title.lower(),
+        files=(f"words.{title.lower()}", f"slots.{title.lower()}"),
+        summary=f"{title}: a table of words, and one of words by slots",
+        index_base=0,
+        write=write,
+        package=package,
+        extra=package and "parquet",
+    )
+    for title, write, package in (
+        ("CSV", _write_csv, ""),
+        ("Parquet", _write_parquet, "pyarrow.parquet"),
+    )
 )

@@ -146,11 +146,9 @@ def _timed(
 
 
 def slot_stills(explanation: Explanation, source: Path) -> Media:
-    """Return a small picture of each slot as `data:` addresses, at most `MAX_STILLS`.
+    """Return a small picture of each slot of the first input as `data:` addresses.
 
-    Args:
-        explanation: only its first input is used.
-        source: the video or picture.
+    Of more than `MAX_STILLS` slots a picture stands for several.
 
     Raises:
         InputError: the source can't be read.
@@ -165,11 +163,6 @@ def slot_stills(explanation: Explanation, source: Path) -> Media:
 
 def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
     """Write a small JPEG of the slot with the greatest peak of a content word, with its heat.
-
-    Args:
-        explanation: only its first input is used.
-        source: the video or picture.
-        path: the file to write.
 
     Raises:
         InputError: the source can't be read.

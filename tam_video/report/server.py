@@ -168,7 +168,9 @@ class _Site:
                 return _page(render_index(runs, self.root))
             file = self._inside(path)
             if file is not None and file.name == REPORT:
-                return _page(render_report(file.parent, index_url=self._index_from(file)))
+                return _page(
+                    render_report(file.parent, index_url=None if file.parent == self.root else "/")
+                )
         except RunFolderError as exc:
             return PlainTextResponse(exc.message, 404)
         kind = _TYPES.get(file.suffix.lower()) if file is not None else None
@@ -189,9 +191,6 @@ class _Site:
             return None
         is_in_run = file.is_relative_to(self.root) and (file.parent / "manifest.json").is_file()
         return file if is_in_run else None
-
-    def _index_from(self, file: Path) -> str | None:
-        return None if file.parent == self.root else "/"
 
 
 def _page(page: Page) -> Response:

@@ -233,13 +233,13 @@ def test_every_format_is_listed_under_its_own_name():
 
 
 def test_earlier_exports_are_replaced_only_on_request(tmp_path):
-    run = explanation().save(tmp_path / "run")
+    run = build_explanation().save(tmp_path / "run")
     export_run(run, ["vtt"])
     with pytest.raises(OutputExistsError):
         export_run(run, ["vtt"])
     assert export_run(run, ["vtt"], force=True).files.keys() == {"vtt"}
     with pytest.raises(OutputExistsError):
-        explanation().save(run)
+        build_explanation().save(run)
 
 
 def test_another_video_is_accepted_only_on_request(tmp_path):
