@@ -26,4 +26,5 @@ def test_the_media_address_holds_no_markup(tmp_path):
     export_explanation(make_explanation(moving_maps()), ["elan"], tmp_path)
     media = etree.parse(tmp_path / "words.eaf").find(".//MEDIA_DESCRIPTOR")
     assert media.get("MEDIA_URL") == "file:///nowhere/the%20clip.mp4"
+    assert media.get("RELATIVE_MEDIA_URL") == "./the%20clip.mp4"
     assert media.get("MIME_TYPE") == "video/mp4"
