@@ -176,6 +176,7 @@ def test_an_outcome_without_a_run_needs_no_folder(root):
 def test_run_folder_without_log_line_may_exist(root):
     items = rows(root, (0, "a"))
     (job,) = jobs_of(a_plan(root, items)[0])
+    assert not job.questions[0].may_exist
     finish_run(root, job.questions[0].run)
     (job,) = jobs_of(a_plan(root, items)[0])
     assert job.questions[0].may_exist

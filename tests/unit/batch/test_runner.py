@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tam_video.batch.jobs import ItemRequest
 from tam_video.batch.runner import EXPLAIN, BatchOptions
 from tam_video.errors import ConfigError
 
@@ -44,3 +45,4 @@ def test_nothing_is_retried_or_compared_by_hashes_unless_it_is_requested():
     assert (options.retry_failed, options.verify) == (False, False)
     assert options.workers is options.timeout_seconds is options.max_failures is None
     assert EXPLAIN.writes_summary
+    assert not ItemRequest("key", "run", ()).may_exist

@@ -1,5 +1,6 @@
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -47,3 +48,20 @@ def test_nothing_is_left_where_there_is_no_frame(tmp_path):
     with pytest.raises(EncodeError):
         write(tmp_path / "a.mp4", np.empty((0, 8, 8, 3), np.uint8), [], time_base=Fraction(1, 25))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pixels_keep_their_aspect(tmp_path):
+    frames = np.zeros((2, 20, 30, 3), np.uint8)
+    times = [(0.0, frames[0]), (0.5, frames[1])]
+    for name, aspect in (("a.mp4", Fraction(1)), ("b.mp4", Fraction(4, 3))):
+        write_lossless(
+            tmp_path / name,
+            times,
+            width=30,
+            height=20,
+            time_base=Fraction(1, 30),
+            end_seconds=1.0,
+            pixel_aspect=aspect,
+        )
+        with av.open(str(tmp_path / name)) as container:
+            assert container.streams.video[0].sample_aspect_ratio == aspect
