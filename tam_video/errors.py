@@ -36,7 +36,7 @@ from contextlib import contextmanager
 
 
 class TamVideoError(Exception):
-    """Root of the tree: a message, a hint on what to do next, an exit code."""
+    """Base class of all errors: a message, a hint on what to do next, and an exit code."""
 
     exit_code: int = 1
 
@@ -47,13 +47,13 @@ class TamVideoError(Exception):
 
 
 class ConfigError(TamVideoError):
-    """A bad option, a bad configuration file, or options that contradict each other."""
+    """An option or configuration file is invalid, or options contradict each other."""
 
     exit_code = 2
 
 
 class UnknownNameError(ConfigError):
-    """A name that is not registered."""
+    """A name is not registered."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
@@ -64,7 +64,7 @@ class UnknownNameError(ConfigError):
 
 
 class PresetError(ConfigError):
-    """A preset that can't be used; `problems` has one line per problem."""
+    """A preset is invalid; `problems` has one line per problem."""
 
     def __init__(self, preset: str, problems: Iterable[str], *, hint: str = "") -> None:
         self.problems = tuple(problems)
@@ -77,7 +77,7 @@ class InputError(TamVideoError):
 
 
 class VideoOpenError(InputError):
-    """The file is missing, unreadable, not a video, or refused."""
+    """The file is missing, unreadable, not a video, or not allowed."""
 
 
 class NoVideoStreamError(InputError):
@@ -93,7 +93,7 @@ class VideoDecodeError(InputError):
 
 
 class DatasetError(InputError):
-    """A folder is not the expected public data set; the hint says where it is published."""
+    """A folder is not the expected public data set; the hint says where to download it."""
 
 
 class ModelError(TamVideoError):
@@ -105,11 +105,11 @@ class ModelLoadError(ModelError):
 
 
 class UnsupportedModelError(ModelError):
-    """No adapter for this `model_type`."""
+    """There is no adapter for this `model_type`."""
 
 
 class TokenAlignmentError(ModelError):
-    """Tokens and cells do not add up: a map made from them would be wrong."""
+    """Tokens do not match the visual cells, so a map would be wrong."""
 
 
 class OutputError(TamVideoError):
@@ -125,7 +125,7 @@ class ExportError(OutputError):
 
 
 class RunFolderError(OutputError):
-    """A run folder is unfinished, damaged, or of another schema version."""
+    """A run folder is unfinished or damaged, or has a different schema version."""
 
 
 class OutputExistsError(OutputError):
@@ -133,12 +133,12 @@ class OutputExistsError(OutputError):
 
 
 class MissingDependencyError(TamVideoError, ImportError):
-    """An optional package is not installed; the hint is the pip command."""
+    """An optional package is not installed; the hint is the pip command that installs it."""
 
 
 @contextmanager
 def optional_import(message: str, *, install: str) -> Iterator[None]:
-    """Raise a failed import as `MissingDependencyError`; `install` is what pip has to install."""
+    """Convert an import error to `MissingDependencyError`; pip installs `install`."""
     try:
         yield
     except ImportError as exc:
@@ -146,7 +146,7 @@ def optional_import(message: str, *, install: str) -> Iterator[None]:
 
 
 class BatchError(TamVideoError):
-    """Some items of a batch failed; the rest are written."""
+    """Some items of a batch failed; the other results are written."""
 
     exit_code = 3
 
@@ -156,4 +156,4 @@ class ItemTimeoutError(BatchError):
 
 
 class WorkerDiedError(BatchError):
-    """A worker died on an item of a batch, also when the item ran alone."""
+    """A worker died on an item of a batch, and again when the item ran alone."""

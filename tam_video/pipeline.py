@@ -1,4 +1,4 @@
-"""Explain: from a file to an `Explanation`.
+"""Explain a model's answer about a video file: compute an `Explanation`.
 
 sample -> generate -> activate -> join words. No branch on a model's name.
 """
@@ -140,15 +140,17 @@ def explain_frames(
 def build_conversation(
     question: str | None, conversation: Sequence[Message] | None, *, num_inputs: int
 ) -> tuple[Message, ...]:
-    """Return one question or a conversation as checked turns that show every input once.
+    """Build and check the messages of a conversation, in which every input occurs once.
 
     Raises:
         ConfigError: none or both are given, or they don't match the inputs.
     """
     if (question is None) == (conversation is None):
-        raise ConfigError("give either a question or a conversation", hint="-q TEXT")
+        raise ConfigError(
+            "pass either a question or a conversation", hint="pass the question with -q TEXT"
+        )
     if not num_inputs:
-        raise ConfigError("there is no video or image to explain", hint="give one file or several")
+        raise ConfigError("there is no video or image to explain", hint="pass at least one file")
     turns = check_conversation(conversation or (Message("user", question or ""),))
     return assign_inputs(turns, num_inputs=num_inputs)
 
@@ -217,7 +219,7 @@ def _explanation(frames: SampledFrames, generation: Generation, maps: AnswerMaps
 
 
 def _recorded(settings: RunConfig, model: VideoModel, *, answer: str | None) -> dict[str, object]:
-    """Return the settings as JSON values, with what they resolved to."""
+    """Return the settings and their resolved values as JSON values."""
     return {
         **settings.model_dump(mode="json"),
         "model": model.name,

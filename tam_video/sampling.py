@@ -1,4 +1,4 @@
-"""The frames that a model is shown: files are opened, frames chosen and read.
+"""Open video files, choose frames and read the frames for the model.
 
 No branch on a model's name: a model chooses frames and sizes only through `VideoModel`.
 """
@@ -32,7 +32,7 @@ PathLike: TypeAlias = str | Path
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampledFrames:
-    """The frames of every input that a model is shown.
+    """The frames that a model receives for each input.
 
     Attributes:
         batches: the frames of each input.
@@ -55,7 +55,7 @@ def read_frames(
     limits: ReadLimits = DEFAULT_LIMITS,
     progress: StageProgress | None = None,
 ) -> SampledFrames:
-    """Read the frames that the model will see: the first half of `explain`.
+    """Read the frames for the model: the first half of `explain`.
 
     Args:
         video: a video or image file, or several.
@@ -88,7 +88,7 @@ def open_inputs(
     *,
     limits: ReadLimits = DEFAULT_LIMITS,
 ) -> list[VideoReader]:
-    """Open the readers of all inputs; `stack` closes them.
+    """Open a reader for each input; `stack` closes them.
 
     Raises:
         InputError: a file can't be opened, or is refused.
@@ -103,7 +103,7 @@ def open_inputs(
 def read_inputs(
     readers: Sequence[VideoReader], settings: RunConfig, model: VideoModel, stages: StageTimer
 ) -> SampledFrames:
-    """Read the frames of each input that the model will see; the readers stay open.
+    """Read each input's frames for the model; the readers stay open.
 
     Args:
         readers: one per input; a long video is opened once and read part by part.
@@ -159,8 +159,8 @@ def _chosen_frames(
     total = sum(map(len, chosen))
     if total > settings.max_frames:
         raise ConfigError(
-            f"{total} frames were sampled, the limit is {settings.max_frames}",
-            hint="use --num-frames, choose a part (--start/--end), or raise --max-frames",
+            f"{total} frames were sampled, but the limit is {settings.max_frames}",
+            hint="lower --num-frames, select a part with --start and --end, or raise --max-frames",
         )
     return chosen
 
@@ -168,14 +168,14 @@ def _chosen_frames(
 def _frame_size(
     info: VideoInfo, num_frames: int, settings: RunConfig, model: VideoModel
 ) -> tuple[int, int] | None:
-    """Return the (height, width) to read an input's frames in; None for the source's."""
+    """Return the (height, width) to scale an input's frames to, or None to keep the source size."""
     if settings.frame_size == "source" or info.is_image:
         return None
     return model.frame_size(info, num_frames)
 
 
 def _sample(reader: VideoReader, settings: RunConfig, model: VideoModel) -> IntArray:
-    """Choose the frame numbers to read of one input; a still picture has one frame."""
+    """Choose the frame numbers to read from one input; a still image has one frame."""
     if reader.info.is_image:
         return np.zeros(1, dtype=np.int64)
     frames = window(
@@ -189,7 +189,7 @@ def _sample(reader: VideoReader, settings: RunConfig, model: VideoModel) -> IntA
 
 
 def _sampler(settings: RunConfig, model: VideoModel) -> FrameSampler:
-    """Make the configured sampler with those options that it has a field for.
+    """Create the configured sampler with the options that match its fields.
 
     Raises:
         ConfigError: no such sampler, or an option that it needs is missing.

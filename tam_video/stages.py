@@ -1,4 +1,4 @@
-"""Timing and progress of the stages of a run.
+"""Measure and report the progress of the stages of a run.
 
 Owns the callback types of the whole package and the timer. Does not know what the stages do.
 """
@@ -26,7 +26,7 @@ class StageTimer:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Report the start of a stage and add its duration to `seconds`."""
+        """Report the start of a stage, and add the stage's duration to `seconds`."""
         self.report(name, 0, 0)
         began = time.perf_counter()
         yield

@@ -1,4 +1,4 @@
-"""DICOM: cine and images read as videos, and results written as Secondary Capture.
+"""Read DICOM images and cine loops as videos, and write results as Secondary Capture.
 
 A reader reads an allow-list of technical tags and stores nothing about a patient. Pixels are
 decoded by pydicom and its plug-ins (`pip install 'tam-video[dicom]'`).

@@ -1,4 +1,4 @@
-"""Conversion of decoded samples to RGB bytes: windows, look-up tables, palettes.
+"""Convert decoded samples to RGB bytes by windows, look-up tables and palettes.
 
 Source: DICOM PS3.3, C.11.1 (Modality LUT), C.11.2 (VOI LUT), C.7.9 (Palette). Differs: the
 result is always 0 to 255, for samples of any depth.
@@ -26,7 +26,7 @@ _VOI = "FrameVOILUTSequence"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Colours:
-    """Colour conversion of a file; see `rgb`.
+    """Convert the samples of one DICOM file to RGB; see `rgb`.
 
     Attributes:
         dataset: technical tags.
@@ -43,10 +43,10 @@ class Colours:
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits_stored <= 64:
-            raise VideoOpenError(f"{self.bits_stored} bits per sample are not valid")
+            raise VideoOpenError(f"bits per sample must be in 1..64, not {self.bits_stored}")
 
     def rgb(self, samples: Samples, index: int) -> ByteArray:
-        """Convert samples of a frame, [H, W] or RGB [H, W, 3], to uint8 [H, W, 3] by its window."""
+        """Apply a frame's window to samples [H, W] or RGB [H, W, 3]; return RGB uint8 [H, W, 3]."""
         if samples.ndim == 3:
             return _scaled(samples, self.bits_stored)
         if self.photometric == "PALETTE COLOR":
@@ -60,7 +60,7 @@ class Colours:
         return np.repeat(grey[..., np.newaxis], 3, axis=2)
 
     def rescaled(self, samples: Samples, index: int) -> Samples:
-        """Return samples after the rescale or look-up table of the modality."""
+        """Apply the modality's rescale or look-up table to the samples."""
         from pydicom.pixels.processing import apply_modality_lut
 
         return apply_modality_lut(samples, _item(self.dataset, index, _RESCALE))
@@ -112,7 +112,7 @@ def window_bytes(values: Samples, center: float, width: float, *, function: str)
 
 
 def stretch_of(frames: Sequence[Samples], padding: float | None) -> tuple[float, float]:
-    """Return the smallest and the largest finite value of frames without padding; never equal."""
+    """Return the smallest and the largest finite value, padding excluded; they always differ."""
     lows, highs = [], []
     for frame in frames:
         kept = frame[np.isfinite(frame) & ((frame != padding) if padding is not None else True)]
@@ -124,7 +124,7 @@ def stretch_of(frames: Sequence[Samples], padding: float | None) -> tuple[float,
 
 
 def _item(dataset: Dataset, index: int, keyword: str) -> Dataset:
-    """Return the functional group of a frame, the shared one, or the dataset itself."""
+    """Return the frame's functional group, else the shared group, else the dataset itself."""
     own = dataset.get("PerFrameFunctionalGroupsSequence") or ()
     shared = dataset.get("SharedFunctionalGroupsSequence") or ()
     for group in (*own[index : index + 1], *shared[:1]):
@@ -136,7 +136,7 @@ def _item(dataset: Dataset, index: int, keyword: str) -> Dataset:
 
 
 def _window(item: Dataset) -> tuple[float, float] | None:
-    """Return centre and width of the first window; None if there is no valid one."""
+    """Return the centre and width of the first window, or None if no window is valid."""
     center, width = (_first(item.get(f"Window{name}")) for name in ("Center", "Width"))
     if center is None or width is None or not width > 0 or not np.isfinite(center + width):
         return None
@@ -153,7 +153,7 @@ def _first(value: Any) -> float | None:
 
 
 def _scaled(values: Samples, bits: int) -> ByteArray:
-    """Scale values of a depth to bytes; 8 bits are not changed."""
+    """Scale values with `bits` bits per sample to bytes; 8-bit values are not changed."""
     if bits == 8 and values.dtype == np.uint8:
         return values
     top = float(2**bits - 1)

@@ -1,4 +1,4 @@
-"""The technical tags of a DICOM file.
+"""Read the technical tags of a DICOM file.
 
 Owns: opening, the allow-list of tags, the translation of errors. A message of a library may quote
 the value of a tag, so library messages and causes of errors are never passed on.
@@ -72,7 +72,7 @@ _PLUGINS = ("pylibjpeg", "pyjpegls", "pillow", "pydicom", "gdcm")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Header:
-    """Technical facts of a file; none of them is about the patient.
+    """Technical tags of a file, without any patient data.
 
     Attributes:
         dataset: the tags that were read, for use in this package only.
@@ -107,7 +107,7 @@ class Header:
 def dicom_errors(
     name: str, *, opening: bool = False, frame_index: int | None = None
 ) -> Iterator[None]:
-    """Translate all errors of pydicom and its plug-ins, and suppress their warnings and logs."""
+    """Convert pydicom errors to `VideoOpenError` or `VideoDecodeError`, and suppress logs."""
     try:
         with _silent():
             yield
@@ -122,14 +122,14 @@ def dicom_errors(
         frame = "a frame" if frame_index is None else f"frame {frame_index}"
         raise VideoDecodeError(
             f"{frame} of {name} can't be decoded ({kind})",
-            hint="it is damaged, or no installed decoder supports its encoding",
+            hint="the file is damaged, or no installed decoder supports its encoding",
             frame_index=frame_index,
         ) from None
 
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Suppress warnings and logs of pydicom, which quote values of tags."""
+    """Suppress pydicom's warnings and logs because they quote tag values."""
     logger = logging.getLogger("pydicom")
     level = logger.level
     with warnings.catch_warnings():
@@ -142,7 +142,7 @@ def _silent() -> Iterator[None]:
 
 
 def read_header(path: Path, *, limits: ReadLimits) -> Header:
-    """Read the technical tags; refuse unsupported and too large files."""
+    """Read the technical tags; reject files that are unsupported or too large."""
     require_pydicom()
     with dicom_errors(path.name, opening=True):
         syntax, plugin = _readable_syntax(path)
@@ -160,7 +160,7 @@ def require_pydicom() -> None:
 
 
 def number(value: Any) -> Fraction | None:
-    """Return the exact value of a decimal or integer string; None if it is not a number."""
+    """Return the exact value of a decimal or integer string, or None if it is not a number."""
     try:
         return Fraction(str(value).strip())
     except (ValueError, ZeroDivisionError):
@@ -168,7 +168,7 @@ def number(value: Any) -> Fraction | None:
 
 
 def _readable_syntax(path: Path) -> tuple[str, str]:
-    """Return the transfer syntax and the plug-in that decodes it; empty if none is needed."""
+    """Return the transfer syntax and its decoder plug-in, or "" if no plug-in is needed."""
     from pydicom.filereader import read_file_meta_info
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
@@ -193,7 +193,7 @@ def _readable_syntax(path: Path) -> tuple[str, str]:
 
 
 def _read_tags(path: Path, syntax: str) -> Dataset:
-    """Read the allowed tags, with the pixels if the file can only be inflated as a whole."""
+    """Read the allowed tags, and also the pixels if the file is deflated as a whole."""
     from pydicom import dcmread
 
     wanted: list[Any] = list(TECHNICAL_KEYWORDS)
@@ -204,7 +204,7 @@ def _read_tags(path: Path, syntax: str) -> Dataset:
 
 
 def _refuse_bomb(path: Path) -> None:
-    """Raise `VideoOpenError` if the file inflates to more than the limit; nothing is stored."""
+    """Raise `VideoOpenError` if the file inflates beyond the limit; inflated data is discarded."""
     from pydicom.filereader import _read_file_meta_info, read_preamble
 
     inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
@@ -218,14 +218,16 @@ def _refuse_bomb(path: Path) -> None:
                 if total > _MAX_INFLATED_BYTES:
                     raise VideoOpenError(
                         f"{path.name} inflates to more than {_MAX_INFLATED_BYTES} bytes",
-                        hint="convert it to Explicit VR Little Endian",
+                        hint="convert the file to Explicit VR Little Endian",
                     )
 
 
 def _header(dataset: Dataset, name: str, plugin: str) -> Header:
     rows, columns = dataset.get("Rows"), dataset.get("Columns")
     if not rows or not columns:
-        raise NoVideoStreamError(f"{name} contains no pixels", hint="give an image or a cine")
+        raise NoVideoStreamError(
+            f"{name} contains no pixels", hint="pass a DICOM file with an image or a cine loop"
+        )
     photometric = str(dataset.get("PhotometricInterpretation", "")).strip().upper()
     if photometric not in PHOTOMETRIC:
         raise VideoOpenError(
@@ -257,7 +259,7 @@ def _header(dataset: Dataset, name: str, plugin: str) -> Header:
 
 
 def _pixel_aspect(value: Any) -> Fraction:
-    """Return width over height; PS3.3, C.7.6.3.1.7: the vertical size comes first."""
+    """Return pixel width / height; the tag stores the height first (PS3.3, C.7.6.3.1.7)."""
     parts = [number(each) for each in value] if value is not None and len(value) == 2 else []
     if len(parts) == 2 and parts[0] and parts[1] and min(parts[0], parts[1]) > 0:
         return parts[1] / parts[0]

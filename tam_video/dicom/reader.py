@@ -1,4 +1,4 @@
-"""Reader of DICOM files: RGB frames with the times that the tags define."""
+"""Read DICOM files as RGB frames, with frame times from the tags."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DicomReader(VideoReader):
         if self._times.duration_seconds > limits.max_seconds:
             raise VideoOpenError(
                 f"{path.name} lasts {float(self._times.duration_seconds):.0f} seconds",
-                hint=f"the limit is {limits.max_seconds:g} seconds; cut it first",
+                hint=f"the limit is {limits.max_seconds:g} seconds; cut the file first",
             )
         self._warnings: list[str] = list(self._times.warnings)
         self._colours = self._make_colours()
@@ -68,7 +68,7 @@ class DicomReader(VideoReader):
 
     @property
     def timing_source(self) -> TimingSource:
-        """Tag that the times come from."""
+        """Name of the tag that defines the frame times."""
         return self._times.source
 
     def _decode(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
@@ -77,14 +77,14 @@ class DicomReader(VideoReader):
                 rgb = self._colours.rgb(samples, index)
             if rgb.shape != (self.header.height, self.header.width, 3):
                 raise VideoDecodeError(
-                    f"frame {index} of {self._path.name} has another size than declared",
+                    f"frame {index} of {self._path.name} differs from the declared frame size",
                     hint="the file is damaged",
                     frame_index=index,
                 )
             yield index, rgb
 
     def _samples(self, wanted: Sequence[int]) -> Iterator[tuple[int, Samples]]:
-        """Yield the decoded samples of frames (increasing indices), colours as RGB."""
+        """Yield the decoded samples of the frames at increasing indices; colour frames are RGB."""
         from pydicom.pixels.utils import iter_pixels
 
         if not wanted:
@@ -104,13 +104,13 @@ class DicomReader(VideoReader):
             if samples is None:
                 raise VideoDecodeError(
                     f"{self._path.name} ends before frame {index}",
-                    hint="the file may be cut off: copy it again",
+                    hint="the file may be truncated; copy the file again",
                     frame_index=index,
                 )
             yield index, samples
 
     def _make_colours(self) -> Colours:
-        """Return the colour conversion; without a window, stretch the range of some frames."""
+        """Create the colour conversion; without a window, use the value range of some frames."""
         header = self.header
         colours = Colours(header.dataset, header.photometric, header.bits_stored)
         with dicom_errors(self._path.name, opening=True):

@@ -1,4 +1,4 @@
-"""Boxes in a frame, and the regions that an ultrasound file marks.
+"""Boxes in a frame, and the marked regions of ultrasound files.
 
 Source: DICOM PS3.3, C.8.5.5 (US Region Calibration): corners are pixels inside the region.
 """
@@ -19,7 +19,7 @@ _TWO_DIMENSIONAL = 1
 
 @dataclass(frozen=True, slots=True, order=True)
 class Box:
-    """A rectangle in integer pixels; right and bottom are exclusive."""
+    """A rectangle in integer pixels; `right` and `bottom` are exclusive."""
 
     left: int
     top: int
@@ -28,7 +28,7 @@ class Box:
 
     @classmethod
     def from_fractions(cls, sides: Sequence[float], *, width: int, height: int) -> Box:
-        """Return a box given in fractions of width and height, rounded outwards to pixels."""
+        """Convert fractions of the width and height to a box, rounded outwards to whole pixels."""
         left, top, right, bottom = sides
         return cls(
             math.floor(left * width),
@@ -44,11 +44,11 @@ class Box:
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Index of the box in an array of axes H, W."""
+        """Slices that select the box from an array [H, W]."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def within(self, width: int, height: int) -> Box | None:
-        """Return the part inside a frame; None if there is none."""
+        """Return the part of the box inside the frame, or None if they do not overlap."""
         left, top = max(0, self.left), max(0, self.top)
         right, bottom = min(width, self.right), min(height, self.bottom)
         return Box(left, top, right, bottom) if left < right and top < bottom else None
@@ -68,7 +68,7 @@ class Region:
 
 
 def ultrasound_regions(dataset: Dataset, *, width: int, height: int) -> tuple[Region, ...]:
-    """Return the regions of a file, largest first, without those of graphics, which hold text."""
+    """Return all regions except graphics, which hold text; the largest region is first."""
     regions = []
     for item in dataset.get("SequenceOfUltrasoundRegions") or ():
         corners = [

@@ -1,4 +1,4 @@
-"""Export of frames as a DICOM Secondary Capture object with new UIDs and a pseudonym.
+"""Export frames as a DICOM Secondary Capture object with new UIDs and a pseudonym.
 
 Source: DICOM PS3.3, A.8.5 (Multi-frame True Color Secondary Capture Image). Frames are JPEG
 Baseline, which every viewer supports; the tags declare the lossy compression.
@@ -28,7 +28,7 @@ _SAME_MILLISECONDS = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class CaptureTags:
-    """Tags of the object.
+    """Tags of a Secondary Capture object.
 
     Attributes:
         patient: pseudonym, used as name and ID of the patient.
@@ -52,7 +52,7 @@ class CaptureTags:
 def write_secondary_capture(
     path: Path, frames: Iterable[ByteArray], pts_seconds: Float64Array, tags: CaptureTags
 ) -> Path:
-    """Write one object atomically and return its path.
+    """Write a Secondary Capture file atomically and return its path.
 
     Args:
         path: the file; its folder must exist.
@@ -73,7 +73,7 @@ def write_secondary_capture(
         encoded.append(_jpeg(rgb))
         raw_bytes, size = raw_bytes + rgb.nbytes, (rgb.shape[0], rgb.shape[1])
     if not encoded or len(encoded) != len(pts_seconds):
-        raise ValueError(f"{len(encoded)} frames for {len(pts_seconds)} times")
+        raise ValueError(f"there are {len(encoded)} frames, but {len(pts_seconds)} times")
     dataset = _make_dataset(tags)
     _add_times(dataset, pts_seconds)
     ratio = raw_bytes / sum(map(len, encoded))
@@ -92,7 +92,7 @@ def _jpeg(rgb: ByteArray) -> bytes:
 
 
 def _make_dataset(tags: CaptureTags) -> Dataset:
-    """Return the patient, study, series and equipment modules; unknown required tags are empty."""
+    """Create the patient, study, series and equipment tags; unknown values are empty."""
     from pydicom import Dataset
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import JPEGBaseline8Bit, MultiFrameTrueColorSecondaryCaptureImageStorage
@@ -122,7 +122,7 @@ def _make_dataset(tags: CaptureTags) -> Dataset:
 
 
 def _add_times(dataset: Dataset, pts_seconds: Float64Array) -> None:
-    """Add FrameTime if frames are evenly spaced, else FrameTimeVector; 0 for a single frame."""
+    """Add FrameTime if frames are evenly spaced (0 for a single frame), else FrameTimeVector."""
     from pydicom.valuerep import format_number_as_ds
 
     dataset.NumberOfFrames = len(pts_seconds)

@@ -1,4 +1,4 @@
-"""Exact times of the frames of a cine, and the tag that they come from.
+"""Exact frame times of a cine loop, and the tag that defines them.
 
 Source: DICOM PS3.3, C.7.6.5 (Cine) and C.7.6.6 (Multi-frame): the frame increment pointer names the
 tag to use. Differs: if that tag is missing or not valid, the other tags are tried in turn.
@@ -31,7 +31,7 @@ _VECTOR_TAG, _TIME_TAG = 0x00181065, 0x00181063
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameTimes:
-    """Times of frames.
+    """Frame times of one file.
 
     Attributes:
         pts_seconds: float64 [N], from 0, increasing; each the nearest float of the exact value.
@@ -77,7 +77,7 @@ def frame_times(dataset: Dataset, num_frames: int) -> FrameTimes:
 
 
 def _constant_steps(dataset: Dataset) -> dict[TimingSource, Fraction]:
-    """Return tag -> seconds per frame of tags with a constant rate, most reliable first."""
+    """Map each constant-rate tag to its seconds per frame, most reliable tag first."""
     steps: dict[TimingSource, Fraction] = {}
     step = _positive(dataset, "FrameTime")
     if step is not None:
@@ -91,7 +91,7 @@ def _constant_steps(dataset: Dataset) -> dict[TimingSource, Fraction]:
 
 
 def _vector(dataset: Dataset, num_frames: int) -> list[Fraction] | None:
-    """Return the seconds between frames; None if the number or the signs of the values are wrong.
+    """Return the seconds between frames, or None if the vector's length or signs are invalid.
 
     The first value is that of the first frame, 0 by definition; some files omit it.
     """
@@ -124,7 +124,7 @@ def _positive(dataset: Dataset, keyword: str) -> Fraction | None:
 
 
 def _values(dataset: Dataset, keyword: str) -> list[Any]:
-    """Return the values of a tag; none if they can't be parsed."""
+    """Return the values of a tag, or an empty list if they can't be parsed."""
     try:
         value = dataset.get(keyword)
     except (ValueError, TypeError, ArithmeticError, OverflowError):

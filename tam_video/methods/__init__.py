@@ -1,4 +1,4 @@
-"""Explanation methods that the token activation map is compared with, behind one registry.
+"""A registry of the token activation map and the explanation methods it is compared with.
 
 Every method takes the same evidence and returns the same kind of maps: `METHODS.load("grad-cam")()`
 creates one, with its options as keyword arguments. Third parties register methods in the
@@ -42,7 +42,7 @@ __all__ = ["METHODS", "Evidence", "Method", "MethodMaps", "make_method"]
 
 
 def make_method(name: str, *, seed: int) -> Method:
-    """Create a method by name with default options, and with the seed where it is random.
+    """Create a method by name with default options; `seed` is only used by random methods.
 
     Raises:
         UnknownNameError: the method is unknown.

@@ -1,4 +1,4 @@
-"""The token activation map, and the same method without some of its steps."""
+"""The token activation map, and variants without some of its steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tam_video.tam.options import DEFAULT, ActivationOptions, profile_options
 
 @dataclass(frozen=True, slots=True)
 class Tam:
-    """The token activation map with the options of the default profile, or others.
+    """The token activation map, by default with the options of the default profile.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270; see `tam.activation.activate`.
 
@@ -38,7 +38,7 @@ class Tam:
 
 @dataclass(frozen=True)
 class LastLayer:
-    """The token activation map of the generation's own scores, with fixed options."""
+    """Base class: the token activation map from the generation's scores, with fixed options."""
 
     name: ClassVar[str]
     cost: ClassVar[Cost] = "one pass"
@@ -53,7 +53,7 @@ class LastLayer:
 
 
 class TamReference(LastLayer):
-    """The token activation map in the order and precision of the public code, xmed-lab/TAM.
+    """The token activation map, computed as in the public code, xmed-lab/TAM.
 
     The public code's class ids of round 0 are read from the generation's scores: generate with
     `GenerationOptions(class_ids="reference")` to use them, too.
@@ -64,7 +64,7 @@ class TamReference(LastLayer):
 
 
 class Logit(LastLayer):
-    """Positive logits of the token at the cells, on the joint scale: no correction, no filter."""
+    """Each token's positive logits at the cells, normalised, without correction or filter."""
 
     name = "logit"
     options = ActivationOptions(correction="none", rank_filter=False)
@@ -78,7 +78,7 @@ class LogitFiltered(LastLayer):
 
 
 class Eci(LastLayer):
-    """`Logit` with estimated causal inference before the scale, no filter."""
+    """`Logit` with estimated causal inference before normalisation, without a filter."""
 
     name = "eci"
     options = ActivationOptions(rank_filter=False)

@@ -1,4 +1,4 @@
-"""Maps of one answer by any method, for an explanation."""
+"""Compute the maps of one answer by any method."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def answer_maps(
 def _evidence(
     model: VideoModel, batches: Sequence[FrameBatch], generation: Generation, method: Method
 ) -> Evidence:
-    """Return a probe where the method needs further passes, else the generation."""
+    """Return a probe if the method needs further forward passes, else the generation."""
     if method.cost == "one pass":
         return generation
     if not isinstance(model, TransformersModel):

@@ -1,4 +1,4 @@
-"""Attention maps: raw attention, rollout, and rollout against the background."""
+"""Attention maps: raw attention, rollout, and rollout contrasted with a background question."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tam_video.types import Float64Array, FloatArray, Message
 
 @dataclass(frozen=True, slots=True)
 class Attention(ProbeMethod):
-    """Attention from the position that predicted a token to the cells, heads and layers averaged.
+    """Mean attention, over heads and layers, from a token's predicting position to each cell.
 
     Attributes:
         num_layers: number of the last layers with softmax attention, 1 or more; all where there
@@ -31,7 +31,7 @@ class Attention(ProbeMethod):
             raise ConfigError(f"num_layers must be 1 or more, not {self.num_layers}")
 
     def cell_scores(self, probe: Probe) -> FloatArray:
-        """Compute float32 [J, V], mean attention from each answer token to the cells."""
+        """Compute the mean attention from each answer token to each cell: float32 [J, V]."""
         attentions = probe.attentions(average_heads=True)
         rows = np.mean([layer[0] for layer in attentions.rows[-self.num_layers :]], axis=0)
         return np.asarray(rows[:, attentions.visual_positions])
@@ -49,13 +49,13 @@ class AttentionRollout(ProbeMethod):
     cost: ClassVar[Cost] = "attention"
 
     def cell_scores(self, probe: Probe) -> FloatArray:
-        """Compute float32 [J, V], the rollout from each answer token to the cells."""
+        """Compute the rollout from each answer token to each cell: float32 [J, V]."""
         return probe.attention_rollout()
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast(ProbeMethod):
-    """Rollout under the question minus rollout under a question about the background.
+    """Rollout for the question minus rollout for a question about the background.
 
     Source: the contrastive step of DecAF, arXiv:2510.19592. Differs: the same answer is
     teacher-forced under both questions, each rollout is divided by its sum over the cells so that
@@ -71,19 +71,19 @@ class Contrast(ProbeMethod):
     cost: ClassVar[Cost] = "attention"
 
     def cell_scores(self, probe: Probe) -> Float64Array:
-        """Compute float64 [J, V], >= 0, the difference of the two rollouts."""
+        """Compute the positive part of the difference between the two rollouts: float64 [J, V]."""
         turns = self.background_turns(probe.generation.conversation)
         question = _shares(probe.attention_rollout())
         background = _shares(probe.attention_rollout(conversation=turns))
         return np.maximum(question - background, 0)
 
     def background_turns(self, conversation: tuple[Message, ...]) -> tuple[Message, ...]:
-        """Return the conversation with another text of the last turn and the same inputs."""
+        """Return the conversation with the text of the last turn replaced and the inputs kept."""
         return (*conversation[:-1], replace(conversation[-1], text=self.background))
 
 
 def _shares(rollout: FloatArray) -> Float64Array:
-    """Return float64 [J, V], each row divided by its sum; 0 where that is 0."""
+    """Divide each row by its sum: float64 [J, V]. Rows that sum to 0 stay 0."""
     values = rollout.astype(np.float64)
     total = values.sum(axis=1, keepdims=True)
     shares: Float64Array = np.divide(values, total, out=np.zeros_like(values), where=total > 0)

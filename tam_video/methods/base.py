@@ -48,7 +48,7 @@ class MethodMaps:
         if not self.maps or any(part.ndim != 4 for part in self.maps):
             raise ValueError("maps must be [M, t, h, w] for each input")
         if len({len(part) for part in self.maps}) != 1:
-            raise ValueError("every input must have a map of each of the M tokens")
+            raise ValueError("each input must have one map for each of the M tokens")
 
 
 class Method(Protocol):
@@ -56,12 +56,12 @@ class Method(Protocol):
 
     @property
     def name(self) -> str:
-        """Name in the registry."""
+        """Name of the method in the registry."""
         ...
 
     @property
     def cost(self) -> Cost:
-        """What it needs beyond the generation: nothing, attention, gradients or many passes."""
+        """What the method needs besides the generation, such as attention or gradients."""
         ...
 
     def explain(self, evidence: Evidence) -> MethodMaps:
@@ -75,14 +75,14 @@ class Method(Protocol):
 
 
 class ProbeMethod:
-    """A method that scores the cells for each answer token, with further passes of the model."""
+    """A method that runs the model again to score the cells for each answer token."""
 
     __slots__ = ()
     name: ClassVar[str]
     cost: ClassVar[Cost]
 
     def cell_scores(self, probe: Probe) -> NDArray[np.floating]:
-        """Compute the scores of all cells, float [J, V], one row for each answer token."""
+        """Compute the score of each cell for each answer token: float [J, V]."""
         raise NotImplementedError
 
     def explain(self, evidence: Evidence) -> MethodMaps:
@@ -99,7 +99,7 @@ def generation_of(evidence: Evidence) -> Generation:
 
 
 def probe_of(evidence: Evidence, method: str) -> Probe:
-    """Return the probe; a generation alone is a `ConfigError`."""
+    """Return the probe, or raise `ConfigError` if the evidence is only a generation."""
     if isinstance(evidence, Generation):
         raise ConfigError(
             f"{method} needs more than the answer's scores",
@@ -109,12 +109,12 @@ def probe_of(evidence: Evidence, method: str) -> Probe:
 
 
 def answer_of(generation: Generation) -> tuple[Token, ...]:
-    """Return the J answer tokens."""
+    """Return the answer tokens."""
     return generation.tokens[generation.num_prompt_tokens :]
 
 
 def scaled_maps(scores: NDArray[np.floating], generation: Generation) -> tuple[FloatArray, ...]:
-    """Normalise finite scores of the cells, float [J, V], to the common scale.
+    """Normalise cell scores, finite float [J, V], to the common scale.
 
     Returns:
         For each input float32 [M, t, h, w] in [0, 1], 0 for the prompt tokens.

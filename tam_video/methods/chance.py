@@ -1,4 +1,4 @@
-"""Baselines: random maps and the centre of the picture."""
+"""Chance baselines: random maps, and a Gaussian at the centre of the frame."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tam_video.types import Float64Array, VisualLayout
 
 @dataclass(frozen=True, slots=True)
 class Random:
-    """Uniform noise, different for each token and reproducible by the seed.
+    """Uniform noise that differs between tokens and is reproducible from the seed.
 
     Attributes:
         seed: seed of the noise, 0 or more.
@@ -45,7 +45,7 @@ class Random:
 
 @dataclass(frozen=True, slots=True)
 class Centre:
-    """A Gaussian at the centre of the picture, the same in every slot and for every token.
+    """A Gaussian at the centre of the frame, the same in every slot and for every token.
 
     Attributes:
         sigma: standard deviation as a share of the picture's width and height, above 0.
@@ -69,7 +69,7 @@ class Centre:
 
 
 def central(layout: VisualLayout, *, sigma: float) -> Float64Array:
-    """Compute a Gaussian of each cell's distance from the centre, float64 [t, h, w] in (0, 1]."""
+    """Compute a Gaussian of each cell's distance to the centre: float64 [t, h, w] in (0, 1]."""
     columns = [layout.cell_box(0, column, width=1, height=1) for column in range(layout.w)]
     rows = [layout.cell_box(row, 0, width=1, height=1) for row in range(layout.h)]
     x = np.array([(left + right) / 2 - 0.5 for left, _, right, _ in columns])

@@ -1,4 +1,4 @@
-"""Class activation maps from the visual states of a decoder layer and their gradients."""
+"""Class activation maps from a decoder layer's visual states and their gradients."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class GradCam(ProbeMethod):
     cost: ClassVar[Cost] = "backward"
 
     def cell_scores(self, probe: Probe) -> Float64Array:
-        """Compute float64 [J, V], >= 0, with one backward pass for each answer token."""
+        """Compute the scores with one backward pass per answer token: float64 [J, V], >= 0."""
         result = probe.gradients(self.layer, target=self.target)
         return np.stack([self.cam(result.states, gradient) for gradient in result.gradients])
 
     @staticmethod
     def cam(states: FloatArray, gradient: FloatArray) -> Float64Array:
-        """Compute float64 [V], >= 0, from float32 [V, d] states and gradient."""
+        """Compute cell scores, float64 [V], from states and their gradient, float32 [V, d]."""
         weights = gradient.mean(axis=0, dtype=np.float64)
         cells: Float64Array = np.maximum(states.astype(np.float64) @ weights, 0)
         return cells
@@ -53,7 +53,7 @@ class LayerCam(GradCam):
 
     @staticmethod
     def cam(states: FloatArray, gradient: FloatArray) -> Float64Array:
-        """Compute float64 [V], >= 0, from float32 [V, d] states and gradient."""
+        """Compute cell scores, float64 [V], from states and their gradient, float32 [V, d]."""
         weighted = states.astype(np.float64) * np.maximum(gradient, 0)
         cells: Float64Array = np.maximum(weighted.sum(axis=1), 0)
         return cells

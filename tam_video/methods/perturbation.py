@@ -1,4 +1,4 @@
-"""Occlusion: mask a part of the video and measure the fall of each token's probability. Slow."""
+"""Occlusion: mask a part of the video and measure how much each token's probability falls. Slow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLOCKS_PER_CALL = 64
 
 @dataclass(frozen=True, slots=True)
 class Occlusion(ProbeMethod):
-    """Fall of a token's log-probability when the pixels of a block of cells are hidden.
+    """How much a token's log-probability falls when the pixels of a block of cells are hidden.
 
     Source: Zeiler & Fergus, ECCV 2014, arXiv:1311.2901. Blocks tile the grid without overlap; a
     rise counts as 0. It takes one pass a block and one of the whole video.
@@ -42,10 +42,10 @@ class Occlusion(ProbeMethod):
 
     def __post_init__(self) -> None:
         if min(self.block) < 1 or self.batch_size < 1:
-            raise ConfigError("the sizes of a block and of a batch must be 1 or more")
+            raise ConfigError("the block size and the batch size must be 1 or more")
 
     def cell_scores(self, probe: Probe) -> Float64Array:
-        """Compute float64 [J, V], >= 0, with one pass a block."""
+        """Compute the scores with one forward pass per block: float64 [J, V], >= 0."""
         layouts = probe.generation.layouts
         blocks = [list(tiles(layout.shape, self.block)) for layout in layouts]
         total = sum(map(len, blocks))
@@ -67,7 +67,7 @@ class Occlusion(ProbeMethod):
         done: int,
         total: int,
     ) -> Float64Array:
-        """Return float64 [J, t*h*w] of one input, >= 0."""
+        """Compute the falls in log-probability for one input: float64 [J, t*h*w], >= 0."""
         shape = probe.generation.layouts[number].shape
         falls = np.zeros((len(shown), *shape))
         for start in range(0, len(blocks), BLOCKS_PER_CALL):
@@ -89,7 +89,7 @@ class Occlusion(ProbeMethod):
 def tiles(
     shape: tuple[int, int, int], block: tuple[int, int, int]
 ) -> Iterator[tuple[slice, slice, slice]]:
-    """Yield the blocks that tile a grid [t, h, w]; those at its end are smaller."""
+    """Yield the blocks that tile a grid [t, h, w]; blocks at the end may be smaller."""
     starts = [range(0, size, step) for size, step in zip(shape, block, strict=True)]
     for t, h, w in product(*starts):
         yield slice(t, t + block[0]), slice(h, h + block[1]), slice(w, w + block[2])

@@ -1,4 +1,4 @@
-"""Choose the frames of a video that the model gets."""
+"""Choose which frames of a video the model receives."""
 
 from tam_video.registry import Registry
 from tam_video.samplers.base import FrameSampler, Window, window

@@ -19,7 +19,7 @@ _HALF_TICK = 5e-7  # seconds: tolerance for rounded times
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """The n >= 1 frames that may be chosen, in display order.
+    """The n >= 1 frames that a sampler can choose from, in display order.
 
     Attributes:
         indices: int64 [n], frame numbers in the source, consecutive.
@@ -44,16 +44,16 @@ class Window:
 
     @property
     def seconds(self) -> Float64Array:
-        """float64 [n]: times relative to the first frame of the window."""
+        """Times relative to the window's first frame: float64 [n]."""
         relative: Float64Array = self.pts_seconds - self.pts_seconds[0]
         return relative
 
 
 class FrameSampler(Protocol):
-    """Chooses frames."""
+    """Interface of classes that choose frames."""
 
     def sample(self, window: Window) -> IntArray:
-        """Return int64 [T], T >= 1: source frame numbers, increasing, without duplicates.
+        """Return the chosen frame numbers in the source: int64 [T], T >= 1, strictly increasing.
 
         Exception: a sampler with a fixed number of frames repeats some if the window has fewer; the
         numbers then do not decrease.
@@ -71,7 +71,7 @@ def window(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
 ) -> Window:
-    """Return the frames displayed from `start_seconds` up to, not including, `end_seconds`.
+    """Return the frames displayed from `start_seconds` up to but excluding `end_seconds`.
 
     Args:
         info: the source video.
@@ -87,8 +87,8 @@ def window(
     end = np.inf if end_seconds is None else end_seconds
     if not (0 <= start < end):
         raise ConfigError(
-            f"start {start:g} s is not before end {end:g} s, or is negative",
-            hint="give seconds from the first frame on, start before end",
+            f"the start ({start:g} s) must be at least 0 and before the end ({end:g} s)",
+            hint="use times in seconds after the first frame, with the start before the end",
         )
     relative = timeline_pts - timeline_pts[0]
     indices = np.flatnonzero((relative >= start - _HALF_TICK) & (relative < end - _HALF_TICK))

@@ -1,4 +1,4 @@
-"""The samplers: by number of frames, by presentation time, and by the model's own rule.
+"""Samplers that choose by number of frames, by presentation time, or by the model's rule.
 
 Times are presentation times, never frame numbers divided by a rate.
 """
@@ -16,7 +16,7 @@ from tam_video.types import Float64Array, IntArray
 
 
 def evenly(count: int, *, num_frames: int) -> IntArray:
-    """Return int64 [num_frames], indices spread evenly over 0..count-1.
+    """Return indices spread evenly over 0..count-1: int64 [num_frames].
 
     The range is divided into `num_frames` equal parts and the middle index of each is taken;
     indices repeat if `count` is smaller.
@@ -45,7 +45,7 @@ class UniformSampler:
         check_at_least_one("num_frames", self.num_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """Return int64 [num_frames], source frame numbers."""
+        """Return the chosen frame numbers in the source: int64 [num_frames]."""
         return window.indices[evenly(len(window), num_frames=self.num_frames)]
 
 
@@ -54,7 +54,7 @@ class AllSampler:
     """Choose every frame of the window."""
 
     def sample(self, window: Window) -> IntArray:
-        """Return int64 [n], source frame numbers."""
+        """Return the frame numbers of the window in the source: int64 [n]."""
         return window.indices.copy()
 
 
@@ -72,25 +72,25 @@ class KeyframeSampler:
         check_at_least_one("max_frames", self.max_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """Return int64 [T], source frame numbers."""
+        """Return the chosen frame numbers in the source: int64 [T]."""
         chosen = window.indices[window.is_keyframe]
         if not len(chosen):
             raise ConfigError(
                 "there is no keyframe in this part of the video",
-                hint="widen --start/--end or use another sampler",
+                hint="widen the range of --start and --end, or use another --sampler",
             )
         return thinned(chosen, max_frames=self.max_frames)
 
 
 def thinned(chosen: IntArray, *, max_frames: int | None) -> IntArray:
-    """Return int64 [T], T <= max_frames: `chosen`, thinned out evenly if there are more."""
+    """Thin out `chosen` evenly to at most `max_frames` frames: int64 [T]."""
     if max_frames is None or len(chosen) <= max_frames:
         return chosen
     return chosen[evenly(len(chosen), num_frames=max_frames)]
 
 
 def shown_at(window: Window, seconds: Float64Array) -> IntArray:
-    """Return int64 [k], source numbers of the frames displayed `seconds` after the window's first.
+    """Return the numbers of the frames displayed `seconds` after the window's start: int64 [k].
 
     A frame is displayed from its own time until the next frame's, with a tolerance of 1 us.
     """
@@ -100,7 +100,7 @@ def shown_at(window: Window, seconds: Float64Array) -> IntArray:
 
 @dataclass(frozen=True, slots=True)
 class FpsSampler:
-    """Choose the frame displayed every `1 / fps` seconds, from the window's first frame on.
+    """Choose one frame every `1 / fps` seconds, starting with the window's first frame.
 
     Attributes:
         fps: frames per second; no frame is chosen twice.
@@ -116,7 +116,7 @@ class FpsSampler:
         check_at_least_one("max_frames", self.max_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """Return int64 [T], source frame numbers."""
+        """Return the chosen frame numbers in the source: int64 [T]."""
         if len(window) == 1:
             return window.indices.copy()
         shortest = float(np.diff(window.pts_seconds).min())
@@ -141,10 +141,10 @@ class TimestampSampler:
         if not self.seconds:
             raise ConfigError("no times were given", hint="give at least one time in seconds")
         if not all(0 <= second < np.inf for second in self.seconds):
-            raise ConfigError("times must be 0 or more", hint="give seconds from the start on")
+            raise ConfigError("times must be 0 or more", hint="give seconds counted from the start")
 
     def sample(self, window: Window) -> IntArray:
-        """Return int64 [T], source frame numbers; two times in one frame give it once."""
+        """Return the chosen frame numbers in the source, int64 [T], each frame at most once."""
         last = max(self.seconds)
         if last > _end_seconds(window):
             raise ConfigError(
@@ -164,7 +164,7 @@ def _end_seconds(window: Window) -> float:
 
 @dataclass(frozen=True, slots=True)
 class NativeSampler:
-    """Choose frames by the rule of a model adapter.
+    """Choose frames by the model adapter's own rule.
 
     Attributes:
         rule: returns source frame numbers of a window.
@@ -173,7 +173,7 @@ class NativeSampler:
     rule: Callable[[Window], IntArray]
 
     def sample(self, window: Window) -> IntArray:
-        """Return int64 [T], source frame numbers.
+        """Return the chosen frame numbers in the source: int64 [T].
 
         Raises:
             ValueError: the rule returns nothing, frames outside the window, or decreasing numbers.
@@ -182,5 +182,5 @@ class NativeSampler:
         if chosen.ndim != 1 or not len(chosen) or not np.issubdtype(chosen.dtype, np.integer):
             raise ValueError("a native rule must return a list of frame numbers")
         if not np.isin(chosen, window.indices).all() or (np.diff(chosen) < 0).any():
-            raise ValueError("a native rule must return increasing frame numbers of the window")
+            raise ValueError("a native rule must return increasing frame numbers inside the window")
         return chosen.astype(np.int64)

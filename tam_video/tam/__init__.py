@@ -1,4 +1,4 @@
-"""The token activation map method: from logits to maps of tokens and words.
+"""The token activation map method: compute maps of tokens and words from logits.
 
 Pure functions, numpy in and out. Only `motion` reads pixels.
 """

@@ -1,4 +1,4 @@
-"""Token activation maps of a whole text: the public entry point of the method.
+"""Compute token activation maps for a whole text: the public entry point of the method.
 
 There is no entry for one token: without the tokens before it a map cannot be corrected.
 """
@@ -40,7 +40,7 @@ Number = TypeVar("Number", bound=np.number)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SequenceLayout:
-    """Which sequence positions hold which visual cells and text tokens; checked when it is made.
+    """The sequence positions of the visual cells and text tokens, checked at construction.
 
     Attributes:
         visual_positions: int64 [V], the inputs one after the other, row-major (slot, row, column)
@@ -63,7 +63,9 @@ class SequenceLayout:
             _check_positions(getattr(self, name), name)
         num_tokens = len(self.token_strings)
         if len(self.text_positions) != num_tokens:
-            raise ValueError(f"{len(self.text_positions)} positions for {num_tokens} token strings")
+            raise ValueError(
+                f"{len(self.text_positions)} text positions, but {num_tokens} token strings"
+            )
         if not 0 <= self.num_prompt_tokens <= num_tokens:
             raise ValueError(
                 f"num_prompt_tokens must be in 0..{num_tokens}, not {self.num_prompt_tokens}"
@@ -124,7 +126,7 @@ def input_activation_maps(
     motions: Sequence[SlotMotion] = (),
     content: BoolArray | None = None,
 ) -> tuple[ActivationMaps, ...]:
-    """Compute the maps of one or several inputs, as `token_activation_maps`, with any options.
+    """Compute the maps of one or several inputs, like `token_activation_maps`, with any options.
 
     The causal correction and the min-max run over the cells of all inputs together, so that their
     maps compare; the filters run within each input.
@@ -140,7 +142,7 @@ def input_activation_maps(
         The maps of each input; `text_scores` is the same in all.
     """
     if options.needs_motion and len(motions) != len(layout.layouts):
-        raise ValueError("smoothing along the flow needs the motion of each input")
+        raise ValueError("smoothing along the optical flow needs the motion of each input")
     num_tokens = len(layout.token_strings)
     raw, relevance = _evidence(
         [_checked_scores(each, num_tokens) for each in scores], layout, options
@@ -164,7 +166,7 @@ def activate(
     options: ActivationOptions | None = None,
     motions: Sequence[SlotMotion] = (),
 ) -> tuple[ActivationMaps, ...]:
-    """Compute the maps of all tokens of a generation, one set for each input.
+    """Compute the maps of all tokens in a generation, separately for each input.
 
     Args:
         generation: an answer with its scores and layouts. Where it has the scores of several layers
@@ -187,7 +189,7 @@ def activate(
 
 
 def sequence_layout(generation: Generation) -> SequenceLayout:
-    """Return the positions of the cells and tokens of a generation."""
+    """Return the sequence positions of a generation's cells and tokens."""
     return SequenceLayout(
         generation.visual_positions,
         generation.text_positions,
@@ -200,7 +202,7 @@ def sequence_layout(generation: Generation) -> SequenceLayout:
 def input_cells(
     values: NDArray[Number], layouts: Sequence[VisualLayout]
 ) -> tuple[NDArray[Number], ...]:
-    """Cut values [M, V] of all cells into those of each input."""
+    """Split the values of all cells, [M, V], by input: one array [M, t*h*w] for each input."""
     ends = np.cumsum([0, *(layout.num_cells for layout in layouts)]).tolist()
     return tuple(values[:, start:end] for start, end in pairwise(ends))
 
@@ -208,7 +210,7 @@ def input_cells(
 def split_inputs(
     values: NDArray[Number], layouts: Sequence[VisualLayout]
 ) -> tuple[NDArray[Number], ...]:
-    """Cut values [M, V] of all cells into [M, t, h, w] for each input."""
+    """Split the values of all cells, [M, V], by input: one array [M, t, h, w] for each input."""
     return tuple(
         part.reshape(-1, *layout.shape)
         for part, layout in zip(input_cells(values, layouts), layouts, strict=True)
@@ -218,7 +220,7 @@ def split_inputs(
 def _evidence(
     tables: Sequence[FloatArray], layout: SequenceLayout, options: ActivationOptions
 ) -> tuple[FloatArray, FloatArray]:
-    """Return raw maps, float32 [M, V], and relevance, float32 [M, M], of one layer or a mean."""
+    """Return raw maps, float32 [M, V], and text relevance, float32 [M, M], from all layers."""
     for name in ("visual_positions", "text_positions"):
         positions = getattr(layout, name)
         if positions.size and positions.max() >= len(tables[0]):
@@ -245,7 +247,7 @@ def _filtered_maps(
     context: BoolArray,
     motions: Sequence[SlotMotion],
 ) -> tuple[list[FloatArray], FloatArray]:
-    """Normalise and filter corrected maps: float32 [M, t, h, w] of each input, and [M, M]."""
+    """Normalise and filter: return maps [M, t, h, w] for each input, and relevance [M, M]."""
     num_tokens = len(corrected)
     mask = scale_mask(num_tokens, layout.num_prompt_tokens)
     maps = [np.empty((num_tokens, *grid.shape), dtype=np.float32) for grid in layout.layouts]
@@ -269,7 +271,7 @@ def _filtered_maps(
 def _precisions(
     context: BoolArray, profile: PublishedProfile
 ) -> Iterator[tuple[BoolArray, DTypeLike]]:
-    """Yield rows of tokens and the precision of their last steps.
+    """Yield masks of tokens, and the precision in which the last steps are computed for them.
 
     In the public code the factor of the causal correction is a float64 number, so all that comes
     after it is float64; a token without context stays float32. "published" is float32 throughout.
@@ -294,16 +296,16 @@ def _checked_scores(scores: FloatArray, num_tokens: int) -> FloatArray:
     if table.ndim != 2 or not np.issubdtype(table.dtype, np.floating):
         raise ValueError(f"scores must be float [S, M], not {table.dtype}{list(table.shape)}")
     if table.shape[1] != num_tokens:
-        raise ValueError(f"scores are of {table.shape[1]} text tokens, not of {num_tokens}")
+        raise ValueError(
+            f"scores have columns for {table.shape[1]} text tokens, but there are {num_tokens}"
+        )
     with np.errstate(over="ignore"):
         return table.astype(np.float32, copy=False)
 
 
 def _check_positions(positions: IntArray, name: str) -> None:
     if positions.ndim != 1 or (positions.size and not np.issubdtype(positions.dtype, np.integer)):
-        raise ValueError(
-            f"{name} must be int64, one axis, not {positions.dtype}{list(positions.shape)}"
-        )
+        raise ValueError(f"{name} must be 1-D int64, not {positions.dtype}{list(positions.shape)}")
     if positions.size and positions.min() < 0:
         raise ValueError(f"{name} must be at least 0, not {positions.min()}")
 
@@ -313,7 +315,7 @@ def _check_cells(visual: IntArray, layouts: Sequence[VisualLayout]) -> None:
         grids = " and ".join(" x ".join(map(str, layout.shape)) for layout in layouts)
         raise TokenAlignmentError(
             f"{len(visual)} visual tokens do not fill a grid of {grids}",
-            hint="the grid must be counted after the model merged its patches",
+            hint="count the grid after the model has merged its patches",
         )
     parts = input_cells(visual[None], layouts)
     own = np.concatenate(
@@ -325,5 +327,5 @@ def _check_cells(visual: IntArray, layouts: Sequence[VisualLayout]) -> None:
     if len(np.unique(own)) != len(own):
         raise TokenAlignmentError(
             "a visual position occurs twice",
-            hint="every cell has a sequence position of its own",
+            hint="each cell must have its own sequence position",
         )

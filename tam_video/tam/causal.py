@@ -1,4 +1,4 @@
-"""Estimated causal inference: subtract from a map what earlier tokens explain of it."""
+"""Estimated causal inference: subtract from each map the part that earlier tokens explain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CELLS_PER_BLOCK = 4096
 
 
 def context_mask(token_strings: Sequence[str]) -> BoolArray:
-    """Compute which text tokens are context of which: the earlier ones with another string.
+    """Compute the context of each text token: all earlier tokens with a different string.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270, estimated causal inference.
 
@@ -36,7 +36,7 @@ def corrected_maps(
     context: BoolArray,
     content: BoolArray | None = None,
 ) -> FloatArray | Float64Array:
-    """Correct all maps with the context that `options.correction` and `content_cap` select.
+    """Correct all maps as `options.correction` and `options.content_cap` define.
 
     Args:
         raw: see `causal_inference`.
@@ -69,7 +69,7 @@ def causal_inference(
     caps: Float64Array | float = math.inf,
     cells_per_block: int = CELLS_PER_BLOCK,
 ) -> Float64Array:
-    """Subtract from each map the part that its context explains, for all tokens at once.
+    """Subtract from each token's map the part that the token's context explains.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270. With w_k = r_m[k] / (sum_k r_m[k] + 1e-8) over
     the context, E_m = sum_k w_k A_k and s_m = <A_m, E_m> / <E_m, E_m>, the result is
@@ -106,7 +106,7 @@ def causal_inference(
 def agreeing_tokens(
     raw: FloatArray, *, top_share: float = 0.1, threshold: float = 0.5
 ) -> BoolArray:
-    """Find the pairs of tokens whose raw maps have the same top cells.
+    """Find pairs of tokens whose raw maps share most of their top cells.
 
     The top cells of a map are those at least as high as its n-th greatest value and above its
     minimum, with n = ceil(top_share * V). Two tokens agree where the intersection over union of
@@ -139,19 +139,21 @@ def _checked_content(content: BoolArray | None, num_tokens: int, *, needed: bool
     if not needed:
         return np.zeros(num_tokens, dtype=np.bool_)
     if content is None or content.shape != (num_tokens,) or content.dtype != np.bool_:
-        raise ValueError(f"content must be bool [{num_tokens}]: the content words are needed")
+        raise ValueError(
+            f"content must be bool [{num_tokens}], because the correction needs the content words"
+        )
     return content
 
 
 def _ratio(above: Float64Array, below: Float64Array) -> Float64Array:
-    """Divide, with 0 where `below` is 0 and the largest float64 instead of an overflow."""
+    """Divide; return 0 where `below` is 0, and the largest float64 on overflow."""
     with np.errstate(over="ignore"):
         quotient = np.divide(above, below, out=np.zeros_like(below), where=below > 0)
     return np.minimum(quotient, np.finfo(np.float64).max)
 
 
 def _gram(raw: FloatArray, cells_per_block: int) -> Float64Array:
-    """Return float64 [M, M]: inner products of the raw maps."""
+    """Compute the inner products of all pairs of raw maps: float64 [M, M]."""
     gram = np.zeros((len(raw), len(raw)))
     for start in range(0, raw.shape[1], cells_per_block):
         block = raw[:, start : start + cells_per_block].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Relevance of sequence positions to text tokens, from the logits of one or several layers."""
+"""Compute the relevance of sequence positions to text tokens from one or more layers' logits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tam_video.types import FloatArray, IntArray
 
 
 def token_relevance(scores: FloatArray, positions: IntArray) -> FloatArray:
-    """Compute the relevance of sequence positions to every text token, before any correction.
+    """Compute the uncorrected relevance of sequence positions to each text token.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270: the raw maps A_m[v] = max(0, <x_v, W[c(m)]>) at
     the visual positions, and r_m[k] = max(0, <x_k, W[c(m)]>) at those of the text.
@@ -26,7 +26,7 @@ def token_relevance(scores: FloatArray, positions: IntArray) -> FloatArray:
 
 
 def layer_factors(raw: FloatArray, weights: Sequence[float]) -> FloatArray:
-    """Compute the factor of each layer's raw maps and text relevance.
+    """Compute the factor by which each layer's raw maps and text relevance are multiplied.
 
     A layer's factor is its weight over the sum of weights, divided by the maximum of its maps. The
     text relevance of a layer takes the same factor as its maps, because the joint min-max and the

@@ -1,4 +1,4 @@
-"""Optical flow at grid resolution and scene cuts, between neighbouring temporal slots.
+"""Compute optical flow at grid resolution and scene cuts between neighbouring temporal slots.
 
 The only module of the method that reads pixels. `temporal` warps maps along the flow.
 """
@@ -37,7 +37,7 @@ _MAD_TO_DEVIATION = 1.4826
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridFlow:
-    """Motion between neighbouring slots, in cells; finite.
+    """Optical flow between neighbouring slots, in cells; all values are finite.
 
     Attributes:
         forward: float32 [t-1, h, w, 2], (rows, columns) by which the content of a cell of slot s
@@ -64,14 +64,14 @@ class GridFlow:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(t, h, w)."""
+        """Shape of the grid, (t, h, w)."""
         pairs, height, width, _ = self.forward.shape
         return (pairs + 1, height, width)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlotMotion:
-    """Motion and scene cuts between the slots of one input.
+    """Optical flow and scene cuts between the slots of one input.
 
     Attributes:
         flow: motion between neighbouring slots.
@@ -88,7 +88,7 @@ class SlotMotion:
 
 
 def input_motions(batches: Sequence[FrameBatch], generation: Generation) -> tuple[SlotMotion, ...]:
-    """Compute the motion between the slots of every vision input of a generation."""
+    """Compute the motion between the slots of each visual input of a generation."""
     return tuple(
         SlotMotion(grid_flow(batch.frames, layout), scene_cuts(batch.frames, layout))
         for batch, layout in zip(batches, generation.layouts, strict=True)
@@ -96,7 +96,7 @@ def input_motions(batches: Sequence[FrameBatch], generation: Generation) -> tupl
 
 
 def dis_flow(first: ByteArray, second: ByteArray) -> FloatArray:
-    """Compute the optical flow of two grey uint8 [H, W], float32 [H, W, 2]: (x, y) in pixels.
+    """Compute the (x, y) flow in pixels between two grey frames, uint8 [H, W]: float32 [H, W, 2].
 
     Source: dense inverse search, Kroeger et al., ECCV 2016, arXiv:1603.03590; OpenCV's medium
     preset.
@@ -114,7 +114,7 @@ def grid_flow(
     *,
     pixel_flow: Callable[[ByteArray, ByteArray], FloatArray] = dis_flow,
 ) -> GridFlow:
-    """Compute the optical flow between the middle frames of neighbouring slots, mean of each cell.
+    """Compute each cell's mean optical flow between the middle frames of neighbouring slots.
 
     The flow is computed on whole frames, scaled down to a longer side of 256 px, also where the
     grid covers only a part of them, so that content that enters a crop is followed too. A cell
@@ -144,7 +144,7 @@ def grid_flow(
 
 
 def scene_cuts(frames: ByteArray, layout: VisualLayout) -> BoolArray:
-    """Find the neighbouring slots between which the scene changes.
+    """Find scene cuts between neighbouring slots.
 
     Neighbouring frames are compared, from the middle frame of one slot to that of the next, and the
     greatest distance counts, so that a cut inside a slot is detected as well. The distance is half
@@ -187,7 +187,7 @@ def scene_cuts(frames: ByteArray, layout: VisualLayout) -> BoolArray:
 
 
 def _grey_picture(frame: ByteArray) -> ByteArray:
-    """Return uint8 [H', W']: the frame in grey, scaled down, neither side below 32 px."""
+    """Convert a frame to grey and scale it down to sides of at least 32 px: uint8 [H', W']."""
     import cv2
 
     height, width = frame.shape[:2]
@@ -200,7 +200,7 @@ def _grey_picture(frame: ByteArray) -> ByteArray:
 
 
 def _cell_edges(layout: VisualLayout, height: int, width: int) -> tuple[IntArray, IntArray]:
-    """Return int64 [h, 2] and [w, 2]: first and past-the-last pixel of each row and column.
+    """Return the pixel range (start, stop) of each row and column: int64 [h, 2] and [w, 2].
 
     Both are the same where the cells lie on padding; a cell thinner than a pixel takes one.
     """
@@ -223,7 +223,7 @@ def _edges(start: float, end: float, *, count: int, length: int) -> IntArray:
 def _cell_flow(
     pixels: FloatArray, rows: IntArray, columns: IntArray, layout: VisualLayout
 ) -> FloatArray:
-    """Return float32 [h, w, 2]: mean flow (rows, columns) of each cell, in cells."""
+    """Compute each cell's mean (row, column) flow in cells: float32 [h, w, 2]."""
     across = _members(columns, pixels.shape[1])
     lines = _members(rows, pixels.shape[0]) @ pixels.reshape(len(pixels), -1)
     totals = across @ lines.reshape(len(rows), -1, 2)
@@ -240,7 +240,7 @@ def _cell_flow(
 
 
 def _members(edges: IntArray, length: int) -> Float64Array:
-    """Return float64 [n, length]: 1 where a pixel lies in a row or column of cells."""
+    """Return which pixels lie in each row or column of cells: float64 [n, length], 1 or 0."""
     pixels = np.arange(length)
     inside = (pixels >= edges[:, :1]) & (pixels < edges[:, 1:])
     return inside.astype(np.float64)
@@ -251,13 +251,13 @@ def _middle(slot: tuple[int, ...]) -> int:
 
 
 def _between(layout: VisualLayout, pair: int) -> list[int]:
-    """Return the frames from the middle of slot `pair` to the middle of the next slot."""
+    """Return the frames between the middle of slot `pair` and the middle of the next slot."""
     first, second = layout.frame_slots[pair], layout.frame_slots[pair + 1]
     return [*first[len(first) // 2 :], *second[: len(second) // 2 + 1]]
 
 
 def _small_picture(frame: ByteArray, view: View) -> Float64Array:
-    """Return float64 [32, 32, 3] in [0, 1]: the part of the picture under the grid."""
+    """Return the part of the frame under the grid, resized: float64 [32, 32, 3] in [0, 1]."""
     import cv2
 
     height, width = frame.shape[:2]
@@ -269,7 +269,7 @@ def _small_picture(frame: ByteArray, view: View) -> Float64Array:
 
 
 def _soft_histograms(picture: Float64Array) -> Float64Array:
-    """Return float64 [blocks * bins], sum 1: joint colour histograms of the blocks.
+    """Compute the blocks' joint colour histograms: float64 [blocks * bins], with sum 1.
 
     A value is shared by the two bins around it in each channel.
     """
@@ -295,4 +295,4 @@ def _check_frames(frames: ByteArray, layout: VisualLayout) -> None:
         )
     indices = [index for slot in layout.frame_slots for index in slot]
     if min(indices) < 0 or max(indices) >= len(frames):
-        raise ValueError(f"the layout names frames outside 0..{len(frames) - 1}")
+        raise ValueError(f"the layout refers to frames outside 0..{len(frames) - 1}")

@@ -1,4 +1,4 @@
-"""Joint min-max normalisation of a token's map and of the relevance of its text."""
+"""Normalise a token's map and text relevance by a common minimum and maximum."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Scores = TypeVar("Scores", FloatArray, Float64Array)
 
 
 def scale_mask(num_tokens: int, num_prompt_tokens: int) -> BoolArray:
-    """Compute which text tokens share the scale of which map: bool [M, M], true where k shares m's.
+    """Compute which tokens share a scale: bool [M, M], true if map m is scaled with text token k.
 
     A generated token shares it with all text before it; a prompt token with the whole prompt,
     itself and later tokens included. Source: the public code, xmed-lab/TAM.
@@ -23,7 +23,7 @@ def scale_mask(num_tokens: int, num_prompt_tokens: int) -> BoolArray:
 
 
 def joint_min_max(maps: Scores, relevance: FloatArray, *, mask: BoolArray) -> tuple[Scores, Scores]:
-    """Normalise each map and its text relevance to [0, 1] by a common minimum and maximum.
+    """Normalise each map and the token's text relevance to [0, 1] by a common min and max.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270; over all slots of a video at once. Differs:
     where all values are equal the result is 0, not 0/0.
@@ -45,7 +45,7 @@ def joint_min_max(maps: Scores, relevance: FloatArray, *, mask: BoolArray) -> tu
 
 
 def _rescale(values: Scores, low: Scores, span: Scores) -> Scores:
-    """Compute (values - low) / span, 0 where the span is 0, clipped to [0, 1]."""
+    """Compute (values - low) / span, clipped to [0, 1]; the result is 0 where the span is 0."""
     shifted: Scores = np.clip(values - low, 0, span)
     np.divide(shifted, span, out=shifted, where=span > 0)
     return shifted

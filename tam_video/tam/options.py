@@ -1,4 +1,4 @@
-"""Options of the token activation map beyond the published steps, and the named profiles."""
+"""Options of the token activation map that extend the published steps, and named profiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Correction: TypeAlias = Literal["none", "content", "agreement", "published"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivationOptions:
-    """What the method does beyond the published steps; the defaults are the published steps.
+    """Options that change or extend the published steps; the defaults change nothing.
 
     Attributes:
         correction: which earlier tokens the causal correction subtracts. "published": all with
@@ -54,12 +54,12 @@ class ActivationOptions:
 
     @property
     def needs_motion(self) -> bool:
-        """Whether optical flow and cuts between the slots are needed."""
+        """Whether the method needs the optical flow and scene cuts between slots."""
         return self.gaussian_sigma_slots > 0
 
     @property
     def needs_content(self) -> bool:
-        """Whether the correction needs to know the tokens of content words."""
+        """Whether the correction needs to know which tokens belong to content words."""
         return self.correction == "content" or self.content_cap is not None
 
 

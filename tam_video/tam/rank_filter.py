@@ -1,4 +1,4 @@
-"""Denoising of maps by a Gaussian over the ranks of each window."""
+"""Denoise maps by a Gaussian over the sorted values in each window."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rank_gaussian_filter(
     profile: PublishedProfile = "published",
     values_per_block: int = VALUES_PER_BLOCK,
 ) -> FloatArray:
-    """Denoise activation maps by a Gaussian over each window's ranks.
+    """Denoise activation maps by a Gaussian over the sorted values in each window.
 
     The sorted values of a window are averaged with weights exp(-(rank - centre)^2 / (2 sigma^2)),
     where sigma is the window's coefficient of variation: the result is near the median where the
@@ -76,7 +76,7 @@ def rank_gaussian_filter(
 def _sorted_windows(
     planes: _Values, size: int, values_per_block: int
 ) -> Iterator[tuple[tuple[slice, slice], Sequence[_Values]]]:
-    """Yield blocks of [n, h, w]: their planes and rows, and size * size arrays [p, r, w].
+    """Yield slices of planes and rows, and their sorted windows: size * size arrays.
 
     The arrays hold the values of each window in order, the least first.
     """
@@ -95,7 +95,7 @@ def _sorted_windows(
 
 
 def _sorted(windows: _Values) -> Sequence[_Values]:
-    """Sort [k, ...] along the first axis; `windows` is overwritten."""
+    """Sort k arrays elementwise; `windows` is overwritten."""
     if len(windows) != 9:
         windows.sort(axis=0)
         return list(windows)
@@ -108,7 +108,7 @@ def _sorted(windows: _Values) -> Sequence[_Values]:
 
 
 def _combine(windows: Sequence[_Values]) -> FloatArray:
-    """Return float32 [...]: weighted means of k sorted values, the median of equal ones.
+    """Compute the weighted mean of k sorted values, or their median if all are equal.
 
     float64 keeps the variance of the smallest and largest float32 values finite.
     """
@@ -123,7 +123,7 @@ def _combine(windows: Sequence[_Values]) -> FloatArray:
 
 
 def _combine_as_published(windows: Sequence[_Values]) -> FloatArray:
-    """Return float32 [...]: the same means, 0 where the public code has NaN.
+    """Compute the same means as the public code, with 0 instead of NaN: float32 [...].
 
     Mean and deviation are summed in the public code's order and precision: they decide which
     windows are constant. float64 is truncated to float32, not rounded: the public code truncates
@@ -142,7 +142,7 @@ def _combine_as_published(windows: Sequence[_Values]) -> FloatArray:
 
 
 def _weighted_mean(windows: Sequence[_Values], power: Float64Array) -> Float64Array:
-    """Return float64 [...]: means of sorted values, where ranks r and -r have the weight q^(r^2).
+    """Compute means of sorted values with the weight q^(r^2) for ranks r and -r: float64 [...].
 
     With `power` q = exp(-1 / (2 sigma^2)), q^(r^2) = q^((r-1)^2) q^(2r-1): a window needs one
     exponential, the rest are products.
@@ -159,7 +159,7 @@ def _weighted_mean(windows: Sequence[_Values], power: Float64Array) -> Float64Ar
 
 
 def _pairwise_sum(values: Sequence[_Values]) -> _Values:
-    """Sum k arrays, to the bit as numpy sums a row of k values.
+    """Sum k arrays with the same rounding as numpy when it sums a row of k values.
 
     Eight running sums are added in pairs, then the rest; above 128 values each half is summed
     separately.

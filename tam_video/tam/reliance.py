@@ -1,4 +1,4 @@
-"""Visual reliance: the share of a word's evidence that lies in the pixels, not in the text.
+"""Visual reliance: the share of the evidence for a word that comes from pixels, not text.
 
 It is computed from the scores of the maps; no further forward pass is needed.
 """
@@ -25,7 +25,7 @@ which does not prove that it is wrong. `tam-video evaluate reliance` measures an
 
 
 def visual_reliance(raw: FloatArray, relevance: FloatArray, *, context: BoolArray) -> FloatArray:
-    """Compute the share of each token's strongest evidence that is visual.
+    """Compute the visual share of the strongest evidence for each token: float32 [M].
 
     Source: ours, on the relevance of Li et al., ICCV 2025, arXiv:2506.23270. With A_m[v] the raw
     relevance of cell v to token m and r_m[k] that of the text tokens k of its context, both
@@ -46,7 +46,7 @@ def visual_reliance(raw: FloatArray, relevance: FloatArray, *, context: BoolArra
     """
     num_tokens = len(raw)
     if raw.ndim != 2 or not relevance.shape == context.shape == (num_tokens, num_tokens):
-        raise ValueError("raw must be [M, V], relevance and context [M, M]")
+        raise ValueError("raw must be [M, V]; relevance and context must be [M, M]")
     visual = raw.max(axis=1, initial=0).astype(np.float64)
     textual = np.where(context, relevance, 0).max(axis=1, initial=0).astype(np.float64)
     total = visual + textual
@@ -80,7 +80,7 @@ def word_reliance(generation: Generation, words: Sequence[Word]) -> FloatArray:
 def unseen_words(
     words: Sequence[Word], reliance: FloatArray, *, below: float = LOW_RELIANCE
 ) -> tuple[Word, ...]:
-    """Return the content words with little visual evidence, which may be correct all the same.
+    """Return the content words with little visual evidence; such words can still be correct.
 
     A word that follows from the words before it ("object" in "the red object") is among them as
     well as a hallucinated one.

@@ -1,4 +1,4 @@
-"""Word boundaries in text of any language, by the Unicode class of each character."""
+"""Find word boundaries in any language from the Unicode class of each character."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ScriptRun:
 
 
 def script_runs(text: str, *, borders: Collection[int]) -> Iterator[ScriptRun]:
-    """Split text into words, left to right, not overlapping; white space belongs to none.
+    """Split text into words from left to right; words do not overlap or contain white space.
 
     Letters, digits and their marks make a word, with inner apostrophes, hyphens and (in numbers)
     separators; text of scripts without spaces is split at `borders`; an emoji sequence is a word,
@@ -95,7 +95,7 @@ def is_content_word(word: str) -> bool:
 def _split_unspaced(
     text: str, start: int, end: int, borders: Collection[int]
 ) -> Iterator[ScriptRun]:
-    """Yield the words of an unspaced run; a combining mark stays with its base character."""
+    """Yield the words in text without spaces; combining marks stay with their base character."""
     inner = (i for i in range(start + 1, end) if i in borders and not _is_mark(text[i]))
     edges = [start, *inner, end]
     for left, right in pairwise(edges):
@@ -107,7 +107,7 @@ def _is_mark(character: str) -> bool:
 
 
 def _class_of(character: str) -> str:
-    """Return the class letter of a character, as used in `_SEGMENT`."""
+    """Return the letter that stands for a character's class in `_SEGMENT`."""
     code, category = ord(character), unicodedata.category(character)
     if character in _ZERO_WIDTH_JOINERS:
         return "z"

@@ -1,4 +1,4 @@
-"""Gaussian smoothing of maps over the temporal slots, along the optical flow."""
+"""Smooth maps over the temporal slots by a Gaussian along the optical flow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def temporal_gaussian(
     sigma_slots: float,
     tolerance_cells: float | None = 1.0,
 ) -> FloatArray:
-    """Smooth maps over time by a Gaussian along the motion.
+    """Smooth maps over time by a Gaussian along the optical flow.
 
     Weights are exp(-d^2 / (2 sigma^2)) for slots at a distance d of up to 3 sigma, normalised over
     the slots that are present: what is missing at the ends, beyond a cut, or outside of the picture
@@ -71,7 +71,7 @@ def temporal_gaussian(
 
 
 def token_blocks(shape: tuple[int, ...], copies: int) -> Iterator[slice]:
-    """Cut maps [M, t, h, w] into blocks of tokens whose `copies` fit the bound on memory."""
+    """Split maps [M, t, h, w] into blocks of tokens so that `copies` of a block fit in memory."""
     per_block = max(1, _NEIGHBOUR_VALUES // (copies * math.prod(shape[1:])))
     for start in range(0, shape[0], per_block):
         yield slice(start, start + per_block)
@@ -80,7 +80,7 @@ def token_blocks(shape: tuple[int, ...], copies: int) -> Iterator[slice]:
 def aligned_neighbours(
     maps: FloatArray, motion: SlotMotion, radius: int, *, tolerance_cells: float | None = 1.0
 ) -> tuple[FloatArray, BoolArray]:
-    """Warp the maps of neighbouring slots to the positions of their content in each slot.
+    """Warp the maps of neighbouring slots onto each slot along the optical flow.
 
     The flow is followed from slot to slot and the neighbour is read there by bilinear
     interpolation. Cells outside of the grid or on padding are left out of the mean and its weights
@@ -149,7 +149,7 @@ def _readings(
 
 
 def _corners(position: FloatArray, in_picture: BoolArray) -> tuple[IntArray, FloatArray]:
-    """Return int64 [4, h*w], flat cells around each position, and their weights.
+    """Return the 4 cells around each position, int64 [4, h*w], and their weights.
 
     A cell of the picture does not read padding, and one of padding does not read the picture.
     """
@@ -172,7 +172,7 @@ def _corners(position: FloatArray, in_picture: BoolArray) -> tuple[IntArray, Flo
 
 
 def _read(planes: FloatArray, corners: IntArray, weights: FloatArray) -> FloatArray:
-    """Return float32 [M, h*w]: weighted means of cells of [M, h*w], each row within its range."""
+    """Compute weighted means of cells, clipped to the range of each row: float32 [M, h*w]."""
     with np.errstate(over="ignore"):
         means = planes[:, corners[0]] * weights[0]
         for cells, weight in zip(corners[1:], weights[1:], strict=True):
@@ -182,7 +182,7 @@ def _read(planes: FloatArray, corners: IntArray, weights: FloatArray) -> FloatAr
 
 
 def _bilinear(field: FloatArray, position: FloatArray) -> FloatArray:
-    """Return float32 [h, w, 2]: the flow [h, w, 2] at positions, clipped to the border."""
+    """Interpolate the flow at positions clipped to the border: float32 [h, w, 2]."""
     height, width = field.shape[:2]
     inside = np.clip(position, 0, (height - 1, width - 1)).astype(np.float32)
     corners, weights = _corners(inside, np.ones((height, width), dtype=np.bool_))

@@ -1,4 +1,4 @@
-"""Words of an answer, joined from sub-tokens, and their maps."""
+"""Join the sub-tokens of an answer into words, and compute the words' maps."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ def join_words(tokens: Sequence[Token]) -> tuple[Word, ...]:
 
 
 def content_tokens(words: Sequence[Word], *, num_tokens: int) -> BoolArray:
-    """Compute which of M tokens belong to a content word, bool [M]; false for prompt tokens.
+    """Compute which tokens belong to a content word: bool [M], false for prompt tokens.
 
     Raises:
         ValueError: a word has a token outside M.
     """
     indices = [index for word in words if word.is_content for index in word.token_indices]
     if indices and not (min(indices) >= 0 and max(indices) < num_tokens):
-        raise ValueError(f"words need tokens in 0..{num_tokens - 1}")
+        raise ValueError(f"token indices of words must be in 0..{num_tokens - 1}")
     is_content = np.zeros(num_tokens, dtype=np.bool_)
     is_content[indices] = True
     return is_content
 
 
 def word_maps(maps: FloatArray, words: Sequence[Word]) -> FloatArray:
-    """Compute the map of each word: the mean of the maps of its sub-tokens.
+    """Compute each word's map as the mean over the maps of the word's sub-tokens.
 
     Args:
         maps: float32 [M, t, h, w], the maps of all text tokens.
@@ -67,13 +67,13 @@ def word_maps(maps: FloatArray, words: Sequence[Word]) -> FloatArray:
     for number, word in enumerate(words):
         indices = list(word.token_indices)
         if not indices or min(indices) < 0 or max(indices) >= len(maps):
-            raise ValueError(f"word {word.text!r} needs tokens in 0..{len(maps) - 1}")
+            raise ValueError(f"token indices of word {word.text!r} must be in 0..{len(maps) - 1}")
         joined[number] = maps[indices].mean(axis=0)
     return joined
 
 
 def _answer_text(tokens: Sequence[Token]) -> str:
-    """Join the text of the answer's tokens; a character that no token contains is U+FFFD."""
+    """Join the text of the answer's tokens; characters that are in no token become U+FFFD."""
     characters = [" "] * max((token.char_end for token in tokens), default=0)
     for token in tokens:
         text = token.text.ljust(token.char_end - token.char_start, _UNKNOWN)
@@ -85,7 +85,7 @@ def _answer_text(tokens: Sequence[Token]) -> str:
 
 
 def _shares(tokens: Sequence[Token], runs: Sequence[ScriptRun], length: int) -> list[Counter[int]]:
-    """Count, for each token, the characters that it shares with each run."""
+    """Count how many characters each token shares with each run."""
     owner: list[int | None] = [None] * length
     for number, run in enumerate(runs):
         owner[run.start : run.end] = [number] * (run.end - run.start)
@@ -98,7 +98,7 @@ def _shares(tokens: Sequence[Token], runs: Sequence[ScriptRun], length: int) -> 
 def _group(
     shares: Sequence[Counter[int]], chosen: Sequence[int | None], num_runs: int
 ) -> list[int]:
-    """Return, for each run, the first run of its word: unchosen runs join their token's choice."""
+    """Return the first run of each run's word; other runs join the choice of their token."""
     groups = list(range(num_runs))
     taken = {number for number in chosen if number is not None}
     for share, target in zip(shares, chosen, strict=True):

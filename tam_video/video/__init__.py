@@ -1,4 +1,4 @@
-"""Read and write videos: the only package that imports PyAV and decord."""
+"""Read and write videos. No other package imports PyAV or decord."""
 
 from tam_video.video.reader import (
     READERS,

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
-    """Yield the same items, each computed in a thread while the previous one is used.
+    """Yield `items`, and compute the next item in a thread while the current one is used.
 
     Useful if computing an item releases the GIL, as decoding does. At most one item waits.
     Exceptions are raised at their item. Closing the generator waits for the running item and closes

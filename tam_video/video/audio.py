@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class AudioCopy:
-    """Copy audio packets of a source to an output, in steps of time.
+    """Copy audio packets from a source to an output, up to a given time per call.
 
     Attributes:
         warnings: messages about streams that are left out or end early.
     """
 
     def __init__(self, source: InputContainer | None, output: OutputContainer) -> None:
-        """Add the streams to the output, which must not have started."""
+        """Add the audio streams to the output; call it before the output's header is written."""
         self.warnings: list[str] = []
         self._output = output
         self._streams = {}
@@ -46,7 +46,7 @@ class AudioCopy:
 
     @property
     def start_seconds(self) -> float | None:
-        """Start time of the first packet on the source's clock; None without audio."""
+        """Start time of the first packet on the source's clock, or None if there is no audio."""
         packet = self._next
         if packet is None:
             return None
@@ -70,7 +70,7 @@ class AudioCopy:
                 yield packet
 
     def copy_until(self, seconds: float, *, shift: Fraction) -> None:
-        """Mux the packets up to `seconds` on the source's clock, moved back by `shift` seconds."""
+        """Mux packets up to source time `seconds`, and subtract `shift` from their times."""
         while self._next is not None:
             packet = self._next
             if float(_packet_ticks(packet) * packet.time_base) > seconds:
@@ -85,7 +85,7 @@ class AudioCopy:
 
 @contextmanager
 def open_audio(path: Path | None, output: OutputContainer) -> Iterator[AudioCopy]:
-    """Open a source whose audio is copied to an output; None for no audio."""
+    """Open a source and copy its audio to an output; if `path` is None, copy nothing."""
     if path is None:
         yield AudioCopy(None, output)
         return
@@ -99,7 +99,7 @@ def _packet_ticks(packet: Packet[Any]) -> int:
 
 
 def _mp4_holds(stream: AudioStream) -> bool:
-    """Return whether an MP4 accepts the stream's packets unchanged, by writing a header."""
+    """Write a test header; return whether MP4 can store the stream unchanged."""
     import av
 
     trial = av.open(BytesIO(), "w", format="mp4")

@@ -45,7 +45,7 @@ _OPENING_FRAMES = 8  # decoded at opening, to check the times of the packets
 
 
 class PyAvReader(VideoReader):
-    """The default reader; see `VideoReader`.
+    """The default reader, based on PyAV; see `VideoReader`.
 
     Attributes:
         format_name: FFmpeg's name of the container format ("mpegts").
@@ -76,7 +76,7 @@ class PyAvReader(VideoReader):
 
     @property
     def is_counted(self) -> bool:
-        """Whether frames are found by counting, because the packets' times are unreliable."""
+        """Whether frames are counted from the start because packet times are unreliable."""
         return self._index.is_counted
 
     def read_scaled(
@@ -90,7 +90,7 @@ class PyAvReader(VideoReader):
         return self._batch(indices, decode, height=height, width=width)
 
     def planes(self, *, matrix: int) -> Iterator[DecodedPlanes]:
-        """Iterate over all frames as YUV, without a conversion to RGB where none is needed."""
+        """Iterate over all frames as YUV; convert to RGB only where needed."""
         self._check_open()
         converted = self._walk(
             range(len(self._index)),
@@ -112,7 +112,7 @@ class PyAvReader(VideoReader):
     def _first_look(
         self, container: InputContainer, stream: VideoStream, table: PacketTable
     ) -> tuple[FrameIndex, PixelRecipe]:
-        """Decode the first frames, and use the packets' times if these frames have the same."""
+        """Decode the first frames; use the packet times if they equal the times of these frames."""
         frames = sound_frames(container, stream, table=table)
         opening = list(islice(frames, _OPENING_FRAMES))
         if not opening:
@@ -138,7 +138,7 @@ class PyAvReader(VideoReader):
     def _walk(
         self, wanted: Sequence[int], convert: Callable[[VideoFrame], T]
     ) -> Iterator[tuple[int, T]]:
-        """Yield the frames `wanted` (increasing numbers), converted."""
+        """Yield the number and converted frame of each frame in `wanted`, which increases."""
         num_done = 0
         if not self._index.is_counted:
             with (
@@ -158,7 +158,7 @@ class PyAvReader(VideoReader):
     def _walk_from_start(
         self, wanted: Sequence[int], convert: Callable[[VideoFrame], T]
     ) -> Iterator[tuple[int, T]]:
-        """Yield them without a seek, by one thread, which detects all damage."""
+        """Yield the same frames, but decode from the start in one thread to detect all damage."""
         with (
             open_stream(self._path, limits=self._limits, threads=1) as opened,
             av_errors(self._path),
@@ -169,7 +169,7 @@ class PyAvReader(VideoReader):
                 if frame is None:
                     raise VideoDecodeError(
                         f"frame {index} of {self._path.name} can't be decoded",
-                        hint="the file is damaged at this frame: repair it, or leave that part out",
+                        hint="the file is damaged here; repair the file, or exclude this part",
                         frame_index=index,
                     )
                 if not self._index.is_counted:
@@ -184,7 +184,7 @@ def _counted_index(
     *,
     is_avi: bool,
 ) -> FrameIndex:
-    """Build the index of decoded frames, evenly spaced if times decrease or are missing."""
+    """Build the index from decoded frames; space them evenly if times decrease or are missing."""
     times = [ticks for ticks, _ in decoded if ticks is not None]
     increasing = all(a < b for a, b in pairwise(times))
     if is_avi or len(times) < len(decoded) or not increasing:

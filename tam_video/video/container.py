@@ -48,7 +48,7 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PacketTable:
-    """The packets of one stream, in decoding order. P packets.
+    """The P packets of one stream in decoding order.
 
     Attributes:
         pts: int64 [P], presentation time in ticks; undefined if `has_times` is False.
@@ -81,7 +81,8 @@ def av_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
         if opening:
             raise VideoOpenError(
                 f"{path.name} can't be opened as a video: {reason}",
-                hint="check that it plays; playlists are refused, truncated files must be repaired",
+                hint="check that a player opens it; playlists are not supported, and truncated "
+                "files must be repaired",
             ) from exc
         raise VideoDecodeError(
             f"{path.name} can't be read: {reason}", hint="repair or re-encode the file with ffmpeg"
@@ -121,7 +122,7 @@ def open_stream(
 
 
 def _best_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Choose a stream as players do: the default one, then the largest; cover art is excluded."""
+    """Choose the default video stream, else the largest, as players do; skip cover art."""
     from av.stream import Disposition
 
     still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -141,7 +142,7 @@ def _best_stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def list_packets(path: Path, *, limits: ReadLimits) -> PacketTable:
-    """List the packets of the video stream without decoding; the last files' lists are cached."""
+    """List the packets of the video stream without decoding, and cache the list for a few files."""
     state = path.stat()
     return _packets(path, limits, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
 
@@ -236,7 +237,7 @@ def _table(rows: Sequence[_Row], *, is_cut: bool, is_avi: bool) -> PacketTable:
 
 
 def frame_rate(stream: VideoStream, *, num_frames: int, seconds: Fraction) -> Fraction:
-    """Return the declared frame rate if it agrees with the counted one, else the counted one."""
+    """Return the declared frame rate if it matches the measured rate, else the measured rate."""
     declared = stream.average_rate or stream.guessed_rate
     if not seconds:
         return declared or Fraction(25)

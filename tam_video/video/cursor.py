@@ -1,4 +1,4 @@
-"""Seek and decode forward in a stream, and give every decoded frame its number.
+"""Seek and decode forward in a stream, and number the decoded frames.
 
 Owns: the keyframe to seek to, the packets that may be decoded after it, the frames that damaged
 data may have corrupted. Does not open files and does not convert to RGB.
@@ -28,7 +28,7 @@ _SEEK_COST = 4  # frames: decoding that many takes about as long as a seek
 
 @dataclass(slots=True)
 class SeekTarget:
-    """The frame to decode next, which decides which packets need not be decoded.
+    """The next frame to decode; packets that it does not need are skipped.
 
     Attributes:
         ticks: its pts; None if the packets' times are unreliable, or if all frames are decoded.
@@ -43,7 +43,7 @@ class SeekTarget:
         return self.ticks is not None and packet.pts is not None and packet.pts < self.ticks
 
     def ends_at(self, packet: Packet[VideoStream]) -> bool:
-        """Return whether this packet is the last one needed: frames reference earlier packets."""
+        """Return whether no later packet is needed, since frames only reference earlier packets."""
         return self.is_last and self.ticks is not None and packet.pts == self.ticks
 
 
@@ -129,7 +129,7 @@ def sound_frames(
     seek_to: int | None = None,
     target: SeekTarget | None = None,
 ) -> Iterator[VideoFrame]:
-    """Decode frames in display order, leaving out those that damaged data may have corrupted.
+    """Decode frames in display order, and skip frames that damaged data may have corrupted.
 
     Args:
         container: open, at its start or just after a seek.
@@ -186,7 +186,7 @@ def _then_flush(
 def _expected_packets(
     packets: Iterable[Packet[VideoStream]], table: PacketTable, seek_to: int
 ) -> Iterator[Packet[VideoStream]]:
-    """Yield packets from a keyframe at or before `seek_to`, while they match the table."""
+    """Yield packets from a keyframe at or before `seek_to` as long as they match the table."""
     keyframe_pts = np.where(table.is_keyframe, table.pts, NEVER)[: seek_to + 1]
     position: int | None = None
     for packet in packets:

@@ -1,4 +1,4 @@
-"""A reader on decord, whose results are compared with PyAV's.
+"""A reader based on decord that checks its results against PyAV's.
 
 decord is exact on ordinary MP4 and Matroska files, and wrong or crashing on some others: AV1, GIF
 and MPEG-TS are refused, and AVI with estimated times. It miscounts after seeks into open GOPs, so
@@ -96,11 +96,11 @@ class DecordReader(VideoReader):
             feature = "files without reliable frame times"
         if feature:
             raise VideoOpenError(
-                f"{self._path.name}: decord can't be trusted with {feature}", hint=_USE_PYAV
+                f"{self._path.name}: decord is not reliable for {feature}", hint=_USE_PYAV
             )
 
     def _mismatch(self, video: DecordVideo) -> str:
-        """Return how decord's result differs from PyAV's; empty if it does not."""
+        """Return how decord's result differs from PyAV's, or "" if they agree."""
         expected = self.timeline.pts_seconds
         if len(video) != len(expected):
             return f"counts {len(video)} frames instead of {len(expected)}"

@@ -1,4 +1,4 @@
-"""H.264 encoders: their options for quality and speed, and which ones work on this machine.
+"""H.264 encoders: map quality and speed to options, and find encoders that work on this machine.
 
 All encode 4:2:0 without B-frames, so that packets are in display order. Hardware encoders are fast
 and need more bytes for the same quality; their output depends on the device.
@@ -25,7 +25,7 @@ _TRIAL_FRAMES = 2
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """An encoder of FFmpeg.
+    """An FFmpeg encoder and its options.
 
     Attributes:
         name: its name in options.
@@ -45,7 +45,7 @@ def _x264(crf: int, preset: str) -> dict[str, str]:
 
 
 def _nvenc(crf: int, preset: str) -> dict[str, str]:
-    """Return the options; quality 0 is avoided, since it means automatic."""
+    """Return the encoder options; quality 0 becomes 1 because 0 means automatic."""
     speed = ("p1", "p1", "p2", "p3", "p4", "p5", "p6", "p7")[SPEED_PRESETS.index(preset)]
     return {"rc": "vbr", "cq": str(max(1, crf)), "b": "0", "preset": speed, "bf": "0"}
 
@@ -97,14 +97,14 @@ def choose_encoder(name: str, *, width: int = 640, height: int = 360) -> Encoder
     if reason:
         raise EncodeError(
             f"the encoder {name} can't encode {width}x{height} on this machine: {reason}",
-            hint="--encoder auto takes the first one that works, --encoder x264 works everywhere",
+            hint="pass --encoder auto to use an encoder that works, or --encoder x264",
         )
     return encoder
 
 
 @lru_cache(maxsize=32)
 def why_not(encoder: Encoder, width: int, height: int) -> str:
-    """Return why an encoder can't be used, by encoding two frames; "" if it can.
+    """Encode two frames; return why this fails, or "" if the encoder works.
 
     FFmpeg lists all encoders that it was built with, whether or not the machine has the device, and
     a device has a minimum and a maximum frame size.

@@ -1,4 +1,4 @@
-"""Image files as the frames of a video with a constant frame rate, as in public data sets.
+"""Read image files as a video with a constant frame rate, as in public data sets.
 
 Every file is decoded as a still image, so that a frame has the same pixels as the image. The files
 have no times: the caller gives the frame rate.
@@ -26,7 +26,7 @@ class FrameFolder(VideoReader):
     def __init__(
         self, paths: Sequence[Path], *, fps: float, limits: ReadLimits = DEFAULT_LIMITS
     ) -> None:
-        """Decode the first file, which sets the frame size.
+        """Decode the first file, which defines the frame size.
 
         Args:
             paths: one image per frame, in display order.
@@ -36,9 +36,11 @@ class FrameFolder(VideoReader):
         if not fps > 0:
             raise ValueError(f"fps must be above 0, not {fps}")
         if not paths:
-            raise VideoOpenError("the folder of frames has no frames", hint="check the path")
+            raise VideoOpenError("the folder contains no frames", hint="check the path")
         if len(paths) > limits.max_frames:
-            raise VideoOpenError(f"{len(paths)} frames; the limit is {limits.max_frames}")
+            raise VideoOpenError(
+                f"the folder has {len(paths)} frames, but the limit is {limits.max_frames}"
+            )
         self._paths, self._limits = tuple(paths), limits
         first = self._picture(0)
         rate = Fraction(fps).limit_denominator(1_000_000)
@@ -69,7 +71,7 @@ class FrameFolder(VideoReader):
         rgb: ByteArray = self._picture(number).frames[0]
         if rgb.shape[:2] != (self._info.height, self._info.width):
             raise VideoDecodeError(
-                f"{self._paths[number]} is {rgb.shape[1]}x{rgb.shape[0]}, the first frame "
+                f"{self._paths[number]} is {rgb.shape[1]}x{rgb.shape[0]}, but the first frame is "
                 f"{self._info.width}x{self._info.height}",
                 hint="all frames of a folder must have the same size",
                 frame_index=number,

@@ -18,7 +18,7 @@ from tam_video.video.reader import Timeline
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameIndex:
-    """N displayed frames in display order.
+    """Index of the N displayed frames, in display order.
 
     Attributes:
         ticks: int64 [N], pts in units of the stream's time base, increasing.
@@ -37,12 +37,12 @@ class FrameIndex:
         return len(self.ticks)
 
     def timeline(self, time_base: Fraction) -> Timeline:
-        """Return the times in seconds and the keyframes."""
+        """Return the timeline: times in seconds, and which frames are keyframes."""
         seconds = self.ticks * time_base.numerator / time_base.denominator
         return Timeline(pts_seconds=seconds, is_keyframe=self.is_keyframe)
 
     def number_at(self, ticks: int | None) -> int | None:
-        """Return the number of the frame whose pts is exactly `ticks`, None if there is none."""
+        """Return the number of the frame whose pts equals `ticks`, or None if there is none."""
         if ticks is None:
             return None
         number = int(np.searchsorted(self.ticks, ticks))
@@ -59,7 +59,7 @@ class FrameIndex:
         return int(keys[rank - steps_back]) if rank >= steps_back else 0
 
     def has_keyframe_between(self, after: int, index: int) -> bool:
-        """Return whether a keyframe lies in frames `after + 1` to `index`: a seek saves work."""
+        """Return whether a keyframe lies in frames `after + 1` to `index`, so a seek saves work."""
         return bool(self.is_keyframe[after + 1 : index + 1].any())
 
 
@@ -71,7 +71,7 @@ def index_of_packets(table: PacketTable) -> FrameIndex:
 
 
 def last_duration(index: FrameIndex, *, frame_ticks: int) -> int:
-    """Return the last frame's duration in ticks: stored, else the median, else `frame_ticks`."""
+    """Return the last frame's duration in ticks: as stored, else the median, else `frame_ticks`."""
     table = index.table
     if not index.is_counted:
         stored = table.durations[table.is_shown & (table.pts == index.ticks[-1])]

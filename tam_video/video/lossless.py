@@ -1,4 +1,4 @@
-"""Encode frames as an MP4 with exactly the same pixels and times.
+"""Encode frames losslessly as an MP4 with the same pixels and times.
 
 Lossless H.264 in RGB. For clips that are read again, not for playback: few players support it.
 """
@@ -29,7 +29,7 @@ def write_lossless(
     end_seconds: float,
     pixel_aspect: Fraction = Fraction(1),
 ) -> int:
-    """Encode frames one by one and return their number; `path` appears only when it is complete.
+    """Encode frames one by one and return their number; `path` exists only after success.
 
     Args:
         path: the MP4 to write; its folder exists.

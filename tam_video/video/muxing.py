@@ -45,7 +45,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def open_mp4(path: Path, **options: str) -> Iterator[OutputContainer]:
-    """Open an MP4 for writing; it appears under `path` when the block ends without an error."""
+    """Open an MP4 for writing; `path` exists only after the block ends without an error."""
     import av
 
     with encode_errors(path), replacing(path) as partial:
@@ -94,13 +94,13 @@ class FrameEncoder:
         self._mux(self._stream.encode(frame))
 
     def finish(self, end: int | None) -> None:
-        """End the last frame at `end` ticks; by default, after the previous duration."""
+        """End the last frame at `end` ticks; by default, it lasts as long as the previous frame."""
         duration = 0 if end is None else end - self.pts
         self._durations[self.pts] = duration if duration > 0 else self._last_duration
         self._mux(self._stream.encode(None))
 
     def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
-        """Add packets in order, and write those whose duration is known."""
+        """Queue packets in order, and write the packets whose duration is known."""
         self._waiting += packets
         while self._waiting and (self._waiting[0].pts or 0) in self._durations:
             packet = self._waiting.popleft()

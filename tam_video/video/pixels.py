@@ -41,7 +41,7 @@ def untagged_space(width: int, height: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PixelRecipe:
-    """The conversion of stored frames to RGB, the same for all frames of a stream.
+    """How to convert a stream's stored frames to RGB, the same for all frames.
 
     Attributes:
         width: stored width in pixels.
@@ -105,7 +105,7 @@ def pixel_recipe(frame: VideoFrame, *, orientation: Matrix | None = None) -> Pix
 
 
 def _display_matrix(frame: VideoFrame) -> Matrix:
-    """Return the first two rows and columns of the matrix in the track header (ISO 14496-12)."""
+    """Return the upper left 2 x 2 part of the matrix in the track header (ISO 14496-12)."""
     try:
         data = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # PyAV fails on side data that it has no name for, such as EXIF
@@ -131,7 +131,7 @@ def _orientation(matrix: Matrix) -> tuple[bool, bool, bool, int, bool]:
 def to_rgb(
     frame: VideoFrame, recipe: PixelRecipe, size: tuple[int, int] | None = None
 ) -> ByteArray:
-    """Return a frame as a player shows it, uint8 [H, W, 3], but with its stored pixel aspect.
+    """Convert a frame to upright RGB, uint8 [H, W, 3]; the pixel aspect ratio is not applied.
 
     Args:
         frame: a decoded frame; one of another size is scaled to the recipe's.
@@ -154,7 +154,7 @@ def to_rgb(
 
 
 def sws_colours(recipe: PixelRecipe) -> dict[str, int]:
-    """Return swscale's options for the stored frames; empty if they are RGB."""
+    """Return the swscale options for the stored frames, or an empty dict if they are RGB."""
     matrix = SWSCALE_COLORSPACE.get(recipe.color_space)
     if matrix is None:
         return {}
@@ -163,7 +163,7 @@ def sws_colours(recipe: PixelRecipe) -> dict[str, int]:
 
 
 def upright(stored: ByteArray, recipe: PixelRecipe) -> ByteArray:
-    """Return `stored` rotated and flipped by the display matrix, uint8 [H, W, 3], contiguous."""
+    """Rotate and flip `stored` by the display matrix: contiguous uint8 [H, W, 3]."""
     turned = stored.transpose(1, 0, 2) if recipe.is_transposed else stored
     turned = turned[::-1] if recipe.flips_rows else turned
     turned = turned[:, ::-1] if recipe.flips_columns else turned

@@ -1,4 +1,4 @@
-"""Frames as 8-bit YUV planes, the format of decoders and encoders, without a conversion to RGB.
+"""Frames as 8-bit YUV planes, as decoders and encoders use them, without conversion to RGB.
 
 Owns: the planes and their conversion. Values have the limited range; the matrix is a number of
 ITU-T H.273 (1 BT.709, 5 and 6 BT.601, ...), which the caller passes.
@@ -36,7 +36,7 @@ _MATRIX_NUMBERS = {**SWSCALE_COLORSPACE, "bt601": 6}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
-    """A frame with luma in full size and chroma in full or half size.
+    """A frame with luma at full resolution and chroma at full or half resolution.
 
     Attributes:
         y: uint8 [H, W], 16 to 235.
@@ -50,7 +50,7 @@ class Planes:
 
     @property
     def step(self) -> int:
-        """Pixels that share a chroma sample along each side: 1 (4:4:4) or 2 (4:2:0)."""
+        """Number of pixels per chroma sample along each axis: 1 (4:4:4) or 2 (4:2:0)."""
         return int(self.y.shape[0] // self.u.shape[0])
 
     @property
@@ -64,17 +64,17 @@ class Planes:
         return int(self.y.shape[0])
 
     def copy_to(self, target: Planes) -> None:
-        """Copy onto planes of the same size."""
+        """Copy the samples into other planes of the same size."""
         np.copyto(target.y, self.y)
         np.copyto(target.u, self.u)
         np.copyto(target.v, self.v)
 
 
 class DrawnFrame:
-    """A frame to draw on that an encoder takes without a copy: views of an `av.VideoFrame`."""
+    """A frame to draw on that is encoded without a copy, since it views an `av.VideoFrame`."""
 
     def __init__(self, width: int, height: int, *, step: int = 2) -> None:
-        """Allocate a frame with sides that are multiples of `step`; its pixels are not set."""
+        """Allocate an uninitialised frame whose sides are multiples of `step`."""
         from av import VideoFrame
 
         self.frame = VideoFrame(width, height, _format(step))
@@ -82,7 +82,7 @@ class DrawnFrame:
 
 
 def _planes(frame: VideoFrame) -> Planes:
-    """Return views of a frame's planes, which keep it alive."""
+    """Return views of a frame's planes; the views keep the frame alive."""
     return Planes(*(_view(plane) for plane in frame.planes))
 
 
@@ -92,7 +92,7 @@ def _view(plane: VideoPlane) -> ByteArray:
 
 
 def matrix_of(color_space: str, *, width: int, height: int) -> int:
-    """Return the matrix to encode with: the one that the source is decoded with.
+    """Return the colour matrix for encoding: the same matrix as for decoding the source.
 
     Returns:
         A number of H.273; for RGB sources BT.709 for HD and BT.601 below.
@@ -102,7 +102,7 @@ def matrix_of(color_space: str, *, width: int, height: int) -> int:
 
 
 def pad_to_even(picture: ByteArray) -> ByteArray:
-    """Repeat the last row or column if a side is odd: 4:2:0 chroma needs even sides.
+    """Repeat the last row or column if a side is odd, because 4:2:0 chroma needs even sides.
 
     Returns:
         uint8 [H + H % 2, W + W % 2, 3]; the same array if both sides are even.
@@ -114,7 +114,7 @@ def pad_to_even(picture: ByteArray) -> ByteArray:
 
 
 def frame_of_rgb(rgb: ByteArray, *, matrix: int, step: int = 2) -> VideoFrame:
-    """Convert uint8 [H, W, 3] to a frame for an encoder with even sides; see `Planes.step`."""
+    """Convert RGB uint8 [H, W, 3] to an encoder frame with even sides; see `Planes.step`."""
     from av import VideoFrame
 
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(pad_to_even(rgb)), format="rgb24")
@@ -132,7 +132,7 @@ def planes_of_rgb(rgb: ByteArray, *, matrix: int, step: int = 2) -> Planes:
 
 
 def planes_of_frame(frame: VideoFrame, recipe: PixelRecipe, *, matrix: int) -> Planes:
-    """Convert a decoded frame to upright 4:2:0 planes; a copy if it already has this format.
+    """Convert a decoded frame to upright 4:2:0 planes, or copy it if it has this format.
 
     Returns:
         Planes with even sides; see `pad_to_even`.
@@ -156,7 +156,7 @@ def planes_of_frame(frame: VideoFrame, recipe: PixelRecipe, *, matrix: int) -> P
 
 
 def rgb_of_planes(planes: Planes, *, matrix: int) -> ByteArray:
-    """Convert planes of the given matrix to RGB, uint8 [H, W, 3]."""
+    """Convert planes to RGB with the given colour matrix: uint8 [H, W, 3]."""
     drawn = DrawnFrame(planes.width, planes.height, step=planes.step)
     planes.copy_to(drawn.planes)
     picture = drawn.frame.reformat(

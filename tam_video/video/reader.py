@@ -1,4 +1,4 @@
-"""The base class of video readers, and `open_video`, which opens a file with one of them.
+"""Base class of video readers, and `open_video`, which opens a file with a suitable reader.
 
 Owns: the base class, the timeline, the limits, the checks of paths and frame numbers. Imports no
 decoding library: the readers are looked up by name and imported when they are used.
@@ -35,7 +35,7 @@ READERS = Registry(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
-    """Times and keyframes of the displayed frames in display order, from the packets.
+    """Times and keyframe flags of the displayed frames, in display order.
 
     Frames are decoded for it only if the packets' times are unreliable.
 
@@ -87,7 +87,7 @@ class DecodedPlanes:
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """Limits on what a file may declare; a larger one is refused.
+    """Limits on the sizes that a file may declare; larger files are rejected.
 
     Attributes:
         max_pixels: width * height of a frame; the default is twice 8K.
@@ -100,7 +100,7 @@ class ReadLimits:
     max_seconds: float = 7 * 86_400.0
 
     def check(self, name: str, width: int, height: int, num_frames: int) -> None:
-        """Check the size that a file declares, before memory is allocated."""
+        """Check the declared size of a file before memory is allocated."""
         if width * height > self.max_pixels:
             raise VideoOpenError(
                 f"{name} declares {width}x{height} pixels",
@@ -118,7 +118,7 @@ _DICOM_PREAMBLE = 128  # bytes
 
 
 class VideoReader:
-    """Frames of one file, by number or in sequence. A context manager.
+    """A context manager that reads the frames of one file by number or in sequence.
 
     A reader sets `_info` and `_timeline` when it opens the file and defines `_decode`. It keeps no
     file open between two calls. Every frame is checked against the timeline before it is returned:
@@ -164,7 +164,7 @@ class VideoReader:
     def read_scaled(
         self, indices: IntArray | Sequence[int], *, height: int, width: int
     ) -> FrameBatch:
-        """Read frames as uint8 [T, height, width, 3], scaled one by one; otherwise as `read`."""
+        """Read frames like `read`, but scale each frame: uint8 [T, height, width, 3]."""
         import cv2
 
         def decode(wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
@@ -175,7 +175,7 @@ class VideoReader:
         return self._batch(indices, decode, height=height, width=width)
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[DecodedFrame]:
-        """Iterate over frames `start` to `stop - 1` in display order, one in memory at a time."""
+        """Iterate over frames `start` to `stop - 1` in display order, with one frame in memory."""
         self._check_open()
         wanted = checked_range(start, stop, num_frames=self._info.num_frames)
         return (
@@ -184,7 +184,7 @@ class VideoReader:
         )
 
     def planes(self, *, matrix: int) -> Iterator[DecodedPlanes]:
-        """Iterate over all frames as 4:2:0 YUV of a colour matrix, a number of ITU-T H.273."""
+        """Iterate over all frames as 4:2:0 YUV with a colour matrix numbered as in ITU-T H.273."""
         return (
             DecodedPlanes(each.index, each.pts_seconds, planes_of_rgb(each.rgb, matrix=matrix))
             for each in self.frames()
@@ -201,7 +201,7 @@ class VideoReader:
         self.close()
 
     def _decode(self, wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
-        """Yield number and uint8 [H, W, 3] of the frames `wanted`, which are increasing."""
+        """Yield the number and uint8 [H, W, 3] pixels of each frame in `wanted`, in order."""
         raise NotImplementedError
 
     def _batch(
@@ -260,13 +260,13 @@ def is_dicom(path: Path) -> bool:
 
 
 def checked_path(path: str | Path) -> Path:
-    """Return `path` as the absolute path of a regular, non-empty file; URLs are refused."""
+    """Return the absolute path of a regular, non-empty file; URLs are rejected."""
     source = Path(path)
     absolute = source.absolute()
     if "\0" in str(path):
         raise VideoOpenError("a file name can't hold a NUL character", hint="check the path")
     if absolute.is_dir():
-        raise VideoOpenError(f"{source} is a folder", hint="name one video file in it")
+        raise VideoOpenError(f"{source} is a folder", hint="pass the path of one video file")
     if not absolute.exists():
         is_address = "://" in str(path)
         hint = "download it first: only local files are read" if is_address else "check the path"
@@ -279,7 +279,7 @@ def checked_path(path: str | Path) -> Path:
 
 
 def checked_indices(indices: IntArray | Sequence[int], *, num_frames: int) -> IntArray:
-    """Return `indices` as int64 [T] after checking that all of these frames exist."""
+    """Check that all frames in `indices` exist, and return `indices` as int64 [T]."""
     requested = np.asarray(indices)
     if requested.ndim != 1 or requested.size == 0:
         raise ValueError("indices must be a non-empty list of frame numbers")
@@ -291,7 +291,7 @@ def checked_indices(indices: IntArray | Sequence[int], *, num_frames: int) -> In
 
 
 def checked_range(start: int, stop: int | None, *, num_frames: int) -> range:
-    """Return the range `start` to `stop - 1` after checking it; None stops at the end."""
+    """Check and return the range `start` to `stop - 1`; None means the end of the video."""
     end = num_frames if stop is None else stop
     if not 0 <= start <= end <= num_frames:
         raise IndexError(f"frames {start}..{end} are not within 0..{num_frames}")

@@ -1,4 +1,4 @@
-"""The source file of an explanation: its fingerprint, and the check that a file is that source."""
+"""Compute file fingerprints, and check that a file is the source of an explanation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PART_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckedSource:
-    """A file that may stand for an explained input.
+    """A file that was checked against an explained input.
 
     Attributes:
         path: the file.
@@ -78,7 +78,7 @@ def check_source(
     if not allow_other:
         raise RunFolderError(
             f"{path} is not the video that was explained: its content differs",
-            hint="pass the original with --video PATH, or use a copy with --allow-other-video",
+            hint="pass the original with --video PATH, or pass --allow-other-video to use a copy",
         )
     return CheckedSource(path, times, (f"{path.name} is not the file that was explained",))
 
@@ -99,17 +99,17 @@ def check_sources(
 def moved_videos(
     video: str | Path | Sequence[str | Path] | None, num_inputs: int
 ) -> list[Path | None]:
-    """Return the new path of every input, None for those that were not moved."""
+    """Return the new path of each input, or None for an input that was not moved."""
     paths = (video,) if isinstance(video, str | Path) else tuple(video or ())
     if not paths:
         return [None] * num_inputs
     if len(paths) != num_inputs:
-        raise ConfigError(f"{len(paths)} videos are given for {num_inputs} inputs")
+        raise ConfigError(f"{len(paths)} videos are given, but there are {num_inputs} inputs")
     return [Path(path) for path in paths]
 
 
 def file_fingerprint(path: Path) -> str:
-    """Return the hex digest of a file's size and its first and last MiB."""
+    """Return the hex digest of a file's size, first MiB and last MiB."""
 
     def read(start: int, end: int) -> bytes:
         file.seek(start)
@@ -120,7 +120,7 @@ def file_fingerprint(path: Path) -> str:
 
 
 def fingerprint_of(size: int, read: Callable[[int, int], bytes]) -> str:
-    """Return the fingerprint of a file in any store.
+    """Return the fingerprint of a file that `read` can read, wherever it is stored.
 
     Args:
         size: its size in bytes.

@@ -1,4 +1,4 @@
-"""Still images: how they are recognised, and their orientation.
+"""Recognise still images and read their orientation.
 
 Owns: the distinction of images and clips, the orientation in EXIF. Does not decode.
 """
@@ -34,12 +34,12 @@ _MATRICES: dict[int, Matrix] = {
 
 
 def is_picture(container: InputContainer) -> bool:
-    """Return whether a file has an image format; GIF and APNG are clips, even of one frame."""
+    """Return whether a file has an image format; GIF and APNG count as videos."""
     return container.format.name in PICTURE_FORMATS
 
 
 def read_orientation(path: Path) -> Matrix | None:
-    """Return the orientation of an image file in EXIF; None if it has none that can be read.
+    """Return the EXIF orientation of an image file, or None if it can't be read.
 
     PyAV can't list the side data of images with EXIF, and its angle does not distinguish mirroring
     from rotation.
@@ -61,7 +61,7 @@ def read_orientation(path: Path) -> Matrix | None:
 
 
 def _jpeg_header(file: BinaryIO) -> BytesIO | None:
-    """Return the part of a JPEG file before its pixels, with the first EXIF segment only, or None.
+    """Return a JPEG file's header with only the first EXIF segment, or None if it can't be read.
 
     Pillow joins all EXIF segments; before 13 this takes hours for a file full of them. The result
     is None for another format.
@@ -87,7 +87,7 @@ def _jpeg_header(file: BinaryIO) -> BytesIO | None:
 
 
 def count_pages(path: Path) -> int:
-    """Return the number of pages of a TIFF file; 1 if it can't be read."""
+    """Return the number of pages of a TIFF file, or 1 if it can't be read."""
     from PIL import Image
 
     try:

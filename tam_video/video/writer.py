@@ -1,4 +1,4 @@
-"""Encode frames as an H.264 MP4 with the source's times, colours and audio.
+"""Encode frames as an H.264 MP4 that keeps the source's times, colours and audio.
 
 Owns: encoding and the colour tags. Does not draw on the frames and does not read them.
 """
@@ -42,7 +42,7 @@ _UNSPECIFIED = 2
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A titled part of the file, in seconds from its start."""
+    """A chapter with a title and times in seconds from the start of the file."""
 
     start_seconds: float
     end_seconds: float
@@ -51,7 +51,7 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class PictureTags:
-    """Colour tags and pixel shape of a video: numbers of ITU-T H.273, 2 meaning "unspecified".
+    """Pixel shape and colour tags of a video, as ITU-T H.273 numbers where 2 means "unspecified".
 
     Attributes:
         matrix: YUV matrix (1 BT.709, 5 and 6 BT.601, 9 BT.2020).
@@ -86,7 +86,7 @@ class WrittenVideo:
 
 
 def source_tags(info: VideoInfo) -> PictureTags:
-    """Read the colour tags of a source; an untagged one gets the matrix that it is decoded with."""
+    """Read the colour tags of a source; if untagged, use the matrix for decoding it."""
     matrix = matrix_of(info.color_space, width=info.width, height=info.height)
     tags = PictureTags(matrix, sample_aspect_ratio=info.sample_aspect_ratio)
     path = checked_path(info.path)
@@ -104,7 +104,7 @@ def source_tags(info: VideoInfo) -> PictureTags:
 
 
 def encoding_matrix(tags: PictureTags, *, width: int, height: int) -> int:
-    """Return the matrix to encode with: the source's, or the usual one for the frame size.
+    """Return the colour matrix of the source, or the usual matrix for the frame size.
 
     Returns:
         A number of ITU-T H.273: the tagged one; else BT.709 for HD and BT.601 below, as players
@@ -144,7 +144,7 @@ def _add_video_stream(
 def _to_yuv(
     frames: Iterable[TimedPicture], *, size: tuple[int, int], matrix: int
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """Yield time and frame for the encoder, which copies the frame at once."""
+    """Yield the time and encoder frame of each picture; the encoder must copy the frame at once."""
     width, height = size
     for count, (pts_seconds, picture) in enumerate(frames):
         if isinstance(picture, DrawnFrame):
@@ -164,7 +164,7 @@ def _encode(
     audio: AudioCopy,
     end_seconds: float | None,
 ) -> tuple[int, int]:
-    """Encode and interleave; return the number of frames and the shift in ticks."""
+    """Encode frames and interleave audio; return the number of frames and the shift in ticks."""
     tick, shift = Fraction(1, TICKS_PER_SECOND), 0
     encoder = FrameEncoder(output, stream, tick=tick, default_duration=TICKS_PER_SECOND // 25)
     for seconds, picture in pictures:

@@ -108,7 +108,7 @@ def test_a_run_folder_holds_all_inputs(model: Any, paths: list[Path], tmp_path: 
     assert again.videos[2].read_bytes() != before  # drawn with another preset
     assert set(again.files) == set(run.files)
     render_run(tmp_path / "run", video=paths)
-    with pytest.raises(ConfigError, match="1 videos are given for 3 inputs"):
+    with pytest.raises(ConfigError, match="1 videos are given, but there are 3 inputs"):
         render_run(tmp_path / "run", video=paths[0])
     with pytest.raises(RunFolderError, match="not the video that was explained"):
         render_run(tmp_path / "run", video=[paths[0], paths[1], paths[0]])

@@ -1,4 +1,4 @@
-"""Recording of live streams as files.
+"""Record live streams to files.
 
 Owns: the allowed addresses, reconnecting, the bounded buffer, segments and their gaps. Packets are
 copied without decoding.

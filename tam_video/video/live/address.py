@@ -1,4 +1,4 @@
-"""Addresses of cameras, the protocols to open them with, and their form without secrets.
+"""Parse camera URLs, check their protocols, and hide their passwords.
 
 Only addresses that the user names as cameras are opened. A server can't lead to another address:
 each scheme has a short list of protocols, never files, redirects are refused, and playlists (which
@@ -25,7 +25,7 @@ _SCHEMES: dict[str, tuple[str, str]] = {  # scheme -> protocols, formats
 
 @dataclass(frozen=True, slots=True)
 class StreamAddress:
-    """Address of a camera.
+    """URL of a camera.
 
     Attributes:
         url: URL to open; may contain a password, and is never shown.
@@ -39,13 +39,13 @@ class StreamAddress:
 
 
 def is_stream(text: str) -> bool:
-    """Return whether a text is the address of a camera rather than a path."""
+    """Return whether a text is a camera URL rather than a path."""
     scheme, separator, _ = text.partition("://")
     return bool(separator) and scheme.lower() in _SCHEMES
 
 
 def stream_address(text: str, *, rtsp_transport: str = "tcp") -> StreamAddress:
-    """Parse the address of a camera.
+    """Parse a camera URL.
 
     Args:
         text: `rtsp://`, `rtsps://`, `http://`, `https://` or `udp://`.
@@ -55,13 +55,13 @@ def stream_address(text: str, *, rtsp_transport: str = "tcp") -> StreamAddress:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError as exc:
-        raise ConfigError("can't parse the address of a camera", hint="rtsp://HOST/PATH") from exc
+        raise ConfigError("can't parse the camera URL", hint="rtsp://HOST/PATH") from exc
     scheme = parts.scheme.lower()
     known = ", ".join(f"{name}://" for name in _SCHEMES)
     if scheme not in _SCHEMES:
-        raise ConfigError(f"{scheme}:// is not supported for cameras", hint=f"known: {known}")
+        raise ConfigError(f"{scheme}:// is not supported for cameras", hint=f"supported: {known}")
     if "\0" in text or not (host or scheme == "udp"):
-        raise ConfigError(f"a {scheme}:// address needs a host", hint="rtsp://HOST/PATH")
+        raise ConfigError(f"a {scheme}:// URL needs a host", hint="rtsp://HOST/PATH")
     protocols, formats = _SCHEMES[scheme]
     options = {"protocol_whitelist": protocols, "format_whitelist": formats}
     if scheme.startswith("rtsp"):

@@ -1,4 +1,4 @@
-"""A connection to a camera, read by a thread into a bounded buffer of packets."""
+"""Connect to a camera, and read packets in a thread into a bounded buffer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SERVER_ENDED = "the server ended the stream"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrived:
-    """A packet and its time of arrival.
+    """A packet and its arrival time.
 
     Attributes:
         packet: packet of the demuxer.
@@ -39,7 +39,7 @@ class Arrived:
 
 
 class PacketBuffer:
-    """A queue between two threads, bounded in bytes.
+    """A queue between two threads with a size limit in bytes.
 
     When it is full, packets are dropped up to the next keyframe that fits: frames that reference a
     missing packet can't be decoded.
@@ -69,13 +69,13 @@ class PacketBuffer:
             return True
 
     def end(self, reason: str) -> None:
-        """Mark the end of the stream, with its reason."""
+        """Mark the end of the stream and store the reason."""
         with self._changed:
             self._ending = reason
             self._changed.notify()
 
     def get(self, timeout_seconds: float) -> Arrived | str | None:
-        """Return the next packet, the reason of the end, or None after the timeout."""
+        """Return the next packet, the reason why the stream ended, or None after the timeout."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._packets or self._ending is not None, timeout=timeout_seconds
@@ -109,7 +109,7 @@ class Connection:
         return self.stream.time_base or Fraction(1, 90_000)
 
     def close(self) -> None:
-        """Wait for the thread, which ends after the read timeout at the latest, and close."""
+        """Stop the thread, wait for at most the read timeout, and close the stream."""
         self._stop.set()
         self._thread.join()
         self._container.close()
@@ -138,7 +138,7 @@ class Connection:
 def connected(
     address: StreamAddress, *, open_seconds: float, read_seconds: float, max_bytes: int
 ) -> Iterator[Connection]:
-    """Connect, and read packets in a thread until the end of the context.
+    """Connect, and read packets in a thread until the context exits.
 
     Raises:
         VideoOpenError: the connection failed, or there is no video stream that can be copied.
@@ -158,7 +158,7 @@ def connected(
         # Without cause: an error of the library may contain the address with its password.
         raise VideoOpenError(
             f"can't open {address.shown}: {reason_of(exc)}",
-            hint="check the address and that the camera is on",
+            hint="check the URL and that the camera is on",
         ) from None
     try:
         connection = Connection(container, _video_stream(container, address), max_bytes)
@@ -172,17 +172,17 @@ def connected(
 
 
 def _video_stream(container: InputContainer, address: StreamAddress) -> VideoStream:
-    """Return the largest video stream; one that can't be decoded has no size in PyAV."""
+    """Return the largest video stream that can be decoded."""
     usable = [s for s in container.streams.video if getattr(s, "width", 0) > 0]
     if not usable:
         raise VideoOpenError(
-            f"{address.shown} has no video stream that can be decoded", hint="check the address"
+            f"{address.shown} has no video stream that can be decoded", hint="check the URL"
         )
     return max(usable, key=lambda s: s.width * s.height)
 
 
 def reason_of(exc: BaseException) -> str:
-    """Return the reason of an error without addresses."""
+    """Return the reason for an error without the URL."""
     from av.error import ExitError
 
     if isinstance(exc, ExitError):  # raised by PyAV after a timeout

@@ -1,4 +1,4 @@
-"""Recording of a camera in segments, with reconnection.
+"""Record a camera in segments, and reconnect after outages.
 
 One thread reads the network, another one writes. All losses are counted: outages of the server,
 packets before a keyframe, and packets that the disk was too slow for.
@@ -146,7 +146,7 @@ class StreamFollower:
             if options.give_up_seconds is not None and outage > options.give_up_seconds:
                 raise VideoOpenError(
                     f"no packets from {self.address.shown} for {outage:.0f} seconds: {reason}",
-                    hint="check the camera and its address",
+                    hint="check the camera and its URL",
                 )
             wait = max(self.first_wait_seconds, _WAIT_SHARE * outage)
             wait = min(wait, options.longest_wait_seconds)
@@ -162,7 +162,7 @@ class StreamFollower:
         except OSError as exc:
             raise EncodeError(
                 f"can't write segments into {self.folder}: {exc.strerror}",
-                hint="check space and permissions",
+                hint="check free disk space and permissions",
             ) from exc
 
     def is_over(self) -> bool:
@@ -170,7 +170,7 @@ class StreamFollower:
         return self.stop.is_set() or time.monotonic() >= self._ends_at
 
     def _one_connection(self) -> str:
-        """Record from one connection, and return why it ended."""
+        """Record from one connection until it ends, and return the reason."""
         options = self.options
         with connected(
             self.address,
@@ -182,7 +182,7 @@ class StreamFollower:
             return _Recording(self, connection).run()
 
     def finished(self, writer: SegmentWriter, zero_seconds: float, start_seconds: float) -> None:
-        """Name a finished segment and pass it on.
+        """Rename a finished segment and pass it to `on_segment`.
 
         Args:
             writer: writer of the segment.
@@ -208,13 +208,13 @@ class StreamFollower:
         self.on_segment(segment)
 
     def drop(self, count: int, reason: str | None) -> None:
-        """Count dropped packets; with a reason, a gap follows."""
+        """Count dropped packets; if a reason is given, record a gap."""
         self._num_dropped += count
         self.statistics.num_dropped += count
         self._lost_because = self._lost_because or reason
 
     def _make_room(self) -> None:
-        """Remove the oldest segments until the limits hold, except the newest one."""
+        """Remove the oldest segments until the limits are met; the newest segment is kept."""
         limit = (self.options.max_gibibytes or math.inf) * _GIBIBYTE
         free = self.options.min_free_gibibytes * _GIBIBYTE
         sizes = [(each, size) for each in recorded_segments(self.folder) if (size := _size(each))]
@@ -229,7 +229,7 @@ class StreamFollower:
 
 
 def _size(segment: Segment) -> int:
-    """Return the size in bytes; 0 if it was removed meanwhile."""
+    """Return the segment's size in bytes, or 0 if its file was removed in the meantime."""
     try:
         return segment.path.stat().st_size
     except OSError:
@@ -250,7 +250,7 @@ class _Recording:
         self._last_seconds: float | None = None
 
     def run(self) -> str:
-        """Record, and return why it ended."""
+        """Record until the connection ends, and return the reason."""
         follower = self._follower
         try:
             while not follower.is_over():
@@ -284,7 +284,7 @@ class _Recording:
         self._writer.write(packet)
 
     def _end_if_long(self, *, is_keyframe: bool) -> None:
-        """End the segment if it is long enough."""
+        """End the segment if it has reached the configured duration."""
         if self._writer is None:
             return
         wanted = self._follower.options.segment_seconds

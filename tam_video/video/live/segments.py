@@ -1,4 +1,4 @@
-"""Segments: files with some seconds of a stream, each with a JSON file beside it.
+"""Segments: files that each hold some seconds of a stream, with a JSON file beside each.
 
 `2026-11-22T21-04-54.120Z.mp4` begins with a keyframe at that time (UTC); its packets are copied
 from the stream. A segment is renamed to this name when it is complete, after its JSON is written.
@@ -30,7 +30,7 @@ _SEGMENT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A gap before a segment.
+    """A gap in the recording before a segment.
 
     Attributes:
         seconds: length of the gap in real time.
@@ -75,7 +75,7 @@ class SegmentWriter:
     """Copies the packets of a video stream into an unfinished segment."""
 
     def __init__(self, folder: Path, stream: VideoStream) -> None:
-        """Create the file."""
+        """Create the unfinished segment file."""
         import av
 
         self._partial = folder / f".{os.getpid()}-{os.urandom(4).hex()}.partial"
@@ -100,7 +100,7 @@ class SegmentWriter:
         return float((self._end + self._last_step) * self._base)
 
     def write(self, packet: Packet[VideoStream]) -> None:
-        """Copy a packet with a `pts` and a `dts`; the first one must be a keyframe."""
+        """Copy a packet that has a `pts` and a `dts`; the first packet must be a keyframe."""
         if packet.pts is None or packet.dts is None:
             raise ValueError("a packet needs pts and dts")
         if self._offset is None:
@@ -123,7 +123,7 @@ class SegmentWriter:
     def finish(
         self, camera: str, started: datetime, *, gap: Gap | None, is_first: bool, num_dropped: int
     ) -> Segment:
-        """Close the file, write its JSON and rename it."""
+        """Close the segment file, write its JSON and rename the segment file."""
         with _write_errors(self._partial.parent):
             self._output.close()
             path = _free_name(self._partial.parent, started)
@@ -152,7 +152,7 @@ class SegmentWriter:
 
 
 def read_segment(path: Path) -> Segment | None:
-    """Read the JSON beside a file; None if the file is not a segment."""
+    """Read the JSON file beside a video file, or return None if the video is not a segment."""
     try:
         record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         if record["segment_version"] != _SEGMENT_VERSION or record["file"] != path.name:
@@ -179,7 +179,7 @@ def recorded_segments(folder: Path) -> list[Segment]:
 
 
 def remove_segment(segment: Segment) -> None:
-    """Remove a segment, then its JSON."""
+    """Remove a segment, then its JSON file."""
     segment.path.unlink(missing_ok=True)
     segment.path.with_suffix(".json").unlink(missing_ok=True)
 
@@ -200,7 +200,7 @@ def _as_json(segment: Segment) -> dict[str, Any]:
 
 
 def _free_name(folder: Path, started: datetime) -> Path:
-    """Return a path named by the time; after a clock change, a number is added to a taken name."""
+    """Return a path named after the start time, with a number added if the file exists."""
     utc = started.astimezone(UTC)
     stem = f"{utc.strftime(_NAME)}.{utc.microsecond // 1000:03d}Z"
     path, number = folder / f"{stem}.mp4", 1
@@ -219,5 +219,6 @@ def _write_errors(folder: Path) -> Iterator[None]:
     except (av.FFmpegError, OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
         raise EncodeError(
-            f"can't write a segment into {folder}: {reason}", hint="check space and permissions"
+            f"can't write a segment into {folder}: {reason}",
+            hint="check free disk space and permissions",
         ) from None

@@ -50,6 +50,6 @@ def test_uneven_times_become_a_vector(tmp_path):
 def test_nothing_is_left_where_it_can_not_be_written(tmp_path):
     with pytest.raises(ExportError):
         write_secondary_capture(tmp_path / "no" / "a.dcm", iter(pictures(1)), np.zeros(1), TAGS)
-    with pytest.raises(ValueError, match="1 frames for 2 times"):
+    with pytest.raises(ValueError, match="there are 1 frames, but 2 times"):
         write_secondary_capture(tmp_path / "a.dcm", iter(pictures(1)), np.zeros(2), TAGS)
     assert list(tmp_path.iterdir()) == []

@@ -109,7 +109,7 @@ def test_a_run_is_exported_into_its_own_folder(tmp_path):
 
 def test_the_number_of_videos_must_be_that_of_the_inputs(tmp_path):
     run = build_explanation().save(tmp_path / "run")
-    with pytest.raises(ConfigError, match="2 videos are given for 1 inputs"):
+    with pytest.raises(ConfigError, match="2 videos are given, but there are 1 inputs"):
         export_run(run, ["vtt"], video=["a.mp4", "b.mp4"])
 
 

@@ -172,7 +172,7 @@ def test_no_words_give_no_maps():
 
 @pytest.mark.parametrize("indices", [(), (4,), (-1,)])
 def test_word_without_its_tokens_maps_is_refused(indices):
-    with pytest.raises(ValueError, match="needs tokens"):
+    with pytest.raises(ValueError, match="token indices of word"):
         word_maps(MAPS, [Word(0, "x", 0, 1, indices, is_content=True)])
 
 

@@ -109,7 +109,7 @@ def test_times_have_one_tolerance(explained, shift, allow_other, is_accepted):
 def test_every_input_needs_its_video(explained):
     assert moved_videos(None, 2) == [None, None]
     assert moved_videos(str(SAMPLE), 1) == [SAMPLE]
-    with pytest.raises(ConfigError, match="1 videos are given for 2 inputs"):
+    with pytest.raises(ConfigError, match="1 videos are given, but there are 2 inputs"):
         moved_videos(SAMPLE, 2)
     sources = check_sources([explained, explained], [SAMPLE, SAMPLE])
     assert [source.path for source in sources] == [SAMPLE, SAMPLE]
