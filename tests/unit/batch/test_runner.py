@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tam_video.batch.jobs import ItemRequest
-from tam_video.batch.runner import EXPLAIN, BatchOptions
-from tam_video.errors import ConfigError
+from tam_video.batch.runner import EXPLAIN, BatchOptions, run
+from tam_video.errors import BatchError, ConfigError
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,21 @@ def test_nothing_is_retried_or_compared_by_hashes_unless_it_is_requested():
     assert options.workers is options.timeout_seconds is options.max_failures is None
     assert EXPLAIN.writes_summary
     assert not ItemRequest("key", "run", ()).may_exist
+
+
+def failing(out, *, count, max_failures):
+    """Run items that fail before any worker starts."""
+    rows = [{"id": f"i{k}", "video": f"/none/{k}.mp4", "question": "?"} for k in range(count)]
+    results = run(rows, out, options=BatchOptions(max_failures=max_failures, workers=1))
+    return [result.status for result in results]
+
+
+def test_a_batch_ends_when_more_items_fail_than_are_allowed(tmp_path):
+    assert failing(tmp_path / "a", count=2, max_failures=2) == ["failed"] * 2
+    assert failing(tmp_path / "b", count=2, max_failures=None) == ["failed"] * 2
+    with pytest.raises(BatchError, match="more items failed"):
+        failing(tmp_path / "c", count=3, max_failures=2)
+    with pytest.raises(BatchError, match="more items failed"):
+        failing(tmp_path / "d", count=1, max_failures=0)
+    # Failures of an earlier run do not count again.
+    assert failing(tmp_path / "d", count=1, max_failures=0) == ["failed"]
