@@ -27,7 +27,7 @@ from typing import Literal, TypedDict
 # ruff: noqa: E501
 # fmt: off
 class SettingKeywords(TypedDict, total=False):
-    """Settings by name, without the model, which functions take on its own."""
+    """All settings except the model, as keyword arguments."""
 
 '''
 

@@ -1,4 +1,4 @@
-"""`RunConfig`: every setting of a run in one checked, frozen value.
+"""`RunConfig`: all settings of a run in one validated, immutable object.
 
 It is recorded in `explanation.json`, so a run can be repeated from its own folder.
 """
@@ -30,7 +30,7 @@ def _accepted_names(name: str) -> AliasChoices:
 
 
 def _recorded_name(name: str) -> str:
-    """Return the key on disk: the former one, so that identities of older folders still match."""
+    """Return the key on disk: the former name, so that hashes of older folders still match."""
     return _FIELDS[name].setting.former or name
 
 
@@ -44,7 +44,7 @@ class RunConfig(
     groups.ModelSettings,
     frozen=True,
 ):
-    """Settings of one explanation; see "Settings" in the docs, or `tam_video.settings.groups`."""
+    """Settings of one explanation. `tam_video.settings.groups` declares and documents them."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -58,21 +58,23 @@ class RunConfig(
     @model_validator(mode="after")
     def _options_agree(self) -> RunConfig:
         if self.show_token is not None and self.show_word is not None:
-            raise ValueError("choose a token or a word to show, not both")
+            raise ValueError("'show_token' and 'show_word' can't be combined")
         if self.method != "tam" and self.profile != "default":
-            raise ValueError(f"profiles are for the method tam, not for {self.method}")
+            raise ValueError(f"'profile' needs the method tam, but the method is {self.method}")
         if isinstance(self.layer, float) and not 0 < self.layer < 1:
-            raise ValueError("layer must be an integer, or a fraction of the depth between 0 and 1")
+            raise ValueError(
+                "layer must be an integer, or a fraction of the depth (between 0 and 1)"
+            )
         if (self.end_seconds or float("inf")) <= (self.start_seconds or 0):
-            raise ValueError("the end must be after the start")
+            raise ValueError("the end time must be after the start time")
         exclusive = ("num_frames", "fps", "timestamps")
         chosen = [name for name in exclusive if getattr(self, name) not in (None, ())]
         if len(chosen) > 1:
-            raise ValueError(f"{' and '.join(chosen)} exclude each other")
+            raise ValueError(f"{' and '.join(chosen)} can't be combined")
         return self
 
     def resolved_sampler(self) -> str:
-        """Return the sampler's name, with "auto" resolved by the other options."""
+        """Return the sampler name. "auto" is resolved from the other options."""
         if self.sampler != "auto":
             return self.sampler
         if self.timestamps:
@@ -83,7 +85,7 @@ class RunConfig(
 
 
 def make_config(values: Mapping[str, Any], *, base: RunConfig | None = None) -> RunConfig:
-    """Check plain values and make a `RunConfig`.
+    """Validate plain values and return a `RunConfig`.
 
     Args:
         values: settings by name; the others keep the values of `base`.
@@ -103,11 +105,13 @@ def make_config(values: Mapping[str, Any], *, base: RunConfig | None = None) -> 
             raise UnknownNameError("setting", str(problem["loc"][0]), _FIELDS) from exc
         if problem["type"] == "literal_error" and field is not None and field.choices:
             raise UnknownNameError(field.name, str(problem["input"]), field.choices) from exc
-        raise first_problem(exc, hint="see `tam-video explain --help`") from exc
+        raise first_problem(
+            exc, hint="run `tam-video explain --help` for a list of options"
+        ) from exc
 
 
 def first_problem(error: ValidationError, *, hint: str) -> ConfigError:
-    """Return the first problem of a failed validation as a `ConfigError`."""
+    """Convert the first error of a failed validation to a `ConfigError`."""
     problem = error.errors()[0]
     name = ".".join(map(str, problem["loc"]))
     reason = problem["msg"].removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""Registries of names, with lazy imports, entry points of plug-ins and close-match errors."""
+"""Registries that map names to lazily imported objects, including entry points of plug-ins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tam_video.errors import UnknownNameError
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A table `name -> "module:attribute"` plus the entry points of one group.
+    """A mapping from names to "module:attribute", plus the entry points of a group.
 
     Attributes:
         kind: noun for an entry, such as "sampler"; used in error messages.
@@ -31,7 +31,7 @@ class Registry:
         return sorted(plugins | set(self.targets))
 
     def load(self, name: str) -> Any:
-        """Import and return an entry.
+        """Import and return the object for a name.
 
         Raises:
             UnknownNameError: no built-in and no entry point has this name.

@@ -1,4 +1,4 @@
-"""`tam-video batch`: explain many clips, resumably."""
+"""`tam-video batch`: explain many clips as a resumable batch."""
 
 from __future__ import annotations
 
@@ -25,27 +25,64 @@ SOME_FAILED = 3
 
 @click.command("batch")
 @click.argument("items", metavar="ITEMS")
-@click.option("-o", "--output", required=True, metavar="OUT", help="Folder or address (s3://...).")
-@click.option("-q", "--question", metavar="TEXT", help="Question for items without one.")
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per GPU, or 1]")
-@click.option("--engine", default="local", show_default=True, help="local, ray, or a plug-in.")
+@click.option(
+    "-o", "--output", required=True, metavar="OUT", help="Output folder or URL (s3://...)."
+)
+@click.option("-q", "--question", metavar="TEXT", help="Question for items that have no question.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Number of worker processes.  [default: one per GPU, or 1]",
+)
+@click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    help="Engine: local, ray, or the name of a plug-in.",
+)
 @click.option("--ray-address", metavar="ADDRESS", help="Address of a Ray cluster: auto, ray://...")
 @click.option("--gpus-per-worker", type=float, help="GPUs per worker, with --engine ray.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Time limit per item.")
 @click.option("--retry-failed", is_flag=True, help="Retry items that failed before.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failed item.")
-@click.option("--max-failures", type=click.IntRange(0), help="Stop after more failures than this.")
-@click.option("--shard", metavar="I/N", help="Process part I of N, next to other machines.")
-@click.option("--limit", type=click.IntRange(1), help="Process only the first items.")
-@click.option("--keep", metavar="A,B,...", help="Files: maps, mp4, vtt, html.  [default: all]")
-@click.option("--verify", is_flag=True, help="Compare the hashes of finished runs, not the sizes.")
-@click.option("--dry-run", is_flag=True, help="Open the clips and estimate time and disk space.")
-@click.option("--max-pixels", type=click.IntRange(1), help="Largest frame.  [default: 2^26]")
-@click.option("--max-source-frames", type=click.IntRange(1), help="Most frames.  [default: 10^7]")
 @click.option(
-    "--max-duration", type=float, metavar="SECONDS", help="Longest file.  [default: a week]"
+    "--max-failures",
+    type=click.IntRange(0),
+    help="Stop when the number of failed items exceeds this.",
 )
-@click.option("--allow-protocol", multiple=True, metavar="NAME", help="Allow s3, gs, ... in items.")
+@click.option(
+    "--shard", metavar="I/N", help="Process only part I of N; other machines process the rest."
+)
+@click.option(
+    "--limit", type=click.IntRange(1), help="Process only this many items from the start."
+)
+@click.option(
+    "--keep", metavar="A,B,...", help="Files to keep: maps, mp4, vtt, html.  [default: all]"
+)
+@click.option(
+    "--verify", is_flag=True, help="Check files of finished runs by hash, not only by size."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Only open the clips and estimate time and disk space."
+)
+@click.option(
+    "--max-pixels", type=click.IntRange(1), help="Maximum pixels per frame.  [default: 2^26]"
+)
+@click.option(
+    "--max-source-frames", type=click.IntRange(1), help="Maximum frames per file.  [default: 10^7]"
+)
+@click.option(
+    "--max-duration",
+    type=float,
+    metavar="SECONDS",
+    help="Maximum duration of a file.  [default: one week]",
+)
+@click.option(
+    "--allow-protocol",
+    multiple=True,
+    metavar="NAME",
+    help="Allow URLs of this protocol (s3, gs, ...) in items.",
+)
 @click.option("--root", type=PATH, help="Refuse files outside this folder.")
 @setting_options("model", "sampling", "generation", "method", "look")
 @with_console
@@ -148,12 +185,12 @@ def _print_estimate(
 
 
 def _batch_options(options: dict[str, Any]) -> BatchOptions:
-    """Remove the batch's own options from those that were given and return them."""
+    """Remove the batch options from `options` and return them as `BatchOptions`."""
     from tam_video.batch import BatchOptions, SourcePolicy
     from tam_video.video.reader import ReadLimits
 
     def take(**names: str) -> dict[str, Any]:
-        """Remove options and return those that were given, by the name of their field."""
+        """Remove options, and return the options that are not None under their field names."""
         values = {field: options.pop(name) for field, name in names.items()}
         return {field: value for field, value in values.items() if value is not None}
 
@@ -182,5 +219,5 @@ def _batch_options(options: dict[str, Any]) -> BatchOptions:
 def _shard(text: str) -> tuple[int, int]:
     first, _, second = text.partition("/")
     if not (first.isdecimal() and second.isdecimal()):
-        raise ConfigError(f"{text!r} is not a shard", hint="--shard 1/8 to 8/8")
+        raise ConfigError(f"{text!r} is not a shard", hint="write I/N, such as --shard 1/8")
     return int(first), int(second)

@@ -1,4 +1,4 @@
-"""`tam-video compare`: runs of models, methods or questions on one clip."""
+"""`tam-video compare`: compare runs of one clip with different models, methods or questions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COLUMNS = {  # header -> attribute of `Agreement`, digits
 @click.option(
     "--allow-other-video",
     is_flag=True,
-    help="Accept a --video with other content if its frames have the same number, size and times.",
+    help="Accept a --video with different content if number, size and times of the frames match.",
 )
 @click.option("--no-video", is_flag=True, help="Do not write compare.mp4.")
 @click.option("--force", is_flag=True, help="Replace an earlier comparison.")
@@ -40,7 +40,7 @@ _COLUMNS = {  # header -> attribute of `Agreement`, digits
 def compare_command(
     console: Console, runs: tuple[Path, ...], output: Path, no_video: bool, **options: Any
 ) -> None:
-    """Compare RUN folders of one clip: models, methods, settings or questions.
+    """Compare RUN folders of one clip with different models, methods, settings or questions.
 
     For each word that two answers share: rank correlation of its maps, IoU above their Otsu
     thresholds, how far apart they peak, and how their energy over time differs. Maps are brought to
@@ -61,7 +61,7 @@ def compare_command(
 
 
 def comparison_tables(comparison: Comparison, *, width: int | None = None) -> str:
-    """Return one table for each pair of runs: shared words, their mean, and the answers as a whole.
+    """Return one table per pair of runs: shared words, mean of these words, and whole answers.
 
     A line has `width` characters, those of the terminal by default.
     """

@@ -1,4 +1,4 @@
-"""Shared by all commands: human-readable output on stderr, JSON on stdout, exit codes."""
+"""Helpers for all commands: human-readable output on stderr, JSON on stdout, and exit codes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
 
 
 def with_console(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--json`, `-v`, `--quiet` to a command, and call it in a `session` with its console."""
+    """Add `--json`, `-v` and `--quiet` to a command, and run the command inside a `session`."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-    @click.option("-v", "--verbose", count=True, help="Log more; twice for debug output.")
+    @click.option("-v", "--verbose", count=True, help="Log more; -vv logs debug output.")
     @click.option("--quiet", is_flag=True, help="Print errors only.")
     @wraps(command)
     def run(*, as_json: bool, verbose: int, quiet: bool, **options: Any) -> None:
@@ -39,23 +39,23 @@ def with_console(command: Callable[..., None]) -> Callable[..., None]:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """Output of a command: text or, `as_json`, one JSON object; no progress if `quiet`."""
+    """Output of a command: text, or one JSON object if `as_json`. `quiet` hides the progress."""
 
     as_json: bool = False
     quiet: bool = False
 
     def note(self, text: str) -> None:
-        """Print a line on stderr, unless quiet."""
+        """Print a line on stderr, unless `quiet`."""
         if not self.quiet:
             click.echo(one_line(text), err=True)
 
     def warn(self, warnings: Iterable[str]) -> None:
-        """Print warnings on stderr, unless quiet."""
+        """Print warnings on stderr, unless `quiet`."""
         for warning in warnings:
             self.note(f"warning: {warning}")
 
     def result(self, document: Mapping[str, Any], text: str) -> None:
-        """Print the result on stdout: the document with `--json`, else the text."""
+        """Print `document` as JSON on stdout if `as_json`, else print `text`."""
         _echo(json.dumps(document, ensure_ascii=False, default=_plain) if self.as_json else text)
 
     @contextmanager
@@ -72,7 +72,7 @@ class Console:
 
 @contextmanager
 def session(*, as_json: bool, quiet: bool, verbose: int) -> Iterator[Console]:
-    """Run a command's body: set up logging, turn errors into one line and an exit code."""
+    """Run the body of a command: set up logging, and report errors as one line and an exit code."""
     console = Console(as_json=as_json, quiet=quiet)
     try:
         with _logging_at(_LEVELS.get(-1 if quiet else min(verbose, 2), logging.DEBUG)):
@@ -89,7 +89,7 @@ def session(*, as_json: bool, quiet: bool, verbose: int) -> Iterator[Console]:
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Run the garbage collector rarely: imports and model loading create many lasting objects."""
+    """Collect garbage less often, as imports and model loading create many long-lived objects."""
     before = gc.get_threshold()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
     try:
@@ -100,7 +100,7 @@ def rare_collections() -> Iterator[None]:
 
 @contextmanager
 def _logging_at(level: int) -> Iterator[None]:
-    """Log to stderr from a level on, and restore the caller's logging afterwards."""
+    """Log messages of at least `level` to stderr, and restore the previous logging afterwards."""
     root, handler = logging.getLogger(), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     before = root.level
@@ -124,7 +124,7 @@ def _report(exc: TamVideoError, *, as_json: bool) -> None:
 
 
 def _echo(text: str) -> None:
-    """Print on stdout, with bytes of file names that are not UTF-8 escaped as in JSON."""
+    """Print text on stdout. Bytes of file names that are invalid UTF-8 are escaped."""
     click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 

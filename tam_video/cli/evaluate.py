@@ -1,4 +1,4 @@
-"""`tam-video evaluate`: experiments on clips whose ground truth is known, and public sets.
+"""`tam-video evaluate`: experiments on clips with known ground truth and on public datasets.
 
 The options of each experiment are made from the fields of its settings.
 """
@@ -21,7 +21,7 @@ from tam_video.settings.declare import declared
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """The help of an experiment, and its settings as "module:NAME"."""
+    """Help text and settings of an experiment. The settings are an import path, "module:NAME"."""
 
     settings: str
     help: str
@@ -77,15 +77,17 @@ _RUN = (
     click.option(
         "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes."
     ),
-    click.option("--force", is_flag=True, help="Start over in a folder with an evaluation."),
+    click.option(
+        "--force", is_flag=True, help="Replace an earlier evaluation in the output folder."
+    ),
 )
 
 
 class _Experiments(click.Group):
-    """One command per experiment and public set, built when it is used."""
+    """Command group with one command per experiment and public dataset, created on first use."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Return the names in the order of the help."""
+        """Return the command names in help order."""
         from tam_video.evaluation.sets import SETS
 
         return sorted({*_COMMANDS, *SETS.names()})
@@ -114,7 +116,7 @@ def _experiment_command(
     changed: Mapping[str, dict[str, Any]] | None = None,
     **fixed: Any,
 ) -> click.Command:
-    """Make the command of an experiment.
+    """Create the command for an experiment.
 
     `changed` has attributes of options that differ; `fixed` has settings that are not options.
     """

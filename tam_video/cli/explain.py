@@ -1,4 +1,4 @@
-"""`tam-video explain`."""
+"""`tam-video explain`: answer a question about videos and images, and explain the answer."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     type=PATH,
     metavar="FILE",
     help='JSON list of turns, {"role": "user", "text": ...}; the last turn is the question. User '
-    "turns may name the videos and images they contain.",
+    "turns may list videos and images.",
 )
 @click.option("--answer", metavar="TEXT", help="Explain this answer instead of generating one.")
-@click.option("-o", "--output", type=PATH, metavar="DIR", help="Run folder.")
+@click.option("-o", "--output", type=PATH, metavar="DIR", help="Run folder to write.")
 @click.option("--force", is_flag=True, help="Replace an existing run folder.")
 @setting_options("model", "sampling", "generation", "method")
 @long_options
@@ -45,7 +45,7 @@ def explain_command(
     output: Path | None,
     **options: Any,
 ) -> None:
-    """Ask a question about videos and images and write the answer, its maps, MP4s and a report.
+    """Ask a question about videos and images. Write the answer with maps, MP4s and a report.
 
     Several files are given to the model in one prompt; each gets its own maps. Without -o the run
     folder is tam_runs/NAME-HASH.
@@ -65,7 +65,7 @@ def explain_command(
         turns, paths = parse_inputs(videos, question, conversation)
         if long is not None:
             if answer is not None:
-                raise ConfigError("--answer does not work with --window", hint="use -q TEXT")
+                raise ConfigError("--answer does not work with --window", hint="remove --answer")
             explain_long_to_folder(console, paths, output, turns, config, long, force=force)
             return
         run_dir = output or default_run_dir(paths, config, turns, answer=answer)
@@ -110,7 +110,7 @@ def _print(console: Console, run: Any) -> None:
 def parse_inputs(
     videos: Sequence[Path], question: str | None, conversation: Path | None
 ) -> tuple[tuple[Message, ...], tuple[Path, ...]]:
-    """Return the turns of the conversation and the input files, which it may name itself.
+    """Return the conversation turns, and the input files from VIDEO or from the conversation.
 
     Raises:
         ConfigError: not exactly one of question and conversation, no files, files given twice, or
@@ -120,7 +120,8 @@ def parse_inputs(
 
     if (question is None) == (conversation is None):
         raise ConfigError(
-            "give a question or a conversation", hint='-q "What happens?" or --conversation FILE'
+            "give a question or a conversation",
+            hint='add -q "What happens?" or --conversation FILE',
         )
     turns: tuple[Message, ...] = (Message("user", question or ""),)
     paths = tuple(videos)
@@ -130,10 +131,10 @@ def parse_inputs(
         read = read_conversation(conversation)
         if read.paths and paths:
             raise ConfigError(
-                f"{conversation} names its videos and images, and {paths[0]} is given as well",
-                hint="leave VIDEO out, or the paths in the conversation",
+                f"{conversation} lists its videos and images, but {paths[0]} is also given",
+                hint="remove VIDEO, or remove the paths from the conversation",
             )
         turns, paths = read.turns, read.paths or paths
     if not paths:
-        raise ConfigError("no video or image given", hint="add a file: VIDEO")
+        raise ConfigError("no video or image given", hint="add the path of a video or image")
     return turns, paths

@@ -1,4 +1,4 @@
-"""`tam-video export`: write the tracks of a finished run in formats of other tools."""
+"""`tam-video export`: write the word tracks of a finished run in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tam_video.cli.options import PATH, moved_video_options
     "formats",
     multiple=True,
     metavar="NAME,NAME,...",
-    help="Formats to write; --list shows them.",
+    help="Formats to write; --list prints all formats.",
 )
 @click.option(
     "-o", "--output", type=PATH, metavar="DIR", help="Output folder.  [default: RUN_DIR/export]"
@@ -29,7 +29,7 @@ from tam_video.cli.options import PATH, moved_video_options
     "words",
     multiple=True,
     metavar="WORD",
-    help="Export this word, by text or index; may be repeated.  [default: the content words]",
+    help="Word to export, as text or index; may be repeated.  [default: the content words]",
 )
 @click.option("--all-words", is_flag=True, help="Also export function words.")
 @click.option(
@@ -37,14 +37,15 @@ from tam_video.cli.options import PATH, moved_video_options
     type=click.Choice(["all", "seen"]),
     default="all",
     show_default=True,
-    help="Frames listed by formats with one entry per frame: all, or those sampled for the model.",
+    help="For formats with one entry per frame: list all frames, or only the frames that the "
+    "model received (seen).",
 )
 @click.option(
     "--keep",
     type=click.Choice(["peak", "all"]),
     default="peak",
     show_default=True,
-    help="Hot cells of a map: peak: the connected component containing the peak; all: all.",
+    help="Regions of a map to export. peak: the connected region at the peak; all: all regions.",
 )
 @moved_video_options
 @click.option("--force", is_flag=True, help="Replace earlier exports.")
@@ -58,7 +59,7 @@ def export_command(
     videos: tuple[Path, ...],
     **options: Any,
 ) -> None:
-    """Write the tracks of RUN_DIR's words for other tools: masks, boxes, spans, tables, maps.
+    """Export the words of RUN_DIR to other tools: masks, boxes, time spans, tables and maps.
 
     Needs no model.
     """
@@ -70,9 +71,11 @@ def export_command(
 
     words, all_words = options.pop("words"), options.pop("all_words")
     if run_dir is None:
-        raise ConfigError("no run folder given", hint="tam-video export RUN -f coco,vtt")
+        raise ConfigError(
+            "no run folder given", hint="for example: tam-video export RUN -f coco,vtt"
+        )
     if words and all_words:
-        raise ConfigError("--word and --all-words exclude each other", hint="leave one out")
+        raise ConfigError("--word and --all-words can't be combined", hint="remove one of them")
     with console.progress() as progress:
         exported = export_run(
             run_dir,

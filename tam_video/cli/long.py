@@ -1,4 +1,4 @@
-"""`tam-video explain` of a long video: options and printed result."""
+"""`tam-video explain --window`: options and printed result for long videos."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _OPTIONS = (
     click.option(
         "--window",
         metavar="TIME",
-        help="Window length: 30s, 1m, 0:30. Explains a long video window by window, where "
-        "something moves.",
+        help="Explain a long video in windows of this length (30s, 1m, 0:30), where something "
+        "moves.",
     ),
     click.option(
-        "--stride", metavar="TIME", help="Step between window starts. [default: --window]"
+        "--stride", metavar="TIME", help="Time between window starts.  [default: the window length]"
     ),
     click.option("--scenes", is_flag=True, help="Also start a window at each scene change."),
     click.option(
@@ -35,18 +35,18 @@ _OPTIONS = (
     click.option(
         "--verify",
         is_flag=True,
-        help="With --window: compare the hashes of finished windows, not the sizes.",
+        help="With --window: check files of finished windows by hash, not only by size.",
     ),
 )
 
 
 def long_options(command: Command) -> Command:
-    """Add the options of long videos to a command."""
+    """Add the options for long videos to a command."""
     return add_options(command, _OPTIONS)
 
 
 def take_long_options(options: dict[str, Any], *, report: bool) -> tuple[Any, bool] | None:
-    """Remove the options of long videos from `options` and return them.
+    """Remove the options for long videos from `options` and return them.
 
     Returns:
         `LongOptions` and `--verify`, or None if the video is explained as one clip.
@@ -89,7 +89,8 @@ def explain_long_to_folder(
 
     if len(paths) != 1:
         raise ConfigError(
-            f"--window takes one video, not {len(paths)} files", hint="use tam-video batch"
+            f"--window takes one video, not {len(paths)} files",
+            hint="use tam-video batch for several videos",
         )
     long_options, verify = options
     folder = output or default_long_dir(paths[0], config, turns, long_options)
@@ -112,12 +113,12 @@ def explain_long_to_folder(
     if result.failed:
         raise BatchError(
             f"{len(result.failed)} of {len(result.windows)} windows failed",
-            hint="finished windows are kept: the same command retries the others",
+            hint="finished windows are kept; repeat the command to retry the failed windows",
         )
 
 
 def _lines(timeline: Mapping[str, Any], folder: Path) -> str:
-    """Return a line for each window, and the folder."""
+    """Return the lines to print: one for each window, then the folder."""
     from tam_video.render.timeline import clock_text
 
     lines = [

@@ -1,4 +1,4 @@
-"""`tam-video models` and `tam-video doctor`: supported models, and checks of one of them."""
+"""`tam-video models` and `tam-video doctor`: list the supported models, and check a checkpoint."""
 
 from __future__ import annotations
 
@@ -36,9 +36,13 @@ def models_command(console: Console) -> None:
 
 @click.command("doctor")
 @setting_options("model.model", "model.revision")
-@click.option("--num-frames", type=click.IntRange(1), default=8, help="Frames.  [default: 8]")
-@click.option("--width", type=click.IntRange(16), default=320, help="Width.  [default: 320]")
-@click.option("--height", type=click.IntRange(16), default=240, help="Height.  [default: 240]")
+@click.option(
+    "--num-frames", type=click.IntRange(1), default=8, help="Number of frames.  [default: 8]"
+)
+@click.option("--width", type=click.IntRange(16), default=320, help="Frame width.  [default: 320]")
+@click.option(
+    "--height", type=click.IntRange(16), default=240, help="Frame height.  [default: 240]"
+)
 @with_console
 def doctor_command(
     console: Console,

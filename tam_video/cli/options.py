@@ -1,4 +1,4 @@
-"""Options that several commands share; those of settings are made from their declarations."""
+"""Shared options of several commands, and options that are generated from declared settings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PATH = click.Path(path_type=Path)
 
 
 class RenamedOption(click.Option):
-    """An option that also accepts former flags, which help and docs do not list."""
+    """An option that also accepts former flags. Help and docs do not list the former flags."""
 
     def __init__(self, *args: Any, former: Sequence[str] = (), **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.former = former
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        """Register the flags and the former ones."""
+        """Register the current and the former flags."""
         super().add_to_parser(parser, ctx)
         if self.former:
             parser.add_option(obj=self, opts=self.former, dest=self.name, nargs=self.nargs)
@@ -35,19 +35,19 @@ _MOVED_VIDEO = (
         "videos",
         multiple=True,
         type=PATH,
-        help="New path of the source, if it was moved; once per input.",
+        help="New path of a source that was moved; give one --video per input.",
     ),
     click.option(
         "--allow-other-video",
         is_flag=True,
-        help="Accept a --video with other content if its frames have the same number, size and "
-        "times; this is recorded.",
+        help="Accept a --video with different content if number, size and times of the frames "
+        "match. The output records this.",
     ),
 )
 
 
 def moved_video_options(command: Command) -> Command:
-    """Add the options that name the source of a finished run."""
+    """Add the options that locate the source files of a finished run."""
     return add_options(command, _MOVED_VIDEO)
 
 
@@ -72,14 +72,14 @@ def setting_options(*names: str, **changed: Any) -> Callable[[Command], Command]
 
 
 def add_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
-    """Add options to a command, in the order of its help."""
+    """Add options to a command. The help lists them in the same order."""
     for option in reversed(options):
         command = option(command)
     return command
 
 
 def parse_settings(options: dict[str, Any], fields: Sequence[Field] = ()) -> dict[str, Any]:
-    """Return the options that were given, not None, with the text of settings parsed.
+    """Return the options that are not None, and convert text to setting values.
 
     `fields` are declared fields that are not those of a run.
 
@@ -101,7 +101,7 @@ def _fields(name: str) -> Sequence[Field]:
 
 
 def field_option(field: Field, changed: dict[str, Any]) -> Callable[[Command], Command]:
-    """Return the `click.option` of a field, with other attributes; None means not given."""
+    """Return the `click.option` for a field. `changed` replaces attributes; the default is None."""
     setting = field.setting
     attributes: dict[str, Any] = {"default": None, "help": help_text(field)}
     if field.type is bool:
@@ -120,6 +120,6 @@ def field_option(field: Field, changed: dict[str, Any]) -> Callable[[Command], C
 
 
 def help_text(field: Field) -> str:
-    """Return the help of a field with its default."""
+    """Return the help text for a field, including the default."""
     default = "" if field.type is bool else field.default_text
     return f"{field.setting.help}{f'  [default: {default}]' if default else ''}"

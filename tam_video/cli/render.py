@@ -1,4 +1,4 @@
-"""`tam-video render`: render a finished run again, or several side by side, without a model."""
+"""`tam-video render`: render one finished run, or several side by side, without a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tam_video.errors import ConfigError
     "--output",
     type=PATH,
     metavar="FILE",
-    help="MP4 of a comparison; a single run is rendered into its own folder.",
+    help="Output MP4 of a comparison. A single run is rendered into its own folder.",
 )
 @click.option("--force", is_flag=True, help="Replace the files of an earlier comparison.")
 @setting_options(
@@ -78,14 +78,18 @@ def check_runs(
 ) -> None:
     """Raise `ConfigError` if the options of `render` contradict each other."""
     if is_compared and output is None:
-        raise ConfigError("a comparison needs an output file", hint="-o comparison.mp4")
+        raise ConfigError("a comparison needs an output file", hint="add -o comparison.mp4")
     if is_compared and len(runs) < 2:
-        raise ConfigError("a comparison needs several runs", hint="name two run folders or more")
+        raise ConfigError("a comparison needs several runs", hint="give two or more run folders")
     if is_compared and len(videos) > 1:
-        raise ConfigError("compared runs have one clip", hint="give --video once")
+        raise ConfigError(
+            "compared runs must share one clip, but several --video are given",
+            hint="give --video once",
+        )
     if not is_compared and len(runs) > 1:
-        raise ConfigError("several runs need --layout compare", hint="--layout compare")
+        raise ConfigError("several runs need --layout compare", hint="add --layout compare")
     if not is_compared and output is not None:
         raise ConfigError(
-            "a run is drawn into its own folder", hint="remove -o, or use --layout compare"
+            "a single run is rendered into its own folder",
+            hint="remove -o, or use --layout compare",
         )

@@ -1,4 +1,4 @@
-"""`tam-video report` and `tam-video serve`: HTML reports of runs."""
+"""`tam-video report` and `tam-video serve`: write and serve HTML reports of runs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @click.command("report")
 @click.argument("directory", metavar="RUN_DIR", type=PATH)
-@click.option("--single-file", is_flag=True, help="Embed clip and images in the page.")
+@click.option("--single-file", is_flag=True, help="Embed the clip and images in the page.")
 @click.option(
     "-o",
     "--output",
     type=PATH,
     metavar="FILE",
-    help="Output file, written as a single file (for many runs: the index page).",
+    help="Output file: a single-file report, or the index page for a folder of runs.",
 )
 @moved_video_options
-@click.option("--no-clip", is_flag=True, help="Leave out all frames of the source.")
+@click.option("--no-clip", is_flag=True, help="Write a report without frames of the source.")
 @click.option("--force", is_flag=True, help="Replace existing reports.")
 @with_console
 def report_command(
@@ -38,7 +38,7 @@ def report_command(
     force: bool,
     **options: Any,
 ) -> None:
-    """Write report.html of a finished run; for a folder of runs, all reports and index.html.
+    """Write report.html for a finished run, or all reports and index.html for a folder of runs.
 
     A report needs no model and no network. It opens from disk in any browser, next to clip.mp4: the
     explained part of the source, re-encoded without its metadata. Existing reports of runs in a
@@ -50,7 +50,9 @@ def report_command(
     runs = find_runs(directory)
     if runs and runs != [directory]:
         if videos or options["single_file"]:
-            raise ConfigError("--video and --single-file are for one run", hint="name one run")
+            raise ConfigError(
+                "--video and --single-file work only for a single run", hint="give one run folder"
+            )
         index = _write_many(
             console, runs, output or directory / "index.html", clip=not no_clip, force=force
         )
@@ -72,7 +74,7 @@ def report_command(
 def _write_many(
     console: Console, runs: Sequence[Path], index: Path, *, clip: bool, force: bool
 ) -> Path:
-    """Write the missing reports, without a clip if a source is missing, then the index page."""
+    """Write the missing reports, then the index. If a source is missing, its report has no clip."""
     from tam_video.errors import InputError, RunFolderError
     from tam_video.report import write_index, write_report
     from tam_video.report.index import refuse_foreign
@@ -92,14 +94,16 @@ def _write_many(
 
 @click.command("serve")
 @click.argument("directory", metavar="DIR", type=PATH)
-@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0: any free.  [default: 8642]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port; 0 selects a free port.  [default: 8642]"
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--access-token",
     cls=RenamedOption,
     former=("--token",),
     metavar="TEXT",
-    help="Access token that visitors must send; auto generates one.",
+    help="Access token that visitors must send; auto generates a token.",
 )
 @with_console
 def serve_command(

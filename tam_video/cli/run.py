@@ -59,7 +59,7 @@ def run_command(
         return
     if preset is None:
         raise ConfigError(
-            "no preset given", hint="create one: tam-video run --new video-qa > mine.toml"
+            "no preset given", hint="create a preset: tam-video run --new video-qa > mine.toml"
         )
     overrides: dict[str, Any] = dict(map(read_override, settings))
     overrides |= {"inputs": list(inputs)} if inputs else {}
@@ -107,7 +107,7 @@ def _print_new(console: Console, name: str) -> None:
 
 
 def _lines(document: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return options as lines of TOML; unset ones are comments, as TOML has no null."""
+    """Return options as TOML lines. Unset options become comments because TOML has no null."""
     from tam_video.pipelines.new import toml
 
     lines = []

@@ -1,1 +1,1 @@
-"""Ready-made uses: thin recipes on the library's own calls, run from a TOML preset."""
+"""Ready-made pipelines that use the public API and are configured by TOML presets."""

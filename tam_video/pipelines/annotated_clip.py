@@ -1,4 +1,4 @@
-"""Annotated clips: `NAME.mp4` with the heatmaps of the words, and its captions.
+"""The annotated-clip pipeline: write `NAME.mp4` with word heatmaps, and captions, for each clip.
 
 Several clips are run as a batch in a hidden folder of the output, which is removed when all are
 done, so the same preset resumes an interrupted run.
@@ -51,7 +51,7 @@ class AnnotatedClipOptions(PipelineOptions):
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedClip:
-    """One annotated MP4 for each clip, and nothing else."""
+    """A pipeline that writes an annotated MP4 and captions for each clip."""
 
     options: AnnotatedClipOptions
     options_type: ClassVar[type[PipelineOptions]] = AnnotatedClipOptions
@@ -65,7 +65,9 @@ class AnnotatedClip:
         """
         checked = AnnotatedClipOptions.model_validate(options)
         if not checked.run.render:
-            raise ConfigError("annotated-clip needs rendering", hint="remove run.render")
+            raise ConfigError(
+                "annotated-clip needs rendering, but run.render is false", hint="remove run.render"
+            )
         return cls(checked)
 
     def run(self, *, force: bool = False, progress: StageProgress | None = None) -> PipelineResult:
@@ -138,13 +140,18 @@ def _check_free(clips: Mapping[str, str], out: Path, *, may_exist: bool) -> None
         if not os.path.lexists(target):
             continue
         if target.exists() and any(target.samefile(source) for source in sources):
-            raise OutputExistsError(f"{target} is an input", hint="choose another -o DIR")
+            raise OutputExistsError(
+                f"{target} is an input, which is never replaced",
+                hint="choose another output folder with -o",
+            )
         if not may_exist:
-            raise OutputExistsError(f"{target} exists", hint="choose another -o, or pass --force")
+            raise OutputExistsError(
+                f"{target} already exists", hint="choose another -o, or pass --force to replace it"
+            )
 
 
 def _copy_files(run_dir: Path, name: str, out: Path) -> list[Path]:
-    """Copy the drawn files of a run into the output, each atomically, and return their paths."""
+    """Copy the rendered files of a run atomically to the output, and return the new paths."""
     names = {run_dir / file: out / new.format(name) for file, new in _NAMES.items()}
     files = {file: target for file, target in names.items() if file.is_file()}
     with wrap_os_errors(out):

@@ -1,4 +1,4 @@
-"""Interface of pipelines: options, result, and the registry of names."""
+"""Interface for pipelines: options, result, and the registry of pipelines."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_lengt
 
 
 class Table(Declared, BaseModel):
-    """A table of a preset."""
+    """Base class for the tables of a preset."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PipelineOptions(Table):
-    """Keys of every preset; each pipeline adds its own."""
+    """Keys that every preset has. Each pipeline adds more keys."""
 
     pipeline: str = setting(REQUIRED, "Name of the pipeline.")
     inputs: tuple[str, ...] = setting(
         REQUIRED,
-        "Videos, folders, globs or addresses. Paths are relative to the preset, those of a "
-        "command line (INPUT) to the working directory.",
+        "Videos, folders, globs or addresses. Paths in a preset are relative to the preset; "
+        "paths on the command line (INPUT) are relative to the working directory.",
         value=("../samples/shapes.mp4",),
         min_length=1,
     )
@@ -55,8 +55,8 @@ class PipelineOptions(Table):
 
 WORKERS = setting(
     None,
-    "Number of worker processes, for several clips.",
-    unset="one per GPU, or one",
+    "Number of worker processes if there are several clips.",
+    unset="one per GPU, or one without a GPU",
     example=2,
     ge=1,
 )
@@ -81,13 +81,13 @@ class PipelineResult:
 
 
 class Pipeline(Protocol):
-    """A pipeline. Its class is registered in `PIPELINES` or by an entry point of that group."""
+    """Interface for pipelines. The class is registered in `PIPELINES` or by an entry point."""
 
     options_type: ClassVar[type[PipelineOptions]]
 
     @classmethod
     def from_options(cls, options: PipelineOptions) -> Self:
-        """Create the pipeline; nothing is opened yet.
+        """Create the pipeline without opening any input.
 
         Raises:
             ConfigError: the options contradict each other.

@@ -1,4 +1,4 @@
-"""Clips of a preset's inputs, and a batch of questions about them."""
+"""Find the clips in the inputs of a preset, and ask questions about the clips as a batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tam_video.stages import StageProgress
 
 
 def named_clips(inputs: Sequence[str]) -> dict[str, str]:
-    """Return name -> path or address of each clip, without repetition, in the order of the inputs.
+    """Map a unique name to the path or URL of each clip, in input order and without duplicates.
 
     A name is the file name without suffix; a number is added to a name that is taken.
 
@@ -43,7 +43,7 @@ def numbered(name: str) -> Iterator[str]:
 
 
 def needs_batch(clips: Mapping[str, str]) -> bool:
-    """Return whether the clips are several, or one in a store."""
+    """Return whether there are several clips, or one clip in remote storage."""
     return len(clips) > 1 or any(map(is_remote, clips.values()))
 
 
@@ -58,7 +58,7 @@ def ask_in_batch(
     force: bool = False,
     progress: StageProgress | None = None,
 ) -> Iterator[batch.ItemResult]:
-    """Ask every question about every clip, and yield the results, also those of an earlier run.
+    """Ask every question about every clip, and yield all results, including earlier results.
 
     Args:
         clips: name -> path or address.
@@ -93,6 +93,6 @@ def ask_in_batch(
 
 
 def failure(result: batch.ItemResult) -> str:
-    """Return one line about why an item failed; empty if it did not fail."""
+    """Return the reason why an item failed as one line, or an empty string if it did not fail."""
     error = result.error
     return f"{result.item.id}: {error.type}: {error.message}" if error else ""

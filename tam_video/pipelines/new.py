@@ -1,4 +1,4 @@
-"""The text of a new preset, written from the declared options of its pipeline."""
+"""Generate a new preset from the declared options of a pipeline."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pipeline = {name}
 
 
 def preset_text(name: str) -> str:
-    """Return a preset of a pipeline with all its keys and a comment on each.
+    """Return the text of a preset with all keys of a pipeline and a comment for each key.
 
     Raises:
         UnknownNameError: there is no such pipeline.
@@ -60,7 +60,7 @@ def preset_text(name: str) -> str:
 
 
 def toml(value: Any) -> str:
-    """Return a value as TOML."""
+    """Format a value as TOML."""
     if isinstance(value, Mapping):
         pairs = (f"{key} = {toml(each)}" for key, each in value.items() if each is not None)
         return f"{{ {', '.join(pairs)} }}"
@@ -70,7 +70,7 @@ def toml(value: Any) -> str:
 
 
 def _table(field: Field) -> Iterator[str]:
-    """Yield the lines of a table, of a list of tables, or of the settings of a run."""
+    """Yield the lines for a table, a list of tables, or the settings of a run."""
     model = table_model(field.type)
     yield from ["", *_comment(field.setting.help)]
     if model is RunConfig:
@@ -92,7 +92,7 @@ def _table(field: Field) -> Iterator[str]:
 
 
 def _keys(fields: Iterable[Field], values: Mapping[str, Any] | None = None) -> Iterator[str]:
-    """Yield a line for each key, with its comment beside it or, if that is long, above it."""
+    """Yield a line for each key with a comment. A long comment has its own line above the key."""
     for field in fields:
         setting = field.setting
         if field.name == "pipeline":

@@ -66,7 +66,7 @@ def read_preset(path: str | Path, *, overrides: Mapping[str, Any] | None = None)
 
 
 def read_override(text: str) -> tuple[str, Any]:
-    """Read `key.sub=value` as a dotted key and a value.
+    """Parse `key.sub=value` into a dotted key and a value.
 
     The value is TOML: `16`, `["gif"]`, `true`. A bare word that is not TOML is a string.
 
@@ -76,14 +76,14 @@ def read_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     key, value = key.strip(), value.strip()
     if not equals or not re.fullmatch(r"[\w-]+(\.[\w-]+)*", key):
-        raise ConfigError(f"{text!r} is not KEY=VALUE", hint="--set run.num_frames=16")
+        raise ConfigError(f"{text!r} is not KEY=VALUE", hint="for example: --set run.num_frames=16")
     try:
         parsed = tomllib.loads(f"value = {value}")
     except (ValueError, RecursionError) as exc:
         if value[:1] in ("", "[", "{", '"', "'"):
             raise ConfigError(
                 f"--set {key}: {value!r} is not a TOML value",
-                hint="""in a shell: --set 'questions=["What moves?"]'""",
+                hint="""in a shell, add quotes: --set 'questions=["What moves?"]'""",
             ) from exc
         return key, value
     return key, parsed["value"] if len(parsed) == 1 else value
@@ -117,12 +117,12 @@ def _read_text(path: Path, name: str) -> str:
         reason = getattr(exc, "strerror", None) or str(exc)
         raise PresetError(name, [f"can't be read: {reason}"], hint="check the path") from exc
     if len(raw) > _MAX_BYTES:
-        raise PresetError(name, ["larger than 1 MiB"], hint="is it a preset?")
+        raise PresetError(name, ["larger than 1 MiB"], hint="check that the file is a preset")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         line = raw.count(b"\n", 0, exc.start) + 1
-        raise PresetError(name, [f"line {line}: not UTF-8"], hint="save it as UTF-8") from exc
+        raise PresetError(name, [f"line {line}: not UTF-8"], hint="save the file as UTF-8") from exc
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _override(data: dict[str, Any], changes: Mapping[str, Any], name: str) -> No
 def _check(
     data: Mapping[str, Any], inputs_folder: Path | None
 ) -> PipelineOptions | dict[KeyPath, str]:
-    """Return the options, or the problems by key."""
+    """Validate a preset. Return the options, or a message for each invalid key."""
     schema = data.get("schema", SCHEMA)
     if type(schema) is not int or schema != SCHEMA:
         return {("schema",): f"found {format_value(schema)}, allowed: {SCHEMA}"}
@@ -180,7 +180,7 @@ def _check(
 def _locate(
     problems: Mapping[KeyPath, str], text: str, overrides: Mapping[str, Any]
 ) -> Iterator[str]:
-    """Yield the problems with the lines of their keys, in the order of the lines."""
+    """Yield each problem with the line number of its key, sorted by line."""
     lines = key_lines(text)
     for path in sorted(problems, key=lambda path: line_of(path, lines) or 0):
         key, line = dotted(path), line_of(path, lines)
@@ -200,7 +200,7 @@ def _inputs(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _resolve(text: str, folder: Path) -> str:
-    """Return a path relative to a folder; addresses and absolute paths are unchanged."""
+    """Resolve a relative path against a folder. URLs and absolute paths are returned unchanged."""
     if not text or protocol(text) is not None or text.startswith("/"):
         return text
     home = folder.resolve()

@@ -1,4 +1,4 @@
-"""Error messages of presets: which key, its line, the value, and what is allowed.
+"""Error messages for presets: the key, its line and value, and the allowed values.
 
 `tomllib` does not keep lines: a statement is the shortest run of lines that is valid TOML by
 itself, so `tomllib` finds its end and the grammar is not implemented here.
@@ -26,7 +26,7 @@ _MAX_TRIES = 100  # after this, line numbers are given up, so that no text is sl
 def list_problems(
     errors: Sequence[ErrorDetails], data: Mapping[str, Any], model: type[BaseModel]
 ) -> dict[KeyPath, str]:
-    """Return the message of each wrong key.
+    """Return a message for each invalid key.
 
     Args:
         errors: errors of pydantic.
@@ -43,7 +43,7 @@ def list_problems(
 
 
 def dotted(path: KeyPath) -> str:
-    """Return a path as text: `run.previews[1]`."""
+    """Format a key path as text, such as `run.previews[1]`."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -55,7 +55,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Return a value as TOML, shortened."""
+    """Format a value as TOML, shortened if it is long."""
     if isinstance(value, Mapping):
         text = "a table"
     elif isinstance(value, float):
@@ -66,7 +66,7 @@ def format_value(value: Any) -> str:
 
 
 def known_keys(model: type[BaseModel]) -> Iterator[KeyPath]:
-    """Yield the path of every field, including those of tables."""
+    """Yield the path of every field, including the fields of nested tables."""
     for name, field in model.model_fields.items():
         yield (name,)
         inner = table_model(field.annotation)
@@ -75,14 +75,14 @@ def known_keys(model: type[BaseModel]) -> Iterator[KeyPath]:
 
 
 def table_model(annotation: Any) -> type[BaseModel] | None:
-    """Return the model of a table or of a list of tables; None for other types."""
+    """Return the pydantic model of a table or list of tables, or None for other types."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((model for each in get_args(annotation) if (model := table_model(each))), None)
 
 
 def _path_of(data: Mapping[str, Any], error: ErrorDetails) -> KeyPath:
-    """Return the path of an error, without the types of a union that pydantic appends."""
+    """Return the path of an error. Names of union members that pydantic appends are removed."""
     value: Any = data
     path: KeyPath = ()
     for part in error["loc"]:
@@ -114,7 +114,7 @@ def _message(
 
 
 def _suggestion(path: KeyPath, model: type[BaseModel]) -> str:
-    """Return the known key that was probably meant, preferably of the same table."""
+    """Return the most similar known key, preferably from the same table."""
     plain = tuple(part for part in path if isinstance(part, str))
     table, name = plain[:-1], plain[-1]
     known = list(known_keys(model))
@@ -129,7 +129,7 @@ def _suggestion(path: KeyPath, model: type[BaseModel]) -> str:
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """Return the line, from 1, of each key, table and list entry; of long values the first line.
+    """Map each key, table and list entry to its first line number, counted from 1.
 
     Args:
         text: a whole document that `tomllib` reads.
@@ -147,7 +147,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 
 def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
-    """Return the line of a key or of the closest table around it; None for the document."""
+    """Return the line of a key or of the closest enclosing table, or None if neither has a line."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]
@@ -174,7 +174,7 @@ def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
 
 
 def _table_path(header: Mapping[str, Any], num_tables: dict[KeyPath, int]) -> KeyPath:
-    """Return the path of a header's table, in a list of tables that of the last one."""
+    """Return the path of the table that a header opens: in a list of tables, the last entry."""
     path: KeyPath = ()
     value: Any = header
     while isinstance(value, Mapping) and value:
@@ -189,7 +189,7 @@ def _table_path(header: Mapping[str, Any], num_tables: dict[KeyPath, int]) -> Ke
 
 
 def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
-    """Yield every path below a value."""
+    """Yield the path of every nested value."""
     pairs = value.items() if isinstance(value, Mapping) else ()
     for key, each in enumerate(value) if isinstance(value, list) else pairs:
         yield (*path, key)

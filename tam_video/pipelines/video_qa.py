@@ -1,4 +1,4 @@
-"""Questions about clips: answers, maps, and a report for every answer.
+"""The video-qa pipeline: ask questions about clips, and write answers, maps and reports.
 
 One question about one clip becomes a run folder. Several become a batch: a ledger, a run folder for
 each, and an index page; a clip that fails does not stop the others, and the same preset resumes an
@@ -46,7 +46,7 @@ class VideoQaOptions(PipelineOptions):
     window_seconds: float | None = setting(
         None,
         "Window length, to ask about the parts of a long video where something moves.",
-        unset="clips as a whole",
+        unset="whole clips",
         example=30.0,
         gt=0,
     )
@@ -57,14 +57,14 @@ class VideoQaOptions(PipelineOptions):
 
 @dataclass(frozen=True, slots=True)
 class VideoQa:
-    """Answers to questions about clips, with maps and reports."""
+    """A pipeline that answers questions about clips, and writes maps and reports."""
 
     options: VideoQaOptions
     options_type: ClassVar[type[PipelineOptions]] = VideoQaOptions
 
     @classmethod
     def from_options(cls, options: PipelineOptions) -> Self:
-        """Create the pipeline; check that formats are available and their sources are kept.
+        """Create the pipeline, and check that export formats are available and that maps are kept.
 
         Raises:
             ConfigError: an unknown format, formats without maps, or options that windows exclude.
@@ -72,12 +72,15 @@ class VideoQa:
         """
         checked = VideoQaOptions.model_validate(options)
         if checked.formats and "maps" not in checked.keep:
-            raise ConfigError("formats need the maps", hint='keep = ["maps", ...]')
+            raise ConfigError(
+                "formats need maps, but keep does not contain maps", hint='add "maps" to keep'
+            )
         if checked.window_seconds is None and checked.stride_seconds is not None:
-            raise ConfigError("stride_seconds needs windows", hint="set window_seconds")
+            raise ConfigError("stride_seconds needs window_seconds", hint="set window_seconds")
         if checked.window_seconds is not None and (checked.formats or checked.workers):
             raise ConfigError(
-                "window_seconds excludes formats and workers", hint="remove formats and workers"
+                "window_seconds can't be combined with formats or workers",
+                hint="remove formats and workers",
             )
         for name in checked.formats:
             EXPORTERS.load(name).check_package()
@@ -146,7 +149,7 @@ class VideoQa:
     def _run_windows(
         self, clips: Mapping[str, str], *, force: bool, progress: StageProgress | None
     ) -> PipelineResult:
-        """Write one timeline for each clip and question, in `NAME/question_N`."""
+        """Write one timeline for each clip and question to `NAME/question_N`."""
         windows = WindowOptions(self.options.window_seconds or 0, self.options.stride_seconds)
         options = LongOptions(windows=windows, report="html" in self.options.keep)
         out, files, problems = self.options.output, [], []
@@ -173,7 +176,7 @@ class VideoQa:
         return PipelineResult(opens, summary, len(problems), tuple(problems))
 
     def _export(self, run_dir: Path) -> str:
-        """Write the formats of a run unless they exist; return why that failed."""
+        """Export a run unless exports exist. Return an error message, or an empty string."""
         if not self.options.formats or (run_dir / "export").exists():
             return ""
         try:

@@ -1,4 +1,4 @@
-"""The settings of a run, declared once.
+"""Declarations of the settings of a run.
 
 `groups` declares each setting with its type, default, help, range and flag. `RunConfig`, the
 options of the command line, the presets of `tam-video run --new`, the tables in the docs and the

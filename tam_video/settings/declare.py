@@ -1,4 +1,4 @@
-"""`setting` and `Declared`: fields that carry help, flag, range and default in one declaration."""
+"""`setting` and `Declared`: declare a field together with its help, flag, range and default."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REQUIRED: Final = object()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Metadata of a declared field, in its annotation: `Annotated[float, Setting(help="...")]`.
+    """Metadata in the annotation of a declared field: `Annotated[float, Setting(help="...")]`.
 
     Attributes:
         help: one or more sentences for help texts, presets and docs.
@@ -55,7 +55,7 @@ class Setting:
     __is_annotated_types_grouped_metadata__ = True  # pydantic reads the constraints by iterating
 
     def __iter__(self) -> Iterator[Any]:
-        """Iterate over the constraints as `annotated_types` has them."""
+        """Iterate over the constraints as `annotated_types` objects."""
         import annotated_types
 
         yield annotated_types.Interval(**{name: getattr(self, name) for name in _COMPARISONS})
@@ -70,12 +70,12 @@ class _Pending:
 
 
 def setting(default: Any, help: str, **attributes: Any) -> Any:
-    """Declare a field of a `Declared` class: its default, and the arguments of `Setting`."""
+    """Declare a field of a `Declared` class by a default and the arguments of `Setting`."""
     return _Pending(default, Setting(help=help, **attributes))
 
 
 class Declared:
-    """Base of classes with declared fields: dataclasses and pydantic models.
+    """Base class for dataclasses and pydantic models with declared fields.
 
     `opacity: float = setting(0.6, "Heatmap opacity.", ge=0)` becomes a field with the default 0.6
     and the `Setting` in its annotation.
@@ -97,7 +97,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A declared field.
+    """Name, type, default and metadata of a declared field.
 
     Attributes:
         name: the field's name, which is its key in presets and in recorded settings.
@@ -113,20 +113,20 @@ class Field:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The allowed names, or those of a tuple's entries; empty without a fixed list."""
+        """The allowed names for the value or for tuple entries. Empty if any value is allowed."""
         inner = get_args(self.type)[0] if get_origin(self.type) is tuple else self.type
         return get_args(inner) if get_origin(inner) is Literal else ()
 
     @property
     def meaning(self) -> str:
-        """The help, with the choices if it does not name them."""
+        """The help text. The choices are appended unless the text lists all of them."""
         if all(choice in self.setting.help for choice in self.choices):
             return self.setting.help
         return f"{self.setting.help} One of: {', '.join(self.choices)}."
 
     @property
     def scalar(self) -> Any:
-        """The type without None."""
+        """The type of the field without `None`."""
         if get_origin(self.type) not in (Union, UnionType):
             return self.type
         kinds = [each for each in get_args(self.type) if each is not NoneType]
@@ -134,12 +134,12 @@ class Field:
 
     @property
     def flag(self) -> str:
-        """The long option."""
+        """The long command-line flag."""
         return self.setting.flag or f"--{self.name.replace('_', '-')}"
 
     @property
     def default_text(self) -> str:
-        """The default in words; empty where there is none to tell."""
+        """The default as text, or an empty string if there is no default to show."""
         if self.default is None or self.default == () or self.default is REQUIRED:
             return self.setting.unset
         if isinstance(self.default, tuple):
@@ -164,7 +164,7 @@ def declared(cls: type[Any]) -> tuple[Field, ...]:
 
 
 def check_values(settings: Any) -> None:
-    """Check choices and ranges of a dataclass of settings.
+    """Check the fields of a settings dataclass against their choices and ranges.
 
     Raises:
         UnknownNameError: a name is not one of the choices.
@@ -182,7 +182,7 @@ def check_values(settings: Any) -> None:
 
 
 def _default(cls: type[Any], name: str) -> Any:
-    """Return a field's default, of a dataclass or a pydantic model."""
+    """Return the default of a dataclass field or pydantic field."""
     fields = getattr(cls, "model_fields", {})
     if name in fields:
         return REQUIRED if fields[name].is_required() else fields[name].default

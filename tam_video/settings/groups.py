@@ -1,4 +1,4 @@
-"""The declarations: five groups of settings, and what is written."""
+"""Declarations of all settings of a run, in groups."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class SamplingSettings(Declared):
     )
     sampler: str = setting(
         "auto",
-        "Frame sampler: uniform, fps, all, keyframes, timestamps, native. auto: by the other "
-        "sampling options, native without any.",
+        "Frame sampler: uniform, fps, all, keyframes, timestamps, native. auto: chosen by "
+        "the other sampling options, else native.",
         metavar="NAME",
     )
     num_frames: int | None = setting(
@@ -78,7 +78,7 @@ class SamplingSettings(Declared):
         ge=1,
     )
     fps: float | None = setting(
-        None, "Frames per second to sample.", unset="by num_frames", example=2.0, gt=0
+        None, "Frames per second to sample.", unset="determined by num_frames", example=2.0, gt=0
     )
     timestamps: tuple[float, ...] = setting(
         (), "Times of the sampled frames, in seconds.", metavar="S,S,...", parse=times
@@ -159,8 +159,8 @@ class LookSettings(Declared):
 
     layout: Literal["overlay", "side", "grid", "words"] = setting(
         "overlay",
-        "Layout. overlay: heatmap over the video, words in turn; side: video beside heatmap; "
-        "grid: one tile per word; words: one pass and chapter per word.",
+        "Layout. overlay: heatmap over the video, one word after another; side: video beside "
+        "heatmap; grid: one tile per word; words: the clip once per word, as chapters.",
     )
     tiles: Literal["words", "tokens"] = setting("words", "Tiles of the layout grid.")
     show_word: int | str | None = setting(
@@ -169,21 +169,23 @@ class LookSettings(Declared):
         flag="--word",
         metavar="WORD",
         parse=word,
-        unset="the content words in turn",
+        unset="all content words, one after another",
         example="falls",
     )
     show_token: int | None = setting(
         None,
         "Show one answer token, by index.",
         flag="--token",
-        unset="the content words in turn",
+        unset="all content words, one after another",
         example=7,
         ge=0,
     )
     colormap: Colormap = setting("turbo", "Colormap of the heatmap.")
     opacity: float = setting(0.6, "Heatmap opacity, 0 to 1.", ge=0, le=1)
-    threshold: float = setting(0.0, "Hide heat below this value, 0 to 1.", ge=0, lt=1)
-    contours: bool = setting(False, "Draw contour lines at the threshold; at 0.5 without one.")
+    threshold: float = setting(0.0, "Hide heatmap values below this value, 0 to 1.", ge=0, lt=1)
+    contours: bool = setting(
+        False, "Draw contour lines at the threshold; at 0.5 if no threshold is set."
+    )
     boxes: bool = setting(False, "Draw the bounding box of the word's track.")
     previews: tuple[Literal["gif", "webp"], ...] = setting(
         (),

@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 # ruff: noqa: E501
 # fmt: off
 class SettingKeywords(TypedDict, total=False):
-    """Settings by name, without the model, which functions take on its own."""
+    """All settings except the model, as keyword arguments."""
 
     revision: str | None
     dtype: Literal["auto", "float32", "bfloat16", "float16"]

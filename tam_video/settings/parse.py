@@ -1,4 +1,4 @@
-"""Text of the command line to values of settings."""
+"""Parse command-line text into values of settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def seconds(text: str) -> float:
         for part in text.strip().split(":"):
             total = total * 60 + float(part)
     except ValueError:
-        raise ConfigError(f"{text!r} is not a time", hint="seconds, MM:SS or HH:MM:SS") from None
+        raise ConfigError(
+            f"{text!r} is not a time", hint="use seconds, MM:SS or HH:MM:SS"
+        ) from None
     return total
 
 
@@ -32,17 +34,17 @@ def times(text: str) -> tuple[float, ...]:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Parse names separated by commas; each is kept once."""
+    """Parse names separated by commas, without duplicates."""
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 def word(text: str) -> int | str:
-    """Parse a word's index, or the word itself."""
+    """Parse the index of a word, or return the word itself."""
     return int(text) if text.isdigit() else text
 
 
 def layer(text: str) -> int | float | Literal["auto", "input"]:
-    """Parse "-1" as a layer's index, "0.75" as a fraction of the depth, "input" or "auto".
+    """Parse "-1" as a layer index, "0.75" as a fraction of the depth, "input" or "auto".
 
     Raises:
         ConfigError: none of them.
@@ -56,4 +58,7 @@ def layer(text: str) -> int | float | Literal["auto", "input"]:
             return kind(text)
         except ValueError:
             continue
-    raise ConfigError(f"{text!r} is not a layer", hint="-1, 0.75, input, or auto")
+    raise ConfigError(
+        f"{text!r} is not a layer",
+        hint="use an index such as -1, a fraction such as 0.75, input, or auto",
+    )

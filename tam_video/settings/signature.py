@@ -1,4 +1,4 @@
-"""Signatures of the Python functions that take settings by name."""
+"""Generate the signatures of Python functions that accept settings as keyword arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def list_settings(function: Function) -> Function:
-    """Show each setting in the signature of a function, in place of its `**settings`.
+    """Replace `**settings` in the signature of a function by the individual settings.
 
     Editors read the settings from `SettingKeywords`; `help()` and notebooks read them from here.
     """

@@ -231,7 +231,7 @@ def test_two_clips_and_a_picture_in_one_conversation(tmp_path):
 
     both = run("explain", SAMPLE, "--conversation", chat, "-o", tmp_path / "o")
     assert both.returncode == 2
-    assert "given as well" in both.stderr
+    assert "is also given" in both.stderr
 
 
 def test_several_files_and_one_question(tmp_path):

@@ -110,12 +110,12 @@ def test_several_questions_and_clips_are_resumed(folder, tmp_path):
     ("given", "error", "message"),
     [
         ({"formats": ["cocoo"]}, UnknownNameError, "cocoo"),
-        ({"formats": ["coco"], "keep": ["mp4"]}, ConfigError, "formats need the maps"),
-        ({"stride_seconds": 1.0}, ConfigError, "stride_seconds needs windows"),
+        ({"formats": ["coco"], "keep": ["mp4"]}, ConfigError, "formats need maps"),
+        ({"stride_seconds": 1.0}, ConfigError, "stride_seconds needs window_seconds"),
         (
             {"window_seconds": 1.0, "formats": ["coco"]},
             ConfigError,
-            "window_seconds excludes formats",
+            "window_seconds can't be combined",
         ),
     ],
 )
@@ -151,7 +151,7 @@ def test_an_annotated_clip_is_named_after_its_source_and_written_alone(folder, t
         frames = [sum(1 for _ in each.decode(video=0)) for each in (source, drawn)]
     assert frames[0] == frames[1]
     before = result.opens.stat().st_mtime_ns
-    with pytest.raises(OutputExistsError, match=r"clip0\.mp4 exists"):
+    with pytest.raises(OutputExistsError, match=r"clip0\.mp4 already exists"):
         pipeline.run()
     assert result.opens.stat().st_mtime_ns == before
     pipeline.run(force=True)
@@ -200,7 +200,7 @@ def test_several_clips_are_annotated_and_failed_ones_are_retried(folder, tmp_pat
     result = pipeline.run()
     assert (result.num_failed, result.summary["done"], result.opens) == (0, 2, out)
     assert names(out) == {"clip0.mp4", "clip0.vtt", "broken.mp4", "broken.vtt"}
-    with pytest.raises(OutputExistsError, match=r"\.mp4 exists"):
+    with pytest.raises(OutputExistsError, match=r"\.mp4 already exists"):
         pipeline.run()
 
 

@@ -30,11 +30,11 @@ def test_the_sampler_is_resolved_by_the_other_options(values, sampler):
         ({"dtype": "int8"}, "dtype"),
         ({"colour": "red"}, "colour"),
         ({"fps": float("inf")}, "finite"),
-        ({"start_seconds": 3.0, "end_seconds": 2.0}, "end must be after"),
-        ({"show_token": 1, "show_word": "a"}, "not both"),
-        ({"fps": 2.0, "timestamps": (1.0,)}, "exclude each other"),
-        ({"fps": 2.0, "num_frames": 8}, "num_frames and fps exclude each other"),
-        ({"method": "logit", "profile": "reference"}, "profiles are for the method tam"),
+        ({"start_seconds": 3.0, "end_seconds": 2.0}, "end time must be after"),
+        ({"show_token": 1, "show_word": "a"}, "can't be combined"),
+        ({"fps": 2.0, "timestamps": (1.0,)}, "can't be combined"),
+        ({"fps": 2.0, "num_frames": 8}, "num_frames and fps can't be combined"),
+        ({"method": "logit", "profile": "reference"}, "'profile' needs the method tam"),
     ],
 )
 def test_invalid_settings_are_refused_with_their_name(values, message):

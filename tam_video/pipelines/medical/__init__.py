@@ -1,4 +1,4 @@
-"""Medical cine and images: de-identified, masked, and explained by the questions of a protocol.
+"""The medical pipeline: de-identify and mask cine clips and images, and ask protocol questions.
 
 Not a medical device.
 """

@@ -1,4 +1,4 @@
-"""Pseudonyms of patients, studies and clips: keyed hashes of their identifiers.
+"""Compute pseudonyms for patients, studies and clips as keyed hashes of their identifiers.
 
 A pseudonym is HMAC-SHA256 (RFC 2104) of an identifier with a secret salt. The same patient and salt
 give the same pseudonym; without the salt, a pseudonym can't be tested against names or numbers.
@@ -31,7 +31,7 @@ _IDENTIFIERS = (
 
 
 class Salt:
-    """Secret key of all pseudonyms; never shown."""
+    """Secret key for all pseudonyms. Its `repr` does not contain the key."""
 
     def __init__(self, value: bytes) -> None:
         self._value = value
@@ -40,11 +40,11 @@ class Salt:
         return "Salt(...)"
 
     def pseudonym(self, kind: str, *parts: str) -> str:
-        """Return the pseudonym of an identifier; equal ones of two kinds ("patient") differ."""
+        """Return a pseudonym for an identifier of a kind, such as "patient"."""
         return self._digest(kind, *parts).hex()[:_LENGTH]
 
     def uid(self, kind: str, *parts: str) -> str:
-        """Return a DICOM UID of 128 bits under 2.25 (PS3.5, B.2) derived from an identifier."""
+        """Derive a 128-bit DICOM UID with the root 2.25 (PS3.5, B.2) from an identifier."""
         return f"2.25.{int.from_bytes(self._digest(kind, *parts)[:16])}"
 
     def _digest(self, kind: str, *parts: str) -> bytes:
@@ -54,7 +54,7 @@ class Salt:
 
 @dataclass(frozen=True, slots=True)
 class Pseudonyms:
-    """Pseudonyms of a file.
+    """Pseudonyms for the patient, study and content of a file.
 
     Attributes:
         patient: pseudonym of the patient; empty if the file names none.
@@ -68,7 +68,7 @@ class Pseudonyms:
 
 
 def pseudonyms_of(path: Path, salt: Salt, *, is_dicom: bool) -> Pseudonyms:
-    """Compute the pseudonyms of a file, from its DICOM tags if it has such.
+    """Compute the pseudonyms for a file, from DICOM tags where they exist.
 
     Raises:
         VideoOpenError: it can't be read.
@@ -85,7 +85,7 @@ def pseudonyms_of(path: Path, salt: Salt, *, is_dicom: bool) -> Pseudonyms:
 
 
 def _identifiers(path: Path) -> tuple[tuple[str, ...], str]:
-    """Return patient ID and issuer, or name and birth date; and the study UID."""
+    """Return the patient identity (ID and issuer, else name and birth date) and the study UID."""
     require_pydicom()
     from pydicom import dcmread
 
@@ -100,7 +100,7 @@ def _identifiers(path: Path) -> tuple[tuple[str, ...], str]:
 
 
 def read_salt(path: Path, *, outside: Path) -> tuple[Salt, bool]:
-    """Read the salt from the environment or from a file, or create the file with a new salt.
+    """Read the salt from the environment or from a file. If the file is missing, create a new salt.
 
     Args:
         path: salt file; created with access for the user only if it is missing.
@@ -119,8 +119,8 @@ def read_salt(path: Path, *, outside: Path) -> tuple[Salt, bool]:
     path = path.expanduser()
     if path.resolve().is_relative_to(outside.resolve()):
         raise ConfigError(
-            "the salt file would be in the output",
-            hint="keep them apart: with both, pseudonyms can be traced to patients",
+            "the salt file must not be inside the output folder",
+            hint="choose another folder: with salt and output together, patients can be identified",
         )
     if not path.exists():
         value = secrets.token_hex(_SALT_BYTES).encode()
@@ -143,6 +143,6 @@ def _checked_length(value: bytes, name: str) -> bytes:
     if len(stripped) < _MIN_SALT_BYTES:
         raise ConfigError(
             f"{name} contains fewer than {_MIN_SALT_BYTES} characters",
-            hint="name a file that does not exist, and it is created with a new salt",
+            hint="to create a new salt, give the path of a file that does not exist",
         )
     return stripped

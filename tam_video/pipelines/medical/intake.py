@@ -1,4 +1,4 @@
-"""Input files of the medical pipeline, and their import as de-identified clips.
+"""Find the input files of the medical pipeline, and import them as de-identified clips.
 
 Frames are read, masked, cropped and written to a new lossless file that is named by a pseudonym;
 later stages read that file only. A source is opened through a link with another name, so that no
@@ -41,7 +41,7 @@ class Source:
 
 
 def find_sources(inputs: Sequence[str]) -> list[Source]:
-    """List the files of inputs, folders and globs: DICOM by content, videos and images by suffix.
+    """List all files that the inputs match: DICOM by content, videos and images by suffix.
 
     Hidden files and links that lead out of their folder are skipped.
 
@@ -52,14 +52,15 @@ def find_sources(inputs: Sequence[str]) -> list[Source]:
     for number, text in enumerate(inputs, start=1):
         if is_remote(text):
             raise ConfigError(
-                f"input {number} is an address", hint="copy the files to this machine first"
+                f"input {number} is a URL, but only local files are supported",
+                hint="copy the files to this machine first",
             )
         is_named = Path(text).is_file()
         matches = [Path(text)] if is_named else _matches(text)
         if not matches:
             raise ConfigError(
                 f"input {number} of the preset matches no DICOM file, video or image",
-                hint="check the path; a relative path counts from the folder of the preset",
+                hint="check the path; it is relative to the folder of the preset",
             )
         for path in matches:
             paths[path.absolute()] = is_named or paths.get(path.absolute(), False)
@@ -82,7 +83,7 @@ def _is_readable(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class MedicalClip:
-    """A de-identified clip and the technical facts of its source.
+    """A de-identified clip and technical metadata of its source.
 
     Attributes:
         clip: pseudonym of the file.
@@ -120,7 +121,7 @@ class MedicalClip:
 
     @classmethod
     def read(cls, path: Path) -> MedicalClip | None:
-        """Read the JSON file of a clip; None if it or the clip is missing or damaged."""
+        """Read the JSON file of a clip. Return None if this file or the clip is unusable."""
         try:
             clip = TypeAdapter(cls).validate_json(path.read_bytes())
         except (OSError, ValueError):
@@ -131,7 +132,7 @@ class MedicalClip:
 def import_clip(
     source: Path, folder: Path, *, name: str, options: MedicalOptions, salt: Salt
 ) -> MedicalClip:
-    """Write the de-identified clip of a file, or return the one that an earlier run wrote.
+    """De-identify a file and return the clip, or return the clip that an earlier run wrote.
 
     Args:
         source: the file.
@@ -171,7 +172,7 @@ def import_clip(
 
 @contextmanager
 def anonymous_link(source: Path, name: str) -> Iterator[Path]:
-    """Yield a path to a file that contains `name` instead of the file's own name.
+    """Yield a path to the content of a file. The path contains `name` instead of the file name.
 
     Raises:
         VideoOpenError: the file can't be opened.

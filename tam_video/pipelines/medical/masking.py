@@ -1,4 +1,4 @@
-"""Masking and cropping of frames, before any later stage reads them."""
+"""Mask and crop frames before any later stage reads them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HINT = 'list the boxes to blacken in mask_boxes, or set unmasked = "warn"'
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masking:
-    """Mask and crop of the frames of one clip."""
+    """Mask boxes and crop box for the frames of a clip."""
 
     is_black: NDArray[np.bool_]  # [H, W] of the source frame
     crop: Box
@@ -27,7 +27,7 @@ class Masking:
 
     @property
     def black_share(self) -> float:
-        """Fraction of the source's pixels that are masked or cropped off."""
+        """Fraction of the source pixels that are masked or cropped."""
         kept = ~self.is_black[self.crop.slices]
         return 1 - float(kept.sum()) / self.is_black.size
 
@@ -46,7 +46,7 @@ def plan_masking(
     height: int,
     burned_in: str,
 ) -> Masking:
-    """Compute the mask and the crop of a clip.
+    """Compute the mask and crop boxes for a clip.
 
     Args:
         options: options of the pipeline.
@@ -93,7 +93,7 @@ def _crop(options: MedicalOptions, regions: Sequence[Region]) -> Box | None:
 
 
 def _pixels(box: MaskBox, *, width: int, height: int) -> Box:
-    """Return a box in pixels; fractions are rounded outwards."""
+    """Convert a box to pixels. Fractions are rounded outwards."""
     if is_in_pixels(box):
         return Box(*(int(side) for side in box))
     return Box.from_fractions(box, width=width, height=height)

@@ -16,7 +16,7 @@ MaskBox: TypeAlias = tuple[Side, Side, Side, Side]
 
 
 class ProtocolQuestion(Table):
-    """One question of the protocol."""
+    """A question of the protocol."""
 
     id: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")] = setting(
         REQUIRED, 'Name in pages and tables: letters, digits, "-" and "_".'
@@ -108,9 +108,13 @@ class MedicalOptions(PipelineOptions):
     def _boxes_are_not_empty(cls, value: tuple[MaskBox, ...]) -> tuple[MaskBox, ...]:
         for left, top, right, bottom in value:
             if not (left < right and top < bottom):
-                raise ValueError("a box is [left, top, right, bottom], with left < right")
+                raise ValueError(
+                    "a box must be [left, top, right, bottom] with left < right and top < bottom"
+                )
             if not is_in_pixels((left, top, right, bottom)) and max(right, bottom) > 1:
-                raise ValueError("a box is in pixels (integers) or in fractions of 0.0 to 1.0")
+                raise ValueError(
+                    "box sides must be four integers (pixels) or fractions from 0.0 to 1.0"
+                )
         return value
 
 

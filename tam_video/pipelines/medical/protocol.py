@@ -51,18 +51,18 @@ _KIND = WorkspaceKind(
 
 @dataclass(frozen=True, slots=True)
 class Medical:
-    """De-identified clips, questions of a protocol, one page for each study."""
+    """A pipeline that de-identifies clips, asks protocol questions, and writes a page per study."""
 
     options: MedicalOptions
     options_type: ClassVar[type[PipelineOptions]] = MedicalOptions
 
     @classmethod
     def from_options(cls, options: PipelineOptions) -> Self:
-        """Create the pipeline; nothing is opened yet."""
+        """Create the pipeline without opening any input."""
         return cls(MedicalOptions.model_validate(options))
 
     def run(self, *, force: bool = False, progress: StageProgress | None = None) -> PipelineResult:
-        """De-identify the inputs, ask the protocol about each clip, and write the pages.
+        """De-identify the inputs, ask the protocol questions about each clip, and write the pages.
 
         Raises:
             ConfigError: an input matches no file; the salt can't be used.
@@ -100,7 +100,7 @@ class Medical:
         )
 
     def _identity(self, salt: Salt) -> dict[str, Any]:
-        """Return what all results of the output depend on."""
+        """Return the settings that all results in the output folder depend on."""
         names = {"mask", "mask_boxes", "crop", "unmasked"}
         return {
             "salt_check": salt.pseudonym("salt check"),
@@ -110,7 +110,7 @@ class Medical:
     def _import(
         self, sources: Sequence[Source], salt: Salt, progress: StageProgress | None
     ) -> tuple[dict[str, MedicalClip], list[Failure], int]:
-        """Return the clips by pseudonym, the inputs that failed, and the number of others."""
+        """Return clips by pseudonym, failed inputs, and the number of skipped files."""
         clips: dict[str, MedicalClip] = {}
         failed: list[Failure] = []
         skipped, folder = 0, self.options.output / _CLIPS
@@ -134,7 +134,7 @@ class Medical:
     def _ask(
         self, clips: dict[str, MedicalClip], salt: Salt, progress: StageProgress | None
     ) -> dict[str, list[Answer]]:
-        """Ask the questions about each clip as a batch; return the answers by clip."""
+        """Ask the questions about all clips as one batch. Return the answers for each clip."""
         options, folder = self.options, self.options.output / _BATCH
         items = list(self._items(clips.values()))
         answers: defaultdict[str, list[Answer]] = defaultdict(list)

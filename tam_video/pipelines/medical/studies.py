@@ -1,4 +1,4 @@
-"""Clips and answers grouped by study, and the pages that show them.
+"""Group clips and answers by study, and write the HTML pages.
 
 Pages escape all text, run no script and load nothing from elsewhere.
 """
@@ -24,7 +24,7 @@ NOTICE = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one question of the protocol about one clip, or the error.
+    """The answer to a question about a clip, or an error message.
 
     `report` links to the report of the run and `dicom` to the Secondary Capture object, if they
     exist, both relative to the page of a study.
@@ -40,7 +40,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An input, under its name in messages, that could not be imported."""
+    """An input that could not be imported, with the error message and a hint."""
 
     input: str
     error: str
@@ -49,7 +49,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class StudyClip:
-    """A clip with its answers; `thumb` is relative to the page of a study, or empty."""
+    """A clip and its answers. `thumb` is a path relative to the study page, or empty."""
 
     facts: MedicalClip
     thumb: str
@@ -58,7 +58,7 @@ class StudyClip:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study and its patient under pseudonyms, with the numbers of answers and failed questions.
+    """Pseudonyms of a study and its patient, and the numbers of answers and failed questions.
 
     `patient` is empty if the files name none; `thumb` is relative to the index, or empty.
     """
@@ -74,7 +74,7 @@ class Study:
 def group_by_study(
     clips: Iterable[MedicalClip], answers: Mapping[str, Sequence[Answer]], *, output: Path
 ) -> list[Study]:
-    """Return the studies in the order of their first clip.
+    """Group clips and answers by study. Studies are in the order of their first clips.
 
     Args:
         clips: all clips.

@@ -1,4 +1,4 @@
-"""Cameras watched for what a question asks: motion gate, questions, alert rules, event clips."""
+"""The surveillance pipeline: motion gate, questions, alert rules and event clips for cameras."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alert rules, and the alerts: one line each in `alerts.jsonl`.
+"""Evaluate alert rules, and read and write alerts as lines of `alerts.jsonl`.
 
 A line contains what a program needs to process an alert, and no address of a camera. Seconds count
 from the first frame of the file; boxes are in its pixels, right and bottom exclusive.
@@ -36,7 +36,7 @@ class Verdict:
 
 
 def evaluate_rule(explanation: Explanation, question: QuestionOptions) -> Verdict:
-    """Evaluate the alert rule of a question for an answer."""
+    """Evaluate the alert rule of a question on an answer."""
     yes = None
     conditions: dict[str, bool] = {}
     if question.pattern is not None:
@@ -53,7 +53,7 @@ def evaluate_rule(explanation: Explanation, question: QuestionOptions) -> Verdic
 
 
 def yes_probability(tokens: Sequence[Token], yes_words: Sequence[str]) -> float:
-    """Return the probability that the first token of the answer is a yes; 0 without an answer.
+    """Return the probability that the first answer token means yes, or 0 if there is no answer.
 
     This is the sum over its candidates that are a yes, ignoring case and surrounding spaces. Tokens
     beyond the stored candidates count as zero, so the sum is a lower bound.
@@ -74,7 +74,7 @@ def _is_yes(text: str, wanted: set[str]) -> bool:
 
 @dataclass(slots=True)
 class AlertLog:
-    """The log of alerts, and the last alert of each camera and question."""
+    """The log of alerts. It remembers the last alert for each camera and question."""
 
     path: Path
     cooldown_seconds: float  # minimum time between two alerts
@@ -87,7 +87,7 @@ class AlertLog:
             self._remember(alert)
 
     def is_cooling(self, alert: Mapping[str, Any]) -> bool:
-        """Return whether the last alert of the camera and question is within the cooldown."""
+        """Return whether the camera and question are still in the cooldown after an alert."""
         last = self._last.get((alert["camera"], alert["question"]["name"]))
         if last is None:
             return False
@@ -120,7 +120,7 @@ class AlertLog:
 
 
 def read_alerts(path: Path, *, repair: bool = False) -> Iterator[dict[str, Any]]:
-    """Yield the alerts of a file in the order they were written, without damaged lines.
+    """Yield the alerts in a file in the order of writing. Damaged lines are skipped.
 
     Raises:
         ExportError: it can't be read.
@@ -130,7 +130,7 @@ def read_alerts(path: Path, *, repair: bool = False) -> Iterator[dict[str, Any]]
 
 
 def _checked(alert: Any) -> dict[str, Any]:
-    """Return a parsed line; raise ValueError, KeyError or TypeError if a field is missing."""
+    """Validate a parsed line. Raise ValueError, KeyError or TypeError if a field is invalid."""
     _ = (alert["id"], alert["camera"], alert["question"]["name"], alert["run"])
     _ = (alert["source"], float(alert["seconds"]), alert["time"], alert["answer"])
     return dict(alert)
@@ -182,7 +182,7 @@ def motion_rows(info: VideoInfo, motions: Sequence[Motion]) -> list[dict[str, An
 
 
 def _word(track: WordTrack, start_seconds: float) -> dict[str, Any]:
-    """Return time spans and boxes of a word."""
+    """Return the time spans and boxes of a word as JSON values."""
     edges = track.timeline.edges_seconds - start_seconds
     return {
         "word": track.text,

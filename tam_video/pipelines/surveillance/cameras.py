@@ -1,4 +1,4 @@
-"""Inputs of the surveillance pipeline: video files, and segments of cameras that are recorded."""
+"""Inputs of the surveillance pipeline: video files and recorded segments of camera streams."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """A file to watch, and the name of its camera."""
+    """A video file to process, and the name of its camera."""
 
     path: Path
     camera: str
@@ -48,13 +48,13 @@ class Footage:
     previous: Path | None = None  # file that the footage continues, for the clip before an event
 
     def moment(self, seconds: float) -> datetime | None:
-        """Return the time of day some seconds after the first frame, if known."""
+        """Return the date and time `seconds` after the first frame, or None if unknown."""
         return None if self.started is None else self.started + timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Cameras:
-    """Inputs of a preset."""
+    """Inputs of a preset, split into video files and camera streams."""
 
     files: tuple[Footage, ...]  # in the order of the inputs
     streams: dict[str, StreamAddress]  # by the name of the camera
@@ -62,7 +62,7 @@ class Cameras:
 
 
 def find_cameras(inputs: Sequence[str], *, rtsp_transport: str = "tcp") -> Cameras:
-    """Sort inputs into files (also of folders and globs) and addresses. Nothing is opened.
+    """Split inputs into files (also from folders and globs) and camera URLs, without opening them.
 
     Raises:
         ConfigError: an address is not valid, or no input exists.
@@ -87,7 +87,7 @@ def find_cameras(inputs: Sequence[str], *, rtsp_transport: str = "tcp") -> Camer
 
 
 def plain_name(text: str) -> str:
-    """Return a file name of letters, digits, dots, dashes and underscores; never a hidden one."""
+    """Return a visible file name of only letters, digits, dots, dashes and underscores."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in text)
     return plain.strip("._")[:_NAME_LENGTH] or "camera"
 
@@ -95,8 +95,8 @@ def plain_name(text: str) -> str:
 def _files(text: str) -> list[Footage]:
     if is_remote(text):
         raise ConfigError(
-            f"{text} is neither a file nor the address of a camera",
-            hint="files, folders, globs, rtsp://, rtsps://, http://, https://, udp://",
+            f"{text} is neither a file nor a camera URL",
+            hint="use files, folders, globs, rtsp://, rtsps://, http://, https://, udp://",
         )
     folder = Path(text.removeprefix("file://"))
     footage = []
@@ -109,7 +109,7 @@ def _files(text: str) -> list[Footage]:
 
 
 class Recorders:
-    """Followers of all cameras. A context manager: they record within the context.
+    """Context manager that records all cameras.
 
     Attributes:
         stop: set to end the recording.
@@ -119,7 +119,7 @@ class Recorders:
     def __init__(
         self, cameras: Mapping[str, StreamAddress], folder: Path, options: FollowOptions
     ) -> None:
-        """Create the follower of each camera, which records into a folder of the camera's name."""
+        """Create a recorder for each camera. Its output folder has the name of the camera."""
         self.stop = Event()
         self.failed: dict[str, TamVideoError] = {}
         self._segments: Queue[Segment] = Queue()
@@ -143,7 +143,7 @@ class Recorders:
         self._last: dict[str, Segment] = {}
 
     def __enter__(self) -> Recorders:
-        """Queue the segments of earlier runs, and start to record."""
+        """Queue the segments that earlier runs recorded, and start recording."""
         for name in self._followers:
             for segment in recorded_segments(self._folder / name):
                 self._segments.put(segment)
@@ -158,7 +158,7 @@ class Recorders:
             thread.join()
 
     def footage(self) -> Iterator[Footage | None]:
-        """Yield each finished segment until recording has ended; None if none came for a while."""
+        """Yield each finished segment until recording ends, or None while no segment is ready."""
         while True:
             if self._error is not None:
                 raise self._error
@@ -192,7 +192,7 @@ class Recorders:
 
 @contextmanager
 def stopping_on_signals(stop: Event) -> Iterator[Event]:
-    """Let Ctrl-C and SIGTERM end the recording; a second signal has its usual effect.
+    """Stop recording on Ctrl-C or SIGTERM. A second signal has its default effect.
 
     Yields:
         An event that is set after a signal.

@@ -1,4 +1,4 @@
-"""The run folder of an alert: a clip of the event, cut and redacted, and its explanation.
+"""Write the run folder of an alert: the redacted clip of the event, and the explanation.
 
 `event.mp4` is cut from the footage and from the file that the footage continues. The explanation is
 shifted to that clip, so that the folder is complete and contains no frame without redaction.
@@ -34,7 +34,7 @@ CLIP = "event.mp4"
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A question about a window of a file, as a worker gets it."""
+    """Input for a worker: a question about a time window in a file."""
 
     footage: Footage
     fingerprint: str  # of the content of the file
@@ -45,7 +45,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Consecutive frames of one file in a clip, from `start` to before `stop`."""
+    """Frames from `start` to `stop` (exclusive) of a file, used as a part of a clip."""
 
     path: Path
     start: int
@@ -61,7 +61,7 @@ def write_event(
     run_dir: Path,
     options: SurveillanceOptions,
 ) -> None:
-    """Write the run folder of an alert; a folder that a killed run left there is replaced.
+    """Write the run folder of an alert. A folder left by a killed run is replaced.
 
     Args:
         explanation: explanation of the footage.
@@ -100,7 +100,7 @@ def _clip_parts(
     window: tuple[float, float],
     options: SurveillanceOptions,
 ) -> list[_Part]:
-    """Return the frames of the clip, which include all explained frames; the footage is last."""
+    """Return the parts of the clip. The last part contains all explained frames."""
     footage, info, indices = watched.footage, watched.info, explanation.indices
     with open_video(footage.path) as reader:
         pts = reader.timeline.pts_seconds
@@ -118,7 +118,7 @@ def _clip_parts(
 def _parts_before(
     path: Path, info: VideoInfo, seconds: float, options: SurveillanceOptions
 ) -> Iterator[_Part]:
-    """Yield the last seconds of the previous file, unless it is gone or of another size."""
+    """Yield the last seconds of the previous file, if it exists and has the same frame size."""
     if not path.is_file():  # removed to free disk space
         return
     with open_video(path) as reader:
@@ -139,7 +139,7 @@ def _shifted(
     clip: Path,
     final_path: Path,
 ) -> Explanation:
-    """Return the explanation of the footage with the frame indices and times of the clip."""
+    """Convert the frame indices and times of an explanation from the footage to the clip."""
     *before, own = parts
     shift = sum(part.stop - part.start for part in before) - own.start
     with open_video(clip) as reader:
@@ -164,7 +164,7 @@ def _write_clip(
     *,
     outlines: bool = False,
 ) -> None:
-    """Encode the frames of a clip with their own times, without sound."""
+    """Encode the frames of a clip with their original timestamps, without audio."""
     settings = options.run
     write_video(
         path,

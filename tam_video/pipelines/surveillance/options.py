@@ -27,14 +27,14 @@ class QuestionOptions(Table):
     pattern: str | None = setting(
         None,
         "Alert if this regular expression matches in the answer, ignoring case.",
-        unset="no such rule",
+        unset="no rule",
         example="\\bfire\\b",
     )
     yes_probability: float | None = setting(
         None,
         "Alert if the first token of the answer is a yes with this probability; keeps at least "
         "20 candidates.",
-        unset="no such rule",
+        unset="no rule",
         example=0.6,
         ge=0,
         le=1,
@@ -50,7 +50,7 @@ class QuestionOptions(Table):
     @model_validator(mode="after")
     def _has_a_rule(self) -> Self:
         if not self.always and self.pattern is None and self.yes_probability is None:
-            raise ValueError("no alert rule: give pattern, yes_probability or always = true")
+            raise ValueError("no alert rule: set pattern, yes_probability or always = true")
         if self.pattern is not None:
             try:
                 re.compile(self.pattern)
@@ -60,22 +60,22 @@ class QuestionOptions(Table):
 
 
 class MotionOptions(BaseModel, GateOptions, frozen=True, extra="forbid", allow_inf_nan=False):
-    """The motion gate: no question is asked where nothing moves."""
+    """Motion gate: questions are asked only where something moves."""
 
     enabled: bool = setting(True, "false: ask about every window of every file.")
 
 
 class AlertOptions(Table):
-    """Clip and files of an alert."""
+    """Options for the clip and files of an alert."""
 
     before_seconds: Seconds = setting(
-        3.0, "Length of the clip before the window, from the file before it if needed."
+        3.0, "Length of the clip before the window, if needed from the previous file."
     )
     after_seconds: Seconds = setting(
         3.0, "Length of the clip after the window, up to the end of its file."
     )
     cooldown_seconds: Seconds = setting(
-        30.0, "Minimum time between two alerts of a camera and a question."
+        30.0, "Minimum time between two alerts for the same camera and question."
     )
     show_motion: bool = setting(True, "Draw boxes around moving objects in the annotated clip.")
     report: bool = setting(True, "Write report.html.")
@@ -102,7 +102,9 @@ class RedactOptions(Table):
     @model_validator(mode="after")
     def _boxes_are_not_empty(self) -> Self:
         if any(left >= right or top >= bottom for left, top, right, bottom in self.boxes):
-            raise ValueError("a box is (left, top, right, bottom), with left < right, top < bottom")
+            raise ValueError(
+                "a box must be (left, top, right, bottom) with left < right and top < bottom"
+            )
         return self
 
     @property
@@ -112,7 +114,7 @@ class RedactOptions(Table):
 
 
 class RecordOptions(BaseModel, FollowOptions, frozen=True, extra="forbid", allow_inf_nan=False):
-    """Recording of cameras that are addresses; not used for files."""
+    """Options for recording camera URLs; not used for files."""
 
     rtsp_transport: Literal["tcp", "udp"] = setting("tcp", "Transport of RTSP: tcp, udp.")
 
@@ -123,9 +125,9 @@ class SurveillanceOptions(PipelineOptions):
     inputs: tuple[str, ...] = setting(
         REQUIRED,
         'Files, folders, globs ("yard/*.mp4"), or addresses of cameras (rtsp://, rtsps://, '
-        "http://, https://, udp://). Paths are relative to the preset, those of a command line "
-        "(INPUT) to the working directory. Only these are opened: redirects and playlists are "
-        "not followed.",
+        "http://, https://, udp://). Paths in a preset are relative to the preset; "
+        "paths on the command line (INPUT) are relative to the working directory. Redirects and "
+        "playlists are not followed.",
         value=("../samples/*.mp4",),
         min_length=1,
     )
@@ -137,9 +139,9 @@ class SurveillanceOptions(PipelineOptions):
     )
     window_seconds: float = setting(10.0, "Maximum length of a window.", gt=0, le=3600)
     motion: MotionOptions = setting(
-        MotionOptions(), "The motion gate: no question is asked where nothing moves."
+        MotionOptions(), "Motion gate: questions are asked only where something moves."
     )
-    alerts: AlertOptions = setting(AlertOptions(), "Clip and files of an alert.")
+    alerts: AlertOptions = setting(AlertOptions(), "Options for the clip and files of an alert.")
     redact: RedactOptions = setting(
         RedactOptions(),
         "Redaction of every frame that is written. Recorded files are then removed after they "
@@ -147,8 +149,7 @@ class SurveillanceOptions(PipelineOptions):
     )
     record: RecordOptions = setting(
         RecordOptions(),
-        "Recording of cameras that are addresses. Ctrl-C or SIGTERM stops it cleanly; the next "
-        "start resumes.",
+        "Recording of camera URLs. Ctrl-C or SIGTERM stops it cleanly; the next start resumes.",
     )
     keep: Literal["alerts", "all"] = setting(
         "alerts",
@@ -162,11 +163,11 @@ class SurveillanceOptions(PipelineOptions):
         if len(set(names)) < len(names):
             raise ValueError("two questions have the same name")
         if self.redact.is_on and self.keep == "all":
-            raise ValueError('keep = "all" would keep the frames that redact is meant to hide')
+            raise ValueError('keep = "all" would keep unredacted files, but redact is set')
         return self
 
     def gate(self) -> GateOptions:
-        """Return the options of the motion gate, with more looks per second to redact motion.
+        """Return the options for the motion gate. Redaction of motion raises `looks_per_second`.
 
         Raises:
             ConfigError: the options contradict each other.

@@ -1,4 +1,4 @@
-"""The index page of alerts, newest first, with clip, answer and report.
+"""Write the index page, which lists all alerts with clip, answer and report, newest first.
 
 The page escapes all text, runs no script and loads nothing from elsewhere.
 """
@@ -22,7 +22,7 @@ _LONGEST_TEXT = 400
 
 
 def write_page(folder: Path) -> Path:
-    """Write `index.html` of an output folder and return its path.
+    """Write `index.html` to an output folder and return its path.
 
     Raises:
         ExportError: it can't be written.

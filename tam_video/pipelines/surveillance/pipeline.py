@@ -1,4 +1,4 @@
-"""The surveillance pipeline: watch files and streams, and write alerts.
+"""The surveillance pipeline: process files and camera streams, and write alerts.
 
 camera -> segment -> motion gate -> windows -> questions -> alert rule -> run folder and a line in
 `alerts.jsonl`. The questions are a batch with its own worker, so that a run is resumed window by
@@ -68,14 +68,14 @@ _COUNTS: dict[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Surveillance:
-    """Alerts of cameras with annotated clips, where an answer matches a rule."""
+    """A pipeline that writes an alert with an annotated clip when an answer matches a rule."""
 
     options: SurveillanceOptions
     options_type: ClassVar[type[PipelineOptions]] = SurveillanceOptions
 
     @classmethod
     def from_options(cls, options: PipelineOptions) -> Self:
-        """Create the pipeline; check the gate and the render options.
+        """Create the pipeline, and check the options of the motion gate and the renderer.
 
         Raises:
             ConfigError: the options contradict each other.
@@ -86,7 +86,7 @@ class Surveillance:
         return cls(checked)
 
     def run(self, *, force: bool = False, progress: StageProgress | None = None) -> PipelineResult:
-        """Watch all files, then the streams until they end.
+        """Process all files, then the camera streams until they end.
 
         Ctrl-C or SIGTERM ends the recording; the next start resumes with the windows that are not
         finished. `force` removes alerts and ledger of an earlier run, and keeps recorded files.
@@ -134,7 +134,7 @@ class Surveillance:
         return WatchWork(explain, options)
 
     def _identity(self) -> dict[str, Any]:
-        """Return what all results depend on, as JSON values."""
+        """Return the settings that all results depend on, as JSON values."""
         excluded = {"inputs", "output", "run", "record", "keep"}
         return {
             "settings": self.options.run.model_dump(mode="json"),
@@ -145,7 +145,7 @@ class Surveillance:
 
 @dataclass(slots=True)
 class _Session:
-    """Creates the items of the batch, one file after the other, and takes their results."""
+    """Creates the items of the batch, one file after the other, and records the results."""
 
     options: SurveillanceOptions
     cameras: Cameras
@@ -161,7 +161,7 @@ class _Session:
     def items(
         self, log: ResultLog, identity: Mapping[str, Any]
     ) -> Generator[BatchItem | None, None, None]:
-        """Yield the items: a question about a window each, and None where there is none for now."""
+        """Yield an item for each question about a window, or None if no item is ready yet."""
         self.failed |= {name: exc.message for name, exc in self.cameras.failed.items()}
         before: dict[str, tuple[Segment, bool]] = {}
         try:
@@ -184,7 +184,7 @@ class _Session:
             write_page(self.options.output)
 
     def add(self, result: ItemResult) -> None:
-        """Take the result of an item."""
+        """Record the result of an item."""
         self._num_open -= 1
         if result.run_dir:
             self._runs.add(result.run_dir)
@@ -207,7 +207,7 @@ class _Session:
     def _watch(
         self, footage: Footage, log: ResultLog, identity: Mapping[str, Any]
     ) -> Generator[BatchItem | None, None, bool]:
-        """Yield the questions about a file; return whether to keep it: for an alert or an error."""
+        """Yield the questions about a file. Return True if the file has an alert or an error."""
         self._runs, self._has_failed, video = set(), False, str(footage.path)
         try:
             digest = fingerprint(video)
@@ -219,7 +219,9 @@ class _Session:
             with open_video(footage.path, reader=self.options.run.reader) as reader:
                 info, pts = reader.info, reader.timeline.pts_seconds
             if info.is_image:
-                raise VideoOpenError(f"{footage.path.name} is an image", hint="give videos")
+                raise VideoOpenError(
+                    f"{footage.path.name} is an image, not a video", hint="use videos as inputs"
+                )
             motions: list[Motion] = []
             for motion in gate_looks(footage.path, self.options):
                 motions.append(motion)
@@ -245,7 +247,7 @@ class _Session:
     def _windows(
         self, footage: Footage, info: VideoInfo, motions: list[Motion]
     ) -> list[tuple[float, float]]:
-        """Return the windows to ask about; of input files, within the start and end settings."""
+        """Return the windows to ask about. Start and end settings apply only to input files."""
         options, start, end = self.options, 0.0, info.duration_seconds
         if footage.segment is None:
             start = options.run.start_seconds or 0.0
@@ -266,7 +268,7 @@ class _Session:
         motions: list[Motion],
         window: tuple[float, float],
     ) -> Iterator[BatchItem]:
-        """Yield the questions about a window, given in times of the file."""
+        """Yield a batch item for each question about `window` (start and end in seconds)."""
         alerts, track = self.options.alerts, motion_track(motions, self.options)
         reach = max(self.options.redact.hold_seconds, track.slot_seconds) + track.slot_seconds
         near = MotionTrack(
@@ -292,7 +294,7 @@ class _Session:
             )
 
     def _drop(self, watched: tuple[Segment, bool] | None) -> None:
-        """Remove a recorded file unless it is to be kept."""
+        """Remove a recorded file unless it must be kept."""
         if watched is None or self.options.keep == "all":
             return
         segment, has_alert = watched

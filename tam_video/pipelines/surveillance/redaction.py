@@ -1,4 +1,4 @@
-"""Motion of a file over time, and the redaction and outlines of boxes and moving objects.
+"""Track motion in a file, and redact or outline boxes and moving objects.
 
 Objects that the gate does not detect (a person who stands still for long, a small object) are not
 redacted by `motion`. Use fixed boxes for areas that must never be visible.
@@ -27,45 +27,45 @@ _LINE = (255, 178, 36)
 
 @dataclass(frozen=True, slots=True)
 class MotionTrack:
-    """Motion of a file over time."""
+    """Boxes of moving objects in a file, sorted by time."""
 
     motions: tuple[Motion, ...] = ()  # looks of the gate with motion, in order of time
     slot_seconds: float = 0.5  # between two looks
 
     def between(self, start_seconds: float, end_seconds: float) -> tuple[Motion, ...]:
-        """Return the looks of a time span, both ends included."""
+        """Return the motion in a time span, including both ends."""
         first = bisect_left(self.motions, start_seconds, key=lambda each: each.pts_seconds)
         last = bisect_right(self.motions, end_seconds, key=lambda each: each.pts_seconds)
         return self.motions[first:last]
 
     def boxes_around(self, pts_seconds: float, hold_seconds: float) -> list[Sides]:
-        """Return the boxes within `hold_seconds`, at least those of the looks before and after."""
+        """Return all boxes up to `hold_seconds` (at least one slot) before or after a time."""
         reach = max(hold_seconds, 1.01 * self.slot_seconds)
         near = self.between(pts_seconds - reach, pts_seconds + reach)
         return [box for motion in near for box in motion.boxes]
 
     def nearest(self, pts_seconds: float) -> tuple[Sides, ...]:
-        """Return the boxes of the nearest look, if it is less than `slot_seconds` away."""
+        """Return the boxes at the nearest time, if it is within `slot_seconds`, else ()."""
         near = self.between(pts_seconds - self.slot_seconds, pts_seconds + self.slot_seconds)
         closest = min(near, key=lambda each: abs(each.pts_seconds - pts_seconds), default=None)
         return closest.boxes if closest else ()
 
 
 def gate_looks(path: Path, options: SurveillanceOptions) -> Iterator[Motion]:
-    """Yield the looks of the motion gate; none if no option needs them."""
+    """Yield the motion that the gate detects in a file, or nothing if no option needs it."""
     if options.motion.enabled or options.redact.motion:
         yield from looks(path, options=options.gate())
 
 
 def motion_track(motions: Iterable[Motion], options: SurveillanceOptions) -> MotionTrack:
-    """Return the looks with motion as a track."""
+    """Create a track from detected motion. Entries without boxes are dropped."""
     return MotionTrack(tuple(each for each in motions if each.boxes), options.gate().slot_seconds)
 
 
 def redact(
     rgb: ByteArray, pts_seconds: float, *, options: RedactOptions, track: MotionTrack
 ) -> ByteArray:
-    """Return a redacted copy of a frame, uint8 [H, W, 3], at a time of its file."""
+    """Return a redacted copy of the frame at the time `pts_seconds`: uint8 [H, W, 3]."""
     if not options.is_on:
         return rgb
     redacted = rgb.copy()
@@ -79,7 +79,7 @@ def redact(
 def redact_frames(
     frames: SampledFrames, *, options: RedactOptions, track: MotionTrack
 ) -> SampledFrames:
-    """Return redacted copies of the frames for a model."""
+    """Return redacted copies of the frames that a model receives."""
 
     def redact_batch(batch: FrameBatch) -> FrameBatch:
         redacted = [

@@ -27,7 +27,7 @@ _FILES = {"annotated": "annotated.mp4", "clip": CLIP, "report": "report.html"}
 
 @dataclass(frozen=True, slots=True)
 class WatchWork:
-    """Creates the worker of a process, from the settings of the explanations and of the preset."""
+    """Creates the worker for a process from the run settings and the preset options."""
 
     explain: ExplainWork
     options: SurveillanceOptions

@@ -57,7 +57,7 @@ def test_the_list_needs_no_run():
         ([], 2, "no run folder"),
         (["RUN"], 2, "no format is given"),
         (["RUN", "-f", "cvta"], 2, "did you mean cvat"),
-        (["RUN", "-f", "vtt", "--word", "a", "--all-words"], 2, "exclude each other"),
+        (["RUN", "-f", "vtt", "--word", "a", "--all-words"], 2, "can't be combined"),
         (["RUN", "-f", "vtt", "--word", "horse"], 2, "0 'red', 1 'star'"),
         (["RUN", "-f", "vtt", "--frames", "some"], 2, "'all', 'seen'"),
         (["RUN/none", "-f", "vtt"], 1, "not a finished run"),

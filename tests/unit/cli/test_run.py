@@ -91,7 +91,7 @@ def test_pipelines_are_listed_with_their_summaries():
     assert done.exit_code == 0, done.output
     names = [line.split()[0] for line in done.stdout.splitlines()]
     assert names == ["annotated-clip", "medical", "surveillance", "video-qa"]
-    assert "video-qa        Answers to questions about clips" in done.stdout
+    assert "video-qa        A pipeline that answers questions about clips" in done.stdout
 
 
 @pytest.mark.parametrize("num_failed", [0, 2])

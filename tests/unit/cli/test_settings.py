@@ -47,7 +47,7 @@ def test_a_conversation_without_files_applies_to_the_given_files(chat):
 
 
 def test_missing_or_repeated_questions_and_files_are_refused(chat):
-    with pytest.raises(ConfigError, match="is given as well"):
+    with pytest.raises(ConfigError, match="is also given"):
         parse_inputs([Path("b.mp4")], None, chat(VIDEO, TEXT))
     with pytest.raises(ConfigError, match="no video or image given"):
         parse_inputs([], None, chat(TEXT))

@@ -169,7 +169,7 @@ def test_one_problem_is_one_line_several_are_listed(write):
         ("pipeline = 3", "line 1, pipeline: found 3, allowed: annotated-clip"),
         (GOOD.replace("schema = 1", "schema = 2"), "line 1, schema: found 2, allowed: 1"),
         (GOOD.replace("schema = 1", "schema = true"), "line 1, schema: found true, allowed: 1"),
-        (GOOD + "timestamps = [1.5]\n", "line 6, run: num_frames and timestamps exclude each"),
+        (GOOD + "timestamps = [1.5]\n", "line 6, run: num_frames and timestamps can't be combined"),
         (GOOD.replace('"What happens?"', '"  "'), "at least 1 character"),
         (
             GOOD.replace('["What happens?"]', "[]"),

@@ -26,7 +26,7 @@ def options(**given):
         ({"questions": [QUESTION, QUESTION]}, "same name"),
         ({"questions": [{**QUESTION, "yes_probability": 1.5}]}, "less than or equal to 1"),
         ({"redact": {"boxes": [[0.5, 0, 0.2, 1]]}}, "left < right"),
-        ({"redact": {"motion": True}, "keep": "all"}, "redact is meant to hide"),
+        ({"redact": {"motion": True}, "keep": "all"}, "but redact is set"),
         ({"record": {"nonsense": 1}}, "Extra inputs"),
         ({"window_seconds": 0}, "greater than 0"),
     ],
