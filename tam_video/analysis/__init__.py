@@ -1,4 +1,4 @@
-"""Comparison of runs: how far models, methods or questions agree on one clip.
+"""Measure how well the maps of different models, methods or questions agree on one clip.
 
 Works on finished explanations, without a model.
 """

@@ -1,4 +1,4 @@
-"""Agreement of two maps on one grid: rank order, position and time."""
+"""Measure the agreement of two maps on the same grid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tam_video.types import Float64Array, FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement of two maps; NaN if a map is constant.
+    """The agreement of two maps. All values are NaN if a map is constant.
 
     Attributes:
         spearman: rank correlation over all cells, in [-1, 1].
@@ -36,7 +36,7 @@ class Agreement:
     energy_difference: float
 
     def as_dict(self) -> dict[str, float | None]:
-        """Return JSON values, rounded; None for NaN."""
+        """Return the rounded values for JSON. NaN becomes None."""
         return {
             name: None if math.isnan(value) else round(value, 4)
             for name, value in asdict(self).items()
@@ -44,10 +44,10 @@ class Agreement:
 
 
 def agreement(first: FloatArray, second: FloatArray, slot_seconds: Float64Array) -> Agreement:
-    """Compute the agreement of two maps, float32 [t, h, w], >= 0, on slots of the same times."""
+    """Compute the agreement of two maps, float32 [t, h, w], >= 0, with the same slot times."""
     ours, theirs = checked_map(first, "first"), checked_map(second, "second")
     if ours.shape != theirs.shape or slot_seconds.shape != ours.shape[:1]:
-        raise ValueError(f"{list(ours.shape)} against {list(theirs.shape)}: shapes must agree")
+        raise ValueError(f"map shapes must agree: {list(ours.shape)} and {list(theirs.shape)}")
     if ours.min() == ours.max() or theirs.min() == theirs.max():
         return Agreement(**{item.name: math.nan for item in fields(Agreement)})
     hot, other = ours > otsu_threshold(ours), theirs > otsu_threshold(theirs)
@@ -64,7 +64,7 @@ def agreement(first: FloatArray, second: FloatArray, slot_seconds: Float64Array)
 
 
 def mean_agreement(values: list[Agreement]) -> Agreement:
-    """Compute the mean of each figure over the values that are not NaN."""
+    """Compute the mean of each metric, ignoring NaN."""
     known = {
         item.name: [value for each in values if not math.isnan(value := getattr(each, item.name))]
         for item in fields(Agreement)

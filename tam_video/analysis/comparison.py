@@ -1,4 +1,4 @@
-"""Pairwise comparison of runs on one clip: shared words, their maps on one grid, differences.
+"""Compare runs on one clip in pairs, by the maps of the words that both answers contain.
 
 Maps of different methods and models have different scales, so each map is divided by its maximum
 before two are subtracted: a difference shows where and when, not how strongly. The figures of
@@ -23,7 +23,7 @@ from tam_video.types import Explanation, FloatArray, Word
 
 @dataclass(frozen=True, slots=True)
 class WordAgreement:
-    """One word in the answers of two runs.
+    """The agreement of two runs on a word that both answers contain.
 
     Attributes:
         text: its spelling in the first run.
@@ -40,7 +40,7 @@ class WordAgreement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """Comparison of two runs.
+    """The comparison of two runs.
 
     Attributes:
         first: index of the first run.
@@ -77,7 +77,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON values of `comparison.json`, without the differences."""
+        """Return the content of `comparison.json`, which excludes the difference maps."""
         grid, view = self.grid, self.grid.view
         return {
             "clip": self.explanations[0].info.path.name,
@@ -96,7 +96,7 @@ class Comparison:
 
 
 def compare(explanations: Sequence[Explanation], names: Sequence[str]) -> Comparison:
-    """Compare runs on one clip, on their first input.
+    """Compare the maps of several runs on their first input, which is the same clip.
 
     Maps are read on the finest grid of all runs, in space and by presentation time.
 
@@ -110,10 +110,10 @@ def compare(explanations: Sequence[Explanation], names: Sequence[str]) -> Compar
     runs = tuple(explanations)
     if not 2 <= len(runs) <= MAX_RUNS:
         raise ConfigError(
-            f"{len(runs)} runs can't be compared", hint=f"give 2 to {MAX_RUNS} run folders"
+            f"can't compare {len(runs)} runs", hint=f"pass 2 to {MAX_RUNS} run folders"
         )
     if len(names) != len(runs):
-        raise ValueError(f"{len(names)} names are given for {len(runs)} runs")
+        raise ValueError(f"there are {len(names)} names, but {len(runs)} runs")
     _check_same_clip(runs, names)
     grid = CommonGrid.of(runs)
     maps = [grid.read(run, run.word_maps) for run in runs]
@@ -125,7 +125,7 @@ def compare(explanations: Sequence[Explanation], names: Sequence[str]) -> Compar
 
 
 def shared_words(first: Sequence[Word], second: Sequence[Word]) -> list[tuple[Word, Word]]:
-    """Return the content words that two answers share, in the order of the first answer.
+    """Return the content words that both answers contain, in the order of the first answer.
 
     The k-th occurrence of a word in one answer is paired with the k-th in the other, ignoring case.
     """
@@ -170,7 +170,7 @@ def _compare_pair(
 
 
 def _answer_map(explanation: Explanation, maps: FloatArray) -> FloatArray:
-    """Return float32 [t, h, w]: the mean of the content words' maps, 0 without content words."""
+    """Return the mean map of all content words, or zeros if there are none: float32 [t, h, w]."""
     content = [word.index for word in explanation.words if word.is_content]
     if not content:
         return np.zeros(maps.shape[1:], np.float32)
@@ -190,10 +190,10 @@ def _check_same_clip(runs: Sequence[Explanation], names: Sequence[str]) -> None:
     for name, each in zip(names, clips, strict=True):
         if each != clips[0]:
             raise ConfigError(
-                f"{name} explains another clip than {names[0]}: "
-                f"{each[1]} x {each[2]}, {each[0]} frames, not "
+                f"{name} and {names[0]} explain different clips: "
+                f"{each[1]} x {each[2]}, {each[0]} frames, and "
                 f"{clips[0][1]} x {clips[0][2]}, {clips[0][0]} frames",
-                hint="compare runs on one clip",
+                hint="compare runs on the same clip",
             )
 
 

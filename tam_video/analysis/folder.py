@@ -1,4 +1,4 @@
-"""A comparison as a folder: `comparison.json`, `differences.npz`, `compare.mp4`, a manifest."""
+"""Write a comparison folder: `comparison.json`, `differences.npz`, `compare.mp4`, a manifest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VIDEO = "compare.mp4"
 
 @dataclass(frozen=True, slots=True)
 class ComparisonFiles:
-    """A finished comparison.
+    """The result of a comparison, and the paths of its files.
 
     Attributes:
         folder: where it is.
@@ -54,7 +54,7 @@ def compare_runs(
     force: bool = False,
     progress: StepProgress | None = None,
 ) -> ComparisonFiles:
-    """Compare run folders of one clip and write the results.
+    """Compare run folders that explain the same clip, and write the results to a folder.
 
     Args:
         run_dirs: finished runs.
@@ -115,18 +115,20 @@ def arrays(comparison: Comparison) -> dict[str, Any]:
 
 
 def _refuse(target: Path, *, force: bool) -> None:
-    """Raise if something other than an earlier comparison would be replaced."""
+    """Raise an error if the target exists and is not a comparison folder that may be replaced."""
     refuse_existing(target, force=force)
     if target.is_dir() and any(target.iterdir()) and not (target / COMPARISON).is_file():
         raise OutputExistsError(
-            f"{target} exists and is not a comparison", hint="choose another -o DIR"
+            f"{target} exists and is not a comparison", hint="choose another output folder with -o"
         )
 
 
 def _folder_names(paths: Sequence[Path]) -> list[str]:
-    """Return the folders' names, or their paths where names repeat."""
+    """Return the names of the folders, or their paths if two names are equal."""
     resolved = [path.resolve() for path in paths]
     if len(set(resolved)) < len(resolved):
-        raise ConfigError("a run is given twice", hint="compare different run folders")
+        raise ConfigError(
+            "the same run folder is passed twice", hint="compare different run folders"
+        )
     names = [path.name for path in resolved]
     return names if len(set(names)) == len(names) else [str(path) for path in paths]

@@ -1,4 +1,4 @@
-"""One grid for the maps of several runs on a clip: the finest one in space and in time.
+"""Resample the maps of several runs to the finest of their grids.
 
 Maps are interpolated bilinearly between the centres of cells within a run's view of the picture.
 There is no interpolation over time: at each moment the map of its slot counts.
@@ -23,7 +23,7 @@ _WHOLE_CELLS = 1e-6  # rounding must not turn 12 cells into 13
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CommonGrid:
-    """Times and positions at which the maps of several runs are read.
+    """A common grid of times and positions for the maps of several runs.
 
     Attributes:
         slot_seconds: float64 [t], presentation times of the source, ascending.
@@ -39,12 +39,12 @@ class CommonGrid:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(t, h, w)."""
+        """The shape (t, h, w) of a map on the grid."""
         return (len(self.slot_seconds), self.h, self.w)
 
     @classmethod
     def of(cls, explanations: Sequence[Explanation]) -> CommonGrid:
-        """Return the finest grid over the part of the first input that all runs see.
+        """Return the finest grid over the time and picture area that all runs have in common.
 
         Raises:
             ConfigError: they share no time or no part of the picture.
@@ -58,7 +58,7 @@ class CommonGrid:
             min(min(view.bottom for view in views), 1.0),
         ]
         if edges[0] >= edges[2] or edges[1] >= edges[3]:
-            raise ConfigError("the runs see no common part of the picture")
+            raise ConfigError("the views of the runs have no common part")
         view = View(*edges)
         rows = max(each.h / (each.view.bottom - each.view.top) for each in layouts)
         columns = max(each.w / (each.view.right - each.view.left) for each in layouts)
@@ -70,7 +70,7 @@ class CommonGrid:
         )
 
     def read(self, explanation: Explanation, maps: FloatArray) -> FloatArray:
-        """Read maps of a run's first input, float32 [n, t', h', w'], on this grid.
+        """Resample maps of a run's first input, float32 [n, t', h', w'], to this grid.
 
         Returns:
             float32 [n, t, h, w], in the range of `maps`; unchanged if the grids agree.
@@ -88,14 +88,14 @@ class CommonGrid:
 
 
 def slots_at(explanation: Explanation, seconds: Float64Array) -> list[int]:
-    """Return the slot at each time; the first or last one outside of the slots' range."""
+    """Return the slot at each time. Times outside all slots get the first or last slot."""
     edges = slot_timeline(explanation).edges_seconds
     slots = np.searchsorted(edges, seconds + _SAME_SECONDS, side="right") - 1
     return [int(slot) for slot in np.clip(slots, 0, explanation.layout.t - 1)]
 
 
 def has_slot(explanation: Explanation, seconds: Float64Array) -> BoolArray:
-    """Return bool [n]: whether the run has a slot at each time."""
+    """Return whether the run has a slot at each time: bool [n]."""
     edges = slot_timeline(explanation).edges_seconds
     return np.asarray(
         (seconds >= edges[0] - _SAME_SECONDS) & (seconds <= edges[-1] + _SAME_SECONDS)
@@ -103,7 +103,7 @@ def has_slot(explanation: Explanation, seconds: Float64Array) -> BoolArray:
 
 
 def _finest_moments(explanations: Sequence[Explanation]) -> Float64Array:
-    """Return the slot times of the run with most slots in the time range of all runs."""
+    """Return the slot times of the run that has the most slots in the common time range."""
     best = np.empty(0)
     for explanation in explanations:
         times = explanation.layout.slot_seconds(explanation.pts_seconds)
@@ -113,7 +113,7 @@ def _finest_moments(explanations: Sequence[Explanation]) -> Float64Array:
     if not len(best):
         raise ConfigError(
             "the runs have no part of the clip in common",
-            hint="compare runs with the same --start and --end",
+            hint="explain all runs with the same --start and --end",
         )
     return np.sort(best)
 

@@ -1,4 +1,4 @@
-"""Runs of one clip drawn side by side into one file."""
+"""Render several runs of one clip side by side."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 def compared_source(
     runs: Sequence[Explanation], video: str | Path | None, *, allow_other: bool
 ) -> tuple[Path, tuple[str, ...]]:
-    """Return the clip that all runs explained, by default where it was, and the check's warnings.
+    """Find and check the clip that all runs explain, and return its path and warnings.
 
     Raises:
         InputError: the clip can't be read.
@@ -46,7 +46,7 @@ def render_compared(
     force: bool = False,
     progress: StageProgress | None = None,
 ) -> tuple[Path, ...]:
-    """Draw several runs of one clip side by side, without a model.
+    """Render several finished runs of one clip side by side.
 
     Args:
         run_dirs: finished run folders; of each, the first input is drawn.
@@ -68,11 +68,17 @@ def render_compared(
     runs = [load_explanation(folder).of_input(0) for folder in folders]
     look = replace(options or RenderOptions(), layout="overlay")
     if target.suffix.lower() != ".mp4":
-        raise ConfigError(f"{target.name} is not the name of an MP4", hint="-o comparison.mp4")
+        raise ConfigError(
+            f"the name of the output file, {target.name}, does not end in .mp4",
+            hint="choose a file name such as -o comparison.mp4",
+        )
     names = [target.name] + [f"{target.stem}.{kind}" for kind in ("vtt", *look.previews)]
     for path in (target.with_name(name) for name in names):
         if path.exists() and not force:
-            raise OutputExistsError(f"{path} exists", hint="choose another -o, or pass --force")
+            raise OutputExistsError(
+                f"{path} exists",
+                hint="choose another output file with -o, or pass --force to overwrite",
+            )
     source, warnings = compared_source(runs, video, allow_other=allow_other_video)
     for line in warnings:
         logger.warning(line)

@@ -1,4 +1,4 @@
-"""Tracks: where and when a word is localised, as masks, boxes, points and spans from its map.
+"""Compute where and when a word is localised: masks, boxes, points and time spans.
 
 Numpy in, numpy out; reads no file and draws nothing.
 """

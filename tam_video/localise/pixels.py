@@ -1,4 +1,4 @@
-"""The pixels of the source picture that a cell covers.
+"""Map cells to the pixels of the source picture.
 
 The picture is the displayed one, after rotation; the view contains crop and padding.
 """
@@ -20,7 +20,7 @@ _WHOLE = View()
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The position of h x w cells in a picture.
+    """The position of a grid of h x w cells in a picture.
 
     Attributes:
         h: rows of cells.
@@ -38,20 +38,20 @@ class Placement:
 
     @classmethod
     def of(cls, explanation: Explanation) -> Placement:
-        """Return the placement of the first input."""
+        """Return the placement of the cells in the first input."""
         layout, info = explanation.layout, explanation.info
         return cls(layout.h, layout.w, info.width, info.height, layout.view)
 
     def columns(self) -> IntArray:
-        """Return int64 [W], the column of cells of each column of pixels, -1 for none."""
+        """Return the cell column for each pixel column, int64 [W], or -1 outside the cells."""
         return _cell_of(self.width, self.w, self.view.left, self.view.right)
 
     def rows(self) -> IntArray:
-        """Return int64 [H], the row of cells of each row of pixels, -1 for none."""
+        """Return the cell row for each pixel row, int64 [H], or -1 outside the cells."""
         return _cell_of(self.height, self.h, self.view.top, self.view.bottom)
 
     def spread(self, cells: NDArray[Value]) -> NDArray[Value]:
-        """Return for every pixel the value of the cell that contains its centre.
+        """Resize cells to pixels: each pixel gets the value of the cell at its centre.
 
         Args:
             cells: [h, w].
@@ -63,11 +63,11 @@ class Placement:
         return padded.take(self.columns(), axis=1).take(self.rows(), axis=0)
 
     def pixel_mask(self, cells: BoolArray) -> BoolArray:
-        """Return bool [H, W], the pixels whose centre lies in one of the cells, bool [h, w]."""
+        """Convert a mask of cells, bool [h, w], to a mask of pixels, bool [H, W]."""
         return self.spread(cells)
 
     def box(self, cells: BoolArray) -> tuple[int, int, int, int]:
-        """Return the smallest box around the pixels of `pixel_mask`.
+        """Return the smallest box around the pixels in `pixel_mask(cells)`.
 
         Args:
             cells: bool [h, w].
@@ -83,7 +83,7 @@ class Placement:
         return (int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1)
 
     def cells_in_picture(self) -> BoolArray:
-        """Return bool [h, w], the cells that cover at least one pixel; others lie on padding."""
+        """Return bool [h, w]: True for cells that cover at least one pixel, not only padding."""
         rows, columns = (
             np.isin(np.arange(self.h), self.rows()),
             np.isin(np.arange(self.w), self.columns()),
@@ -91,7 +91,7 @@ class Placement:
         return np.asarray(rows[:, None] & columns)
 
     def centers(self) -> tuple[Float64Array, Float64Array]:
-        """Return float64 [w] and [h], x and y of the cells' centres, clipped to the picture."""
+        """Return the x and y coordinates of the cell centres: float64 [w] and float64 [h]."""
         view = self.view
         x = view.left + (np.arange(self.w) + 0.5) / self.w * (view.right - view.left)
         y = view.top + (np.arange(self.h) + 0.5) / self.h * (view.bottom - view.top)

@@ -1,4 +1,4 @@
-"""The slot that applies to each moment and each frame of the clip.
+"""Assign a slot to each time and each frame of the clip.
 
 Owns the boundaries between slots in presentation times of the source, and the times of frames that
 were not sampled.
@@ -17,7 +17,7 @@ _SAME_SECONDS = 1e-6  # a frame on a boundary belongs to the later slot despite 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlotTimeline:
-    """The slots of one input in presentation times of its source.
+    """The slots of one input, with their presentation times in the source.
 
     Attributes:
         slot_seconds: float64 [t], the mean pts of the frames that fed each slot.
@@ -51,7 +51,8 @@ def slot_timeline(
     times = estimated_frame_seconds(explanation) if frame_seconds is None else frame_seconds
     if times.shape != (explanation.info.num_frames,):
         raise ValueError(
-            f"frame_seconds must be [{explanation.info.num_frames}], not {list(times.shape)}"
+            f"frame_seconds must have shape [{explanation.info.num_frames}], "
+            f"not {list(times.shape)}"
         )
     slots = explanation.layout.slot_seconds(explanation.pts_seconds)
     edges = _edges(explanation)
@@ -62,7 +63,7 @@ def slot_timeline(
 
 
 def estimated_frame_seconds(explanation: Explanation) -> Float64Array:
-    """Estimate the pts of every frame of the source from the sampled frames.
+    """Estimate the pts of every source frame from the pts of the sampled frames.
 
     Exact for sampled frames and for a constant frame rate; other frames are spaced evenly.
 
@@ -100,7 +101,7 @@ def _edges(explanation: Explanation) -> Float64Array:
 def explained_range(
     explanation: Explanation, *, clip_start_seconds: float, clip_end_seconds: float
 ) -> tuple[float, float]:
-    """Return the time range of the slots, from half a slot before the first to half after the last.
+    """Return the time range of all slots, extended by half a slot at both ends.
 
     It is extended to an end of the clip that is less than half a slot away: samplers that cover the
     whole clip leave such a remainder.
@@ -128,7 +129,7 @@ def explained_range(
 
 
 def _lone_slot_seconds(pts_seconds: Float64Array, *, default: float) -> float:
-    """Return the duration of the only slot: its frames and one gap; `default` for one frame."""
+    """Return the duration of a single slot, or `default` if it has only one frame."""
     times = np.unique(pts_seconds)
     gaps = len(times) - 1
     return float(times[-1] - times[0]) * (gaps + 1) / gaps if gaps else default

@@ -1,4 +1,4 @@
-"""The track of a word as a value: mask, boxes, points and spans, by slot and by frame."""
+"""A value class for the track of a word: mask, boxes, points and spans."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_BOX = (0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The cell with the greatest value of a map, the first of equal ones.
+    """The first cell that has the greatest value in a map.
 
     Attributes:
         slot: its slot.
@@ -38,7 +38,7 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Consecutive frames of the source with the same box.
+    """Consecutive frames in the source that have the same box.
 
     Attributes:
         slot: their slot.
@@ -99,30 +99,30 @@ class WordTrack:
 
     @property
     def slots(self) -> IntArray:
-        """int64, the slots that have a box, in ascending order."""
+        """The slots that have a box, in ascending order: int64."""
         return np.flatnonzero(self.boxes[:, 2] > self.boxes[:, 0])
 
     @property
     def is_empty(self) -> bool:
-        """Whether the track has no box."""
+        """True if the track has no box."""
         return not len(self.slots)
 
     @property
     def span_seconds(self) -> tuple[float, float] | None:
-        """From the start of its first slot to the end of its last one; None for an empty track."""
+        """The start of the first slot and the end of the last slot, or None for an empty track."""
         spans = self.spans_seconds
         return (spans[0][0], spans[-1][1]) if spans else None
 
     @property
     def spans_seconds(self) -> tuple[tuple[float, float], ...]:
-        """(start, end) of every run of its slots; a track of one component has at most one."""
+        """The (start, end) of every group of consecutive slots, in seconds."""
         slots, edges = self.slots, self.timeline.edges_seconds
         runs = np.split(slots, np.flatnonzero(np.diff(slots) > 1) + 1) if len(slots) else []
         return tuple((float(edges[run[0]]), float(edges[run[-1] + 1])) for run in runs)
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
-        """Its frames of the source, slot by slot, in ascending order."""
+        """The source frames in each slot with a box, in ascending order."""
         has_box = np.append(self.boxes[:, 2] > self.boxes[:, 0], False)
         slots = np.where(has_box[self.timeline.frame_slots], self.timeline.frame_slots, -1)
         starts = np.flatnonzero(np.diff(slots, prepend=-2))
@@ -135,11 +135,11 @@ class WordTrack:
 
     @property
     def frame_boxes(self) -> IntArray:
-        """int64 [F, 4], the box in every frame of the source; zeros if there is none."""
+        """The box in every source frame, int64 [F, 4]. It is zero in frames without a box."""
         return np.vstack([self.boxes, _NO_BOX])[self.timeline.frame_slots]
 
     def box_at(self, frame: int) -> tuple[int, int, int, int] | None:
-        """Return (x0, y0, x1, y1) in a frame of the source, None if there is no box."""
+        """Return the box (x0, y0, x1, y1) in a source frame, or None if there is no box."""
         slot = int(self.timeline.frame_slots[frame])
         if slot < 0 or not self.boxes[slot].any():
             return None
@@ -147,5 +147,5 @@ class WordTrack:
         return x0, y0, x1, y1
 
     def pixel_mask(self, slot: int) -> BoolArray:
-        """Return bool [H, W], the pixels of the track in a slot."""
+        """Return the mask of the track's pixels in one slot: bool [H, W]."""
         return self.placement.pixel_mask(self.mask[slot])

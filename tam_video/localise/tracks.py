@@ -1,4 +1,4 @@
-"""From maps to tracks: the part of a map above a threshold.
+"""Compute tracks from maps with a threshold.
 
 One Otsu threshold over the whole volume of a map separates hot cells from cold ones. Hot cells that
 touch, also diagonally or from slot to slot, form a component; a track keeps the component that
@@ -61,19 +61,21 @@ def subject_track(
     keep: Keep = "peak",
     frame_seconds: Float64Array | None = None,
 ) -> WordTrack:
-    """Compute the track of one word or of one of the M text tokens; see `word_tracks`.
+    """Compute the track of one word or one text token. See `word_tracks` for the arguments.
 
     Raises:
         ValueError: not one of `word` and `token` is given, or there is no such word or token.
     """
     if (word is None) == (token is None):
-        raise ValueError("give either a word or a token")
+        raise ValueError("pass either 'word' or 'token', not both or neither")
     alone, track = _tracker(explanation, input, keep, frame_seconds)
     subjects, maps = (alone.words, alone.word_maps) if token is None else (alone.tokens, alone.maps)
     index = (word if token is None else token) or 0
     if not 0 <= index < len(subjects):
         kind = "word" if token is None else "token"
-        raise ValueError(f"there is no {kind} {index} among {len(subjects)}")
+        raise ValueError(
+            f"there is no {kind} {index}: the index must be at least 0 and below {len(subjects)}"
+        )
     return track(maps[index], text=subjects[index].text, word_index=word, token_index=token)
 
 
@@ -88,7 +90,7 @@ def track_map(
     input: int = 0,
     keep: Keep = "peak",
 ) -> WordTrack:
-    """Compute the track of any map.
+    """Compute a track from any map.
 
     Cells on padding, without a pixel in the picture, are never hot and don't count for the
     threshold; their energy counts in `energy` and in the denominator of `energy_share`.
@@ -110,7 +112,7 @@ def track_map(
         raise ValueError(f"keep must be 'peak' or 'all', not {keep!r}")
     expected = (len(timeline.slot_seconds), placement.h, placement.w)
     if heat.shape != expected:
-        raise ValueError(f"heat must be {list(expected)} here, not {list(heat.shape)}")
+        raise ValueError(f"heat must have shape {list(expected)}, not {list(heat.shape)}")
     shown = placement.cells_in_picture()
     threshold = otsu_threshold(heat[:, shown] if shown.any() else heat[:, :1, :1])
     mask = (heat > threshold) & shown
@@ -142,9 +144,12 @@ def track_map(
 def _tracker(
     explanation: Explanation, index: int, keep: Keep, frame_seconds: Float64Array | None
 ) -> tuple[Explanation, Callable[..., WordTrack]]:
-    """Return one input alone, and `track_map` with the arguments that all its maps share."""
+    """Return an explanation of one input, and `track_map` with the arguments for this input."""
     if not 0 <= index < len(explanation.inputs):
-        raise ValueError(f"there is no input {index} among {len(explanation.inputs)}")
+        raise ValueError(
+            f"there is no input {index}: the index must be at least 0 and below "
+            f"{len(explanation.inputs)}"
+        )
     alone = explanation.of_input(index)
     return alone, partial(
         track_map,
@@ -156,7 +161,7 @@ def _tracker(
 
 
 def _component(mask: BoolArray, cell: tuple[int, int, int]) -> BoolArray:
-    """Return bool [t, h, w]: the connected component of a cell; diagonal neighbours count."""
+    """Return the connected component that contains a cell: bool [t, h, w]."""
     from scipy.ndimage import label
 
     labels, _ = label(mask, structure=np.ones((3, 3, 3)))

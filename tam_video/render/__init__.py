@@ -1,1 +1,1 @@
-"""Explanations drawn on the video: heat, captions, annotated clips. Arrays in, files out."""
+"""Draw explanations on a video as heatmaps and captions, and write annotated clips."""

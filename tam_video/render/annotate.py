@@ -1,4 +1,4 @@
-"""The annotated clip or picture of one run: all files, in one pass and with constant memory.
+"""Write the annotated clip or picture for one run in constant memory.
 
 Calls the other modules in order: `schedule` decides what is shown when, `screens` its position, the
 elements how it looks.
@@ -48,7 +48,7 @@ from tam_video.workspace.files import wrap_os_errors
 
 @dataclass(frozen=True, slots=True)
 class RenderedFiles:
-    """The paths of the written files: clip, captions, still of a picture, previews, contact sheets.
+    """The paths of the written files: clip or picture, captions, previews and contact sheets.
 
     Attributes:
         turns: what is shown when.
@@ -72,7 +72,7 @@ def render_annotated(
     options: RenderOptions | None = None,
     progress: StepProgress | None = None,
 ) -> RenderedFiles:
-    """Write `annotated.mp4` and `captions.vtt`, for a still picture `annotated.png`, and extras.
+    """Write the annotated clip and captions, or `annotated.png` for a still picture, and extras.
 
     All layouts but "words" keep the source's frames, times and sound; "overlay" and "words" keep
     its size too and add the bar below. The clip is read frame by frame, so memory does not grow
@@ -119,7 +119,7 @@ def render_annotated(
 
 
 def open_context(reader: VideoReader, look: RenderOptions) -> tuple[RenderContext, PictureTags]:
-    """Return the context of an open source, and its tags with the matrix of its decoding."""
+    """Return the render context for an open source, and the colour tags to write in the output."""
     info, pts = reader.info, reader.timeline.pts_seconds
     tags = source_tags(info)
     clip = ClipClock(pts, end_seconds=float(pts[0]) + info.duration_seconds)
@@ -136,7 +136,7 @@ def encode(
     tags: PictureTags,
     progress: StepProgress | None = None,
 ) -> WrittenVideo:
-    """Draw and encode all passes; several passes get chapters and no sound."""
+    """Draw and encode all passes. A clip with several passes has chapters but no sound."""
     info, clip, look = context.info, context.clip, context.look
     if screen.square_pixels:
         tags = replace(tags, sample_aspect_ratio=Fraction(1))
@@ -188,7 +188,7 @@ def finish_clip(
     title: str,
     warnings: tuple[str, ...] = (),
 ) -> RenderedFiles:
-    """Write captions and previews of an encoded clip; `preview` is a path without suffix."""
+    """Write captions and previews for an encoded clip. `preview` is a path without a suffix."""
     look = context.look
     turns = list_turns(passes, context.clip, shift_seconds=written.shift_seconds)
     write_vtt(vtt, turns)
@@ -203,7 +203,7 @@ def finish_clip(
 def _annotated_still(
     explanation: Explanation, reader: VideoReader, context: RenderContext
 ) -> ByteArray:
-    """Return the first frame with the chosen word or token, else all words: uint8 [H, W, 3]."""
+    """Draw the chosen word or token, or else all words, on the first frame: uint8 [H, W, 3]."""
     words = shown_words(explanation)
     together = words_subject(explanation, words) if words else NO_SUBJECT
     schedule = whole(chosen_subject(explanation, context.look) or together, context.clip)

@@ -1,4 +1,4 @@
-"""The canvas: planes to draw on, rectangles on it, and colours and sprites in its colour space.
+"""The canvas: YUV or RGB planes to draw on, with rectangles, colours and sprites.
 
 Opaque parts (text, bars, strips) are drawn once in RGB and copied as sprites in every frame.
 """
@@ -29,7 +29,7 @@ _SHARES = {
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """A rectangle on a canvas in pixels; all four numbers are even."""
+    """A rectangle on a canvas, in pixels. All four numbers are even."""
 
     x: int
     y: int
@@ -39,7 +39,7 @@ class Rect:
     def __post_init__(self) -> None:
         numbers = (self.x, self.y, self.width, self.height)
         if min(numbers) < 0 or any(number % 2 for number in numbers):
-            raise ValueError(f"{numbers} are not even and positive")
+            raise ValueError(f"x, y, width and height must be even and at least 0, not {numbers}")
 
 
 def even(value: float) -> int:
@@ -48,7 +48,7 @@ def even(value: float) -> int:
 
 
 def to_yuv(colors: Float64Array | ByteArray, matrix: int) -> Float64Array:
-    """Convert RGB to limited-range YUV, unrounded.
+    """Convert RGB to limited-range YUV without rounding.
 
     Source: ITU-T H.273, equations 36 to 38 for the matrix and 24 to 26 for the range.
 
@@ -70,20 +70,20 @@ def to_yuv(colors: Float64Array | ByteArray, matrix: int) -> Float64Array:
 
 
 class Canvas:
-    """Planes that every frame is drawn on."""
+    """The planes on which all frames are drawn, one after the other."""
 
     def __init__(self, width: int, height: int, *, matrix: int, step: int = 2) -> None:
-        """Create it, filled with the background; the sides are even, `step` as of `Planes`."""
+        """Create a canvas in the background colour, with even sides. See `Planes` for `step`."""
         self.width, self.height, self.matrix, self.step = width, height, matrix, step
         self.drawn = DrawnFrame(width, height, step=step)
         self.fill(Rect(0, 0, width, height), BACKGROUND)
 
     def region(self, rect: Rect) -> Planes:
-        """Return views of a part of the planes, to draw on."""
+        """Return writable views of a rectangle of the canvas."""
         return part(self.drawn.planes, rect)
 
     def fill(self, rect: Rect, color: Color) -> None:
-        """Fill a part with one colour."""
+        """Fill a rectangle with one colour."""
         region = self.region(rect)
         for plane, value in zip(
             (region.y, region.u, region.v), yuv_of(color, self.matrix), strict=True
@@ -91,16 +91,16 @@ class Canvas:
             plane[:] = value
 
     def paste(self, sprite: Planes, x: int, y: int) -> None:
-        """Copy a sprite to an even position."""
+        """Copy a sprite to the position (x, y); both are even."""
         sprite.copy_to(self.region(Rect(x, y, sprite.width, sprite.height)))
 
     def sprite(self, rgb: ByteArray) -> Planes:
-        """Convert a drawn picture to the canvas's planes; odd sides are padded."""
+        """Convert an RGB picture to the canvas's planes. Odd sides are padded."""
         return planes_of_rgb(rgb, matrix=self.matrix, step=self.step)
 
 
 def part(planes: Planes, rect: Rect) -> Planes:
-    """Return views of a part of planes."""
+    """Return views of a rectangle of the planes."""
     step = planes.step
     rows, columns = slice(rect.y, rect.y + rect.height), slice(rect.x, rect.x + rect.width)
     small = (

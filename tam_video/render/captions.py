@@ -1,4 +1,4 @@
-"""The bar under the picture: question, answer with the current word lit, candidate tokens.
+"""The caption bar under the picture: question, answer with highlighted word, candidate tokens.
 
 Owns the bar's size, scrolling and drawing. Words before the current one are tinted by their
 relevance to it. A bar is drawn once for each subject in use.
@@ -42,7 +42,7 @@ _MIN_SCALE_WIDTH_PX = 480  # narrower bars have no room for it
 
 
 class CaptionBar:
-    """A bar of a fixed size, drawn for one subject at a time.
+    """A caption bar with a fixed size, which shows one subject at a time.
 
     An answer that is longer than the room scrolls. At least two lines of it are shown; the
     candidate tokens, then the question get a line where there is room.
@@ -68,7 +68,7 @@ class CaptionBar:
         has_choices: bool = True,
         has_scale: bool = True,
     ) -> None:
-        """Lay out the bar, at most `room_px` high if that is enough for two lines.
+        """Lay out the bar. It is at most `room_px` high, unless two lines need more.
 
         Raises:
             ConfigError: the font can't be opened.
@@ -112,7 +112,7 @@ class CaptionBar:
         return bar
 
     def _first_line(self, subject: Subject) -> int:
-        """Return the index of the first line to show: the lit word's line comes second."""
+        """Return the index of the first line to show, one line before the highlighted word."""
         if not subject.spans:
             return 0
         starts = [line[0].start for line in self.lines]
@@ -122,7 +122,7 @@ class CaptionBar:
     def _draw_line(
         self, draw: ImageDraw, line: list[Piece], *, baseline: int, subject: Subject
     ) -> None:
-        """Draw one line of the answer with its lit and tinted words."""
+        """Draw one line of the answer with its highlighted and tinted words."""
         pieces = split_at_spans(line, [*subject.spans, *(span for span, _ in subject.tints)])
         placed = place_pieces(
             pieces,
@@ -153,7 +153,7 @@ class CaptionBar:
                 draw_run(draw, run, baseline, ON_LIT if fill == LIT else TEXT)
 
     def _side(self, placed: list[PlacedPiece], neighbour: int) -> int:
-        """Return the margin of a pill on one side: 0 next to other characters."""
+        """Return the margin in pixels on one side of a highlighted word: 0 next to other text."""
         is_free = not 0 <= neighbour < len(placed) or placed[neighbour].piece.text == " "
         return max(1, self.fonts.size_px // 8) if is_free else 0
 
@@ -171,7 +171,7 @@ class CaptionBar:
     def _draw_choices(
         self, draw: ImageDraw, choices: tuple[Choice, ...], baseline: int, right: float
     ) -> None:
-        """Draw each token with a meter and its probability, as many as there is room for."""
+        """Draw the candidate tokens that fit, each with its probability as a bar and a number."""
         size = self.fonts.size_px
         gap, meter = size, 2 * size
         x: float = self.pad_px
@@ -193,7 +193,7 @@ class CaptionBar:
             x = write_line(draw, share, (x, baseline), fonts=self.fonts, fill=DIM) + 1.5 * gap
 
     def _draw_scale(self, draw: ImageDraw, baseline: int) -> float:
-        """Draw the colours from cold to hot at the right end; return the scale's left end."""
+        """Draw the colour scale at the right end of the bar, and return its left edge in pixels."""
         table, size = color_table(self._look.colormap), self.fonts.size_px
         width = _SCALE_EMS * size
         right = self.width_px - self.pad_px - self.fonts.length("1")
@@ -212,7 +212,7 @@ class CaptionBar:
 
 
 def _fill(piece: Piece, subject: Subject) -> Color | None:
-    """Return the colour behind a piece: that of the lit word, or a tint by relevance to it."""
+    """Return the background colour for a highlighted or tinted piece, or None for other pieces."""
     if inside(piece, subject.spans):
         return LIT
     for span, level in subject.tints:
@@ -222,20 +222,20 @@ def _fill(piece: Piece, subject: Subject) -> Color | None:
 
 
 def percent(probability: float) -> str:
-    """Return a probability in whole percents, without rounding to 0 or 100."""
+    """Format a probability as a whole percentage, or as "<1 %" or ">99 %" near the ends."""
     if probability < 0.01:
         return "<1 %"
     return ">99 %" if 0.99 < probability < 1 else f"{100 * probability:.0f} %"
 
 
 def shown_token(text: str) -> str:
-    """Return a token without the spaces around it, or a symbol for one of white space alone."""
+    """Return a token without surrounding spaces, or a symbol if it has only white space."""
     if text.strip():
         return text.strip()
     return "⏎" if "\n" in text else "␣" if text else "…"
 
 
 def font_size(width_px: int, room_px: float) -> int:
-    """Return the font size in pixels for a canvas width and a bar height."""
+    """Return the font size in pixels for a canvas width and a maximum bar height."""
     fitting = min(_MAX_FONT_PX, 8 + width_px // 64, int(room_px / _SIZES_IN_ROOM))
     return max(_MIN_FONT_PX, fitting)

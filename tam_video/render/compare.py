@@ -1,4 +1,4 @@
-"""A clip of several runs, side by side on one clock."""
+"""Render several runs side by side in one clip."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def render_comparison(
     options: RenderOptions | None = None,
     progress: StepProgress | None = None,
 ) -> RenderedFiles:
-    """Write one clip of several runs side by side, with its captions and previews.
+    """Write a clip that shows several runs side by side, with its captions and previews.
 
     Each run's content words share the clip; a chosen word is shown in the runs that have it.
 
@@ -47,7 +47,8 @@ def render_comparison(
     look = options or RenderOptions()
     if not 2 <= len(explanations) <= MAX_RUNS:
         raise ConfigError(
-            f"{len(explanations)} runs can't be compared", hint=f"give 2 to {MAX_RUNS} run folders"
+            f"can't show {len(explanations)} runs side by side",
+            hint=f"pass 2 to {MAX_RUNS} run folders",
         )
     with open_video(video_path, reader=look.reader) as reader:
         context, tags = open_context(reader, look)
@@ -56,7 +57,8 @@ def render_comparison(
         )
         if look.show_word is not None and not any(each.subjects[0].spans for each in schedules):
             raise ConfigError(
-                f"no run has the word {look.show_word!r}", hint="choose a word of the answers"
+                f"no answer contains the word {look.show_word!r}",
+                hint="choose a word that occurs in an answer",
             )
         passes = (Pass(schedules),)
         screen = compare_screen(explanations, names, context)
@@ -72,7 +74,7 @@ def render_comparison(
 
 
 def run_names(explanations: Sequence[Explanation], folders: Sequence[str]) -> list[str]:
-    """Return a name for each run: the settings and questions that differ, else its folder."""
+    """Return a name for each run: its settings and question where they differ, or its folder."""
     facts = [_facts(each) for each in explanations]
     differing = [name for name in facts[0] if len({each[name] for each in facts}) > 1]
     names = [

@@ -1,4 +1,4 @@
-"""The values that every layout is built from: source, clocks, options, and what the model saw."""
+"""The values that all layouts use: source, clocks, options, and the model's view of the clip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Boxes: TypeAlias = Callable[[Subject, int], list[tuple[int, int, int, int]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewGeometry:
-    """The times and the part of the picture that the model of one run saw.
+    """The times and the picture area that the model received in one run.
 
     Attributes:
         slot_seconds: float64 [t], the times of its slots.
@@ -43,7 +43,7 @@ class ViewGeometry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RenderContext:
-    """The values that every layout is built from.
+    """The values that all layouts use.
 
     Attributes:
         info: the source.
@@ -64,12 +64,12 @@ class RenderContext:
     shown_clock: ClipClock | None = None
 
     def canvas(self, width: int, height: int) -> Canvas:
-        """Return an empty canvas of a size, enlarged to `min_size`."""
+        """Return an empty canvas with the given size, enlarged to at least `min_size`."""
         size = max(width, self.min_size[0]), max(height, self.min_size[1])
         return Canvas(*size, matrix=self.matrix, step=self.step)
 
     def geometry(self, explanation: Explanation) -> ViewGeometry:
-        """Return what the model of a run saw of the clip."""
+        """Return the times and the picture area that the model received in a run."""
         start, end = explained_range(
             explanation,
             clip_start_seconds=self.clip.start_seconds,
@@ -85,19 +85,19 @@ class RenderContext:
 
     @property
     def clock_axis(self) -> TimeAxis:
-        """The time that the drawn clock counts, without slots."""
+        """The time axis for the clock on the screen, without slots."""
         clock = self.shown_clock or self.clip
         window = TimeWindow(clock.start_seconds, clock.end_seconds)
         return TimeAxis(clock.start_seconds, clock.end_seconds, np.empty(0), window)
 
     def axis(self, geometry: ViewGeometry) -> TimeAxis:
-        """Return the clip's time with the slots of a run."""
+        """Return the time axis for the clip, with the slots of a run."""
         start, end = self.clip.start_seconds, self.clip.end_seconds
         return TimeAxis(start, end, geometry.slot_seconds, geometry.window)
 
 
 def _subject_boxes(explanation: Explanation, frame_seconds: Float64Array) -> Boxes:
-    """Return a function for the boxes of a subject in a frame; each track is computed once."""
+    """Return a function that computes a subject's boxes in a frame, and caches the tracks."""
 
     @cache
     def track(word: int | None, token: int | None) -> WordTrack:

@@ -1,4 +1,4 @@
-"""The elements of a screen: each draws its own part of the canvas, frame by frame.
+"""The elements of a screen. Each element draws one part of the canvas for every frame.
 
 A layout is a list of elements. What does not change between two frames is drawn once.
 """
@@ -30,7 +30,7 @@ _DIGITS, _SIGNS = "0123456789", ":."
 
 @dataclass(eq=False)
 class FrameState:
-    """One frame of the clip and what is shown with it.
+    """One frame of the clip, and the subjects shown with it.
 
     Attributes:
         picture: the source's picture.
@@ -49,7 +49,7 @@ class FrameState:
 
     @classmethod
     def of(cls, each: Pass, clip: ClipClock, picture: Planes, frame: int) -> FrameState:
-        """Return a frame of a pass with the subject of every run."""
+        """Return one frame in a pass, with the subject of each run at that time."""
         turns = [(schedule, schedule.turn_index(frame)) for schedule in each.schedules]
         ends = [schedule.bounds[turn : turn + 2] for schedule, turn in turns]
         return cls(
@@ -61,7 +61,7 @@ class FrameState:
         )
 
     def scaled(self, width: int, height: int) -> Planes:
-        """Return the picture in another size; each size is computed once."""
+        """Return the picture resized to (width, height). The results are cached."""
         size = (width, height)
         if size not in self._scaled:
             self._scaled[size] = scale(self.picture, width, height)
@@ -72,12 +72,12 @@ SubjectSelector: TypeAlias = Callable[[FrameState], Subject | None]
 
 
 def of_run(run: int) -> SubjectSelector:
-    """Select what run number `run` shows."""
+    """Return a selector for the current subject of run number `run`."""
     return lambda state: state.subjects[run]
 
 
 def always(subject: Subject | None) -> SubjectSelector:
-    """Select the same subject in every frame."""
+    """Return a selector that returns the given subject for every frame."""
     return lambda _: subject
 
 
@@ -85,11 +85,11 @@ class Element(Protocol):
     """A part of the screen."""
 
     def draw(self, canvas: Canvas, state: FrameState) -> None:
-        """Update its part of the canvas."""
+        """Draw the element for one frame on the canvas."""
 
 
 class PicturePane:
-    """The clip with heat, contours and boxes."""
+    """A pane that shows the clip with a heatmap, contours and boxes."""
 
     def __init__(
         self, rect: Rect, geometry: ViewGeometry, select: SubjectSelector, context: RenderContext
@@ -103,7 +103,7 @@ class PicturePane:
         self._field: HeatField | None = None
 
     def draw(self, canvas: Canvas, state: FrameState) -> None:
-        """Draw the picture, and in the view and time window of the model the heat and lines."""
+        """Draw the picture, and draw the heatmap, contours and boxes where the model has data."""
         rect, look = self._rect, self._look
         region = canvas.region(rect)
         picture = mark_unseen(
@@ -137,26 +137,26 @@ class PicturePane:
 
 
 class PlainPane:
-    """The clip without heat."""
+    """A pane that shows the clip without a heatmap."""
 
     def __init__(self, rect: Rect) -> None:
         self._rect = rect
 
     def draw(self, canvas: Canvas, state: FrameState) -> None:
-        """Copy the picture."""
+        """Copy the picture to the canvas."""
         rect = self._rect
         state.scaled(rect.width, rect.height).copy_to(canvas.region(rect))
 
 
 class Caption:
-    """A caption bar at a position."""
+    """A caption bar at a fixed position on the canvas."""
 
     def __init__(self, x: int, y: int, bar: CaptionBar, select: SubjectSelector) -> None:
         self._x, self._y, self._bar, self._select = x, y, bar, select
         self._shown: ByteArray | None = None
 
     def draw(self, canvas: Canvas, state: FrameState) -> None:
-        """Draw the bar of the current subject where it changed."""
+        """Draw the caption bar if the current subject changed."""
         image = self._bar.image(self._select(state) or NO_SUBJECT)
         if image is not self._shown:
             self._shown = image
@@ -164,19 +164,19 @@ class Caption:
 
 
 class TimeStrip:
-    """Slot ticks and energy over time, with a cursor at the current time."""
+    """A strip with slot ticks, the energy over time, and a cursor at the current time."""
 
     def __init__(
         self, rect: Rect, axis: TimeAxis, select: SubjectSelector, *, run: int | None
     ) -> None:
-        """Set it up; `run` is the run whose turns are marked, None for no marks."""
+        """Create the strip. It marks when the subject of run `run` is shown (None: no mark)."""
         self._rect, self._axis, self._select, self._run = rect, axis, select, run
         self._key: tuple[object, object] = (None, None)
         self._strips: tuple[Planes, Planes] | None = None
         self._cursor = 0
 
     def draw(self, canvas: Canvas, state: FrameState) -> None:
-        """Draw the past bright, the future dim, and the cursor between them."""
+        """Draw the part before the cursor bright, the part after it dim, and the cursor."""
         subject, rect = self._select(state), self._rect
         has_turn = self._run is not None and subject is not None and subject.maps is not None
         key = (subject, state.shown[self._run or 0] if has_turn else None)
@@ -202,10 +202,10 @@ class TimeStrip:
 
 
 class Clock:
-    """The time in the clip, and the clip's length where there is room."""
+    """A clock that shows the current time and, if it fits, the clip's duration."""
 
     def __init__(self, rect: Rect, axis: TimeAxis, fonts: FontStack, *, canvas: Canvas) -> None:
-        """Draw the length, and a sprite of each digit."""
+        """Prepare the text of the duration and a sprite for each digit."""
         self._rect, self._axis, self._fonts = rect, axis, fonts
         self._digit_px = even(max(fonts.length(each) for each in _DIGITS) + 0.9)
         end = clock_text(axis.end_seconds - axis.start_seconds)
@@ -222,7 +222,7 @@ class Clock:
         self._shown = ""
 
     def draw(self, canvas: Canvas, state: FrameState) -> None:
-        """Write the digits that changed."""
+        """Draw the digits that changed since the last frame."""
         now = clock_text(state.seconds - self._axis.start_seconds)
         x = self._end
         for digit, before in zip(now[::-1], self._shown[::-1].ljust(len(now)), strict=False):
@@ -241,7 +241,7 @@ class Clock:
 
 
 def scale(picture: Planes, width: int, height: int) -> Planes:
-    """Return a picture in another size: halved as often as possible, then resized linearly."""
+    """Resize a picture: halve it as often as possible, then interpolate linearly."""
     if (picture.width, picture.height) == (width, height):
         return picture
     step = picture.step

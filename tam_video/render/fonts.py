@@ -1,4 +1,4 @@
-"""The font of each character.
+"""Choose a font for each character.
 
 Owns the fonts in the wheel (DejaVu Sans for Latin, Greek, Cyrillic, Arabic, Hebrew and symbols;
 Noto Sans SC for Chinese and kana; Noto Sans KR for Hangul; Noto Emoji). A font that the user
@@ -54,7 +54,7 @@ _JOINERS = frozenset("\u200c\u200d\u200e\u200f\u2060\ufe0e\ufe0f")
 
 @dataclass(eq=False)
 class FontStack:
-    """Fonts of one size in order of preference, chosen for each character.
+    """Fonts in one size, in order of preference. The first font that has a character is used.
 
     Attributes:
         size_px: em size in pixels.
@@ -71,13 +71,13 @@ class FontStack:
         name = self.chosen or _SHIPPED[0]
         font = _open_font(name, self.size_px)
         if font is None:
-            hint = "give a .ttf, .otf or .ttc file, or omit --font"
+            hint = "pass a .ttf, .otf or .ttc file, or omit --font"
             hint = hint if self.chosen else "install tam-video again"
             raise ConfigError(f"cannot open font {name!r}", hint=hint)
         return font
 
     def runs(self, text: str) -> list[tuple[str, FreeTypeFont]]:
-        """Split one line of text where its font changes; marks and joiners stay with their letter.
+        """Split one line of text where the font changes, but not between a letter and its marks.
 
         Returns:
             (part, font) in order; the parts joined are the text.
@@ -108,7 +108,7 @@ class FontStack:
 
 @lru_cache(maxsize=128)
 def _open_font(name: str, size_px: int) -> FreeTypeFont | None:
-    """Open a shipped font, a file, or a system font by name; None if there is no such font."""
+    """Open a bundled font, a font file or a system font, or return None if it is missing."""
     from PIL import ImageFont
 
     path = _FOLDER / name if name in _SHIPPED else Path(name)
@@ -120,7 +120,7 @@ def _open_font(name: str, size_px: int) -> FreeTypeFont | None:
 
 
 def _has_glyph(font: FreeTypeFont, character: str) -> bool:
-    """Return whether a font has a glyph for a character, other than its "missing" box."""
+    """Return whether a font has a glyph for a character. The "missing glyph" box does not count."""
     box = font.getmask(_NEVER_ASSIGNED)
     glyph = font.getmask(character)
     return glyph.size != box.size or bytes(glyph) != bytes(box)

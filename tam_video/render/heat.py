@@ -1,4 +1,4 @@
-"""Heat blended over pictures, in the planes that an encoder takes or in RGB.
+"""Blend heatmaps over pictures, in YUV planes or in RGB.
 
 Source: linear blending commutes with the affine map from RGB to YUV, so the opacity is the same in
 both; a 4:2:0 colour sample takes the mean heat of its four pixels.
@@ -36,7 +36,7 @@ _INVISIBLE_HEAT = 2  # of 255: changes a picture by less than one level
 
 @lru_cache(maxsize=32)
 def heat_tables(colormap: str, opacity: float, threshold: float, matrix: int) -> HeatTables:
-    """Return the blend of each of the 256 heat levels.
+    """Compute lookup tables that blend each of the 256 heatmap levels over a picture.
 
     Args:
         colormap: one of `COLORMAPS`.
@@ -62,7 +62,7 @@ def heat_tables(colormap: str, opacity: float, threshold: float, matrix: int) ->
 
 @dataclass(eq=False)
 class HeatField:
-    """The heat of one map on a picture of one size, at any time.
+    """A relevance map that can be resized and interpolated to a heatmap at any time.
 
     Attributes:
         maps: float32 [t, h, w] in [0, 1].
@@ -83,9 +83,9 @@ class HeatField:
     _shown: tuple[tuple[int, int, float], ByteArray] | None = field(default=None, repr=False)
 
     def at(self, seconds: float) -> ByteArray | None:
-        """Return the heat at a time, uint8 [H, W] in 255ths; None outside of the window.
+        """Return the heatmap at a time, uint8 [H, W], or None outside the time window.
 
-        It is the same array as long as it does not change.
+        Calls return the same array until the heatmap changes. The value 255 is a relevance of 1.
         """
         if seconds not in self.window:
             return None
@@ -118,7 +118,7 @@ class HeatField:
 
 
 class HeatBlender:
-    """Blends heat over pictures; the weights of a heat are kept until it changes."""
+    """Blends heatmaps over pictures. The weights are cached until the heatmap changes."""
 
     def __init__(self, tables: HeatTables, *, step: int) -> None:
         self._tables, self._step = tables, step
@@ -127,7 +127,7 @@ class HeatBlender:
         self._weights: list[tuple[ByteArray, ByteArray]] = []
 
     def blend(self, picture: Planes, heat: ByteArray, *, out: Planes) -> None:
-        """Blend heat, uint8 [H, W] in 255ths, over a picture into `out`."""
+        """Blend a heatmap, uint8 [H, W], over a picture, and write the result to `out`."""
         import cv2
 
         if heat is not self._heat:
@@ -145,7 +145,7 @@ class HeatBlender:
             cv2.add(target, added, dst=target)
 
     def _weigh(self, heat: ByteArray, area: Rect) -> list[tuple[ByteArray, ByteArray]]:
-        """Return (kept, added) of each plane within the area."""
+        """Compute the picture's weight and the added value for each plane: uint8 [h, w] each."""
         import cv2
 
         large = heat[area.y : area.y + area.height, area.x : area.x + area.width]
@@ -162,7 +162,7 @@ class HeatBlender:
 
 
 def _warm_area(heat: ByteArray) -> Rect | None:
-    """Return the even rectangle around all visible heat; None if there is none."""
+    """Return a rectangle with even sides around the visible heatmap, or None if it is empty."""
     import cv2
 
     _, warm = cv2.threshold(heat, _INVISIBLE_HEAT, 255, cv2.THRESH_BINARY)
@@ -175,7 +175,7 @@ def _warm_area(heat: ByteArray) -> Rect | None:
 
 
 def mark_unseen(picture: Planes, view: View, *, matrix: int) -> Planes:
-    """Dim and hatch the pixels that the model did not see, those outside of the view.
+    """Dim and hatch the pixels outside the view, which the model did not receive.
 
     Returns the marked picture; the picture itself if the model saw all of it.
     """
@@ -195,7 +195,7 @@ def mark_unseen(picture: Planes, view: View, *, matrix: int) -> Planes:
 def _plane_marks(
     view: View, width: int, height: int, step: int, matrix: int
 ) -> list[tuple[ByteArray, ByteArray]] | None:
-    """Return the weight of the picture, in 255ths, and the value added, for each plane."""
+    """Return the picture's weight and the added value for each plane, or None without changes."""
     x, y = (np.arange(width) + 0.5) / width, ((np.arange(height) + 0.5) / height)[:, None]
     unseen = (y < view.top) | (y > view.bottom) | (x < view.left) | (x > view.right)
     if not unseen.any():
@@ -224,7 +224,7 @@ def render_still(
     opacity: float = 0.6,
     threshold: float = 0.0,
 ) -> ByteArray:
-    """Draw one map over one picture.
+    """Blend one relevance map over one RGB picture.
 
     Args:
         frame: uint8 [H, W, 3], RGB.

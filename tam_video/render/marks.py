@@ -1,4 +1,4 @@
-"""Lines on a picture: a contour around the heat, the box of a track. Drawn on planes."""
+"""Draw heatmap contours and track boxes on the planes of a picture."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _FRACTION_BITS = 4  # cv2 takes coordinates in 16ths of a pixel
 
 
 def line_px(width: int, height: int) -> int:
-    """Return the thickness of a visible line on a picture of a size."""
+    """Return the line thickness in pixels for a picture with the given size."""
     return max(1, round(min(width, height) / 240))
 
 
 def draw_contours(picture: Planes, heat: ByteArray, *, level: float, matrix: int) -> None:
-    """Draw a white line with dark edges around the heat of at least `level`, in (0, 1].
+    """Draw a white contour where the heatmap reaches `level`, in (0, 1].
 
     `heat` is uint8 [H, W] in 255ths.
     """
@@ -33,7 +33,7 @@ def draw_contours(picture: Planes, heat: ByteArray, *, level: float, matrix: int
 
 
 def draw_box(picture: Planes, box: tuple[float, float, float, float], *, matrix: int) -> None:
-    """Draw a box in the accent colour with dark edges: (left, top, right, bottom) in pixels."""
+    """Draw a box, (left, top, right, bottom) in pixels, in the accent colour with dark edges."""
     half = line_px(picture.width, picture.height) / 2 + 0.5
     left, top = max(box[0], 0) + half - 0.5, max(box[1], 0) + half - 0.5
     right = min(box[2], picture.width) - half - 0.5
@@ -43,7 +43,7 @@ def draw_box(picture: Planes, box: tuple[float, float, float, float], *, matrix:
 
 
 def _draw_lines(picture: Planes, lines: Sequence[np.ndarray], *, color: Color, matrix: int) -> None:
-    """Draw closed lines: a wide dark one, then one in the colour."""
+    """Draw closed lines: first wide and dark, then narrower in the given colour."""
     thickness = line_px(picture.width, picture.height)
     for ink, width in ((ON_LIT, thickness + 2), (color, thickness)):
         values = yuv_of(ink, matrix)

@@ -1,4 +1,4 @@
-"""`RenderOptions`: the look settings as the renderer takes them."""
+"""`RenderOptions`: the look settings for the renderer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RenderOptions(LookSettings):
-    """The fields of `LookSettings`, checked.
+    """The validated look settings. The fields are described in `LookSettings`.
 
     Attributes:
         reader: name of the video reader.
@@ -29,15 +29,18 @@ class RenderOptions(LookSettings):
         check_values(self)
         chosen = (self.show_token is not None) + (self.show_word is not None)
         if chosen > 1:
-            raise ConfigError("a token and a word were chosen", hint="choose one of them")
+            raise ConfigError(
+                "both a token and a word are selected", hint="select either a token or a word"
+            )
         if chosen and self.layout in ("grid", "words"):
             raise ConfigError(
-                f"layout {self.layout!r} shows every word", hint="leave the token or word out"
+                f"layout {self.layout!r} shows all words, but one token or word is selected",
+                hint="omit the token or word, or choose another layout",
             )
 
     @classmethod
     def of_run(cls, settings: RunConfig) -> Self:
-        """Return the look of a run's settings.
+        """Return the look settings from the settings of a run.
 
         Raises:
             ConfigError: settings contradict each other.

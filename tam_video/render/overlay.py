@@ -1,4 +1,4 @@
-"""Maps as heat: the time range and the pixels that a map covers, its size, and its colours.
+"""Prepare relevance maps for drawing: time window, interpolation, resizing and colours.
 
 Functions from arrays to arrays; `heat` draws their results.
 """
@@ -22,18 +22,18 @@ _WHOLE = View()
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
-    """The time range of the clip that the model saw, in source seconds, ends included."""
+    """The time range that the model received, in seconds of the source, both ends included."""
 
     start_seconds: float
     end_seconds: float
 
     def __contains__(self, seconds: float) -> bool:
-        """Return whether a time lies in the range."""
+        """Return whether a time is in the range."""
         return self.start_seconds <= seconds <= self.end_seconds
 
 
 def slots_around(slot_seconds: Float64Array, seconds: float) -> tuple[int, int, float]:
-    """Return the slots before and after a time, for linear interpolation.
+    """Return the slots before and after a time, and the weight of the later slot in [0, 1].
 
     Args:
         slot_seconds: float64 [t], not decreasing.
@@ -52,7 +52,7 @@ def slots_around(slot_seconds: Float64Array, seconds: float) -> tuple[int, int, 
 
 
 def upsample(cells: FloatArray, *, width: int, height: int, view: View = _WHOLE) -> ByteArray:
-    """Resize cells bilinearly; cell centres are those of `VisualLayout.cell_box`.
+    """Resize a map bilinearly. `VisualLayout.cell_box` defines the positions of the cells.
 
     Args:
         cells: float32 [h, w], clipped to [0, 1]; NaN counts as 0.
@@ -78,7 +78,7 @@ def upsample(cells: FloatArray, *, width: int, height: int, view: View = _WHOLE)
 
 @lru_cache(maxsize=16)
 def _cell_weights(num_cells: int, size: int, start: float, end: float) -> FloatArray:
-    """Return the weights of n cells for each pixel of a side, linear between cell centres.
+    """Return the linear interpolation weights of n cells for each pixel along one side.
 
     The cells extend from `start` to `end`, relative to the side. Returns float32 [size, n]; the sum
     of a row is 1, or 0 for a pixel whose centre no cell covers.
@@ -94,7 +94,7 @@ def _cell_weights(num_cells: int, size: int, start: float, end: float) -> FloatA
 
 @lru_cache(maxsize=len(COLORMAPS))
 def color_table(name: str) -> ByteArray:
-    """Return the 256 colours of a colormap, cold to hot: uint8 [256, 3], RGB.
+    """Return the 256 RGB colours of a colormap, from cold to hot: uint8 [256, 3].
 
     Raises:
         UnknownNameError: there is no such colormap.

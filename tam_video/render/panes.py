@@ -1,4 +1,4 @@
-"""Positions and sizes of the pictures of a layout, in even pixels. No drawing."""
+"""Compute the positions and sizes of the pictures in a layout, in even pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GAP_PX = 8
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """Equal cells in rows, in reading order.
+    """A tiling with cells of equal size, in row-major order.
 
     Attributes:
         columns: cells in a row.
@@ -27,7 +27,7 @@ class Tiling:
     height: int
 
     def rect(self, index: int, *, above_px: int, below_px: int) -> Rect:
-        """Return the position of a cell's picture; `above_px` and `below_px` are even."""
+        """Return the rectangle of the picture in a cell."""
         row, column = divmod(index, self.columns)
         return Rect(
             column * (self.width + GAP_PX),
@@ -37,14 +37,14 @@ class Tiling:
         )
 
     def size(self, count: int, *, above_px: int, below_px: int) -> tuple[int, int]:
-        """Return (width, height) in pixels of a number of cells."""
+        """Return the (width, height) of the first `count` cells in pixels."""
         columns, rows = min(count, self.columns), -(-count // self.columns)
         cell = above_px + self.height + below_px
         return columns * (self.width + GAP_PX) - GAP_PX, rows * (cell + GAP_PX) - GAP_PX
 
 
 def display_aspect(info: VideoInfo) -> float:
-    """Return the display aspect ratio."""
+    """Return the display aspect ratio (width / height)."""
     return info.width * float(info.sample_aspect_ratio) / info.height
 
 
@@ -77,7 +77,7 @@ def best_tiling(
 
 
 def _misfit(tiling: Tiling, count: int) -> float:
-    """Return how far the shape of all cells is from a screen's, with a penalty for empty cells."""
+    """Return the difference from a screen's aspect ratio, plus a penalty for empty cells."""
     width, height = tiling.size(count, above_px=0, below_px=0)
     ratio = width / height / (MAX_WIDTH_PX / MAX_HEIGHT_PX)
     return max(ratio, 1 / ratio) + -count % tiling.columns

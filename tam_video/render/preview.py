@@ -1,4 +1,4 @@
-"""A short animation of the annotated clip, for chats and README files: GIF or WebP.
+"""Write a short GIF or WebP preview of the annotated clip, for example for a README file.
 
 moviepy composes the title and the clip; the frames are read by `tam_video.video`.
 """
@@ -32,7 +32,7 @@ _COLORS = 255
 
 
 def write_preview(mp4: Path, path: Path, *, title: str, font: str | None = None) -> Path:
-    """Write a preview of an annotated clip; the file appears only when it is complete.
+    """Write a preview of an annotated clip atomically.
 
     Args:
         mp4: the annotated clip.
@@ -52,7 +52,7 @@ def write_preview(mp4: Path, path: Path, *, title: str, font: str | None = None)
 
 
 def _sampled_frames(mp4: Path) -> list[ByteArray]:
-    """Return frames at equal time steps over the whole clip, scaled down."""
+    """Return scaled-down frames from the whole clip at equal time steps."""
     import cv2
 
     with open_video(mp4) as reader:
@@ -74,7 +74,7 @@ def _sampled_frames(mp4: Path) -> list[ByteArray]:
 
 
 def _composed(frames: list[ByteArray], title: str, font: str | None) -> list[ByteArray]:
-    """Return the frames of the title and of the clip that fades in over it."""
+    """Return the title frames, which fade into the clip, and the frames of the clip."""
     from moviepy import CompositeVideoClip, ImageClip, VideoClip
     from moviepy.video.fx import CrossFadeIn
 
@@ -120,7 +120,7 @@ def _save(pictures: list[ByteArray], path: Path, kind: str) -> None:
 
 
 def _one_palette(images: list[Image]) -> list[Image]:
-    """Return all images in one palette, so that unchanged pixels need no space."""
+    """Convert all images to one palette, so that unchanged pixels compress well."""
     from PIL import Image
 
     few = images[:: max(1, len(images) // 6)]

@@ -1,4 +1,4 @@
-"""The schedule: which subject is shown on which frames of which pass of the clip.
+"""The schedule: it assigns a subject to each frame in each pass over the clip.
 
 Works on frame indices and times only, without pixels.
 """
@@ -30,7 +30,7 @@ _STILL_SECONDS = 2.0  # duration of a still picture in each of several passes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipClock:
-    """The times of the source's N frames, float64 [N], increasing, and the last frame's end."""
+    """The times of the N source frames (float64 [N], increasing), and the end of the last frame."""
 
     pts_seconds: Float64Array
     end_seconds: float
@@ -41,14 +41,14 @@ class ClipClock:
         return float(self.pts_seconds[0])
 
     def edge_seconds(self, frame: int) -> float:
-        """Return the start of a frame; for N, the end of the clip."""
+        """Return the start time of frame `frame`, or the end of the clip for frame N."""
         is_end = frame == len(self.pts_seconds)
         return self.end_seconds if is_end else float(self.pts_seconds[frame])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TurnSchedule:
-    """The turns of one run over one pass.
+    """The subjects of one run in one pass, and the frames that show each subject.
 
     Attributes:
         subjects: one for each turn, at least one.
@@ -59,13 +59,13 @@ class TurnSchedule:
     bounds: tuple[int, ...]
 
     def turn_index(self, frame: int) -> int:
-        """Return the index of the turn that a frame belongs to."""
+        """Return the index of the subject that is shown at a frame."""
         return min(len(self.subjects), bisect_right(self.bounds, frame)) - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pass:
-    """The whole clip once, `offset_seconds` later than in the source."""
+    """One pass over the whole clip, `offset_seconds` later than in the source."""
 
     schedules: tuple[TurnSchedule, ...]
     offset_seconds: float = 0.0
@@ -87,7 +87,7 @@ class Turn(Cue):
 def plan_passes(
     explanation: Explanation, options: RenderOptions, clip: ClipClock, *, is_image: bool = False
 ) -> tuple[Pass, ...]:
-    """Return the passes of an annotated clip and the turns of each.
+    """Return the passes of an annotated clip, with the subjects to show in each pass.
 
     A still picture, `is_image`, is shown longer if there are several passes.
 
@@ -115,7 +115,7 @@ def whole(subject: Subject, clip: ClipClock) -> TurnSchedule:
 def schedule_turns(
     explanation: Explanation, options: RenderOptions, clip: ClipClock
 ) -> TurnSchedule:
-    """Return turns of the content words in equal parts, or the chosen word or token alone."""
+    """Divide the clip equally among the content words, or show only the chosen word or token."""
     chosen = chosen_subject(explanation, options)
     words = shown_words(explanation)
     if chosen is not None or not words:
@@ -128,7 +128,7 @@ def schedule_turns(
 def schedule_turns_if_present(
     explanation: Explanation, options: RenderOptions, clip: ClipClock
 ) -> TurnSchedule:
-    """Return `schedule_turns`, or an empty turn for an answer without the chosen word."""
+    """Return `schedule_turns(...)`, or a schedule without a subject if the word is missing."""
     try:
         return schedule_turns(explanation, options, clip)
     except ConfigError:
@@ -138,7 +138,7 @@ def schedule_turns_if_present(
 
 
 def chosen_subject(explanation: Explanation, options: RenderOptions) -> Subject | None:
-    """Return the word or token that the options name; None if they name none.
+    """Return the word or token selected in the options, or None if nothing is selected.
 
     Raises:
         ConfigError: there is no such word or token.
@@ -153,7 +153,7 @@ def chosen_subject(explanation: Explanation, options: RenderOptions) -> Subject 
 def list_turns(
     passes: Sequence[Pass], clip: ClipClock, *, shift_seconds: float
 ) -> tuple[Turn, ...]:
-    """Return the turns of the first run, in seconds of the annotated clip.
+    """Return when each subject of the first run is shown, in seconds of the annotated clip.
 
     `shift_seconds` is the source's time that is 0 in the annotated clip.
     """
@@ -176,7 +176,7 @@ def list_turns(
 
 
 def turn_warnings(turns: Sequence[Turn]) -> tuple[str, ...]:
-    """Return warnings about turns that are too short or shared."""
+    """Return warnings about words that are shown too briefly or together with other words."""
     if len(turns) == 1:
         return ()
     shortest = min(each.end_seconds - each.start_seconds for each in turns)

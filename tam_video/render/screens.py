@@ -1,4 +1,4 @@
-"""The layouts: the elements of each, their positions, and the size of the canvas."""
+"""The layouts. A layout defines the elements, their positions and the canvas size."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _HEADS_PX = ((4, 44), (9, 38), (16, 32), (MAX_TILES, 26))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Screen:
-    """A canvas and the elements drawn on it, in this order, for every frame.
+    """A canvas, and the elements to draw on it for every frame, in drawing order.
 
     Attributes:
         square_pixels: whether pictures were scaled to the display aspect ratio.
@@ -65,7 +65,7 @@ class Screen:
 
 
 def build_screen(explanation: Explanation, context: RenderContext) -> Screen:
-    """Return the screen of one run in the layout of the options."""
+    """Return the screen for one run in the layout selected in the options."""
     builders: dict[str, Callable[[Explanation, RenderContext], Screen]] = {
         "overlay": overlay_screen,
         "words": overlay_screen,
@@ -76,7 +76,7 @@ def build_screen(explanation: Explanation, context: RenderContext) -> Screen:
 
 
 def overlay_screen(explanation: Explanation, context: RenderContext) -> Screen:
-    """Return the screen with heat on the picture in its own size and the bar below."""
+    """Return a screen with the heatmap over the picture, and the caption bar below."""
     info = context.info
     width, height = info.width + info.width % 2, info.height + info.height % 2
     geometry = context.geometry(explanation)
@@ -93,7 +93,7 @@ def overlay_screen(explanation: Explanation, context: RenderContext) -> Screen:
 
 
 def side_screen(explanation: Explanation, context: RenderContext) -> Screen:
-    """Return the screen with the picture beside the same picture with heat."""
+    """Return a screen with the plain picture beside the picture with a heatmap."""
     tiling = best_tiling(
         2,
         context.info,
@@ -111,7 +111,7 @@ def side_screen(explanation: Explanation, context: RenderContext) -> Screen:
 
 
 def grid_screen(explanation: Explanation, context: RenderContext) -> Screen:
-    """Return the screen with one labelled tile for each content word or token."""
+    """Return a screen with one labelled tile for each content word or token."""
     subjects, warnings = _tile_subjects(explanation, context.look)
     head = _head_px(len(subjects))
     room = (MAX_WIDTH_PX, MAX_HEIGHT_PX - _GRID_BAR_PX)
@@ -132,7 +132,7 @@ def grid_screen(explanation: Explanation, context: RenderContext) -> Screen:
 def compare_screen(
     explanations: Sequence[Explanation], names: Sequence[str], context: RenderContext
 ) -> Screen:
-    """Return the screen of several runs side by side, each with its name, heat and answer."""
+    """Return a screen with several runs side by side, each with its name, heatmap and answer."""
     count, font = len(explanations), context.look.font
     head, strip = _head_px(count), even(0.8 * _head_px(count))
     tiling = best_tiling(
@@ -180,7 +180,7 @@ def compare_screen(
 def _tile_subjects(
     explanation: Explanation, look: RenderOptions
 ) -> tuple[list[Subject], tuple[str, ...]]:
-    """Return the subjects of a grid's tiles, and warnings about those left out."""
+    """Return the subjects for the tiles of a grid, and warnings about omitted subjects."""
     if look.tiles == "tokens":
         subjects = [token_subject(explanation, each.index) for each in answer_tokens(explanation)]
     else:
@@ -199,7 +199,7 @@ def _tile(
     context: RenderContext,
     canvas: Canvas,
 ) -> list[Element]:
-    """Return a picture with its word, and the word's energy over time, above it."""
+    """Return the elements of a tile: the picture, with its word and energy curve above."""
     strip = 2 * int(_TILE_STRIP_SHARE * rect.width / 2)
     width = rect.width - strip
     label = draw_label(subject.text, width=width, height=head, font=context.look.font)
@@ -221,7 +221,7 @@ def _canvas_with_bar(
     room: float,
     is_static: bool = False,
 ) -> tuple[Canvas, list[Element]]:
-    """Return the canvas of a layout, and the bar and the time row below its pictures.
+    """Return the canvas for a layout, with the caption bar and the time row below its pictures.
 
     Both together are at most `room` pixels high. A static bar shows the answer without turns.
     """
@@ -252,7 +252,7 @@ def _canvas_with_bar(
 def _time_row(
     row: Rect, context: RenderContext, size_px: int, canvas: Canvas
 ) -> tuple[Rect, Clock]:
-    """Return the position of the strip, and the clock at its right end."""
+    """Return the rectangle of the time strip, and the clock to the right of the strip."""
     axis, pad = context.clock_axis, even(size_px / 2)
     fonts = FontStack(max(11, round(0.82 * size_px)), context.look.font)
     end = clock_text(axis.end_seconds - axis.start_seconds)
@@ -264,10 +264,10 @@ def _time_row(
 
 
 def _row_px(size_px: int) -> int:
-    """Return the height of the time row for a font size, with the free space below it."""
+    """Return the height of the time row for a font size, including the space below the row."""
     return even(1.4 * size_px) + even(size_px / 2)
 
 
 def _head_px(count: int) -> int:
-    """Return the height of the labels above a number of pictures."""
+    """Return the height of the label row above `count` pictures."""
     return next(height for most, height in _HEADS_PX if count <= most)

@@ -1,4 +1,4 @@
-"""A contact sheet as a list of items, and its writers: PNG by Pillow, PDF and SVG by matplotlib.
+"""Write a contact sheet as PNG (with Pillow), or as PDF or SVG (with matplotlib).
 
 All three draw the same items at the same positions in the same fonts. PDF and SVG contain text.
 """
@@ -28,7 +28,7 @@ _DPI = 100  # pixels of the sheet to an inch of the page
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SheetText:
-    """One line of text; its baseline starts, is centred or ends at a point, in pixels."""
+    """One line of text that starts, is centred or ends at a point on its baseline, in pixels."""
 
     x: float
     baseline: float
@@ -40,7 +40,7 @@ class SheetText:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SheetPicture:
-    """A picture, uint8 [H, W, 3], and its upper left corner in pixels."""
+    """A picture, uint8 [H, W, 3], and the position of its upper left corner in pixels."""
 
     x: int
     y: int
@@ -52,7 +52,7 @@ SheetItem: TypeAlias = SheetText | SheetPicture
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A white page of a size in pixels, and its items, drawn in this order."""
+    """A white page with a size in pixels, and the items to draw on it, in drawing order."""
 
     width: int
     height: int
@@ -60,7 +60,7 @@ class Sheet:
 
 
 def write_sheets(sheet: Sheet, paths: Sequence[Path]) -> None:
-    """Write a sheet in the formats of the suffixes: `.png`, `.pdf`, `.svg`. Each file is atomic.
+    """Write a sheet to each path atomically. The suffix, `.png`, `.pdf` or `.svg`, sets the format.
 
     Raises:
         ExportError: a file can't be written.
@@ -77,7 +77,7 @@ def write_sheets(sheet: Sheet, paths: Sequence[Path]) -> None:
 
 
 def check_libraries(kinds: tuple[str, ...]) -> None:
-    """Check before the work begins that each kind of sheet can be written.
+    """Raise an error if a library for one of the requested formats is not installed.
 
     Raises:
         MissingDependencyError: PDF or SVG without matplotlib.
@@ -143,7 +143,7 @@ def _write_vectors(
 
 
 def _font_properties(folder: Path, path: Path) -> FontProperties:
-    """Return matplotlib's name for a font file; a compressed font is unpacked into a folder."""
+    """Return a font for matplotlib. A compressed font file is unpacked into `folder`."""
     from matplotlib.font_manager import FontProperties
 
     if path.suffix == ".woff2":

@@ -1,4 +1,4 @@
-"""The contact sheet of a run: a row for each content word, a column for each slot.
+"""Write the contact sheet of a run, with a row for each content word and a column for each slot.
 
 On white, for papers and slides. The hottest slot of each row is framed.
 """
@@ -52,7 +52,7 @@ _FRAME_PX = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Grid:
-    """The rows and columns of a sheet and their sizes in pixels."""
+    """The rows and columns of a contact sheet, and their sizes in pixels."""
 
     rows: list[Subject]
     slots: IntArray  # the slot of each column
@@ -62,12 +62,12 @@ class _Grid:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the sheet in pixels."""
+        """The (width, height) of the sheet in pixels."""
         x, y = self.corner(len(self.rows), len(self.slots))
         return x - _GAP_PX + _MARGIN_PX, y + 3 * _MARGIN_PX // 2
 
     def corner(self, row: int, column: int) -> tuple[int, int]:
-        """Return the upper left corner of a picture."""
+        """Return the position of a picture's upper left corner in pixels."""
         left = _MARGIN_PX + self.label_px
         width, height = self.tile
         return left + column * (width + _GAP_PX), self.top_px + row * (height + _GAP_PX)
@@ -76,7 +76,7 @@ class _Grid:
 def write_stills(
     explanation: Explanation, reader: VideoReader, out_dir: Path, context: RenderContext
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """Write `stills.png`, `stills.pdf` and `stills.svg`, those that the options name.
+    """Write the contact sheet as PNG, PDF or SVG, as selected in the options.
 
     Returns:
         The paths of the written sheets, and warnings about what was left out.
@@ -100,7 +100,7 @@ def write_stills(
 
 
 def contact_sheet(explanation: Explanation, reader: VideoReader, context: RenderContext) -> Sheet:
-    """Return the sheet of `write_stills`."""
+    """Return the contact sheet of a run."""
     fonts = FontStack(_TEXT_PX, context.look.font)
     small = FontStack(_SMALL_PX, context.look.font)
     grid = _grid(explanation, context, fonts)
@@ -171,7 +171,7 @@ def _heading(
 def _pictures(
     explanation: Explanation, reader: VideoReader, context: RenderContext, grid: _Grid
 ) -> list[SheetItem]:
-    """Return all tiles, and a frame around the hottest one of each row."""
+    """Return all pictures, with a frame around the hottest picture in each row."""
     width, height = grid.tile
     canvas, geometry = context.canvas(width, height), context.geometry(explanation)
     states = [
@@ -200,7 +200,7 @@ def _frame_state(
     slot: int,
     tile: tuple[int, int],
 ) -> FrameState:
-    """Return the middle one of a slot's frames, at the slot's time, in the size of a tile."""
+    """Return a slot's middle frame, resized to a tile, with the time of the slot."""
     import cv2
 
     frames = explanation.layout.slot_indices(explanation.indices)[slot]
@@ -216,7 +216,7 @@ def _frame_state(
 def _row_label(
     subject: Subject, right: float, middle: float, fonts: FontStack, small: FontStack
 ) -> list[SheetItem]:
-    """Return the word, and below it the probability of its first token."""
+    """Return the label of a row: the word, and the probability of the word's first token."""
     word = cut_line(subject.text, width_px=_MAX_LABEL_PX, fonts=fonts)
     probabilities = [choice.probability for choice in subject.choices if choice.in_answer]
     items: list[SheetItem] = [SheetText(right, middle, word, fonts, _INK, "right")]
@@ -227,7 +227,7 @@ def _row_label(
 
 
 def _scale(look: RenderOptions, fonts: FontStack, right: int, bottom: int) -> list[SheetItem]:
-    """Return the colours from cold to hot, gray below the threshold."""
+    """Return the colour scale from cold to hot. It is gray below the threshold."""
     width, height = _SCALE_PX
     levels = np.linspace(0, 255, width).round().astype(np.int64)
     colors = color_table(look.colormap)[levels]

@@ -1,4 +1,4 @@
-"""WebVTT captions of the annotated clip. The text is the model's, so it is escaped."""
+"""Write WebVTT captions for the annotated clip. Text from the model is escaped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A text and the time range in which it is shown, in seconds of the annotated clip."""
+    """A caption text and its time range, in seconds of the annotated clip."""
 
     start_seconds: float
     end_seconds: float
@@ -27,14 +27,14 @@ class Cue:
 
 
 def escape_cue(text: str) -> str:
-    """Return text as one line without control characters, with its WebVTT markup escaped."""
+    """Remove line breaks and control characters from a text, and escape WebVTT markup."""
     drawn = (" " if unicodedata.category(each) in ("Cc", "Cs") else each for each in text)
     plain = " ".join("".join(drawn).split())
     return escape(plain, quote=False).replace("\\", "&#92;")  # a backslash is markup of pysubs2
 
 
 def write_vtt(path: Path, cues: Iterable[Cue], *, note: str = _NOTE) -> Path:
-    """Write cues as WebVTT; the file appears only when it is complete.
+    """Write cues to a WebVTT file atomically.
 
     Cues without visible text are left out. `note`, the file's comment about the times, is trusted
     text.

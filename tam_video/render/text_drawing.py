@@ -1,4 +1,4 @@
-"""Text on pictures: visual order, fonts, and the position of each piece of a line."""
+"""Draw text on pictures, with several fonts and in both writing directions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LABEL_TEXT_SHARE = 0.5  # of a label's height
 
 @dataclass(frozen=True, slots=True)
 class PlacedPiece:
-    """A piece of a line, its left edge and its width in pixels."""
+    """A piece of a line, with its left edge and its width in pixels."""
 
     piece: Piece
     x: float
@@ -37,7 +37,7 @@ class PlacedPiece:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextRun:
-    """Text of one font and one direction, its left edge and its width in pixels."""
+    """Text with one font and one direction, with its left edge and its width in pixels."""
 
     text: str
     font: FreeTypeFont
@@ -49,7 +49,7 @@ class TextRun:
 def place_pieces(
     line: Sequence[Piece], *, base: str, fonts: FontStack, left: float, right: float
 ) -> list[PlacedPiece]:
-    """Place the pieces of a line, in logical order, from the side where its text begins.
+    """Compute the positions of a line's pieces, which are given in logical order.
 
     `base` is the direction of the whole text, "L" or "R"; `left` and `right` are in pixels. The
     result is in visual order.
@@ -75,7 +75,7 @@ def runs_of(placed: PlacedPiece, fonts: FontStack) -> Iterator[TextRun]:
 
 
 def line_runs(text: str, x: float, *, fonts: FontStack, anchor: Anchor = "left") -> list[TextRun]:
-    """Lay out any text on one line, as `one_line` returns it, so that `x` is the point `anchor`.
+    """Lay out any text on one line whose left end, middle or right end is at `x`.
 
     Returns:
         Its runs from left to right; none for a text without a visible character.
@@ -90,7 +90,7 @@ def line_runs(text: str, x: float, *, fonts: FontStack, anchor: Anchor = "left")
 
 
 def draw_run(draw: ImageDraw, run: TextRun, baseline: float, fill: Color) -> None:
-    """Draw a run; without libraqm, right-to-left text is reordered but not shaped."""
+    """Draw a run of text. Without libraqm, right-to-left text is reordered but not shaped."""
     text, direction = run.text, None
     if _has_raqm():
         direction = "rtl" if run.is_rtl else "ltr"
@@ -102,7 +102,7 @@ def draw_run(draw: ImageDraw, run: TextRun, baseline: float, fill: Color) -> Non
 
 @cache
 def _has_raqm() -> bool:
-    """Return whether Pillow can shape text: its wheels load the system's FriBiDi for that."""
+    """Return whether Pillow can shape text. Its wheels need the system's FriBiDi library."""
     from PIL import features
 
     return bool(features.check("raqm"))
@@ -117,7 +117,7 @@ def write_line(
     fill: Color,
     anchor: Anchor = "left",
 ) -> float:
-    """Write any text on one line at (x, baseline), see `line_runs`; return its right end."""
+    """Draw any text on one line at (x, baseline), and return the right end of the text."""
     runs = line_runs(text, position[0], fonts=fonts, anchor=anchor)
     for run in runs:
         draw_run(draw, run, position[1], fill)
@@ -125,7 +125,7 @@ def write_line(
 
 
 def cut_line(text: str, *, width_px: float, fonts: FontStack) -> str:
-    """Return text on one line, cut with an ellipsis where it is too long; "" if nothing fits."""
+    """Return text as one line, cut with an ellipsis if it is too long, or "" if nothing fits."""
     line = one_line(text)
     if fonts.length(line) <= width_px:
         return line
@@ -147,7 +147,7 @@ def text_image(
     anchor: Anchor = "middle",
     margin: float = 0,
 ) -> ByteArray:
-    """Draw one line of text on the background: uint8 [height, width, 3], RGB.
+    """Draw one line of text on the background colour, and return uint8 [height, width, 3], RGB.
 
     It is centred vertically and stands at the side `anchor`, `margin` pixels from the edge.
     """
@@ -162,7 +162,7 @@ def text_image(
 
 
 def draw_label(text: str, *, width: int, height: int, font: str | None = None) -> ByteArray:
-    """Draw any text on one line, cut where it is too long: uint8 [height, width, 3], RGB.
+    """Draw text on one line, cut if it is too long, and return uint8 [height, width, 3], RGB.
 
     Raises:
         ConfigError: the font can't be opened.

@@ -1,4 +1,4 @@
-"""Lines of text: where a line may break (UAX #14) and the visual order of its pieces (UAX #9).
+"""Break text into lines (UAX #14) and put them into visual order (UAX #9).
 
 uniseg computes the line breaks and grapheme clusters, python-bidi the embedding levels. Offsets
 into the answer are kept, so that a word can be located on its line. Nothing is drawn here.
@@ -35,7 +35,7 @@ _PARTS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of text without a line break opportunity.
+    """A part of a text in which no line break is allowed.
 
     Attributes:
         text: the characters to draw, one for each of the answer's; " " for any white space and a
@@ -51,13 +51,13 @@ class Piece:
     is_rtl: bool = False
 
     def part(self, start: int, end: int) -> Piece:
-        """Return the piece between two offsets in the answer."""
+        """Return the part of the piece between two offsets in the answer."""
         text = self.text[start - self.start : end - self.start]
         return Piece(text, start, end, self.is_rtl)
 
 
 def split_pieces(text: str) -> list[Piece]:
-    """Split text at its line break opportunities, with white space in pieces of its own.
+    """Split text at its line break opportunities. White space becomes separate pieces.
 
     Control characters count as white space, lone surrogates are drawn as U+FFFD and bidirectional
     controls not at all. The pieces cover the text in logical order.
@@ -80,7 +80,7 @@ def _break_units(word: str) -> tuple[str, ...]:
 
 
 def wrap(text: str, *, width_px: float, length: Callable[[str], float]) -> list[list[Piece]]:
-    """Break text into lines; a word wider than a line is split between grapheme clusters.
+    """Break text into lines. A word that is wider than a line is split between graphemes.
 
     `length` returns the width of a text in pixels. No line is empty; white space at the start of a
     line is dropped.
@@ -114,7 +114,7 @@ def _split_wide(
 
 
 def split_at_spans(line: Sequence[Piece], spans: Sequence[Span]) -> list[Piece]:
-    """Split the pieces of a line at the edges of spans, so that each is inside or outside of them.
+    """Split the pieces of a line where a span starts or ends.
 
     Spans are (start, end) offsets in the answer; pieces are in logical order.
     """
@@ -128,7 +128,7 @@ def split_at_spans(line: Sequence[Piece], spans: Sequence[Span]) -> list[Piece]:
 
 
 def one_line(text: str) -> str:
-    """Return any text as one line that can be drawn and written to any file.
+    """Convert any text to one line without control characters.
 
     White space is joined; control characters and bidirectional controls are left out; lone
     surrogates become U+FFFD.
@@ -143,13 +143,13 @@ def inside(piece: Piece, spans: Sequence[Span]) -> bool:
 
 @lru_cache(maxsize=64)
 def base_direction(text: str) -> str:
-    """Return "R" where the first letter is Arabic or Hebrew, else "L" (rules P2 and P3)."""
+    """Return "R" if the first letter is Arabic or Hebrew, or else "L" (rules P2 and P3)."""
     line = one_line(text)
     return "R" if line and get_base_level(line) else "L"
 
 
 def visual_order(line: Sequence[Piece], *, base: str) -> list[Piece]:
-    """Return the pieces of a line from left to right, each of one direction.
+    """Return the pieces of a line from left to right. Pieces with mixed directions are split.
 
     `line` is in logical order, `base` is the direction of the whole text, "L" or "R". A piece is
     split where the direction changes. The characters of a piece stay in logical order: the font
@@ -175,7 +175,7 @@ def visual_order(line: Sequence[Piece], *, base: str) -> list[Piece]:
 
 
 def _embedding_levels(line: Sequence[Piece], base: str) -> dict[str, Any]:
-    """Return python-bidi's state with each character's level, piece and offset in the piece."""
+    """Return python-bidi's state, which has each character's level, piece index and offset."""
     storage: dict[str, Any] = algorithm.get_empty_storage()
     storage.update(base_level=algorithm.PARAGRAPH_LEVELS[base], base_dir=base)
     algorithm.get_embedding_levels("".join(piece.text for piece in line), storage)
@@ -193,7 +193,7 @@ def _embedding_levels(line: Sequence[Piece], base: str) -> dict[str, Any]:
 
 
 def _resolve_brackets(characters: list[dict[str, Any]], base: str) -> None:
-    """Give both brackets of a pair one direction (rule N0, which python-bidi's steps leave out)."""
+    """Assign one direction to both brackets of a pair (rule N0, not part of python-bidi)."""
     opened: list[int] = []
     for index, each in enumerate(characters):
         if each["ch"] in "([{":
@@ -208,6 +208,6 @@ def _resolve_brackets(characters: list[dict[str, Any]], base: str) -> None:
 
 
 def _strong(characters: list[dict[str, Any]]) -> list[str]:
-    """Return the directions of the characters that have one; those of numbers are "R"."""
+    """Return the direction, "L" or "R", of each letter and number. Numbers count as "R"."""
     types = (each["type"] for each in characters)
     return ["L" if each == "L" else "R" for each in types if each in ("L", "R", "EN", "AN")]

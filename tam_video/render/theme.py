@@ -1,4 +1,4 @@
-"""The colours of text, bars and marks: one dark theme with one accent colour."""
+"""The colours of text, bars and marks in the dark theme."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WHITE: Color = (255, 255, 255)
 
 
 def mix(below: Color, above: Color, share: float) -> Color:
-    """Return one colour over another with an opacity `share` in [0, 1]."""
+    """Blend a colour over another colour with the opacity `share` in [0, 1]."""
     red, green, blue = (
         round(low + (high - low) * share) for low, high in zip(below, above, strict=True)
     )

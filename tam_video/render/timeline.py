@@ -1,4 +1,4 @@
-"""The time strip below the answer: the slots, the energy of the word in each, and its turn.
+"""Draw the time strip below the answer: slot ticks, and the energy of the word in each slot.
 
 The past and the future are two pictures of one strip.
 """
@@ -20,7 +20,7 @@ _TICKS_END = 0.96
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeAxis:
-    """The clip's time from left to right.
+    """A horizontal time axis for the clip.
 
     Attributes:
         start_seconds: pts of the first frame.
@@ -50,7 +50,7 @@ def draw_strip(
     energy: Float64Array | None = None,
     shown: tuple[float, float] | None = None,
 ) -> tuple[ByteArray, ByteArray]:
-    """Draw a strip in the colours of the past and of the future, uint8 [height, width, 3] each.
+    """Draw a strip in the past colour and in the future colour: uint8 [height, width, 3] each.
 
     It has ticks at the slots, and above them the energy of each slot, float64 [t], >= 0, scaled to
     its own maximum. `shown` is the time range in which the word is shown, on the axis's clock.
@@ -61,7 +61,7 @@ def draw_strip(
 
 
 def _energy_line(axis: TimeAxis, energy: Float64Array | None) -> list[tuple[float, float]]:
-    """Return the outline of the energy as (x, y) in [0, 1], constant outside of the slots."""
+    """Return the energy curve as points (x, y) in [0, 1], extended to both ends of the axis."""
     clean = np.nan_to_num(np.empty(0) if energy is None else energy)
     if not clean.max(initial=0.0) > 0:
         return []
@@ -103,7 +103,7 @@ def _draw(
 
 
 def clock_text(seconds: float) -> str:
-    """Return a time as players show it, with tenths: "0:03.2", "1:02:03.4"."""
+    """Format a time with tenths of a second: "0:03.2", "1:02:03.4"."""
     tenths = max(0, int(seconds * 10 + 1e-6))
     minutes, rest = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)

@@ -1,4 +1,4 @@
-"""Subjects: a word of the answer, several words, or a token, with all that is drawn of them."""
+"""Subjects: a word, several words or a token, with the values that are drawn for them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MIN_RELEVANCE = 0.05  # a fainter tint is not visible
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A candidate for a token of the answer, with the model's probability in [0, 1]."""
+    """A candidate token at one position in the answer, with its probability in [0, 1]."""
 
     text: str
     probability: float
@@ -28,7 +28,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """The words or the token that one turn shows.
+    """The words or the token to show, with their maps and colours in the caption.
 
     Attributes:
         text: the word, the words or the token, for captions.
@@ -51,7 +51,7 @@ class Subject:
 
     @property
     def energy(self) -> Float64Array | None:
-        """The mean of the map in each slot, float64 [t]; None for no heat."""
+        """The mean of the map in each slot, float64 [t], or None if there is no map."""
         return None if self.maps is None else self.maps.mean(axis=(1, 2), dtype=np.float64)
 
 
@@ -59,19 +59,19 @@ NO_SUBJECT = Subject(text="", maps=None)
 
 
 def shown_words(explanation: Explanation) -> list[Word]:
-    """Return the content words of the answer; every word where there are none."""
+    """Return the content words of the answer, or all words if it has no content words."""
     content = [word for word in explanation.words if word.is_content]
     return content or list(explanation.words)
 
 
 def question_of(explanation: Explanation) -> str:
-    """Return the last question of the conversation, or ""."""
+    """Return the last question in the conversation, or "" if there is no question."""
     questions = [turn.text for turn in explanation.conversation if turn.role == "user"]
     return questions[-1] if questions else ""
 
 
 def words_subject(explanation: Explanation, words: Sequence[Word]) -> Subject:
-    """Return words as one subject; its map is the maximum of theirs in each cell."""
+    """Combine words into one subject, with the element-wise maximum of their maps."""
     indices = tuple(word.index for word in words)
     tokens = [index for word in words for index in word.token_indices]
     return Subject(
@@ -85,7 +85,7 @@ def words_subject(explanation: Explanation, words: Sequence[Word]) -> Subject:
 
 
 def token_subject(explanation: Explanation, index: int) -> Subject:
-    """Return one token as a subject; a prompt token has no span, as it is not in the answer.
+    """Return a subject for one token. A prompt token has no span in the answer.
 
     `index` is among the M prompt and answer tokens.
 
@@ -94,8 +94,8 @@ def token_subject(explanation: Explanation, index: int) -> Subject:
     """
     if not 0 <= index < len(explanation.tokens):
         raise ConfigError(
-            f"there is no token {index}",
-            hint=f"tokens 0 to {len(explanation.tokens) - 1}; those of the answer: "
+            f"token index {index} is out of range",
+            hint=f"choose an index from 0 to {len(explanation.tokens) - 1}; answer tokens: "
             + _listing((t.index, t.text) for t in explanation.tokens if t.role == "answer"),
         )
     token = explanation.tokens[index]
@@ -112,7 +112,7 @@ def token_subject(explanation: Explanation, index: int) -> Subject:
 
 
 def answer_tokens(explanation: Explanation) -> list[Token]:
-    """Return the tokens of the answer that have text."""
+    """Return the answer tokens that have text."""
     return [
         token
         for token in explanation.tokens
@@ -123,7 +123,7 @@ def answer_tokens(explanation: Explanation) -> list[Token]:
 def _tints(
     explanation: Explanation, tokens: Sequence[int], *, shown: Sequence[int]
 ) -> tuple[tuple[Span, float], ...]:
-    """Return the other words, each with the largest relevance between two tokens of both."""
+    """Return the spans of the other relevant words, each with its relevance in [0, 1]."""
     tints = []
     for word in explanation.words:
         if not tokens or not word.token_indices or word.index in shown:
@@ -146,7 +146,7 @@ def _choices(token: Token) -> tuple[Choice, ...]:
 
 
 def find_word(explanation: Explanation, wanted: int | str) -> Word:
-    """Return a word by its index, a number or digits, or the first with a text in any case.
+    """Find a word by its text (ignoring case) or its index, and return the first match.
 
     Raises:
         ConfigError: there is no such word; the hint lists the words.
@@ -160,7 +160,8 @@ def find_word(explanation: Explanation, wanted: int | str) -> Word:
         return words[int(wanted)]
     listing = _listing((word.index, word.text) for word in words)
     raise ConfigError(
-        f"the answer has no word {wanted!r}", hint=f"words: {listing or 'none, it is empty'}"
+        f"the answer has no word {wanted!r}",
+        hint=f"available words: {listing or 'none, the answer is empty'}",
     )
 
 
@@ -171,7 +172,7 @@ def _listing(named: Iterable[tuple[int, str]]) -> str:
 
 
 def share_frames(pts_seconds: Float64Array, *, end_seconds: float, parts: int) -> list[int]:
-    """Split a clip into consecutive parts of equal duration, each of at least one frame.
+    """Split a clip into consecutive parts with equal duration and at least one frame.
 
     Args:
         pts_seconds: float64 [N], increasing.
@@ -186,7 +187,7 @@ def share_frames(pts_seconds: Float64Array, *, end_seconds: float, parts: int) -
     """
     total = len(pts_seconds)
     if not 1 <= parts <= total:
-        raise ValueError(f"{total} frames can't be split into {parts} parts")
+        raise ValueError(f"can't split {total} frames into {parts} parts")
     times = np.linspace(pts_seconds[0], end_seconds, parts + 1)[1:-1]
     bounds = [0, *np.searchsorted(pts_seconds, times - 1e-9).tolist(), total]
     for index in range(1, parts):
@@ -197,7 +198,7 @@ def share_frames(pts_seconds: Float64Array, *, end_seconds: float, parts: int) -
 
 
 def group_words(words: Sequence[Word], groups: int) -> list[list[Word]]:
-    """Return consecutive words in at most `groups` groups of nearly equal size."""
+    """Split words into at most `groups` consecutive groups of nearly equal size."""
     count = min(groups, len(words))
     edges = [index * len(words) // count for index in range(count + 1)] if count else [0]
     return [list(words[start:end]) for start, end in pairwise(edges)]

@@ -1,4 +1,4 @@
-"""The interactive report of a run and an index page of many runs, for a browser.
+"""Write the interactive HTML report of a run, and an HTML index page for many runs.
 
 Needs neither torch nor transformers.
 """

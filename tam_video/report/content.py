@@ -1,4 +1,4 @@
-"""The content of a report as plain JSON values: words, tracks, and maps as base64 bytes.
+"""Convert an explanation to the JSON data of a report: words, tracks and base64-encoded maps.
 
 Times are seconds from the source's first frame; positions are fractions of the picture's width and
 height. No path of the machine that wrote the report is included.
@@ -27,7 +27,7 @@ _ROWS, _COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 
 
 def report_data(explanation: Explanation, media: Sequence[Media]) -> JsonObject:
-    """Return the data for the page's script.
+    """Return the report data for the JavaScript of the page.
 
     Args:
         explanation: all inputs of it.
@@ -117,7 +117,7 @@ def _track(track: WordTrack, start: float, width: int, height: int) -> JsonObjec
 
 
 def word_relevance(explanation: Explanation) -> FloatArray:
-    """Compute the relevance of each text token for each word: the mean over the word's tokens.
+    """Compute the relevance of each text token for each word, as the mean over the word's tokens.
 
     Returns:
         float32 [N, M] in [0, 1].
@@ -129,13 +129,13 @@ def word_relevance(explanation: Explanation) -> FloatArray:
 
 
 def encode_bytes(values: FloatArray) -> str:
-    """Encode values in [0, 1] as uint8, row-major, in base64; NaN becomes 0."""
+    """Encode values in [0, 1] as base64 of row-major uint8. NaN becomes 0."""
     clean = np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0)
     return base64.b64encode(np.rint(clean * 255).astype(np.uint8).tobytes()).decode("ascii")
 
 
 def place_name(x: float, y: float) -> str:
-    """Describe a position in the picture by thirds: "upper left", "centre"."""
+    """Describe a position in the picture in words: "upper left", "centre"."""
     row, column = _ROWS[min(2, int(3 * y))], _COLUMNS[min(2, int(3 * x))]
     if row == "middle":
         return "centre" if column == "centre" else column
@@ -143,7 +143,7 @@ def place_name(x: float, y: float) -> str:
 
 
 def answer_parts(answer: str, words: Sequence[Word]) -> list[tuple[str, Word | None]]:
-    """Split the answer into words and the text between them, in order and completely."""
+    """Split the answer into words and the text between words, in order and without gaps."""
     parts: list[tuple[str, Word | None]] = []
     at = 0
     for word in words:
@@ -157,7 +157,7 @@ def answer_parts(answer: str, words: Sequence[Word]) -> list[tuple[str, Word | N
 
 
 def run_facts(explanation: Explanation) -> dict[str, str]:
-    """Return facts about the run by label; paths by their last component only."""
+    """Return facts about the run, by label. Paths are shortened to their last component."""
     settings, layout = explanation.settings, explanation.layout
     num_frames = sum(len(each.indices) for each in explanation.inputs)
     facts = {
@@ -176,7 +176,7 @@ def run_facts(explanation: Explanation) -> dict[str, str]:
 
 
 def last_name(path: object) -> str:
-    """Return the last component of a path, or of a model name that is a local path.
+    """Return the last component of a path. A model name from the Hub stays unchanged.
 
     A hub id such as "Qwen/Qwen2.5-VL-3B-Instruct" has one slash and is kept whole.
     """

@@ -1,4 +1,4 @@
-"""A matplotlib figure of words by slots."""
+"""Plot the maps of an explanation with matplotlib."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def plot_explanation(
     video: str | Path | None = None,
     inches: float = 1.4,
 ) -> Figure:
-    """Plot words (rows) by slots (columns): heat over the frames of the slots.
+    """Plot heatmaps over frames, with a row for each word and a column for each slot.
 
     Args:
         explanation: only its first input is used.
@@ -55,7 +55,10 @@ def plot_explanation(
     figure_class = _figure_class()
     rows = _rows(explanation, words)
     if num_slots < 1:
-        raise ConfigError(f"num_slots is {num_slots}", hint="at least 1")
+        raise ConfigError(
+            f"num_slots must be at least 1, not {num_slots}",
+            hint="pass the largest number of columns, for example 6",
+        )
     layout = explanation.layout
     count = min(num_slots, layout.t)
     slots = np.unique(np.linspace(0, layout.t - 1, count).round().astype(int)).tolist()
@@ -94,14 +97,16 @@ def _rows(explanation: Explanation, words: Sequence[int | str] | None) -> list[W
     else:
         rows = [find_word(explanation, wanted) for wanted in words]
     if not rows:
-        raise ConfigError("there is no word to plot", hint="the answer is empty")
+        raise ConfigError(
+            "there is no word to plot", hint="the answer or the list 'words' is empty"
+        )
     return rows
 
 
 def _frames(
     explanation: Explanation, slots: Sequence[int], video: str | Path | None
 ) -> list[ByteArray]:
-    """Return the first frame of each slot, scaled down; gray if the source can't be read."""
+    """Return the first frame of each slot, scaled down, or gray if the source can't be read."""
     indices = explanation.layout.slot_indices(explanation.indices)
     try:
         source = check_source(explanation.inputs[0], None if video is None else Path(video))
@@ -118,5 +123,5 @@ def _frames(
 
 
 def _plain(text: str) -> str:
-    """Escape dollar signs, which would start a formula in matplotlib."""
+    """Escape dollar signs, because matplotlib would parse them as a formula."""
     return text.replace("$", r"\$")

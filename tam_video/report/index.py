@@ -1,4 +1,4 @@
-"""The index page of several runs."""
+"""Write an index page for several runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEAD_BYTES = 2048
 
 
 def find_runs(directory: Path, *, max_depth: int = MAX_DEPTH) -> list[Path]:
-    """Return the run folders in a folder, itself included, sorted by path.
+    """Return all run folders in a folder, sorted by path. The folder itself can be a run folder.
 
     Hidden folders and links to folders are not followed.
     """
@@ -76,7 +76,7 @@ def write_index(
 
 
 def refuse_foreign(target: Path, *, force: bool = False) -> None:
-    """Raise if a file that is not a page of tam-video would be replaced.
+    """Raise an error if the target exists and was not written by tam-video.
 
     Raises:
         OutputExistsError: such a file exists.
@@ -86,12 +86,13 @@ def refuse_foreign(target: Path, *, force: bool = False) -> None:
     is_file = target.is_file() and not target.is_symlink()
     if not is_file or GENERATOR.encode() not in target.read_bytes()[:_HEAD_BYTES]:
         raise OutputExistsError(
-            f"{target} exists and is not a page of tam-video", hint="choose another -o FILE"
+            f"{target} exists and was not written by tam-video",
+            hint="choose another output file with -o",
         )
 
 
 def render_index(run_dirs: Sequence[Path], folder: Path, *, title: str | None = None) -> Page:
-    """Return the page with links relative to `folder`.
+    """Return the HTML of the index page. Links are relative to `folder`.
 
     Raises:
         RunFolderError: a folder is not a finished run.
@@ -131,5 +132,5 @@ def index_row(run: Path, address: str) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise RunFolderError(
             f"{run} is not a finished run: {exc}",
-            hint="give folders that `tam-video explain` wrote",
+            hint="pass folders that `tam-video explain` wrote",
         ) from exc

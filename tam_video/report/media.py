@@ -1,4 +1,4 @@
-"""The media of a report: a clip of the explained part, stills, a thumbnail.
+"""Write the media files of a report: a clip of the explained part, stills, and a thumbnail.
 
 The clip is always re-encoded: it plays in every browser, is small, and contains only the explained
 part without the source's metadata (place, device, names). Frames keep their times.
@@ -54,7 +54,7 @@ class Media:
     has_audio: bool = False
 
     def inlined(self, folder: Path) -> Media:
-        """Return the same media with the files as `data:` addresses.
+        """Return the same media with the files embedded as `data:` URIs.
 
         Raises:
             OSError: a file can't be read.
@@ -79,7 +79,7 @@ def write_media(
     index: int = 0,
     progress: StepProgress | None = None,
 ) -> Media:
-    """Write `clip.mp4` of a video or `still.jpg` of a picture; `clip_1.mp4` of the next input.
+    """Write `clip.mp4` for a video or `still.jpg` for a picture, with `_1` for the second input.
 
     Args:
         explanation: only its first input is used.
@@ -114,7 +114,7 @@ def _reading(source: Source) -> Iterator[VideoReader]:
 def _write_clip(
     explanation: Explanation, source: Source, path: Path, *, progress: StepProgress | None
 ) -> Media:
-    """Encode the frames of all slots; with sound only if that is the whole clip."""
+    """Encode the frames of all slots. Sound is included only if the slots cover the whole clip."""
     with _reading(source) as reader:
         info, pts = reader.info, reader.timeline.pts_seconds
         shown = np.flatnonzero(slot_timeline(explanation, frame_seconds=pts).frame_slots >= 0)
@@ -146,7 +146,7 @@ def _timed(
 
 
 def slot_stills(explanation: Explanation, source: Path) -> Media:
-    """Return a small picture of each slot of the first input as `data:` addresses.
+    """Return a small picture for each slot of the first input, as `data:` URIs.
 
     Of more than `MAX_STILLS` slots a picture stands for several.
 
@@ -162,7 +162,7 @@ def slot_stills(explanation: Explanation, source: Path) -> Media:
 
 
 def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
-    """Write a small JPEG of the slot with the greatest peak of a content word, with its heat.
+    """Write a small JPEG with a heatmap, for the content word and slot with the highest peak.
 
     Raises:
         InputError: the source can't be read.
@@ -186,7 +186,7 @@ def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
 
 
 def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
-    """Return width and height scaled down to fit into a square, even and at least 2.
+    """Scale a size down to fit into a square. Both sides are even and at least 2.
 
     A size that fits is unchanged, odd sides included: the writer repeats the last row or column.
     """
@@ -200,7 +200,7 @@ def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
 
 
 def scaled(rgb: ByteArray, max_side: int) -> ByteArray:
-    """Scale a picture down to fit into a square; return uint8 [H', W', 3]."""
+    """Scale a picture down to fit into a square, and return uint8 [H', W', 3]."""
     return _resized(rgb, fitted_size(rgb.shape[1], rgb.shape[0], max_side))
 
 
@@ -222,7 +222,7 @@ def jpeg(rgb: ByteArray) -> bytes:
 
 
 def data_uri(data: bytes, mime_type: str) -> str:
-    """Encode bytes as a `data:` address."""
+    """Encode bytes as a `data:` URI."""
     return f"data:{mime_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 

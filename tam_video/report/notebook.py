@@ -1,4 +1,4 @@
-"""The report of an explanation in a notebook, in a frame, with stills of the slots.
+"""Show the report of an explanation in a notebook, with a still picture for each slot.
 
 The frame is sandboxed: its page can access neither the notebook nor the network.
 """
@@ -18,7 +18,7 @@ _HEIGHT_PX = 760
 
 
 def notebook_html(explanation: Explanation) -> str:
-    """Return the HTML for a notebook: one `<iframe>` that needs no other file.
+    """Return the HTML for a notebook: one `<iframe>` with all content embedded.
 
     Pictures are small stills, one for each slot, read from the source; if it can't be read, only
     the heat is shown.

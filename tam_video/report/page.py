@@ -1,4 +1,4 @@
-"""Pages from templates: everything is inline and escaped, nothing is loaded from the network.
+"""Render pages from templates. All values are escaped, and pages load nothing from the network.
 
 A page has a Content-Security-Policy that allows only the scripts and styles of this package, by
 their hashes, so that text of a model or a file name is never run as a script.
@@ -48,7 +48,7 @@ GENERATOR = 'name="generator" content="tam-video '
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A finished page.
+    """A rendered HTML page.
 
     Attributes:
         html: the document.
@@ -59,7 +59,7 @@ class Page:
     policy: str
 
     def encoded(self) -> bytes:
-        """Encode as UTF-8; a lone surrogate becomes a question mark."""
+        """Return the page as UTF-8. Lone surrogates become question marks."""
         return self.html.encode("utf-8", errors="replace")
 
 
@@ -97,13 +97,13 @@ def report_page(
 
 
 def index_page(rows: Sequence[Mapping[str, Any]], *, title: str) -> Page:
-    """Render the index page; see `tam_video.report.index` for the rows."""
+    """Render the index page. See `index_row` for the format of the rows."""
     models = sorted({row["model"] for row in rows})
     return _page("index", scripts=(*_SHARED, "index"), title=title, rows=rows, models=models)
 
 
 def long_page(timeline: Mapping[str, Any]) -> Page:
-    """Render the page of a long video; see `tam_video.long` for the timeline."""
+    """Render the page for a long video. See `tam_video.long` for the format of the timeline."""
     settings, gate = timeline["settings"], timeline["gate"]
     return _page(
         "long",
@@ -124,7 +124,7 @@ def long_page(timeline: Mapping[str, Any]) -> Page:
 def plain_page(
     template: str, *, package: str, style: str, plays_media: bool = False, **values: Any
 ) -> Page:
-    """Render a page without scripts from a template and style in another package's `assets`.
+    """Render a page without scripts, with a template and a style sheet from another package.
 
     Args:
         template: file name; it may include `head.html`, and has `style`, `policy` and `version`.
@@ -139,7 +139,7 @@ def plain_page(
 
 
 def _clock(seconds: float) -> str:
-    """Format a time as players do: "3:05", "1:02:03"."""
+    """Format a time as minutes and seconds, with hours if needed: "3:05", "1:02:03"."""
     minutes, rest = divmod(int(seconds + 1e-6), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -178,7 +178,7 @@ def _rendered(
 
 
 def _policy(**sources: str) -> str:
-    """Return the Content-Security-Policy with the sources of scripts, styles, images and media."""
+    """Return the Content-Security-Policy for the page's scripts, styles, images and media."""
     allowed = {"default": "'none'", **sources}
     parts = [f"{kind}-src {value}" for kind, value in allowed.items() if value]
     return "; ".join((*parts, "base-uri 'none'", "form-action 'none'"))

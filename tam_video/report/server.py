@@ -1,4 +1,4 @@
-"""`tam-video serve`: the runs of a folder in a browser, by default on this machine only.
+"""Serve the runs in a folder to a browser, by default only on this machine.
 
 Pages are rendered from the run folders, with their Content-Security-Policy. Other files are served
 only if their type is listed, with range requests, so that videos seek. Nothing is written.
@@ -59,7 +59,7 @@ _NO_PAGE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 def make_app(
     directory: str | Path, *, token: str | None = None, hosts: tuple[str, ...] = LOOPBACK
 ) -> Starlette:
-    """Create the application that serves the runs of a folder.
+    """Create an ASGI application that serves the runs in a folder.
 
     Args:
         directory: a run folder, or a folder that contains some.
@@ -76,7 +76,9 @@ def make_app(
         from starlette.routing import Route
     root = Path(directory)
     if not root.is_dir():
-        raise InputError(f"{root} is not a folder", hint="give a run folder or a folder of runs")
+        raise InputError(
+            f"{root} is not a folder", hint="pass a run folder, or a folder that contains runs"
+        )
     site = _Site(root.resolve())
     return Starlette(
         routes=[Route("/{path:path}", site.answer, methods=["GET", "HEAD"])],
@@ -92,7 +94,7 @@ def serve(
     token: str | None = None,
     on_start: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until interrupted.
+    """Serve the runs in a folder until interrupted.
 
     Args:
         directory: a run folder, or a folder that contains some.
@@ -108,15 +110,16 @@ def serve(
     """
     if host not in LOOPBACK and not token:
         raise ConfigError(
-            f"other machines can reach {host}", hint="add --access-token auto, or omit --host"
+            f"--host {host} lets other machines connect, but there is no access token",
+            hint="pass --access-token auto, or omit --host",
         )
     with optional_import("uvicorn is not installed", install="'tam-video[serve]'"):
         import uvicorn
     secret = secrets.token_urlsafe(18) if token == "auto" else token  # noqa: S105  # a word
     if secret is not None and not _TOKEN.fullmatch(secret):
         raise ConfigError(
-            "a token has at least 8 letters, digits or -._~",
-            hint="--access-token auto generates one",
+            "the access token must have at least 8 characters from A-Z, a-z, 0-9 and -._~",
+            hint="pass --access-token auto to generate one",
         )
     hosts = LOOPBACK if host in LOOPBACK else ()
     app = make_app(directory, token=secret, hosts=hosts)
@@ -140,13 +143,14 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as exc:
         listener.close()
         raise ConfigError(
-            f"can't listen on {host}:{port}: {exc}", hint="choose another --port, or 0 for any"
+            f"can't listen on {host}:{port}: {exc}",
+            hint="choose another --port, or pass --port 0 to use any free port",
         ) from exc
     return listener
 
 
 class _Site:
-    """The responses to addresses."""
+    """Responds to requests for pages and files."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -157,7 +161,7 @@ class _Site:
         return await run_in_threadpool(self.find, str(request.path_params["path"]))
 
     def find(self, path: str) -> Response:
-        """Return a page, a file of a run, or 404."""
+        """Return a page or a file from a run, or status 404 if the path does not exist."""
         from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse
 
         try:
@@ -179,7 +183,7 @@ class _Site:
         return FileResponse(file, media_type=kind)
 
     def _inside(self, path: str) -> Path | None:
-        """Return the file of an address if it is in a run of the folder after following links."""
+        """Return the file for a URL path, or None if the resolved path is not in a run folder."""
         parts = path.split("/")
         if any(part in ("", ".", "..") or part.startswith(".") for part in parts):
             return None
@@ -201,7 +205,7 @@ def _page(page: Page) -> Response:
 
 
 class _Guard:
-    """Refuses other host names and requests without the token; adds the security headers."""
+    """Rejects requests with a wrong host name or without the token, and adds security headers."""
 
     def __init__(self, app: ASGIApp, *, token: str | None, hosts: tuple[str, ...]) -> None:
         self.app = app
@@ -229,7 +233,7 @@ class _Guard:
         await app(scope, receive, with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
-        """Return the response to a refused request; None if it is allowed."""
+        """Return an error response if the request is rejected, or None if it is allowed."""
         from starlette.responses import PlainTextResponse, RedirectResponse
 
         if self.hosts and _host_name(request.headers.get("host", "")) not in self.hosts:
@@ -252,7 +256,7 @@ class _Guard:
 
 
 def _host_name(header: str) -> str:
-    """Return the name in a Host header, without port and brackets."""
+    """Return the host name from a Host header, without port or brackets."""
     if header.startswith("["):
         return header[1:].partition("]")[0]
     return header.partition(":")[0].lower()

@@ -1,4 +1,4 @@
-"""`report.html` of a run folder, or one file that holds everything.
+"""Write the report of a run folder: `report.html` with media files, or one file with everything.
 
 In the folder: `report.html`, the clean clip beside it (`clip.mp4`, `still.jpg` of a picture, `_1`
 for the next inputs), `thumb.jpg` for an index page, and `report.json`, which lists what the page
@@ -75,7 +75,7 @@ def write_report(
     is_single = single_file or output is not None
     target = Path(output) if output else folder / (SINGLE_FILE if is_single else REPORT)
     if os.path.lexists(target) and not force:
-        raise OutputExistsError(f"{target} exists", hint="pass --force to replace it")
+        raise OutputExistsError(f"{target} already exists", hint="pass --force to overwrite it")
     sources = _sources(explanation, video, allow_other_video) if clip else []
     notes = tuple(line for source in sources for line in source.warnings)
     for line in notes:
@@ -107,7 +107,7 @@ def write_report_files(
     progress: StepProgress | None = None,
     index_url: str | None = None,
 ) -> Path:
-    """Write the files of a report into a folder that is not finished yet.
+    """Write the files of a report into a run folder that is still being written.
 
     Args:
         explanation: all inputs of it.
@@ -146,7 +146,7 @@ def write_report_files(
 
 
 def read_media(folder: Path, explanation: Explanation) -> tuple[Media, ...]:
-    """Return the media that the report of a run folder shows; empty if none was written."""
+    """Return the report's media for each input. They are empty if a file is missing."""
     from pydantic import TypeAdapter
 
     try:
@@ -163,7 +163,7 @@ def read_media(folder: Path, explanation: Explanation) -> tuple[Media, ...]:
 
 
 def render_report(folder: Path, *, index_url: str | None = None) -> Page:
-    """Render the page of a run folder again, with its existing pictures.
+    """Render the report page of a run folder again, and reuse its media files.
 
     Raises:
         RunFolderError: not a finished run.
@@ -181,5 +181,6 @@ def _sources(
         return check_sources(explanation.inputs, video, allow_other=allow_other)
     except VideoOpenError as exc:
         raise VideoOpenError(
-            exc.message, hint="pass it with --video PATH, or --no-clip for a report without it"
+            exc.message,
+            hint="pass the video with --video PATH, or pass --no-clip for a report without video",
         ) from exc

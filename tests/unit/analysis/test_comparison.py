@@ -76,14 +76,14 @@ def test_answers_without_a_word_are_compared_without_figures():
 
 @pytest.mark.parametrize("count", [0, 1, 10])
 def test_too_few_and_too_many_runs_are_refused(count):
-    with pytest.raises(ConfigError, match="can't be compared"):
+    with pytest.raises(ConfigError, match="can't compare"):
         compare(runs(*[("a",)] * count), ["x"] * count)
 
 
 def test_runs_of_other_clips_are_refused():
     here = make_explanation(moving_maps())
     there = make_explanation(moving_maps(), info=make_info(width=92))
-    with pytest.raises(ConfigError, match="another clip"):
+    with pytest.raises(ConfigError, match="different clips"):
         compare([here, there], ["a", "b"])
 
 

@@ -108,7 +108,7 @@ def test_given_frame_times_are_used():
     times = np.concatenate([np.zeros(1), np.linspace(5, 6, 23)])
     explanation = make_explanation(moving_maps())
     assert np.array_equal(slot_timeline(explanation, frame_seconds=times).frame_seconds, times)
-    with pytest.raises(ValueError, match=r"must be \[24\]"):
+    with pytest.raises(ValueError, match=r"must have shape \[24\]"):
         slot_timeline(explanation, frame_seconds=times[1:])
 
 

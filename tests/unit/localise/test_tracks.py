@@ -157,7 +157,7 @@ def test_tracks_of_words_and_tokens_agree():
 @pytest.mark.parametrize("broken", [np.full((2, 3, 3), np.nan, np.float32), np.zeros((2, 3), "f4")])
 def test_a_broken_map_is_refused(broken):
     explanation = make_explanation(np.zeros((1, 2, 3, 3), np.float32))
-    with pytest.raises(ValueError, match=r"finite|must be"):
+    with pytest.raises(ValueError, match=r"finite|must have"):
         track_map(broken, Placement.of(explanation), slot_timeline(explanation))
     with pytest.raises(ValueError, match="'peak' or 'all'"):
         word_tracks(explanation, keep="some")

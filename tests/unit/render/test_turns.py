@@ -80,7 +80,7 @@ def test_an_unknown_token_is_a_config_error_that_lists_them(index):
     with pytest.raises(ConfigError) as caught:
         token_subject(explanation(), index)
     assert caught.value.hint == (
-        "tokens 0 to 4; those of the answer: 1 'the', 2 'Red', 3 'circle', 4 '2'"
+        "choose an index from 0 to 4; answer tokens: 1 'the', 2 'Red', 3 'circle', 4 '2'"
     )
 
 
@@ -95,7 +95,7 @@ def test_a_word_is_found_by_text_or_place(wanted, index):
 def test_an_unknown_word_is_a_config_error_that_lists_them(wanted):
     with pytest.raises(ConfigError) as caught:
         find_word(explanation(), wanted)
-    assert caught.value.hint == "words: 0 'the', 1 'Red', 2 'circle', 3 '2'"
+    assert caught.value.hint == "available words: 0 'the', 1 'Red', 2 'circle', 3 '2'"
 
 
 def test_a_very_long_list_is_cut():
