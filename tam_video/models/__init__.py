@@ -1,4 +1,4 @@
-"""Video multimodal LLMs: loading, generation, and the scores that maps are made from.
+"""Load video multimodal LLMs, generate answers, and compute the scores behind the maps.
 
 The only package that imports transformers, which it does lazily, like torch.
 """

@@ -1,4 +1,4 @@
-"""Read the attention weights of a decoder layer by layer while it runs.
+"""Read a decoder's attention weights, one layer at a time, while the decoder runs.
 
 One layer's weights [H, S, S] exist at a time, as in any "eager" pass; a visitor reads them before
 the next layer runs. Layers that mix positions in another way (linear attention, convolutions) have
@@ -39,7 +39,7 @@ def watch_attention(decoder: Any, visit: Visit) -> Iterator[None]:
 def _show(
     visit: Visit, number: int, visited: list[int], _module: Any, _args: Any, output: Any
 ) -> None:
-    """Pass on the weights of the first module of a layer that returns any."""
+    """Pass a layer's attention weights to the visitor, from the first module that returns any."""
     if visited or not isinstance(output, tuple):
         return
     for part in output[1:]:
@@ -50,7 +50,7 @@ def _show(
 
 
 class AttentionRows:
-    """A visitor that keeps the rows of a few positions.
+    """A visitor that keeps the attention rows at a few positions.
 
     Attributes:
         layers: numbers of the layers visited.
@@ -64,7 +64,7 @@ class AttentionRows:
         self._average_heads = average_heads
 
     def __call__(self, layer: int, weights: Tensor, /) -> None:
-        """Store a layer's rows."""
+        """Store the attention rows of one layer."""
         rows = weights[:, self._positions].float()
         check_causal(rows, self._positions)
         if self._average_heads:
@@ -90,7 +90,7 @@ class Rollout:
         self._columns = columns
 
     def __call__(self, _layer: int, weights: Tensor) -> None:
-        """Multiply by a layer."""
+        """Multiply the product by the attention of one layer."""
         import torch
 
         check_causal(weights[:, self._positions], self._positions)
@@ -104,13 +104,13 @@ class Rollout:
 
 
 def check_causal(rows: Tensor, positions: list[int]) -> None:
-    """Check that rows [H, J, S] attend to nothing after their own positions.
+    """Check that attention rows [H, J, S] are 0 after their own positions.
 
     A kernel that was switched without its mask would; its weights are not those of the model.
     """
     for row, position in enumerate(positions):
         if rows[:, row, position + 1 :].any():
             raise ModelError(
-                "the attention of the eager kernel is not causal in this family",
+                "the attention weights of this model family are not causal",
                 hint="use a method that needs no attention, such as tam or grad-cam",
             )

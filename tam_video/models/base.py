@@ -1,4 +1,4 @@
-"""The interface of a model to the rest of tam-video, and the description of a model family.
+"""Define the model interface (`VideoModel`) and the description of a model family (`Family`).
 
 `VideoModel` is the interface that other packages use; it returns numpy arrays. `Family` describes
 one `model_type`: how to locate its visual tokens and which options its processor needs.
@@ -31,7 +31,7 @@ DEPTH_QUARTERS: tuple[LayerName, ...] = (0.25, 0.5, 0.75, -1)
 def read_layers(
     layer: LayerName | Literal["auto"], *, mixes: bool = True
 ) -> tuple[LayerName, tuple[LayerName, ...]]:
-    """Return `layer` and `mixed_layers` of `GenerationOptions`.
+    """Return the values of `layer` and `mixed_layers` for `GenerationOptions`.
 
     "auto" is the last layer, mixed with layers at every quarter of the depth if `mixes`.
     """
@@ -42,7 +42,7 @@ def read_layers(
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """Options of generation, and of the states that scores are computed from.
+    """Options for generating an answer and for choosing the states that scores are computed from.
 
     Attributes:
         max_new_tokens: maximum length of the answer, in tokens.
@@ -78,9 +78,11 @@ class GenerationOptions:
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.num_candidates < 0 or self.top_k < 0:
-            raise ValueError("max_new_tokens must be 1 or more; num_candidates and top_k 0 or more")
+            raise ValueError(
+                "max_new_tokens must be at least 1, num_candidates and top_k at least 0"
+            )
         if not (self.temperature > 0 and 0 < self.top_p <= 1):
-            raise ValueError("temperature must be above 0 and top_p in (0, 1]")
+            raise ValueError("temperature must be above 0, and top_p must be in (0, 1]")
 
 
 DEFAULT_OPTIONS = GenerationOptions()
@@ -110,7 +112,7 @@ class VideoModel(Protocol):
     warnings: tuple[str, ...]
 
     def sample_native(self, info: VideoInfo, pts_seconds: Float64Array) -> IntArray:
-        """Choose frames by the model's own sampling rule.
+        """Choose frames by the sampling rule of the model.
 
         Args:
             info: the video.
@@ -122,7 +124,7 @@ class VideoModel(Protocol):
         ...
 
     def frame_size(self, info: VideoInfo, num_frames: int) -> tuple[int, int] | None:
-        """Return the size that the model resizes frames to, so that they can be read in it.
+        """Return the size that the model resizes frames to; frames can be decoded at this size.
 
         Args:
             info: the video.
@@ -162,7 +164,7 @@ class VideoModel(Protocol):
         ...
 
     def shared_vision(self) -> AbstractContextManager[Callable[[], None]]:
-        """Encode frames once for consecutive questions while the block runs; see `sharing`.
+        """Encode frames only once for consecutive questions inside the block; see `sharing`.
 
         Answers, scores and maps are bitwise the same. The vision tower's input and features of one
         clip stay in memory; the block gets a function that releases them.
@@ -191,7 +193,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedPrompt:
-    """The processor's output for frames and text, from which layouts are made.
+    """The processor's output for frames and text; layouts are computed from this.
 
     Attributes:
         input_ids: int64 [L].
@@ -222,13 +224,13 @@ class PlacedLayout:
             t, h, w = self.layout.shape
             raise TokenAlignmentError(
                 f"{len(self.positions)} visual tokens do not fill {t} x {h} x {w} cells",
-                hint="the chat template or the processor is not the family's own",
+                hint="the chat template or the processor does not belong to this model family",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class LogitTransform:
-    """What a model applies to the output of its `lm_head`: `z = cap * tanh(scale * z / cap)`.
+    """The transform of the logits after `lm_head`: `z = cap * tanh(scale * z / cap)`.
 
     Attributes:
         scale: factor.
@@ -249,7 +251,7 @@ Size: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Description of the models of one `model_type`, registered in `families`.
+    """Description of all models with one `model_type`, registered in `families`.
 
     Attributes:
         model_type: `model_type` of the config.

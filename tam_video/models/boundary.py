@@ -1,4 +1,4 @@
-"""Convert errors of torch and transformers into `ModelError`, and silence their warnings."""
+"""Convert errors from torch and transformers to `ModelError`, and silence warnings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FEWER_FRAMES = (
 
 @contextmanager
 def library_errors(phase: ModelPhase, *, name: str, revision: str | None = None) -> Iterator[None]:
-    """Convert errors of torch, safetensors, huggingface_hub and transformers into `ModelError`.
+    """Convert errors from torch, safetensors, huggingface_hub and transformers to `ModelError`.
 
     The phase "load" raises `ModelLoadError` instead, with a hint on getting the files.
     """
@@ -56,7 +56,7 @@ def library_errors(phase: ModelPhase, *, name: str, revision: str | None = None)
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence warnings of transformers; progress bars are kept if stderr is a terminal."""
+    """Silence warnings from transformers, and show progress bars only if stderr is a terminal."""
     logging = _transformers_logging()
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -73,7 +73,7 @@ def quiet() -> Iterator[None]:
 
 
 def how_to_get(name: str, *, revision: str | None = None) -> str:
-    """Return the hint for missing files: what the folder needs, or the download command."""
+    """Return a hint for missing files: which files the folder needs, or the download command."""
     if Path(name).is_dir():
         return (
             "the folder needs config.json, *.safetensors and the files of processor and tokenizer"

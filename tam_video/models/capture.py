@@ -1,4 +1,4 @@
-"""Hidden states and gradients of a decoder, by forward hooks that are removed with their block."""
+"""Record hidden states and gradients of a decoder with temporary forward hooks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Layer: TypeAlias = int | Literal["input"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class States:
-    """Hidden states as a model returned them, call by call, read without joining them.
+    """Hidden states from several calls of a model, which can be read without concatenation.
 
     Attributes:
         parts: [n, d] of each call: chunks of the prompt, then one state per step.
@@ -34,7 +34,7 @@ class States:
         return sum(map(len, self.parts))
 
     def split(self, num_rows: int) -> Iterator[Tensor]:
-        """Yield blocks of up to `num_rows` states in order, like `Tensor.split`."""
+        """Yield the states in order, in blocks of up to `num_rows`, like `Tensor.split`."""
         block: list[Tensor] = []
         pieces = (
             part[start : start + num_rows]
@@ -50,7 +50,7 @@ class States:
             yield self._read(block)
 
     def at(self, positions: Sequence[int]) -> Tensor:
-        """Return [k, d], the states at some positions."""
+        """Return the states at k positions: [k, d]."""
         if not positions:
             return self.parts[0][:0]
         starts = list(accumulate(map(len, self.parts), initial=0))
@@ -71,7 +71,7 @@ class States:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedLayers:
-    """States of some layers, which grow with every call of the model.
+    """Recorded states of some layers; every call of the model appends to the lists.
 
     Attributes:
         layers: the main layer, then the additional ones.
@@ -86,7 +86,7 @@ class RecordedLayers:
     norm: Any
 
     def states(self) -> tuple[States, list[States]]:
-        """Return the last states, and those of each layer, to be read through the final norm."""
+        """Return the decoder's last states, and each layer's states with the final norm."""
         last = States(self.last)
         read = {layer: States(parts, self.norm) for layer, parts in self.inner.items()}
         return last, [read.get(layer, last) for layer in self.layers]
@@ -109,14 +109,14 @@ def record_layers(decoder: Any, layers: Sequence[Layer], *, norm: str) -> Iterat
 
 
 def hidden_states(output: Any) -> Tensor:
-    """Return hidden states [B, n, d] from an output: the tensor, `.last_hidden_state` or item 0."""
+    """Return the hidden states from a module's output (a tensor, tuple or object): [B, n, d]."""
     output = getattr(output, "last_hidden_state", output)
     states: Tensor = output[0] if isinstance(output, tuple) else output
     return states
 
 
 def record_states(module: Any, *, with_graph: bool = False) -> AbstractContextManager[list[Tensor]]:
-    """Record the hidden states that a decoder or one of its layers returns, call by call.
+    """Record the hidden states that a decoder or a decoder layer returns, for every call.
 
     Args:
         module: a torch module whose output `hidden_states` understands.
@@ -136,7 +136,7 @@ def record_states(module: Any, *, with_graph: bool = False) -> AbstractContextMa
 def record_last_rows(
     module: Any, summarise: Callable[[Tensor], Kept]
 ) -> AbstractContextManager[list[Kept]]:
-    """Record a summary of the last row that a module returns, call by call.
+    """Record a summary of the last output row of a module, for every call.
 
     Args:
         module: a torch module returning [1, n, k], such as an output embedding.
@@ -158,7 +158,7 @@ def _record_outputs(module: Any, read: Callable[[Any], Kept]) -> Iterator[list[K
 
 @contextmanager
 def record_inputs(module: Any) -> Iterator[list[Tensor]]:
-    """Record the hidden states passed to a decoder layer, call by call; see `record_states`."""
+    """Record the hidden states that a decoder layer receives, for every call."""
     states: list[Tensor] = []
 
     def keep(_module: Any, args: Any, kwargs: Any) -> None:
@@ -171,7 +171,7 @@ def record_inputs(module: Any) -> Iterator[list[Tensor]]:
 
 @contextmanager
 def leaf_states(layer: Any) -> Iterator[list[Tensor]]:
-    """Cut the graph after a layer: its output [1, S, d] becomes a leaf that requires gradients."""
+    """Cut the autograd graph after a layer: the output [1, S, d] becomes a leaf with gradients."""
     leaves: list[Tensor] = []
 
     def keep(_module: Any, _args: Any, output: Any) -> Any:
@@ -199,13 +199,13 @@ def frozen_weights(model: Any) -> Iterator[None]:
 
 
 def find_decoder(model: Any) -> Any:
-    """Return the text decoder whose output goes into `lm_head`, inside any wrappers."""
+    """Return the text decoder, without wrappers; `lm_head` reads the decoder's output."""
     decoder = model.get_decoder()
     return decoder.model if hasattr(decoder, "lm_head") else decoder
 
 
 def resolve_layer(layer: int | float | Literal["input"], *, num_layers: int) -> int:
-    """Convert a layer number, maybe counted from the end, or a fraction of the depth to 0..L-1.
+    """Convert a layer number (maybe negative) or a fraction of the depth to 0..L-1.
 
     A fraction is of the layers passed: 0.75 of 28 layers is the 21st, number 20.
 
@@ -213,11 +213,14 @@ def resolve_layer(layer: int | float | Literal["input"], *, num_layers: int) -> 
         ConfigError: the model has no such layer, or `layer` is "input".
     """
     if isinstance(layer, str):
-        raise ConfigError("the decoder's input is not a layer", hint="give the number of a layer")
+        raise ConfigError(
+            "'input' is the decoder's input, not a layer", hint="pass the number of a layer"
+        )
     if isinstance(layer, float) and not layer.is_integer():
         if not 0 < layer < 1:
             raise ConfigError(
-                f"layer {layer} is not valid", hint="a fraction of the depth is between 0 and 1"
+                f"layer {layer} is not valid",
+                hint="a fraction of the depth must be between 0 and 1",
             )
         return max(0, round(layer * num_layers) - 1)
     if not -num_layers <= layer < num_layers:

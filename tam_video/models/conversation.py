@@ -26,7 +26,7 @@ VISION_PARTS = ("video", "image")
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Content of a conversation file.
+    """The content of a conversation file.
 
     Attributes:
         turns: the turns, checked by `check_conversation`; they refer to inputs by number.
@@ -60,7 +60,7 @@ def read_conversation(path: Path) -> Conversation:
 
 
 def parse_conversation(data: Any, *, where: str) -> tuple[tuple[Message, ...], tuple[str, ...]]:
-    """Parse the JSON values of a conversation file.
+    """Parse the JSON content of a conversation file.
 
     Args:
         data: a list of turns, or an object with such a list under "messages".
@@ -85,7 +85,7 @@ def parse_conversation(data: Any, *, where: str) -> tuple[tuple[Message, ...], t
 
 
 def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
-    """Check the order of the turns: an optional system turn, then user and assistant alternating.
+    """Check that user and assistant turns alternate, after an optional system turn.
 
     Raises:
         ConfigError: no user turn, a wrong order, an empty text, or the last turn is not the user's.
@@ -114,7 +114,7 @@ def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def refuse_broken_text(text: str) -> None:
-    """Refuse a text with lone surrogates, which Python makes of bytes that are not UTF-8."""
+    """Refuse a text with lone surrogates, which Python creates from invalid UTF-8 bytes."""
     try:
         text.encode()
     except UnicodeEncodeError as exc:
@@ -122,7 +122,7 @@ def refuse_broken_text(text: str) -> None:
 
 
 def assign_inputs(conversation: Sequence[Message], *, num_inputs: int) -> tuple[Message, ...]:
-    """Assign every vision input to a turn: all to the first user turn if none names its inputs.
+    """Assign every vision input to a turn; if no turn names inputs, the first user turn gets all.
 
     Raises:
         ConfigError: an input is used twice, not at all, out of order, or not in a user turn.
@@ -138,13 +138,13 @@ def assign_inputs(conversation: Sequence[Message], *, num_inputs: int) -> tuple[
     if named != list(range(num_inputs)):
         raise ConfigError(
             f"the conversation shows the inputs {named}, but there are {num_inputs}",
-            hint="show each of them once, in order",
+            hint="show every input once, in the order of the inputs",
         )
     return turns
 
 
 def _message(turn: Any, *, where: str, first_input: int) -> tuple[Message, list[str]]:
-    """Parse a turn and the paths of its inputs, which are numbered from `first_input` on."""
+    """Parse a turn and its input paths; the first input gets the number `first_input`."""
     if not isinstance(turn, dict):
         raise ConfigError(f"{where} is not an object", hint=EXAMPLE)
     unknown = set(turn) - {"role", "text", "content"}
@@ -159,13 +159,16 @@ def _message(turn: Any, *, where: str, first_input: int) -> tuple[Message, list[
     if not isinstance(text, str):
         raise ConfigError(f"{where} has no text", hint=EXAMPLE)
     if paths and role != "user":
-        raise ConfigError(f"{where} shows a video or an image", hint="only a user turn can")
+        raise ConfigError(
+            f"{where} shows a video or an image",
+            hint="only a user turn can show a video or an image",
+        )
     numbers = tuple(range(first_input, first_input + len(paths)))
     return Message(cast("Role", role), text, numbers), paths
 
 
 def _parts(parts: list[Any], *, where: str) -> tuple[str, list[str]]:
-    """Return text and paths of a turn's content, in which inputs come before the text."""
+    """Return the text and the input paths from a turn's content; inputs must precede the text."""
     texts: list[str] = []
     paths: list[str] = []
     for part in parts:

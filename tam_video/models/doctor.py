@@ -32,7 +32,7 @@ QUESTION = "What happens in the video?"
 
 @dataclass(frozen=True, slots=True)
 class LayoutReport:
-    """The layout of a synthetic clip in a checkpoint.
+    """The layout that a checkpoint gives a synthetic clip.
 
     Attributes:
         num_prompt_tokens: tokens of the prompt, including visual ones.
@@ -121,7 +121,7 @@ def _config(files: dict[str, Any], family: Family) -> Any:
 
 
 def _clip(num_frames: int, width: int, height: int) -> FrameBatch:
-    """Return a clip of noise, so that processors do not drop equal frames."""
+    """Return a noise clip, because some processors drop equal frames."""
     frames = np.random.default_rng(0).integers(0, 256, (num_frames, height, width, 3), np.uint8)
     info = VideoInfo(Path("clip.mp4"), num_frames, width, height, Fraction(4), num_frames / 4)
     return FrameBatch(frames, np.arange(num_frames), np.arange(num_frames) / 4.0, info)

@@ -1,4 +1,4 @@
-"""ERNIE 4.5 VL: positions of its visual tokens.
+"""Locate the visual tokens of ERNIE 4.5 VL.
 
 A video is one run of `video_token_id`, row-major (t, h, w) after merging; an image one run of
 `image_token_id`. `video_grid_thw` counts frames, rounded up to an even number by repeating the last
@@ -20,14 +20,15 @@ from tam_video.types import VisualLayout
 def frame_grid_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return layouts from grids that count frames; see `placing.MakeLayouts`."""
+    """Return layouts from grids whose first number is a frame count; see `placing.MakeLayouts`."""
     processor = getattr(checkpoint.processor, f"{kind}_processor")
     frames_per_slot = int(processor.temporal_patch_size) if kind == "video" else 1
     grids = []
     for num_frames, rows, columns in prompt.fields[f"{kind}_grid_thw"].tolist():
         if num_frames % frames_per_slot:
             raise TokenAlignmentError(
-                f"a grid of {num_frames} frames does not give slots of {frames_per_slot}",
+                f"a grid of {num_frames} frames can't be split into slots of "
+                f"{frames_per_slot} frames",
                 hint=FOREIGN,
             )
         grids.append((num_frames // frames_per_slot, rows, columns))

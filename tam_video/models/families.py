@@ -1,4 +1,4 @@
-"""The registry of model families: `model_type` of a config to its `Family`."""
+"""The registry of model families: it maps the `model_type` in a config to a `Family`."""
 
 from __future__ import annotations
 

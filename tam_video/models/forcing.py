@@ -1,4 +1,4 @@
-"""Pass a given answer through a model again: the prompt is encoded once, the answer is forced.
+"""Run a model on a prompt with a given answer (teacher forcing); the prompt is encoded once.
 
 Uses only what every family has: placed cells, the decoder's layers and the output embedding.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProbeCost:
-    """Number of passes through a model.
+    """The number of forward and backward passes of a model.
 
     Attributes:
         forward: sequences passed forward; a batch of B masked videos counts B.
@@ -50,7 +50,7 @@ class ProbeCost:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForcedInputs:
-    """An encoded prompt followed by the answer.
+    """The model inputs for a prompt followed by the answer.
 
     Attributes:
         inputs: the model's arguments.
@@ -64,7 +64,7 @@ class ForcedInputs:
 
 
 class ForcedAnswer:
-    """A generation whose answer can be passed through the model again; not thread-safe.
+    """A generation with its model, which can be run again on the same answer; not thread-safe.
 
     Attributes:
         model: the model that made it.
@@ -80,7 +80,7 @@ class ForcedAnswer:
         *,
         answer_ids: Sequence[int] | None = None,
     ) -> None:
-        """Encode the prompt of a generation again.
+        """Encode the prompt again for a finished generation.
 
         Args:
             model: the model that made the generation. To explain another answer, pass it through
@@ -101,21 +101,21 @@ class ForcedAnswer:
         self._answer = generation.tokens[generation.num_prompt_tokens :]
         self._forward = self._backward = 0
         if not self._answer:
-            raise ConfigError("the answer is empty", hint="there is no token to explain")
+            raise ConfigError("the answer is empty", hint="pass an answer with at least one token")
         with self._running():
             tensors, length, visual = self._encode(self.batches, generation.conversation)
             self._offsets = [token.position - (length - 1) for token in self._answer]
             self._ids = self._checked_ids(answer_ids)
             if not np.array_equal(visual, generation.visual_positions):
                 raise TokenAlignmentError(
-                    "the positions of the visual tokens differ from those of the generation",
-                    hint="give the frames that the answer was generated from",
+                    "the visual tokens are at other positions than in the generation",
+                    hint="pass the frames that the answer was generated from",
                 )
             self._forced = self._with_answer(tensors, length, visual)
 
     @property
     def cost(self) -> ProbeCost:
-        """Number of passes so far."""
+        """The number of passes so far."""
         return ProbeCost(self._forward, self._backward)
 
     @property
@@ -135,7 +135,7 @@ class ForcedAnswer:
     def _encode(
         self, batches: Sequence[FrameBatch], turns: Sequence[Message]
     ) -> tuple[dict[str, Any], int, IntArray]:
-        """Return the model's arguments for a prompt, its length, and int64 [V] visual positions."""
+        """Return a prompt's model arguments, length, and visual positions (int64 [V])."""
         checkpoint, adapter = self.model.checkpoint, self.model.adapter
         tensors, prompt = encode_prompt(batches, turns, checkpoint=checkpoint, family=adapter)
         placed = adapter.place(prompt, checkpoint)
@@ -149,22 +149,22 @@ class ForcedAnswer:
         return ForcedInputs(longer, [length - 1 + offset for offset in self._offsets], visual)
 
     def _checked_ids(self, answer_ids: Sequence[int] | None) -> list[int]:
-        """Return the ids to pass through, up to the last explained token."""
+        """Return the answer ids up to the last explained token."""
         own = [token.id for token in self._answer]
         if answer_ids is None:
             if self._offsets != list(range(len(own))):
                 raise TokenAlignmentError(
-                    "a control token is between the tokens of the answer",
+                    "a control token is in the middle of the answer",
                     hint="pass the generated ids as answer_ids",
                 )
             return own
         ids = [int(id_) for id_ in answer_ids][: self._offsets[-1] + 1]
         if len(ids) <= self._offsets[-1] or [ids[offset] for offset in self._offsets] != own:
-            raise TokenAlignmentError("answer_ids are not those of the generation")
+            raise TokenAlignmentError("answer_ids differ from the ids of the generated answer")
         return ids
 
     def _inputs_for(self, conversation: Sequence[Message] | None) -> ForcedInputs:
-        """Return the inputs with another conversation before the answer; None for its own."""
+        """Return the inputs for `conversation` and the answer, or the original inputs if None."""
         if conversation is None:
             return self._forced
         turns = assign_inputs(check_conversation(conversation), num_inputs=len(self.batches))
@@ -177,13 +177,13 @@ class ForcedAnswer:
         return layouts[number]
 
     def _visual(self, states: Tensor) -> FloatArray:
-        """Return float32 [V, d] of [1, S, d]."""
+        """Return the rows of the visual tokens from [1, S, d]: float32 [V, d]."""
         cells = states[0, self._forced.visual_positions.tolist()]
         values: FloatArray = cells.detach().float().cpu().numpy()
         return values
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        """Compute [n, vocabulary] in float32 or wider, from states [n, d]."""
+        """Compute logits [n, vocabulary] from states [n, d], in float32 or wider."""
         head = self._network.get_output_embeddings()
         logits = head(hidden.to(head_weight(head).device))
         transform = self.model.adapter.logit_transform(self._network.config)
@@ -195,7 +195,7 @@ class ForcedAnswer:
         return torch.tensor([token.id for token in self._answer], device=logits.device)
 
     def _log_probabilities(self, hidden: Tensor) -> Float64Array:
-        """Compute float64 [J] from the states [J, d] that predict the answer."""
+        """Compute the log-probability of each answer token from states [J, d]: float64 [J]."""
         parts = []
         for start in range(0, len(hidden), VOCABULARY_ROWS_PER_STEP):
             step = slice(start, start + VOCABULARY_ROWS_PER_STEP)

@@ -1,4 +1,4 @@
-"""Gemma 4: positions of its visual tokens, and its softcap.
+"""Locate the visual tokens of Gemma 4, and read the softcap of the logits.
 
 A video's tokens are `video_token_id`: a run of h*w for each frame after its time, `00:01`; an
 image's are `image_token_id`, one run. The grid of a frame is read from the (x, y) of its patches,
@@ -20,7 +20,7 @@ from tam_video.types import IntArray, VisualLayout
 def pooled_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return layouts from the positions of patches; see `placing.MakeLayouts`."""
+    """Return layouts computed from patch positions; see `placing.MakeLayouts`."""
     pooling = int(getattr(checkpoint.processor, f"{kind}_processor").pooling_kernel_size)
     patches = prompt.fields[f"{kind}_position_ids"].cpu().numpy()
     counts = [len(batch.frames) for batch in batches]
@@ -30,7 +30,7 @@ def pooled_layouts(
 
 
 def _pooled_size(patches: IntArray, pooling: int) -> tuple[int, int]:
-    """Return rows and columns of tokens, from the (x, y) of patches int64 [p, 2], -1 if padded."""
+    """Return (token rows, token columns) from patch (x, y), int64 [p, 2], where -1 is padding."""
     w, h = (patches.max(axis=0) + 1).tolist()
     if h % pooling or w % pooling or int((patches >= 0).all(axis=1).sum()) != h * w:
         raise TokenAlignmentError(
@@ -40,7 +40,7 @@ def _pooled_size(patches: IntArray, pooling: int) -> tuple[int, int]:
 
 
 def softcapped(config: Any) -> LogitTransform:
-    """Return the config's `final_logit_softcapping`, which may be None."""
+    """Return a transform with the config's `final_logit_softcapping`, which may be None."""
     return LogitTransform(softcap=config.get_text_config().final_logit_softcapping)
 
 

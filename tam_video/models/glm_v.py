@@ -1,4 +1,4 @@
-"""GLM-4.1V, GLM-4.5V and GLM-4.6V: positions of their visual tokens.
+"""Locate the visual tokens of GLM-4.1V, GLM-4.5V and GLM-4.6V.
 
 Images and frames share `image_token_id`; the part between `video_start_token_id` and
 `video_end_token_id` is a video. A slot is one run of h*w tokens between the markers of an image,
@@ -18,7 +18,7 @@ from tam_video.types import IntArray
 
 
 def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos or images by their grids."""
+    """Locate the cells of videos or images from the processor's grids."""
     if len({batch.info.is_image for batch in prompt.inputs}) > 1:
         raise ConfigError(
             "GLM models take either videos or images in one conversation",
@@ -28,7 +28,7 @@ def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, 
 
 
 def _positions(prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind) -> IntArray:
-    """Return the int64 [n] positions of the shared token inside or outside of videos."""
+    """Return the positions of the visual token, either inside or outside videos: int64 [n]."""
     start, end, token = (
         getattr(checkpoint.model.config, name)
         for name in ("video_start_token_id", "video_end_token_id", "image_token_id")

@@ -1,4 +1,4 @@
-"""`VideoModel` for all families of transformers: generate, record states, compute scores.
+"""Implement `VideoModel` with transformers: generate, record states, compute scores.
 
 One forward hook on the decoder records the last hidden states while the model generates; further
 ones record other layers on request. The family locates the visual tokens.
@@ -73,7 +73,7 @@ class _Run:
 
 
 class TransformersModel:
-    """A transformers checkpoint as a `VideoModel`; see the protocol for attributes and methods."""
+    """A `VideoModel` that runs a transformers checkpoint; `VideoModel` documents all members."""
 
     def __init__(self, checkpoint: Checkpoint, family: Family) -> None:
         model = checkpoint.model
@@ -91,7 +91,7 @@ class TransformersModel:
         self.adapter = family
 
     def sample_native(self, info: VideoInfo, pts_seconds: Float64Array) -> IntArray:
-        """Choose frames by the processor's own rule; see `VideoModel.sample_native`."""
+        """Choose frames by the sampling rule of the processor; see `VideoModel.sample_native`."""
         from transformers.video_utils import VideoMetadata
 
         num_frames = len(pts_seconds)
@@ -132,7 +132,7 @@ class TransformersModel:
         options: GenerationOptions = DEFAULT_OPTIONS,
         answer: str | None = None,
     ) -> Generation:
-        """Generate an answer, or pass the given one through; see `VideoModel.generate`."""
+        """Generate an answer, or run the model on the given answer; see `VideoModel.generate`."""
         import torch
 
         batches = (inputs,) if isinstance(inputs, FrameBatch) else tuple(inputs)
@@ -148,7 +148,7 @@ class TransformersModel:
             return self._read(turns, prompt, placed, context=context, run=run, options=options)
 
     def shared_vision(self) -> AbstractContextManager[Callable[[], None]]:
-        """Encode frames once for consecutive questions; see `VideoModel.shared_vision`."""
+        """Encode frames only once for several questions; see `VideoModel.shared_vision`."""
         return shared_vision(self.checkpoint.model)
 
     def _answer_ids(self, answer: str) -> list[int]:
@@ -157,13 +157,15 @@ class TransformersModel:
         refuse_control_tokens([answer], tokenizer=tokenizer)
         ids: list[int] = tokenizer(answer, add_special_tokens=False)["input_ids"]
         if not ids:
-            raise ConfigError("the answer to explain is empty", hint="give a text")
+            raise ConfigError(
+                "the answer to explain is empty", hint="pass a text with at least one character"
+            )
         return ids
 
     def _run(
         self, tensors: Mapping[str, Any], options: GenerationOptions, *, forced: list[int] | None
     ) -> _Run:
-        """Generate, or pass the forced answer through once, and record the states."""
+        """Generate an answer or run the model on the forced answer, and record the states."""
         model = self.checkpoint.model
         transform = self.adapter.logit_transform(model.config)
 
@@ -201,7 +203,7 @@ class TransformersModel:
         num_positions: int,
         options: GenerationOptions,
     ) -> list[FloatArray]:
-        """Compute float32 [S, M] scores of M class ids for each layer; equal states only once."""
+        """Compute the scores of M class ids for each layer: float32 [S, M] each."""
         model = self.checkpoint.model
         head, transform = model.get_output_embeddings(), LogitTransform()
         if options.logits == "model":
@@ -266,7 +268,7 @@ class TransformersModel:
     def _odds(
         self, run: _Run, kept: list[int], positions: list[int], *, options: GenerationOptions
     ) -> tuple[TokenOdds, ...]:
-        """Compute the odds of the answer tokens `kept`, which were predicted at `positions`."""
+        """Compute the odds of the answer tokens `kept`, predicted at `positions`."""
         if not kept:
             return ()
         model = self.checkpoint.model
@@ -302,7 +304,7 @@ def sampling_rule(processor: Any, family: Family, *, num_frames: int) -> dict[st
 def sample_answer(
     model: Any, inputs: Mapping[str, Any], *, options: GenerationOptions
 ) -> list[int]:
-    """Generate the ids of an answer with its end of turn; greedy unless `options` say otherwise.
+    """Generate the token ids of an answer, including the end token.
 
     The checkpoint's sampling defaults are ignored, so options mean the same for every model.
     """

@@ -1,4 +1,4 @@
-"""InternVL: positions of its visual tokens.
+"""Locate the visual tokens of InternVL.
 
 Videos and images share `image_token_id`. A frame is one square tile, resized whole, after its
 number: `Frame1: <img>...</img>`. An image is one run: its tiles, then, if there are several, a
@@ -23,7 +23,7 @@ from tam_video.types import FrameBatch, IntArray, View
 
 
 def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos by one run per frame, images by one run that ends with the whole picture."""
+    """Locate frames by token runs, and images by the last tile of their token runs."""
     config, processor = checkpoint.model.config, checkpoint.processor
     patch_size = tuple(config.vision_config.patch_size)
     pixels = pixel_size(prompt, "image")
@@ -34,7 +34,8 @@ def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLa
     # The model uses the square root of the number of patches for both sides.
     if h != w or h * w != processor.image_seq_length:
         raise TokenAlignmentError(
-            f"tiles of {h} x {w} tokens, the processor writes {processor.image_seq_length}",
+            f"the model uses {h} x {w} tokens per tile, but the processor inserts "
+            f"{processor.image_seq_length}",
             hint=FOREIGN,
         )
     runs = split_runs(np.flatnonzero(prompt.input_ids == config.image_token_id))
@@ -57,7 +58,7 @@ def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLa
 
 
 def _whole_picture(run: IntArray, batch: FrameBatch, tile: int) -> IntArray:
-    """Return the tokens of the whole picture: all of a frame, the last tile of an image."""
+    """Return the tokens of the whole picture: the last tile of a run; a frame has only one tile."""
     fits = len(run) % tile == 0 if batch.info.is_image else len(run) == tile
     if not fits:
         raise TokenAlignmentError(

@@ -1,4 +1,4 @@
-"""LLaVA-NeXT-Video: positions of its visual tokens.
+"""Locate the visual tokens of LLaVA-NeXT-Video.
 
 A video's tokens are `video_token_id`, one run: frames resized to a shortest edge and cropped around
 their centre, their patches pooled, row-major, nothing between the frames. An image's are
@@ -29,7 +29,7 @@ from tam_video.types import IntArray
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos by their pooled frames, images by their base view."""
+    """Locate the cells of videos in pooled frames, and the cells of images in base views."""
     return place_by_kind(prompt, checkpoint, partial(_place_kind, prompt, checkpoint))
 
 
@@ -58,7 +58,7 @@ def _place_kind(
 def _place_images(
     prompt: EncodedPrompt, checkpoint: Checkpoint, batches: Batches, positions: IntArray
 ) -> list[PlacedLayout]:
-    """Place images by the base view at the start of each run.
+    """Locate each image in the base view at the start of its token run.
 
     The number of tokens of the crops is checked by the model, which compares it with its features.
     """

@@ -1,4 +1,4 @@
-"""LLaVA-OneVision: positions of its visual tokens.
+"""Locate the visual tokens of LLaVA-OneVision.
 
 A video's tokens are `video_token_id`, one run: frames resized whole to a square, their patches
 pooled 2 x 2, row-major, and one newline token after the last. An image's are `image_token_id`:
@@ -27,7 +27,7 @@ from tam_video.types import FrameBatch, IntArray, View
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos by their pooled frames, images by their base view."""
+    """Locate the cells of videos in pooled frames, and the cells of images in base views."""
     patch = checkpoint.model.config.vision_config.patch_size
     side = checkpoint.model.config.vision_config.image_size // patch
 
@@ -55,7 +55,7 @@ def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[
 
 
 def _are_padded(prompt: EncodedPrompt) -> bool:
-    """Return whether the images are padded and not cut into crops: a prompt with several images."""
+    """Whether images are padded instead of cropped, as in a prompt with several images."""
     counts = prompt.fields.get("batch_num_images")
     return counts is not None and int(counts[0]) != 1
 
@@ -63,7 +63,7 @@ def _are_padded(prompt: EncodedPrompt) -> bool:
 def _image_parts(
     prompt: EncodedPrompt, positions: IntArray, batches: Batches, *, base: int
 ) -> list[IntArray]:
-    """Split the image tokens by image; the number of crops depends on the picture.
+    """Split the image tokens by image; the number of crops differs between images.
 
     The number of tokens of the crops is checked by the model, which compares it with its features.
     """

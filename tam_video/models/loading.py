@@ -91,7 +91,7 @@ def load_model(
 def pretrained_files(
     source: Path | str, *, revision: str | None, offline: bool | None
 ) -> dict[str, Any]:
-    """Return the arguments of `from_pretrained` that name a checkpoint."""
+    """Return the arguments that identify a checkpoint for `from_pretrained`."""
     return {
         "pretrained_model_name_or_path": str(source),
         "revision": revision or "main",
@@ -100,7 +100,7 @@ def pretrained_files(
 
 
 def locate(name_or_path: str) -> Path | str:
-    """Return the path of a folder or an alias, or the hub id unchanged."""
+    """Return the path of a checkpoint folder or alias; return a hub id unchanged."""
     if name_or_path in ALIASES:
         folder = ALIASES[name_or_path]
         if not (folder / "config.json").is_file():
@@ -112,11 +112,11 @@ def locate(name_or_path: str) -> Path | str:
     if name_or_path and path.is_dir():
         return path
     if path.is_file():
-        raise ModelLoadError(f"{name_or_path} is a file", hint="give the checkpoint's folder")
+        raise ModelLoadError(f"{name_or_path} is a file", hint="pass the folder of the checkpoint")
     if HUB_ID.fullmatch(name_or_path) is None:
         raise ModelLoadError(
-            f"no model folder {name_or_path}",
-            hint=f"give a folder, a hub id ORG/NAME, or {' or '.join(sorted(ALIASES))}",
+            f"there is no model folder {name_or_path}",
+            hint=f"pass a folder, a hub id ORG/NAME, or {' or '.join(sorted(ALIASES))}",
         )
     return name_or_path
 
@@ -137,7 +137,7 @@ def check_folder(folder: Path, *, name: str, allow_pickle: bool = False) -> None
 
 
 def check_config(folder: Path, *, name: str) -> None:
-    """Check the JSON files of a checkpoint folder, not its weights."""
+    """Check the JSON files in a checkpoint folder, without the weights."""
     if not (folder / "config.json").is_file():
         raise ModelLoadError(f"{name} has no config.json", hint=how_to_get(str(folder)))
     for path in sorted(folder.glob("*.json")):
@@ -150,7 +150,7 @@ def check_config(folder: Path, *, name: str) -> None:
 
 
 def find_family(config: dict[str, Any], *, name: str) -> Family:
-    """Return the family of a config."""
+    """Return the model family for a config."""
     model_type = config.get("model_type")
     known = FAMILIES.names()
     if model_type not in known:
@@ -181,7 +181,7 @@ def pick_device(device: str) -> str:
 
 
 def pick_dtype(config: dict[str, Any], dtype: str, *, on_cpu: bool) -> tuple[str, tuple[str, ...]]:
-    """Choose the number type: half precision is slow and partly unsupported on a CPU.
+    """Choose the dtype: "auto" is float32 on a CPU, where half precision is slow.
 
     Returns:
         The type's name, and messages about the choice.
@@ -224,7 +224,7 @@ def load_processor(files: dict[str, Any]) -> Any:
         if getattr(processor, part, None) is None:
             raise ModelLoadError(
                 f"the checkpoint has no {part.replace('_', ' ')}",
-                hint="it needs the files that the processor's save_pretrained writes",
+                hint="save the processor in the checkpoint folder with save_pretrained",
             )
     if processor.chat_template is None:
         raise ModelLoadError("the checkpoint has no chat template", hint="use an -Instruct model")
@@ -232,7 +232,7 @@ def load_processor(files: dict[str, Any]) -> Any:
 
 
 def _plain_generation(model: Any, tokenizer: Any) -> None:
-    """Drop the checkpoint's generation defaults except for its control ids."""
+    """Drop the checkpoint's generation defaults, but keep the control ids."""
     defaults = model.generation_config
     end = defaults.eos_token_id if defaults.eos_token_id is not None else tokenizer.eos_token_id
     first_end = end[0] if isinstance(end, list) else end

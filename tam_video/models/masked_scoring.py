@@ -1,4 +1,4 @@
-"""Score an answer on masked videos: cells are hidden in the source pixels, the answer is forced."""
+"""Score a forced answer on masked videos, in which the source pixels of some cells are hidden."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COARSE_TOLERANCE = 0.1
 
 
 class MaskedScoring(ForcedAnswer):
-    """A forced answer that is scored on masked videos."""
+    """A forced answer that can be scored on masked videos."""
 
     _stacks: bool | None = None
     """Whether the family's inputs can be stacked; None before the first attempt."""
@@ -43,7 +43,7 @@ class MaskedScoring(ForcedAnswer):
         batch_size: int = 8,
         progress: StepProgress | None = None,
     ) -> Float64Array:
-        """Compute the log-probability of the answer's tokens when cells of the video are hidden.
+        """Compute the log-probability of each answer token while cells of the video are hidden.
 
         The source pixels of the cells that are not kept are replaced before the processor runs.
         Masked videos are passed together if the family's inputs can be stacked, which is tested
@@ -87,7 +87,7 @@ class MaskedScoring(ForcedAnswer):
         return scores
 
     def _score(self, videos: list[ForcedInputs]) -> Float64Array:
-        """Compute float64 [B, J], together if that is known to be right, otherwise one by one."""
+        """Compute the scores of B videos, in one pass if the family allows that: float64 [B, J]."""
         stacked = None if len(videos) == 1 or self._stacks is False else _stacked(videos)
         if stacked is None:
             return np.stack([self._passed(video.inputs, [video])[0] for video in videos])
@@ -96,7 +96,7 @@ class MaskedScoring(ForcedAnswer):
         return self._try_stack(stacked, videos)
 
     def _try_stack(self, stacked: dict[str, Any], videos: list[ForcedInputs]) -> Float64Array:
-        """Pass the first stack, and compare it with its last video alone."""
+        """Score the first stack, and compare the last score with the last video scored alone."""
         import torch
 
         alone = self._passed(videos[-1].inputs, videos[-1:])[0]
@@ -116,7 +116,7 @@ class MaskedScoring(ForcedAnswer):
         return self._score(videos)
 
     def _passed(self, inputs: Mapping[str, Any], videos: Sequence[ForcedInputs]) -> Float64Array:
-        """Compute float64 [B, J] by one pass."""
+        """Compute the scores of B videos in one pass: float64 [B, J]."""
         with record_states(find_decoder(self._network), with_graph=True) as last:
             self._pass(inputs)
         if len(last[0]) != len(videos):
@@ -130,7 +130,7 @@ class MaskedScoring(ForcedAnswer):
 
 
 def _stacked(videos: Sequence[ForcedInputs]) -> dict[str, Any] | None:
-    """Return the arguments of several videos joined along their first axis; None if they differ."""
+    """Return the joined arguments for a batch of several videos, or None if shapes differ."""
     import torch
 
     first = videos[0]

@@ -21,7 +21,7 @@ BLUR_SHARE = 0.25
 
 
 def blank_frames(frames: ByteArray, blank: Blank) -> ByteArray:
-    """Return the content of hidden cells.
+    """Return the pixels that replace hidden cells.
 
     Args:
         frames: uint8 [T, H, W, 3].
@@ -81,7 +81,7 @@ def hide_cells(
 
 
 def pixel_cells(layout: VisualLayout, *, width: int, height: int) -> tuple[IntArray, IntArray]:
-    """Return the row of cells of each pixel row, and the column of cells of each pixel column.
+    """Return the cell row for each pixel row, and the cell column for each pixel column.
 
     Returns:
         int64 [H] and int64 [W]; -1 outside of the view.
@@ -96,7 +96,7 @@ def pixel_cells(layout: VisualLayout, *, width: int, height: int) -> tuple[IntAr
 
 
 def _cells_of(size: int, edges: list[float]) -> IntArray:
-    """Return int64 [size], the cell of each pixel's centre, from the edges of n cells."""
+    """Return the cell at each pixel's centre, from the edges of n cells: int64 [size]."""
     cells: NDArray[Any] = np.searchsorted(edges, np.arange(size) + 0.5, side="right") - 1
     cells[cells >= len(edges) - 1] = -1
     return cells.astype(np.int64)

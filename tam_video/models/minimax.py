@@ -1,4 +1,4 @@
-"""MiniMax-M3: positions of its visual tokens.
+"""Locate the visual tokens of MiniMax-M3.
 
 A slot is one run of h*w `video_token_id` between the markers of an image, after its time; an image
 is one run of `image_token_id`. `video_grid_thw` has one row for every segment of a few slots that
@@ -31,7 +31,7 @@ from tam_video.types import FrameBatch, VisualLayout
 def segment_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return layouts from the grids of segments; see `placing.MakeLayouts`."""
+    """Return layouts computed from segment grids; see `placing.MakeLayouts`."""
     processor = getattr(checkpoint.processor, f"{kind}_processor")
     frames_per_slot = int(processor.temporal_patch_size)
     num_slots = [
@@ -51,7 +51,7 @@ def segment_layouts(
 def join_segments(
     segments: Sequence[Sequence[int]], num_slots: Sequence[int], *, kind: Kind
 ) -> Iterator[tuple[int, int, int]]:
-    """Join the (t, h, w) of segments, those of a video in a row, to the grids of whole videos."""
+    """Join consecutive segment grids (t, h, w) into one grid for each video."""
     rest = list(segments)
     for wanted in num_slots:
         t, sizes = 0, set()
@@ -68,11 +68,11 @@ def join_segments(
         ((h, w),) = sizes
         yield t, h, w
     if rest:
-        raise TokenAlignmentError(f"{len(rest)} segments belong to no {kind}", hint=FOREIGN)
+        raise TokenAlignmentError(f"{len(rest)} more segments than the {kind}s need", hint=FOREIGN)
 
 
 def resize_videos(_batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
-    """Return the processor option that makes it resize videos."""
+    """Return the processor option that turns resizing of videos on."""
     return {"do_resize": True}
 
 

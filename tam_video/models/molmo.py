@@ -1,4 +1,4 @@
-"""Molmo 2: positions of its visual tokens.
+"""Locate the visual tokens of Molmo 2.
 
 The tokens of videos and images are the same `image_patch_id`: for a video h*w of each frame after
 its time, `0.5`; for an image those of the whole picture at low resolution, then those of a finer
@@ -23,19 +23,21 @@ from tam_video.types import View
 def place_by_pooled_grids(
     prompt: EncodedPrompt, checkpoint: Checkpoint
 ) -> tuple[PlacedLayout, ...]:
-    """Place the video or the images of Molmo 2."""
+    """Locate the cells of a video or of images in the prompt of Molmo 2."""
     processor = checkpoint.processor
     kinds = {"image" if batch.info.is_image else "video" for batch in prompt.inputs}
     if len(kinds) > 1:
         raise ConfigError(
-            "Molmo 2 takes a video or images, not both",
+            "Molmo 2 takes a video or images in one conversation, not both",
             hint="ask about them in separate conversations",
         )
     kind = kinds.pop()
     grids = prompt.fields[f"{kind}_grids"].tolist()
     shapes = grids if kind == "video" else [[1, h, w] for h, w, _rows, _columns in grids]
     if [t for t, _h, _w in shapes] != [len(batch.frames) for batch in prompt.inputs]:
-        raise TokenAlignmentError(f"the grids {grids} do not fit the {kind}s", hint=FOREIGN)
+        raise TokenAlignmentError(
+            f"the processor's grids {grids} do not match the {kind}s", hint=FOREIGN
+        )
     fine = [0 if kind == "video" else grid[2] * grid[3] for grid in grids]
     counts = [t * h * w + more for (t, h, w), more in zip(shapes, fine, strict=True)]
     positions = np.flatnonzero(prompt.input_ids == checkpoint.model.config.image_patch_id)
@@ -50,7 +52,7 @@ def place_by_pooled_grids(
 
 
 def _has_row_ends(processor: Any, kind: str) -> bool:
-    """Return whether each row of a frame or a low-resolution picture ends in a column token."""
+    """Whether each row of a frame or a low-resolution image ends with a column token."""
     if kind == "video":
         return bool(processor.video_use_col_tokens)
     own = processor.use_single_crop_col_tokens
@@ -58,7 +60,7 @@ def _has_row_ends(processor: Any, kind: str) -> bool:
 
 
 def pooled_view(processor: Any, *, rows: int, columns: int) -> View:
-    """Return the view of a grid whose missing patches are added on both sides, an odd one last."""
+    """Return the view of a grid with padding on both sides; an odd patch goes to the end."""
     sides = []
     for edge, pooling, cells in zip(
         ("height", "width"), processor.pooling_size, (rows, columns), strict=True
@@ -67,7 +69,7 @@ def pooled_view(processor: Any, *, rows: int, columns: int) -> View:
         missing = cells * int(pooling) - patches
         if not 0 <= missing < pooling:
             raise TokenAlignmentError(
-                f"{cells} cells can't be pooled from {patches} patches, {pooling} each",
+                f"{cells} cells can't be pooled from {patches} patches, {pooling} patches per cell",
                 hint=FOREIGN,
             )
         before = missing // 2

@@ -1,4 +1,4 @@
-"""Map tokens to the characters of their text, from the ids alone.
+"""Map tokens to the characters of the decoded text, using only the token ids.
 
 A token may contain part of a character (byte-level vocabularies split emoji and CJK). Offsets are
 found by decoding growing prefixes: tokenising the text again might give other ids.
@@ -14,7 +14,7 @@ INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 
 @dataclass(frozen=True, slots=True)
 class TokenSpan:
-    """Characters of one token.
+    """The character range of one token.
 
     Attributes:
         text: characters that this token completes; joined, they give the whole text.
@@ -30,7 +30,7 @@ class TokenSpan:
 def token_spans(
     decode: Callable[[list[int]], str], ids: Sequence[int]
 ) -> tuple[str, tuple[TokenSpan, ...]]:
-    """Compute the span of each token in the text; `decode` converts ids to it without clean-up.
+    """Compute the character span of each token in the text that `decode` returns.
 
     Returns:
         The text and one span per id. The byte pieces of one character share its span.

@@ -1,4 +1,4 @@
-"""PerceptionLM: positions of its visual tokens.
+"""Locate the visual tokens of PerceptionLM.
 
 A video's tokens are `video_token_id`, one run: frames resized whole to a square, their patches
 pooled, row-major, no class token. An image's are `image_token_id`, one run: first a thumbnail of
@@ -23,7 +23,7 @@ from tam_video.types import IntArray, View
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos by their pooled frames, images by their thumbnail."""
+    """Locate the cells of videos in pooled frames, and the cells of images in thumbnails."""
     processor = checkpoint.processor
 
     def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:

@@ -1,4 +1,4 @@
-"""Shared parts of the family files: token runs, counts, slots, views, and grid layouts.
+"""Helpers for all family modules: token runs, counts, slots, views and grid layouts.
 
 Functions of positions and sizes. No family is named here.
 """
@@ -22,26 +22,26 @@ MakeLayouts: TypeAlias = Callable[[EncodedPrompt, Checkpoint, Kind, Batches], li
 PlaceInputs: TypeAlias = Callable[[Kind, Batches, IntArray], Sequence[PlacedLayout]]
 """Takes the inputs of one kind and the int64 [n] positions of their visual tokens."""
 
-FOREIGN = "the chat template or the processor is not the family's own"
+FOREIGN = "the chat template or the processor does not belong to this model family"
 WHOLE = "whole picture, resized"
 
 
 def split_runs(positions: IntArray) -> list[IntArray]:
-    """Split ascending positions int64 [n] into runs of consecutive ones."""
+    """Split ascending positions int64 [n] into runs of consecutive positions."""
     if len(positions) == 0:
         return []
     return np.split(positions, np.flatnonzero(np.diff(positions) != 1) + 1)
 
 
 def split_counts(positions: IntArray, counts: Sequence[int], *, kind: str) -> list[IntArray]:
-    """Split ascending positions int64 [n] by the number of visual tokens of each input.
+    """Split ascending positions int64 [n] by input, given each input's number of visual tokens.
 
     Raises:
         TokenAlignmentError: the counts do not add up to n.
     """
     if len(positions) != sum(counts):
         raise TokenAlignmentError(
-            f"{len(positions)} {kind} tokens in the prompt, the grids need {sum(counts)}",
+            f"{len(positions)} {kind} tokens are in the prompt, but the grids need {sum(counts)}",
             hint=FOREIGN,
         )
     bounds = np.cumsum([0, *counts]).tolist()
@@ -60,7 +60,7 @@ def check_runs(positions: IntArray, lengths: Sequence[int], *, kind: str) -> Non
 
 
 def token_positions(prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind) -> IntArray:
-    """Return the int64 [n] positions of the config's `video_token_id` or `image_token_id`."""
+    """Return the positions of the config's `video_token_id` or `image_token_id`: int64 [n]."""
     return np.flatnonzero(prompt.input_ids == getattr(checkpoint.model.config, f"{kind}_token_id"))
 
 
@@ -71,7 +71,7 @@ def place_by_kind(
     *,
     positions_of: FindPositions = token_positions,
 ) -> tuple[PlacedLayout, ...]:
-    """Place videos and images separately and return them in the order of the prompt.
+    """Locate videos and images separately, and return the layouts in prompt order.
 
     Raises:
         TokenAlignmentError: `place` raises it, or a kind without inputs has visual tokens.
@@ -95,7 +95,7 @@ def place_grids(
     layouts_of: MakeLayouts | None = None,
     positions_of: FindPositions = token_positions,
 ) -> tuple[PlacedLayout, ...]:
-    """Place the inputs of a family whose every cell is one visual token, in row-major order.
+    """Locate inputs for families in which every cell is one visual token, in row-major order.
 
     Args:
         prompt: the encoded prompt.
@@ -131,7 +131,7 @@ def slot_frames(num_frames: int, *, temporal_patch_size: int) -> tuple[tuple[int
 def grid_layout(
     grid: Sequence[int], num_frames: int, *, merge_size: int, temporal_patch_size: int
 ) -> VisualLayout:
-    """Return the layout of frames that are resized whole, from a processor's (t, h, w) of patches.
+    """Return the layout for uncropped frames, from the processor's patch grid (t, h, w).
 
     Args:
         grid: temporal patches, rows and columns of patches before merging.
@@ -173,7 +173,7 @@ def grid_layouts(
 def thw_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return layouts from a processor's `video_grid_thw` or `image_grid_thw`."""
+    """Return layouts computed from the processor's `video_grid_thw` or `image_grid_thw`."""
     processor = getattr(checkpoint.processor, f"{kind}_processor")
     return grid_layouts(
         prompt.fields[f"{kind}_grid_thw"].tolist(),
@@ -195,7 +195,7 @@ def centre_crop(width: int, height: int, *, shortest_edge: int, crop: tuple[int,
 
 
 def resized_and_cropped(processor: Any, batch: FrameBatch) -> View:
-    """Return the view that remains after an image processor's resize and centre crop."""
+    """Return the part of the frame that an image processor keeps after resizing and centre crop."""
     if not getattr(processor, "do_center_crop", False):
         return View()
     size, crop = processor.size, (processor.crop_size["width"], processor.crop_size["height"])
@@ -208,7 +208,7 @@ def resized_and_cropped(processor: Any, batch: FrameBatch) -> View:
 
 
 def whole_patches(view: View, pixels: tuple[int, int], patch_size: tuple[int, int]) -> View:
-    """Cut off the right and bottom pixels that a patch embedding leaves out.
+    """Remove the right and bottom pixels that do not fill a whole patch.
 
     Args:
         view: what the (height, width) of the tower's input cover.
@@ -227,7 +227,7 @@ def whole_patches(view: View, pixels: tuple[int, int], patch_size: tuple[int, in
 
 
 def frame_layout(num_frames: int, grid: tuple[int, int], view: View | None = None) -> VisualLayout:
-    """Return the layout of a family where each frame is a slot of (rows, columns)."""
+    """Return a layout in which every frame is one slot with a grid of (rows, columns)."""
     slots = slot_frames(num_frames, temporal_patch_size=1)
     return VisualLayout(num_frames, grid[0], grid[1], slots, view or View())
 
@@ -235,7 +235,7 @@ def frame_layout(num_frames: int, grid: tuple[int, int], view: View | None = Non
 def frame_layouts(
     sizes: Sequence[tuple[int, int]], batches: Batches, *, kind: Kind
 ) -> list[VisualLayout]:
-    """Return a `frame_layout` for each input, from (rows, columns) of all frames.
+    """Return a `frame_layout` for each input, from the (rows, columns) of every frame.
 
     Raises:
         TokenAlignmentError: there are more or fewer frames, or those of one input differ in size.
@@ -261,7 +261,7 @@ def patch_layout(
     grid: tuple[int, int] | None = None,
     view: View | None = None,
 ) -> VisualLayout:
-    """Return the layout of frames that a tower reads in whole patches, each frame a slot.
+    """Return a layout in which every frame is one slot, cut to whole patches of the vision tower.
 
     Args:
         num_frames: sampled frames.
@@ -275,7 +275,7 @@ def patch_layout(
 
 
 def pixel_size(prompt: EncodedPrompt, kind: Kind) -> tuple[int, int]:
-    """Return height and width of the vision tower's input."""
+    """Return the height and width of the vision tower's input."""
     name = "pixel_values_videos" if kind == "video" else "pixel_values"
     height, width = prompt.fields[name][0].shape[-2:]
     return int(height), int(width)

@@ -1,4 +1,4 @@
-"""Attention, gradients, masked videos and random weights of a generation, for other methods.
+"""Compute attention, gradients, masked scores and randomised scores for a finished generation.
 
 A `Probe` holds one generation with its frames, encodes the prompt once, and passes the same answer
 through by teacher forcing. Results are numpy arrays.
@@ -39,7 +39,7 @@ Target: TypeAlias = Literal["logit", "log_probability"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attentions:
-    """Attention of the positions that predict the answer.
+    """Attention weights at the positions that predict the answer.
 
     Attributes:
         layers: numbers of the layers with softmax attention, ascending.
@@ -54,7 +54,7 @@ class Attentions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateGradients:
-    """Visual states of a layer, and the gradients of the answer with respect to them.
+    """Visual states of a layer, and the gradients of the answer with respect to these states.
 
     Attributes:
         layer: number of the layer, 0..L-1.
@@ -69,7 +69,7 @@ class StateGradients:
 
 
 class Probe(MaskedScoring):
-    """A generation with further computations on its model; not thread-safe."""
+    """A generation with its model, for computing attention, gradients and more; not thread-safe."""
 
     def attentions(
         self,
@@ -77,7 +77,7 @@ class Probe(MaskedScoring):
         average_heads: bool = False,
         conversation: Sequence[Message] | None = None,
     ) -> Attentions:
-        """Compute the attention of the position that predicts each answer token, layer by layer.
+        """Compute, for every layer, the attention at the position that predicts each answer token.
 
         One pass of the "eager" kernel: a layer's weights [H, S, S] exist while it runs, only the
         J rows are kept. Layers without softmax attention are left out.
@@ -96,7 +96,7 @@ class Probe(MaskedScoring):
         return Attentions(tuple(visitor.layers), rows, forced.visual_positions)
 
     def attention_rollout(self, *, conversation: Sequence[Message] | None = None) -> FloatArray:
-        """Compute attention rollout over the layers, from each answer token to the visual cells.
+        """Compute attention rollout over all layers, from each answer token to each visual cell.
 
         Source: Abnar & Zuidema, ACL 2020, arXiv:2005.00928; see `attention.Rollout`. Layers without
         softmax attention count as identity.
@@ -135,7 +135,7 @@ class Probe(MaskedScoring):
         number = resolve_layer(layer, num_layers=self.model.num_layers)
         if number == self.model.num_layers - 1:
             raise ConfigError(
-                "the answer's gradient at the visual states of the last layer is 0",
+                "the gradient of the answer is 0 at the visual states of the last layer",
                 hint="choose a lower layer, or a fraction of the depth such as 0.5",
             )
         decoder = find_decoder(self._network)
@@ -154,7 +154,7 @@ class Probe(MaskedScoring):
         return StateGradients(number, states, self._backwards(values, leaves[0]))
 
     def read_again(self, options: GenerationOptions = DEFAULT_OPTIONS) -> Generation:
-        """Compute the scores of the same tokens with the model's present weights.
+        """Compute the scores of the same tokens again with the current weights of the model.
 
         Args:
             options: `layer`, `mixed_layers` and `logits` say which scores; tokens are scored for
@@ -222,7 +222,7 @@ class Probe(MaskedScoring):
         self._forward += 1
 
     def _backwards(self, values: Tensor, leaf: Tensor) -> Iterator[FloatArray]:
-        """Yield float32 [V, d] for each of the values [J]."""
+        """Yield the gradient of each of J values at the visual states: float32 [V, d]."""
         import torch
 
         for number in range(len(values)):

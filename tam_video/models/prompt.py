@@ -1,4 +1,4 @@
-"""Encode frames and turns as the model's inputs by the checkpoint's own processor.
+"""Encode frames and turns as model inputs with the checkpoint's processor.
 
 The processor does not sample or decode: it gets the frames that were read, and their exact times.
 """
@@ -25,7 +25,7 @@ def encode_prompt(
     checkpoint: Checkpoint,
     family: Family,
 ) -> tuple[dict[str, Any], EncodedPrompt]:
-    """Encode videos, images and a conversation.
+    """Encode videos, images and a conversation as model inputs.
 
     Args:
         batches: the frames of each vision input, in the order of the turns; the last frame of a
@@ -70,7 +70,7 @@ def encode_prompt(
 
 
 def _to_device(name: str, value: Any, model: Any) -> Any:
-    """Move an argument to the model's device, and pixels to its number type."""
+    """Move an argument to the model's device, and convert pixels to the model's dtype."""
     if not hasattr(value, "to"):
         return value
     is_pixels = name.startswith("pixel_values") and value.is_floating_point()
@@ -78,7 +78,7 @@ def _to_device(name: str, value: Any, model: Any) -> Any:
 
 
 def _content(batch: FrameBatch, family: Family) -> dict[str, Any]:
-    """Return uint8 [T, H, W, 3] of a video or [H, W, 3] of an image, as content of a turn."""
+    """Return the turn content for a video, uint8 [T, H, W, 3], or for an image, uint8 [H, W, 3]."""
     if batch.info.is_image:
         return {"type": "image", "image": batch.frames[0]}
     return {"type": "video", "video": repeat_last(batch.frames, least=family.least_frames)}
@@ -87,7 +87,7 @@ def _content(batch: FrameBatch, family: Family) -> dict[str, Any]:
 def chat_messages(
     conversation: Sequence[Message], inputs: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the turns in the format of chat templates, each turn's inputs before its text.
+    """Return the turns in chat template format, with each turn's inputs before the text.
 
     Args:
         conversation: the turns, which refer to their inputs by number.
@@ -106,13 +106,13 @@ def chat_messages(
 
 
 def repeat_last(frames: np.ndarray[Any, Any], *, least: int) -> np.ndarray[Any, Any]:
-    """Repeat the last of [T, ...] up to `least` frames (Qwen3-VL refuses fewer than a patch)."""
+    """Repeat the last frame until there are `least` frames (Qwen3-VL needs a full patch)."""
     missing = max(0, least - len(frames))
     return np.concatenate([frames, frames[-1:].repeat(missing, axis=0)]) if missing else frames
 
 
 def video_metadata(batch: FrameBatch, *, least: int = 1) -> Any:
-    """Return metadata with indices in microseconds, so that index / fps is the exact time.
+    """Return metadata with frame indices in microseconds, so that index / fps is the exact time.
 
     Times are relative to the video's first frame. Qwen3-VL writes them into the prompt; Qwen2.5-VL
     computes the mean frame interval from `total_num_frames`, which is set accordingly. The indices
@@ -139,7 +139,7 @@ def video_metadata(batch: FrameBatch, *, least: int = 1) -> Any:
 
 
 def control_ids(tokenizer: Any) -> frozenset[int]:
-    """Return the ids of a tokenizer's control tokens: special tokens and those added as special."""
+    """Return the ids of a tokenizer's control tokens: built-in and added special tokens."""
     added = tokenizer.added_tokens_decoder.items()
     return frozenset(tokenizer.all_special_ids) | {
         int(index) for index, token in added if token.special
@@ -147,7 +147,7 @@ def control_ids(tokenizer: Any) -> frozenset[int]:
 
 
 def refuse_control_tokens(texts: Iterable[str], *, tokenizer: Any) -> None:
-    """Refuse texts with control tokens, which would add turns or visual positions."""
+    """Refuse texts with control tokens, because such tokens would add turns or visual positions."""
     markers = tokenizer.convert_ids_to_tokens(sorted(control_ids(tokenizer)))
     for text in texts:
         for marker in markers:
@@ -158,12 +158,12 @@ def refuse_control_tokens(texts: Iterable[str], *, tokenizer: Any) -> None:
 
 
 def check_prompt_text(text: str, conversation: Sequence[Message]) -> None:
-    """Check that the prompt tokens spell the turns, ignoring spaces, case and Unicode form."""
+    """Check that the prompt tokens decode to the turns, ignoring spaces, case and Unicode form."""
     turns = "".join(turn.text for turn in conversation if turn.role != "system")
     if _plain(text) != _plain(turns):
         raise TokenAlignmentError(
-            f"the prompt tokens spell {text[:60]!r}, not the question {turns[:60]!r}",
-            hint="the chat template of this checkpoint is not the family's own",
+            f"the prompt tokens decode to {text[:60]!r}, not to the question {turns[:60]!r}",
+            hint="the chat template of this checkpoint does not belong to this model family",
         )
 
 

@@ -1,4 +1,4 @@
-"""Qwen-VL, Qwen-Omni, and the families with the same token order: positions of visual tokens.
+"""Locate the visual tokens of Qwen-VL, Qwen-Omni and the families with the same token order.
 
 A video's tokens are `video_token_id`, row-major (t, h, w) after merging: one run of t*h*w as in
 Qwen2-VL, or one run of h*w for each slot after its time, `<0.5 seconds>`, as in Qwen3-VL. An
@@ -20,7 +20,7 @@ place_in_one_run = partial(place_grids, runs="one")
 
 
 def size_by_rule(processor: Any, num_frames: int, source: Size) -> Size | None:
-    """Compute the size by the processor's own method, run on a meta tensor; see `Family`.
+    """Compute the frame size by running the processor's `resize` on a meta tensor; see `Family`.
 
     Source: `resize` of transformers' video processors of the Qwen-VL families, called as in
     `_preprocess`. The result is None if frames of that size would be resized again.
@@ -74,7 +74,7 @@ QWEN3_5_MOE = _like_qwen3("qwen3_5_moe")
 
 
 def true_frame_rate(batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
-    """Return the frame rate of the sampled frames as a processor option, if there are several.
+    """Return the processor option for the frame rate, or no option if no video has several frames.
 
     The processor computes the slots' times (M-RoPE) from one rate for all videos of a prompt, by
     default 2 (Qwen2.5) or 1 (Qwen3). The mean over several videos is passed.
@@ -86,7 +86,7 @@ def true_frame_rate(batches: Sequence[FrameBatch], _processor: Any) -> dict[str,
 
 
 def _thinker(model_type: str, class_name: str) -> Family:
-    """Return the thinker of an Omni model, which takes the inputs and answers in text.
+    """Return the family for the thinker of an Omni model, the part that answers in text.
 
     Talker and vocoder are not loaded, and no audio is passed.
     """
@@ -112,7 +112,7 @@ def _compass_logits(config: Any) -> LogitTransform:
 
 
 def _clova_logits(config: Any) -> LogitTransform:
-    """Return the muP factor: a multiplier here, a divisor in Granite, from which it derives."""
+    """Return a transform that multiplies by the muP factor (Granite divides by this factor)."""
     return LogitTransform(scale=float(config.text_config.logits_scaling))
 
 

@@ -1,4 +1,4 @@
-"""Replace weights by noise temporarily, from the top of the decoder down to the whole model.
+"""Temporarily replace the weights of the top decoder layers, or of the whole model, by noise.
 
 For the cascading randomisation test: a map that does not change does not depend on the model.
 """
@@ -40,9 +40,13 @@ def randomised_layers(
     chosen = _chosen_weights(model, num_layers_from_top)
     for _, _, weight in chosen:
         if weight.is_meta:
-            raise ModelError("a weight is offloaded", hint="load the model without device_map")
+            raise ModelError(
+                "a weight is offloaded from memory", hint="load the model without device_map"
+            )
         if not weight.is_floating_point():
-            raise ConfigError("the weights are quantised", hint="load the model unquantised")
+            raise ConfigError(
+                "the weights are quantised", hint="load the model without quantisation"
+            )
     originals = [weight.detach().cpu().clone() for _, _, weight in chosen]
     try:
         for number, index, weight in chosen:
@@ -54,7 +58,7 @@ def randomised_layers(
 
 
 def _chosen_weights(model: Any, num_layers_from_top: int | None) -> list[tuple[int, int, Tensor]]:
-    """Return layer number (L for the rest), index in it, and weight, each weight once."""
+    """Return (layer number, index, weight) for each weight; the number is L outside layers."""
     layers = list(find_decoder(model).layers)
     count = len(layers) if num_layers_from_top is None else num_layers_from_top
     if not 0 <= count <= len(layers):
@@ -74,7 +78,7 @@ def _chosen_weights(model: Any, num_layers_from_top: int | None) -> list[tuple[i
 
 
 def _noise(weight: Tensor, entropy: list[int]) -> Tensor:
-    """Sample normal noise with the mean and standard deviation of a weight, float32 on the CPU."""
+    """Sample normal noise with the mean and standard deviation of a weight: float32 on the CPU."""
     import torch
 
     values = weight.detach().float()

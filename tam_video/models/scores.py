@@ -1,4 +1,4 @@
-"""Compute logits from hidden states, for a few vocabulary entries or a few positions.
+"""Compute logits from hidden states for selected vocabulary entries or positions.
 
 The full [S, vocabulary] matrix of a 7B model takes 1.5 GB at 5,000 positions. Here either the
 columns are few (the M class ids) or the rows are (the answer's tokens).
@@ -25,7 +25,7 @@ NO_TRANSFORM = LogitTransform()
 
 @dataclass(frozen=True, slots=True)
 class TokenOdds:
-    """Probability of a token, and its most probable alternatives.
+    """The probability of a token, and the most probable tokens at the same position.
 
     Attributes:
         probability: of the token, in [0, 1], by the model's softmax at temperature 1.
@@ -59,7 +59,7 @@ def class_scores(
     transform: LogitTransform = NO_TRANSFORM,
     rows_per_step: int = ROWS_PER_STEP,
 ) -> FloatArray:
-    """Compute logits of a few vocabulary entries at every position.
+    """Compute the logits of a few vocabulary entries at every position.
 
     Computed on the device of the head, some rows at a time; only the result is copied from it.
 
@@ -96,7 +96,7 @@ def class_scores(
 
 
 def transformed(logits: Tensor, transform: LogitTransform) -> Tensor:
-    """Return the model's logits from the output of its head, any shape."""
+    """Return the model's logits from the output of `lm_head`, for any shape."""
     if transform.scale != 1.0:
         logits = logits * transform.scale
     if transform.softcap is not None:
@@ -112,7 +112,7 @@ def token_odds(
     num_candidates: int,
     transform: LogitTransform = NO_TRANSFORM,
 ) -> tuple[TokenOdds, ...]:
-    """Compute probability and best candidates of each answer token.
+    """Compute the probability and the best candidates of each answer token.
 
     Args:
         hidden: [J, d], last hidden states at the positions that predicted the tokens.
@@ -178,7 +178,7 @@ def recorded_odds(
 
 
 def _odds(tokens: NextTokens, own: Tensor) -> list[TokenOdds]:
-    """Return the odds of n tokens from their own logits [n]."""
+    """Return the odds of n tokens, given the logit of each token: [n]."""
     chances = (tokens.best_logits - tokens.normaliser[:, None]).exp().tolist()
     return [
         TokenOdds(probability, tuple(zip(ids, values, strict=True)))
@@ -192,14 +192,15 @@ def _odds(tokens: NextTokens, own: Tensor) -> list[TokenOdds]:
 
 
 def most_probable_id(hidden: Tensor, head: Any) -> int:
-    """Return the most probable id at one position, from its state [d]."""
+    """Return the most probable token id at one position, from the hidden state [d]."""
     return int(head(hidden[None].to(head_weight(head).device)).argmax())
 
 
 def head_weight(head: Any) -> Any:
-    """Return the weights of the output embedding; `ModelError` if they are not in memory."""
+    """Return the weights of the output embedding, or raise `ModelError` if offloaded."""
     if head.weight.is_meta:
         raise ModelError(
-            "the output embedding is offloaded to disk", hint="use a device_map that keeps lm_head"
+            "the output embedding is offloaded to disk",
+            hint="use a device_map that keeps lm_head in memory",
         )
     return head.weight

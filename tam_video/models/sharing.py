@@ -1,4 +1,4 @@
-"""Keep the visual features of a clip for the next question about it."""
+"""Keep the visual features of a clip for the next question about the same clip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FEATURES = ("get_video_features", "get_image_features")
 
 
 class _Cached:
-    """A function of tensors with a cache of its last call."""
+    """A wrapper that caches the last result of a function of tensors."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         update_wrapper(self, function)  # transformers inspects the names of its arguments
@@ -39,7 +39,7 @@ class _Cached:
 
 @contextmanager
 def shared_vision(model: Any) -> Iterator[Callable[[], None]]:
-    """Run the vision tower once for consecutive calls with the same frames, while the block runs.
+    """Run the vision tower only once for consecutive calls with the same frames inside the block.
 
     Frames are the same if all inputs of the tower are equal. Results are the same tensor objects.
     The weights must not change. A family without methods of these names is not cached.

@@ -1,4 +1,4 @@
-"""SmolVLM: positions of its visual tokens.
+"""Locate the visual tokens of SmolVLM.
 
 Videos and images share `image_token_id`. Every frame, and the global view that ends every image, is
 one run after the token `<global-img>`; the tiles of an image before it are not used. Frames are
@@ -16,14 +16,15 @@ from tam_video.models.placing import FOREIGN, patch_layout, pixel_size, split_ru
 
 
 def place_global_views(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place every frame, and every image by its global view."""
+    """Locate the cells of every frame, and the cells of every image in its global view."""
     config, processor = checkpoint.model.config, checkpoint.processor
     patch = config.vision_config.patch_size
     pixels = pixel_size(prompt, "image")
     h, w = (side // patch // config.scale_factor for side in pixels)
     if h != w or h * w != processor.image_seq_len:
         raise TokenAlignmentError(
-            f"views of {h} x {w} tokens, the processor writes {processor.image_seq_len}",
+            f"the model uses {h} x {w} tokens per view, but the processor inserts "
+            f"{processor.image_seq_len}",
             hint=FOREIGN,
         )
     marker = processor.tokenizer.convert_tokens_to_ids(processor.global_image_token)
@@ -32,8 +33,8 @@ def place_global_views(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[P
     num_views = sum(len(batch.frames) for batch in prompt.inputs)
     if len(views) != num_views or any(len(run) != h * w for run in runs):
         raise TokenAlignmentError(
-            f"{len(views)} global views for {num_views} frames and images, or runs that are not "
-            f"{h * w} visual tokens",
+            f"{len(views)} global views found for {num_views} frames and images, or some "
+            f"runs are not {h * w} visual tokens",
             hint=FOREIGN,
         )
     placed, start = [], 0

@@ -1,4 +1,4 @@
-"""Find the tokens of a prompt that spell the turns, for any chat template.
+"""Find the prompt tokens that encode the turns, for any chat template.
 
 The template is rendered once with stand-ins for the texts, which gives the markup between them. In
 the prompt only the placeholders of the inputs differ from that markup, so the texts are located
@@ -33,7 +33,7 @@ def find_text_runs(
     decode: Callable[[list[int]], str],
     render: Callable[[list[str]], str],
 ) -> tuple[IntArray, ...]:
-    """Find the tokens of the user's and the assistant's turns.
+    """Find the tokens of the user turns and assistant turns.
 
     Args:
         ids: int64 [L], the prompt.
@@ -64,7 +64,7 @@ def find_text_runs(
 
 
 class _Squeezed:
-    """A text after `_squeeze`; `offsets[i]` is the new offset of character i."""
+    """A text normalised by `_squeeze`; `offsets[i]` is the new offset of character i."""
 
     def __init__(self, text: str) -> None:
         kept = [_squeeze_char(char) for char in text]
@@ -73,7 +73,7 @@ class _Squeezed:
         self.offsets = np.concatenate([[0], np.cumsum([len(char) for char in kept])]).astype(int)
 
     def tokens_inside(self, spans: Sequence[TokenSpan], start: int, end: int) -> Any:
-        """Return bool [n]: which tokens spell the squeezed characters from `start` to `end`.
+        """Return which tokens lie between the normalised offsets `start` and `end`: bool [n].
 
         Tokens that squeeze to nothing (white space, a single accent) are inside if they are between
         the first and the last of those characters, or are accents of the last one.
@@ -91,7 +91,7 @@ class _Squeezed:
 
 
 def _squeeze(text: str) -> str:
-    """Remove white space, case, accents and the Unicode forms that tokenizers change."""
+    """Normalise a text: remove white space, case, accents and Unicode forms."""
     return "".join(map(_squeeze_char, text))
 
 
@@ -105,7 +105,7 @@ def _squeeze_char(char: str) -> str:
 
 
 def _markup_after(num_turns: int, render: Callable[[list[str]], str]) -> list[str]:
-    """Return the template's markup between each text and the next one or the end, squeezed."""
+    """Return the normalised template markup after each turn's text."""
     stand_ins = [STAND_IN.format(number) for number in range(num_turns)]
     rest = render(stand_ins)
     markup = []
@@ -123,7 +123,7 @@ def _markup_after(num_turns: int, render: Callable[[list[str]], str]) -> list[st
 def _turn_bounds(
     text: str, conversation: Sequence[Message], after: Sequence[str]
 ) -> list[tuple[int, int]]:
-    """Return start and end of each turn in the squeezed prompt, located from last to first.
+    """Return (start, end) of each turn in the normalised prompt, searching from the last turn back.
 
     Turns without inputs between them are located together with the markup between them, which is
     unchanged; if a tokenizer changed it, each turn is located separately.
@@ -142,7 +142,7 @@ def _turn_bounds(
             continue
         if start < 0:
             raise TokenAlignmentError(
-                f"the prompt does not spell the turn {conversation[block[0]].text[:60]!r}",
+                f"the prompt does not contain the turn {conversation[block[0]].text[:60]!r}",
                 hint=CHANGES_TEXT,
             )
         limit = at = start
@@ -155,7 +155,7 @@ def _turn_bounds(
 
 
 def _find_last(text: str, target: str, follows: str, limit: int) -> int:
-    """Return the last offset of `target` that as much of `follows` as possible comes after.
+    """Return the last offset at which `target` is followed by as much of `follows` as possible.
 
     `follows` ends at the limit, unless a placeholder in it was expanded; then its beginning is
     unchanged. If not even that is found, `target` must occur only once.

@@ -26,7 +26,7 @@ def prompt_tokens(
     *,
     processor: Any,
 ) -> tuple[str, tuple[Token, ...]]:
-    """Return the text tokens of the turns, at their own positions.
+    """Return the text tokens of the turns, each with its position in the prompt.
 
     Returns:
         The text, runs joined by a line break, and the tokens.
@@ -74,7 +74,7 @@ def answer_tokens(
     odds: tuple[TokenOdds, ...],
     first_index: int,
 ) -> tuple[str, tuple[Token, ...]]:
-    """Return the answer tokens, each at the position that predicted it."""
+    """Return the answer tokens, each with the position that predicts the token."""
     text, spans = token_spans(partial(decode_ids, tokenizer), ids)
     tokens = (
         Token(
@@ -99,7 +99,7 @@ def answer_tokens(
 
 
 def decode_ids(tokenizer: Any, ids: list[int]) -> str:
-    """Decode tokens including control tokens, without clean-up."""
+    """Decode ids including control tokens, without clean-up of spaces."""
     text: str = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     return text
 
@@ -107,7 +107,7 @@ def decode_ids(tokenizer: Any, ids: list[int]) -> str:
 def _render(
     processor: Any, turns: Sequence[Message], texts: Sequence[str], *, inputs: Sequence[FrameBatch]
 ) -> str:
-    """Render the chat template as text, with other texts in place of those of the turns."""
+    """Render the chat template as text, with `texts` instead of the texts of the turns."""
     other = [replace(turn, text=text) for turn, text in zip(turns, texts, strict=True)]
     kinds = [{"type": "image" if batch.info.is_image else "video"} for batch in inputs]
     rendered: str = processor.apply_chat_template(

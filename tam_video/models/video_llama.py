@@ -1,4 +1,4 @@
-"""VideoLLaMA3: positions of its visual tokens, with and without token compression.
+"""Locate the visual tokens of VideoLLaMA3, with and without token compression.
 
 A slot is one frame: `Time 0.5s:` and a run of `video_token_id`, row-major after merging. With token
 compression, a token whose pixels hardly differ from those of the previous frame is dropped
@@ -30,7 +30,7 @@ from tam_video.types import BoolArray, IntArray, VisualLayout
 
 
 def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place videos and images by their grids and the compression mask."""
+    """Locate the cells of videos and images from the processor's grids and compression mask."""
     return place_by_kind(prompt, checkpoint, partial(_place_kind, prompt, checkpoint))
 
 
@@ -56,7 +56,7 @@ def _place_kind(
 def _kept(
     fields: Mapping[str, Any], layouts: Sequence[VisualLayout], *, kind: Kind
 ) -> list[BoolArray]:
-    """Return which cells of each input have a token: bool [t*h*w]."""
+    """Return whether each cell has a token, for each input: bool [t*h*w]."""
     counts = [layout.num_cells for layout in layouts]
     mask = fields.get("video_compression_mask")
     if kind == "image" or mask is None:
@@ -64,7 +64,7 @@ def _kept(
     flat = mask.flatten().bool().cpu().numpy()
     if len(flat) != sum(counts):
         raise TokenAlignmentError(
-            f"the compression mask has {len(flat)} cells, the grids have {sum(counts)}",
+            f"the compression mask has {len(flat)} cells, but the grids have {sum(counts)}",
             hint=FOREIGN,
         )
     return np.split(flat, np.cumsum(counts)[:-1])
@@ -73,7 +73,7 @@ def _kept(
 def place_kept(
     layout: VisualLayout, kept: BoolArray, positions: IntArray, *, kind: Kind
 ) -> PlacedLayout:
-    """Give every cell the position of its own token or, if that was dropped, of the previous slot.
+    """Assign a token position to every cell; a cell without a token uses the previous slot's token.
 
     Args:
         layout: the full grid.

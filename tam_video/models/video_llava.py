@@ -1,4 +1,4 @@
-"""Video-LLaVA: positions of its visual tokens.
+"""Locate the visual tokens of Video-LLaVA.
 
 A video's tokens are `video_token_id`, one run: for each frame its class token, then its patches,
 row-major. An image's are `image_token_id`; its class token is dropped by the default feature
@@ -26,7 +26,7 @@ from tam_video.types import FrameBatch, IntArray
 
 
 def place_cropped_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Place frames and images without their class tokens."""
+    """Locate the cells of frames and images, leaving out class tokens."""
     processor = checkpoint.processor
     patch = checkpoint.model.config.vision_config.patch_size
 
@@ -56,7 +56,7 @@ def place_cropped_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple
 
 
 def name_pixels(batches: Sequence[FrameBatch], processor: Any) -> dict[str, Any]:
-    """Return the option that names an image's pixels `pixel_values`, as the model expects."""
+    """Return the processor option that names image pixels `pixel_values`, as the model expects."""
     has_image = any(batch.info.is_image for batch in batches)
     known = getattr(processor.image_processor.valid_kwargs, "__annotations__", {})
     if has_image and "return_legacy_image_output" in known:

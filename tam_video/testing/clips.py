@@ -1,4 +1,4 @@
-"""Synthetic clips, and assertions about which visual token a source pixel changes."""
+"""Make synthetic clips, and assert which visual token a source pixel changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NUM_PROBES = 24
 
 
 def make_info(num_frames: int, height: int, width: int, *, is_image: bool = False) -> VideoInfo:
-    """Return the properties of a synthetic clip of 4 frames per second."""
+    """Return the properties of a synthetic clip at 4 frames per second."""
     return VideoInfo(
         Path("picture.png" if is_image else "clip.mp4"),
         num_frames,
@@ -38,7 +38,7 @@ def make_info(num_frames: int, height: int, width: int, *, is_image: bool = Fals
 def make_batch(
     num_frames: int = 7, height: int = 96, width: int = 160, *, seed: int = 0
 ) -> FrameBatch:
-    """Make a textured clip in which no frame and no cell is constant; 4 frames per second."""
+    """Make a textured clip at 4 frames per second; no frame and no cell is constant."""
     y, x = np.mgrid[:height, :width]
     noise = np.random.default_rng(seed).normal(0, 6, (num_frames, height, width, 3))
     waves = [
@@ -57,7 +57,7 @@ def make_image(height: int = 96, width: int = 160, *, seed: int = 3) -> FrameBat
 
 
 class _StopPassError(Exception):
-    """Stops a forward pass when the decoder's input is known."""
+    """Raised to stop a forward pass when the decoder's input is known."""
 
 
 @torch.no_grad()
@@ -94,7 +94,7 @@ def visual_features(
 def flip_cell(
     frames: ByteArray, layout: VisualLayout, cell: tuple[int, int, int]
 ) -> ByteArray | None:
-    """Invert the middle half of a cell in its slot's frames; None if that is outside of them."""
+    """Invert the middle of a cell in its slot's frames, or return None if it is outside."""
     slot, row, column = cell
     height, width = frames.shape[1:3]
     left, top, right, bottom = layout.cell_box(row, column, width=width, height=height)
@@ -117,7 +117,7 @@ def assert_cells_are_localised(
     turns: Sequence[Message] = QUESTION,
     num_probes: int = NUM_PROBES,
 ) -> None:
-    """Assert that changing a cell's source pixels changes its own visual token most."""
+    """Assert that changing a cell's source pixels changes the cell's own visual token most."""
     placed, before = visual_features(model, inputs, turns)
     layout, frames = placed[number].layout, inputs[number].frames
     cells = np.random.default_rng(1).permutation(list(np.ndindex(*layout.shape)))
@@ -141,7 +141,7 @@ def assert_cells_are_localised(
 
 
 def assert_frames_feed_their_slots(model: Any, batch: FrameBatch) -> None:
-    """Assert that changing a source frame changes the tokens of its slot most."""
+    """Assert that changing a source frame changes the tokens of the frame's slot most."""
     placed, (before,) = visual_features(model, [batch])
     layout = placed[0].layout
     assert [frame for slot in layout.frame_slots for frame in slot] == list(

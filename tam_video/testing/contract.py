@@ -36,7 +36,7 @@ SHORT = GenerationOptions(max_new_tokens=6)
 
 
 class ModelContract:
-    """Subclass it in a test module that has a fixture `model`.
+    """Base class for the tests of a model adapter; the test module must define a fixture `model`.
 
     Attributes:
         clips: (frames, height, width) of the clips whose cells are tested.
@@ -57,7 +57,7 @@ class ModelContract:
     @pytest.fixture(scope="class")
     @classmethod
     def generation(cls, model: Any, batch: FrameBatch) -> Generation:
-        """An answer of a few tokens to a conversation of three turns."""
+        """A short answer to a conversation with three turns."""
         result: Generation = model.generate(batch, TURNS, options=SHORT)
         first = len(_encode(model, batch)[1].input_ids) - 1
         positions = [token.position for token in result.tokens[result.num_prompt_tokens :]]
@@ -66,13 +66,13 @@ class ModelContract:
         return result
 
     def test_it_reports_family_dtype_and_depth(self, model: Any) -> None:
-        """They are those of the checkpoint."""
+        """The reported family, dtype and depth are equal to the checkpoint's values."""
         assert model.family == model.checkpoint.model.config.model_type
         assert (model.dtype, model.device) == ("float32", "cpu")
         assert model.num_layers == len(find_decoder(model.checkpoint.model).layers)
 
     def test_placeholders_fill_the_grid_and_frames_fill_the_slots(self, model: Any) -> None:
-        """Every cell that is not deduplicated has its own position, every frame a slot."""
+        """Every cell has its own position unless deduplicated, and every frame has a slot."""
         for num_frames in self.short_clips:
             batch = make_batch(num_frames, *self.clips[0][1:])
             placed, _features = visual_features(model, [batch])
@@ -83,12 +83,12 @@ class ModelContract:
             assert fed == list(range(num_frames))
 
     def test_every_cell_is_where_the_layout_says(self, model: Any) -> None:
-        """The feature that changes most is that of the changed cell, in wide and tall clips."""
+        """Changing a cell changes the feature of that cell most, in wide and in tall clips."""
         for shape in self.clips:
             assert_cells_are_localised(model, [make_batch(*shape)])
 
     def test_frames_of_the_returned_size_are_not_resized_again(self, model: Any) -> None:
-        """They give as many cells as the source frames, and the processor does not change them."""
+        """The processor keeps the size, and gives as many cells as for the source frames."""
         processor, least = model.checkpoint.processor.video_processor, model.adapter.least_frames
         options = {"do_sample_frames": False, "return_tensors": "pt"}
         for num_frames in self.short_clips:
@@ -106,12 +106,12 @@ class ModelContract:
                 assert torch.equal(value, kept[name])
 
     def test_every_frame_feeds_the_slot_the_layout_says(self, model: Any) -> None:
-        """An odd and an even number of frames."""
+        """Test with an odd and with an even number of frames."""
         for num_frames, height, width in self.clips:
             assert_frames_feed_their_slots(model, make_batch(num_frames, height, width))
 
     def test_an_image_is_a_clip_of_one_slot(self, model: Any) -> None:
-        """The cells of an image are tested in the same way."""
+        """Changing a cell of an image changes the feature of that cell most."""
         if not self.shows_images:
             return
         image = make_image(*self.clips[0][1:])
@@ -122,7 +122,7 @@ class ModelContract:
     def test_prompt_tokens_spell_the_turns_and_nothing_else(
         self, model: Any, generation: Generation
     ) -> None:
-        """The text of the prompt tokens is the turns' text."""
+        """The prompt tokens decode to the text of the turns."""
         prompt = generation.tokens[: generation.num_prompt_tokens]
         assert all(token.role == "prompt" and token.probability is None for token in prompt)
         text = "".join("".join(token.text for token in prompt).split())
@@ -133,7 +133,7 @@ class ModelContract:
     def test_token_positions_hold_the_token_ids(
         self, model: Any, batch: FrameBatch, generation: Generation
     ) -> None:
-        """A prompt token has its own position, an answer token the one before its own."""
+        """Prompt tokens have their own positions; answer tokens have the preceding positions."""
         ids = _encode(model, batch)[1].input_ids
         prompt = generation.tokens[: generation.num_prompt_tokens]
         assert [int(ids[token.position]) for token in prompt] == [token.id for token in prompt]
@@ -147,7 +147,7 @@ class ModelContract:
     def test_shared_vision_changes_no_bit(
         self, model: Any, batch: FrameBatch, generation: Generation
     ) -> None:
-        """Two questions on a clip, one on another and the first again, with shared encodings."""
+        """Answers and scores are bitwise equal with and without shared encodings."""
         other = make_batch(*self.clips[-1])
         with model.shared_vision():
             first = model.generate(batch, QUESTION, options=SHORT)
@@ -162,7 +162,7 @@ class ModelContract:
     def test_scores_equal_the_models_own_logits(
         self, model: Any, batch: FrameBatch, generation: Generation
     ) -> None:
-        """Scores of M columns against transformers' full logits, including softcap and scale."""
+        """The scores are equal to transformers' logits, including softcap and scale."""
         ids = [token.id for token in generation.tokens]
         _states, logits = _reference_states(model, batch, _answer_ids(generation))
         expected = logits[: len(generation.scores)].float().numpy()[:, ids]
@@ -175,7 +175,7 @@ class ModelContract:
     def test_a_layer_is_its_hidden_states_through_the_final_norm(
         self, model: Any, batch: FrameBatch, generation: Generation
     ) -> None:
-        """Every layer, by number, from the end, by fraction of the depth, and the decoder's input.
+        """Test the decoder's input, and layers by number, from the end and by fraction.
 
         Requested alone or as an additional layer, each of them once.
         """
@@ -208,7 +208,7 @@ class ModelContract:
         generation: Generation,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """One pass over a given answer gives the scores of generating it."""
+        """Passing the generated answer as a given answer produces the same scores."""
         # The bytes of a random model may not survive as text, so the ids are passed directly.
         monkeypatch.setattr(model, "_answer_ids", lambda _answer: _answer_ids(generation))
         forced = model.generate(batch, TURNS, answer=generation.answer)
@@ -217,7 +217,7 @@ class ModelContract:
         np.testing.assert_allclose(forced.scores, generation.scores, atol=1e-4, rtol=1e-4)
 
     def test_a_given_answer_is_kept_unchanged(self, model: Any, batch: FrameBatch) -> None:
-        """Including accents, CJK and emoji."""
+        """Test with accents, CJK characters and emoji."""
         got = model.generate(batch, QUESTION, answer="the red square 方 😀!")
         assert got.answer.strip() == "the red square 方 😀!"
 
@@ -230,7 +230,7 @@ class ModelContract:
         np.testing.assert_array_equal(again.scores, generation.scores)
 
     def test_sampling_depends_on_the_seed_only(self, model: Any, batch: FrameBatch) -> None:
-        """And does not change the random state of torch."""
+        """Sampling depends on the seed only, and keeps torch's random state unchanged."""
 
         def draw(seed: int) -> list[int]:
             options = GenerationOptions(
@@ -245,7 +245,7 @@ class ModelContract:
     def test_dropped_token_types_are_refused(
         self, model: Any, batch: FrameBatch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Models with M-RoPE or a two-way mask would compute wrong positions without them."""
+        """Without token types, models with M-RoPE would compute wrong positions."""
         if not model.adapter.token_types:
             return
         processor = model.checkpoint.processor
@@ -261,7 +261,7 @@ class ModelContract:
             model.generate(batch, QUESTION, options=SHORT)
 
     def test_native_sampling_gives_ascending_positions(self, model: Any) -> None:
-        """For any rule of the processor, for short and long clips."""
+        """Positions ascend for any sampling rule of the processor, in short and long clips."""
         for num_frames in (1, 2, 3, 5, 24, 240):
             info = make_info(num_frames, *self.clips[0][1:])
             got = model.sample_native(info, np.arange(num_frames) / 8.0)
@@ -271,7 +271,7 @@ class ModelContract:
             assert got[-1] < num_frames
 
     def test_hooks_are_removed(self, model: Any, generation: Generation) -> None:
-        """None of our hooks stays on the network."""
+        """No hook of tam-video stays on the network."""
         modules = model.checkpoint.model.modules()
         hooks = [hook for module in modules for hook in module._forward_hooks.values()]
         assert not [hook for hook in hooks if getattr(hook, "__name__", "") == "keep"]
@@ -293,7 +293,7 @@ def _encode(
 def _reference_states(
     model: Any, batch: FrameBatch, answer_ids: list[int]
 ) -> tuple[list[Any], Any]:
-    """Return every layer's states and the logits by transformers' `output_hidden_states`."""
+    """Return all layers' states and the logits, with transformers' `output_hidden_states`."""
     tensors, _prompt = _encode(model, batch)
     longer = with_answer(tensors, answer_ids, fill=model.adapter.answer_fill)
     out = model.checkpoint.model(**longer, use_cache=False, output_hidden_states=True)
