@@ -20,7 +20,7 @@ class MaskedClip(Protocol):
 
 
 def cell_masks(clip: MaskedClip, layout: VisualLayout, indices: IntArray) -> BoolArray:
-    """Compute the cells of which each object covers half or more, bool [objects, t, h, w].
+    """Compute which cells are at least half covered by each object: bool [objects, t, h, w].
 
     An object's pixels in a slot are the union of its visible pixels in the frames that fed the
     slot. The part of a cell that lies on padding counts as not covered.
@@ -42,7 +42,7 @@ def cell_masks(clip: MaskedClip, layout: VisualLayout, indices: IntArray) -> Boo
 
 
 def _overlaps(start: float, end: float, *, count: int, length: int) -> Float64Array:
-    """Return float64 [count, length]: the share of each cell's side on each pixel."""
+    """Compute the share of each cell's side that lies on each pixel: float64 [count, length]."""
     edges = (start + (end - start) * np.arange(count + 1) / count) * length
     low, high = edges[:-1, None], edges[1:, None]
     pixels = np.arange(length)

@@ -1,4 +1,4 @@
-"""Random clips with a panning camera, and the motion words that stay true under a pan."""
+"""Random clips with a panning camera. Motion words are used only where they stay true."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _IN_VIEW_FRAMES = 16
 
 
 def stage_pan(rng: Generator) -> SceneClip | None:
-    """Draw a clip in which the camera pans over a background with one to three objects.
+    """Sample a clip with one to three objects, in which the camera pans over the background.
 
     An object has a motion word only where it is true relative to the background and the picture.
     """
@@ -64,7 +64,7 @@ def stage_pan(rng: Generator) -> SceneClip | None:
 
 
 def _frames_in_view(trajectory: Trajectory, shot: Shot) -> int:
-    """Count the frames in which the whole bounding box is inside the picture."""
+    """Count the frames in which an object's whole bounding box is inside the picture."""
     count, radius = 0, trajectory.size_px / 2
     for frame in range(trajectory.first_frame, trajectory.last_frame + 1):
         axes = zip(trajectory.center(frame), shot.camera(frame), strict=True)
@@ -73,7 +73,7 @@ def _frames_in_view(trajectory: Trajectory, shot: Shot) -> int:
 
 
 def _is_clear(item: SceneObject, shot: Shot) -> bool:
-    """Return whether an object moves the same way in the picture as on the background.
+    """Return whether an object moves in the same direction in the picture and on the background.
 
     While visible it has to move at least 30 pixels in that direction in the picture, and twice as
     far as sideways. What stands still on the background moves in the picture, and is never clear.

@@ -45,7 +45,7 @@ _TRIES = 60
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The area and interval that a trajectory has to stay in.
+    """The area and the frame interval that a trajectory must stay in.
 
     Attributes:
         frames: first and last frame of the trajectory.
@@ -59,24 +59,24 @@ class Bounds:
 
 
 def name_order(name: Name) -> tuple[int, int]:
-    """Return the sort key of an object: colour, then shape, as in `COLORS` and `SHAPES`."""
+    """Return the sort key of a name: its index in `COLORS`, then its index in `SHAPES`."""
     return list(COLORS).index(name[0]), SHAPES.index(name[1])
 
 
 def draw_names(rng: Generator, count: int) -> list[Name]:
-    """Draw names of different colours and any shapes, sorted by `name_order`."""
+    """Sample names with different colours and arbitrary shapes, sorted by `name_order`."""
     colors = rng.choice(len(COLORS), size=count, replace=False)
     names = [(list(COLORS)[int(c)], SHAPES[int(rng.integers(len(SHAPES)))]) for c in colors]
     return sorted(names, key=name_order)
 
 
 def draw_motion(rng: Generator, weights: Mapping[Motion, float] = BASE_MOTIONS) -> Motion:
-    """Draw a motion, by shares that add up to 1."""
+    """Sample a motion with the given probabilities, which must add up to 1."""
     return list(weights)[int(rng.choice(len(weights), p=list(weights.values())))]
 
 
 def draw_presence(rng: Generator, frames: Interval = (0, NUM_FRAMES - 1)) -> Interval:
-    """Draw the whole of an interval, about its first half or about its second."""
+    """Sample a part of an interval: all of it, about its first half, or about its second half."""
     first, last = frames
     draw, part = rng.random(), float(rng.uniform(0.36, 0.56)) * (last - first + 1)
     if draw < _WHOLE:
@@ -93,7 +93,7 @@ def draw_trajectory(
     *,
     step_px: tuple[float, float] = STEP_PX,
 ) -> Trajectory:
-    """Draw a trajectory that stays inside its bounds from the first frame to the last.
+    """Sample a trajectory that stays inside its bounds from the first frame to the last.
 
     A still object is clearly in one quarter of the bounds; `step_px` is the least and the greatest
     speed of a moving one, in pixels per frame.
@@ -129,7 +129,7 @@ def is_inside(trajectory: Trajectory, bounds: Bounds) -> bool:
 
 
 def keep_apart(one: Trajectory, other: Trajectory) -> bool:
-    """Return whether the bounding boxes stay apart in every frame that has both."""
+    """Return whether two bounding boxes stay apart in every frame in which both exist."""
     gap = (one.size_px + other.size_px) / 2 + MARGIN_PX
     first = max(one.first_frame, other.first_frame)
     frames = np.arange(first, min(one.last_frame, other.last_frame) + 1)
@@ -141,7 +141,7 @@ def keep_apart(one: Trajectory, other: Trajectory) -> bool:
 def place_apart(
     draws: Sequence[Callable[[], Moving | None]], *, beside: Sequence[Trajectory] = ()
 ) -> list[Moving] | None:
-    """Draw one trajectory after the other so that none comes close to another.
+    """Sample one trajectory per object so that no two trajectories come close to each other.
 
     Args:
         draws: one per object; each returns a motion and a trajectory, or None for a failed draw.
@@ -164,18 +164,18 @@ def place_apart(
 
 
 def draw_texture(rng: Generator) -> int:
-    """Draw the seed of a background."""
+    """Sample the seed of a background texture."""
     return int(rng.integers(2**31))
 
 
 def named_object(rng: Generator, name: Name, moving: Moving, *, layer: int) -> SceneObject:
-    """Return an object of one trajectory, whose motion word is its motion."""
+    """Return an object with one trajectory and the motion word for that trajectory."""
     motion, trajectory = moving
     return SceneObject(*name, motion, draw_rgb(rng, name[0]), layer, trajectories=(trajectory,))
 
 
 def draw_present(rng: Generator, weights: Mapping[Motion, float] = BASE_MOTIONS) -> Moving:
-    """Draw a moving object as in the base world: visible the whole time or about half of it."""
+    """Sample a motion and a trajectory that lasts for the whole clip or for about half of it."""
     motion = draw_motion(rng, weights)
     return motion, draw_trajectory(rng, motion, Bounds(draw_presence(rng)))
 
@@ -183,9 +183,9 @@ def draw_present(rng: Generator, weights: Mapping[Motion, float] = BASE_MOTIONS)
 def place_objects(
     rng: Generator, names: Sequence[Name], draws: Sequence[Callable[[], Moving | None]]
 ) -> tuple[SceneObject, ...] | None:
-    """Draw named objects that stay apart, by draws as in `place_apart`; None where one did not fit.
+    """Sample objects that stay apart, or return None if an object did not fit.
 
-    The later ones are painted over the earlier ones.
+    The arguments `draws` are as in `place_apart`. Later objects are painted over earlier ones.
     """
     moving = place_apart(draws)
     if moving is None:
@@ -197,5 +197,5 @@ def place_objects(
 
 
 def place_named(rng: Generator, names: Sequence[Name]) -> tuple[SceneObject, ...] | None:
-    """Draw named objects as in the base world, apart from each other, or None."""
+    """Sample objects as in the base shape world, or return None if an object did not fit."""
     return place_objects(rng, names, [lambda: draw_present(rng)] * len(names))

@@ -1,4 +1,4 @@
-"""Questions about clips of any world with their exact answers, only where these are unambiguous.
+"""Questions about shape-world clips with exact answers. Ambiguous questions are left out.
 
 Left out are: a colour or a shape by itself where two objects share it; "how does it move" where no
 word is true (see `SceneObject.motion`); a caption where one object has no such word; "where" unless
@@ -23,7 +23,7 @@ _EARLY = 0.6  # an object that disappears before this share is "only at the star
 
 @dataclass(frozen=True, slots=True)
 class ShapeQuestion:
-    """A question with its exact answer.
+    """A question about a clip, with its exact answer.
 
     Attributes:
         kind: "color", "shape", "motion", "location", "presence", "when", "count", "caption" or
@@ -47,27 +47,27 @@ def named(noun: str) -> str:
 
 
 def location_words(x: float, y: float) -> str:
-    """Return the location of a still object by its centre, such as "at the top left"."""
+    """Return the quarter of the picture that contains a point, as in "at the top left"."""
     middle = SIDE_PX / 2
     return f"at the {'top' if y < middle else 'bottom'} {'left' if x < middle else 'right'}"
 
 
 def motion_phrase(item: SceneObject) -> str:
-    """Return the motion of an object, such as "moves left"; "" where no word is true."""
+    """Return the motion of an object, such as "moves left", or "" if no motion word is true."""
     if item.motion is None:
         return ""
     return "stays still" if item.motion == "still" else f"moves {item.motion}"
 
 
 def caption(clip: SceneClip) -> str:
-    """Describe a clip in one sentence, objects in order; those without a motion are only named."""
+    """Describe a clip in one sentence. Objects without a motion word are only named."""
     parts = [f"{named(item.name)} {motion_phrase(item)}".rstrip() for item in clip.objects]
     joined = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"{joined[0].upper()}{joined[1:]}."
 
 
 def shape_turn(item: SceneObject) -> tuple[str, str]:
-    """Return the question for the shape of an object named by its colour, and the answer."""
+    """Return a question such as "What shape is the red object?", and its answer."""
     question = f"What shape is the {item.color} object?"
     return question, f"The {item.color} object is a {item.shape}."
 
@@ -75,7 +75,7 @@ def shape_turn(item: SceneObject) -> tuple[str, str]:
 def presence_question(
     clip: SceneClip, rng: np.random.Generator, *, negative: bool
 ) -> ShapeQuestion:
-    """Draw a question about an object of the clip or, if negative, about one that is not there.
+    """Sample a question about an object of the clip or, if negative, about an absent object.
 
     Three of four negative questions share a colour or a shape with an object of the clip.
     """
@@ -99,7 +99,7 @@ def presence_question(
 
 
 def when_phrase(clip: SceneClip, item: SceneObject) -> str | None:
-    """Return when an object is visible, in words; None where none of the three answers is true.
+    """Return when an object is visible, as one of three phrases, or None if no phrase is true.
 
     "the whole time": in every frame. "only at the start": one interval that begins with the clip
     and ends within its first 60 %, or lies in its first third. "only at the end": the same in
@@ -120,7 +120,7 @@ def when_phrase(clip: SceneClip, item: SceneObject) -> str | None:
 
 
 def location_phrase(clip: SceneClip, item: SceneObject) -> str | None:
-    """Return the quarter in which an object stands while visible; None where it moves."""
+    """Return in which quarter of the picture an object stays, in words, or None if it moves."""
     if item.motion != "still":
         return None
     locations = {
@@ -132,7 +132,7 @@ def location_phrase(clip: SceneClip, item: SceneObject) -> str | None:
 
 
 def make_scene_questions(clip: SceneClip, rng: np.random.Generator) -> list[ShapeQuestion]:
-    """Draw one question of every kind that the clip allows; for "presence" also a negative one."""
+    """Sample one question of every kind that the clip allows, and a negative presence question."""
     colors, shapes = _alone(clip, lambda item: item.color), _alone(clip, lambda item: item.shape)
     moving = [item for item in clip.objects if item.motion is not None]
     timed = [item for item in clip.objects if when_phrase(clip, item)]
@@ -166,7 +166,7 @@ def make_scene_questions(clip: SceneClip, rng: np.random.Generator) -> list[Shap
 def _multi_turn(
     clip: SceneClip, colors: Sequence[SceneObject], rng: np.random.Generator
 ) -> list[ShapeQuestion]:
-    """Draw a first turn that names an object by its colour and a second that refers to "it"."""
+    """Sample two questions: the first names an object by its colour, the second says "it"."""
     choices = [
         ShapeQuestion("multi_turn", text, f"It {verb}{phrase}.", history=(shape_turn(item),))
         for item in colors
@@ -180,7 +180,7 @@ def _multi_turn(
 
 
 def _alone(clip: SceneClip, key: Callable[[SceneObject], str]) -> list[SceneObject]:
-    """Return the objects whose `key` no other object has."""
+    """Return the objects whose `key` value is unique in the clip."""
     counts = Counter(key(item) for item in clip.objects)
     return [item for item in clip.objects if counts[key(item)] == 1]
 

@@ -1,4 +1,4 @@
-"""Clips of any world of shapes: their objects, pixels and exact masks.
+"""Clips of the shape worlds: their objects, rendered pixels and exact masks.
 
 A clip may have a camera that pans, hard cuts, objects that cover each other, several appearances of
 one object, a tint, noise and compression of a chosen strength.
@@ -49,13 +49,13 @@ class Trajectory:
         return self.x_px + self.step_px[0] * frame, self.y_px + self.step_px[1] * frame
 
     def includes(self, frame: int) -> bool:
-        """Return whether the object is drawn at `frame`, inside the picture or not."""
+        """Return whether the object exists at `frame`, even if it is outside the picture."""
         return self.first_frame <= frame <= self.last_frame
 
 
 @dataclass(frozen=True, slots=True)
 class SceneObject:
-    """One object of a scene; no other object has its colour and shape.
+    """An object of a scene, with a unique combination of colour and shape.
 
     Attributes:
         color: a key of `COLORS`.
@@ -78,20 +78,20 @@ class SceneObject:
 
     @property
     def name(self) -> str:
-        """The colour and the shape, "red star"."""
+        """The colour and the shape, such as "red star"."""
         return f"{self.color} {self.shape}"
 
     @property
     def visible_frames(self) -> tuple[int, ...]:
-        """Every frame in which a pixel of it is visible."""
+        """The frames in which at least one pixel of the object is visible."""
         return tuple(frame for first, last in self.visible for frame in range(first, last + 1))
 
     def is_visible(self, frame: int) -> bool:
-        """Return whether a pixel of it is visible at `frame`."""
+        """Return whether at least one pixel of the object is visible at `frame`."""
         return any(first <= frame <= last for first, last in self.visible)
 
     def trajectory_at(self, frame: int) -> Trajectory | None:
-        """Return the appearance at `frame`, None between and outside of them."""
+        """Return the trajectory at `frame`, or None if the object does not exist then."""
         return next(
             (trajectory for trajectory in self.trajectories if trajectory.includes(frame)), None
         )
@@ -122,7 +122,7 @@ class Shot:
     tint_share: float = 0.0
 
     def camera(self, frame: int) -> tuple[int, int]:
-        """Return (x, y) of the picture's corner on the background.
+        """Return the position (x, y) of the picture's top left corner on the background.
 
         In whole pixels, so that objects and background move by exactly the same.
         """
@@ -135,7 +135,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class SceneClip:
-    """A clip of any world.
+    """A clip of a shape world: its objects, shots and rendering parameters.
 
     Attributes:
         objects: in the order of `COLORS`, then of `SHAPES`.
@@ -162,11 +162,11 @@ class SceneClip:
         return next(shot for shot in reversed(self.shots) if shot.first_frame <= frame)
 
     def render_frame(self, frame: int) -> ByteArray:
-        """Compute the pixels of one frame, uint8 [height, width, 3] RGB."""
+        """Compute the pixels of one frame: uint8 [height, width, 3] RGB."""
         return render_frame(self, frame)
 
     def masks(self, frame: int) -> BoolArray:
-        """Compute the masks of the VISIBLE pixels of every object, bool [objects, height, width].
+        """Compute which pixels of every object are visible: bool [objects, height, width].
 
         A pixel belongs to an object that covers more than half of it, so no pixel belongs to two.
         """
@@ -182,7 +182,7 @@ def object_mask(
     scale: float = 1.0,
     camera: tuple[int, int] = (0, 0),
 ) -> ByteArray:
-    """Compute the antialiased coverage of one object at one frame, uint8 [height, width].
+    """Compute the antialiased coverage of one object at one frame: uint8 [height, width].
 
     Args:
         item: the object.
@@ -209,13 +209,13 @@ def object_mask(
 
 
 def coverage(clip: SceneClip, item: SceneObject, frame: int) -> ByteArray:
-    """Compute how much of each pixel an object alone would cover: uint8 [height, width]."""
+    """Compute an object's coverage of each pixel as if it were alone: uint8 [height, width]."""
     camera = clip.shot_at(frame).camera(frame)
     return object_mask(item, frame, width=clip.width, height=clip.height, camera=camera)
 
 
 def visible_shares(clip: SceneClip, frame: int) -> FloatArray:
-    """Compute each object's coverage behind the objects in front, float32 [objects, height, width].
+    """Compute each object's visible share of every pixel: float32 [objects, height, width].
 
     The rest up to 1 is background.
     """
@@ -236,7 +236,7 @@ def _paint_order(clip: SceneClip) -> list[int]:
 
 @lru_cache(maxsize=4)
 def _whole_background(shot: Shot) -> ByteArray:
-    """Return uint8 [shot.height, shot.width, 3]; cached, because it takes longer than a frame."""
+    """Compute the whole background of a shot, and cache it: uint8 [shot.height, shot.width, 3]."""
     plain = background(shot.texture_seed, width=shot.width, height=shot.height)
     if shot.tint_share:
         mixed = plain * (1 - shot.tint_share) + np.array(shot.tint) * shot.tint_share
@@ -246,14 +246,14 @@ def _whole_background(shot: Shot) -> ByteArray:
 
 
 def backdrop(clip: SceneClip, frame: int) -> ByteArray:
-    """Compute the picture without objects and noise, uint8 [height, width, 3] RGB."""
+    """Compute a frame without objects or noise: uint8 [height, width, 3] RGB."""
     shot = clip.shot_at(frame)
     left, top = shot.camera(frame)
     return _whole_background(shot)[top : top + clip.height, left : left + clip.width]
 
 
 def render_frame(clip: SceneClip, frame: int, *, behind: ByteArray | None = None) -> ByteArray:
-    """Compute the pixels of one frame, uint8 [height, width, 3] RGB.
+    """Compute the pixels of one frame: uint8 [height, width, 3] RGB.
 
     They are painted over `behind`, uint8 of the same shape, by default `backdrop(clip, frame)`.
     """
@@ -271,7 +271,7 @@ def render_frame(clip: SceneClip, frame: int, *, behind: ByteArray | None = None
 
 
 def with_visible(clip: SceneClip) -> SceneClip:
-    """Return the clip with the `visible` intervals of every object, computed from its masks."""
+    """Return a copy of the clip in which every object has its `visible` intervals."""
     visible: list[list[int]] = [[] for _ in clip.objects]
     for frame in range(clip.num_frames):
         for number in np.flatnonzero(clip.masks(frame).any(axis=(1, 2))):
@@ -284,7 +284,7 @@ def with_visible(clip: SceneClip) -> SceneClip:
 
 
 def _intervals(frames: Sequence[int]) -> tuple[Interval, ...]:
-    """Join sorted frames into intervals of consecutive ones."""
+    """Join sorted frame numbers into intervals of consecutive frames."""
     if not frames:
         return ()
     gaps = [(one, other) for one, other in pairwise(frames) if other > one + 1]

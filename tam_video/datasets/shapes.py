@@ -42,7 +42,7 @@ MARGIN_PX = 3
 
 
 def draw_rgb(rng: Generator, color: str) -> tuple[int, int, int]:
-    """Draw the colour of an object: up to 10 steps from the named one in each channel."""
+    """Sample the RGB colour of an object, with each channel within 10 of the named colour."""
     red, green, blue = np.clip(np.array(COLORS[color]) + rng.integers(-10, 11, 3), 0, 255)
     return int(red), int(green), int(blue)
 
@@ -55,7 +55,7 @@ def draw_start(
     size_px: float,
     room_px: tuple[int, int] = (SIDE_PX, SIDE_PX),
 ) -> tuple[float, float]:
-    """Draw the centre from which an object can move along its whole path without leaving the room.
+    """Sample a start position from which an object's whole path stays inside the area.
 
     A still object is clearly in one quarter of the room.
 
@@ -78,7 +78,7 @@ def draw_start(
 
 
 def outline(shape: str) -> list[NDArray[np.float64]]:
-    """Return the polygons of a shape of diameter 1 around (0, 0); a second polygon is a hole."""
+    """Return the polygons of a shape with diameter 1 around (0, 0). A second polygon is a hole."""
     if shape == "circle":
         return [_circle(0.5)]
     if shape == "ring":
@@ -104,7 +104,7 @@ def _circle(radius: float) -> NDArray[np.float64]:
 
 
 def background(texture_seed: int, *, width: int, height: int) -> ByteArray:
-    """Compute the textured background, uint8 [height, width, 3] RGB, without noise."""
+    """Compute a textured background without noise: uint8 [height, width, 3] RGB."""
     import cv2
 
     rng = np.random.default_rng(texture_seed)

@@ -1,4 +1,4 @@
-"""Random clips of each world but the base world and "pan".
+"""Random clips for every shape world except "base" and "pan".
 
 Each function draws from one generator and returns a finished clip, or None where the draw did not
 fulfil the conditions of the world and has to be repeated.
@@ -68,7 +68,7 @@ _LEAST_CONTRAST = 40.0
 
 
 def stage_occlusion(rng: Generator) -> SceneClip | None:
-    """Draw a clip in which one object passes in front of another; a third one stays apart.
+    """Sample a clip in which one object passes in front of another. A third may stay apart.
 
     At least 40 % of the one behind are hidden at one frame, and it is uncovered in at least a
     quarter of the clip.
@@ -95,7 +95,7 @@ def stage_occlusion(rng: Generator) -> SceneClip | None:
 
 
 def _crossing(rng: Generator, behind: Trajectory, motion: Motion) -> Trajectory:
-    """Draw a trajectory over the whole clip that meets another one near the middle."""
+    """Sample a trajectory that meets another trajectory near the middle of the clip."""
     speed, size = float(rng.uniform(*_CROSSING_STEP_PX)), float(rng.uniform(*SIZE_PX))
     meeting, aside = int(rng.integers(*_MEETING)), rng.uniform(-0.25, 0.25, 2) * size
     step = (MOTIONS[motion][0] * speed, MOTIONS[motion][1] * speed)
@@ -120,7 +120,7 @@ def _passes(clip: SceneClip, behind: int) -> bool:
 
 
 def stage_distractors(rng: Generator) -> SceneClip | None:
-    """Draw three or four objects: one shares its colour with a second, its shape with a third."""
+    """Sample three or four objects. One shares its colour with a second, its shape with a third."""
     color, other_color, last_color = (
         list(COLORS)[int(c)] for c in rng.choice(len(COLORS), size=3, replace=False)
     )
@@ -136,10 +136,10 @@ def stage_distractors(rng: Generator) -> SceneClip | None:
 
 
 def stage_cut(rng: Generator) -> SceneClip | None:
-    """Draw a clip with a hard cut about the middle; objects are visible before, after or in both.
+    """Sample a clip of two shots with a hard cut between them, near the middle of the clip.
 
-    An object of both shots is elsewhere after the cut, and has a motion word only where it moves
-    the same way in both.
+    An object is in the first shot, the second or both. In both, it is elsewhere after the cut, and
+    has a motion word only if it moves in the same direction before and after.
     """
     cut = int(rng.integers(*_CUT_FRAMES))
     names = draw_names(rng, int(rng.integers(2, 4)))
@@ -177,7 +177,7 @@ def _moving(rng: Generator, frames: Interval) -> Moving:
 
 
 def _elsewhere(each: Sequence[Moving], cut: int) -> bool:
-    """Return whether an object of two trajectories jumps at the cut by at least its size."""
+    """Return False if an object in both shots jumps at the cut by less than its size."""
     if len(each) == 1:
         return True
     (_, before), (_, after) = each
@@ -186,9 +186,10 @@ def _elsewhere(each: Sequence[Moving], cut: int) -> bool:
 
 
 def stage_long(rng: Generator) -> SceneClip | None:
-    """Draw a clip of 64 sampled frames (3 per second) in which objects appear for 2 to 4 seconds.
+    """Sample a clip of 256 frames in which each object appears for 2 to 4 seconds.
 
-    It has two to four objects; one of them may stand still the whole time.
+    It has two to four objects. One of them may stand still the whole time. A model that samples 3
+    frames per second sees 64 frames.
     """
     names = draw_names(rng, int(rng.integers(2, 5)))
     still = int(rng.integers(len(names))) if rng.random() < 0.3 else -1
@@ -210,7 +211,7 @@ def stage_long(rng: Generator) -> SceneClip | None:
 
 
 def stage_low_contrast(rng: Generator) -> SceneClip | None:
-    """Draw a clip of the base world on a background near the colour of an object, with noise.
+    """Sample a noisy clip with a background that is close to the colour of one object.
 
     The colours of all objects are moved towards the background as far as each stays nearest to its
     own name among `COLORS`. The compression is stronger than in the base world.
@@ -237,7 +238,7 @@ def stage_low_contrast(rng: Generator) -> SceneClip | None:
 
 
 def _toward(item: SceneObject, behind: Float64Array) -> Rgb | None:
-    """Move the colour of an object towards the background while it stays nearest to its name."""
+    """Move an object's colour towards the background while its colour name stays the nearest."""
     names, palette = list(COLORS), np.array(list(COLORS.values()), np.float64)
     for share in _SHARES:
         rgb = np.rint((1 - share) * np.array(item.rgb) + share * behind)

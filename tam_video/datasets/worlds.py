@@ -1,4 +1,4 @@
-"""The worlds of synthetic clips, by name, and their files.
+"""The shape worlds: named families of synthetic clips, and video files of these clips.
 
 The models here were trained on clips of `base` alone. Every other world keeps its shapes, names and
 sizes and adds one difficulty, so that what a method loses there has one cause. Speeds are kept too,
@@ -44,7 +44,7 @@ _TRIES = 5000
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A world of shapes.
+    """A shape world: a family of synthetic clips with one difficulty.
 
     Attributes:
         name: its key in `WORLDS`.
@@ -57,19 +57,21 @@ class World:
     draw: Callable[[int, Split], SceneClip]
 
     def make(self, seed: int, *, split: Split = "test") -> SceneClip:
-        """Return the clip of a seed: the same on every machine, different in every world and split.
+        """Return the clip for a seed, which is the same on every machine.
 
         A negative seed and an unknown split are a ValueError.
         """
         if seed < 0 or split not in get_args(Split):
-            raise ValueError(f"seed {seed} and split {split!r} are not valid")
+            raise ValueError(
+                f"seed must be 0 or more and split a known name, not {seed} and {split!r}"
+            )
         return self.draw(seed, split)
 
 
 def _staged(
     stream: int, draw_once: Callable[[Generator], SceneClip | None]
 ) -> Callable[[int, Split], SceneClip]:
-    """Draw from a world's own random stream until a draw succeeds.
+    """Sample from a world's own random stream until a clip fulfils the world's conditions.
 
     The seeds of the base world begin with the index of the split, 0 to 2, so those here are higher.
     """
@@ -80,13 +82,13 @@ def _staged(
             clip = draw_once(rng)
             if clip is not None:
                 return clip
-        raise RuntimeError(f"no draw of stream {stream} succeeded in {_TRIES} tries")
+        raise RuntimeError(f"random stream {stream} gave no valid clip in {_TRIES} tries")
 
     return draw
 
 
 def make_clip(seed: int, *, split: Split = "test", num_objects: int | None = None) -> SceneClip:
-    """Draw the clip of a seed of the base world.
+    """Make the clip for a seed in the base shape world.
 
     It holds one to three objects of different colours; shapes may repeat. An object moves in one of
     four directions at constant speed or stays still, and is visible the whole time, only at the
@@ -108,7 +110,7 @@ def make_clip(seed: int, *, split: Split = "test", num_objects: int | None = Non
 
 
 def _base_objects(rng: Generator, count: int) -> tuple[SceneObject, ...] | None:
-    """Try to place `count` objects without overlap; None where one did not fit in 60 draws."""
+    """Place `count` objects without overlap, or return None if one did not fit in 60 tries."""
     colors = rng.choice(len(COLORS), size=count, replace=False)
     placed: list[SceneObject] = []
     for color in sorted(int(c) for c in colors):
@@ -141,7 +143,7 @@ def _base_object(rng: Generator, color: str, *, layer: int) -> SceneObject:
 
 
 def _keep_apart(one: SceneObject, other: SceneObject) -> bool:
-    """Return whether the bounding boxes stay apart in every fourth frame that shows both."""
+    """Return whether the bounding boxes of two objects stay apart in every fourth frame."""
     (a,), (b,) = one.trajectories, other.trajectories
     first, last = max(a.first_frame, b.first_frame), min(a.last_frame, b.last_frame)
     gap = (a.size_px + b.size_px) / 2 + MARGIN_PX
@@ -180,7 +182,7 @@ WORLDS: dict[str, World] = {
 
 
 def make_world(name: str, seed: int, *, split: Split = "test") -> SceneClip:
-    """Return the clip of a world, by name.
+    """Return the clip for a seed in the shape world with the given name.
 
     Raises:
         UnknownNameError: the world is unknown.
@@ -191,7 +193,7 @@ def make_world(name: str, seed: int, *, split: Split = "test") -> SceneClip:
 
 
 def write_scene(clip: SceneClip, path: Path) -> Path:
-    """Encode a clip of any world as an H.264 MP4, with the compression of the clip."""
+    """Encode a clip as an H.264 MP4 with the clip's own compression quality."""
     from tam_video.video.writer import write_video
 
     frames = (

@@ -1,4 +1,4 @@
-"""Measure methods on clips with known ground truth: settings, scores, log of clips, report, plots.
+"""Measure explanation methods on clips with known ground truth, and report the results.
 
 Importing it loads neither torch nor transformers.
 """

@@ -1,4 +1,4 @@
-"""Rows of measured values, and the one aggregator that turns them into means with intervals.
+"""Measured values as rows, and their aggregation into means with confidence intervals.
 
 Owns: what is averaged, and what is resampled together. A clip counts once, unless its value is
 stored with the number of words that it is the mean of; clips of one source are resampled together.
@@ -32,7 +32,7 @@ _CORRELATION = Metric("", bounds=(-1.0, 1.0))
 
 
 class Row(NamedTuple):
-    """One measured value.
+    """One measured value of one clip.
 
     Attributes:
         clip: world and number of the clip.
@@ -52,7 +52,7 @@ class Row(NamedTuple):
 
 
 class Series(NamedTuple):
-    """Which rows belong together: one value per clip."""
+    """The key of a series of rows, which has one value per clip."""
 
     method: str
     metric: str
@@ -60,7 +60,7 @@ class Series(NamedTuple):
 
 
 def measured_rows(clip: ClipRow) -> Iterator[Row]:
-    """Yield the values of one clip; a key `SOURCE:METRIC` names the source of the maps."""
+    """Yield the measured values of one clip, whose keys are `METRIC` or `SOURCE:METRIC`."""
     for method, values in clip.values.items():
         counts = clip.counts.get(method, {})
         for key, value in values.items():
@@ -71,7 +71,7 @@ def measured_rows(clip: ClipRow) -> Iterator[Row]:
 
 
 class Samples:
-    """The rows of some clips, as one value per clip and series.
+    """The measured values of some clips, with one value per clip and series.
 
     Attributes:
         clips: number of clips.
@@ -90,12 +90,12 @@ class Samples:
             column[:, index[row.clip]] = row.value, row.weight
 
     def values(self, series: Series) -> Float64Array:
-        """Return one value per clip, float64 [n], NaN where there is none."""
+        """Return one value per clip, or NaN where a clip has no value: float64 [n]."""
         values: Float64Array = self._column(series)[0]
         return values
 
     def mean(self, series: Series) -> Interval:
-        """Compute the mean of a series; for F1-IoU that of its two parts, in one figure."""
+        """Compute the mean of a series. F1-IoU is computed from the means of its two parts."""
         metric = _KINDS.get(series.metric, _CORRELATION)
         if series.metric == "f1_iou":
             return clipped(self._f1([series]), *metric.bounds)
@@ -109,7 +109,7 @@ class Samples:
         return clipped(interval, *metric.bounds)
 
     def difference(self, first: Series, second: Series) -> Interval:
-        """Compute the mean of `first - second` over the clips that have both."""
+        """Compute the mean of `first - second` over the clips that have both values."""
         if first.metric == "f1_iou":
             return self._f1([first, second])
         return difference_interval(
@@ -129,7 +129,7 @@ class Samples:
         return self._column(series)[1] if self._has_weights else None
 
     def _f1(self, series: Sequence[Series]) -> Interval:
-        """Compute F1-IoU of the means of Obj-IoU and Func-IoU, or the difference of two methods'.
+        """Compute F1-IoU from mean Obj-IoU and mean Func-IoU, or its difference of two methods.
 
         Only clips that have every part count; where words are counted, all words do.
         """

@@ -1,4 +1,4 @@
-"""Measure one clip: from its answers to the values of every method.
+"""Generate the answers about one clip, and score the maps of every method.
 
 Owns: the clip of a world (make -> MP4 -> read back -> caption; no file is left), and for any clip
 the values, costs and curves of the answers about it.
@@ -46,7 +46,7 @@ CAPTION_QUESTION = "Describe the video."
 
 
 class ClipJob(NamedTuple):
-    """A clip to measure: its world, its number in it, and its seed."""
+    """A clip to measure: its shape world, its number in that world, and its seed."""
 
     world: str
     number: int
@@ -54,12 +54,12 @@ class ClipJob(NamedTuple):
 
 
 class Score(Protocol):
-    """Scores the maps of one answer."""
+    """A function that scores the maps of one answer."""
 
     def __call__(
         self, maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str], /
     ) -> WordValues:
-        """Return the values of every word that counts, for the metrics that are not curves."""
+        """Return one value per scored word, for every metric that is not a curve."""
         ...
 
 
@@ -82,7 +82,7 @@ class Answer:
 
 @dataclass(slots=True, eq=False)
 class MaskedScorer:
-    """Mean probability of some answer tokens on masked videos; each mask is run once.
+    """Computes the mean probability of some answer tokens on masked videos, once per mask.
 
     Attributes:
         probe: the answer.
@@ -97,7 +97,7 @@ class MaskedScorer:
     known: dict[bytes, float] = field(default_factory=dict)
 
     def __call__(self, keep: BoolArray, /) -> Float64Array:
-        """Return float64 [B] of bool [B, t, h, w]."""
+        """Return the mean probability for each mask: float64 [B], from masks bool [B, t, h, w]."""
         names = [mask.tobytes() for mask in keep]
         new = {name: mask for name, mask in zip(names, keep, strict=True) if name not in self.known}
         if new:
@@ -146,7 +146,7 @@ def measure_answers(
     *,
     counts_words: bool = False,
 ) -> ClipRow:
-    """Fill a clip's row with the values of the maps of every method.
+    """Score the maps of every method, and store the values in a clip's row.
 
     Args:
         answers: all answers about the clip, which count together; costs are those of the first.
@@ -181,7 +181,7 @@ def measure_answers(
 
 
 def read_back(clip: SceneClip, model: TransformersModel) -> FrameBatch:
-    """Write the clip as an MP4, and read the frames that the model samples by its own rule."""
+    """Write the clip as an MP4, and read the frames that the model samples from it."""
     with tempfile.TemporaryDirectory() as folder:
         path = write_scene(clip, Path(folder) / "clip.mp4")
         with open_video(path) as reader:
@@ -189,7 +189,7 @@ def read_back(clip: SceneClip, model: TransformersModel) -> FrameBatch:
 
 
 def timed_object(clip: SceneClip, slots: tuple[tuple[int, ...], ...]) -> SceneObject | None:
-    """Return the first object that is visible in only one part of the sampled frames."""
+    """Return the first object that is visible during one part of the clip only, or None."""
     visible = visible_slots(clip, slots)
     for item, is_visible in zip(clip.objects, visible, strict=True):
         if visible_span(is_visible) is not None:
@@ -198,12 +198,12 @@ def timed_object(clip: SceneClip, slots: tuple[tuple[int, ...], ...]) -> SceneOb
 
 
 def is_empty(generation: Generation) -> bool:
-    """Return whether an answer has no token, so that there is nothing to explain."""
+    """Return whether an answer has no tokens to explain."""
     return len(generation.tokens) == generation.num_prompt_tokens
 
 
 def _scorers(answer: Answer) -> dict[MaskMode, MaskedScorer]:
-    """Return scorers of deletion to blank and insertion from blur; none without explained words."""
+    """Return a scorer for deletion and one for insertion, or no scorers if no word is explained."""
     first = answer.probe.generation.num_prompt_tokens
     tokens = [index - first for index in explained_tokens(answer.truth)]
     if not tokens:
@@ -217,7 +217,7 @@ def _scorers(answer: Answer) -> dict[MaskMode, MaskedScorer]:
 def _curve(
     heat: FloatArray, name: str, scorers: Mapping[MaskMode, MaskedScorer], steps: int
 ) -> list[float]:
-    """Compute a curve of the mean map of the explained words, over the tokens of these words."""
+    """Compute a deletion or insertion curve for the mean map of the explained words."""
     mode, kind = CURVES[name]
     slots, rows, columns = heat.shape
     order = cell_order(heat, kind=kind)

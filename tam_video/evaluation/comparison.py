@@ -26,7 +26,7 @@ from tam_video.types import Float64Array
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Figures of some clips.
+    """The aggregated results of a comparison of methods.
 
     Attributes:
         methods: method -> metric -> mean over the clips.
@@ -41,7 +41,7 @@ class Comparison:
     curves: Mapping[str, Mapping[str, Float64Array]] = field(metadata=PLOT_ONLY)
 
     def lines(self) -> Iterator[Line]:
-        """Yield one line per method and metric."""
+        """Yield one line of results.csv per method and metric."""
         for method, figures in self.methods.items():
             for metric, interval in figures.items():
                 yield Line((method, metric), interval)
@@ -67,7 +67,7 @@ class Comparison:
 
 
 def compare(rows: Sequence[ClipRow], settings: MethodSettings) -> Comparison:
-    """Compute means of every method and metric, and differences to the method under test.
+    """Compute every method's mean metrics, and the differences from the method under test.
 
     That is `tam`, or the first method where `tam` was not measured.
     """
@@ -105,7 +105,7 @@ def _mean_curves(
 
 
 def _costs(rows: Sequence[ClipRow], settings: MethodSettings) -> dict[str, Any]:
-    """Return the mean passes and seconds of each method."""
+    """Return the mean number of model passes and the mean seconds for each method."""
     costs: dict[str, Any] = {}
     for method in settings.methods:
         known = [row.costs[method] for row in rows if method in row.costs]

@@ -1,4 +1,4 @@
-"""The controls: scores of maps that can't depend on the clip.
+"""Control experiments: score maps that can't depend on the clip's content.
 
 A method whose controls score like its true run shows the model's habits, not what it saw. A clip
 counts once, whatever its number of words.
@@ -41,7 +41,7 @@ ABOVE_CHANCE = (
 
 @dataclass(frozen=True, slots=True)
 class ControlFigure:
-    """A metric of a method's maps from one source; undefined intervals where there are none.
+    """The values of one metric for a method's maps from one source.
 
     Attributes:
         value: mean over the clips.
@@ -57,13 +57,13 @@ class ControlFigure:
 
     @property
     def is_above_chance(self) -> bool:
-        """Whether the interval of the difference is above 0."""
+        """Whether the whole interval of the difference from chance is above 0."""
         return self.above_chance.low > 0
 
 
 @dataclass(frozen=True, slots=True)
 class FlipFigure:
-    """Flips of one group of answers; those that never flip count 1 and stay in both figures.
+    """How soon the answers of one group flip. An answer that never flips has the flip area 1.
 
     Attributes:
         amcr: mean of the smallest deleted areas that flip an answer.
@@ -76,7 +76,7 @@ class FlipFigure:
 
 @dataclass(frozen=True, slots=True)
 class ControlSummary:
-    """Figures of some clips.
+    """The aggregated results of the control experiments.
 
     Attributes:
         methods: method -> source -> metric; methods of chance only have the true run.
@@ -91,7 +91,7 @@ class ControlSummary:
     clips: int
 
     def lines(self) -> Iterator[Line]:
-        """Yield one line per method, source and metric."""
+        """Yield one line of results.csv per method, source and metric."""
         for method, sources in self.methods.items():
             for source, metrics in sources.items():
                 for metric, figure in metrics.items():
@@ -104,7 +104,7 @@ class ControlSummary:
                 yield _line((method, group, "csr_10"), ControlFigure(flips.csr_10))
 
     def tables(self, title: str, settings: ControlSettings) -> Iterator[Table | str]:
-        """Yield a table per metric, one of linear datamodeling scores, and one per group."""
+        """Yield one table per metric and answer group, and one for linear datamodeling scores."""
         for metric in (*settings.metrics, SPEARMAN) if settings.sources else ():
             about = "" if metric == SPEARMAN else f"; {self.chance_text(metric)}"
             yield Table(
@@ -133,7 +133,7 @@ class ControlSummary:
                 yield f"{name}: no such answer"
 
     def rows(self, metric: str, settings: ControlSettings) -> list[list[str]]:
-        """Return the rows of a metric's table: a source, then a figure for each method.
+        """Return the rows of a metric's table: the source, then the value of each method.
 
         A star marks what is above chance. The last row is the chance of the true run.
         """
@@ -149,13 +149,13 @@ class ControlSummary:
         return rows
 
     def chance_text(self, metric: str) -> str:
-        """Return the scores of methods of chance: "random 0.493 [0.480, 0.504]"."""
+        """Return the scores of the chance baselines, as in "random 0.493 [0.480, 0.504]"."""
         level = [f"noise {LEVELS[metric]:g}"] if metric in LEVELS else []
         figures = [f"{name} {cell(self.methods[name][TRUE][metric].value)}" for name in CHANCE]
         return ", ".join([*level, *figures])
 
     def charts(self, settings: ControlSettings) -> Iterator[Chart]:
-        """Yield for each method and metric a bar for each source and for chance."""
+        """Yield one bar chart per method and metric, with a bar for each source and for chance."""
         for name in settings.methods if settings.sources else ():
             for metric in (*settings.metrics, SPEARMAN):
                 stem = re.sub(r"[^\w+.-]", "_", name)
@@ -183,7 +183,7 @@ class ControlSummary:
 
 
 def summarise_controls(rows: Sequence[ClipRow], settings: ControlSettings) -> ControlSummary:
-    """Compute the figures of every method, source and metric, of masked answers and of flips."""
+    """Aggregate the controls, linear datamodeling scores and flips of all clips."""
     samples = Samples(rows)
     lds = settings.explained if "lds" in settings.parts else ()
     flips = settings.explained if "flips" in settings.parts else ()
@@ -209,7 +209,7 @@ def summarise_controls(rows: Sequence[ClipRow], settings: ControlSettings) -> Co
 
 
 def control_title(metric: str) -> str:
-    """Return a metric's title with an arrow in the good direction."""
+    """Return a metric's title with an arrow towards better values."""
     return "Spearman correlation with the true map" if metric == SPEARMAN else heading(metric)
 
 
@@ -239,7 +239,7 @@ def _flips(samples: Samples, areas: Series) -> FlipFigure:
 
 
 def _costs(rows: Sequence[ClipRow], _settings: ControlSettings) -> dict[str, Any]:
-    """Return the seconds of each part, and the level of noise."""
+    """Return the noise level of each metric, and the mean seconds of each part."""
     parts = sorted({part for row in rows for part in row.costs})
     costs = {part: [row.costs[part] for row in rows if part in row.costs] for part in parts}
     return {

@@ -1,4 +1,4 @@
-"""Measure the controls on one clip: its caption with other frames, other weights and masked cells.
+"""Measure the controls on one clip: other frames, randomised weights and masked cells.
 
 The true run is teacher-forced as well, so that all maps of a clip are of the same tokens. Only
 words that are true of an object count, each by the mean map of its sub-tokens.
@@ -60,7 +60,7 @@ from tam_video.types import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Case:
-    """A clip under measurement: its caption, the true run, and each method's maps of that run."""
+    """A clip that is being measured: its caption, the unmodified run, and every method's maps."""
 
     model: TransformersModel
     settings: ControlSettings
@@ -72,20 +72,20 @@ class _Case:
     maps: Mapping[str, FloatArray]
 
     def score(self, name: str, maps: FloatArray, *, source: str) -> None:
-        """Store the values of a method's maps from a source, and those of chance."""
+        """Score a method's maps against the ground truth and chance, and store the scores."""
         metrics, values = self.settings.metrics, self.row.values[name]
         original = None if source == TRUE else self.maps[name]
         values |= source_values(maps, self.truth, metrics, source=source, original=original)
         values |= source_values(maps, self.chance, compared(metrics), source=chance_of(source))
 
     def shown(self, frames: ByteArray) -> Probe:
-        """Pass the caption through with uint8 [T, H, W, 3], at the times of the clip's frames."""
+        """Run the model on the caption with other frames, uint8 [T, H, W, 3], at the same times."""
         (batch,) = self.true.batches
         return _probe(self.model, self.settings, replace(batch, frames=frames), self.row.answer)
 
 
 def measure_controls(model: TransformersModel, settings: ControlSettings, job: ClipJob) -> ClipRow:
-    """Measure every part of the settings on one clip."""
+    """Run every control that the settings select on one clip."""
     clip = make_world(job.world, job.seed, split=settings.split)
     batch = read_back(clip, model)
     options = settings.generation_options()
@@ -120,7 +120,7 @@ def source_values(
     source: str,
     original: FloatArray | None = None,
 ) -> dict[str, float | None]:
-    """Score the maps that a method has from one source.
+    """Score a method's maps from one source, such as shuffled frames.
 
     Args:
         maps: float32 [M, t, h, w], one map per token.
@@ -148,7 +148,7 @@ def predicted_scores(
     first_token: int,
     source: str,
 ) -> dict[str, float | None]:
-    """Compute the LDS of a clip: the mean over its words, the span of a word being its tokens.
+    """Compute a clip's linear datamodeling score (LDS): the mean over its words.
 
     Args:
         maps: float32 [M, t, h, w].
@@ -169,7 +169,7 @@ def predicted_scores(
 def mismatched_ground_truth(
     truth: AnswerTruth, others: Sequence[Sequence[ObjectWord]], *, seed: int
 ) -> AnswerTruth:
-    """Return a ground truth that is unrelated to the clip, which gives the score of chance.
+    """Return a ground truth from other clips, to measure the score that chance reaches.
 
     Args:
         truth: the clip's own.
@@ -197,7 +197,7 @@ def smoothed(maps: FloatArray) -> FloatArray:
 
 
 def other_frames(frames: ByteArray, swapped: ByteArray, *, seed: int) -> dict[str, ByteArray]:
-    """Return what is shown instead of a clip's frames: "swapped", "shuffled" and "blank".
+    """Return the replacement frames for each control: "swapped", "shuffled" and "blank".
 
     Args:
         frames: uint8 [T, H, W, 3] of the clip.
@@ -210,7 +210,7 @@ def other_frames(frames: ByteArray, swapped: ByteArray, *, seed: int) -> dict[st
 
 
 def described(clip: SceneClip, batch: FrameBatch, layout: VisualLayout) -> tuple[ObjectWord, ...]:
-    """Return the colour and the shape word of each object of a clip with their masks.
+    """Return masks for the colour word and the shape word of each object in a clip.
 
     Of `batch` only the frame indices are used.
     """
@@ -232,7 +232,7 @@ def _probe(
 def _chance(
     truth: AnswerTruth, true: Probe, row: ClipRow, settings: ControlSettings
 ) -> AnswerTruth:
-    """Return the ground truth of chance, from clips that no control shows."""
+    """Return a chance ground truth, made from clips that no control shows to the model."""
     (batch,), (layout,) = true.batches, true.generation.layouts
     first = row.seed + 2
     others = [
@@ -243,7 +243,7 @@ def _chance(
 
 
 def _score_sources(case: _Case) -> None:
-    """Store the values of every source; methods of chance only have the true run."""
+    """Score every source. Chance baselines are scored on the unmodified run only."""
     for name, own in case.maps.items():
         case.score(name, own, source=TRUE)
         if name in case.settings.methods and "smoothed" in case.settings.sources:
@@ -255,7 +255,7 @@ def _score_sources(case: _Case) -> None:
 
 
 def _controls(case: _Case) -> Generator[tuple[str, Probe], None, None]:
-    """Yield sources and probes; a probe is valid until the next one is requested."""
+    """Yield sources with their probes. A probe is valid only until the next one is requested."""
     row, settings, model = case.row, case.settings, case.model
     if "swapped" in settings.sources:
         other = make_world(row.world, row.seed + 1, split=settings.split)
@@ -272,7 +272,7 @@ def _controls(case: _Case) -> Generator[tuple[str, Probe], None, None]:
 
 
 def _score_masks(case: _Case) -> None:
-    """Store the linear datamodeling score of every method, all on the same masks."""
+    """Compute every method's linear datamodeling score on the same masks, and store it."""
     generation, settings = case.true.generation, case.settings
     keep = random_keep_masks(
         settings.masks,

@@ -1,4 +1,4 @@
-"""Settings of the controls: their parts, where maps come from, and what chance is.
+"""Settings of the control experiments: their parts, map sources and chance baselines.
 
 A value of a clip has the name `SOURCE:METRIC`: the metric of a method's maps when they come from
 that source, scored against the ground truth of the clip itself. Chance is the score of the same
@@ -55,17 +55,17 @@ CONTROL_METRICS: tuple[str, ...] = (
 
 
 def chance_of(source: str) -> str:
-    """Return the name of a source whose maps are scored against objects of other clips."""
+    """Return the name under which the chance scores of a source are stored."""
     return f"chance of {source}"
 
 
 def compared(metrics: Sequence[str]) -> tuple[str, ...]:
-    """Return the metrics that have a better direction, and so compare with chance."""
+    """Return the metrics that can be compared with chance, because higher or lower is better."""
     return tuple(name for name in metrics if METRICS[name].better != "neither")
 
 
 class ControlSettings(ShapesSettings):
-    """Settings of the controls."""
+    """Settings of the control experiments."""
 
     experiment: ClassVar[str] = "tam_video.evaluation.controls:CONTROL_EXPERIMENT"
     command: ClassVar[str] = "tam-video evaluate controls"
@@ -93,12 +93,12 @@ class ControlSettings(ShapesSettings):
 
     @property
     def explained(self) -> tuple[str, ...]:
-        """The methods under test, then those of chance."""
+        """The methods under test, followed by the chance baselines."""
         return (*self.methods, *(name for name in CHANCE if name not in self.methods))
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Where the maps of a method under test come from, in the order of the tables."""
+        """The sources of maps for a method under test, in the order of the tables."""
         if not {"controls", "cascade"}.intersection(self.parts):
             return ()
         controls = [name for name in CONTROLS if name != NO_WEIGHTS and "controls" in self.parts]

@@ -1,4 +1,4 @@
-"""Progressive deletion until a yes or a no flips: the smallest deleted part that flips it.
+"""Delete the video step by step until a yes-or-no answer flips, and measure the deleted part.
 
 The questions are whether an object is there that is, and one that is not. Cells are deleted in the
 order of a method's map of the words that name the object in the answer. A correct "no" is left out:
@@ -44,13 +44,13 @@ Flipped: TypeAlias = Callable[[BoolArray], BoolArray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opposite:
-    """The first token of the answer against that of its opposite, on masked videos."""
+    """Compares the first tokens of an answer and of its opposite on masked videos."""
 
     answer: MaskedScorer
     opposite: MaskedScorer
 
     def __call__(self, keep: BoolArray, /) -> BoolArray:
-        """Return whether the opposite is more probable, bool [B] of bool [B, t, h, w]."""
+        """Return whether the opposite is more probable: bool [B], for masks bool [B, t, h, w]."""
         own = self.answer(keep)
         flipped = np.zeros(len(keep), np.bool_)
         # A probability above one half is the larger one, whatever the other.
@@ -69,7 +69,7 @@ def measure_flips(
     settings: MethodSettings,
     job: ClipJob,
 ) -> Iterator[tuple[str, str, float]]:
-    """Progressively delete the video under each answer about a clip.
+    """Measure for each presence answer how much of the video must be deleted to flip it.
 
     Args:
         model: the model.
@@ -98,7 +98,7 @@ def measure_flips(
 
 
 def opposite_scorer(probe: Probe, question: str, settings: MethodSettings) -> Opposite:
-    """Compare an answer that begins with yes or no with its opposite."""
+    """Make the comparison of a yes-or-no answer with its opposite."""
     answer = opposite_of(probe.generation.answer)
     turns, options = [Message("user", question)], settings.generation_options()
     other = probe.model.generate(probe.batches, turns, options=options, answer=answer)
@@ -109,7 +109,7 @@ def opposite_scorer(probe: Probe, question: str, settings: MethodSettings) -> Op
 
 
 def group_of(answer: str, *, is_there: bool) -> str | None:
-    """Return which of `GROUPS` an answer to a presence question belongs to.
+    """Return the group (a key of `GROUPS`) of an answer to a presence question, or None.
 
     None for a correct "no", and for an answer that is neither yes nor no.
     """
@@ -122,13 +122,13 @@ def group_of(answer: str, *, is_there: bool) -> str | None:
 
 
 def says_yes(answer: str) -> bool | None:
-    """Return whether an answer begins with yes; None where it begins with neither yes nor no."""
+    """Return whether an answer begins with yes, or None if it begins with neither yes nor no."""
     match = _YES_OR_NO.match(answer)
     return None if match is None else match[1].casefold() == "yes"
 
 
 def opposite_of(answer: str) -> str | None:
-    """Replace yes by no or no by yes, and cut what follows; None without yes or no."""
+    """Return the answer "No" for yes and "Yes" for no, or None if it begins with neither."""
     match = _YES_OR_NO.match(answer)
     if match is None:
         return None
@@ -137,7 +137,7 @@ def opposite_of(answer: str) -> str | None:
 
 
 def named_map(maps: FloatArray, generation: Generation) -> FloatArray:
-    """Return the map that gives the order of deletion, float32 [t, h, w].
+    """Return the map by which cells are ordered for deletion: float32 [t, h, w].
 
     It is the mean over the words that name a colour or a shape, or the map of the answer's first
     token where there are none.
@@ -147,7 +147,7 @@ def named_map(maps: FloatArray, generation: Generation) -> FloatArray:
 
 
 def first_flip(heat: FloatArray, flipped: Flipped, *, steps: int) -> float:
-    """Find the smallest deleted area that flips the answer; later steps are not computed.
+    """Find the smallest deleted area that flips the answer. Later steps are not computed.
 
     Args:
         heat: float32 [t, h, w], the largest values are deleted first.

@@ -31,7 +31,7 @@ Curves: TypeAlias = dict[str, list[float]]
 
 @dataclass(frozen=True, slots=True)
 class ClipRow:
-    """What was measured on one clip.
+    """The measured values of one clip.
 
     Attributes:
         world: the clip's world.
@@ -60,13 +60,13 @@ class ClipRow:
 
     @property
     def key(self) -> ClipKey:
-        """World and number."""
+        """The key of the clip: its shape world and its number."""
         return (self.world, self.number)
 
 
 @dataclass(frozen=True, slots=True)
 class ClipLog:
-    """The log of an evaluation that is open.
+    """The open log of an evaluation.
 
     Attributes:
         workspace: the locked folder.
@@ -79,7 +79,7 @@ class ClipLog:
     rows: dict[ClipKey, ClipRow]
 
     def append(self, row: ClipRow) -> None:
-        """Write the line of a finished clip, and wait until it is on the disk."""
+        """Append the line of a finished clip, and wait until it is on the disk."""
         line = json_line({"settings": self.digest, **asdict(row)})
         self.workspace.log(LEDGER_FILE).append([line])
         self.rows[row.key] = row
@@ -93,7 +93,7 @@ def open_clip_log(
     defaults: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Iterator[ClipLog]:
-    """Start or resume an evaluation in a folder, which stays locked for the context.
+    """Start or resume an evaluation in a folder, and lock the folder inside the `with` block.
 
     Args:
         folder: a new or empty folder, or one of an earlier evaluation.
@@ -115,12 +115,14 @@ def open_clip_log(
         if log.num_damaged:
             raise RunFolderError(f"{path} is damaged", hint=hint)
         if any(settings != digest for settings, _ in parsed):
-            raise OutputExistsError(f"{path} contains clips of other settings", hint=hint)
+            raise OutputExistsError(
+                f"{path} contains clips that were measured with other settings", hint=hint
+            )
         yield ClipLog(workspace, digest, {row.key: row for _, row in parsed})
 
 
 def _parsed(record: Any) -> tuple[str, ClipRow]:
-    """Return the settings hash and the row of a line.
+    """Parse a line of the log into its settings hash and its row.
 
     Raises:
         ValueError, KeyError, TypeError: the line is damaged.

@@ -113,7 +113,7 @@ def curve_chart(title: str, curves: Mapping[str, Float64Array]) -> str:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Return round numbers from at most `low` to at least `high`, four to nine of them."""
+    """Return four to nine round numbers that span the range from `low` to `high`."""
     span = (high - low) or 1.0
     unit = 10 ** math.floor(math.log10(span))
     step = next(size * unit for size in (0.2, 0.5, 1.0, 2.0) if span / (size * unit) <= 6)

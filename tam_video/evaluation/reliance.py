@@ -1,4 +1,4 @@
-"""Visual reliance: does it find false names, and does it predict what blanking the video changes.
+"""Test whether visual reliance finds false names and predicts the effect of a blank video.
 
 The ground truth is the clip's own description; what a word owes to the pixels is measured by
 blanking them. The clip is the unit that is resampled for every interval: words of one clip are not
@@ -38,7 +38,7 @@ NUM_BINS = 5
 
 @dataclass(frozen=True, slots=True)
 class FlagFigure:
-    """How well low values separate false names from true ones, in one group of answers.
+    """How well low scores separate false names from true names in one group of answers.
 
     Attributes:
         num_words: names.
@@ -59,7 +59,7 @@ class FlagFigure:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """Words of one range of reliance.
+    """The words whose reliance lies in one range.
 
     Attributes:
         low: start of the range.
@@ -78,7 +78,7 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True)
 class RelianceSummary:
-    """Figures of some clips.
+    """The aggregated results of the visual reliance experiment.
 
     Attributes:
         flags: of each of `GROUPS`.
@@ -99,7 +99,7 @@ class RelianceSummary:
     clips: int
 
     def lines(self) -> Iterator[Line]:
-        """Yield one line per group and figure."""
+        """Yield one line of results.csv per group and statistic."""
         for group, flag in self.flags.items():
             for score, interval in flag.auc.items():
                 yield Line((group, f"auc of {score}"), interval)
@@ -110,7 +110,7 @@ class RelianceSummary:
             yield Line(("said", f"spearman of {name}"), interval)
 
     def tables(self, title: str, settings: RelianceSettings) -> Iterator[Table | str]:
-        """Yield tables of AUC, flags, correlations and calibration, and counts of answers."""
+        """Yield tables of AUC, flagged names, correlations and calibration, then answer counts."""
         show = partial(cell, total=self.clips)
         flags = [(TITLES[group], flag) for group, flag in self.flags.items()]
         yield Table(
@@ -154,14 +154,14 @@ class RelianceSummary:
         )
 
     def charts(self, _settings: RelianceSettings) -> Iterator[Chart]:
-        """Yield charts of the AUC for false names, and of correlations with blanking."""
+        """Yield a chart of the AUC for false names, and a chart of the correlations."""
         yield Chart("auc.svg", "AUC for false names", self.flags["said"].auc)
         title = "Spearman correlation with the loss under blanking"
         yield Chart("correlations.svg", title, self.correlations)
 
 
 def summarise_reliance(rows: Sequence[ClipRow], settings: RelianceSettings) -> RelianceSummary:
-    """Compute the figures of some clips, names below the threshold being flagged."""
+    """Aggregate the measured words. Names with a reliance below the threshold are flagged."""
     said = [word_table(row, GROUPS["said"]) for row in rows]
     bins = calibration(said)
     return RelianceSummary(
@@ -181,7 +181,7 @@ def summarise_reliance(rows: Sequence[ClipRow], settings: RelianceSettings) -> R
 
 
 def word_table(row: ClipRow, kinds: Sequence[str]) -> Float64Array:
-    """Return the words of a clip's answers to some prompts, without those that have no reliance."""
+    """Return a table of the words that have a reliance, for some kinds of prompt."""
     words = [
         [math.nan if values[name] is None else values[name] for name in COLUMNS]
         for key, values in row.values.items()
@@ -192,7 +192,7 @@ def word_table(row: ClipRow, kinds: Sequence[str]) -> Float64Array:
 
 
 def flag_figure(tables: Sequence[Float64Array], threshold: float) -> FlagFigure:
-    """Measure how well values below a threshold find false names, from each clip's words."""
+    """Measure how well scores below a threshold find false names, given a word table per clip."""
     names = [table[~np.isnan(_column(table, "false"))] for table in tables]
     words = np.concatenate([*names, np.empty((0, len(COLUMNS)))])
     counts = np.array([_counts(table, threshold) for table in names], np.float64).reshape(-1, 4)
@@ -211,7 +211,7 @@ def flag_figure(tables: Sequence[Float64Array], threshold: float) -> FlagFigure:
 
 
 def false_auc(words: Float64Array, score: str) -> float:
-    """Return how often a false name has a lower score than a true one, ties half.
+    """Compute how often a false name has a lower score than a true name. Ties count half.
 
     NaN where there is no pair.
     """
@@ -222,7 +222,7 @@ def false_auc(words: Float64Array, score: str) -> float:
 
 
 def correlation(words: Float64Array, name: str) -> float:
-    """Return the Spearman correlation of reliance with one of `CORRELATIONS`.
+    """Compute the Spearman correlation of reliance with one of `CORRELATIONS`.
 
     NaN where all values are equal.
     """
@@ -237,7 +237,7 @@ def correlation(words: Float64Array, name: str) -> float:
 
 
 def calibration(tables: Sequence[Float64Array]) -> tuple[CalibrationBin, ...]:
-    """Return mean reliance and mean share lost of the words in equal ranges of reliance."""
+    """Compute the mean reliance and mean lost probability of the words in each reliance range."""
     words = np.concatenate([*tables, np.empty((0, len(COLUMNS)))])
     reliance, blanked = _column(words, "reliance"), _column(words, "blanked")
     index = np.minimum((reliance * NUM_BINS).astype(np.int64), NUM_BINS - 1)
@@ -259,7 +259,7 @@ def word_interval(
     *,
     bounds: tuple[float, float],
 ) -> Interval:
-    """Compute a statistic of all words, with its interval over clips.
+    """Compute a statistic over all words, and its confidence interval over clips.
 
     Args:
         tables: the word table of each clip.
@@ -285,7 +285,7 @@ def _column(words: Float64Array, name: str) -> Float64Array:
 
 
 def _counts(names: Float64Array, threshold: float) -> tuple[int, int, int, int]:
-    """Count the names of a clip: false and flagged, flagged, false, all."""
+    """Count a clip's names: both false and flagged, flagged, false, and all."""
     flagged = _column(names, "reliance") < threshold
     false = _column(names, "false") == 1
     return int((flagged & false).sum()), int(flagged.sum()), int(false.sum()), len(names)

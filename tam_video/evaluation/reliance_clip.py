@@ -30,7 +30,7 @@ from tam_video.types import BoolArray, Float64Array, FrameBatch, Generation, Mes
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
-    """A question about a clip, and the answer to pass through instead of a generated one."""
+    """A question about a clip, with an optional fixed answer instead of a generated one."""
 
     kind: PromptKind
     text: str
@@ -67,7 +67,7 @@ def measure_reliance(model: TransformersModel, settings: RelianceSettings, job: 
 
 
 def injected_error_caption(clip: SceneClip, rng: np.random.Generator) -> str:
-    """Return the true caption with the colour or shape of one object replaced by an absent one."""
+    """Return the true caption with the colour or shape of one object replaced by a false word."""
     item = clip.objects[int(rng.integers(len(clip.objects)))]
     colors = [color for color in COLORS if all(color != each.color for each in clip.objects)]
     shapes = [shape for shape in SHAPES if all(shape != each.shape for each in clip.objects)]
@@ -82,7 +82,7 @@ def injected_error_caption(clip: SceneClip, rng: np.random.Generator) -> str:
 
 
 def lost_share(shown: Float64Array, hidden: Float64Array) -> float:
-    """Return the share of a word's probability that is lost when something is hidden; 0 for a gain.
+    """Compute the share of a word's probability that hiding cells removes, or 0 for a gain.
 
     Args:
         shown: float64 [k], log-probability of each of its tokens on the whole video.
@@ -103,7 +103,7 @@ def _prompts(clip: SceneClip, seed: int) -> Iterator[_Prompt]:
 def _word_values(
     clip: SceneClip, batch: FrameBatch, probe: Probe, *, kind: PromptKind
 ) -> dict[str, dict[str, float | None]]:
-    """Return the values of each word, punctuation left out, by its name in the row."""
+    """Return the measured values of each word except punctuation, keyed by its name in the row."""
     generation = probe.generation
     words = [word for word in join_words(generation.tokens) if any(map(str.isalnum, word.text))]
     names = answer_truth(clip, batch, generation).objects
@@ -131,7 +131,7 @@ def _word_values(
 def _masks(
     generation: Generation, own: dict[tuple[int, ...], BoolArray]
 ) -> tuple[BoolArray, dict[tuple[int, ...], int]]:
-    """Return masks that show the whole video, none of it, and all but each name's own cells.
+    """Return masks that show all cells, no cells, and all cells except those of each name.
 
     They are bool [B, t, h, w], with the index of the mask of each name; `own` has its cells.
     """
@@ -147,7 +147,7 @@ def _masks(
 
 
 def _is_false(word: Word, own: dict[tuple[int, ...], BoolArray], kind: PromptKind) -> bool | None:
-    """Return whether a name is true of no object; None for a word that is not a name."""
+    """Return whether a name matches no object, or None if the word is not a name."""
     if not names_object(word):
         return None
     return kind == "bait" or not own[word.token_indices].any()

@@ -1,4 +1,4 @@
-"""Settings of the visual reliance experiment, and which words are compared."""
+"""Settings and word groups of the visual reliance experiment."""
 
 from __future__ import annotations
 

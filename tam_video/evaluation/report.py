@@ -45,18 +45,18 @@ class Line(NamedTuple):
 
 
 class Summary(Protocol):
-    """Figures of some clips: a dataclass whose fields are the keys of results.json."""
+    """The aggregated results of some clips. Its fields are the keys of results.json."""
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines of results.csv."""
         ...
 
     def tables(self, title: str, settings: Any, /) -> Iterator[Table | str]:
-        """Yield tables, and lines of text between them."""
+        """Yield tables and plain lines of text, in the order of the report."""
         ...
 
     def charts(self, settings: Any, /) -> Iterator[Chart]:
-        """Yield the charts of all clips."""
+        """Yield charts of the results over all clips."""
         ...
 
 
@@ -85,7 +85,7 @@ class Experiment(Generic[Settings, SummaryT]):
 
 @dataclass(frozen=True, slots=True)
 class Report(Generic[Settings, SummaryT]):
-    """The figures of an evaluation.
+    """The results of an evaluation.
 
     Attributes:
         experiment: what was evaluated.
@@ -116,7 +116,7 @@ class Report(Generic[Settings, SummaryT]):
         return text + "\n"
 
     def to_csv(self) -> str:
-        """Return the text of results.csv: one line per world ("all" for all) and figure."""
+        """Return the text of results.csv, with one line per world (or "all") and result."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         ends = ("mean", "low", "high", "n")
@@ -129,7 +129,7 @@ class Report(Generic[Settings, SummaryT]):
         return text.getvalue()
 
     def to_text(self, *, width: int | None = None) -> str:
-        """Return the tables: those of all clips, and of each world where there are several."""
+        """Return the tables for all clips, and the tables for each world if there are several."""
         columns = width or shutil.get_terminal_size((110, 24)).columns
         several = len(self.worlds) > 1
         title = self.settings.title(None if several else next(iter(self.worlds)))
@@ -144,7 +144,7 @@ class Report(Generic[Settings, SummaryT]):
         return f"{text}\n{SMALL_NOTE}" if SMALL_MARK in text else text
 
     def plots(self) -> dict[str, str]:
-        """Return file names and SVG texts."""
+        """Return the file names and SVG texts of the plots."""
         return {chart.file: draw(chart) for chart in self.overall.charts(self.settings)}
 
     def write(self, folder: Path) -> Files:
@@ -161,7 +161,7 @@ class Report(Generic[Settings, SummaryT]):
 def make_report(
     rows: Sequence[ClipRow], settings: Settings, experiment: Experiment[Settings, SummaryT]
 ) -> Report[Settings, SummaryT]:
-    """Compute the figures of finished clips, in any order."""
+    """Make the report from the rows of the finished clips, in any order."""
     ordered = sorted(rows, key=lambda row: (settings.worlds.index(row.world), row.number))
     worlds = {
         world: experiment.summarise([row for row in ordered if row.world == world], settings)
@@ -173,12 +173,12 @@ def make_report(
 
 
 def mean_cost(costs: Sequence[Mapping[str, float]], name: str) -> float | None:
-    """Return the mean of a cost, rounded; None without clips."""
+    """Return the rounded mean of a cost, or None if there are no clips."""
     return round(float(np.mean([cost[name] for cost in costs])), 4) if costs else None
 
 
 def json_values(figures: Any) -> Any:
-    """Return figures at any depth as JSON values; None for what is not defined."""
+    """Convert nested results to JSON values, with None for undefined numbers."""
     if isinstance(figures, Interval):
         return figures.as_dict()
     if is_dataclass(figures):

@@ -55,7 +55,7 @@ def evaluate(
     force: bool = False,
     progress: StepProgress | None = None,
 ) -> Evaluation:
-    """Measure the clips that are missing in a folder, then write its report.
+    """Measure the clips that a folder does not contain yet, then write its report.
 
     Processes are spawned: a script that calls this does so under `if __name__ == "__main__":`.
 
@@ -93,7 +93,7 @@ def evaluate(
 
 
 def clip_jobs(settings: ExperimentSettings) -> list[ClipJob]:
-    """Return every clip to measure, world after world."""
+    """Return every clip to measure, one world after the other."""
     return [
         ClipJob(world, number, settings.clip_seed(number))
         for world in settings.worlds
@@ -108,7 +108,7 @@ def measured(
     *,
     workers: int,
 ) -> Generator[ClipRow, None, None]:
-    """Yield clips as they are finished, in any order. Closing it ends the processes.
+    """Yield finished clips in any order. Closing the generator ends the worker processes.
 
     What a clip raised is raised here; a process that died is a `ModelError`.
     """
@@ -128,7 +128,7 @@ def measured(
     except BrokenProcessPool as exc:
         raise ModelError(
             "a worker process died before its clip was finished",
-            hint="most often for lack of memory: use fewer --workers; finished clips are kept",
+            hint="if memory ran out, run again with fewer --workers; finished clips are kept",
         ) from exc
     finally:
         # After an error the other clips are not waited for: they may take minutes each.
@@ -145,7 +145,7 @@ def _measure(measure: Any, settings: ExperimentSettings, job: ClipJob) -> ClipRo
 
 @lru_cache(maxsize=1)
 def _worker_model(name: str, revision: str | None, dtype: str, device: str) -> TransformersModel:
-    """Load the model of this process with its first clip, so that its error reaches the user."""
+    """Load this process's model for its first clip, so that a load error reaches the user."""
     import torch
 
     from tam_video.models import load_model
@@ -155,7 +155,7 @@ def _worker_model(name: str, revision: str | None, dtype: str, device: str) -> T
 
 
 def _start_worker() -> None:
-    """Ignore Ctrl-C, and exit when the parent process ends, even if it is killed."""
+    """Ignore Ctrl-C, and exit when the parent process ends or is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:

@@ -41,7 +41,7 @@ WordValues: TypeAlias = dict[str, list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """Title and range of a metric, and which direction is good.
+    """The title and range of a metric, and whether higher or lower values are better.
 
     Attributes:
         title: its name for people.
@@ -99,7 +99,7 @@ DEFAULT_METRICS: tuple[str, ...] = tuple(n for n in ANSWER_METRICS if n not in C
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectWord:
-    """A word or phrase that names objects, and the position of these objects in space and time.
+    """A word or phrase that names objects, with the cells and pixels of these objects.
 
     Attributes:
         token_indices: its tokens, counted along M.
@@ -117,12 +117,12 @@ class ObjectWord:
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
-        """The tokens of each of its words; of a single word its tokens."""
+        """The tokens of each content word of a phrase, or the tokens of a single word."""
         return self.words or (self.token_indices,)
 
     @property
     def moves(self) -> bool:
-        """Whether its first and last visible cells have an IoU of one half at most."""
+        """Whether the IoU of the object's first and last visible cells is at most one half."""
         slots = np.flatnonzero(self.cells.any(axis=(1, 2)))
         if len(slots) < 2:
             return False
@@ -131,7 +131,7 @@ class ObjectWord:
 
     @property
     def is_there(self) -> bool:
-        """Whether one of its objects is visible, even if it is too small for a cell."""
+        """Whether a named object is visible, even if it is too small to fill a cell."""
         return bool(self.cells.any() or self.pixels.any())
 
 
@@ -180,13 +180,13 @@ def word_map(maps: FloatArray, word: ObjectWord) -> FloatArray:
 
 
 def mean_map(maps: FloatArray, words: Sequence[tuple[int, ...]]) -> FloatArray:
-    """Return the mean over words of the mean map of the tokens of each, float32 [t, h, w]."""
+    """Average the maps of each word's tokens, then average over words: float32 [t, h, w]."""
     heats = [maps[list(tokens)].mean(axis=0) for tokens in words]
     return np.asarray(np.mean(heats, axis=0), np.float32)
 
 
 def score_answer(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -> WordValues:
-    """Compute the values of every word of an answer, for all metrics but the curves.
+    """Score every word of an answer by every metric that is not a curve.
 
     Args:
         maps: float32 [M, t, h, w], one map per token.
@@ -215,7 +215,7 @@ def score_answer(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -
 
 
 def score_times(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) -> WordValues:
-    """Compute only the `TEMPORAL_METRICS`, of the words whose objects appear or disappear."""
+    """Compute the `TEMPORAL_METRICS` for the words whose objects appear or disappear."""
     names = set(metrics) & TEMPORAL_METRICS
     values: WordValues = {}
     for word in truth.objects if names else ():
@@ -235,9 +235,9 @@ def score_times(maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str]) ->
 
 
 def clip_values(parts: Sequence[WordValues], metrics: Iterable[str]) -> dict[str, float | None]:
-    """Return the values of a clip: means over its words that are not NaN, of all answers together.
+    """Return the value of each metric for a clip: the mean over the words of all its answers.
 
-    None where no word has a value.
+    Words whose value is NaN are left out. A metric is None if no word has a value.
     """
     known = {name: _known_values(parts, name) for name in metrics}
     return {
@@ -246,12 +246,12 @@ def clip_values(parts: Sequence[WordValues], metrics: Iterable[str]) -> dict[str
 
 
 def word_counts(parts: Sequence[WordValues], metrics: Iterable[str]) -> dict[str, int]:
-    """Return for each metric the number of words that `clip_values` averages."""
+    """Return the number of words that `clip_values` averages for each metric."""
     return {name: len(_known_values(parts, name)) for name in metrics}
 
 
 def visible_span(visible: BoolArray) -> tuple[int, int] | None:
-    """Return (start, end) in slots, half open, of the one part in which an object is visible.
+    """Return the half-open span (start, end) of slots in which an object is visible, or None.
 
     None for bool [t] that is never or always True, or True in several parts.
     """
@@ -263,7 +263,7 @@ def visible_span(visible: BoolArray) -> tuple[int, int] | None:
 
 
 def explained_map(maps: FloatArray, truth: AnswerTruth) -> FloatArray | None:
-    """Return the mean map of the explained words, float32 [t, h, w]; None without such words."""
+    """Return the mean map of the explained words, float32 [t, h, w], or None without any."""
     words = truth.explained_words
     return mean_map(maps, words) if words else None
 
@@ -284,7 +284,7 @@ _PLACE_SCORES: Mapping[str, Callable[[FloatArray, ObjectWord], float]] = {
 
 
 def _answer_values(maps: FloatArray, truth: AnswerTruth) -> WordValues:
-    """Compute Obj-IoU and Func-IoU, each word by the mean of its sub-tokens."""
+    """Compute the Obj-IoU or Func-IoU of each word, as the mean over its sub-tokens."""
     nouns = [Noun(maps[list(word.token_indices)], word.cells) for word in truth.objects]
     scores = answer_iou(nouns, [maps[list(indices)] for indices in truth.function_words])
     return {
@@ -294,7 +294,7 @@ def _answer_values(maps: FloatArray, truth: AnswerTruth) -> WordValues:
 
 
 def _segmentation(heat: FloatArray, word: ObjectWord, truth: AnswerTruth) -> float:
-    """Compute J&F in pixels, the map cut at one Otsu threshold of the whole volume."""
+    """Compute J&F in pixels, after one Otsu threshold over the whole volume of the map."""
     num_frames, height, width = word.pixels.shape
     shown = resize_map(heat, (num_frames, height, width), frame_slots=truth.frame_slots)
     return j_and_f(np.asarray(shown > otsu_threshold(shown)), word.pixels)

@@ -1,4 +1,4 @@
-"""Settings of the evaluations: everything that a measured value depends on, and its hash.
+"""Settings of the evaluations, and a hash of everything that a measured value depends on.
 
 Each experiment has settings of its own, which inherit only what it uses. The options of the command
 line are generated from the fields. The number of workers is not a setting, and the number of clips
@@ -69,7 +69,9 @@ class ExperimentSettings(Declared, BaseModel):
     @model_validator(mode="after")
     def _layer_is_a_share(self) -> ExperimentSettings:
         if isinstance(self.layer, float) and not 0 < self.layer < 1:
-            raise ValueError("a layer is a whole number, or a share of the depth between 0 and 1")
+            raise ValueError(
+                "a layer must be a whole number or a share of the depth between 0 and 1"
+            )
         return self
 
     @classmethod
@@ -88,32 +90,32 @@ class ExperimentSettings(Declared, BaseModel):
         return settings
 
     def check(self) -> None:
-        """Raise `UnknownNameError` for a name in the settings that is not known."""
+        """Raise `UnknownNameError` if a name in the settings is unknown."""
         check_names("world", self.worlds, self.known_worlds())
 
     def clip_seed(self, number: int) -> int:
-        """Return the seed of clip `number` of every world."""
+        """Return the seed for clip `number`, which is the same in every world."""
         return self.seed * CLIPS_PER_SEED + number
 
     def generation_options(self) -> GenerationOptions:
-        """Return how the explained answers are generated."""
+        """Return the options with which answers are generated."""
         layer, mixed = read_layers(self.layer)
         return GenerationOptions(
             max_new_tokens=self.max_new_tokens, layer=layer, mixed_layers=mixed
         )
 
     def known_worlds(self) -> Collection[str]:
-        """Return the names that `worlds` may hold."""
+        """Return the names that `worlds` may contain."""
         from tam_video.datasets.worlds import WORLDS
 
         return list(WORLDS)
 
     def num_clips(self, world: str) -> int:  # noqa: ARG002 - subsets of a set end
-        """Return the number of clips of a world that are measured."""
+        """Return the number of clips to measure in a world."""
         return self.clips
 
     def title(self, world: str | None) -> str:
-        """Return the title of a world's tables; of the tables over all worlds for None."""
+        """Return the title of the tables for a world, or for all worlds if `world` is None."""
         return world or "all worlds"
 
     def identity(self) -> Identity:
@@ -141,7 +143,7 @@ class MethodSettings(ExperimentSettings):
     steps: int = setting(20, "Steps of an insertion, deletion or flip curve.", **_NUMBER)
 
     def check(self) -> None:
-        """Raise `UnknownNameError` for a name in the settings that is not known."""
+        """Raise `UnknownNameError` if a name in the settings is unknown."""
         from tam_video.methods import METHODS
 
         check_names("method", self.methods, METHODS.names())
@@ -175,7 +177,7 @@ def check_names(kind: str, names: Collection[str], known: Collection[str]) -> No
 
 
 def _weights(model: str) -> str | None:
-    """Hash the files of a checkpoint's folder by name, size and ends; None for a hub id."""
+    """Hash the files in a checkpoint folder by fingerprint, or return None for a hub id."""
     from tam_video.models.loading import locate
     from tam_video.video.source import file_fingerprint
 

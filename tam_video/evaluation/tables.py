@@ -1,4 +1,4 @@
-"""Figures as text: cells, headings, and tables that fit the width of the terminal."""
+"""Format results as text tables that fit the width of the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SMALL_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table.
+    """A text table.
 
     Attributes:
         title: the line above it.
@@ -31,7 +31,7 @@ class Table:
 
 
 def cell(interval: Interval, total: int | None = None) -> str:
-    """Format a mean and its interval, as in "0.512 [0.490, 0.533]"; a dash where undefined.
+    """Format a mean and its interval, as in "0.512 [0.490, 0.533]", or a dash if undefined.
 
     The number of clips is added where it differs from `total`.
     """
@@ -45,18 +45,18 @@ def cell(interval: Interval, total: int | None = None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Format a number; a dash for None."""
+    """Format a number, or return a dash for None."""
     return "-" if value is None else f"{value:.3f}"
 
 
 def heading(metric: str) -> str:
-    """Return a metric's title with an arrow in the good direction."""
+    """Return a metric's title with an arrow towards better values."""
     arrows = {"higher": " ↑", "lower": " ↓", "neither": ""}
     return METRICS[metric].title + arrows[METRICS[metric].better]
 
 
 def table_text(table: Table, *, width: int) -> str:
-    """Render a table under its title, as several ones where its columns don't fit the width."""
+    """Render a table under its title. Split it if its columns don't fit the terminal's width."""
     rows = [list(row) for row in table.rows]
     sizes = [max(map(len, column)) + 3 for column in zip(table.header, *rows, strict=True)]
     groups: list[list[int]] = [[]]

@@ -24,7 +24,7 @@ NamedObjects: TypeAlias = tuple[tuple[tuple[int, ...], ...], BoolArray]
 
 
 def answer_truth(clip: SceneClip, batch: FrameBatch, generation: Generation) -> AnswerTruth:
-    """Return masks for every colour and shape word of an answer, and its function words.
+    """Return the ground truth of an answer: its object words with masks, and its function words.
 
     A word that several objects share has the masks of all of them; one that is true of none has
     empty masks. The clip was shown as the only input, as the frames of `batch`.
@@ -42,7 +42,7 @@ def masked_truth(
     words: Sequence[Word],
     named: Sequence[NamedObjects],
 ) -> AnswerTruth:
-    """Return masks for the named words of an answer, and its function words."""
+    """Return the ground truth of an answer whose named words and objects are known."""
     return AnswerTruth(
         objects=object_words(clip, batch, layout, named),
         function_words=tuple(word.token_indices for word in words if is_function_word(word)),
@@ -56,7 +56,7 @@ def object_words(
     layout: VisualLayout,
     named: Sequence[NamedObjects],
 ) -> tuple[ObjectWord, ...]:
-    """Return masks for every name, on the cells and on the pixels under them.
+    """Return the masks of every name, both on the grid of cells and on the pixels.
 
     A name that is true of no object gets empty masks.
     """
@@ -79,7 +79,7 @@ def object_words(
 
 
 def frame_positions(layout: VisualLayout) -> tuple[tuple[int, ...], ...]:
-    """Return for each slot the indices of its frames among the frames that fed any slot."""
+    """Return the frames of each slot, as indices into the list of frames that fed any slot."""
     index = {frame: number for number, frame in enumerate(_fed_frames(layout))}
     return tuple(tuple(index[frame] for frame in frames) for frames in layout.frame_slots)
 
@@ -90,12 +90,12 @@ def names_object(word: Word) -> bool:
 
 
 def is_function_word(word: Word) -> bool:
-    """Return whether a word is a function word, which punctuation is not."""
+    """Return whether a word is a function word and not punctuation."""
     return not word.is_content and any(map(str.isalnum, word.text))
 
 
 def visible_slots(clip: MaskedClip, slots: tuple[tuple[int, ...], ...]) -> BoolArray:
-    """Return whether a pixel of an object is visible in a slot, bool [objects, t]."""
+    """Return whether each object is visible in each slot: bool [objects, t]."""
     visible = [
         np.logical_or.reduce([clip.masks(frame).any(axis=(1, 2)) for frame in frames])
         for frames in slots
@@ -104,7 +104,7 @@ def visible_slots(clip: MaskedClip, slots: tuple[tuple[int, ...], ...]) -> BoolA
 
 
 def view_masks(clip: MaskedClip, indices: IntArray, view: View) -> BoolArray:
-    """Return masks, bool [objects, T, H, W], of the part of the image that the cells cover.
+    """Return the objects' masks on the image area that the cells cover: bool [objects, T, H, W].
 
     That part is rounded to pixels; padding around the image is empty.
     """
@@ -120,11 +120,11 @@ def view_masks(clip: MaskedClip, indices: IntArray, view: View) -> BoolArray:
 
 
 def _named_by(word: Word, clip: SceneClip) -> BoolArray:
-    """Return whether a word is the colour or shape of each object, bool [objects]."""
+    """Return for each object whether a word is its colour or shape: bool [objects]."""
     form = word.text.casefold()
     return np.array([form in (item.color, item.shape) for item in clip.objects], np.bool_)
 
 
 def _fed_frames(layout: VisualLayout) -> list[int]:
-    """Return the frames that fed a slot, ascending."""
+    """Return the frames that fed a slot, in ascending order."""
     return sorted({frame for frames in layout.frame_slots for frame in frames})

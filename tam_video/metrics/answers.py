@@ -1,4 +1,4 @@
-"""Obj-IoU and Func-IoU of whole answers, from the scores of words in `plausibility`.
+"""Compute Obj-IoU and Func-IoU of whole answers from the word scores in `plausibility`.
 
 Source: Li et al., Token Activation Map, ICCV 2025, arXiv:2506.23270, and the public evaluation of
 xmed-lab/TAM `eval.py`. Differs: first and mean sub-token beside the best one; a noun whose object
@@ -24,7 +24,7 @@ from tam_video.types import BoolArray, FloatArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Noun:
-    """A noun of an answer with the mask of its object.
+    """A noun in an answer, with its maps and the mask of its object.
 
     Attributes:
         maps: float32 [K, t, h, w], the maps of its K sub-tokens in order.
@@ -76,7 +76,7 @@ def answer_iou(nouns: Sequence[Noun], function_words: Sequence[FloatArray]) -> A
 
 
 def _join_adjacent(nouns: Sequence[Noun]) -> tuple[WordScore, ...]:
-    """Return one score per run of adjacent nouns of one object, the larger of each field."""
+    """Score nouns, and join adjacent nouns for the same object by the larger value per field."""
     scores: list[WordScore] = []
     before: Noun | None = None
     for noun in nouns:

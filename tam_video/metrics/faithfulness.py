@@ -1,4 +1,4 @@
-"""Faithfulness of maps: hide cells of the video and measure the change of the answer.
+"""Measure the faithfulness of maps: hide video cells, and measure how the answer changes.
 
 A keep-mask is bool [t, h, w] over the cells of the map: True cells show the video, False ones are
 filled. A score is s_k = mean over the explained tokens of p(y_t | video_k, prompt, y_<t), teacher
@@ -46,7 +46,7 @@ def curve_auc(scores: Float64Array) -> float:
 
 
 def cell_order(activation_map: FloatArray, *, kind: OrderKind = "joint") -> IntArray:
-    """Sort the units of cells that are hidden together, the most relevant unit first.
+    """Sort units (groups of cells that are hidden together) from most to least relevant.
 
     A unit is a single cell ("joint"), one cell position in all slots ("spatial") or a whole slot
     ("slot"); the last two are ranked by their sums. Equal units are in row-major order, so that
@@ -99,7 +99,7 @@ def masked_steps(
     num_cells = int(np.prod(shape))
     indices = np.asarray(order)
     if indices.ndim != 2 or not np.array_equal(np.sort(indices, axis=None), np.arange(num_cells)):
-        raise ValueError(f"order must be [U, C] and contain each of {num_cells} cells once")
+        raise ValueError(f"order must be [U, C] and contain each of the {num_cells} cells once")
     rank = np.empty(num_cells, np.int64)
     rank[indices] = np.arange(len(indices))[:, None]
     reached = np.arange(steps + 1) * len(indices) // steps
@@ -110,7 +110,7 @@ def masked_steps(
 def random_keep_masks(
     num_masks: int, shape: tuple[int, int, int], *, keep_share: float = 0.5, seed: int = 0
 ) -> BoolArray:
-    """Draw random keep-masks for the linear datamodeling score, each with as many kept cells.
+    """Sample random keep-masks, all with the same number of kept cells.
 
     Args:
         num_masks: m >= 1.
@@ -132,7 +132,7 @@ def random_keep_masks(
 
 
 def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """Compute the Spearman correlation of two arrays of one shape; ties share their mean rank.
+    """Compute the Spearman correlation of two arrays of equal shape. Ties get their mean rank.
 
     Returns:
         In [-1, 1]; NaN where either is constant, because it has no order.
@@ -141,7 +141,7 @@ def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
 
     a, b = finite_values(first, "first"), finite_values(second, "second")
     if a.shape != b.shape:
-        raise ValueError(f"shapes must agree, not {list(a.shape)} and {list(b.shape)}")
+        raise ValueError(f"shapes must agree, but are {list(a.shape)} and {list(b.shape)}")
     if a.min() == a.max() or b.min() == b.max():
         return float("nan")
     return float(np.clip(spearmanr(a.ravel(), b.ravel()).statistic, -1, 1))
@@ -168,7 +168,7 @@ def linear_datamodeling_score(
 
 
 def flip_area(is_flipped: BoolArray, deleted_area: Float64Array) -> float:
-    """Compute the smallest deleted area that turns a hallucinated yes or no into the right answer.
+    """Compute the smallest deleted area that flips a hallucinated answer to the correct answer.
 
     Args:
         is_flipped: bool [n + 1], whether the answer was right after each step.
@@ -186,12 +186,12 @@ def flip_area(is_flipped: BoolArray, deleted_area: Float64Array) -> float:
 
 
 def average_minimal_correction(flip_areas: Float64Array) -> float:
-    """Compute the AMCR: mean of the flip areas, float64 [n], over ALL hallucinated answers."""
+    """Compute the AMCR: the mean of the flip areas, float64 [n], of all hallucinated answers."""
     return float(_per_answer(flip_areas).mean())
 
 
 def correction_success_rate(flip_areas: Float64Array, *, budget: float = 0.1) -> float:
-    """Compute the CSR: share of ALL hallucinated answers that flip within a budget (CSR@10).
+    """Compute the CSR: the share of all hallucinated answers that flip within a budget.
 
     Args:
         flip_areas: float64 [n] in [0, 1], from `flip_area`.
@@ -204,7 +204,7 @@ def correction_success_rate(flip_areas: Float64Array, *, budget: float = 0.1) ->
 
 
 def measure(scorer: Scorer, keep: BoolArray, *, batch_size: int = 8) -> Float64Array:
-    """Compute the scores of many keep-masks, bool [n, t, h, w], batch by batch: float64 [n]."""
+    """Score keep-masks, bool [n, t, h, w], in batches: float64 [n]."""
     masks = checked_mask(keep)
     if masks.ndim != 4 or not masks.size:
         raise ValueError(f"keep must be [n, t, h, w], not {list(masks.shape)}")
@@ -217,7 +217,9 @@ def measure(scorer: Scorer, keep: BoolArray, *, batch_size: int = 8) -> Float64A
 def _batch_scores(scorer: Scorer, batch: BoolArray) -> Float64Array:
     scores = finite_values(scorer(batch), "a scorer's scores").astype(np.float64)
     if scores.shape != (len(batch),):
-        raise ValueError(f"a scorer must return [{len(batch)}], not {list(scores.shape)}")
+        raise ValueError(
+            f"a scorer must return scores of shape [{len(batch)}], not {list(scores.shape)}"
+        )
     return scores
 
 
@@ -231,4 +233,4 @@ def _per_answer(flip_areas: Float64Array) -> Float64Array:
 
 def _check_areas(areas: NDArray[Any]) -> None:
     if areas.min() < 0 or areas.max() > 1:
-        raise ValueError("an area must be a share of the cells, in [0, 1]")
+        raise ValueError("an area must be a share of the cells between 0 and 1")

@@ -1,4 +1,4 @@
-"""Checked maps and masks, and maps of (slot, row, column) cells resized to the grid of a mask."""
+"""Check maps and masks, and resize maps of (slot, row, column) cells to the grid of a mask."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ def finite_values(values: NDArray[Any], name: str) -> RealArray:
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
     if not array.size:
-        raise ValueError(f"{name} must not be empty, and has shape {list(array.shape)}")
+        raise ValueError(f"{name} must not be empty, but has shape {list(array.shape)}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, and holds NaN or infinite values")
+        raise ValueError(f"{name} must be finite, but contains NaN or infinite values")
     return array
 
 
 def checked_map(activation_map: NDArray[Any], name: str = "activation_map") -> RealArray:
-    """Return a map, or raise `ValueError` unless it is a finite real [t, h, w]."""
+    """Return the map, or raise `ValueError` if it is not finite, real and of shape [t, h, w]."""
     if np.ndim(activation_map) != 3:
         raise ValueError(f"{name} must be [t, h, w], not {list(np.shape(activation_map))}")
     return finite_values(activation_map, name)
 
 
 def checked_mask(mask: BoolArray, shape: tuple[int, ...] | None = None) -> BoolArray:
-    """Return a mask, or raise `ValueError` unless it is bool, and of `shape` where one is given."""
+    """Return the mask, or raise `ValueError` if it is not bool or not of the given `shape`."""
     array = np.asarray(mask)
     if array.dtype != np.bool_:
         raise ValueError(f"a mask must be bool, not {array.dtype}")
     if shape is not None and array.shape != shape:
-        raise ValueError(f"a mask must be {list(shape)} here, not {list(array.shape)}")
+        raise ValueError(f"a mask must have shape {list(shape)} here, not {list(array.shape)}")
     return array
 
 
 def volume_shape(mask: BoolArray) -> tuple[int, int, int]:
-    """Return (T, H, W) of a mask; other axes are a ValueError."""
+    """Return the shape (T, H, W) of a mask, or raise `ValueError` if the mask is not 3-D."""
     if mask.ndim != 3:
         raise ValueError(f"a mask must be [t, h, w] or [T, H, W], not {list(mask.shape)}")
     return (mask.shape[0], mask.shape[1], mask.shape[2])
@@ -90,10 +90,10 @@ def resize_map(
     cells = checked_map(activation_map)
     num_frames, height, width = shape
     if min(shape) < 1:
-        raise ValueError(f"a mask must be [T, H, W] with a pixel at least, not {list(shape)}")
+        raise ValueError(f"a mask must be [T, H, W] with at least one pixel, not {list(shape)}")
     if frame_slots is None and len(cells) != num_frames:
         raise ValueError(
-            f"{len(cells)} slots do not fit {num_frames} frames: frame_slots is required"
+            f"{len(cells)} slots do not match {num_frames} frames, so frame_slots is required"
         )
     if frame_slots is None and cells.shape == shape:
         return cells
@@ -108,7 +108,7 @@ def resize_map(
 def intersection_over_union(
     prediction: BoolArray, mask: BoolArray, *, axis: tuple[int, ...] | None = None
 ) -> Float64Array:
-    """Compute the IoU of two bool masks of one shape, 1 where both are empty.
+    """Compute the IoU of two bool masks of equal shape, or 1 if both are empty.
 
     Args:
         prediction: bool, any shape.
@@ -121,7 +121,7 @@ def intersection_over_union(
 
 
 def axis_weights(positions: Float64Array, start: float, end: float, num_cells: int) -> Float64Array:
-    """Compute the weights of linear interpolation between the cell centres of an axis.
+    """Compute the weights for linear interpolation between the cell centres along an axis.
 
     Args:
         positions: float64 [n].
@@ -152,7 +152,7 @@ def _pixel_weights(num_cells: int, num_pixels: int) -> Float64Array:
 
 
 def _to_24_bits(values: Float64Array) -> Float64Array:
-    """Round to 24 significant bits, so that values equal but for rounding become equal.
+    """Round to 24 significant bits, so that values that differ only by rounding become equal.
 
     Rounding to 44 bits first removes errors in the last bits, which would otherwise decide how a
     value half way between two results is rounded.
@@ -165,14 +165,16 @@ def _to_24_bits(values: Float64Array) -> Float64Array:
 
 def _slots_to_frames(cells: RealArray, num_frames: int, frame_slots: FrameSlots) -> Float64Array:
     if len(frame_slots) != len(cells):
-        raise ValueError(f"frame_slots must name the frames of all {len(cells)} slots")
+        raise ValueError(f"frame_slots must list the frames of all {len(cells)} slots")
     shares = np.zeros((num_frames, len(cells)))
     for slot, frames in enumerate(frame_slots):
         for frame in frames:
             if not 0 <= frame < num_frames:
-                raise ValueError(f"frame_slots names frame {frame} of {num_frames}")
+                raise ValueError(
+                    f"frame_slots contains frame {frame}, but there are {num_frames} frames"
+                )
             shares[frame, slot] = 1
     num_slots = shares.sum(axis=1, keepdims=True)
     if not num_slots.all():
-        raise ValueError("every frame of the mask must have fed a slot")
+        raise ValueError("every frame of the mask must occur in frame_slots")
     return np.tensordot(shares / num_slots, cells.astype(np.float64), axes=1)

@@ -1,4 +1,4 @@
-"""Agreement of maps with annotated objects: overlap, pointing game, ranking and energy.
+"""Measure how well maps agree with annotated objects: overlap, pointing, ranking and energy.
 
 A map is float32 [t, h, w], finite; `maps` are float32 [K, t, h, w], those of a word's sub-tokens in
 order. A mask is bool, [t, h, w] on the cells of the map or [t, H, W] on finer pixels; then the map
@@ -50,7 +50,7 @@ class WordScore:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> WordScore:
-        """Summarise the values of the sub-tokens in order, at least one."""
+        """Summarise the values of one or more sub-tokens, which are given in order."""
         return cls(float(values[0]), float(np.mean(values)), float(max(values)))
 
 
@@ -85,16 +85,17 @@ def otsu_threshold(values: NDArray[Any]) -> float:
 
 
 def volume_iou(activation_map: FloatArray, mask: BoolArray) -> float:
-    """Compute the IoU of a map above its Otsu threshold, over the whole volume (vIoU), in [0, 1].
+    """Compute the vIoU: the IoU of the mask and the volume where the map exceeds its threshold.
 
-    A constant map predicts nothing: 0, or 1 where the mask is empty too.
+    The result is in [0, 1]. The threshold is Otsu's. A constant map predicts nothing: the result is
+    0, or 1 if the mask is empty too.
     """
     values, mask = _on_mask(activation_map, mask)
     return float(intersection_over_union(values > otsu_threshold(values), mask))
 
 
 def object_iou(maps: FloatArray, mask: BoolArray) -> WordScore:
-    """Compute the Obj-IoU of a noun: `volume_iou` of each sub-token, then first, mean and best.
+    """Compute the Obj-IoU of a noun from the `volume_iou` of each of its sub-tokens.
 
     All NaN where the mask is empty, because such a word is not counted.
     """
@@ -108,7 +109,7 @@ def object_threshold(maps: FloatArray, shape: tuple[int, int, int]) -> WordScore
 
 
 def function_iou(maps: FloatArray, threshold: float) -> WordScore:
-    """Compute the Func-IoU of a function word: share of cells below the threshold of the nouns.
+    """Compute the Func-IoU of a function word: the share of cells below the nouns' threshold.
 
     Args:
         maps: float32 [K, t, h, w], the maps of its sub-tokens in order.
@@ -125,13 +126,13 @@ def function_iou(maps: FloatArray, threshold: float) -> WordScore:
 
 
 def f1_iou(object_mean: float, function_mean: float) -> float:
-    """Compute the harmonic mean of Obj-IoU and Func-IoU; 0 where both are 0, NaN where one is."""
+    """Compute the harmonic mean of Obj-IoU and Func-IoU: 0 if both are 0, NaN if one is NaN."""
     total = object_mean + function_mean
     return 2 * object_mean * function_mean / total if total else 0.0
 
 
 def pointing_hit(activation_map: FloatArray, mask: BoolArray) -> float:
-    """Compute the score of the pointing game: whether the largest value lies on the object.
+    """Compute the pointing game score: whether the map's largest value lies on the object.
 
     Source: Zhang et al., Top-down Neural Attention by Excitation Backprop, ECCV 2016. Differs: no
     tolerance around the object; ties count by their share on the object.
@@ -164,7 +165,7 @@ def auc(activation_map: FloatArray, mask: BoolArray) -> float:
 
 
 def energy_inside(activation_map: FloatArray, mask: BoolArray) -> float:
-    """Compute the share of the map's sum that lies on the object, in [0, 1]; 0 for a map of zeros.
+    """Compute the share of the map's sum that lies on the object, or 0 for a map of zeros.
 
     A negative map is a ValueError.
 
@@ -174,7 +175,7 @@ def energy_inside(activation_map: FloatArray, mask: BoolArray) -> float:
 
 
 def temporal_energy(activation_map: FloatArray, slots: BoolArray) -> float:
-    """Compute the share of the map's sum in the true slots, bool [t]; as `energy_inside`."""
+    """Compute the share of the map's sum that lies in the True entries of `slots`, bool [t]."""
     cells = checked_map(activation_map)
     inside = checked_mask(slots, cells.shape[:1])
     return _energy_share(cells, np.broadcast_to(inside[:, None, None], cells.shape))
@@ -187,15 +188,13 @@ def _on_mask(activation_map: NDArray[Any], mask: BoolArray) -> tuple[RealArray, 
 
 def _sub_tokens(maps: FloatArray) -> list[RealArray]:
     if np.ndim(maps) != 4 or not len(maps):
-        raise ValueError(
-            f"maps must be [K, t, h, w] of one sub-token or more, not {np.shape(maps)}"
-        )
+        raise ValueError(f"maps must be [K, t, h, w] with K >= 1, not {np.shape(maps)}")
     return [checked_map(one) for one in maps]
 
 
 def _energy_share(values: RealArray, inside: BoolArray) -> float:
     if values.min() < 0:
-        raise ValueError("a map with energy must not be negative")
+        raise ValueError("the energy of a map with negative values is not defined")
     # Scaled before it is summed: the sum of huge values would overflow float64.
     scaled = values.astype(np.float64) / (float(values.max()) or 1.0)
     within, beside = float(scaled[inside].sum()), float(scaled[~inside].sum())

@@ -22,13 +22,13 @@ BOUNDARY_TOLERANCE = 0.008
 
 
 def region_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
-    """Compute J of each frame, float64 [T]: intersection over union, 1 where both are empty."""
+    """Compute J of each frame: float64 [T], the intersection over union, or 1 for empty masks."""
     prediction, mask = _pair(prediction, mask)
     return intersection_over_union(prediction, mask, axis=(1, 2))
 
 
 def boundary_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
-    """Compute F of each frame, float64 [T]: harmonic mean of the boundary precision and recall.
+    """Compute F of each frame: float64 [T], the harmonic mean of boundary precision and recall.
 
     A boundary pixel is one that differs from its right, lower or lower right neighbour. It is
     matched when a boundary pixel of the other mask lies within ceil(0.008 * diagonal) pixels. F is
@@ -42,7 +42,7 @@ def boundary_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
 
 
 def j_and_f(prediction: BoolArray, mask: BoolArray) -> float:
-    """Compute J&F of one object: the mean of J and F, each the mean over its frames."""
+    """Compute J&F of one object: the mean of J and F, each averaged over its frames."""
     j = region_similarity(prediction, mask).mean()
     return float(j + boundary_similarity(prediction, mask).mean()) / 2
 
@@ -55,7 +55,7 @@ def _pair(prediction: BoolArray, mask: BoolArray) -> tuple[BoolArray, BoolArray]
 
 
 def _boundary(mask: BoolArray) -> BoolArray:
-    """Return bool [H, W]: where a pixel differs from its right, lower or lower right neighbour."""
+    """Return which pixels differ from their right, lower or lower right neighbour: bool [H, W]."""
     padded = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
     edge: BoolArray = (mask ^ padded[:-1, 1:]) | (mask ^ padded[1:, :-1]) | (mask ^ padded[1:, 1:])
     return edge
@@ -71,7 +71,7 @@ def _boundary_f(prediction: BoolArray, mask: BoolArray, radius: int) -> float:
 
 
 def _dilate(boundary: BoolArray, radius: int) -> BoolArray:
-    """Return bool [H, W]: pixels within `radius` of a boundary pixel."""
+    """Return which pixels lie within `radius` of a boundary pixel: bool [H, W]."""
     import cv2
 
     offsets = np.arange(-radius, radius + 1)

@@ -18,12 +18,12 @@ TimeSpan: TypeAlias = tuple[float, float]
 
 
 def slot_energy(activation_map: FloatArray) -> Float64Array:
-    """Compute the energy of each slot, float64 [t]: the sum of the map over space."""
+    """Compute the energy of each slot: float64 [t], the sum of the map over space."""
     return np.asarray(checked_map(activation_map).astype(np.float64).sum(axis=(1, 2)))
 
 
 def otsu_span(energy: Float64Array) -> tuple[int, int]:
-    """Find the longest run of slots whose energy, float64 [t], is above the curve's Otsu threshold.
+    """Find the longest run of slots with an energy above the Otsu threshold of all slots.
 
     Returns:
         (start, end) in slots, half open; the first of several longest runs. (0, 0), an empty span,
@@ -42,14 +42,14 @@ def otsu_span(energy: Float64Array) -> tuple[int, int]:
 
 
 def temporal_iou(predicted: TimeSpan, true: TimeSpan) -> float:
-    """Compute the intersection over union of two spans, in [0, 1]; 1 where both are empty."""
+    """Compute the intersection over union of two spans, or 1 if both are empty."""
     predicted, true = _checked(predicted), _checked(true)
     union = _length(predicted) + _length(true) - _overlap(predicted, true)
     return min(1.0, _overlap(predicted, true) / union) if union else 1.0
 
 
 def intersection_over_prediction(predicted: TimeSpan, true: TimeSpan) -> float:
-    """Compute the share of the predicted span that lies in the true one, in [0, 1].
+    """Compute the share of the predicted span that lies in the true span, in [0, 1].
 
     An empty prediction scores 0, or 1 where the true span is empty too.
     """
@@ -60,7 +60,7 @@ def intersection_over_prediction(predicted: TimeSpan, true: TimeSpan) -> float:
 
 
 def temporal_coherence(activation_map: FloatArray) -> float:
-    """Compute the mean Pearson correlation of neighbouring slots, in [-1, 1].
+    """Compute the mean Pearson correlation between neighbouring slots, in [-1, 1].
 
     A smooth map is not necessarily right: report it together with a measure of overlap.
 
@@ -85,7 +85,7 @@ def temporal_coherence(activation_map: FloatArray) -> float:
 
 
 def temporal_auc(activation_map: FloatArray, mask: BoolArray) -> float:
-    """Compute how often a cell has a higher value while the object lies on it than otherwise.
+    """Compute how often a cell has a higher value while the object covers it than at other times.
 
     This is the area under the ROC curve over pairs of slots of the SAME cell, all cells together.
     The location alone has no effect: a map that is the same in all slots scores 0.5, and so does,

@@ -44,7 +44,7 @@ Statistic: TypeAlias = Callable[[IntArray], Any]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure with its 95 % interval over n clips.
+    """A statistic with its 95 % confidence interval over n clips.
 
     Attributes:
         mean: the figure, NaN without clips.
@@ -62,11 +62,11 @@ class Interval:
 
     @property
     def is_small(self) -> bool:
-        """Whether it rests on fewer than `SMALL` sources."""
+        """Whether the interval is based on fewer than `SMALL` sources."""
         return self.sources < SMALL
 
     def as_dict(self) -> dict[str, float | None]:
-        """Return JSON values, rounded; None for what is not defined."""
+        """Return rounded JSON values, with None for undefined numbers."""
         return {
             name: None if math.isnan(value) else round(value, 4)
             for name, value in asdict(self).items()
@@ -86,7 +86,7 @@ def mean_interval(
     clusters: Sequence[str] | None = None,
     is_rate: bool = False,
 ) -> Interval:
-    """Compute the mean of per-clip values and its 95 % interval.
+    """Compute the mean of per-clip values, and its 95 % interval.
 
     Args:
         values: n real numbers, one per clip. NaN means that the metric is not defined on the clip,
@@ -112,7 +112,7 @@ def difference_interval(
     weights: Numbers | None = None,
     clusters: Sequence[str] | None = None,
 ) -> Interval:
-    """Compute the mean of `first - second` over the same clips and its 95 % interval.
+    """Compute the mean of `first - second` over the clips, and its 95 % interval.
 
     The interval leaves 0 out where the two differ by more than the choice of clips explains. It is
     narrower than the two single intervals suggest, because both share easy and hard clips.
@@ -126,7 +126,7 @@ def difference_interval(
     """
     ours, theirs = _per_clip(first, "first"), _per_clip(second, "second")
     if len(ours) != len(theirs):
-        raise ValueError(f"{len(ours)} clips against {len(theirs)}: pairs need the same clips")
+        raise ValueError(f"{len(ours)} and {len(theirs)} clips: pairs need the same clips")
     return mean_interval(ours - theirs, weights=weights, clusters=clusters)
 
 
@@ -137,7 +137,7 @@ def ratio_interval(
     is_rate: bool = False,
     num_clips: int | None = None,
 ) -> Interval:
-    """Compute sum(totals) / sum(counts) over sources and its 95 % interval.
+    """Compute sum(totals) / sum(counts) over sources, and its 95 % interval.
 
     Args:
         totals: float64 [U], one sum per source.
@@ -162,7 +162,7 @@ def ratio_interval(
 def statistic_interval(
     statistic: Statistic, num_sources: int, *, num_clips: int | None = None
 ) -> Interval:
-    """Compute any statistic of some sources and its 95 % interval.
+    """Compute a statistic over some sources, and its 95 % interval.
 
     Args:
         statistic: of the sources with given indices, repeated ones counting repeatedly; NaN where
@@ -179,7 +179,7 @@ def statistic_interval(
 
 
 def clipped(interval: Interval, low: float, high: float) -> Interval:
-    """Return an interval without what lies outside the range of its metric."""
+    """Clip an interval to the range of its metric."""
     ends = np.clip([interval.low, interval.high], low, high).tolist()
     return replace(interval, low=ends[0], high=ends[1])
 
@@ -190,7 +190,7 @@ def source_sums(
     weights: Numbers | None = None,
     clusters: Sequence[str] | None = None,
 ) -> tuple[Float64Array, Float64Array]:
-    """Sum values and weights per source; the mean is sum(totals) / sum(counts).
+    """Sum values and weights per source. The mean is then sum(totals) / sum(counts).
 
     Args:
         values: float64 [n], NaN where there is none.
@@ -204,13 +204,13 @@ def source_sums(
     known = ~np.isnan(values)
     shares = np.ones(len(values)) if weights is None else _per_clip(weights, "weights")
     if len(shares) != len(values) or not (shares >= 0).all():
-        raise ValueError("weights must be one number >= 0 per clip")
+        raise ValueError("weights must contain one number >= 0 per clip")
     counts = np.where(known, shares, 0.0)
     totals = np.where(known, values, 0.0) * counts
     if clusters is None:
         return totals, counts
     if len(clusters) != len(values):
-        raise ValueError(f"{len(clusters)} clusters are named for {len(values)} clips")
+        raise ValueError(f"clusters has {len(clusters)} names, but there are {len(values)} clips")
     names, unit = np.unique(np.asarray(clusters, dtype=np.str_), return_inverse=True)
     return (
         np.asarray(np.bincount(unit, totals, minlength=len(names)), np.float64),
@@ -219,7 +219,7 @@ def source_sums(
 
 
 def _student_t(statistic: Statistic, value: float, num_sources: int) -> tuple[float, float]:
-    """Return the value -+ t times its jackknife standard error; NaN from a single source."""
+    """Return the value plus and minus t jackknife standard errors, or NaN for a single source."""
     if num_sources < 2:
         return math.nan, math.nan
     from scipy import stats
@@ -275,7 +275,7 @@ def _wilson(totals: Float64Array, counts: Float64Array, num_clips: int | None) -
 def _per_clip(values: Numbers, name: str) -> Float64Array:
     data = np.asarray(values, np.float64)
     if data.ndim != 1:
-        raise ValueError(f"{name} must be one number per clip, [n], not {list(data.shape)}")
+        raise ValueError(f"{name} must be [n], one number per clip, not {list(data.shape)}")
     if np.isinf(data).any():
-        raise ValueError(f"{name} must not be infinite")
+        raise ValueError(f"{name} must not contain infinite values")
     return data

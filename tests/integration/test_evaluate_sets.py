@@ -161,7 +161,7 @@ def test_moved_data_are_resumed(lookalikes, tmp_path, in_process):
     ("arguments", "said"),
     [
         (["--metrics=tiuo"], "tiou"),
-        (["--metrics=viou"], "supported: tiou"),
+        (["--metrics=viou"], "the supported metrics are tiou"),
         (["--subsets=vall"], "val"),
         (["--question=What?"], "their own"),
         (["--fps=3"], "their own"),

@@ -1,4 +1,4 @@
-"""Public sets: items in a folder that the user downloaded, and what is scored on them.
+"""Public data sets: how items and ground truth are read from a downloaded folder.
 
 Nothing is downloaded here. Missing data are an error that says where the set is published.
 """
@@ -79,7 +79,7 @@ class SetItem:
 
 @dataclass(frozen=True, slots=True)
 class SetQuery:
-    """Which part of a set is read.
+    """The part of a data set to read.
 
     Attributes:
         folder: what the user downloaded.
@@ -97,7 +97,7 @@ class SetQuery:
 def referred(
     query: SetQuery, name: str, source: str, visual: Visual, masks: MaskedClip, text: str
 ) -> SetItem:
-    """Make the item of an expression, which is passed through as the answer and is not empty."""
+    """Make an item whose answer is a referring expression, which must not be empty."""
     if not text.strip():
         raise DatasetError(f"the expression {name} is empty")
     return SetItem(name, source, visual, query.question, ReferredTruth(masks), text.strip())
@@ -105,7 +105,7 @@ def referred(
 
 @dataclass(frozen=True, slots=True)
 class PublicSet:
-    """A public set.
+    """A public data set: how it is read, and which metrics it supports.
 
     Attributes:
         name: its key in the registry.
@@ -142,7 +142,7 @@ class PublicSet:
 
     @property
     def hint(self) -> str:
-        """Where it is published, under which licence, and what the folder should hold."""
+        """A hint that says where to get the set, its licence, and what the folder must contain."""
         return f"get {self.title} from {self.site} ({self.licence}); --data holds " + ", ".join(
             self.layout
         )
@@ -160,12 +160,14 @@ class PublicSet:
                 raise DatasetError(f"{query.folder} is not a folder")
             items = self.read(query)
             if not items:
-                raise DatasetError(f"{query.folder} contains no item of {self.name} {query.subset}")
+                raise DatasetError(
+                    f"{query.folder} contains no items of {self.name}, subset {query.subset}"
+                )
         return items
 
     @contextmanager
     def hinted(self) -> Iterator[None]:
-        """Add the set's hint to an error about its data that has no hint."""
+        """Add the set's hint to every data error that has no hint."""
         try:
             yield
         except DatasetError as exc:

@@ -103,7 +103,7 @@ class _Captions(Record):
 
 
 def read_refcoco(query: SetQuery, *, name: str, splits: tuple[str, ...]) -> list[SetItem]:
-    """Return one item per sentence."""
+    """Return one item per referring expression."""
     folder = query.folder
     converted = folder / f"instances_{name}_{query.subset}.json"
     if converted.is_file():
@@ -113,7 +113,9 @@ def read_refcoco(query: SetQuery, *, name: str, splits: tuple[str, ...]) -> list
     if file is not None:
         return _reference_items(query, file)
     if any(path.with_suffix(".p").is_file() for path in refs):
-        raise DatasetError(f"{folder} contains the expressions only as a pickle", hint=_NO_PICKLE)
+        raise DatasetError(
+            f"{folder} contains the expressions only as a pickle file", hint=_NO_PICKLE
+        )
     raise DatasetError(f"{refs[0]} is missing")
 
 
@@ -175,7 +177,9 @@ def read_pope(query: SetQuery, *, stem: str) -> list[SetItem]:
             record = form.validate_json(line)
         label = record.label.strip().lower()
         if label not in ("yes", "no"):
-            raise DatasetError(f"line {count} of {file} has the label {label!r}, not yes or no")
+            raise DatasetError(
+                f"line {count} of {file} has the label {label!r}; expected 'yes' or 'no'"
+            )
         path = inside(folder, record.image)
         truth = YesNoTruth(label == "yes")
         items.append(SetItem(str(count), record.image, path, record.text, truth))

@@ -1,4 +1,4 @@
-"""Annotation files of public sets: read and checked against a declared form.
+"""Read the annotation files of public data sets, and check their format.
 
 A path that an annotation names is never followed out of the data folder.
 """
@@ -19,7 +19,7 @@ _IMAGES = frozenset({".jpg", ".jpeg", ".png"})
 
 
 class Record(BaseModel):
-    """An object of an annotation file; fields that are not declared are ignored."""
+    """A JSON object in an annotation file. Fields that are not declared are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ Integer = Annotated[int, BeforeValidator(_not_bool)]
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Raise `DatasetError` for a file that is missing, unreadable or of another form."""
+    """Raise `DatasetError` for a file that is missing, unreadable or in another format."""
     try:
         yield
     except FileNotFoundError as exc:
@@ -53,7 +53,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def read_json(path: Path, form: type[Form]) -> Form:
-    """Read a JSON file and check its form: a `Record`, or a type such as `dict[str, list[int]]`.
+    """Read a JSON file as a `Record` or as a type such as `dict[str, list[int]]`.
 
     Raises:
         DatasetError: it is missing, or of another form; so in the functions below.
@@ -63,25 +63,25 @@ def read_json(path: Path, form: type[Form]) -> Form:
 
 
 def read_lines(path: Path, *, encoding: str = "utf-8") -> list[str]:
-    """Return the lines of a text file that are not empty, without their ends."""
+    """Return the non-empty lines of a text file, without surrounding spaces."""
     with reading(path):
         lines = path.read_text(encoding=encoding).splitlines()
     return [line for line in map(str.strip, lines) if line]
 
 
 def inside(folder: Path, *names: str) -> Path:
-    """Join names of an annotation to a path in a folder; one that leads out of it is an error."""
+    """Join a folder and path parts from an annotation. Leaving the folder is an error."""
     path = folder
     for name in names:
         part = PurePosixPath(name)
         if part.is_absolute() or ".." in part.parts or "\0" in name or not part.parts:
-            raise DatasetError(f"an annotation of {folder} names the file {name!r}")
+            raise DatasetError(f"an annotation in {folder} names a path outside it: {name!r}")
         path = path / part
     return path
 
 
 def first_of(folder: Path, *names: str) -> Path:
-    """Return the first of some folders or files that exists; it is an error if none does."""
+    """Return the first folder or file that exists, or raise an error if none of them does."""
     for name in names:
         if (folder / name).exists():
             return folder / name
@@ -89,9 +89,9 @@ def first_of(folder: Path, *names: str) -> Path:
 
 
 def image_files(folder: Path) -> tuple[Path, ...]:
-    """Return the images of a folder, at least one, sorted by name."""
+    """Return the images in a folder, sorted by name, or raise an error if there are none."""
     with reading(folder):
         images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
     if not images:
-        raise DatasetError(f"{folder} contains no image")
+        raise DatasetError(f"{folder} contains no images")
     return tuple(images)

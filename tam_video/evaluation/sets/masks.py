@@ -25,7 +25,7 @@ _INDEXED = ("P", "L", "1")
 
 @dataclass(frozen=True, slots=True)
 class IndexedMasks:
-    """One indexed or grey image per frame.
+    """The masks of a video, stored as one indexed or grey image per frame.
 
     Attributes:
         paths: an image for every frame of the video.
@@ -37,7 +37,7 @@ class IndexedMasks:
     numbers: tuple[int, ...] = ()
 
     def masks(self, frame: int, /) -> BoolArray:
-        """Return bool [objects, H, W]."""
+        """Return the masks of all objects at a frame: bool [objects, H, W]."""
         labels = read_labels(self.paths[frame])
         if not self.numbers:
             return labels[None] > 0
@@ -46,7 +46,7 @@ class IndexedMasks:
 
 @dataclass(frozen=True, slots=True)
 class TrackMasks:
-    """Tracks of COCO run lengths in a file by track and frame, which are one object.
+    """The masks of one object, stored in a file as COCO run lengths by track and frame.
 
     Attributes:
         file: JSON object, number of a track -> one entry a frame, null where it is not visible.
@@ -57,14 +57,14 @@ class TrackMasks:
     tracks: tuple[str, ...]
 
     def masks(self, frame: int, /) -> BoolArray:
-        """Return bool [1, H, W]; one pixel where no track has a mask."""
+        """Return the mask of the object: bool [1, H, W], or one pixel if no track has a mask."""
         known = _tracks(self.file)
         missing = [track for track in self.tracks if track not in known]
         if missing:
             raise DatasetError(f"{self.file} has no track {missing[0]}")
         entries = [known[track] for track in self.tracks]
         if any(frame >= len(track) for track in entries):
-            raise DatasetError(f"{self.file} has tracks with fewer frames than their video")
+            raise DatasetError(f"{self.file} contains a track with fewer frames than its video")
         some = next((entry for track in entries for entry in track if entry), None)
         height, width = checked_size(*_runs(some).size) if some else (1, 1)
         mask = np.zeros((1, height, width), np.bool_)
@@ -89,7 +89,7 @@ class ShapeMask:
     width: int
 
     def masks(self, _frame: int, /) -> BoolArray:
-        """Return bool [1, H, W]."""
+        """Return the mask of the object: bool [1, H, W]."""
         size = checked_size(self.height, self.width)
         parts = [
             decode_runs(part, size=size) if isinstance(part, dict) else fill_polygons(part, *size)
@@ -99,7 +99,7 @@ class ShapeMask:
 
 
 def read_labels(path: Path) -> ByteArray:
-    """Read the numbers of an indexed or grey image, uint8 [H, W].
+    """Read the label of each pixel from an indexed or grey image: uint8 [H, W].
 
     Raises:
         DatasetError: it is missing, damaged, too large, or not of 8 bits per pixel.
@@ -110,14 +110,16 @@ def read_labels(path: Path) -> ByteArray:
         with reading(path), Image.open(path, formats=["PNG"]) as image:
             checked_size(image.height, image.width)
             if image.mode not in _INDEXED:
-                raise DatasetError(f"{path} has the mode {image.mode}, not 8 bits per pixel")
+                raise DatasetError(
+                    f"{path} has the image mode {image.mode}; expected 8 bits per pixel"
+                )
             return np.asarray(image, np.uint8)
     except Image.DecompressionBombError as exc:
-        raise DatasetError(f"{path} is too large") from exc
+        raise DatasetError(f"the image {path} is too large") from exc
 
 
 class _Runs(BaseModel):
-    """COCO run lengths: [H, W], and lengths as numbers or text."""
+    """A mask as COCO run lengths: its size [H, W], and the lengths as numbers or text."""
 
     model_config = ConfigDict(strict=True)
     size: Annotated[list[int], Field(min_length=2, max_length=2)]
@@ -125,7 +127,7 @@ class _Runs(BaseModel):
 
 
 def decode_runs(runs: object, *, size: tuple[int, int] | None = None) -> BoolArray:
-    """Decode a mask of COCO run lengths, bool [H, W].
+    """Decode a mask from COCO run lengths: bool [H, W].
 
     Source: the mask API of cocodataset/cocoapi: columns first, background first; as text, each
     length after the second is stored as its difference from the one before the last, in groups of
@@ -141,7 +143,7 @@ def decode_runs(runs: object, *, size: tuple[int, int] | None = None) -> BoolArr
     known = _runs(runs)
     height, width = checked_size(*known.size)
     if size is not None and size != (height, width):
-        raise DatasetError(f"a mask is {height}x{width} pixels, not {size[0]}x{size[1]}")
+        raise DatasetError(f"a mask has {height}x{width} pixels; expected {size[0]}x{size[1]}")
     lengths = list(_lengths(known.counts)) if isinstance(known.counts, str) else known.counts
     if any(length < 0 for length in lengths) or sum(lengths) != height * width:
         raise DatasetError("the run lengths of a mask do not add up to its size")
@@ -150,7 +152,7 @@ def decode_runs(runs: object, *, size: tuple[int, int] | None = None) -> BoolArr
 
 
 def fill_polygons(polygons: object, height: int, width: int) -> BoolArray:
-    """Fill COCO polygons by COCO's own rule for borders, bool [H, W]."""
+    """Convert COCO polygons to a mask with COCO's own border rule: bool [H, W]."""
     coco = coco_masks()
     try:
         numbers = TypeAdapter(list[list[FiniteFloat]]).validate_python(polygons)
@@ -170,22 +172,22 @@ def fill_polygons(polygons: object, height: int, width: int) -> BoolArray:
 
 @lru_cache(maxsize=1)
 def coco_masks() -> Any:
-    """Return COCO's own mask functions, if pycocotools is installed."""
+    """Return the mask functions of pycocotools, or raise an error if it is not installed."""
     with optional_import("polygons of COCO need pycocotools", install="'tam-video[sets]'"):
         from pycocotools import mask
     return mask
 
 
 def checked_size(height: int, width: int) -> tuple[int, int]:
-    """Return height and width of an image, or raise `DatasetError` if they are not valid."""
+    """Return the height and width of an image, or raise `DatasetError` if they are not valid."""
     if min(height, width) < 1 or height * width > MAX_PIXELS:
-        raise DatasetError(f"a mask of {height}x{width} pixels is not valid")
+        raise DatasetError(f"the mask size {height}x{width} is not valid")
     return height, width
 
 
 @lru_cache(maxsize=1)
 def _tracks(file: Path) -> Mapping[str, Any]:
-    """Read a file of tracks, and keep it: it may be a gigabyte."""
+    """Read a file of tracks, and cache it because the file can be very large."""
     return read_json(file, dict[str, list[Any]])
 
 
@@ -193,11 +195,11 @@ def _runs(runs: object) -> _Runs:
     try:
         return _Runs.model_validate(runs)
     except ValidationError as exc:
-        raise DatasetError("a mask has no valid size and run lengths") from exc
+        raise DatasetError("a mask has no valid size or no valid run lengths") from exc
 
 
 def _lengths(text: str) -> Iterator[int]:
-    """Yield lengths; bit 5 of a group means that more groups follow, low ones first."""
+    """Decode run lengths from COCO's text, which has 5 bits per character, low bits first."""
     lengths: list[int] = []
     value = shift = 0
     for character in text.encode("ascii", "replace"):
@@ -212,4 +214,4 @@ def _lengths(text: str) -> Iterator[int]:
             value = shift = 0
             yield lengths[-1]
     if shift:
-        raise DatasetError("the run lengths of a mask are cut off")
+        raise DatasetError("the run lengths of a mask end too early")

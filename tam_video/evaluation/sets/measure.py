@@ -1,4 +1,4 @@
-"""Measure one item of a public set, as a clip is measured."""
+"""Measure every method on one item of a public data set."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def measure_item(model: TransformersModel, settings: SetSettings, job: ClipJob) 
 def read_visual(
     visual: Visual, model: TransformersModel, *, num_frames: int | None = None
 ) -> FrameBatch:
-    """Read the sampled frames of a video, or the one of an image.
+    """Read the sampled frames of a video, or the single frame of an image.
 
     Args:
         visual: the files.
@@ -68,14 +68,14 @@ def read_visual(
 
 
 def open_visual(visual: Visual) -> VideoReader:
-    """Open a file, or image files that are frames."""
+    """Open a video or image file, or a video that is stored as image files."""
     if isinstance(visual, Frames):
         return FrameFolder(visual.paths, fps=visual.fps)
     return open_video(visual)
 
 
 def _with_flips(answer: Answer, settings: SetSettings, item: SetItem) -> Answer:
-    """Add the flip metrics to a wrong yes or no."""
+    """Add the flip metrics to an answer that is a wrong yes or no."""
     if not isinstance(item.truth, YesNoTruth) or not FLIP_METRICS.intersection(settings.metrics):
         return answer
     probe = answer.probe
@@ -94,7 +94,7 @@ def _score_flip(
     flipped: Flipped,
     steps: int,
 ) -> WordValues:
-    """Return the flip area of a wrong answer, deleted in the order of the map of its yes or no."""
+    """Compute the flip metrics of a wrong answer by deleting cells in the order of its map."""
     heat = explained_map(maps, truth)
     if heat is None:
         return {}

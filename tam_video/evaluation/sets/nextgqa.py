@@ -1,4 +1,4 @@
-"""NExT-GQA: questions about videos, their right answers, and the spans that show them.
+"""NExT-GQA: questions about videos, their correct answers, and the time spans that show them.
 
 Layout: doc-doc/NExT-GQA datasets/nextgqa: `val.csv` and `gsub_val.json`
 ({VIDEO: {"location": {QID: [[start, end], ...]}, "duration": ...}}, in seconds), and
@@ -24,7 +24,7 @@ class _Grounding(Record):
 
 
 def read_nextgqa(query: SetQuery) -> list[SetItem]:
-    """Return one item per question that has spans; its right answer is passed through."""
+    """Return one item per question that has time spans, together with the correct answer."""
     folder = query.folder
     grounds = read_json(folder / f"gsub_{query.subset}.json", dict[str, _Grounding])
     mapping = folder / "map_vid_vidorID.json"
@@ -54,7 +54,7 @@ def _rows(file: Path) -> list[dict[str, str]]:
 
 
 def _answer(row: dict[str, str], name: str) -> str:
-    """Return the right answer: the text, or that of a0 to a4 whose number NExT-QA stores."""
+    """Return the correct answer: the given text, or the choice a0 to a4 with the given number."""
     answer = (row.get("answer") or "").strip()
     chosen = (row.get(f"a{answer}") or "").strip() if answer.isdecimal() else ""
     if not (chosen or answer):

@@ -1,4 +1,4 @@
-"""Videos whose expressions refer to objects, and DAVIS-2017.
+"""Video data sets with referring expressions, and DAVIS-2017.
 
 Ref-YouTube-VOS, MeViS, ReVOS and ReasonVOS store
 `{"videos": {NAME: {"expressions": {NUMBER: {...}}, "frames": [...]}}}`, with different file names
@@ -72,7 +72,7 @@ class _Expression(Record):
 
     @property
     def text(self) -> str:
-        """The expression."""
+        """The text of the expression."""
         return self.exp or self.exp_text
 
 
@@ -87,7 +87,7 @@ class _Document(Record):
 
 
 class _Entry(NamedTuple):
-    """An expression of a video of a file."""
+    """A referring expression with its video, read from an annotation file."""
 
     name: str
     video: _Video
@@ -100,7 +100,7 @@ _Masks = Callable[[_Entry], MaskedClip | None]
 
 
 def _read(query: SetQuery, file: Path, root: Path, masks_of: _Masks) -> list[SetItem]:
-    """Return one item per expression; `root` holds JPEGImages."""
+    """Return one item per expression. The folder `root` contains JPEGImages."""
     items = []
     for name, video in read_json(file, _Document).videos.items():
         folder = inside(root / "JPEGImages", name)
@@ -115,7 +115,7 @@ def _read(query: SetQuery, file: Path, root: Path, masks_of: _Masks) -> list[Set
 
 
 def youtube_items(query: SetQuery) -> list[SetItem]:
-    """Return one item per expression of Ref-YouTube-VOS, or of a set in its form."""
+    """Return one item per expression of Ref-YouTube-VOS, or of a set in the same format."""
     root = query.folder / query.subset
 
     def masks_of(entry: _Entry) -> MaskedClip:
@@ -131,7 +131,7 @@ def youtube_items(query: SetQuery) -> list[SetItem]:
 
 
 def read_tracked(query: SetQuery, *, root: str, file: str) -> list[SetItem]:
-    """Return one item per expression that is true of an object, the union of its tracks."""
+    """Return one item per expression that refers to an object, with the union of its tracks."""
     folder = query.folder / root.format(query.subset)
     tracks = folder / "mask_dict.json"
 
@@ -146,7 +146,7 @@ def read_tracked(query: SetQuery, *, root: str, file: str) -> list[SetItem]:
 
 
 def read_reason_vos(query: SetQuery) -> list[SetItem]:
-    """Return one item per expression; each has a folder of masks."""
+    """Return one item per expression. Each expression has its own folder of masks."""
     root = query.folder
 
     def masks_of(entry: _Entry) -> MaskedClip:
@@ -159,14 +159,14 @@ def read_reason_vos(query: SetQuery) -> list[SetItem]:
         masks = image_files(first_of(root / "Annotations", *names))
         if len(masks) != len(entry.video.frames):
             count = len(entry.video.frames)
-            raise DatasetError(f"{entry.where} has {len(masks)} masks of {count} frames")
+            raise DatasetError(f"{entry.where} has {len(masks)} masks for {count} frames")
         return IndexedMasks(masks)
 
     return _read(query, root / "meta_expressions.json", root, masks_of)
 
 
 def read_davis(query: SetQuery) -> list[SetItem]:
-    """Return one item per sequence: its caption, and the categories of its objects."""
+    """Return one item per sequence, with the categories of its objects as ground truth."""
     root = _davis_root(query.folder)
     semantics = read_json(root / "davis_semantics.json", dict[str, dict[Integer, str]])
     items = []
@@ -183,7 +183,7 @@ def read_davis(query: SetQuery) -> list[SetItem]:
 
 
 def read_ref_davis(query: SetQuery) -> list[SetItem]:
-    """Return one item per expression, from the text files or the form of Ref-YouTube-VOS."""
+    """Return one item per expression, read from text files or in the Ref-YouTube-VOS format."""
     if (query.folder / "meta_expressions").exists():
         subset = {"val": "valid"}.get(query.subset, query.subset)
         return youtube_items(replace(query, subset=subset))
@@ -205,7 +205,7 @@ def read_ref_davis(query: SetQuery) -> list[SetItem]:
 
 
 def _davis_root(folder: Path) -> Path:
-    """Return the folder itself, or DAVIS in it."""
+    """Return the folder itself, or its subfolder DAVIS."""
     root = folder if (folder / "JPEGImages").exists() else first_of(folder, "DAVIS")
     if not (root / _ANNOTATIONS[0]).exists():
         logger.warning(
@@ -221,7 +221,7 @@ def _sequences(root: Path, subset: str) -> list[str]:
 def _sequence(
     root: Path, name: str, numbers: tuple[int, ...]
 ) -> tuple[tuple[Path, ...], IndexedMasks]:
-    """Return frames and masks.
+    """Return the frames and the masks of a sequence.
 
     Published semantics and expressions number the objects as the unsupervised annotations do, which
     are therefore preferred.
@@ -233,7 +233,7 @@ def _sequence(
 
 
 def _davis_expressions(folder: Path) -> Iterator[tuple[str, str, int, str]]:
-    """Yield file, sequence, number and text of every line; one annotator's are in Latin-1."""
+    """Yield the file, sequence, number and text of every line, some of which are in Latin-1."""
     files = [folder / name for name in TEXT_FILES if (folder / name).exists()]
     if not files:
         raise DatasetError(f"{folder} contains no {TEXT_FILES[0]}")
@@ -247,7 +247,7 @@ def _davis_expressions(folder: Path) -> Iterator[tuple[str, str, int, str]]:
         for line in lines:
             match = _LINE.match(line)
             if match is None or not match[3].strip():
-                raise DatasetError(f"{file} has a line of another format: {line[:60]!r}")
+                raise DatasetError(f"{file} contains a line in another format: {line[:60]!r}")
             yield file.stem, _MISSPELT.get(match[1], match[1]), int(match[2]), match[3]
 
 

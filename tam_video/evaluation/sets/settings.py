@@ -1,4 +1,4 @@
-"""Settings of an evaluation on a public set, and its items.
+"""Settings of an evaluation on a public data set, and the items to measure.
 
 Items are in an order given by the seed: those of a shorter run are the first of a longer run.
 """
@@ -29,7 +29,7 @@ from tam_video.settings.declare import REQUIRED, setting
 
 
 class SubsetItems(BaseModel):
-    """What a folder holds of a subset.
+    """The items of a subset that a folder contains.
 
     Attributes:
         count: number of items.
@@ -43,7 +43,7 @@ class SubsetItems(BaseModel):
 
 
 class SetSettings(MethodSettings):
-    """Settings of one set; worlds are its subsets, and clips are items.
+    """Settings of an evaluation on one data set. `worlds` are its subsets, `clips` its items.
 
     Attributes:
         dataset: a name of `SETS`.
@@ -92,11 +92,13 @@ class SetSettings(MethodSettings):
             if metric not in public.metrics:
                 raise ConfigError(
                     f"{name} does not support the metric {metric}",
-                    hint=f"supported: {', '.join(public.metrics)}",
+                    hint=f"the supported metrics are {', '.join(public.metrics)}",
                 )
         for option, own in (("question", public.question), ("fps", public.fps)):
             if option in filled and not own:
-                raise ConfigError(f"--{option} can't be used with {name}: its items have their own")
+                raise ConfigError(
+                    f"--{option} can't be used with {name}, because its items have their own"
+                )
             filled.setdefault(option, own)
         settings = super().make(filled)
         if public.fps and not settings.fps:
@@ -105,26 +107,26 @@ class SetSettings(MethodSettings):
         return settings.model_copy(update={"items": items})
 
     def known_worlds(self) -> Collection[str]:
-        """Return the subsets of the set."""
+        """Return the names of the set's subsets."""
         return public_set(self.dataset).subsets
 
     def num_clips(self, world: str) -> int:
-        """Return the number of items of a subset that are measured."""
+        """Return the number of items to measure in a subset."""
         return min(self.clips, self.items[world].count)
 
     def title(self, world: str | None) -> str:
-        """Return the title of a subset's tables; of the tables over all subsets for None."""
+        """Return the title of the tables for a subset, or for all subsets if `world` is None."""
         return f"{self.dataset}, all subsets" if world is None else f"{self.dataset} {world}"
 
 
 def public_set(name: str) -> PublicSet:
-    """Return a set by name."""
+    """Return a public data set by name."""
     public: PublicSet = SETS.load(name)
     return public
 
 
 def set_items(settings: SetSettings, subset: str) -> tuple[SetItem, ...]:
-    """Return the items of a subset in the order of the seed; read once per process."""
+    """Return the items of a subset in an order given by the seed. Read them once per process."""
     query = SetQuery(settings.data, subset, settings.fps, settings.question)
     return _items(settings.dataset, query, settings.seed)
 

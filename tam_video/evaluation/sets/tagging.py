@@ -1,4 +1,4 @@
-"""Tag nouns and function words as the public TAM evaluation does: by NLTK, word by word.
+"""Tag nouns and function words one by one with NLTK, as the public TAM evaluation does.
 
 The only use of NLTK. Its tagger and dictionary are data that are never downloaded from here.
 """
@@ -37,7 +37,7 @@ class WordTagger:
     known: dict[str, WordKind] = field(default_factory=dict)
 
     def kind(self, word: str) -> WordKind:
-        """Return the kind of a word without context."""
+        """Return the kind of a word, tagged without its context."""
         if word not in self.known:
             tag = self.tag(word)
             self.known[word] = (
@@ -46,7 +46,7 @@ class WordTagger:
         return self.known[word]
 
     def is_same(self, first: str, second: str) -> bool:
-        """Return whether two nouns have one dictionary form, ignoring case and hyphens."""
+        """Return whether two nouns have the same dictionary form, ignoring case and hyphens."""
         ours, theirs = (self.lemma(word.lower().replace("-", "")) for word in (first, second))
         return ours == theirs
 
@@ -63,14 +63,16 @@ def load_tagger() -> WordTagger:
         from nltk.tag import PerceptronTagger
     except ImportError as exc:
         raise MissingDependencyError(
-            "nouns are tagged by NLTK, which is not installed", hint=_PACKAGE
+            "NLTK is required to tag nouns, but it is not installed", hint=_PACKAGE
         ) from exc
     try:
         tagger: Any = PerceptronTagger()
         lemmatizer: Any = WordNetLemmatizer()
         lemmatizer.lemmatize("words")
     except LookupError as exc:
-        raise MissingDependencyError("the data of NLTK are not installed", hint=_DATA) from exc
+        raise MissingDependencyError(
+            "the data files of NLTK are not installed", hint=_DATA
+        ) from exc
     return WordTagger(
         tag=lambda word: str(tagger.tag([word])[0][1]),
         lemma=lambda word: str(lemmatizer.lemmatize(word)),

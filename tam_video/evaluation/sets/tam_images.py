@@ -43,7 +43,7 @@ _RENAMED = {"sports ball": "ball", "wine glass": "glass"}
 
 @dataclass(frozen=True, slots=True)
 class PublishedTruth:
-    """A label image and its categories.
+    """Ground truth from a label image and a list of categories.
 
     Attributes:
         labels: grey PNG of category numbers; a missing file means no object.
@@ -54,7 +54,7 @@ class PublishedTruth:
     categories: tuple[tuple[str, int], ...]
 
     def of(self, _batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """Return the nouns and function words of the answer."""
+        """Return the answer's nouns and function words, and the function that scores maps."""
         tagger = load_tagger()
         words = join_words(generation.tokens)
         nouns = [
@@ -96,7 +96,7 @@ def published_scores(
     nouns: Sequence[tuple[Word, int]],
     functions: Sequence[Word],
 ) -> tuple[list[float], list[float]]:
-    """Compute Obj-IoU of every noun that counts and Func-IoU of every function word.
+    """Compute the Obj-IoU of every visible noun and the Func-IoU of every function word.
 
     Args:
         maps: float32 [M, 1, h, w] in [0, 1].
@@ -185,7 +185,7 @@ def _score_published(
 
 
 def _on_labels(maps: ByteArray, labels: ByteArray) -> FloatArray:
-    """Resize uint8 [K, 1, h, w] to float32 [K, 1, H, W], in integers as OpenCV does."""
+    """Resize maps, uint8 [K, 1, h, w], to the label image as OpenCV does: float32 [K, 1, H, W]."""
     import cv2
 
     height, width = labels.shape

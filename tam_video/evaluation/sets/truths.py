@@ -1,4 +1,4 @@
-"""Ground truth of public sets: named objects, a referred object, spans, or words alone.
+"""Ground truth of public data sets: named objects, a referred object, time spans, or words.
 
 Owns: which words of an answer are scored, and against what. A phrase is scored as one map: the mean
 over its content words, each the mean over its sub-tokens.
@@ -69,7 +69,7 @@ _BETWEEN = re.compile(r"[\s_/-]+")
 
 @dataclass(frozen=True, slots=True)
 class NamedTruth:
-    """Words that name the category of an object; each is scored against all of that category.
+    """Ground truth for category names. Each word is scored against all objects of its category.
 
     Attributes:
         masks: of the objects.
@@ -93,7 +93,7 @@ class NamedTruth:
 
 @dataclass(frozen=True, slots=True)
 class ReferredTruth:
-    """An answer that is an expression for one object.
+    """Ground truth for an answer that is a referring expression for one object.
 
     Attributes:
         masks: of the object; of several their union counts.
@@ -113,7 +113,7 @@ class ReferredTruth:
 
 @dataclass(frozen=True, slots=True)
 class SpanTruth:
-    """An answer whose evidence is visible in some spans of the video.
+    """Ground truth for an answer whose evidence is visible in some time spans of the video.
 
     Attributes:
         spans: (start, end) in seconds from the first frame, one or several.
@@ -133,7 +133,7 @@ class SpanTruth:
 
 @dataclass(frozen=True, slots=True)
 class WordsTruth:
-    """An answer for which only insertion and deletion are measured, over its content words."""
+    """Ground truth for an answer that is measured by insertion and deletion only."""
 
     def of(self, _batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
         """Return the words, which have no masks."""
@@ -143,7 +143,7 @@ class WordsTruth:
 
 @dataclass(frozen=True, slots=True)
 class YesNoTruth:
-    """The answer to whether an object is there.
+    """Ground truth for a yes-or-no answer to the question whether an object is visible.
 
     Attributes:
         is_there: whether it is.
@@ -159,16 +159,16 @@ class YesNoTruth:
 
 
 def names_category(word: str, category: str) -> bool:
-    """Return whether a word is one of a category's words, in the singular or the plural.
+    """Return whether a word occurs in a category name, in the singular or the plural.
 
-    Those of a category are separated by spaces, hyphens or underscores ("paraglide-kite").
+    The words of a category name are separated by spaces, hyphens or underscores ("paraglide-kite").
     """
     forms = noun_forms(word)
     return any(forms & noun_forms(part) for part in _BETWEEN.split(category) if part)
 
 
 def noun_forms(word: str) -> frozenset[str]:
-    """Return the word and its possible singulars."""
+    """Return the word and its possible singular forms."""
     own = word.casefold().replace("-", "")
     if own in _IRREGULAR:
         return frozenset({own, _IRREGULAR[own]})
@@ -181,13 +181,13 @@ def noun_forms(word: str) -> frozenset[str]:
 
 
 def content_tokens(words: Sequence[Word]) -> tuple[tuple[int, ...], ...]:
-    """Return the tokens of each content word; of every word where there is none."""
+    """Return the tokens of each content word, or of every word if there are no content words."""
     content = tuple(word.token_indices for word in words if word.is_content)
     return content or tuple(word.token_indices for word in words)
 
 
 def slot_edges(layout: VisualLayout, seconds: Float64Array, *, end_seconds: float) -> Float64Array:
-    """Return the times at which slots begin and end: half way between neighbouring slots.
+    """Return the times at which slots begin and end, half way between neighbouring slots.
 
     Args:
         layout: the slots, in order of time.
@@ -203,7 +203,7 @@ def slot_edges(layout: VisualLayout, seconds: Float64Array, *, end_seconds: floa
 
 
 def span_slots(layout: VisualLayout, seconds: Float64Array, spans: Iterable[TimeSpan]) -> BoolArray:
-    """Return the slots fed by a frame within a span, or else those nearest to a span, bool [t].
+    """Return which slots have a frame in a span, or else which are nearest to a span: bool [t].
 
     Args:
         layout: the slots.
@@ -228,7 +228,7 @@ def _score_spans(
     edges: Float64Array,
     slots: BoolArray,
 ) -> WordValues:
-    """Score the answer's map against spans in seconds; the best of several, as in NExT-GQA."""
+    """Score the answer's map against every time span, and keep the best score, as in NExT-GQA."""
     heat = explained_map(maps, truth)
     if heat is None:
         return {}

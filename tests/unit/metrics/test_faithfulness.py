@@ -343,7 +343,7 @@ def broken(scores):
         (lambda: measure(broken(0.5), KEEP[0]), r"\[n, t, h, w\]"),
         (lambda: measure(broken(0.5), KEEP, batch_size=0), "batch_size"),
         (lambda: measure(broken(math.nan), KEEP), "finite"),
-        (lambda: measure(broken(np.zeros((3, 1))), KEEP), r"must return \[3\]"),
+        (lambda: measure(broken(np.zeros((3, 1))), KEEP), r"must return scores of shape \[3\]"),
     ],
 )
 def test_wrong_arguments_are_refused(call, message):

@@ -95,8 +95,8 @@ def test_other_numbers_become_float64(dtype):
         (np.zeros((1, 2, 2)), (2, 2), None, "unpack"),
         (np.zeros((2, 2, 2)), (4, 2, 2), None, "frame_slots"),
         (np.zeros((2, 2, 2)), (2, 2, 2), [[0, 1]], "all 2 slots"),
-        (np.zeros((1, 2, 2)), (2, 2, 2), [[0, 2]], "frame 2 of 2"),
-        (np.zeros((1, 2, 2)), (2, 2, 2), [[0]], "fed a slot"),
+        (np.zeros((1, 2, 2)), (2, 2, 2), [[0, 2]], "contains frame 2"),
+        (np.zeros((1, 2, 2)), (2, 2, 2), [[0]], "must occur in frame_slots"),
     ],
 )
 def test_wrong_arguments_are_refused(cells, shape, frame_slots, message):
