@@ -1,4 +1,4 @@
-"""Run folders: an explanation written with its videos and report, and drawn again later.
+"""Write an explanation to a run folder with videos and a report, and render it again.
 
 `write_run` is the only writer of run folders with pictures; every command uses it.
 """
@@ -67,7 +67,7 @@ _PATTERNS: dict[Output, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """A finished run folder.
+    """The files and the explanation in a finished run folder.
 
     Attributes:
         run_dir: the folder.
@@ -86,14 +86,14 @@ class RunFiles:
 
     @property
     def videos(self) -> tuple[Path, ...]:
-        """The annotated videos, in the order of the inputs; none if they were not drawn."""
+        """Return the annotated videos in the order of the inputs; empty if none were rendered."""
         keys = [numbered("video", index) for index in range(len(self.explanation.inputs))]
         return tuple(self.files[key] for key in keys if key in self.files)
 
 
 @dataclass(frozen=True, slots=True)
 class RunExtras:
-    """What a command adds to a run folder.
+    """Extra content that a command adds to a run folder.
 
     Attributes:
         report_sources: what the report shows of each input instead of the videos that are drawn
@@ -122,7 +122,7 @@ def explain_to_folder(
     progress: StageProgress | None = None,
     **settings: Unpack[SettingKeywords],
 ) -> RunFiles:
-    """`explain`, then `write_run`: JSON, arrays, annotated videos, captions, report, manifest.
+    """Explain a video or image, and write the explanation to a run folder.
 
     The folder is written under a temporary name and renamed: it is complete or not there. Single
     settings can be given by name, such as `layout="grid"`; they override `config`.
@@ -168,7 +168,7 @@ def write_run(
     progress: StageProgress | None = None,
     extras: RunExtras | None = None,
 ) -> RunFiles:
-    """Write the run folder of an explanation under a temporary name, the manifest last; rename it.
+    """Write the run folder of an explanation; it appears only when it is complete.
 
     Args:
         explanation: what is written.
@@ -217,7 +217,7 @@ def _write_explanation(
     settings: RunConfig,
     timer: StageTimer,
 ) -> Explanation:
-    """Write arrays, annotated videos and document; return it with their time and warnings."""
+    """Write the arrays, videos and JSON; return the explanation with render times and warnings."""
     write_arrays(explanation, folder / _FILES["maps"])
     if settings.render:
         with timer.stage("render"):
@@ -245,7 +245,7 @@ def render_run(
     allow_other_video: bool = False,
     progress: StageProgress | None = None,
 ) -> RunFiles:
-    """Draw the annotated video of a run folder again, without a model.
+    """Render the annotated video of a run folder again, without a model.
 
     Args:
         run_dir: a finished run folder; its MP4 and captions are replaced together.
@@ -283,7 +283,7 @@ def _render_inputs(
     options: RenderOptions | None,
     progress: StepProgress,
 ) -> tuple[str, ...]:
-    """Annotate every input; `annotated_1.mp4` belongs to the second. Return the warnings."""
+    """Render the annotated video of every input, and return the warnings."""
     warnings: list[str] = []
     for index, source in enumerate(sources):
         target = folder / f"input_{index}" if index else folder
@@ -300,7 +300,7 @@ def _render_inputs(
 
 
 def render_options(settings: RunConfig) -> RenderOptions:
-    """Return the part of the settings that decides how the clip looks.
+    """Return the rendering options from the settings.
 
     Raises:
         ConfigError: a name is unknown, or settings contradict each other.
@@ -311,7 +311,7 @@ def render_options(settings: RunConfig) -> RenderOptions:
 
 
 def run_files(folder: Path) -> dict[str, Path]:
-    """Return the existing files of a run folder by kind; see `RunFiles.files`."""
+    """Return the existing files in a run folder by kind; see `RunFiles.files`."""
     files = {key: folder / name for key, name in _FILES.items() if (folder / name).exists()}
     for key, name in _FILES.items():
         stem, _, suffix = name.rpartition(".")
@@ -325,7 +325,7 @@ def _check_outputs(outputs: Collection[Output]) -> None:
     if unknown or isinstance(outputs, str):
         raise ConfigError(
             f"unknown outputs: {', '.join(sorted(unknown)) or outputs}",
-            hint=f"a collection of {', '.join(sorted(OUTPUTS))}",
+            hint=f"pass a collection with any of {', '.join(sorted(OUTPUTS))}",
         )
 
 
@@ -336,7 +336,7 @@ def default_run_dir(
     *,
     answer: str | None,
 ) -> Path:
-    """Return `tam_runs/<stem>-<hash>`, the same for the same question, settings and content.
+    """Return the default folder `tam_runs/<stem>-<hash>`, which is the same for equal inputs.
 
     Raises:
         VideoOpenError: the video can't be read.

@@ -1,4 +1,4 @@
-"""Explain many clips, resumably, on one machine or a Ray cluster.
+"""Explain many clips in a resumable batch, on one machine or on a Ray cluster.
 
 ```python
 from tam_video import batch

@@ -20,14 +20,14 @@ WILD = frozenset("*?[")
 
 
 def has_clip_suffix(path: Path) -> bool:
-    """Return whether a file is a video or an image by its suffix."""
+    """Return whether a file has the suffix of a video or of an image."""
     return path.suffix.lower() in SUFFIXES
 
 
 def find_clips(
     text: str, *, is_clip: Callable[[Path], bool] = has_clip_suffix
 ) -> list[tuple[str, str]]:
-    """Return names and paths of the clips that a folder, a glob or a path refers to, sorted.
+    """Return sorted (name, path) pairs of the clips in a folder, a glob or a single path.
 
     Hidden files and links that lead out of the folder are skipped.
 
@@ -42,7 +42,8 @@ def find_clips(
     clips = list(_remote_clips(text) if is_remote(text) else _local_clips(text, is_clip))
     if not clips:
         raise ConfigError(
-            f"{text} contains no videos or images", hint="give a file, a folder or a glob"
+            f"{text} contains no videos or images",
+            hint="pass a video, an image, or a folder or glob that contains some",
         )
     return clips
 

@@ -1,4 +1,4 @@
-"""A map on disk for what a batch must remember of every item, in little memory."""
+"""A dictionary on disk, which keeps the memory of a batch constant for any number of items."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tam_video.errors import ExportError
 
 
 class DiskMap:
-    """Map strings to bytes in an unnamed temporary file, which disappears with the process.
+    """A dictionary from strings to bytes in a temporary file, which is deleted at process exit.
 
     SQLite caches half a MiB of it in memory. Nothing is synced: the next start reads the content
     from the log and the folders again. A key is stored as 16 bytes of its SHA-256.
@@ -28,21 +28,21 @@ class DiskMap:
         self._connection = connection
 
     def get(self, key: str) -> bytes | None:
-        """Return the value of a key; None if there is none."""
+        """Return the value of a key, or None if the key is missing."""
         with _errors():
             rows = self._connection.execute("SELECT value FROM kept WHERE key = ?", _digest(key))
             row = rows.fetchone()
         return None if row is None else bytes(row[0])
 
     def put(self, key: str, value: bytes = b"") -> None:
-        """Store a value; it replaces an earlier one."""
+        """Store the value of a key, replacing any earlier value."""
         with _errors():
             self._connection.execute(
                 "INSERT OR REPLACE INTO kept VALUES (?, ?)", (*_digest(key), value)
             )
 
     def discard(self, key: str) -> None:
-        """Remove a value, if there is one."""
+        """Remove a key and its value if the key is present."""
         with _errors():
             self._connection.execute("DELETE FROM kept WHERE key = ?", _digest(key))
 

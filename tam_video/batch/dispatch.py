@@ -41,7 +41,7 @@ _LONGEST_WAIT_SECONDS = 0.5
 
 @dataclass(slots=True)
 class _Slot:
-    """State of a worker.
+    """The state of one worker.
 
     Attributes:
         is_ready: whether its model is loaded.
@@ -61,7 +61,7 @@ class _Slot:
 
 
 class Dispatcher:
-    """Run jobs on an engine."""
+    """Distributes jobs to the workers of an engine and collects the outcomes."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Dispatcher:
         timeout_seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start without workers; `jobs` yields None where no further job is known yet.
+        """Store the engine and the jobs; `jobs` yields None while the next job is not known yet.
 
         `workers` is their maximum number, `timeout_seconds` the limit for all phases of an item.
         """
@@ -88,7 +88,7 @@ class Dispatcher:
         self._broken: TamVideoError | None = None
 
     def outcomes(self) -> Iterator[list[Outcome]]:
-        """Yield the outcomes, in any order; empty lists while there are none.
+        """Yield lists of new outcomes, in any order; a list may be empty.
 
         Raises:
             TamVideoError: no worker starts, or nothing can be written; yielded outcomes are valid.
@@ -108,7 +108,7 @@ class Dispatcher:
                 raise self._broken
 
     def _pull(self) -> bool:
-        """Read as many jobs as can be assigned; False if the next one must be requested soon."""
+        """Read the jobs that can be assigned; return False if `jobs` must be polled again soon."""
         while not self._is_exhausted and len(self._waiting) <= self._workers:
             try:
                 job = next(self._jobs)
@@ -121,7 +121,7 @@ class Dispatcher:
         return True
 
     def _assign(self) -> None:
-        """Assign jobs, and start and stop workers as needed."""
+        """Assign the waiting jobs, and start and stop workers as needed."""
         for number, slot in self._slots.items():
             if not slot.is_ready or slot.is_alone:
                 continue
@@ -145,7 +145,7 @@ class Dispatcher:
                 self._stop(number)
 
     def _is_fair(self, slot: _Slot) -> bool:
-        """Whether no other worker has fewer jobs."""
+        """Return whether no other worker has fewer jobs than this one."""
         return all(len(slot.jobs) <= len(o.jobs) for o in self._slots.values() if o.is_ready)
 
     def _send(self, number: int, job: Job) -> None:
@@ -157,7 +157,7 @@ class Dispatcher:
         return self._slots.pop(number)
 
     def on_event(self, number: int, event: WorkerEvent) -> None:
-        """Update the state of a worker from one of its events."""
+        """Update the state of a worker after one of its events."""
         slot = self._slots[number]
         match event:
             case Ready():
@@ -191,7 +191,7 @@ class Dispatcher:
         slot.is_alone = False
 
     def on_worker_died(self, number: int, reason: str) -> None:
-        """Run the items of a dead worker again, the active ones alone."""
+        """Retry the items of a dead worker; each active item is retried in a separate job."""
         slot = self._stop(number)
         if not slot.is_ready:
             self._num_failed_starts += 1
@@ -244,7 +244,7 @@ class Dispatcher:
             self._retry(job, excluded=questions)
 
     def _seconds_left(self, slot: _Slot) -> Iterator[tuple[tuple[int, str | None], float]]:
-        """Yield the active phases, each with the time until its items exceed their limit."""
+        """Yield ((job, item), seconds left until the timeout) for each active phase."""
         if self._timeout is None:
             return
         now = self._clock()
@@ -254,13 +254,13 @@ class Dispatcher:
             yield (job, key), self._timeout - spent
 
     def _wait_seconds(self) -> float:
-        """Return how long to wait for events: at most until the next item exceeds its limit."""
+        """Return how many seconds to wait for events, at most until the next timeout of an item."""
         left = [each for slot in self._slots.values() for _, each in self._seconds_left(slot)]
         return max(0.01, min([*left, _LONGEST_WAIT_SECONDS]))
 
 
 def _items_in(job: Job, phases: set[tuple[int, str | None]]) -> tuple[ItemRequest, ...]:
-    """Return the items of a job that belong to some phases, given by job and item."""
+    """Return the items of a job that `phases` contains as pairs (job, item)."""
     if (job.number, None) in phases:
         return job.questions
     return tuple(each for each in job.questions if (job.number, each.key) in phases)

@@ -1,4 +1,4 @@
-"""Estimate the time and disk space of a batch without a model: `--dry-run`."""
+"""Estimate the time and disk space of a batch without loading a model, for `--dry-run`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SAMPLED_RUNS = 100
 
 @dataclass(slots=True)
 class Estimate:
-    """Estimate of a batch.
+    """The estimated time and disk space of a batch.
 
     Attributes:
         num_items: number of items.
@@ -57,7 +57,7 @@ def estimate(
     config: RunConfig | None = None,
     options: BatchOptions | None = None,
 ) -> Estimate:
-    """Open every clip that would be run, and estimate the batch; see `run` for the arguments.
+    """Open every clip of a batch and return its `Estimate`; the arguments are explained in `run`.
 
     Nothing is written.
     """
@@ -110,7 +110,7 @@ def _count(
 
 
 def _extrapolate(total: Estimate, runs: Path) -> None:
-    """Set time and size from the finished runs."""
+    """Extrapolate the time and the size of a batch from its finished runs."""
     folders = sorted(runs.glob("*"))[:_SAMPLED_RUNS] if runs.is_dir() else []
     times, sizes = [], []
     for folder in folders:

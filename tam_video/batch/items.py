@@ -1,4 +1,4 @@
-"""Items of a batch: from a manifest, a folder, a glob, or Python values.
+"""Read the items of a batch from a manifest, a folder, a glob, or Python values.
 
 An invalid row is an item that fails, with the number of the row; the others are run. The `id` and
 the further columns of a row are copied to the results and never used as a path.
@@ -27,7 +27,7 @@ _OWN = frozenset({"id", "video", "videos", *_CONVERSATIONS, "answer", "start", "
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """A question, or a conversation, about one or several clips.
+    """A question or a conversation about one or several clips.
 
     Attributes:
         id: name for users; unique in a batch.
@@ -87,7 +87,7 @@ def items_of_rows(
     policy: SourcePolicy = FILES_ONLY,
     base: str | None = None,
 ) -> Iterator[BatchItem]:
-    """Yield the items of plain rows, as in a manifest.
+    """Yield the items of rows with the columns of a manifest.
 
     Args:
         rows: mappings with `video` (a path, or a list of them) and `question`, `questions` or
@@ -118,17 +118,17 @@ def _items_of_row(
     policy: SourcePolicy,
     base: str | None,
 ) -> list[BatchItem]:
-    """Return an item for each question of a row."""
+    """Return one item for each question in a row."""
     conversations, shown = _conversations(row, question)
     named = [text for key in ("video", "videos") for text in _texts(row, key)]
     if named and shown:
-        raise ConfigError("the conversation names its videos, and `video` is given too")
+        raise ConfigError("the row names videos in both 'conversation' and 'video'")
     if not (named or shown):
-        raise ConfigError("no video is named", hint='a column "video" with a path')
+        raise ConfigError("the row names no video", hint='add a column "video" with a path')
     videos = tuple(policy.checked(_joined(base, text)) for text in named or shown)
     start, end = _time(row, "start"), _time(row, "end")
     if (end if end is not None else float("inf")) <= (start or 0):
-        raise ConfigError("the end must lie after the start")
+        raise ConfigError("'end' must be greater than 'start'")
     count = len(conversations)
     names = [name] if count == 1 else [f"{name}#{n + 1}" for n in range(count)]
     return [
@@ -140,10 +140,12 @@ def _items_of_row(
 def _conversations(
     row: Mapping[str, Any], question: str | None
 ) -> tuple[list[tuple[Message, ...]], tuple[str, ...]]:
-    """Return the conversations of a row, and the videos named in a written one."""
+    """Return the conversations in a row, and the videos that the column `conversation` names."""
     given = [key for key in _CONVERSATIONS if _is_given(row.get(key))]
     if len(given) > 1:
-        raise ConfigError(f"{' and '.join(given)} are given: choose one")
+        raise ConfigError(
+            f"the row has {' and '.join(given)}, but these columns exclude each other"
+        )
     if given == ["conversation"]:
         data = row["conversation"]
         if isinstance(data, str):
@@ -152,12 +154,14 @@ def _conversations(
         return [turns], shown
     texts = _texts(row, given[0]) if given else [question] if question else []
     if not texts:
-        raise ConfigError("no question", hint='a column "question", or -q TEXT')
+        raise ConfigError(
+            "the row has no question", hint='add a column "question", or pass -q TEXT'
+        )
     return [check_conversation([Message("user", text)]) for text in texts], ()
 
 
 def _texts(row: Mapping[str, Any], key: str) -> list[str]:
-    """Return the texts of a cell: one, or a list, which may be written as JSON."""
+    """Return the texts in a cell, which contains one text or a list (also as JSON)."""
     value = row.get(key)
     if not _is_given(value):
         return []
@@ -167,9 +171,9 @@ def _texts(row: Mapping[str, Any], key: str) -> list[str]:
     if isinstance(value, Path):
         value = [str(value)]
     if not isinstance(value, list | tuple) or not value:
-        raise ConfigError(f"{key} is neither a text nor a list of texts")
+        raise ConfigError(f"'{key}' must be a text or a list of texts")
     if not all(isinstance(part, str | Path) and str(part).strip() for part in value):
-        raise ConfigError(f"{key} contains values that are not texts")
+        raise ConfigError(f"'{key}' contains a value that is empty or not a text")
     return [str(part) for part in value]
 
 
@@ -178,7 +182,7 @@ def _text(row: Mapping[str, Any], key: str) -> str | None:
     if not _is_given(value):
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ConfigError(f"{key} is not a text")
+        raise ConfigError(f"'{key}' must be a text")
     return str(value)
 
 
@@ -188,7 +192,7 @@ def _time(row: Mapping[str, Any], key: str) -> float | None:
         return None
     time = seconds(value)
     if not 0 <= time < float("inf"):
-        raise ConfigError(f"{key} is {value}: not a time of a clip")
+        raise ConfigError(f"'{key}' must be a time of 0 seconds or more, not {value}")
     return time
 
 
@@ -196,7 +200,7 @@ def _json(text: str, key: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise ConfigError(f"{key} is not valid JSON") from exc
+        raise ConfigError(f"'{key}' is not valid JSON") from exc
 
 
 def _is_given(value: Any) -> bool:
@@ -208,7 +212,7 @@ def _extra(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _joined(base: str | None, text: str) -> str:
-    """Join a relative path to the folder of the manifest."""
+    """Resolve a relative path against `base`; return other paths and addresses unchanged."""
     if base is None or protocol(text) is not None or text.startswith("/"):
         return text
     return f"{base}/{text}"

@@ -1,4 +1,4 @@
-"""Messages between the process of a batch and its workers: plain values."""
+"""Value classes for the messages between the main process of a batch and its workers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ItemRequest:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Items about the same part of a clip, which is decoded once for all of them.
+    """Items about the same part of a clip, so that the part is decoded only once.
 
     Attributes:
         number: number of the job in the batch.
@@ -77,7 +77,7 @@ class ItemError:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Result of an item.
+    """The result of an item, or the error with which it failed.
 
     Attributes:
         key: hash of its content.
@@ -107,7 +107,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A worker started a phase of a job; `key` names the item, None stands for the whole job."""
+    """A worker has started a phase for the item `key`, or for the whole job if `key` is None."""
 
     stage: JobPhase
     job: int
@@ -116,7 +116,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A worker ended a phase that it had started."""
+    """A worker has ended a phase that it had reported as `Began`."""
 
     stage: JobPhase
     job: int
@@ -125,7 +125,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An item is done or has failed."""
+    """An item has succeeded or failed."""
 
     job: int
     outcome: Outcome
@@ -133,14 +133,14 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A worker cannot continue, nor could another: no model, or an output that is not writable."""
+    """An error that stops every worker: the model does not load, or the output is not writable."""
 
     error: ItemError
 
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """A worker died; `reason` is its signal or exit code."""
+    """A worker has died; `reason` names the signal or the exit code."""
 
     reason: str
 
@@ -151,7 +151,7 @@ _STORED = ("run", "answer", "maps", "num_warnings")  # fields of a finished item
 
 
 def item_error(exc: BaseException) -> ItemError:
-    """Return an exception as recorded in the log."""
+    """Convert an exception to the `ItemError` that the log records."""
     if isinstance(exc, TamVideoError):
         return ItemError(type(exc).__name__, exc.message, exc.hint)
     if isinstance(exc, MemoryError):
@@ -163,7 +163,7 @@ def item_error(exc: BaseException) -> ItemError:
 
 
 def as_exception(error: ItemError) -> TamVideoError:
-    """Return the exception of an `ItemError`; a `ModelError` for classes of other packages."""
+    """Convert an `ItemError` to an exception; classes of other packages become `ModelError`."""
     kind = getattr(errors, error.type, None)
     if kind is errors.UnknownNameError:
         kind = errors.ConfigError
@@ -173,13 +173,13 @@ def as_exception(error: ItemError) -> TamVideoError:
 
 
 def is_broken_output(exc: BaseException) -> bool:
-    """Whether an error means that nothing can be written: a full disk, no permission."""
+    """Return whether an error means that no file can be written, such as a full disk."""
     codes = _DISK_FULL | (_NOT_WRITABLE if isinstance(exc, OutputError) else frozenset())
     return any(isinstance(cause, OSError) and cause.errno in codes for cause in _causes(exc))
 
 
 def is_out_of_memory(exc: BaseException) -> bool:
-    """Whether an error was caused by a failed allocation, on the host or on a GPU."""
+    """Return whether an error was caused by a failed allocation on the host or on a GPU."""
     return any(
         {"MemoryError", "OutOfMemoryError"} & {kind.__name__ for kind in type(cause).__mro__}
         or "can't allocate memory" in str(cause)
@@ -195,7 +195,7 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Return the part of an outcome that is the same in every run of the item."""
+    """Return an outcome as JSON values, without the values that change from run to run."""
     if outcome.error is not None:
         return {"key": outcome.key, "status": "failed", "error": asdict(outcome.error)}
     stored = {name: getattr(outcome, name) for name in _STORED}
@@ -203,7 +203,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def from_json(record: Mapping[str, Any]) -> Outcome:
-    """Return the outcome of a record of `as_json`.
+    """Create an outcome from the JSON values that `as_json` returned.
 
     Raises:
         KeyError, TypeError, ValueError: the record is damaged.

@@ -1,4 +1,4 @@
-"""The log of results: one synced line for each item that ended, written by one process.
+"""The log of a batch: one process appends a line for each item that has ended.
 
 A line is the same in every run of an item: it has no times and no names of workers. The last line
 of a key counts. After "done", only "lost" may follow, for a missing or damaged run folder; after
@@ -29,7 +29,7 @@ _ENTRY = struct.Struct("<?IQ")  # whether it is done, the number of the log, the
 
 @dataclass(slots=True)
 class ResultLog:
-    """The results, and where the line of each key is.
+    """The results of a batch, with the position of each key's line in the log.
 
     Attributes:
         logs: the log that is appended to, and those of other processes.
@@ -40,7 +40,7 @@ class ResultLog:
     _num_bytes_before: int = 0
 
     def append(self, outcomes: Sequence[Outcome], *, ids: Sequence[str]) -> None:
-        """Write the lines of items, named by `ids` for users, and wait until they are stored.
+        """Append outcomes with the item ids in `ids`, and wait until they are on the disk.
 
         Raises:
             ExportError: they cannot be written; then none of them is.
@@ -59,21 +59,21 @@ class ResultLog:
 
     @property
     def num_damaged(self) -> int:
-        """Lines that cannot be parsed; their items are run again."""
+        """Return the number of damaged lines; the items in these lines are run again."""
         return sum(log.num_damaged for log in self.logs)
 
     def status(self, key: str) -> Status | None:
-        """Return how an item ended; None if it has not."""
+        """Return the status of an item, or None if the item has not ended."""
         entry = self._entry(key)
         return entry[0] if entry else None
 
     def is_fresh(self, key: str) -> bool:
-        """Whether this process wrote the line of an item."""
+        """Return whether this process has written the line of an item."""
         entry = self._entry(key)
         return entry is not None and entry[1] == 0 and entry[2] >= self._num_bytes_before
 
     def outcome(self, key: str) -> Outcome:
-        """Return the result of an item, from its line.
+        """Read the result of an item from its line in the log.
 
         Raises:
             KeyError: it has not ended.
@@ -85,7 +85,7 @@ class ResultLog:
         return from_json(json.loads(self.logs[number].read(start)))
 
     def load(self) -> None:
-        """Read all lines; those of the own log count over those of others."""
+        """Read all lines; lines in the log of this process take precedence over other logs."""
         for number, log in reversed(list(enumerate(self.logs))):  # the last line of a key counts
             for start, (key, outcome) in log.records(_parsed):
                 if outcome is None:
@@ -107,13 +107,13 @@ class ResultLog:
 
 
 def _parsed(record: Any) -> tuple[str, Outcome | None]:
-    """Return the key of a line and how its item ended; None if its result was lost."""
+    """Return (key, outcome) from a line; the outcome is None if the result was recorded as lost."""
     bytes.fromhex(record["key"])
     return record["key"], None if record["status"] == _LOST else from_json(record)
 
 
 def open_ledger(storage: Storage, label: str) -> ResultLog:
-    """Open the log of a label, and read it and the logs of other processes.
+    """Open the log of `label`, and read this log and the logs of other processes.
 
     Raises:
         ExportError: a log cannot be read or repaired.
@@ -128,5 +128,5 @@ def open_ledger(storage: Storage, label: str) -> ResultLog:
 
 
 def shard_label(kind: str, shard: tuple[int, int] | None) -> str:
-    """Return the name of a file of a shard without suffix: `ledger`, or `ledger.2-of-8`."""
+    """Return a file name with the shard but without suffix, such as `ledger.2-of-8`."""
     return kind if shard is None else f"{kind}.{shard[0]}-of-{shard[1]}"

@@ -1,4 +1,4 @@
-"""Read the rows of a manifest: JSON lines, CSV or parquet, from a file or an object store.
+"""Read the rows of a manifest (JSON lines, CSV or Parquet) from a file or an object store.
 
 Files are read row by row. An invalid line of JSON is returned as an error in its place; a damaged
 CSV or parquet file is an error of the whole manifest.
@@ -36,7 +36,7 @@ def manifest_rows(source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
 
 @contextmanager
 def _opened(source: str) -> Iterator[BinaryIO]:
-    """Open the file; errors of the operating system are raised as `ConfigError`."""
+    """Open a manifest and raise operating system errors as `ConfigError`."""
     try:
         if is_remote(source):
             system, path = file_system(source)
@@ -54,7 +54,7 @@ def _opened(source: str) -> Iterator[BinaryIO]:
 def _json_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | ConfigError]:
     while line := file.readline(_LONGEST_LINE):
         if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
-            raise ConfigError(f"{source} has a line of more than {_LONGEST_LINE >> 20} MiB")
+            raise ConfigError(f"{source} has a line longer than {_LONGEST_LINE >> 20} MiB")
         if not line.strip():
             continue
         try:
@@ -72,8 +72,8 @@ def _csv_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | Confi
             reader = csv.DictReader(text, strict=True)
             if not {"video", "videos", "conversation"} & set(reader.fieldnames or ()):
                 raise ConfigError(
-                    f"{source} has no column called video",
-                    hint="the first line names the columns: id,video,question",
+                    f"{source} has no column 'video'",
+                    hint="the first line must name the columns, such as id,video,question",
                 )
             for row in reader:
                 if None in row or None in row.values():
@@ -82,7 +82,7 @@ def _csv_rows(file: BinaryIO, source: str) -> Iterator[Mapping[str, Any] | Confi
                     yield row
     except (csv.Error, UnicodeDecodeError) as exc:
         raise ConfigError(
-            f"{source} is not a valid CSV file: {exc}", hint="save it as UTF-8"
+            f"{source} is not a valid CSV file: {exc}", hint="save the file as UTF-8"
         ) from exc
 
 

@@ -1,4 +1,4 @@
-"""A batch in an object store, through fsspec.
+"""Store the output of a batch in an object store, through fsspec.
 
 A store has no append and no rename: lines go into numbered segments, each rewritten as it grows,
 and a run folder is finished once its manifest, which is uploaded last, is there.
@@ -26,7 +26,7 @@ _SEGMENT_LINES = 256
 
 
 class StoreStorage:
-    """A prefix in an object store; see `FolderStorage` for the methods."""
+    """The output of a batch in an object store; `FolderStorage` documents the methods."""
 
     def __init__(self, address: str, kind: WorkspaceKind = BATCH) -> None:
         self.address, self._kind = address.rstrip("/"), kind
@@ -35,7 +35,7 @@ class StoreStorage:
         self.local = Path(tempfile.mkdtemp(prefix="tam-video-batch-"))
 
     def acquire(self, label: str) -> None:
-        """Refuse an output with other content.
+        """Raise if the prefix contains objects that do not belong to a batch.
 
         A store has no locks: segments of two processes never overwrite each other.
         """
@@ -49,7 +49,7 @@ class StoreStorage:
             )
 
     def begin(self, identity: Mapping[str, object], *, force: bool = False) -> Identity:
-        """Record or compare the identity."""
+        """Record the identity of the batch, or compare it with the recorded identity."""
         if force:
             raise ConfigError(f"can't clear {self.address}", hint="choose another -o")
         name = self._kind.settings_file
@@ -59,15 +59,15 @@ class StoreStorage:
         return dict(identity) if recorded is None else recorded
 
     def release(self) -> None:
-        """Remove the local copies."""
+        """Remove the local copies of objects."""
         shutil.rmtree(self.local, ignore_errors=True)
 
     def log(self, label: str) -> AppendLog:
-        """Return a log of new segments."""
+        """Return a log that writes its lines to new objects."""
         return SegmentedLog(self, label)
 
     def other_logs(self, label: str) -> list[AppendLog]:
-        """Return all segments, as local copies."""
+        """Download the logs of all processes and return the local copies."""
         kind = label.partition(".")[0]
         logs: list[AppendLog] = []
         with self._writing():
@@ -79,25 +79,25 @@ class StoreStorage:
         return logs
 
     def read_file(self, name: str) -> bytes | None:
-        """Return the content of an object; None for a missing one."""
+        """Return the content of an object, or None if the object is missing."""
         with self._writing():
             if not self._exists(name):
                 return None
             return bytes(self._system.cat_file(f"{self._base}/{name}"))
 
     def write(self, name: str, content: bytes) -> None:
-        """Write an object."""
+        """Write an object below the prefix."""
         with self._writing():
             self._system.pipe_file(f"{self._base}/{name}", content)
 
     def put_file(self, path: Path, name: str) -> str:
-        """Upload a local file; return its address."""
+        """Upload a local file and return its address."""
         with self._writing():
             self._system.put_file(str(path), f"{self._base}/{name}")
         return f"{self.address}/{name}"
 
     def published(self, *, hashes: bool = False) -> Iterator[str]:
-        """Yield the run folders with a manifest; objects cannot be truncated."""
+        """Yield the names of the complete run folders, which are those with a manifest."""
         with self._writing():
             self._system.invalidate_cache()
             manifests = self._system.glob(f"{self._base}/{RUNS}/*/{MANIFEST}")
@@ -111,7 +111,7 @@ class StoreStorage:
             return Path(tempfile.mkdtemp(dir=self.local))
 
     def publish(self, folder: Path, name: str) -> None:
-        """Upload the files, the manifest last."""
+        """Upload the files of a run folder, the manifest last."""
         paths = sorted(folder.iterdir(), key=lambda path: path.name == MANIFEST)
         with self._writing():
             for path in paths:
@@ -119,7 +119,7 @@ class StoreStorage:
         shutil.rmtree(folder, ignore_errors=True)
 
     def fetch_run(self, name: str) -> Path | None:
-        """Return a local copy of a run folder."""
+        """Download a run folder and return the local copy."""
         prefix = f"{self._base}/{RUNS}/{name}"
         with self._writing():
             self._system.invalidate_cache()
@@ -144,7 +144,7 @@ class StoreStorage:
 
 
 class SegmentedLog(AppendLog):
-    """A log in objects of a store, with a local copy for reading."""
+    """A log that is split into objects in a store and read from a local copy."""
 
     def __init__(self, storage: StoreStorage, label: str) -> None:
         super().__init__(storage.local / f"{label}.jsonl")
@@ -153,7 +153,7 @@ class SegmentedLog(AppendLog):
         self._lines: list[bytes] = []
 
     def append(self, lines: Sequence[bytes]) -> int:
-        """Rewrite the last segment with these lines appended."""
+        """Append lines by rewriting the last object, or by starting a new one if it is full."""
         if len(self._lines) + len(lines) > _SEGMENT_LINES and self._lines:
             self._number, self._lines = self._number + 1, []
         longer = [*self._lines, *lines]
@@ -168,7 +168,7 @@ Storage: TypeAlias = FolderStorage | StoreStorage
 
 
 def open_storage(address: str | Path, kind: WorkspaceKind = BATCH) -> Storage:
-    """Return the storage of an address or a path.
+    """Return the storage class that matches an address or a path.
 
     Raises:
         ConfigError: an unknown kind of store.

@@ -1,4 +1,4 @@
-"""Turn items into jobs: keys by content, results of earlier runs, items about the same clip.
+"""Turn items into jobs: compute keys, skip finished items, and group items by clip.
 
 Lazy: the first job is available while later clips are still being hashed. Items are stored on disk:
 a line for the summary, and the key of each id.
@@ -32,7 +32,7 @@ _NAME_LENGTH = 60
 
 
 def batch_identity(config: RunConfig, keep: Collection[str]) -> dict[str, Any]:
-    """Return what every result of a batch depends on, as JSON values.
+    """Return the values that every result of a batch depends on, as JSON values.
 
     Raises:
         ModelLoadError: the folder of the model cannot be read.
@@ -45,7 +45,7 @@ def batch_identity(config: RunConfig, keep: Collection[str]) -> dict[str, Any]:
 
 
 def item_key(item: BatchItem, fingerprints: Sequence[str], identity: Mapping[str, Any]) -> str:
-    """Return a SHA-256 over the clips (size and ends), the conversation, the part, the settings.
+    """Return a SHA-256 over the clip fingerprints, the conversation, the time span and settings.
 
     Args:
         item: the item.
@@ -65,14 +65,14 @@ def item_key(item: BatchItem, fingerprints: Sequence[str], identity: Mapping[str
 
 
 def run_name(item: BatchItem, key: str) -> str:
-    """Return the name of a run folder: plain stem of the first clip, and part of the key."""
+    """Return the name of a run folder, made from the stem of the first clip and the key."""
     stem = PurePosixPath(item.videos[0]).stem if item.videos else ""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in stem)
     return f"{plain[:_NAME_LENGTH] or 'clip'}-{key[:16]}"
 
 
 def _commit(model: str, revision: str | None) -> str:
-    """Return the commit of a downloaded hub id; else its revision."""
+    """Return the commit of a downloaded hub model, or `revision` if it is not downloaded."""
     from huggingface_hub import try_to_load_from_cache
 
     cached = try_to_load_from_cache(model, "config.json", revision=revision)
@@ -81,7 +81,7 @@ def _commit(model: str, revision: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KeyedItem:
-    """An item with its key.
+    """An item with the SHA-256 key of its content.
 
     Attributes:
         item: the item.
@@ -97,7 +97,7 @@ class KeyedItem:
 def keyed_items(
     items: Iterable[BatchItem | None], identity: Mapping[str, Any]
 ) -> Iterator[KeyedItem | None]:
-    """Compute the keys of items; several threads read clips a little ahead.
+    """Yield items with their keys; several threads read the next clips in advance.
 
     The key of an unreadable clip is made from its path, so that it changes once the clip is there.
     A second item with the same id and another key fails. None, for "no further item is known yet",
@@ -148,7 +148,7 @@ def _with_key(item: BatchItem, key: str, error: ItemError | None, seen: DiskMap)
 
 
 class Plan:
-    """The jobs of a batch, and the items that need none.
+    """The jobs of a batch, and the items that need no worker.
 
     Attributes:
         completed: items that need no worker, taken by the caller: the item, its outcome, and
@@ -168,7 +168,7 @@ class Plan:
         retry_failed: bool = False,
         shard: tuple[int, int] | None = None,
     ) -> None:
-        """Prepare.
+        """Store the items and the results so far; nothing is read.
 
         Args:
             items: the items; None where no further item is known yet.
@@ -190,7 +190,7 @@ class Plan:
         self.num_items = 0
 
     def jobs(self) -> Generator[Job | None, None, None]:
-        """Yield the jobs for the workers; None where there is no job for now."""
+        """Yield the jobs for the workers, or None while no job is available yet."""
         own = (item for item in self._items if item is None or self._is_own(item))
         group: list[KeyedItem] = []
         with self._rows.open("w", encoding="utf-8") as rows:
@@ -210,7 +210,7 @@ class Plan:
                 yield self._job(group)
 
     def _is_own(self, item: BatchItem) -> bool:
-        """Whether an item belongs to this shard; all items of a clip belong to the same one."""
+        """Return whether an item belongs to this shard; all items about a clip share one shard."""
         if self._shard is None:
             return True
         number, count = self._shard
@@ -235,7 +235,7 @@ class Plan:
                 yield None
 
     def _complete(self, keyed: KeyedItem) -> bool:
-        """Complete an item that is done, failed or invalid; False if it needs a worker."""
+        """Complete an item from an earlier result or error; return False if it needs a worker."""
         key = keyed.key
         status, is_fresh = self._ledger.status(key), self._ledger.is_fresh(key)
         if status is not None:
@@ -266,7 +266,7 @@ class Plan:
 
 
 def _clip_of(item: BatchItem) -> tuple[object, ...]:
-    """Return what the items of a job have in common."""
+    """Return the videos and the time span that all items of a job share."""
     return (item.videos, item.start_seconds, item.end_seconds)
 
 

@@ -40,7 +40,7 @@ LateItems: TypeAlias = Callable[[ResultLog, Mapping[str, Any]], Iterable[BatchIt
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """How a batch is run; only `keep` changes what is written.
+    """Options for running a batch; only `keep` changes which files are written.
 
     Attributes:
         workers: maximum number of workers; None for the default of the engine.
@@ -76,18 +76,20 @@ class BatchOptions:
             raise ConfigError(f"the timeout must be above 0, not {self.timeout_seconds:g} seconds")
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
             raise ConfigError(
-                f"no shard {self.shard[0]} of {self.shard[1]}", hint="--shard 1/8 to 8/8"
+                f"no shard {self.shard[0]} of {self.shard[1]}",
+                hint="the first of 8 shards is --shard 1/8, the last is --shard 8/8",
             )
         unknown = self.keep - KEEP.keys()
         if unknown:
             raise ConfigError(
-                f"{min(unknown)!r} is not a kind of file to keep", hint=f"known: {', '.join(KEEP)}"
+                f"{min(unknown)!r} is not a valid file kind for 'keep'",
+                hint=f"choose from {', '.join(KEEP)}",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class BatchTask:
-    """What a batch does with its items, and which files its folder contains.
+    """The work that a batch does for each item, and the files that it writes.
 
     Attributes:
         worker: makes the worker of a process; None to explain the items. The worker turns an item
@@ -108,7 +110,7 @@ EXPLAIN = BatchTask()
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """An item that has ended.
+    """The result of an item that has ended.
 
     Attributes:
         item: the item.
@@ -141,7 +143,7 @@ def run(
     task: BatchTask = EXPLAIN,
     force: bool = False,
 ) -> Generator[ItemResult, None, None]:
-    """Explain many clips, and yield each item as it ends.
+    """Explain many clips, and yield the result of each item as soon as it ends.
 
     Items that an earlier run finished are yielded too. The tables and the page are written after
     the last item, or when the iterator is closed. As processes are spawned, call this under
@@ -195,7 +197,7 @@ def run(
 def resolve_items(
     items: Items, question: str | None, options: BatchOptions
 ) -> Iterator[BatchItem | None]:
-    """Yield the items of a manifest, a folder, a glob, or of Python values.
+    """Yield items from a manifest, a folder, a glob, or Python values.
 
     Raises:
         ConfigError: they cannot be read.
@@ -212,7 +214,7 @@ def resolve_items(
 
 
 def batch_config(config: RunConfig | None, options: BatchOptions) -> RunConfig:
-    """Return the settings of all items; names are checked here, instead of once for each item.
+    """Return the settings for all items, after checking the names in them once.
 
     Raises:
         UnknownNameError: an unknown reader, sampler, method or engine.
@@ -256,7 +258,7 @@ def _results(
 
 
 class ResultRecorder:
-    """Record how items ended in the log, and yield them."""
+    """Records the outcomes of items in the log and yields the results."""
 
     def __init__(
         self, plan: Plan, ledger: ResultLog, storage: Storage, max_failures: int | None
@@ -265,19 +267,19 @@ class ResultRecorder:
         self._left = float("inf") if max_failures is None else max_failures
 
     def completed(self) -> Iterator[ItemResult]:
-        """Record and yield items that needed no worker."""
+        """Record and yield the results of items that needed no worker."""
         entries = [(o, [keyed.item], is_old) for keyed, o, is_old in self._plan.completed]
         self._plan.completed.clear()
         yield from self._record(entries)
 
     def record(self, outcomes: Sequence[Outcome]) -> Iterator[ItemResult]:
-        """Record and yield items that a worker ended."""
+        """Record and yield the outcomes that workers have sent."""
         yield from self._record([(o, self._plan.in_flight.pop(o.key), False) for o in outcomes])
 
     def _record(
         self, entries: Sequence[tuple[Outcome, Sequence[BatchItem], bool]]
     ) -> Iterator[ItemResult]:
-        """Append the outcomes that are not in the log yet, and yield all with their items."""
+        """Append outcomes to the log unless it has them, and yield a result for each item."""
         new = [(outcome, items[0].id) for outcome, items, is_old in entries if not is_old]
         if new:
             self._ledger.append([outcome for outcome, _ in new], ids=[id_ for _, id_ in new])
@@ -298,7 +300,7 @@ class ResultRecorder:
         if self._left < 0:
             raise BatchError(
                 "more items failed than --max-failures allows",
-                hint="finished items are kept: the same command resumes, --retry-failed retries",
+                hint="run the command again to resume; add --retry-failed to retry failed items",
             )
 
 
@@ -306,7 +308,7 @@ class ResultRecorder:
 def _summary_at_end(
     storage: Storage, ledger: ResultLog, rows: Path, options: BatchOptions
 ) -> Iterator[None]:
-    """Write the tables when the batch ends, also after an error, except an `OutputError`."""
+    """Write the tables when the batch ends, also after any error other than `OutputError`."""
     try:
         yield
     except OutputError:

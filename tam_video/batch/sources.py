@@ -1,4 +1,4 @@
-"""Sources of videos and manifests: local files, and addresses of allowed object stores.
+"""Open videos and manifests from local files and from allowed object stores.
 
 A manifest may be hostile. By default only local files are opened, and with a `root` only those
 below it.
@@ -23,7 +23,7 @@ _EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}
 
 @dataclass(frozen=True, slots=True)
 class SourcePolicy:
-    """Sources that may be opened.
+    """Rules for the local files and object stores that may be opened.
 
     Attributes:
         protocols: protocols of allowed stores, such as "s3"; local files are always allowed.
@@ -34,7 +34,7 @@ class SourcePolicy:
     root: Path | None = None
 
     def checked(self, source: str) -> str:
-        """Return `source` as an address or an absolute path.
+        """Return `source` as an address or an absolute path, or raise if it is not allowed.
 
         Raises:
             VideoOpenError: its store is not allowed, or the file is outside `root`.
@@ -48,7 +48,8 @@ class SourcePolicy:
             path = Path(source).absolute()
             if self.root is not None and not path.resolve().is_relative_to(self.root.resolve()):
                 raise VideoOpenError(
-                    f"{path} is not below the root", hint=f"only files in {self.root} are opened"
+                    f"{path} is not below the root folder",
+                    hint=f"only files in {self.root} are opened",
                 )
             return str(path)
         if scheme not in self.protocols or "::" in source:
@@ -63,18 +64,18 @@ FILES_ONLY = SourcePolicy()
 
 
 def protocol(source: str) -> str | None:
-    """Return the scheme of an address in lower case; None for a path."""
+    """Return the scheme of an address in lower case, or None for a path."""
     match = _SCHEME.match(source)
     return match[1].lower() if match else None
 
 
 def is_remote(source: str) -> bool:
-    """Whether a source is in an object store."""
+    """Return whether a source is in an object store."""
     return protocol(source) not in (None, "file")
 
 
 def file_system(address: str) -> tuple[Any, str]:
-    """Return the fsspec file system of an address, and the path in it.
+    """Return the fsspec file system for an address, and the path in this file system.
 
     Raises:
         MissingDependencyError: the package of the store is not installed.
@@ -89,7 +90,7 @@ def file_system(address: str) -> tuple[Any, str]:
         extra = _EXTRAS.get(scheme)
         package = f"'tam-video[{extra}]'" if extra else exc.name or scheme
         raise MissingDependencyError(
-            f"{scheme}:// needs a package: {exc}", hint=f"pip install {package}"
+            f"{scheme}:// requires a missing package: {exc}", hint=f"pip install {package}"
         ) from exc
     except ValueError as exc:
         raise ConfigError(f"{address}: {exc}", hint="use a path, s3:// or gs://") from exc
@@ -98,7 +99,7 @@ def file_system(address: str) -> tuple[Any, str]:
 
 @contextmanager
 def store_errors(address: str) -> Iterator[None]:
-    """Raise read errors of a store as `VideoOpenError`."""
+    """Convert read errors of an object store to `VideoOpenError`."""
     try:
         yield
     except (OSError, ValueError, RuntimeError) as exc:
@@ -109,7 +110,7 @@ def store_errors(address: str) -> Iterator[None]:
 
 
 def fingerprint(source: str) -> str:
-    """Return a hex digest of the size and the first and last MiB of a video, in any location.
+    """Return a hex digest over the size, the first MiB and the last MiB of a local or remote video.
 
     Args:
         source: as returned by `SourcePolicy.checked`.
@@ -130,7 +131,7 @@ def fingerprint(source: str) -> str:
 
 
 def fetch(source: str, folder: Path) -> Path:
-    """Return a video as a local file; one in a store is copied to `folder`.
+    """Return the local path of a video; a video in an object store is first copied to `folder`.
 
     Args:
         source: as returned by `SourcePolicy.checked`.

@@ -1,4 +1,4 @@
-"""The output of a batch: a folder; `object_store` has the same class for a prefix in a store.
+"""Store the output of a batch in a folder; `object_store` does the same in an object store.
 
 Both give the same guarantees. A run folder appears complete: by a rename, or with its manifest
 last. A line of the log counts once it is stored.
@@ -24,7 +24,7 @@ _WORK = ".work"
 
 
 def run_config_defaults() -> Mapping[str, Identity]:
-    """Return the default settings as part of an identity."""
+    """Return the default settings, nested as in the identity of a batch."""
     return {"settings": RunConfig().model_dump(mode="json")}
 
 
@@ -44,7 +44,7 @@ BATCH = WorkspaceKind(
 
 
 class FolderStorage:
-    """A folder of a local or shared file system.
+    """The output of a batch in a folder on a local or shared file system.
 
     Attributes:
         folder: its absolute path.
@@ -58,7 +58,7 @@ class FolderStorage:
         self._workspace: Workspace | None = None
 
     def acquire(self, label: str) -> None:
-        """Lock the log of this label, and remove the temporary folders of a killed process.
+        """Lock the log of this process, and remove temporary folders that a killed process left.
 
         Raises:
             OutputExistsError: the folder contains something else.
@@ -69,7 +69,7 @@ class FolderStorage:
         shutil.rmtree(self.folder / _WORK / label, ignore_errors=True)
 
     def begin(self, identity: Mapping[str, object], *, force: bool = False) -> Identity:
-        """Record or compare the identity, see `Workspace.begin`, and make the folder of runs."""
+        """Record or compare the identity as `Workspace.begin` does, and create the runs folder."""
         if self._workspace is None:
             raise RuntimeError("acquire the lock first")
         recorded = self._workspace.begin(identity, force=force)
@@ -87,19 +87,19 @@ class FolderStorage:
         return AppendLog(self.folder / f"{label}.jsonl", repair=True)
 
     def other_logs(self, label: str) -> list[AppendLog]:
-        """Return the logs of other shards; only their processes may repair them."""
+        """Return the logs of other shards, opened without repair."""
         own = f"{label}.jsonl"
         paths = sorted(self.folder.glob(f"{label.partition('.')[0]}*.jsonl"))
         return [AppendLog(path) for path in paths if path.name != own]
 
     def read_file(self, name: str) -> bytes | None:
-        """Return the content of a file; None for a missing one."""
+        """Return the content of a file, or None if the file is missing."""
         path = self.folder / name
         with wrap_os_errors(path):
             return path.read_bytes() if path.is_file() else None
 
     def put_file(self, path: Path, name: str) -> str:
-        """Move a local file, from a `work_folder`, into the batch; return its address."""
+        """Move a file from a `work_folder` into the batch, and return its new path."""
         with wrap_os_errors(self.folder / name):
             sync(path)
             return str(path.replace(self.folder / name))
@@ -116,14 +116,14 @@ class FolderStorage:
                     yield entry.name
 
     def work_folder(self, label: str) -> Path:
-        """Return a new local folder, on the same file system, for unfinished run folders."""
+        """Return a new folder for unfinished run folders, on the file system of the batch."""
         with wrap_os_errors(self.folder):
             folder = self.folder / _WORK / label / uuid.uuid4().hex[:12]
             folder.mkdir(parents=True)
             return folder
 
     def publish(self, folder: Path, name: str) -> None:
-        """Make a sealed run folder appear under its name; an intact one of that name stays."""
+        """Rename a finished run folder to `name`, unless that folder exists and is intact."""
         target = self.folder / RUNS / name
         with wrap_os_errors(target):
             for path in (*folder.iterdir(), folder):
@@ -137,6 +137,6 @@ class FolderStorage:
             sync(target.parent)
 
     def fetch_run(self, name: str) -> Path | None:
-        """Return a published run folder, if its files match their hashes and it is no link."""
+        """Return a run folder, or None if it is a link or a file does not match its hash."""
         folder = self.folder / RUNS / name
         return folder if not folder.is_symlink() and verify_run(folder, hashes=True) else None

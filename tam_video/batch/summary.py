@@ -1,4 +1,4 @@
-"""Write the tables and the page of a batch: all items, the failed ones, and the runs.
+"""Write the tables of all items and of failed items, and the HTML page of a batch.
 
 All texts are untrusted: those that a spreadsheet would interpret as a formula are quoted.
 """
@@ -35,7 +35,7 @@ _FORMULA = re.compile(r"\s*[=+\-@|%＝＋－＠]|[\t\r\n]")
 
 
 def summary_rows(rows: Path, ledger: ResultLog) -> Iterator[dict[str, Any]]:
-    """Yield a row for each item, in the order of the items.
+    """Yield one table row per item, in the order of the items.
 
     Args:
         rows: file of the plan with a line for each item.
@@ -67,7 +67,7 @@ def _extra_name(key: str) -> str:
 
 
 def write_csv(path: Path, rows: Path, ledger: ResultLog) -> None:
-    """Write the table as CSV, safe to open in a spreadsheet."""
+    """Write the table as CSV without cells that a spreadsheet would run as formulas."""
     names = _all_columns(rows)
     with path.open("w", encoding="utf-8", errors=_LONE, newline="") as file:
         writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
@@ -90,7 +90,7 @@ def safe_cell(value: Any) -> Any:
 
 
 def write_parquet(path: Path, rows: Path, ledger: ResultLog) -> bool:
-    """Write the table as parquet; False if pyarrow is not installed."""
+    """Write the table as Parquet; return False if pyarrow is not installed."""
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -148,7 +148,7 @@ def write_summary(
 def _write_page(
     storage: FolderStorage, ledger: ResultLog, rows: Path, stem: str
 ) -> Mapping[str, str]:
-    """Write `index.html` with the first runs; a page of a large batch would be too long."""
+    """Write `index.html`, which lists only the first runs of a large batch."""
     from tam_video.report.index import index_row, write_index
 
     runs: dict[Path, None] = {}
@@ -167,7 +167,7 @@ def _write_page(
 
 
 def _all_columns(rows: Path) -> list[str]:
-    """Return the fixed columns, then the further ones of all items in order of appearance."""
+    """Return the fixed columns, then the extra columns of all items in order of appearance."""
     names = dict.fromkeys(COLUMNS)
     with rows.open(encoding="utf-8") as file:
         for line in file:

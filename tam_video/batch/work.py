@@ -36,7 +36,7 @@ KEEP: dict[str, Output] = {
 
 @dataclass(frozen=True, slots=True)
 class ExplainWork:
-    """Factory of the worker of a process.
+    """Picklable factory that creates the worker in each process.
 
     Attributes:
         config: settings of every item, except its start and end.
@@ -55,7 +55,7 @@ class ExplainWork:
     notices: tuple[str, ...] = ()
 
     def __call__(self) -> ExplainWorker:
-        """Load the model."""
+        """Load the model and return a worker."""
         import torch
 
         torch.set_num_threads(1)  # results must not depend on the number of workers
@@ -64,7 +64,7 @@ class ExplainWork:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedClip:
-    """The inputs of a job: local files, with copies of objects of a store in `folder`."""
+    """The local input files of a job and their frames; `folder` contains downloaded copies."""
 
     paths: tuple[Path, ...]
     frames: SampledFrames
@@ -72,7 +72,7 @@ class LoadedClip:
 
 
 class ExplainWorker:
-    """See `Worker` for the phases."""
+    """A worker that explains items; see `Worker` for the phases."""
 
     def __init__(self, work: ExplainWork, model: VideoModel) -> None:
         self._work, self._model = work, model
@@ -82,7 +82,7 @@ class ExplainWorker:
         self._forget_vision = self._open.enter_context(model.shared_vision())
 
     def find(self, question: ItemRequest) -> Outcome | None:
-        """Return the outcome of a run folder that is finished already."""
+        """Return the outcome of an item whose run folder is already finished, otherwise None."""
         folder = self._storage.fetch_run(question.run)
         return None if folder is None else outcome_of(folder, question)
 
@@ -101,7 +101,7 @@ class ExplainWorker:
             raise
 
     def answer(self, job: Job, question: ItemRequest, clip: LoadedClip) -> Explanation:
-        """Explain; after a failed allocation, free memory and try once more."""
+        """Explain an item; after a failed allocation, free memory and retry once."""
         try:
             return self._answer(job, question, clip)
         except (ModelError, MemoryError) as exc:
@@ -114,7 +114,7 @@ class ExplainWorker:
     def write(
         self, job: Job, question: ItemRequest, clip: LoadedClip, answered: Explanation
     ) -> Outcome:
-        """Write the run folder and publish it."""
+        """Write the run folder of an item and publish it."""
         folder = self._folder / question.run
         shutil.rmtree(folder, ignore_errors=True)
         write_run(
@@ -129,7 +129,7 @@ class ExplainWorker:
         return outcome
 
     def forget(self, clip: LoadedClip) -> None:
-        """Remove the copies."""
+        """Remove the downloaded copies of a clip."""
         shutil.rmtree(clip.folder, ignore_errors=True)
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class ExplainWorker:
 
 
 def outcome_of(folder: Path, question: ItemRequest) -> Outcome:
-    """Return the outcome of a finished run folder."""
+    """Read the outcome of an item from its finished run folder."""
     document = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
     maps = read_manifest(folder).get("maps.npz")
     return Outcome(
@@ -178,7 +178,7 @@ def free_memory() -> None:
 
 
 def _with_sources(explanation: Explanation, sources: Sequence[str]) -> Explanation:
-    """Replace the paths of temporary copies by the addresses of the items."""
+    """Replace the paths of downloaded copies by the addresses in the items."""
     if not any(is_remote(source) for source in sources):
         return explanation
     inputs = tuple(

@@ -1,4 +1,4 @@
-"""The pipeline of a worker: while the model runs, the next clip is read, the last one written.
+"""The pipeline of a worker, which reads, answers and writes successive items in parallel.
 
 Each phase has a thread. The `Worker` defines what a phase does; its start and end are reported as
 events, so that the process of the batch can enforce time limits. Knows nothing of processes or
@@ -40,7 +40,7 @@ Report: TypeAlias = Callable[[WorkerEvent], None]
 
 
 class Worker(Protocol):
-    """Turns the items of a job into outcomes, in three phases that overlap for successive jobs.
+    """Interface of a worker, which processes each job in three phases: read, answer and write.
 
     Each phase runs in a thread of its own. An exception fails the item; a full disk, or a model
     that cannot be loaded, ends the batch. The worker writes the files of an item itself; an outcome
@@ -48,27 +48,27 @@ class Worker(Protocol):
     """
 
     def find(self, question: ItemRequest) -> Outcome | None:
-        """Return the outcome of an item that an earlier worker finished before it was lost."""
+        """Return the outcome of an item, or None if no earlier worker finished the item."""
         ...
 
     def read(self, job: Job) -> Any:
-        """Return what the items of a job share, such as the decoded clip."""
+        """Return the data that all items of a job share, such as the decoded clip."""
         ...
 
     def answer(self, job: Job, question: ItemRequest, clip: Any) -> Any:
-        """Run the model on an item."""
+        """Run the model on an item and return the explanation."""
         ...
 
     def write(self, job: Job, question: ItemRequest, clip: Any, answered: Any) -> Outcome:
-        """Store the result of an item."""
+        """Store the result of an item and return its outcome."""
         ...
 
     def forget(self, clip: Any) -> None:
-        """Release what `read` returned: all items of the job have ended."""
+        """Release the data that `read` returned, after all items of the job have ended."""
         ...
 
     def close(self) -> None:
-        """Release everything: no job follows."""
+        """Release all resources after the last job."""
         ...
 
 
@@ -77,7 +77,7 @@ WorkerFactory: TypeAlias = Callable[[], Worker]
 
 
 def serve(factory: WorkerFactory, inbox: Inbox, report: Report) -> None:
-    """Run the jobs of an inbox until it returns None.
+    """Create a worker and run the jobs from `inbox` until it returns None.
 
     Args:
         factory: creates the worker.

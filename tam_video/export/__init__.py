@@ -1,4 +1,4 @@
-"""Explanations as files: the run folder, and the formats of other tools.
+"""Write explanations to run folders and to the file formats of other tools.
 
 `EXPORTERS` maps the names of formats to `tam_video.export.exporter.Exporter` values; other packages
 add theirs through the entry-point group `tam_video.exporters`.

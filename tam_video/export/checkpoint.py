@@ -1,4 +1,4 @@
-"""A digest of the weights of a local model."""
+"""Compute a digest of the weights of a local model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SUFFIXES = (".json", ".jinja", ".model", ".safetensors", ".txt", *PICKLE_SUFFIX
 
 
 def weights_digest(model: str) -> str | None:
-    """Return 16 hex digits of a SHA-256 over the files of a checkpoint's folder.
+    """Return the first 16 hex digits of a SHA-256 over the files in a checkpoint folder.
 
     Each file counts by its name and `file_fingerprint`. No weights are loaded.
 

@@ -1,4 +1,4 @@
-"""COCO and YouTube-VIS: a run-length mask and a box per word and frame.
+"""Export to COCO and YouTube-VIS: a run-length mask and a box per word and frame.
 
 `frame_index` is 0-based; ids start at 1, because readers treat 0 as "none". A box is [x, y, width,
 height] in pixels. No picture files are written: `file_names` are those that ffmpeg would write.
@@ -77,7 +77,7 @@ def _write_ytvis(tracked: TrackedInput, folder: Path) -> None:
 
 
 def _head(tracked: TrackedInput) -> dict[str, Any]:
-    """Return the entries that both formats share."""
+    """Return the document entries that COCO and YouTube-VIS share."""
     info = tracked.info
     video = {
         "id": 1,
@@ -100,7 +100,7 @@ def _head(tracked: TrackedInput) -> dict[str, Any]:
 
 
 def _slot_shapes(track: WordTrack) -> dict[int, dict[str, Any]]:
-    """Return mask, area and box of each slot of a track."""
+    """Return the mask, the area and the box of a track in each slot."""
     from pycocotools import mask as coco_mask
 
     shapes = {}

@@ -1,4 +1,4 @@
-"""CVAT for video 1.1: a track per word, of boxes or of masks. Frames are 0-based.
+"""Export to CVAT for video 1.1: a track of boxes or masks per word. Frames are 0-based.
 
 CVAT interpolates boxes between keyframes and holds masks until the next keyframe. A box is constant
 within a slot, so it has a keyframe at both ends of that stretch; a mask has one at its start. A
@@ -93,7 +93,7 @@ def _state(frame: int, ends: bool) -> dict[str, int]:
 
 
 def row_runs(mask: BoolArray) -> list[int]:
-    """Return the lengths of the runs of a mask, row by row; the first run is background.
+    """Return the run lengths of a mask in row-major order, starting with a background run.
 
     Source: CVAT documentation, XML annotation format, run-length encoding.
 

@@ -1,4 +1,4 @@
-"""PNG masks in the layout of DAVIS: one picture per frame, one colour per word. Frames are 0-based.
+"""Export to DAVIS: one PNG mask per frame, with one colour per word. Frames are 0-based.
 
 The value of a pixel is the 1-based number of its word, as in `labels.txt`, and 0 for no word. If
 tracks overlap, the word with the greater map value has the pixel, of equal ones the first.
@@ -25,7 +25,7 @@ def _write(tracked: TrackedInput, folder: Path) -> None:
     if count > _MAX_WORDS:
         raise ExportError(
             f"a PNG of the format 'davis' can hold {_MAX_WORDS} words, not {count}",
-            hint="choose words with --word",
+            hint="select fewer words with --word",
         )
     root = folder / "davis"
     frames = root / "Annotations" / tracked.name
@@ -41,7 +41,7 @@ def _write(tracked: TrackedInput, folder: Path) -> None:
 
 
 def _numbers(tracked: TrackedInput, slot: int) -> ByteArray:
-    """Return uint8 [H, W]: the number of the word of each pixel, 0 for none."""
+    """Return uint8 [H, W]: the word number at each pixel, or 0 where there is no word."""
     height, width = tracked.info.height, tracked.info.width
     if slot < 0 or not tracked.tracks:
         return np.zeros((height, width), np.uint8)
@@ -64,7 +64,7 @@ def _png(numbers: ByteArray) -> bytes:
 
 
 def voc_palette() -> ByteArray:
-    """Return uint8 [256, 3], RGB: the bits of an index distributed over the three channels."""
+    """Return the RGB palette of PASCAL VOC and DAVIS: uint8 [256, 3]."""
     numbers = np.arange(256)
     palette = np.zeros((256, 3), np.uint8)
     for bit in range(8):

@@ -1,4 +1,4 @@
-"""`explanation.json`: everything of an explanation but its arrays.
+"""Read and write `explanation.json`, which holds an explanation without its arrays.
 
 Version 2 lists all inputs in `inputs`, with their fingerprints. Version 1 had the fields of the
 first input at the top level, those of the rest in `other_inputs`, and called deduplicated cells
@@ -39,7 +39,7 @@ RELIANCE = "visual_reliance"
 
 
 def to_document(explanation: Explanation) -> dict[str, Any]:
-    """Return values for `json.dumps`; a token's `word` is the index of its word, or None."""
+    """Return an explanation as JSON values; `word` of a token is the index of its word, or None."""
     owner = {i: word.index for word in explanation.words for i in word.token_indices}
     return {
         "schema_version": SCHEMA_VERSION,
@@ -59,13 +59,13 @@ def to_document(explanation: Explanation) -> dict[str, Any]:
 
 
 def write_document(explanation: Explanation, path: Path) -> Path:
-    """Write `explanation.json`, UTF-8, without NaN."""
+    """Write `explanation.json` as UTF-8, without NaN values."""
     write_json(to_document(explanation), path)
     return path
 
 
 def save_explanation(explanation: Explanation, directory: Path, *, force: bool = False) -> Path:
-    """Write `explanation.json`, `maps.npz` and `manifest.json`, all or none.
+    """Write `explanation.json`, `maps.npz` and `manifest.json`; if one fails, write none of them.
 
     Raises:
         OutputExistsError: the folder exists and `force` is not set, or it is not a run folder.
@@ -88,7 +88,7 @@ def load_explanation(directory: Path) -> Explanation:
 
 
 def read_explanation(directory: Path) -> Explanation:
-    """Load `explanation.json` and `maps.npz` of a run folder.
+    """Load an explanation from `explanation.json` and `maps.npz` in a run folder.
 
     Raises:
         RunFolderError: a file is missing, damaged, or of another schema version.
@@ -99,19 +99,19 @@ def read_explanation(directory: Path) -> Explanation:
         version = document["schema_version"]
         if version not in (1, SCHEMA_VERSION):
             raise RunFolderError(
-                f"{path} has schema version {version}, this release reads 1 and {SCHEMA_VERSION}",
+                f"{path} has schema version {version} instead of 1 or {SCHEMA_VERSION}",
                 hint="use the release that wrote it, or explain the clip again",
             )
         return _from_document(document, directory)
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise RunFolderError(
             f"{directory} is not a finished run: {exc}",
-            hint="give the folder that `tam-video explain` wrote",
+            hint="pass a folder that `tam-video explain` wrote",
         ) from exc
 
 
 def input_rows(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the row of each input of an `explanation.json`, of either version.
+    """Return the entry of each input in an `explanation.json` of schema version 1 or 2.
 
     Raises:
         KeyError: a field is missing.
@@ -143,7 +143,7 @@ def _from_document(document: Mapping[str, Any], directory: Path) -> Explanation:
 
 
 def _input(explained: ExplainedInput) -> dict[str, Any]:
-    """Return which file an input is, and when and where its cells lie."""
+    """Return the source file, the frames and the layout of an input as JSON values."""
     layout = explained.layout
     view = layout.view
     return {
@@ -201,7 +201,7 @@ def _read_token(index: int, row: Mapping[str, Any]) -> Token:
 
 
 def _words(explanation: Explanation) -> list[dict[str, Any]]:
-    """Return the words, with their visual reliance if it was measured, None without evidence."""
+    """Return the words as JSON values, with the visual reliance of each word if it was measured."""
     rows = [asdict(word) for word in explanation.words]
     if explanation.visual_reliance is not None:
         for row, share in zip(rows, explanation.visual_reliance.tolist(), strict=True):
@@ -215,7 +215,7 @@ def _read_word(row: Mapping[str, Any]) -> Word:
 
 
 def _read_reliance(rows: Sequence[Mapping[str, Any]]) -> FloatArray | None:
-    """Return float32 [N]; None if it was not measured."""
+    """Return the visual reliance of the words, float32 [N], or None if it was not measured."""
     if not rows or not all(RELIANCE in row for row in rows):
         return None
     return np.array([math.nan if row[RELIANCE] is None else row[RELIANCE] for row in rows], "f4")

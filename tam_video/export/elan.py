@@ -1,4 +1,4 @@
-"""ELAN: a tier per word, an annotation per span. Times are player times in milliseconds.
+"""Export to ELAN: a tier per word, an annotation per time span. Times are in player milliseconds.
 
 Annotations in one ELAN tier can't overlap but words can, so each word has its own tier.
 

@@ -1,4 +1,4 @@
-"""The export folder: all files of an export are written, or none.
+"""Write the files of an export to a folder; if one file fails, none is written.
 
 Files are written into a hidden folder in it and then moved. `exports.json` lists the exports: only
 these are replaced, and only with `force`.
@@ -23,7 +23,7 @@ INDEX_VERSION = 1
 def refuse_existing_exports(
     target: Path, files: Mapping[str, Sequence[Path]], *, force: bool
 ) -> None:
-    """Raise unless every file is new, or an export that may be replaced.
+    """Raise an error if a file exists, unless it is an earlier export and `force` is set.
 
     Raises:
         ConfigError: two formats write the same file.
@@ -35,7 +35,8 @@ def refuse_existing_exports(
     twice = {path.name for path in requested if requested.count(path) > 1}
     if twice:
         raise ConfigError(
-            f"two formats write {', '.join(sorted(twice))}", hint="export one of them at a time"
+            f"two formats write {', '.join(sorted(twice))}",
+            hint="export these formats one at a time",
         )
     exports = {name for names in _read_index(target).values() for name in names}
     for path in requested:
@@ -46,12 +47,12 @@ def refuse_existing_exports(
                 )
             if not force:
                 raise OutputExistsError(
-                    f"{path} exists", hint="choose another -o DIR, or pass --force"
+                    f"{path} exists", hint="choose another -o DIR, or pass --force to overwrite"
                 )
 
 
 def _read_index(target: Path, key: str = "formats") -> dict[str, list[str]]:
-    """Return format -> names of its files (or its "warnings"); empty without a readable index."""
+    """Return the file names (or warnings) of each format, or {} if the index is unreadable."""
     try:
         document = json.loads((target / INDEX_FILE).read_text(encoding="utf-8"))
         return {str(name): [str(line) for line in lines] for name, lines in document[key].items()}
@@ -63,7 +64,7 @@ def _read_index(target: Path, key: str = "formats") -> dict[str, list[str]]:
 def export_folder(
     target: Path, files: Mapping[str, Sequence[Path]], *, warnings: Sequence[str] = ()
 ) -> Iterator[Path]:
-    """Yield a temporary folder; on success its files are moved into `target`.
+    """Yield a temporary folder, and move its files into `target` on success.
 
     Args:
         target: the folder, created if it does not exist.

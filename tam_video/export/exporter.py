@@ -1,4 +1,4 @@
-"""The exporter of a format, and its input."""
+"""Interface of exporters, and the input that they receive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tam_video.types import Explanation, IntArray, VideoInfo
 
 @dataclass(frozen=True, eq=False)
 class TrackedInput:
-    """One video or image of an explanation with the tracks that are exported.
+    """One video or image of an explanation, with the tracks to export.
 
     Attributes:
         explanation: the explanation with this input as its only one.
@@ -35,51 +35,51 @@ class TrackedInput:
 
     @property
     def info(self) -> VideoInfo:
-        """The source video."""
+        """Return the metadata of the source video."""
         return self.explanation.info
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The word of each track on one line; a repeated word has one label."""
+        """Return the label of each track: its word on one line. Equal words have equal labels."""
         return tuple(one_line(track.text) or f"word {track.word_index}" for track in self.tracks)
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
-        """The distinct labels, in the order of the answer."""
+        """Return the distinct labels, in the order of the answer."""
         return tuple(dict.fromkeys(self.labels))
 
     @property
     def name(self) -> str:
-        """The source's name as a path component: letters, digits, dash and underscore."""
+        """Return the stem of the source file with only letters, digits, dashes and underscores."""
         return path_component(self.info.path.stem)
 
     @property
     def file_name(self) -> str:
-        """The source's file name."""
+        """Return the file name of the source."""
         return writable(self.info.path.name)
 
     @property
     def question(self) -> str:
-        """The last turn before the answer."""
+        """Return the last message before the answer."""
         turns = self.explanation.conversation
         return writable(turns[-1].text) if turns else ""
 
     @property
     def answer(self) -> str:
-        """The whole answer."""
+        """Return the whole answer of the model."""
         return writable(self.explanation.answer)
 
     @property
     def listed_slots(self) -> IntArray:
-        """int64, the slot of each of `frames`, -1 for none."""
+        """Return int64: the slot index of each frame in `frames`, or -1 without a slot."""
         return self.timeline.frame_slots[self.frames]
 
     def player_seconds(self, seconds: float) -> float:
-        """Convert a presentation time of the source to player time, from the first frame."""
+        """Convert a presentation time to player time, which is 0 at the first frame."""
         return max(0.0, seconds - float(self.timeline.frame_seconds[0]))
 
     def player_milliseconds(self, track: WordTrack) -> tuple[tuple[int, int], ...]:
-        """Return the spans of a track in player time, each at least one millisecond long."""
+        """Return the (start, end) spans of a track in player time, at least 1 ms long."""
         rounded = (
             [round(1000 * self.player_seconds(edge)) for edge in span]
             for span in track.spans_seconds
@@ -89,7 +89,7 @@ class TrackedInput:
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """An export format.
+    """An export format: its name, its files and the function that writes them.
 
     Attributes:
         name: its name in `EXPORTERS`.
@@ -110,7 +110,7 @@ class Exporter:
     extra: str = ""
 
     def check_package(self) -> None:
-        """Import the package that the format needs.
+        """Raise an error if the package that the format needs is not installed.
 
         Raises:
             MissingDependencyError: it is not installed.

@@ -1,4 +1,4 @@
-"""Export of tracks: formats by name, written completely, nothing replaced without `force`.
+"""Export tracks in formats given by name; existing files are replaced only with `force`.
 
 Owns which words and frames are exported. Each format has its own module; `export_folder` owns where
 files are written.
@@ -130,7 +130,7 @@ def export_explanation(
     """
     exporters = _load_all(formats)
     if frames not in ("all", "seen"):
-        raise ConfigError(f"frames {frames!r} is neither 'all' nor 'seen'", hint="try all")
+        raise ConfigError(f"frames {frames!r} is neither 'all' nor 'seen'", hint="pass 'all'")
     indices = _word_indices(explanation, words)
     times: Sequence[Float64Array | None] = frame_seconds or [None] * len(explanation.inputs)
     inputs = [
@@ -156,7 +156,7 @@ def export_explanation(
 
 
 def list_exporters() -> tuple[Exporter, ...]:
-    """Return every available format, by name.
+    """Return all available export formats, sorted by name.
 
     Raises:
         ConfigError: one of another package can't be loaded.
@@ -166,7 +166,9 @@ def list_exporters() -> tuple[Exporter, ...]:
 
 def _load_all(formats: Sequence[str]) -> list[Exporter]:
     if not formats:
-        raise ConfigError("no format is given", hint="-f coco,vtt; --list shows them all")
+        raise ConfigError(
+            "no format is given", hint="pass formats such as -f coco,vtt; --list shows all formats"
+        )
     exporters = [_load(name) for name in dict.fromkeys(formats)]
     for exporter in exporters:
         exporter.check_package()
@@ -191,7 +193,7 @@ def _word_indices(explanation: Explanation, words: Words) -> list[int]:
     if words == "all":
         return [word.index for word in explanation.words]
     if isinstance(words, str):
-        raise ConfigError(f"words {words!r} is neither 'content' nor 'all'", hint="or give a list")
+        raise ConfigError(f"words {words!r} is neither 'content' nor 'all'", hint="pass 'all'")
     return sorted({find_word(explanation, wanted).index for wanted in words})
 
 
@@ -204,7 +206,7 @@ def _tracked_input(
     keep: Keep,
     frame_seconds: Float64Array | None,
 ) -> TrackedInput:
-    """Compute the tracks of the exported words on one input."""
+    """Compute the tracks of the exported words in one input."""
     alone = explanation.of_input(index)
     if not np.isfinite(alone.word_maps).all():
         raise RunFolderError(
@@ -230,7 +232,7 @@ def _warnings(tracked: TrackedInput) -> Iterator[str]:
 
 
 def _write(exporter: Exporter, tracked: TrackedInput, folder: Path, index: int) -> None:
-    """Let an exporter write into an empty folder, and move the files that it declares."""
+    """Run an exporter in an empty folder, and move the files that it declares to the export."""
     temporary = folder / "at_work"
     with wrap_os_errors(folder):
         temporary.mkdir()
@@ -240,7 +242,7 @@ def _write(exporter: Exporter, tracked: TrackedInput, folder: Path, index: int) 
             raise ExportError(
                 f"the format {exporter.name!r} wrote {sorted(written)}, "
                 f"not {sorted(exporter.files)}",
-                hint="the exporter is broken; leave it out",
+                hint="the exporter is defective; omit this format",
             )
         for name in exporter.files:
             (temporary / name).rename(folder / numbered(name, index))

@@ -1,4 +1,4 @@
-"""Label Studio: a task with predictions, and its labelling configuration. Frames are 1-based.
+"""Export to Label Studio: a task and its labelling configuration. Frames are 1-based.
 
 Boxes are interpolated between keyframes; a box is constant within a slot, so each stretch has a
 keyframe at both ends. A keyframe that is not `enabled` is the last one before a gap. Sides are
@@ -80,7 +80,7 @@ def _keyframe(
 
 
 def _ranges(track: WordTrack, label: str) -> list[dict[str, Any]]:
-    """Return one range of frames, both ends included, for each run of the track."""
+    """Return the frame range, including both ends, of each contiguous part of a track."""
     runs: list[list[int]] = []
     for stretch in track.stretches:
         if runs and runs[-1][1] + 1 == stretch.first_frame:

@@ -1,4 +1,4 @@
-"""The run folder: written under a temporary name, its manifest last, then renamed.
+"""Write run folders under a temporary name and rename them when they are complete.
 
 A folder with a `manifest.json` is complete; a folder without one is not a result. Only run folders
 are ever removed.
@@ -28,7 +28,7 @@ MANIFEST_VERSION = 1
 
 @contextmanager
 def new_run_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
-    """Yield a temporary folder beside `target`; on success seal it and rename it to `target`.
+    """Yield a temporary folder; on success write its manifest and rename it to `target`.
 
     Args:
         target: the run folder to create.
@@ -53,7 +53,7 @@ def new_run_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
 def replace_files(
     folder: Path, *, warnings: Mapping[str, Sequence[str]] | None = None
 ) -> Iterator[Path]:
-    """Yield a temporary folder; on success its files replace those of the run folder.
+    """Yield a temporary folder, and move its files into the run folder on success.
 
     The manifest is removed first and written last, so that an interrupted change is visible.
 
@@ -75,7 +75,7 @@ def replace_files(
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
-    """Raise unless `target` is new, an empty folder, or a run folder that may be replaced."""
+    """Raise an error unless `target` is missing, empty, or a run folder and `force` is set."""
     if not os.path.lexists(target):
         return
     if target.is_dir() and not target.is_symlink():
@@ -85,7 +85,8 @@ def refuse_existing(target: Path, *, force: bool) -> None:
             if force:
                 return
             raise OutputExistsError(
-                f"{target} is a finished run", hint="choose another -o DIR, or pass --force"
+                f"{target} is a finished run",
+                hint="choose another -o DIR, or pass --force to overwrite",
             )
     raise OutputExistsError(
         f"{target} exists and is not a run folder", hint="choose another -o DIR"
@@ -93,7 +94,7 @@ def refuse_existing(target: Path, *, force: bool) -> None:
 
 
 def seal(folder: Path, *, warnings: Mapping[str, Sequence[str]] | None = None) -> Path:
-    """Write `manifest.json` with the size and sha256 of every other file, atomically.
+    """Write `manifest.json` atomically, with the size and SHA-256 of every other file.
 
     Args:
         folder: the run folder.
@@ -111,7 +112,7 @@ def seal(folder: Path, *, warnings: Mapping[str, Sequence[str]] | None = None) -
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the size and sha256 of every file by name, as the manifest lists them.
+    """Return the size and SHA-256 of every file in the manifest, by file name.
 
     Raises:
         RunFolderError: it is missing or damaged: the folder is not a finished run.
@@ -121,8 +122,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         return dict(document["files"])
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise RunFolderError(
-            f"{folder} is not a finished run: no readable {MANIFEST}",
-            hint="give the folder that `tam-video explain` wrote",
+            f"{folder} is not a finished run: {MANIFEST} is missing or damaged",
+            hint="pass a folder that `tam-video explain` wrote",
         ) from exc
 
 
@@ -135,7 +136,7 @@ def _recorded_warnings(folder: Path) -> dict[str, list[str]]:
 
 
 def verify_run(folder: Path, *, hashes: bool = False) -> bool:
-    """Whether a run folder is finished: every file of its manifest is there with its size.
+    """Return whether a run folder contains every file of its manifest with the recorded size.
 
     Args:
         folder: the run folder.
@@ -153,6 +154,6 @@ def verify_run(folder: Path, *, hashes: bool = False) -> bool:
 
 
 def sha256(path: Path) -> str:
-    """Return the hex digest of a file."""
+    """Return the SHA-256 hex digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

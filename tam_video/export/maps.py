@@ -1,4 +1,4 @@
-"""The maps, masks and boxes of the words as arrays: npz, safetensors, zarr.
+"""Export the maps, masks and boxes of the words as arrays in npz, safetensors or Zarr.
 
 Arrays, K words: `maps` float32 [K, t, h, w] in [0, 1], `masks` bool [K, t, h, w], `boxes` int64
 [K, t, 4] (x0, y0, x1, y1 in pixels, zeros for none), `energy` float64 [K, t], `word_indices` int64

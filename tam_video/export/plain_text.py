@@ -1,4 +1,4 @@
-"""Escaping of untrusted text for formats with markup or formulas.
+"""Escape untrusted text for formats with markup or formulas.
 
 The libraries for XML and JSON escape text; what they don't escape is handled here.
 """
@@ -14,7 +14,7 @@ _UNWRITABLE = dict.fromkeys((0xFFFE, 0xFFFF))
 
 
 def one_line(text: str) -> str:
-    """Return a text on one line that is valid in XML, JSON and lists.
+    """Return a text as a single line that is valid in XML and JSON.
 
     Runs of spaces become one; control and direction characters are removed.
     """
@@ -22,17 +22,17 @@ def one_line(text: str) -> str:
 
 
 def path_component(text: str) -> str:
-    """Replace all but letters, digits, dash and underscore; return at most 60 characters."""
+    """Return a text as a path component: at most 60 letters, digits, dashes and underscores."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:60] or "video"
 
 
 def writable(text: str) -> str:
-    """Replace each lone surrogate, which can't be encoded, by U+FFFD."""
+    """Replace each lone surrogate with U+FFFD, so that the text can be encoded."""
     return text.translate(_SURROGATES)
 
 
 def spreadsheet_cell(text: str) -> str:
-    """Put an apostrophe before text that a spreadsheet would take for a formula.
+    """Prefix text that a spreadsheet would run as a formula with an apostrophe.
 
     Source: OWASP, CSV Injection.
     """
@@ -40,7 +40,7 @@ def spreadsheet_cell(text: str) -> str:
 
 
 def ass_text(text: str) -> str:
-    """Return one line that an ASS player shows literally.
+    """Escape a text as one line that an ASS player displays literally.
 
     The format can't represent braces: full-width braces replace them. An invisible word joiner
     prevents a backslash from starting a line break.
@@ -50,7 +50,7 @@ def ass_text(text: str) -> str:
 
 
 def srt_text(text: str) -> str:
-    """Return one line that a SubRip player shows literally.
+    """Escape a text as one line that a SubRip player displays literally.
 
     The format has no escapes, and players interpret ASS tags as well as "<b>": this is `ass_text`
     with a word joiner that prevents "<" from starting a tag.

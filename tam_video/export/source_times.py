@@ -1,4 +1,4 @@
-"""The times of a source's frames: read from the file if it is there, otherwise estimated."""
+"""Read the frame times of a source file, or estimate them if the file is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tam_video.video.source import CheckedSource, check_source
 def source_frame_seconds(
     explanation: Explanation, video: Path | None = None, *, allow_other: bool = False
 ) -> CheckedSource:
-    """Return when each frame of the first input's file is shown.
+    """Return the presentation time of each frame in the source file of the first input.
 
     Args:
         explanation: only its first input is used.

@@ -1,4 +1,4 @@
-"""Subtitles with the time span of each word's track, in player time from the first frame.
+"""Export subtitles that show each word during its track. Times start at the first frame.
 
 The times are those of the part of the clip that the track covers, not of the answer. VTT and SRT
 have a cue per span; cues may overlap. ASS always shows the whole answer and highlights the words
@@ -23,7 +23,7 @@ _LIT = "Lit"
 
 
 def _cues(tracked: TrackedInput) -> list[tuple[int, int, int]]:
-    """Return start, end (player time in milliseconds) and track of every cue, sorted."""
+    """Return sorted cues as (start, end, track), with times in player milliseconds."""
     return sorted(
         (start, end, number)
         for number, track in enumerate(tracked.tracks)
@@ -73,7 +73,7 @@ def _write_ass(tracked: TrackedInput, folder: Path) -> None:
 
 
 def _lit_answer(tracked: TrackedInput, lit: set[int]) -> str:
-    """Return the answer with the words of some tracks in the highlight style."""
+    """Return the answer as ASS text in which the words of the given tracks are highlighted."""
     words, answer = tracked.explanation.words, tracked.answer
     spans = sorted(
         (words[index].char_start, words[index].char_end)
@@ -88,7 +88,7 @@ def _lit_answer(tracked: TrackedInput, lit: set[int]) -> str:
 
 
 def _ass(text: str) -> str:
-    """Apply `ass_text` but keep one space at either end."""
+    """Escape a text with `ass_text`, but keep one space at the start and at the end."""
     plain = ass_text(text)
     before = " " if text[:1].isspace() else ""
     after = " " if plain and text[-1:].isspace() else ""

@@ -1,4 +1,7 @@
-"""Tables of words, and of words by slots, as CSV and Parquet. Frames are 0-based.
+"""Export a table of words and a table of words by slots, as CSV and Parquet.
+
+Frames are 0-based.
+
 
 Times are presentation times of the source in seconds, as `pts_seconds` in `explanation.json`. An
 undefined value is an empty cell.
@@ -63,7 +66,7 @@ SLOT_COLUMNS: Mapping[str, type] = {
 
 
 def word_rows(tracked: TrackedInput) -> Iterator[Row]:
-    """Yield a row per word; see `WORD_COLUMNS`."""
+    """Yield one row per word, with the columns in `WORD_COLUMNS`."""
     for track, label in zip(tracked.tracks, tracked.labels, strict=True):
         stretches, span, peak = track.stretches, track.span_seconds, track.peak
         yield {
@@ -88,7 +91,7 @@ def word_rows(tracked: TrackedInput) -> Iterator[Row]:
 
 
 def slot_rows(tracked: TrackedInput) -> Iterator[Row]:
-    """Yield a row per word and slot; see `SLOT_COLUMNS`."""
+    """Yield one row per word and slot, with the columns in `SLOT_COLUMNS`."""
     timeline = tracked.timeline
     for track, label in zip(tracked.tracks, tracked.labels, strict=True):
         for slot, energy in enumerate(track.energy):
@@ -110,7 +113,7 @@ def slot_rows(tracked: TrackedInput) -> Iterator[Row]:
 
 
 def _word_values(tracked: TrackedInput, track: WordTrack) -> dict[str, Any]:
-    """Return the columns from the answer; the probability is the product over the tokens."""
+    """Return the text columns of a word; its probability is the product over its tokens."""
     if track.word_index is None:
         return dict.fromkeys(("word_index", "is_content", "char_start", "char_end", "probability"))
     word = tracked.explanation.words[track.word_index]

@@ -1,4 +1,4 @@
-"""Writers of JSON and XML files; both are UTF-8 and end with a line break.
+"""Write JSON and XML files as UTF-8 with a final line break.
 
 A file name need not be valid UTF-8: lone surrogates, which represent other bytes in Python, are
 written as JSON escapes, so that reading gives the same name.
@@ -15,7 +15,7 @@ Element = ElementTree.Element
 
 
 def write_json(document: Any, path: Path, *, indent: int | None = 1) -> None:
-    """Write a JSON document without NaN.
+    """Write a JSON document without NaN values.
 
     Args:
         document: plain values.
@@ -30,7 +30,7 @@ def write_json(document: Any, path: Path, *, indent: int | None = 1) -> None:
 
 
 def add(parent: Element, tag: str, text: str = "", **attributes: object) -> Element:
-    """Append a child to an XML element; attributes are converted to text.
+    """Append a child to an XML element, and convert the attributes to text.
 
     Args:
         parent: the element.
@@ -44,6 +44,6 @@ def add(parent: Element, tag: str, text: str = "", **attributes: object) -> Elem
 
 
 def write_xml(root: Element, path: Path) -> None:
-    """Write an XML document, indented."""
+    """Write an indented XML document."""
     ElementTree.indent(root)
     path.write_bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")

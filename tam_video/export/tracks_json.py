@@ -1,4 +1,4 @@
-"""The tracks, or only their spans, as JSON. Frames, slots, rows and columns are 0-based.
+"""Export the tracks, or only their time spans, as JSON. All indices are 0-based.
 
 Boxes are [x0, y0, x1, y1] in pixels, the last two exclusive; points are [x, y]. Times are
 presentation times of the source in seconds, as in `explanation.json`.
@@ -75,7 +75,7 @@ def _peak(peak: Peak) -> dict[str, Any]:
 
 
 def _slots(track: WordTrack) -> list[dict[str, Any]]:
-    """Return a row per slot; with box, point and cells if the track has them in the slot."""
+    """Return one row per slot, with the box, point and cells of the track if it has any."""
     frames = {each.slot: [each.first_frame, each.last_frame] for each in track.stretches}
     edges = track.timeline.edges_seconds
     rows: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Long videos: motion gate, windows over the spans with motion, and one timeline."""
+"""Explain long videos: detect motion, explain windows with motion, and write a timeline."""
 
 from tam_video.long.document import LongResult as LongResult
 from tam_video.long.run import default_long_dir as default_long_dir

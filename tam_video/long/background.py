@@ -1,4 +1,4 @@
-"""Background model of a still camera.
+"""A background model for video from a static camera.
 
 Owns: the correction of global illumination changes, and the mixture of Gaussians of each pixel.
 Knows nothing of files, objects or time spans.
@@ -22,7 +22,7 @@ _WHITE = 250  # clipped pixels are excluded from the fit
 
 
 class Background:
-    """Background as a mixture of Gaussians per pixel, after illumination changes are removed.
+    """A background model with a mixture of Gaussians per pixel and illumination correction.
 
     Source: Zivkovic, "Improved adaptive Gaussian mixture model for background subtraction", ICPR
     2004, in the implementation of OpenCV (MOG2). Differs: the learning rate depends on the time
@@ -30,7 +30,7 @@ class Background:
     """
 
     def __init__(self, *, absorb_seconds: float, deviations: float, min_levels: float) -> None:
-        """Start without a background.
+        """Create a model that has seen no frame.
 
         Args:
             absorb_seconds: time until a still object becomes background.
@@ -48,7 +48,7 @@ class Background:
         self._num_looks = 0
 
     def look(self, luma: ByteArray, *, seconds_passed: float) -> NDArray[np.bool_]:
-        """Update the model with a frame, and return its foreground.
+        """Update the model with a frame, and return the foreground mask of the frame.
 
         Args:
             luma: uint8 [h, w], always of the same size.
@@ -68,7 +68,7 @@ class Background:
         return np.asarray(moved) > 0 if self._num_looks > 1 else np.zeros(luma.shape, np.bool_)
 
     def _rate(self, seconds_passed: float) -> float:
-        """Return the learning rate: that of a mean for the first frames, later that of a decay.
+        """Return the larger of the rate of a running mean and the rate of an exponential decay.
 
         A still object is background once the other modes have decayed to `_BACKGROUND_SHARE`.
         """
@@ -77,7 +77,7 @@ class Background:
 
 
 def match_illumination(luma: ByteArray, background: ByteArray) -> ByteArray:
-    """Apply the gain and offset that match most pixels of `luma` to `background`: uint8 [h, w].
+    """Return `luma`, uint8 [h, w], with its brightness and contrast fitted to `background`.
 
     Two rounds of least squares: the second excludes pixels with a large residual, which moved.
     """
@@ -99,7 +99,7 @@ def _line(
     selected: NDArray[np.bool_],
     offset: float,
 ) -> tuple[float, float]:
-    """Return gain and offset of a least-squares line; gain 1 if the pixels are nearly constant."""
+    """Fit a least-squares line: return (gain, offset), with gain 1 for nearly constant pixels."""
     source, target = source[selected], target[selected]
     if not source.size:
         return 1.0, offset

@@ -1,4 +1,4 @@
-"""Files of the folder of a long video, and the content of its `timeline.json`.
+"""Names of the output files for a long video, and the content of `timeline.json`.
 
 Times are seconds from the first frame of the source, as in a player.
 """
@@ -43,7 +43,7 @@ LONG_VIDEO = WorkspaceKind(
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """A window that has ended.
+    """The result of a window, or the error with which it failed.
 
     Attributes:
         window: the window, in seconds from the first frame of the source.
@@ -80,24 +80,24 @@ class LongResult:
 
     @property
     def failed(self) -> tuple[WindowResult, ...]:
-        """The windows that failed; the next run of the same job tries them again."""
+        """Return the windows that failed; the next run of the same job retries them."""
         return tuple(each for each in self.windows if each.error is not None)
 
 
 def window_dir(folder: Path, window: VideoWindow) -> Path:
-    """Return the run folder of a window, named by its index and start."""
+    """Return the path of a window's run folder, made from the index and start of the window."""
     minutes, seconds = divmod(int(window.start_seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return folder / WINDOWS / f"{window.index:04d}-{hours:02d}h{minutes:02d}m{seconds:02d}s"
 
 
 def result_files(folder: Path) -> dict[str, Path]:
-    """Return the files beside the windows that exist, by their roles."""
+    """Return the existing output files outside the window folders, by role."""
     return {role: folder / name for role, name in _RESULTS.items() if (folder / name).exists()}
 
 
 def window_row(result: WindowResult, *, folder: Path) -> dict[str, Any]:
-    """Return a window as JSON values: its time, the answer, and the times of its words.
+    """Return a window as JSON values: its time span, answer and the time spans of its words.
 
     Raises:
         RunFolderError: its run folder cannot be read.
@@ -122,7 +122,7 @@ def window_row(result: WindowResult, *, folder: Path) -> dict[str, Any]:
 def restrict_to_part(
     explanation: Explanation, start_seconds: float, end_seconds: float, *, num_frames: int
 ) -> Explanation:
-    """Return an explanation whose clip is a part of its source, given in container time."""
+    """Restrict an explanation to a part of its source video, given in container time."""
     part = replace(
         explanation.info,
         num_frames=num_frames,
@@ -133,7 +133,7 @@ def restrict_to_part(
 
 
 def word_rows(explanation: Explanation, window: VideoWindow) -> list[dict[str, Any]]:
-    """Return the content words of a window, with the time spans of their tracks."""
+    """Return the content words of a window as JSON values, with the time spans of their tracks."""
     info, zero = explanation.info, explanation.info.start_seconds
     start, end = zero + window.start_seconds, zero + window.end_seconds
     part = restrict_to_part(explanation, start, end, num_frames=info.num_frames)
@@ -152,7 +152,7 @@ def word_rows(explanation: Explanation, window: VideoWindow) -> list[dict[str, A
 
 
 def answer_cues(results: Sequence[WindowResult], owned: Sequence[Stretch]) -> list[Cue]:
-    """Return cues with the answers, each for the time that its window represents."""
+    """Return one subtitle cue per answer, for the time that its window represents."""
     answers = {each.window.index: each.answer for each in results if each.run_dir is not None}
     return [
         Cue(each.start_seconds, each.end_seconds, answers[each.window])

@@ -1,4 +1,4 @@
-"""The annotated MP4 of a long video: the explained windows in sequence, or the whole video.
+"""Write the annotated MP4 of a long video, with only the explained windows or all frames.
 
 Owns: which window draws which frames, and the clocks. `render` draws the frames.
 """
@@ -54,16 +54,16 @@ class Shot:
 
     @property
     def shift_seconds(self) -> float:
-        """Time of the source at time 0 of the MP4."""
+        """Return the offset that is subtracted from a source time to obtain the time in the MP4."""
         return self.clip.start_seconds - self.film_seconds
 
     @property
     def end_seconds(self) -> float:
-        """End of the shot in the MP4."""
+        """Return the end time of the shot in the MP4."""
         return self.clip.end_seconds - self.shift_seconds
 
     def explanation(self) -> Explanation:
-        """Return the explanation of its frames; without words where nothing was explained.
+        """Return the explanation of the shot's frames; it has no words if no window covers them.
 
         Raises:
             RunFolderError: the run folder cannot be read.
@@ -81,7 +81,7 @@ class Shot:
 
 
 class Film:
-    """Draws stretches of a long video; one explanation is in memory at a time."""
+    """Renders the annotated MP4 of a long video with one explanation in memory at a time."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Film:
         *,
         look: RenderOptions,
     ) -> None:
-        """Divide the stretches into shots.
+        """Divide the stretches of the video into shots.
 
         Stretches are in order of time, in seconds from the first frame; one without a window has no
         heat, and one of a window without a run folder is skipped.
@@ -103,7 +103,7 @@ class Film:
         self._shots = self._all_shots(stretches, run_dirs)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the shots as JSON values; `source_seconds` is the time from the first frame."""
+        """Return the shots as JSON values, with source times relative to the first frame."""
         return [
             {
                 "start_seconds": round(each.film_seconds, 4),
@@ -115,7 +115,7 @@ class Film:
         ]
 
     def write(self, mp4: Path, vtt: Path, *, progress: StepProgress | None = None) -> None:
-        """Encode the MP4 with a chapter for each shot, and write the captions of its words.
+        """Encode the MP4 with a chapter for each shot, and write the captions as WebVTT.
 
         Raises:
             InputError: the source cannot be read.
@@ -159,7 +159,7 @@ class Film:
         return tuple(shots)
 
     def _prepared(self) -> tuple[list[Chapter], list[Cue], tuple[int, int]]:
-        """Return chapters, captions, and the (width, height) of the largest screen."""
+        """Return the chapters, the captions, and the (width, height) of the largest frame."""
         chapters: list[Chapter] = []
         cues: list[Cue] = []
         width, height = 0, 0
@@ -198,9 +198,9 @@ class Film:
 
 
 def check_layout(look: RenderOptions) -> None:
-    """Raise ConfigError for a layout that shows the clip several times."""
+    """Raise ConfigError for the layout 'words', which shows the clip several times."""
     if look.layout == "words":
         raise ConfigError(
-            "layout 'words' shows the clip once for each word: too long for a long video",
-            hint="--layout overlay, side or grid",
+            "layout 'words' shows the clip once per word, which takes too long for a long video",
+            hint="pass --layout overlay, side or grid",
         )

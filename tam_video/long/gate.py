@@ -1,4 +1,4 @@
-"""The motion gate: find the spans of a long video that contain motion, at low cost.
+"""The motion gate, which finds time spans with motion in a long video at low cost.
 
 Owns: how often a file is sampled (a look), what counts as motion, how looks become spans. It needs
 the memory of one small frame and its background, for any length of the video.
@@ -29,7 +29,7 @@ _CLOSING_PX = 5  # parts of a thing closer than this are one box
 
 @dataclass(frozen=True)
 class GateOptions(Declared):
-    """Options of the motion gate: how often it looks, and what counts as motion."""
+    """Options for the motion gate: the frame rate and the thresholds for motion."""
 
     looks_per_second: float = setting(
         2.0, "Frames examined per second; at least 8 to redact motion.", gt=0, le=60
@@ -59,19 +59,19 @@ class GateOptions(Declared):
         check_values(self)
         if self.off_share > self.on_share:
             raise ConfigError(
-                "off_share is larger than on_share: a span would end as it starts",
+                "'off_share' must not be larger than 'on_share'",
                 hint="lower off_share",
             )
 
     @property
     def slot_seconds(self) -> float:
-        """Time between two looks."""
+        """Return the time between two examined frames."""
         return 1 / self.looks_per_second
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """Motion in one frame.
+    """The motion in one examined frame.
 
     Attributes:
         pts_seconds: container time.
@@ -103,7 +103,7 @@ class ActiveSpan:
 
 
 class MotionGate:
-    """Detect motion in successive frames of any size; keeps no frame."""
+    """Detects motion in successive frames of any size without storing them."""
 
     def __init__(self, options: GateOptions | None = None) -> None:
         self._options = options or GateOptions()
@@ -113,7 +113,7 @@ class MotionGate:
         self._changed_since: float | None = None
 
     def look(self, pts_seconds: float, luma: ByteArray) -> Motion:
-        """Update the background with a frame, and return its motion.
+        """Update the background model with a frame, and return the motion in the frame.
 
         Args:
             pts_seconds: its time, later than the last.
@@ -154,7 +154,7 @@ def looks(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
 ) -> Iterator[Motion]:
-    """Detect motion in a file with one frame in memory.
+    """Detect motion in a video file, with one frame in memory at a time.
 
     Args:
         path: a local video file.
@@ -190,14 +190,14 @@ def looks(
 def active_spans(
     motions: Iterable[Motion], options: GateOptions | None = None
 ) -> tuple[ActiveSpan, ...]:
-    """Return the spans with motion; see `stream_spans`."""
+    """Return the time spans with motion; see `stream_spans`."""
     return tuple(stream_spans(motions, options))
 
 
 def stream_spans(
     motions: Iterable[Motion], options: GateOptions | None = None
 ) -> Iterator[ActiveSpan]:
-    """Yield the spans with motion, each as soon as it is final.
+    """Yield each time span with motion as soon as its end is known.
 
     A span starts at `on_share` and continues down to `off_share`; a global change in a single frame
     starts none.
@@ -228,14 +228,14 @@ def stream_spans(
 
 
 def _padded(span: ActiveSpan, options: GateOptions, first: float) -> ActiveSpan:
-    """Add the time before and after a span, within the video."""
+    """Extend a span by the times before and after, but not beyond the start of the video."""
     start = span.start_seconds - options.hold_before_seconds
     end = span.end_seconds + options.slot_seconds + options.hold_after_seconds
     return ActiveSpan(max(start, first), end, span.peak_share)
 
 
 def _without_flashes(motions: Iterable[Motion]) -> Iterator[Motion]:
-    """Replace a global change in a single frame by no motion; delays the motions by one."""
+    """Replace global changes that last a single frame with no motion, with a delay of one frame."""
     held: Motion | None = None
     was_global = False
     for motion in chain(motions, (None,)):
@@ -260,7 +260,7 @@ def _reduced(luma: ByteArray, side: int) -> ByteArray:
 def _regions(
     moved: NDArray[np.bool_], *, min_area: float
 ) -> tuple[float, tuple[tuple[float, float, float, float], ...]]:
-    """Return the moved share and the boxes of regions, without specks and small regions."""
+    """Return the moved share of the frame and the boxes of its large moved regions."""
     import cv2
 
     if not moved.any():

@@ -1,4 +1,4 @@
-"""Decode small frames of a long file at low cost.
+"""Decode downscaled frames of a long video at low cost.
 
 Owns: which packets are decoded, the times of the frames, the reduced sizes. One frame is in memory
 at a time. Files are opened with the checks and limits of `tam_video.video`.
@@ -41,7 +41,7 @@ def small_pictures(
     threads: int = 0,
     start_seconds: float | None = None,
 ) -> Iterator[tuple[float, ByteArray]]:
-    """Yield one luma frame, with a longer side of `side` pixels, for each time slot.
+    """Yield one luma frame per time slot, scaled to `side` pixels on its longer side.
 
     Only reference frames are decoded, or only keyframes if they are close enough; only the frame
     of a slot is converted.
@@ -94,7 +94,7 @@ def small_pictures(
 def _has_close_keyframes(
     container: InputContainer, stream: VideoStream, slot_seconds: float
 ) -> bool:
-    """Whether keyframes are as frequent as the slots."""
+    """Return whether the distance between keyframes is at most one slot."""
     packets = islice(readable_packets(container, stream), _PEEKED_PACKETS)
     keys = sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None)
     base = float(stream.time_base or 0)
@@ -105,7 +105,7 @@ def _has_close_keyframes(
 def all_pictures(
     path: Path, *, side: int, limits: ReadLimits, start_seconds: float | None = None
 ) -> Iterator[tuple[float, ByteArray]]:
-    """Yield all reference frames, in colour and small.
+    """Yield all reference frames in colour, scaled to `side` pixels on the longer side.
 
     Yields:
         (pts_seconds, uint8 [h, w, 3] BGR as in OpenCV, not rotated), in order of time.
@@ -126,7 +126,7 @@ def all_pictures(
 def _decoded(
     container: InputContainer, stream: VideoStream, path: Path, limits: ReadLimits
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """Yield frames with their times, in order; undecodable ones are skipped.
+    """Yield (time, frame) in order of time, and skip frames that cannot be decoded.
 
     The time of a frame without one follows from that of the frame before.
     """
@@ -151,7 +151,7 @@ def _decoded(
 
 
 def _small_luma(picture: VideoFrame, recipe: PixelRecipe, side: int) -> ByteArray:
-    """Return uint8 [h, w]: full-range luma, reduced and upright."""
+    """Return the luma of a frame, uint8 [h, w], full range, downscaled and rotated upright."""
     grey = _small(picture, side, "gray", {"dst_color_range": _FULL, **sws_colours(recipe)})
     return upright(cast("ByteArray", grey.to_ndarray())[:, :, None], recipe)[:, :, 0]
 

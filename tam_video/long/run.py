@@ -1,4 +1,4 @@
-"""Explain a long video: motion gate, windows, answers, one annotated video, one report.
+"""Explain a long video window by window, and write an annotated video and a report.
 
 Only one window is in memory at a time. Each is written as soon as it is explained; a run that was
 stopped continues with the rest.
@@ -78,7 +78,7 @@ def explain_long(
     verify: bool = False,
     progress: StageProgress | None = None,
 ) -> LongResult:
-    """Explain every window of a long video that contains motion, and write one timeline.
+    """Explain each window with motion in a long video, and write one timeline.
 
     Args:
         video: a video file.
@@ -119,7 +119,7 @@ def explain_long(
         with stages.stage("open"):
             reader = stack.enter_context(open_video(path, reader=settings.reader, limits=limits))
         if reader.info.is_image:
-            raise ConfigError(f"{path.name} is a picture", hint="leave --window out")
+            raise ConfigError(f"{path.name} is an image, not a video", hint="omit --window")
         part = VideoPart.of(reader, settings)
         work = _LongWork(reader, workspace, settings, chosen, turns, limits, stages, part)
         return work.run(model, verify=verify)
@@ -128,12 +128,13 @@ def explain_long(
 def _checked(
     settings: RunConfig, model: str | VideoModel | None, options: LongOptions
 ) -> RunConfig:
-    """Check the settings before anything is read; return them with the name of the model."""
+    """Check the settings before the video is read, and return them with the model name."""
     if options.windows.by_scene:
         check_scene_library()
     if settings.timestamps:
         raise ConfigError(
-            "timestamps choose frames of one clip, not of windows", hint="--num-frames or --fps"
+            "timestamps select frames of a whole clip and can't be used with windows",
+            hint="pass --num-frames or --fps instead",
         )
     SAMPLERS.load(settings.resolved_sampler())
     METHODS.load(settings.method)
@@ -144,7 +145,7 @@ def _checked(
 def default_long_dir(
     video: Path, config: RunConfig, turns: Sequence[Message], options: LongOptions
 ) -> Path:
-    """Return `tam_runs/<stem>-<hash>`; the same job has the same folder.
+    """Return the default folder `tam_runs/<stem>-<hash>`, which is the same for the same job.
 
     Raises:
         VideoOpenError: the video can't be read.
@@ -188,7 +189,7 @@ class _LongWork:
         return self._combine(surveyed, results)
 
     def _windows(self, surveyed: Mapping[str, Any]) -> list[VideoWindow]:
-        """Return the windows that contain a frame."""
+        """Return the windows that contain at least one frame."""
         gate = surveyed["gate"]
         spans = None if gate is None else [ActiveSpan(**each) for each in gate["spans"]]
         planned = plan_windows(
@@ -225,7 +226,7 @@ class _LongWork:
     def _explain_window(
         self, window: VideoWindow, run_dir: Path, model: VideoModel
     ) -> WindowResult:
-        """Explain one window and write its run folder; return its error if that fails."""
+        """Explain one window and write its run folder; return the error, or None on success."""
         part = {"start_seconds": window.start_seconds, "end_seconds": window.end_seconds}
         settings = self.settings.model_copy(update={**part, "render": False})
         try:

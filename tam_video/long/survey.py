@@ -1,4 +1,4 @@
-"""The survey of a long video before its windows are planned: motion and scene changes.
+"""Find motion and scene changes in a long video, before its windows are planned.
 
 Times are seconds from the first frame, unless they are container times.
 """
@@ -28,7 +28,7 @@ _SHORTEST_FRAMES = 15
 
 @dataclass(frozen=True, slots=True)
 class VideoPart:
-    """The part of a video that is explained.
+    """The time span of a video that is explained.
 
     Attributes:
         zero_seconds: container time of the first frame.
@@ -51,14 +51,14 @@ class VideoPart:
         start = settings.start_seconds or 0.0
         if start >= length:
             raise ConfigError(
-                f"the video ends at {length:.1f} s, before --start", hint="an earlier --start"
+                f"the video ends at {length:.1f} s, before --start", hint="pass an earlier --start"
             )
         end = min(settings.end_seconds or length, length)
         return cls(float(reader.timeline.pts_seconds[0]), start, end)
 
     @property
     def container_seconds(self) -> tuple[float | None, float]:
-        """Start and end in container time; None to start with the file."""
+        """Return (start, end) in container time; the start is None at the start of the file."""
         start = self.zero_seconds + self.start_seconds if self.start_seconds > 0 else None
         return start, self.zero_seconds + self.end_seconds
 
@@ -71,7 +71,7 @@ def survey(
     limits: ReadLimits,
     stages: StageTimer,
 ) -> dict[str, Any]:
-    """Run the motion gate and the scene detector over a part of a video, where they are needed.
+    """Run the motion gate and the scene detector on a part of a video, if the options need them.
 
     Returns:
         JSON values: "gate", None without one, and "scenes", the times of the scene changes.
@@ -127,10 +127,10 @@ def _gate(
 
 
 class MotionCurve:
-    """The largest moved share of each bin; the bin length doubles when there are too many."""
+    """The largest moved share in each time bin; bins are merged when there are too many."""
 
     def __init__(self, *, start_seconds: float, bin_seconds: float) -> None:
-        """Start without motions.
+        """Create an empty curve.
 
         Args:
             start_seconds: start of the first bin.
@@ -141,7 +141,7 @@ class MotionCurve:
         self.num_looks = 0
 
     def record(self, motion: Motion) -> None:
-        """Add a motion to its bin."""
+        """Update the time bin of a motion."""
         self.num_looks += 1
         while (index := self._index(motion.pts_seconds)) >= _MOST_BINS:
             self._bin_seconds *= 2
@@ -154,7 +154,7 @@ class MotionCurve:
         return max(0, int((pts_seconds - self._start) / self._bin_seconds))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return `bin_seconds`, and `shares` with one value for each bin."""
+        """Return a dictionary with `bin_seconds`, and `shares` with one value per bin."""
         return {
             "bin_seconds": self._bin_seconds,
             "shares": [round(share, 5) for share in self._shares],
@@ -165,7 +165,7 @@ def check_scene_library() -> None:
     """Raise MissingDependencyError if PySceneDetect is not installed."""
     if find_spec("scenedetect") is None:
         raise MissingDependencyError(
-            "scene borders need PySceneDetect", hint='pip install "tam-video[scenes]"'
+            "detecting scene changes requires PySceneDetect", hint='pip install "tam-video[scenes]"'
         )
 
 
@@ -176,7 +176,7 @@ def scene_borders(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
 ) -> Iterator[float]:
-    """Yield the container time of the first frame of each scene except the first.
+    """Yield the start of every scene except the first, in container time.
 
     The detector is the adaptive one of PySceneDetect; the frames are decoded here, so that the
     checks of this package apply to the file.

@@ -1,4 +1,4 @@
-"""Windows of a long video: their times, and which one represents which moment.
+"""Plan the windows of a long video, and assign each moment to one window.
 
 Pure functions of times. All times are seconds on the clock of the caller.
 """
@@ -22,7 +22,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True, slots=True)
 class WindowOptions:
-    """How a video is divided into windows.
+    """Options for dividing a video into windows.
 
     Attributes:
         window_seconds: length of a window; the last one of a span may be shorter, or a quarter
@@ -39,17 +39,20 @@ class WindowOptions:
     def __post_init__(self) -> None:
         for name, value in (("window", self.window_seconds), ("stride", self.stride)):
             if not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"a {name} can't last {value:g} seconds", hint="--window 30s")
+                raise ConfigError(
+                    f"a {name} can't last {value:g} seconds",
+                    hint="pass a positive duration, such as --window 30s",
+                )
 
     @property
     def stride(self) -> float:
-        """Step between window starts."""
+        """Return the time between the starts of successive windows."""
         return self.window_seconds if self.stride_seconds is None else self.stride_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class LongOptions:
-    """Options of a long video.
+    """Options for explaining a long video.
 
     Attributes:
         windows: how it is divided.
@@ -67,7 +70,7 @@ class LongOptions:
 
 @dataclass(frozen=True, slots=True)
 class VideoWindow:
-    """A time span that is explained on its own.
+    """A time span that is explained independently.
 
     Attributes:
         index: index of the window, from 0.
@@ -81,13 +84,13 @@ class VideoWindow:
 
     @property
     def middle_seconds(self) -> float:
-        """Midpoint of the window."""
+        """Return the midpoint of the window."""
         return (self.start_seconds + self.end_seconds) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A time span that one window, or none, represents.
+    """A time span that is represented by one window, or by none.
 
     Attributes:
         start_seconds: its start.
@@ -108,7 +111,7 @@ def plan_windows(
     spans: Sequence[ActiveSpan] | None = None,
     borders: Sequence[float] = (),
 ) -> tuple[VideoWindow, ...]:
-    """Return the windows of a video, in order of time.
+    """Compute the windows of a video, in order of time.
 
     The first window of a span starts with the span, so that motion is divided as little as
     possible.
@@ -138,7 +141,7 @@ def plan_windows(
 def stretches(
     windows: Sequence[VideoWindow], *, whole: tuple[float, float] | None = None
 ) -> tuple[Stretch, ...]:
-    """Assign each moment to the window with the nearest midpoint among those that contain it.
+    """Divide a video among its windows; overlaps belong to the window with the nearest midpoint.
 
     Args:
         windows: in order of time; they may overlap.
@@ -166,7 +169,7 @@ def stretches(
 
 
 def _borders(windows: Sequence[VideoWindow]) -> Iterator[float]:
-    """Yield where the nearest midpoint may change: ends, and points between overlapping ones."""
+    """Yield the times at which the window with the nearest midpoint may change."""
     ordered = sorted(windows, key=lambda each: each.start_seconds)
     for index, one in enumerate(ordered):
         yield from (one.start_seconds, one.end_seconds)
@@ -177,16 +180,18 @@ def _borders(windows: Sequence[VideoWindow]) -> Iterator[float]:
 
 
 def duration_seconds(text: str) -> float:
-    """Read "30s", "1m", "1.5h", "90" or "0:30" as seconds.
+    """Parse a duration such as "30s", "1m", "1.5h", "90" or "0:30", and return seconds.
 
     Raises:
-        ConfigError: not a length of time.
+        ConfigError: not a valid duration.
     """
     plain = text.strip().lower()
     unit = _UNITS.get(plain[-1:])
     length = seconds(plain) if unit is None else unit * seconds(plain[:-1])
     if (unit is not None and ":" in plain) or not (math.isfinite(length) and length > 0):
-        raise ConfigError(f"{text!r} is not a length of time", hint="30s, 1m, 0:30")
+        raise ConfigError(
+            f"{text!r} is not a valid duration", hint="use a duration such as 30s, 1m or 0:30"
+        )
     return length
 
 
@@ -197,7 +202,7 @@ def _cut(start: float, end: float, borders: Sequence[float]) -> list[tuple[float
 
 
 def _tiled(start: float, end: float, options: WindowOptions) -> list[tuple[float, float]]:
-    """Return the windows of one piece; a short remainder extends the last one."""
+    """Divide one time span into windows; a short remainder extends the last window."""
     length, stride = options.window_seconds, options.stride
     tiles: list[tuple[float, float]] = []
     for number in count():

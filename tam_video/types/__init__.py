@@ -1,4 +1,4 @@
-"""The frozen values that flow between the stages.
+"""Immutable value classes that the stages exchange.
 
 numpy and the standard library only. Shapes are checked where a value is made, so that a stage may
 trust its arguments. Axes: T frames, t temporal slots, (h, w) token grid, (H, W) pixels, M text

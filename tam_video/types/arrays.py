@@ -1,4 +1,4 @@
-"""The array types, and the checks and descriptions that the values share."""
+"""Array types, and the checks and the `repr` that the value classes share."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 
 
 def check(condition: bool, message: str) -> None:
-    """Raise `ValueError` with the message unless the condition holds."""
+    """Raise `ValueError` with `message` if the condition is false."""
     if not condition:
         raise ValueError(message)
 
 
 def describe(value: Any) -> str:
-    """Return `Name(frames=uint8[8, 96, 128, 3], info=...)`: arrays by dtype and shape."""
+    """Return a `repr` with the dtype and shape of arrays: `Name(frames=uint8[8, 96, 128, 3])`."""
     parts = []
     for item in fields(value):
         field_value = getattr(value, item.name)

@@ -1,4 +1,4 @@
-"""The result: maps of every token and word over every input, and what they were made from.
+"""Value classes for an explanation: the maps of all tokens and words, and their inputs.
 
 Axes: T frames, t temporal slots, (h, w) token grid, M text tokens, N words, V visual cells.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ActivationMaps:
-    """The maps of the M text tokens.
+    """The relevance maps of the M text tokens, before and after correction.
 
     Attributes:
         raw: float32 [M, V], relevance of each cell before any correction, >= 0.
@@ -78,7 +78,7 @@ class ExplainedInput:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """One conversation, one answer, and a map for each of its tokens and words on every input.
+    """An answer with its conversation, and the maps of its tokens and words on every input.
 
     `info`, `indices`, `pts_seconds`, `layout`, `maps` and `word_maps` are read-only shortcuts to
     the fields of the first input.
@@ -130,40 +130,40 @@ class Explanation:
 
     @property
     def info(self) -> VideoInfo:
-        """The file of the first input."""
+        """Return the file metadata of the first input."""
         return self.inputs[0].info
 
     @property
     def indices(self) -> IntArray:
-        """int64 [T], the frames of the first input that the model saw."""
+        """Return the frame indices that the model read from the first input: int64 [T]."""
         return self.inputs[0].indices
 
     @property
     def pts_seconds(self) -> Float64Array:
-        """float64 [T], their presentation times."""
+        """Return the presentation times of `indices` in seconds: float64 [T]."""
         return self.inputs[0].pts_seconds
 
     @property
     def layout(self) -> VisualLayout:
-        """Where and when the cells of the first input lie."""
+        """Return the layout of the first input: the time and position of each cell."""
         return self.inputs[0].layout
 
     @property
     def maps(self) -> FloatArray:
-        """float32 [M, t, h, w] in [0, 1], the maps of the tokens on the first input."""
+        """Return the maps of the M tokens on the first input: float32 [M, t, h, w] in [0, 1]."""
         return self.inputs[0].maps
 
     @property
     def word_maps(self) -> FloatArray:
-        """float32 [N, t, h, w] in [0, 1], the maps of the words on the first input."""
+        """Return the maps of the N words on the first input: float32 [N, t, h, w] in [0, 1]."""
         return self.inputs[0].word_maps
 
     def of_input(self, index: int) -> Explanation:
-        """Return the same explanation with input `index` as its only one."""
+        """Return a copy of the explanation that has only the input `index`."""
         return replace(self, inputs=(self.inputs[index],))
 
     def save(self, directory: str | Path, *, force: bool = False) -> Path:
-        """Write a run folder without a video; `tam-video render` can draw it later.
+        """Write a run folder without a video; `tam-video render` can add the video later.
 
         Raises:
             OutputError: see `tam_video.export.document.save_explanation`.
@@ -175,7 +175,7 @@ class Explanation:
 
     @staticmethod
     def load(directory: str | Path) -> Explanation:
-        """Read a run folder.
+        """Load the explanation from a run folder.
 
         Raises:
             RunFolderError: it is not a finished run, or it is damaged.
@@ -186,7 +186,7 @@ class Explanation:
         return explanation
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the words and their heat, on stills of the slots."""
+        """Return HTML for notebooks that shows the heatmaps of the words over still frames."""
         return str(_function("tam_video.report.notebook:notebook_html")(self))
 
     def plot(
@@ -198,7 +198,7 @@ class Explanation:
         opacity: float = 0.6,
         video: str | Path | None = None,
     ) -> Figure:
-        """Plot words by slots with matplotlib; see `tam_video.report.figure.plot_explanation`.
+        """Plot a grid of words and slots with matplotlib; see `report.figure.plot_explanation`.
 
         Raises:
             ConfigError: a word that is not in the answer, no word at all, or no column.
@@ -216,6 +216,6 @@ class Explanation:
 
 
 def _function(target: str) -> Any:
-    """Look up "module:function" when it is called, so that the types depend on no other layer."""
+    """Import "module:function" at call time, so that the types import no other layer."""
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)

@@ -1,4 +1,4 @@
-"""Where and when the cells of a token grid lie. Axes: t temporal slots, (h, w) token grid."""
+"""The layout of a token grid in time and space. Axes: t temporal slots, (h, w) token grid."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class View:
 
     @property
     def is_full(self) -> bool:
-        """Whether the grid covers exactly the picture."""
+        """Return whether the grid covers exactly the whole picture."""
         return self == View()
 
 
 @dataclass(frozen=True, slots=True)
 class VisualLayout:
-    """The time and the part of the picture of each visual cell.
+    """The time and the position in the picture of each visual cell.
 
     A cell is the position of one visual token AFTER merging; cells are ordered row-major over
     (slot, row, column). An image has one slot.
@@ -70,20 +70,20 @@ class VisualLayout:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(t, h, w)."""
+        """Return (t, h, w)."""
         return (self.t, self.h, self.w)
 
     @property
     def num_cells(self) -> int:
-        """Cells over all slots, t * h * w."""
+        """Return the number of cells in all slots, t * h * w."""
         return self.t * self.h * self.w
 
     def slot_seconds(self, pts_seconds: Float64Array) -> Float64Array:
-        """Return float64 [t]: the mean pts of the frames of each slot."""
+        """Return the mean presentation time of the frames in each slot: float64 [t]."""
         return np.array([pts_seconds[list(frames)].mean() for frames in self.frame_slots])
 
     def slot_indices(self, indices: IntArray) -> tuple[tuple[int, ...], ...]:
-        """Return the source frame indices of each slot, from int64 [T]."""
+        """Return the source frame indices in each slot, given the indices of all T frames."""
         return tuple(tuple(indices[list(frames)].tolist()) for frames in self.frame_slots)
 
     def cell_box(

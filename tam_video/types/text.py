@@ -1,4 +1,4 @@
-"""Text: turns, tokens and words, and what a model generated with its scores.
+"""Value classes for messages, tokens and words, and for the output of a model.
 
 Axes: M text tokens (prompt text first, then the answer), S sequence positions, V visual cells
 (t*h*w of each input), N words.
@@ -17,7 +17,7 @@ Role: TypeAlias = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation.
+    """One message of a conversation.
 
     Attributes:
         role: the speaker.
@@ -42,7 +42,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One text token that is explained or serves as context.
+    """One text token, which is explained or is context for other tokens.
 
     Attributes:
         index: index among the M text tokens.
@@ -72,7 +72,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Sub-tokens of the answer joined into a word.
+    """A word of the answer, made of one or more tokens.
 
     Attributes:
         index: index among the N words of the answer.
@@ -93,7 +93,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Generation:
-    """The output of a model for the frames: the answer and the scores for its maps.
+    """The output of a model: the answer, and the scores from which the maps are computed.
 
     Attributes:
         conversation: the turns before the answer.

@@ -1,4 +1,4 @@
-"""Input videos: metadata of a file, and the frames that were read.
+"""Value classes for input videos: the metadata of a file, and its sampled frames.
 
 Axes: T frames, (H, W) pixels.
 """
@@ -16,7 +16,7 @@ from tam_video.types.arrays import ByteArray, Float64Array, IntArray, check, des
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """Metadata of a video, from its packets, before frames are decoded.
+    """Metadata of a video, read from its packets without decoding frames.
 
     Attributes:
         path: the file.
@@ -60,7 +60,7 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameBatch:
-    """The frames that were read, with their indices in the source.
+    """Sampled frames, with their indices in the source.
 
     Attributes:
         frames: uint8 [T, H, W, 3], RGB, upright (rotation applied).

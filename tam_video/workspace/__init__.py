@@ -1,1 +1,1 @@
-"""Files and folders of work that can be resumed: atomic files, append-only logs, locks."""
+"""Files and folders of resumable jobs: atomic writes, append-only logs and locks."""

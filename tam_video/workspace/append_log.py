@@ -1,4 +1,4 @@
-"""Append-only files of JSON lines.
+"""Append-only log files in JSON lines.
 
 A line counts once its end is on the disk. A last line without an end, which a killed process left
 behind, is cut off when the file is opened again.
@@ -18,7 +18,7 @@ Record = TypeVar("Record")
 
 
 class AppendLog:
-    """A file of JSON lines, synced after each append. A symbolic link is refused.
+    """A JSON lines file that is synced after each append; symbolic links are refused.
 
     Attributes:
         path: the file; created by the first append.
@@ -26,7 +26,7 @@ class AppendLog:
     """
 
     def __init__(self, path: Path, *, repair: bool = False) -> None:
-        """Name the file; nothing is opened.
+        """Store the path without opening the file.
 
         Args:
             path: the file.
@@ -36,7 +36,7 @@ class AppendLog:
         self.num_damaged = 0
 
     def append(self, lines: Sequence[bytes]) -> int:
-        """Append lines, given without their ends, and wait until all are on the disk.
+        """Append lines (without line endings), and wait until they are on the disk.
 
         Returns:
             Byte offset of the first of them.
@@ -64,7 +64,7 @@ class AppendLog:
         return start
 
     def scan(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the complete lines, each with its byte offset; none of a missing file.
+        """Yield (byte offset, line) for each complete line; a missing file has no lines.
 
         Raises:
             ExportError: the file cannot be read or repaired.
@@ -84,7 +84,7 @@ class AppendLog:
                     file.truncate(start)
 
     def records(self, parse: Callable[[Any], Record]) -> Iterator[tuple[int, Record]]:
-        """Yield the parsed lines, each with its byte offset; damaged lines are only counted.
+        """Yield (byte offset, record) for each valid line, and count the damaged lines.
 
         Args:
             parse: called with the value of a line; raises ValueError, KeyError or TypeError for a
@@ -100,12 +100,12 @@ class AppendLog:
             yield start, record
 
     def read(self, start: int) -> bytes:
-        """Return the line that begins at a byte offset."""
+        """Return the line that starts at a byte offset."""
         with wrap_os_errors(self.path), self.path.open("rb") as file:
             file.seek(start)
             return file.readline().rstrip(b"\n")
 
 
 def json_line(record: Mapping[str, Any]) -> bytes:
-    """Return a record as a line; lone surrogates (of undecodable file names) are escaped."""
+    """Return a record as a JSON line; lone surrogates from undecodable file names are escaped."""
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Atomic files, locks, and operating system errors as `ExportError`."""
+"""Write files atomically, lock folders, and raise operating system errors as `ExportError`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NEVER_FOLLOW_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 @contextmanager
 def wrap_os_errors(path: Path) -> Iterator[None]:
-    """Raise errors of the operating system as `ExportError`."""
+    """Raise operating system errors as `ExportError`."""
     try:
         yield
     except OSError as exc:
@@ -25,7 +25,7 @@ def wrap_os_errors(path: Path) -> Iterator[None]:
 
 
 def atomic_write(path: Path, content: str | bytes) -> Path:
-    """Write a file under a temporary name and rename it: it is complete or absent.
+    """Write a file atomically: write it under a temporary name, then rename it.
 
     Text is written as UTF-8; a lone surrogate is written as its JSON escape.
 
@@ -50,7 +50,7 @@ def atomic_write(path: Path, content: str | bytes) -> Path:
 
 @contextmanager
 def temporary_folder(parent: Path, *, prefix: str) -> Iterator[Path]:
-    """Yield an empty folder in `parent`, which is created if needed; remove it at the end.
+    """Yield a temporary folder in `parent`, and remove it at the end.
 
     Raises:
         ExportError: it cannot be created.
@@ -63,7 +63,7 @@ def temporary_folder(parent: Path, *, prefix: str) -> Iterator[Path]:
 
 
 def move_all(names: Sequence[str], source: Path, target: Path) -> None:
-    """Move files and folders from one folder to another, all or none; existing ones are replaced.
+    """Move files and folders to another folder and replace existing ones; undo all on failure.
 
     Raises:
         OSError: one cannot be moved; both folders are as before.
@@ -87,7 +87,7 @@ def move_all(names: Sequence[str], source: Path, target: Path) -> None:
 
 
 def take_lock(path: Path, *, folder: Path) -> int:
-    """Lock a folder by a file, creating it if needed.
+    """Lock a folder with a lock file, which is created if needed.
 
     Returns:
         A file handle; the lock is held until it is closed or the process ends.
@@ -106,13 +106,14 @@ def take_lock(path: Path, *, folder: Path) -> int:
     except OSError as exc:
         os.close(handle)
         raise ConfigError(
-            f"another process works in {folder}", hint="wait for it, or choose another -o DIR"
+            f"another process is using {folder}",
+            hint="wait until it has ended, or choose another -o DIR",
         ) from exc
     return handle
 
 
 def sync(path: Path) -> None:
-    """Wait until the content of a file, or the names in a folder, are on the disk."""
+    """Wait until the content of a file, or the entries of a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""A folder in which one job runs, and is resumed after it was stopped.
+"""The output folder of a job, in which the job can be resumed after an interruption.
 
 Owns: the lock, the identity of the settings, and what `--force` may remove. One process works in a
 folder at a time; a folder of other settings or with other content is refused.
@@ -28,7 +28,7 @@ _SETTINGS = "settings"  # its entries are named one by one where identities diff
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceKind:
-    """Names and rules of the folders of one kind of job.
+    """File names and rules for the folders that one kind of job writes.
 
     Attributes:
         noun: the job in error messages, such as "a batch".
@@ -55,11 +55,11 @@ class WorkspaceKind:
 
     @property
     def hint(self) -> str:
-        """What to do about a folder with other settings."""
+        """Return the hint for a folder that has other settings."""
         return f"{_ANOTHER}, or pass --force to start over" if self.has_force else _ANOTHER
 
     def upgrade(self, recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> Identity:
-        """Return a recorded identity with the names of a present one, and its new settings."""
+        """Return a recorded identity with current setting names and defaults for new settings."""
         upgraded: Identity = json.loads(json.dumps(recorded))
         for old, new in (self.renames or {}).items():
             group, _, name = old.rpartition(".")
@@ -73,7 +73,7 @@ class WorkspaceKind:
     def match(
         self, content: bytes | None, identity: Mapping[str, Any], *, folder: object
     ) -> Identity | None:
-        """Return the recorded identity of the same job; None where none is recorded.
+        """Return the recorded identity if it matches, or None if no identity is recorded.
 
         It may have older names than `identity`. Keys of results must be made from what is
         returned, so that keys of an older release stay valid.
@@ -120,7 +120,7 @@ class WorkspaceKind:
 
 
 class Workspace:
-    """A locked folder; see `opened`.
+    """A locked output folder; see `opened`.
 
     Attributes:
         folder: the folder.
@@ -129,7 +129,7 @@ class Workspace:
     """
 
     def __init__(self, folder: Path, kind: WorkspaceKind, *, lock: str = ".lock") -> None:
-        """Name the folder; nothing is opened.
+        """Store the path of the folder without opening anything.
 
         Args:
             folder: the folder.
@@ -150,7 +150,7 @@ class Workspace:
         *,
         force: bool = False,
     ) -> Iterator[Self]:
-        """Lock a new folder, or one of the same job, for the duration of the context.
+        """Lock a new folder, or a folder of the same job, for the duration of the context.
 
         Args:
             folder: the folder; created if missing.
@@ -170,7 +170,7 @@ class Workspace:
             workspace.release()
 
     def acquire(self) -> None:
-        """Take the lock, before anything in the folder is changed.
+        """Lock the folder before anything in it is changed.
 
         Raises:
             OutputExistsError: the folder contains something else.
@@ -180,7 +180,7 @@ class Workspace:
         self._lock = take_lock(self._lock_path, folder=self.folder)
 
     def begin(self, identity: Mapping[str, Any], *, force: bool = False) -> Identity:
-        """Record the identity, or compare it with the recorded one; return the recorded one.
+        """Record the identity, or compare it with the recorded identity, and return the latter.
 
         Raises:
             OutputExistsError: a job with other settings, or `force` and files of somebody else.
@@ -204,11 +204,11 @@ class Workspace:
             self._lock = None
 
     def log(self, name: str) -> AppendLog:
-        """Return an append-only log of the folder; a torn last line is cut off when it is read."""
+        """Return an append-only log in the folder; reading it removes an incomplete last line."""
         return AppendLog(self.folder / name, repair=True)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """Return one of the JSON documents; None for a missing one.
+        """Return the content of a JSON file in the folder, or None if the file is missing.
 
         Raises:
             RunFolderError: it cannot be read.
@@ -222,12 +222,12 @@ class Workspace:
             raise RunFolderError(f"{path} can't be read", hint=self.kind.hint) from exc
 
     def write_json(self, name: str, document: Mapping[str, Any]) -> Path:
-        """Write a JSON document, see `atomic_write`."""
+        """Write a JSON file to the folder atomically; see `atomic_write`."""
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
         return atomic_write(self.folder / name, text)
 
     def _refuse_foreign(self) -> None:
-        """Raise unless the folder is free, empty, or one of this kind."""
+        """Raise an error unless the folder is missing, empty, or of this kind."""
         if not os.path.lexists(self.folder):
             return
         if not self.folder.is_dir():
@@ -241,14 +241,14 @@ class Workspace:
             )
 
     def _may_come_first(self, path: Path) -> bool:
-        """Whether a process that was killed before it wrote the settings may have left a path."""
+        """Return whether a killed process may have created a path before the settings file."""
         lock = self._lock_path.relative_to(self.folder).parts[0]
         if path.name.startswith((lock, f".{self.kind.settings_file}")):
             return True
         return path.is_dir() and any(map(path.match, self.kind.own)) and not any(path.iterdir())
 
     def _clear(self) -> None:
-        """Remove what earlier jobs wrote, the settings file last."""
+        """Remove the files of earlier jobs, the settings file last."""
         settings = self.folder / self.kind.settings_file
         own = {path for pattern in self.kind.own for path in self.folder.glob(pattern)}
         if self.kind.is_exclusive and settings.is_file():
@@ -268,7 +268,7 @@ class Workspace:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a folder, if it is there."""
+    """Remove a file, a link or a folder if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -276,7 +276,7 @@ def remove(path: Path) -> None:
 
 
 def _filled(values: Identity, defaults: Mapping[str, Any], needed: Mapping[str, Any]) -> Identity:
-    """Return `values` with the defaults of the needed entries that are missing."""
+    """Return `values`, with defaults added for missing entries that `needed` contains."""
     filled = dict(values)
     for name in needed.keys() & defaults.keys():
         default, value = defaults[name], values.get(name)
@@ -288,7 +288,7 @@ def _filled(values: Identity, defaults: Mapping[str, Any], needed: Mapping[str, 
 
 
 def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return the names of what differs; the settings by their own names."""
+    """Return the names of the entries and settings that differ between two identities."""
     old, new = ({**each, **dict(each.get(_SETTINGS) or {})} for each in (before, now))
     names = {*old, *new} - ({_SETTINGS} if _SETTINGS in now else set())
     return sorted(name for name in names if old.get(name) != new.get(name))

@@ -192,9 +192,9 @@ def test_other_settings_or_another_folder_are_refused(finished, camera, model, t
 
 def test_a_folder_has_one_process_at_a_time(empty, tmp_path):
     lock = take_lock(tmp_path / "out" / ".lock", folder=tmp_path)
-    with pytest.raises(ConfigError, match="another process works in"):
+    with pytest.raises(ConfigError, match="another process is using"):
         explain_long(empty, tmp_path / "out", QUESTION, config=CONFIG)
-    with pytest.raises(ConfigError, match="another process works in"):
+    with pytest.raises(ConfigError, match="another process is using"):
         explain_long(empty, tmp_path / "out", QUESTION, config=CONFIG, force=True)
     os.close(lock)
     assert explain_long(empty, tmp_path / "out", QUESTION, config=CONFIG).windows == ()

@@ -1,1 +1,1 @@
-"""Engines: where workers run."""
+"""Engines, which run the workers of a batch."""

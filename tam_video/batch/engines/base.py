@@ -24,7 +24,7 @@ ENGINES = Registry(
 
 
 class Engine(Protocol):
-    """Runs workers. A worker has a number that is never reused.
+    """Interface of an engine, which runs workers. The number of a worker is never reused.
 
     Attributes:
         default_workers: number of workers that the resources allow.
@@ -33,15 +33,15 @@ class Engine(Protocol):
     default_workers: int
 
     def start(self, number: int) -> None:
-        """Start a worker; returns at once. A `Ready` event follows when its model is loaded."""
+        """Start a worker and return at once; a `Ready` event follows when the model is loaded."""
         ...
 
     def send(self, number: int, job: Job) -> None:
-        """Put a job into the inbox of a worker; does nothing for a dead one."""
+        """Put a job into the inbox of a worker; do nothing if the worker is dead."""
         ...
 
     def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
-        """Wait for events of workers and return them, in order for each worker.
+        """Wait for events and return them as pairs (worker, event), in order for each worker.
 
         `Died` is the last event of a worker that was not stopped.
 
@@ -51,11 +51,11 @@ class Engine(Protocol):
         ...
 
     def stop(self, number: int) -> None:
-        """End a worker at once; its jobs are lost, and it emits no further events."""
+        """Kill a worker; its unfinished jobs are lost, and it emits no further events."""
         ...
 
     def close(self) -> None:
-        """End all workers."""
+        """Kill all workers."""
         ...
 
 
@@ -64,7 +64,7 @@ EngineFactory: TypeAlias = Callable[..., Engine]
 
 
 def make_engine(engine: str | EngineFactory, factory: WorkerFactory, **options: Any) -> Engine:
-    """Make an engine from its name or its class."""
+    """Create an engine from its name or its class."""
     make = ENGINES.load(engine) if isinstance(engine, str) else engine
     made: Engine = make(factory, **options)
     return made

@@ -1,4 +1,4 @@
-"""Workers as processes of this machine, one for each GPU if there are any.
+"""An engine that runs workers as processes on this machine, one per GPU if it has GPUs.
 
 A worker is killed instead of asked to stop, as a decoder may hang. It ends by itself when the
 process of the batch ends.
@@ -31,7 +31,7 @@ class _Process:
 
 
 class LocalEngine:
-    """See `Engine`."""
+    """An engine that runs each worker in a local process; see `Engine`."""
 
     def __init__(self, factory: WorkerFactory) -> None:
         self._factory, self._context = factory, get_context("spawn")
@@ -40,7 +40,7 @@ class LocalEngine:
         self.default_workers = max(1, len(self._gpus))
 
     def start(self, number: int) -> None:
-        """Spawn a process; it shares a GPU only if there are fewer GPUs than workers."""
+        """Start a worker process; workers share a GPU only if there are fewer GPUs than workers."""
         used = [each.gpu for each in self._processes.values()]
         gpu = min(self._gpus, key=used.count) if self._gpus else None
         own_end, worker_end = self._context.Pipe()
@@ -55,13 +55,13 @@ class LocalEngine:
         self._processes[number] = _Process(process, own_end, gpu)
 
     def send(self, number: int, job: Job) -> None:
-        """Send through the pipe."""
+        """Send a job to the process of a worker through its pipe."""
         if number in self._processes:
             with suppress(OSError):  # its death is reported as an event
                 self._processes[number].connection.send(job)
 
     def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
-        """Wait for all pipes; a closed pipe means that its process has ended."""
+        """Wait for events from all pipes; a closed pipe means that its process has ended."""
         numbers = {each.connection: number for number, each in self._processes.items()}
         events: list[tuple[int, WorkerEvent]] = []
         for ready in wait(list(numbers), timeout_seconds):
@@ -75,7 +75,7 @@ class LocalEngine:
         return events
 
     def stop(self, number: int) -> None:
-        """Kill the process."""
+        """Kill the process of a worker."""
         stopped = self._processes.pop(number, None)
         if stopped is not None:
             stopped.process.kill()
@@ -83,7 +83,7 @@ class LocalEngine:
             stopped.connection.close()
 
     def close(self) -> None:
-        """Kill all processes."""
+        """Kill all worker processes."""
         for number in list(self._processes):
             self.stop(number)
 
@@ -99,7 +99,7 @@ class LocalEngine:
 
 
 def visible_gpus() -> list[str]:
-    """Return the GPUs of this process, as in CUDA_VISIBLE_DEVICES, without loading CUDA."""
+    """Return the ids of the GPUs that this process may use, without loading CUDA."""
     visible = os.environ.get(_VISIBLE)
     if visible is not None:
         return [part.strip() for part in visible.split(",") if part.strip() not in ("", "-1")]
@@ -107,7 +107,7 @@ def visible_gpus() -> list[str]:
 
 
 def _work(factory: WorkerFactory, connection: Connection, gpu: str | None) -> None:
-    """Run a worker in its process."""
+    """Run a worker; the entry point of its process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     parent = parent_process()
     if parent is not None:

@@ -1,4 +1,4 @@
-"""Workers as actors of a Ray cluster.
+"""An engine that runs workers as actors on a Ray cluster.
 
 Jobs and events are small; workers read videos from and write run folders to their storage, not
 through Ray. Actors wait for free resources, which makes an autoscaler add nodes.
@@ -20,7 +20,7 @@ _POLL_SECONDS = 30.0
 
 
 class RayEngine:
-    """See `Engine`."""
+    """An engine that runs each worker in a Ray actor; see `Engine`."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class RayEngine:
         num_cpus: float = 1,
         num_gpus: float | None = None,
     ) -> None:
-        """Connect to a cluster.
+        """Connect to a Ray cluster.
 
         Args:
             factory: creates a worker in the process of an actor.
@@ -66,17 +66,17 @@ class RayEngine:
         self._polls: dict[Any, int] = {}
 
     def start(self, number: int) -> None:
-        """Create an actor and wait for its events."""
+        """Create the actor of a worker and start waiting for its events."""
         self._actors[number] = self._actor.remote(self._factory)
         self._listen(number)
 
     def send(self, number: int, job: Job) -> None:
-        """Call the actor without waiting for it."""
+        """Send a job to the actor of a worker without waiting for a reply."""
         if number in self._actors:
             self._actors[number].give.remote(job)
 
     def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
-        """Wait for the first actor with events, then return those of all actors."""
+        """Wait until an actor has events, then return the events of all actors."""
         if not self._polls:
             return []
         ready, _ = self._ray.wait(list(self._polls), num_returns=1, timeout=timeout_seconds)
@@ -97,14 +97,14 @@ class RayEngine:
         return events
 
     def stop(self, number: int) -> None:
-        """Kill the actor's process."""
+        """Kill the process of an actor."""
         actor = self._actors.pop(number, None)
         if actor is not None:
             self._ray.kill(actor)
             self._polls = {ref: of for ref, of in self._polls.items() if of != number}
 
     def close(self) -> None:
-        """Kill all actors, and shut down a cluster that was started here."""
+        """Kill all actors, and shut down the cluster if this process started it."""
         for number in list(self._actors):
             self.stop(number)
         if self._owns_cluster:
@@ -128,13 +128,13 @@ class RayEngine:
         except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
             raise ConfigError(
                 f"no Ray cluster at {address or 'this machine'}: {exc}",
-                hint="start one with `ray start --head`, or leave --ray-address out",
+                hint="start a cluster with `ray start --head`, or omit --ray-address",
             ) from exc
         return True
 
 
 class _Actor:
-    """A worker in an actor; it runs in a thread, so that the actor always answers calls."""
+    """A Ray actor that runs a worker in a thread, so that the actor can always answer calls."""
 
     def __init__(self, factory: WorkerFactory) -> None:
         self._jobs: SimpleQueue[Job] = SimpleQueue()

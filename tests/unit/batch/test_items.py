@@ -90,14 +90,14 @@ def test_csv_and_parquet_equal_json_lines(tmp_path):
     [
         ({"question": "?"}, "no video"),
         ({"video": "a.mp4"}, "no question"),
-        ({"video": "a.mp4", "question": "A?", "questions": ["B?"]}, "choose one"),
-        ({"video": "a.mp4", "question": "  "}, "not texts"),
-        ({"video": ["a.mp4", 7], "question": "?"}, "not texts"),
-        ({"video": 7, "question": "?"}, "neither a text"),
+        ({"video": "a.mp4", "question": "A?", "questions": ["B?"]}, "exclude each other"),
+        ({"video": "a.mp4", "question": "  "}, "empty or not a text"),
+        ({"video": ["a.mp4", 7], "question": "?"}, "empty or not a text"),
+        ({"video": 7, "question": "?"}, "must be a text or a list"),
         ({"video": "a.mp4", "question": "?", "start": "soon"}, "not a time"),
-        ({"video": "a.mp4", "question": "?", "start": 9, "end": 8}, "after the start"),
-        ({"video": "a.mp4", "question": "?", "start": "nan"}, "not a time of a clip"),
-        ({"video": "a.mp4", "question": "?", "id": ["x"]}, "id is not a text"),
+        ({"video": "a.mp4", "question": "?", "start": 9, "end": 8}, "greater than 'start'"),
+        ({"video": "a.mp4", "question": "?", "start": "nan"}, "'start' must be a time"),
+        ({"video": "a.mp4", "question": "?", "id": ["x"]}, "'id' must be a text"),
         ({"video": "a.mp4", "conversation": "{"}, "not valid JSON"),
         ({"video": "a.mp4", "conversation": [{"role": "king", "text": "x"}]}, "role"),
         ({"video": "http://127.0.0.1/a.mp4", "question": "?"}, "only local files"),
@@ -138,7 +138,7 @@ def test_unreadable_manifest_is_refused(tmp_path, name, content):
 def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("tam_video.batch.manifests._LONGEST_LINE", 1000)
     (tmp_path / "items.jsonl").write_bytes(b'{"video": "' + b"a" * 5000)
-    with pytest.raises(ConfigError, match="line of more than"):
+    with pytest.raises(ConfigError, match="line longer than"):
         list(read_items(tmp_path / "items.jsonl"))
 
 

@@ -32,7 +32,7 @@ def test_options_may_be_at_their_bounds(options):
         ({"timeout_seconds": float("nan")}, "above 0"),
         ({"shard": (0, 8)}, "no shard 0 of 8"),
         ({"shard": (9, 8)}, "no shard 9 of 8"),
-        ({"keep": frozenset({"maps", "gif3"})}, "'gif3' is not a kind of file"),
+        ({"keep": frozenset({"maps", "gif3"})}, "'gif3' is not a valid file kind"),
     ],
 )
 def test_options_beyond_their_bounds_are_refused(options, message):

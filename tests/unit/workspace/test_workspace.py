@@ -51,7 +51,7 @@ def test_a_second_process_is_refused_with_and_without_force_until_the_first_is_g
     folder, identity = tmp_path / "out", {"settings": {"seed": 0}}
     with other_process(folder):
         for force in (False, True):
-            with pytest.raises(ConfigError, match="another process works in"):
+            with pytest.raises(ConfigError, match="another process is using"):
                 open_once(folder, identity, force=force)
         assert (folder / "log.jsonl").read_bytes() == b"{}\n"
     assert open_once(folder, identity) == identity
