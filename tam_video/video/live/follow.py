@@ -140,7 +140,7 @@ class StreamFollower:
             if self.statistics.num_frames > num_before:
                 last_received = time.monotonic()
             if self.is_over():
-                break
+                return self.statistics
             self._lost_because = self._lost_because or reason
             outage = time.monotonic() - last_received
             if options.give_up_seconds is not None and outage > options.give_up_seconds:
