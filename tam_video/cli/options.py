@@ -72,7 +72,7 @@ def setting_options(*names: str, **changed: Any) -> Callable[[Command], Command]
 
 
 def add_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
-    """Add options to a command. The help lists them in the same order."""
+    """Add options to a command. The help lists them in the given order."""
     for option in reversed(options):
         command = option(command)
     return command

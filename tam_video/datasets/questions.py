@@ -60,7 +60,7 @@ def motion_phrase(item: SceneObject) -> str:
 
 
 def caption(clip: SceneClip) -> str:
-    """Describe a clip in one sentence. Objects without a motion word are only named."""
+    """Describe a clip in one sentence: the name and motion of each object, if it moves."""
     parts = [f"{named(item.name)} {motion_phrase(item)}".rstrip() for item in clip.objects]
     joined = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"{joined[0].upper()}{joined[1:]}."

@@ -57,7 +57,7 @@ class ControlFigure:
 
     @property
     def is_above_chance(self) -> bool:
-        """Whether the whole interval of the difference from chance is above 0."""
+        """Whether the interval of (score - chance) is entirely above 0."""
         return self.above_chance.low > 0
 
 

@@ -116,7 +116,7 @@ def open_clip_log(
             raise RunFolderError(f"{path} is damaged", hint=hint)
         if any(settings != digest for settings, _ in parsed):
             raise OutputExistsError(
-                f"{path} contains clips that were measured with other settings", hint=hint
+                f"{path} contains results that were computed with other settings", hint=hint
             )
         yield ClipLog(workspace, digest, {row.key: row for _, row in parsed})
 

@@ -1,4 +1,4 @@
-"""Measure the clips of an experiment in several processes, and write its report.
+"""Evaluate the clips of an experiment in several processes, and write the report.
 
 Processes are spawned, load the model once and use one thread each, so that the number of workers
 does not change any value.

@@ -83,7 +83,7 @@ class Placement:
         return (int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1)
 
     def cells_in_picture(self) -> BoolArray:
-        """Return bool [h, w]: True for cells that cover at least one pixel, not only padding."""
+        """Return bool [h, w]: True for cells that cover a part of the picture, not only padding."""
         rows, columns = (
             np.isin(np.arange(self.h), self.rows()),
             np.isin(np.arange(self.w), self.columns()),

@@ -105,7 +105,7 @@ def _has_close_keyframes(
 def all_pictures(
     path: Path, *, side: int, limits: ReadLimits, start_seconds: float | None = None
 ) -> Iterator[tuple[float, ByteArray]]:
-    """Yield all reference frames in colour, scaled to `side` pixels on the longer side.
+    """Yield all reference frames as colour images of `side` pixels on the longer side.
 
     Yields:
         (pts_seconds, uint8 [h, w, 3] BGR as in OpenCV, not rotated), in order of time.

@@ -90,7 +90,7 @@ class VideoWindow:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A time span that is represented by one window, or by none.
+    """A time span of the video that belongs to one window, or to none.
 
     Attributes:
         start_seconds: its start.

@@ -99,7 +99,7 @@ def generation_of(evidence: Evidence) -> Generation:
 
 
 def probe_of(evidence: Evidence, method: str) -> Probe:
-    """Return the probe, or raise `ConfigError` if the evidence is only a generation."""
+    """Return the probe, or raise `ConfigError` if there is only a `Generation` without a probe."""
     if isinstance(evidence, Generation):
         raise ConfigError(
             f"{method} needs more than the answer's scores",

@@ -190,7 +190,7 @@ def source_sums(
     weights: Numbers | None = None,
     clusters: Sequence[str] | None = None,
 ) -> tuple[Float64Array, Float64Array]:
-    """Sum values and weights per source. The mean is then sum(totals) / sum(counts).
+    """Sum values (`totals`) and weights (`counts`) per source; the mean is their ratio.
 
     Args:
         values: float64 [n], NaN where there is none.

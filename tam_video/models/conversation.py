@@ -138,7 +138,7 @@ def assign_inputs(conversation: Sequence[Message], *, num_inputs: int) -> tuple[
     if named != list(range(num_inputs)):
         raise ConfigError(
             f"the conversation shows the inputs {named}, but there are {num_inputs}",
-            hint="show every input once, in the order of the inputs",
+            hint="refer to every input once in the turns, in the order in which they were given",
         )
     return turns
 

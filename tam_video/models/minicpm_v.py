@@ -61,7 +61,7 @@ def _overviews(
 
 
 def unstacked(batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
-    """Return the processor option that keeps frames separate, or no option without a video."""
+    """Return the processor option that keeps frames separate; empty if there is no video."""
     return {} if all(batch.info.is_image for batch in batches) else {"stack_frames": 1}
 
 

@@ -69,7 +69,7 @@ def pooled_view(processor: Any, *, rows: int, columns: int) -> View:
         missing = cells * int(pooling) - patches
         if not 0 <= missing < pooling:
             raise TokenAlignmentError(
-                f"{cells} cells can't be pooled from {patches} patches, {pooling} patches per cell",
+                f"{cells} cells of {pooling} patches each do not match {patches} patches",
                 hint=FOREIGN,
             )
         before = missing // 2

@@ -1,4 +1,4 @@
-"""Compute attention, gradients, masked scores and randomised scores for a finished generation.
+"""Compute attention, gradients, and scores with masked inputs or random weights, of an answer.
 
 A `Probe` holds one generation with its frames, encodes the prompt once, and passes the same answer
 through by teacher forcing. Results are numpy arrays.

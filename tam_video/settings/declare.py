@@ -70,7 +70,7 @@ class _Pending:
 
 
 def setting(default: Any, help: str, **attributes: Any) -> Any:
-    """Declare a field of a `Declared` class by a default and the arguments of `Setting`."""
+    """Declare a field of a `Declared` class with a default and the arguments of `Setting`."""
     return _Pending(default, Setting(help=help, **attributes))
 
 

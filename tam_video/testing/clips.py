@@ -94,7 +94,7 @@ def visual_features(
 def flip_cell(
     frames: ByteArray, layout: VisualLayout, cell: tuple[int, int, int]
 ) -> ByteArray | None:
-    """Invert the middle of a cell in its slot's frames, or return None if it is outside."""
+    """Invert the centre of a cell in all frames of its slot; None if it is outside the frame."""
     slot, row, column = cell
     height, width = frames.shape[1:3]
     left, top, right, bottom = layout.cell_box(row, column, width=width, height=height)

@@ -59,7 +59,7 @@ class FrameIndex:
         return int(keys[rank - steps_back]) if rank >= steps_back else 0
 
     def has_keyframe_between(self, after: int, index: int) -> bool:
-        """Return whether a keyframe lies in frames `after + 1` to `index`, so a seek saves work."""
+        """Return whether frames `after + 1` to `index` include a keyframe to seek to."""
         return bool(self.is_keyframe[after + 1 : index + 1].any())
 
 
