@@ -54,7 +54,7 @@ class PublishedTruth:
     categories: tuple[tuple[str, int], ...]
 
     def of(self, _batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """Return the ground truth for the nouns of the answer, and the callable that scores maps."""
+        """Return the ground truth of the answer's nouns, and the callable that scores maps."""
         tagger = load_tagger()
         words = join_words(generation.tokens)
         nouns = [
