@@ -158,7 +158,7 @@ def test_a_damaged_run_is_an_error(reported, tmp_path):
 
 
 def test_invalid_settings_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="reached by others"):
+    with pytest.raises(ConfigError, match="no access token"):
         serve(tmp_path, host="0.0.0.0")
     with pytest.raises(ConfigError, match="token"):
         serve(tmp_path, token="short")

@@ -163,7 +163,7 @@ def test_compared_runs_stand_side_by_side_on_one_clock(clips, tmp_path):
 
 
 def test_a_comparison_of_answers_that_lack_the_word_is_refused(clips, tmp_path):
-    with pytest.raises(ConfigError, match="no run has the word"):
+    with pytest.raises(ConfigError, match="no answer contains the word"):
         compared(
             clips.path("one_frame"), tmp_path, ["a red circle", "a ring"], show_word="elephant"
         )
