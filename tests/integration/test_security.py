@@ -191,7 +191,7 @@ def test_an_output_that_is_a_link_is_not_written_through(tmp_path):
     with pytest.raises(TamVideoError):
         list(
             batch.run(
-                [row], out, task=batch.BatchTask(ScriptedWork(str(out)), str(tmp_path / "traces"))
+                [row], out, task=batch.BatchTask(ScriptedWork(str(out), str(tmp_path / "traces")))
             )
         )
     assert victim.read_text() == "mine"
