@@ -34,6 +34,13 @@ def texts(path: Path) -> Iterator[tuple[int, str, str]]:
             for keyword in node.keywords:
                 if keyword.arg in HELP and is_text(keyword.value):
                     yield node.lineno, "help", ast.unparse(keyword.value)
+            if is_setting(node) and is_text(node.args[1]):
+                yield node.lineno, "help", ast.unparse(node.args[1])
+
+
+def is_setting(node: ast.Call) -> bool:
+    """Whether a call is `setting(default, help, ...)`."""
+    return isinstance(node.func, ast.Name) and node.func.id == "setting" and len(node.args) > 1
 
 
 def label(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> str:
