@@ -30,7 +30,7 @@ def _accepted_names(name: str) -> AliasChoices:
 
 
 def _recorded_name(name: str) -> str:
-    """Return the key on disk: the former name, so that hashes of older folders still match."""
+    """Return the key of a setting on disk: a former name is kept, so that old hashes stay valid."""
     return _FIELDS[name].setting.former or name
 
 
@@ -63,7 +63,7 @@ class RunConfig(
             raise ValueError(f"'profile' needs the method tam, but the method is {self.method}")
         if isinstance(self.layer, float) and not 0 < self.layer < 1:
             raise ValueError(
-                "layer must be an integer, or a fraction of the depth (between 0 and 1)"
+                "'layer' must be an integer, or a fraction of the depth (between 0 and 1)"
             )
         if (self.end_seconds or float("inf")) <= (self.start_seconds or 0):
             raise ValueError("the end time must be after the start time")

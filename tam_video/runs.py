@@ -86,7 +86,7 @@ class RunFiles:
 
     @property
     def videos(self) -> tuple[Path, ...]:
-        """Return the annotated videos in the order of the inputs; empty if none were rendered."""
+        """Return the paths of the annotated videos, in input order; () if no video was rendered."""
         keys = [numbered("video", index) for index in range(len(self.explanation.inputs))]
         return tuple(self.files[key] for key in keys if key in self.files)
 

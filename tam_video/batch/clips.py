@@ -27,7 +27,7 @@ def has_clip_suffix(path: Path) -> bool:
 def find_clips(
     text: str, *, is_clip: Callable[[Path], bool] = has_clip_suffix
 ) -> list[tuple[str, str]]:
-    """Return sorted (name, path) pairs of the clips in a folder, a glob or a single path.
+    """Find the clips in a folder, by a glob or at a path; return sorted pairs (name, path).
 
     Hidden files and links that lead out of the folder are skipped.
 
@@ -43,7 +43,7 @@ def find_clips(
     if not clips:
         raise ConfigError(
             f"{text} contains no videos or images",
-            hint="pass a video, an image, or a folder or glob that contains some",
+            hint="pass a video, an image, or a folder or glob with videos or images",
         )
     return clips
 

@@ -12,7 +12,7 @@ from tam_video.errors import ExportError
 
 
 class DiskMap:
-    """A dictionary from strings to bytes in a temporary file, which is deleted at process exit.
+    """A dictionary with strings as keys and bytes as values, stored in a temporary file.
 
     SQLite caches half a MiB of it in memory. Nothing is synced: the next start reads the content
     from the log and the folders again. A key is stored as 16 bytes of its SHA-256.
@@ -58,5 +58,5 @@ def _errors() -> Iterator[None]:
     except sqlite3.Error as exc:
         raise ExportError(
             f"can't store the list of items: {exc}",
-            hint="free space in the temporary folder, or set TMPDIR to another one",
+            hint="free space in the temporary folder, or set TMPDIR to another folder",
         ) from exc

@@ -108,7 +108,7 @@ class Dispatcher:
                 raise self._broken
 
     def _pull(self) -> bool:
-        """Read the jobs that can be assigned; return False if `jobs` must be polled again soon."""
+        """Read jobs until enough are waiting; return False if the next job is not known yet."""
         while not self._is_exhausted and len(self._waiting) <= self._workers:
             try:
                 job = next(self._jobs)
@@ -191,7 +191,7 @@ class Dispatcher:
         slot.is_alone = False
 
     def on_worker_died(self, number: int, reason: str) -> None:
-        """Retry the items of a dead worker; each active item is retried in a separate job."""
+        """Retry the items of a dead worker; each item in progress is retried in a separate job."""
         slot = self._stop(number)
         if not slot.is_ready:
             self._num_failed_starts += 1
@@ -244,7 +244,7 @@ class Dispatcher:
             self._retry(job, excluded=questions)
 
     def _seconds_left(self, slot: _Slot) -> Iterator[tuple[tuple[int, str | None], float]]:
-        """Yield ((job, item), seconds left until the timeout) for each active phase."""
+        """Yield the (job, item) of each active phase and the seconds left until its timeout."""
         if self._timeout is None:
             return
         now = self._clock()
@@ -254,13 +254,13 @@ class Dispatcher:
             yield (job, key), self._timeout - spent
 
     def _wait_seconds(self) -> float:
-        """Return how many seconds to wait for events, at most until the next timeout of an item."""
+        """Return how many seconds to wait for events: at most until the next item times out."""
         left = [each for slot in self._slots.values() for _, each in self._seconds_left(slot)]
         return max(0.01, min([*left, _LONGEST_WAIT_SECONDS]))
 
 
 def _items_in(job: Job, phases: set[tuple[int, str | None]]) -> tuple[ItemRequest, ...]:
-    """Return the items of a job that `phases` contains as pairs (job, item)."""
+    """Return the items of a job that `phases` names as (job, item); (job, None) names them all."""
     if (job.number, None) in phases:
         return job.questions
     return tuple(each for each in job.questions if (job.number, each.key) in phases)

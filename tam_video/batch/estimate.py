@@ -57,9 +57,9 @@ def estimate(
     config: RunConfig | None = None,
     options: BatchOptions | None = None,
 ) -> Estimate:
-    """Open every clip of a batch and return its `Estimate`; the arguments are explained in `run`.
+    """Estimate the time and disk space of a batch. See `run` for the arguments.
 
-    Nothing is written.
+    Every clip is opened; nothing is written.
     """
     options = options or BatchOptions()
     config = batch_config(config, options)

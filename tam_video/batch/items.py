@@ -55,7 +55,7 @@ class BatchItem:
 def read_items(
     source: str | Path, *, question: str | None = None, policy: SourcePolicy = FILES_ONLY
 ) -> Iterator[BatchItem]:
-    """Yield the items of a manifest (JSONL, CSV, parquet), a folder, a glob, or one clip.
+    """Read items from a manifest (JSONL, CSV, parquet), a folder, a glob, or a single clip.
 
     Args:
         source: a path or an address.
@@ -75,7 +75,7 @@ def read_items(
         )
         return
     if question is None:
-        raise ConfigError(f"{text}: no question", hint='pass -q "What happens?"')
+        raise ConfigError(f"there is no question about {text}", hint='pass -q "What happens?"')
     rows = [{"id": name, "video": path} for name, path in find_clips(text)]
     yield from items_of_rows(rows, question=question, policy=policy)
 
@@ -87,7 +87,7 @@ def items_of_rows(
     policy: SourcePolicy = FILES_ONLY,
     base: str | None = None,
 ) -> Iterator[BatchItem]:
-    """Yield the items of rows with the columns of a manifest.
+    """Yield items from rows that have the columns of a manifest.
 
     Args:
         rows: mappings with `video` (a path, or a list of them) and `question`, `questions` or
@@ -144,7 +144,7 @@ def _conversations(
     given = [key for key in _CONVERSATIONS if _is_given(row.get(key))]
     if len(given) > 1:
         raise ConfigError(
-            f"the row has {' and '.join(given)}, but these columns exclude each other"
+            f"the row has the columns {' and '.join(given)}, but only one of them is allowed"
         )
     if given == ["conversation"]:
         data = row["conversation"]
@@ -161,7 +161,7 @@ def _conversations(
 
 
 def _texts(row: Mapping[str, Any], key: str) -> list[str]:
-    """Return the texts in a cell, which contains one text or a list (also as JSON)."""
+    """Return the texts in a column of a row: one text, a list, or a list as JSON."""
     value = row.get(key)
     if not _is_given(value):
         return []

@@ -29,7 +29,7 @@ _ENTRY = struct.Struct("<?IQ")  # whether it is done, the number of the log, the
 
 @dataclass(slots=True)
 class ResultLog:
-    """The results of a batch, with the position of each key's line in the log.
+    """The logs of a batch, with an index from item keys to log lines.
 
     Attributes:
         logs: the log that is appended to, and those of other processes.
@@ -68,7 +68,7 @@ class ResultLog:
         return entry[0] if entry else None
 
     def is_fresh(self, key: str) -> bool:
-        """Return whether this process has written the line of an item."""
+        """Return whether this process has written the log line of an item."""
         entry = self._entry(key)
         return entry is not None and entry[1] == 0 and entry[2] >= self._num_bytes_before
 
@@ -85,7 +85,7 @@ class ResultLog:
         return from_json(json.loads(self.logs[number].read(start)))
 
     def load(self) -> None:
-        """Read all lines; lines in the log of this process take precedence over other logs."""
+        """Read all logs. For an item in several logs, the log of this process takes precedence."""
         for number, log in reversed(list(enumerate(self.logs))):  # the last line of a key counts
             for start, (key, outcome) in log.records(_parsed):
                 if outcome is None:
@@ -128,5 +128,5 @@ def open_ledger(storage: Storage, label: str) -> ResultLog:
 
 
 def shard_label(kind: str, shard: tuple[int, int] | None) -> str:
-    """Return a file name with the shard but without suffix, such as `ledger.2-of-8`."""
+    """Return the file name for a shard, without a suffix, such as `ledger.2-of-8`."""
     return kind if shard is None else f"{kind}.{shard[0]}-of-{shard[1]}"

@@ -35,7 +35,7 @@ class StoreStorage:
         self.local = Path(tempfile.mkdtemp(prefix="tam-video-batch-"))
 
     def acquire(self, label: str) -> None:
-        """Raise if the prefix contains objects that do not belong to a batch.
+        """Raise an error if the prefix contains objects that do not belong to a batch.
 
         A store has no locks: segments of two processes never overwrite each other.
         """
@@ -45,13 +45,13 @@ class StoreStorage:
             names = self._system.ls(self._base, detail=False) if self._exists("") else []
         if names and not self._exists(self._kind.settings_file):
             raise OutputExistsError(
-                f"{self.address} is not empty and holds no batch", hint="choose another -o"
+                f"{self.address} is not empty and holds no batch", hint="choose another URL with -o"
             )
 
     def begin(self, identity: Mapping[str, object], *, force: bool = False) -> Identity:
         """Record the identity of the batch, or compare it with the recorded identity."""
         if force:
-            raise ConfigError(f"can't clear {self.address}", hint="choose another -o")
+            raise ConfigError(f"can't overwrite {self.address}", hint="choose another URL with -o")
         name = self._kind.settings_file
         recorded = self._kind.match(self.read_file(name), identity, folder=self.address)
         if recorded is None:

@@ -45,7 +45,7 @@ def batch_identity(config: RunConfig, keep: Collection[str]) -> dict[str, Any]:
 
 
 def item_key(item: BatchItem, fingerprints: Sequence[str], identity: Mapping[str, Any]) -> str:
-    """Return a SHA-256 over the clip fingerprints, the conversation, the time span and settings.
+    """Return the SHA-256 of the clip fingerprints, the conversation, the time span and settings.
 
     Args:
         item: the item.
@@ -168,7 +168,7 @@ class Plan:
         retry_failed: bool = False,
         shard: tuple[int, int] | None = None,
     ) -> None:
-        """Store the items and the results so far; nothing is read.
+        """Store the arguments; the items are read later, by `jobs`.
 
         Args:
             items: the items; None where no further item is known yet.

@@ -76,7 +76,7 @@ class BatchOptions:
             raise ConfigError(f"the timeout must be above 0, not {self.timeout_seconds:g} seconds")
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
             raise ConfigError(
-                f"no shard {self.shard[0]} of {self.shard[1]}",
+                f"shard {self.shard[0]} of {self.shard[1]} does not exist",
                 hint="the first of 8 shards is --shard 1/8, the last is --shard 8/8",
             )
         unknown = self.keep - KEEP.keys()
@@ -279,7 +279,7 @@ class ResultRecorder:
     def _record(
         self, entries: Sequence[tuple[Outcome, Sequence[BatchItem], bool]]
     ) -> Iterator[ItemResult]:
-        """Append outcomes to the log unless it has them, and yield a result for each item."""
+        """Append the new outcomes to the log, and yield a result for each item."""
         new = [(outcome, items[0].id) for outcome, items, is_old in entries if not is_old]
         if new:
             self._ledger.append([outcome for outcome, _ in new], ids=[id_ for _, id_ in new])

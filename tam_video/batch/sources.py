@@ -54,7 +54,7 @@ class SourcePolicy:
             return str(path)
         if scheme not in self.protocols or "::" in source:
             raise VideoOpenError(
-                f"{source}: only local files are opened",
+                f"can't open {source}: only local files are allowed",
                 hint=f"pass --allow-protocol {scheme} if you trust the list of items",
             )
         return source
@@ -90,7 +90,7 @@ def file_system(address: str) -> tuple[Any, str]:
         extra = _EXTRAS.get(scheme)
         package = f"'tam-video[{extra}]'" if extra else exc.name or scheme
         raise MissingDependencyError(
-            f"{scheme}:// requires a missing package: {exc}", hint=f"pip install {package}"
+            f"a package for {scheme}:// is not installed: {exc}", hint=f"pip install {package}"
         ) from exc
     except ValueError as exc:
         raise ConfigError(f"{address}: {exc}", hint="use a path, s3:// or gs://") from exc

@@ -24,7 +24,7 @@ _WORK = ".work"
 
 
 def run_config_defaults() -> Mapping[str, Identity]:
-    """Return the default settings, nested as in the identity of a batch."""
+    """Return the default settings of a run under the key `settings`, as in `batch.json`."""
     return {"settings": RunConfig().model_dump(mode="json")}
 
 
@@ -69,7 +69,7 @@ class FolderStorage:
         shutil.rmtree(self.folder / _WORK / label, ignore_errors=True)
 
     def begin(self, identity: Mapping[str, object], *, force: bool = False) -> Identity:
-        """Record or compare the identity as `Workspace.begin` does, and create the runs folder."""
+        """Call `Workspace.begin` with the identity of the batch, and create the folder `runs`."""
         if self._workspace is None:
             raise RuntimeError("acquire the lock first")
         recorded = self._workspace.begin(identity, force=force)
@@ -87,7 +87,7 @@ class FolderStorage:
         return AppendLog(self.folder / f"{label}.jsonl", repair=True)
 
     def other_logs(self, label: str) -> list[AppendLog]:
-        """Return the logs of other shards, opened without repair."""
+        """Return the logs of other shards, without repairing damaged files."""
         own = f"{label}.jsonl"
         paths = sorted(self.folder.glob(f"{label.partition('.')[0]}*.jsonl"))
         return [AppendLog(path) for path in paths if path.name != own]
@@ -123,7 +123,7 @@ class FolderStorage:
             return folder
 
     def publish(self, folder: Path, name: str) -> None:
-        """Rename a finished run folder to `name`, unless that folder exists and is intact."""
+        """Rename a finished run folder to `name`, unless an intact folder has this name."""
         target = self.folder / RUNS / name
         with wrap_os_errors(target):
             for path in (*folder.iterdir(), folder):
@@ -137,6 +137,6 @@ class FolderStorage:
             sync(target.parent)
 
     def fetch_run(self, name: str) -> Path | None:
-        """Return a run folder, or None if it is a link or a file does not match its hash."""
+        """Return a run folder, or None if the folder is missing, damaged or a link."""
         folder = self.folder / RUNS / name
         return folder if not folder.is_symlink() and verify_run(folder, hashes=True) else None

@@ -67,7 +67,7 @@ def _extra_name(key: str) -> str:
 
 
 def write_csv(path: Path, rows: Path, ledger: ResultLog) -> None:
-    """Write the table as CSV without cells that a spreadsheet would run as formulas."""
+    """Write the table as CSV; escape cells that a spreadsheet would run as formulas."""
     names = _all_columns(rows)
     with path.open("w", encoding="utf-8", errors=_LONE, newline="") as file:
         writer = csv.DictWriter(file, names, restval="", lineterminator="\n")

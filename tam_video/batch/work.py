@@ -133,7 +133,7 @@ class ExplainWorker:
         shutil.rmtree(clip.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Remove the temporary folder and restore the model."""
+        """Remove the temporary folder, and undo the changes to the model."""
         self._open.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 

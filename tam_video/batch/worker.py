@@ -181,7 +181,7 @@ class _Pipeline:
             self._report(Finished(job.number, Outcome(question.key, error=item_error(exc))))
 
     def _forget(self, opened: _OpenJob) -> None:
-        """Count an ended item, and release the clip after the last one."""
+        """Count an item as ended; release the clip after the last item of the job."""
         with opened.lock:
             opened.num_ended += 1
             is_last = opened.num_ended == len(opened.questions)

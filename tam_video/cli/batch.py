@@ -38,7 +38,7 @@ SOME_FAILED = 3
     "--engine",
     default="local",
     show_default=True,
-    help="Engine: local, ray, or the name of a plug-in.",
+    help="Engine that runs the workers: local, ray, or the name of a plug-in.",
 )
 @click.option("--ray-address", metavar="ADDRESS", help="Address of a Ray cluster: auto, ray://...")
 @click.option("--gpus-per-worker", type=float, help="GPUs per worker, with --engine ray.")
@@ -48,13 +48,13 @@ SOME_FAILED = 3
 @click.option(
     "--max-failures",
     type=click.IntRange(0),
-    help="Stop when the number of failed items exceeds this.",
+    help="Stop if more items than this fail.",
 )
 @click.option(
     "--shard", metavar="I/N", help="Process only part I of N; other machines process the rest."
 )
 @click.option(
-    "--limit", type=click.IntRange(1), help="Process only this many items from the start."
+    "--limit", type=click.IntRange(1), help="Process at most this many items, from the first on."
 )
 @click.option(
     "--keep", metavar="A,B,...", help="Files to keep: maps, mp4, vtt, html.  [default: all]"
@@ -190,7 +190,7 @@ def _batch_options(options: dict[str, Any]) -> BatchOptions:
     from tam_video.video.reader import ReadLimits
 
     def take(**names: str) -> dict[str, Any]:
-        """Remove options, and return the options that are not None under their field names."""
+        """Remove options, and return the values that are not None, by field name."""
         values = {field: options.pop(name) for field, name in names.items()}
         return {field: value for field, value in values.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""`tam-video compare`: compare runs of one clip with different models, methods or questions."""
+"""`tam-video compare`: compare several runs that explain the same clip."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _COLUMNS = {  # header -> attribute of `Agreement`, digits
 def compare_command(
     console: Console, runs: tuple[Path, ...], output: Path, no_video: bool, **options: Any
 ) -> None:
-    """Compare RUN folders of one clip with different models, methods, settings or questions.
+    """Compare RUN folders of the same clip that differ in model, method, settings or question.
 
     For each word that two answers share: rank correlation of its maps, IoU above their Otsu
     thresholds, how far apart they peak, and how their energy over time differs. Maps are brought to
@@ -61,7 +61,7 @@ def compare_command(
 
 
 def comparison_tables(comparison: Comparison, *, width: int | None = None) -> str:
-    """Return one table per pair of runs: shared words, mean of these words, and whole answers.
+    """Return one table per pair of runs, with rows for shared words, their mean and the answers.
 
     A line has `width` characters, those of the terminal by default.
     """

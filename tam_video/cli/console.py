@@ -89,7 +89,7 @@ def session(*, as_json: bool, quiet: bool, verbose: int) -> Iterator[Console]:
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Collect garbage less often, as imports and model loading create many long-lived objects."""
+    """Collect garbage less often: imports and model loading create many long-lived objects."""
     before = gc.get_threshold()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
     try:

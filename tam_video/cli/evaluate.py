@@ -21,7 +21,7 @@ from tam_video.settings.declare import declared
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """Help text and settings of an experiment. The settings are an import path, "module:NAME"."""
+    """Help text of an experiment, and the import path of its settings class, "module:NAME"."""
 
     settings: str
     help: str

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     "--conversation",
     type=PATH,
     metavar="FILE",
-    help='JSON list of turns, {"role": "user", "text": ...}; the last turn is the question. User '
-    "turns may list videos and images.",
+    help='JSON file with a list of conversation turns such as {"role": "user", "text": ...}. The '
+    "last turn is the question; user turns may list videos and images.",
 )
 @click.option("--answer", metavar="TEXT", help="Explain this answer instead of generating one.")
 @click.option("-o", "--output", type=PATH, metavar="DIR", help="Run folder to write.")

@@ -37,15 +37,15 @@ from tam_video.cli.options import PATH, moved_video_options
     type=click.Choice(["all", "seen"]),
     default="all",
     show_default=True,
-    help="For formats with one entry per frame: list all frames, or only the frames that the "
-    "model received (seen).",
+    help="Frames in formats with one entry per frame. all: every frame; seen: only the frames "
+    "that the model received.",
 )
 @click.option(
     "--keep",
     type=click.Choice(["peak", "all"]),
     default="peak",
     show_default=True,
-    help="Regions of a map to export. peak: the connected region at the peak; all: all regions.",
+    help="Regions of a map to export. peak: the connected region at the peak; all: every region.",
 )
 @moved_video_options
 @click.option("--force", is_flag=True, help="Replace earlier exports.")

@@ -20,8 +20,8 @@ _OPTIONS = (
     click.option(
         "--window",
         metavar="TIME",
-        help="Explain a long video in windows of this length (30s, 1m, 0:30), where something "
-        "moves.",
+        help="Explain a long video in windows of this length (30s, 1m, 0:30). Parts without "
+        "motion are skipped unless --no-gate is given.",
     ),
     click.option(
         "--stride", metavar="TIME", help="Time between window starts.  [default: the window length]"
@@ -30,7 +30,7 @@ _OPTIONS = (
     click.option(
         "--gate/--no-gate",
         default=None,
-        help="With --window: skip windows without motion, or explain all.  [default: gate]",
+        help="With --window: skip parts without motion, or explain all parts.  [default: gate]",
     ),
     click.option(
         "--verify",

@@ -39,7 +39,7 @@ RELIANCE = "visual_reliance"
 
 
 def to_document(explanation: Explanation) -> dict[str, Any]:
-    """Return an explanation as JSON values; `word` of a token is the index of its word, or None."""
+    """Convert an explanation to JSON values; a token's `word` is the index of its word, or None."""
     owner = {i: word.index for word in explanation.words for i in word.token_indices}
     return {
         "schema_version": SCHEMA_VERSION,

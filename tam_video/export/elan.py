@@ -1,4 +1,4 @@
-"""Export to ELAN: a tier per word, an annotation per time span. Times are in player milliseconds.
+"""Export to ELAN: a tier per word, an annotation per time span. Times start at the first frame.
 
 Annotations in one ELAN tier can't overlap but words can, so each word has its own tier.
 

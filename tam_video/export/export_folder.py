@@ -30,7 +30,7 @@ def refuse_existing_exports(
         OutputExistsError: a file exists and is not an export, or `force` is not set.
     """
     if os.path.lexists(target) and not target.is_dir():
-        raise OutputExistsError(f"{target} is not a folder", hint="choose another -o DIR")
+        raise OutputExistsError(f"{target} is not a folder", hint="choose a folder with -o DIR")
     requested = [path for paths in files.values() for path in paths]
     twice = {path.name for path in requested if requested.count(path) > 1}
     if twice:
@@ -43,11 +43,12 @@ def refuse_existing_exports(
         if os.path.lexists(path):
             if path.name not in exports:
                 raise OutputExistsError(
-                    f"{path} exists and is not an export", hint="choose another -o DIR"
+                    f"{path} exists and is not an export", hint="choose another folder with -o DIR"
                 )
             if not force:
                 raise OutputExistsError(
-                    f"{path} exists", hint="choose another -o DIR, or pass --force to overwrite"
+                    f"{path} exists",
+                    hint="choose another folder with -o DIR, or pass --force to overwrite it",
                 )
 
 

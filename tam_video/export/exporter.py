@@ -71,7 +71,7 @@ class TrackedInput:
 
     @property
     def listed_slots(self) -> IntArray:
-        """Return int64: the slot index of each frame in `frames`, or -1 without a slot."""
+        """Return the slot index of each frame in `frames`, or -1 if it has no slot: int64."""
         return self.timeline.frame_slots[self.frames]
 
     def player_seconds(self, seconds: float) -> float:

@@ -130,7 +130,7 @@ def export_explanation(
     """
     exporters = _load_all(formats)
     if frames not in ("all", "seen"):
-        raise ConfigError(f"frames {frames!r} is neither 'all' nor 'seen'", hint="pass 'all'")
+        raise ConfigError(f"'frames' must be 'all' or 'seen', not {frames!r}", hint="pass 'all'")
     indices = _word_indices(explanation, words)
     times: Sequence[Float64Array | None] = frame_seconds or [None] * len(explanation.inputs)
     inputs = [
@@ -193,7 +193,7 @@ def _word_indices(explanation: Explanation, words: Words) -> list[int]:
     if words == "all":
         return [word.index for word in explanation.words]
     if isinstance(words, str):
-        raise ConfigError(f"words {words!r} is neither 'content' nor 'all'", hint="pass 'all'")
+        raise ConfigError(f"'words' must be 'content' or 'all', not {words!r}", hint="pass 'all'")
     return sorted({find_word(explanation, wanted).index for wanted in words})
 
 

@@ -75,7 +75,7 @@ def replace_files(
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
-    """Raise an error unless `target` is missing, empty, or a run folder and `force` is set."""
+    """Raise an error if `target` is not empty, except for a run folder if `force` is set."""
     if not os.path.lexists(target):
         return
     if target.is_dir() and not target.is_symlink():
@@ -86,10 +86,10 @@ def refuse_existing(target: Path, *, force: bool) -> None:
                 return
             raise OutputExistsError(
                 f"{target} is a finished run",
-                hint="choose another -o DIR, or pass --force to overwrite",
+                hint="choose another folder with -o DIR, or pass --force to overwrite the run",
             )
     raise OutputExistsError(
-        f"{target} exists and is not a run folder", hint="choose another -o DIR"
+        f"{target} exists and is not a run folder", hint="choose another folder with -o DIR"
     )
 
 

@@ -32,7 +32,7 @@ def writable(text: str) -> str:
 
 
 def spreadsheet_cell(text: str) -> str:
-    """Prefix text that a spreadsheet would run as a formula with an apostrophe.
+    """Put an apostrophe before text that a spreadsheet would run as a formula.
 
     Source: OWASP, CSV Injection.
     """

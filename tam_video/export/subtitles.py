@@ -23,7 +23,7 @@ _LIT = "Lit"
 
 
 def _cues(tracked: TrackedInput) -> list[tuple[int, int, int]]:
-    """Return sorted cues as (start, end, track), with times in player milliseconds."""
+    """Return sorted cues as (start, end, track), with times in ms from the first frame."""
     return sorted(
         (start, end, number)
         for number, track in enumerate(tracked.tracks)

@@ -1,4 +1,4 @@
-"""Export a table of words and a table of words by slots, as CSV and Parquet.
+"""Export two tables as CSV and Parquet: one row per word, and one row per word and slot.
 
 Frames are 0-based.
 

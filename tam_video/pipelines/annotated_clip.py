@@ -1,4 +1,4 @@
-"""The annotated-clip pipeline: write `NAME.mp4` with word heatmaps, and captions, for each clip.
+"""The annotated-clip pipeline: write `NAME.mp4` with word heatmaps and captions for each clip.
 
 Several clips are run as a batch in a hidden folder of the output, which is removed when all are
 done, so the same preset resumes an interrupted run.
@@ -42,10 +42,10 @@ class AnnotatedClipOptions(PipelineOptions):
 
     question: QuestionText = setting(
         REQUIRED,
-        "Question about every clip; the words of its answer are drawn.",
+        "Question about every clip. Heatmaps show the words of the answer.",
         value="Describe the video.",
     )
-    keep_runs: bool = setting(False, "Keep the run folders in `runs`: answers, maps, manifests.")
+    keep_runs: bool = setting(False, "Keep run folders (answers, maps, manifests) in `runs`.")
     workers: int | None = WORKERS
 
 
@@ -66,7 +66,8 @@ class AnnotatedClip:
         checked = AnnotatedClipOptions.model_validate(options)
         if not checked.run.render:
             raise ConfigError(
-                "annotated-clip needs rendering, but run.render is false", hint="remove run.render"
+                "annotated-clip needs rendering, but 'run.render' is false",
+                hint="remove 'run.render'",
             )
         return cls(checked)
 
@@ -146,7 +147,8 @@ def _check_free(clips: Mapping[str, str], out: Path, *, may_exist: bool) -> None
             )
         if not may_exist:
             raise OutputExistsError(
-                f"{target} already exists", hint="choose another -o, or pass --force to replace it"
+                f"{target} already exists",
+                hint="choose another output folder with -o, or pass --force to replace the file",
             )
 
 

@@ -31,7 +31,7 @@ QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_lengt
 
 
 class Table(Declared, BaseModel):
-    """Base class for the tables of a preset."""
+    """Base class for the TOML tables of a preset."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -42,7 +42,7 @@ class PipelineOptions(Table):
     pipeline: str = setting(REQUIRED, "Name of the pipeline.")
     inputs: tuple[str, ...] = setting(
         REQUIRED,
-        "Videos, folders, globs or addresses. Paths in a preset are relative to the preset; "
+        "Videos, folders, globs or URLs. Paths in a preset are relative to the preset; "
         "paths on the command line (INPUT) are relative to the working directory.",
         value=("../samples/shapes.mp4",),
         min_length=1,

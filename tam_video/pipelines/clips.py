@@ -15,7 +15,7 @@ from tam_video.stages import StageProgress
 
 
 def named_clips(inputs: Sequence[str]) -> dict[str, str]:
-    """Map a unique name to the path or URL of each clip, in input order and without duplicates.
+    """Return the path or URL of each clip by a unique name, in input order, without duplicates.
 
     A name is the file name without suffix; a number is added to a name that is taken.
 

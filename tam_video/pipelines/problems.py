@@ -82,7 +82,7 @@ def table_model(annotation: Any) -> type[BaseModel] | None:
 
 
 def _path_of(data: Mapping[str, Any], error: ErrorDetails) -> KeyPath:
-    """Return the path of an error. Names of union members that pydantic appends are removed."""
+    """Return the path of the key with an error, without the type names that pydantic appends."""
     value: Any = data
     path: KeyPath = ()
     for part in error["loc"]:
@@ -114,7 +114,7 @@ def _message(
 
 
 def _suggestion(path: KeyPath, model: type[BaseModel]) -> str:
-    """Return the most similar known key, preferably from the same table."""
+    """Return a hint with the most similar known key, preferably from the same table."""
     plain = tuple(part for part in path if isinstance(part, str))
     table, name = plain[:-1], plain[-1]
     known = list(known_keys(model))
@@ -174,7 +174,7 @@ def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
 
 
 def _table_path(header: Mapping[str, Any], num_tables: dict[KeyPath, int]) -> KeyPath:
-    """Return the path of the table that a header opens: in a list of tables, the last entry."""
+    """Return the path of the table that a header opens, which can be the last entry of a list."""
     path: KeyPath = ()
     value: Any = header
     while isinstance(value, Mapping) and value:
@@ -189,7 +189,7 @@ def _table_path(header: Mapping[str, Any], num_tables: dict[KeyPath, int]) -> Ke
 
 
 def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
-    """Yield the path of every nested value."""
+    """Yield the path of every key and list entry in a value, at any depth."""
     pairs = value.items() if isinstance(value, Mapping) else ()
     for key, each in enumerate(value) if isinstance(value, list) else pairs:
         yield (*path, key)

@@ -31,21 +31,21 @@ class VideoQaOptions(PipelineOptions):
 
     questions: tuple[QuestionText, ...] = setting(
         REQUIRED,
-        "Questions about each clip. One question about one clip makes a run folder, several make"
-        " a batch.",
+        "Questions about each clip. The output is a run folder for one question about one clip, "
+        "and otherwise a batch.",
         value=("Describe the video.",),
         min_length=1,
     )
     workers: int | None = WORKERS
     keep: tuple[Literal["maps", "mp4", "vtt", "html"], ...] = setting(
-        ("maps", "mp4", "vtt", "html"), "Files to keep of each run, besides the answer."
+        ("maps", "mp4", "vtt", "html"), "Files to keep in each run folder, besides the answer."
     )
     formats: tuple[str, ...] = setting(
         (), 'Export formats: "coco", "cvat", "vtt", ...; see `tam-video export --list`.'
     )
     window_seconds: float | None = setting(
         None,
-        "Window length, to ask about the parts of a long video where something moves.",
+        "Split long videos into windows of this length, and ask about windows with motion.",
         unset="whole clips",
         example=30.0,
         gt=0,
@@ -73,14 +73,17 @@ class VideoQa:
         checked = VideoQaOptions.model_validate(options)
         if checked.formats and "maps" not in checked.keep:
             raise ConfigError(
-                "formats need maps, but keep does not contain maps", hint='add "maps" to keep'
+                "'formats' needs maps, but 'keep' does not contain \"maps\"",
+                hint="add \"maps\" to 'keep'",
             )
         if checked.window_seconds is None and checked.stride_seconds is not None:
-            raise ConfigError("stride_seconds needs window_seconds", hint="set window_seconds")
+            raise ConfigError(
+                "'stride_seconds' needs 'window_seconds'", hint="set 'window_seconds' too"
+            )
         if checked.window_seconds is not None and (checked.formats or checked.workers):
             raise ConfigError(
-                "window_seconds can't be combined with formats or workers",
-                hint="remove formats and workers",
+                "'window_seconds' can't be combined with 'formats' or 'workers'",
+                hint="remove 'formats' and 'workers'",
             )
         for name in checked.formats:
             EXPORTERS.load(name).check_package()

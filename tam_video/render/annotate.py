@@ -48,7 +48,7 @@ from tam_video.workspace.files import wrap_os_errors
 
 @dataclass(frozen=True, slots=True)
 class RenderedFiles:
-    """The paths of the written files: clip or picture, captions, previews and contact sheets.
+    """The paths of the written files: clip, captions, picture, previews and contact sheets.
 
     Attributes:
         turns: what is shown when.
@@ -72,7 +72,7 @@ def render_annotated(
     options: RenderOptions | None = None,
     progress: StepProgress | None = None,
 ) -> RenderedFiles:
-    """Write the annotated clip and captions, or `annotated.png` for a still picture, and extras.
+    """Write the annotated clip, captions, previews and contact sheets; a PNG too for a picture.
 
     All layouts but "words" keep the source's frames, times and sound; "overlay" and "words" keep
     its size too and add the bar below. The clip is read frame by frame, so memory does not grow
@@ -136,7 +136,7 @@ def encode(
     tags: PictureTags,
     progress: StepProgress | None = None,
 ) -> WrittenVideo:
-    """Draw and encode all passes. A clip with several passes has chapters but no sound."""
+    """Draw and encode all passes over the source. Several passes become chapters without sound."""
     info, clip, look = context.info, context.clip, context.look
     if screen.square_pixels:
         tags = replace(tags, sample_aspect_ratio=Fraction(1))
@@ -167,7 +167,7 @@ def _annotated_frames(
     clip: ClipClock,
     progress: StepProgress | None,
 ) -> Iterator[tuple[float, DrawnFrame]]:
-    """Yield the frames of all passes, each drawn on the same canvas."""
+    """Yield the frames of all passes over the source, all drawn on the same canvas."""
     total, done = len(passes) * len(clip.pts_seconds), 0
     for each in passes:
         for frame in ahead(reader.planes(matrix=screen.canvas.matrix)):

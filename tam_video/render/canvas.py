@@ -91,7 +91,7 @@ class Canvas:
             plane[:] = value
 
     def paste(self, sprite: Planes, x: int, y: int) -> None:
-        """Copy a sprite to the position (x, y); both are even."""
+        """Copy a sprite to the position (x, y); both coordinates are even."""
         sprite.copy_to(self.region(Rect(x, y, sprite.width, sprite.height)))
 
     def sprite(self, rgb: ByteArray) -> Planes:

@@ -42,7 +42,7 @@ _MIN_SCALE_WIDTH_PX = 480  # narrower bars have no room for it
 
 
 class CaptionBar:
-    """A caption bar with a fixed size, which shows one subject at a time.
+    """A caption bar with a fixed size, which shows one subject (words or a token) at a time.
 
     An answer that is longer than the room scrolls. At least two lines of it are shown; the
     candidate tokens, then the question get a line where there is room.

@@ -74,7 +74,7 @@ def render_comparison(
 
 
 def run_names(explanations: Sequence[Explanation], folders: Sequence[str]) -> list[str]:
-    """Return a name for each run: its settings and question where they differ, or its folder."""
+    """Name each run by the settings and the question in which the runs differ, or by its folder."""
     facts = [_facts(each) for each in explanations]
     differing = [name for name in facts[0] if len({each[name] for each in facts}) > 1]
     names = [

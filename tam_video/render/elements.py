@@ -30,7 +30,7 @@ _DIGITS, _SIGNS = "0123456789", ":."
 
 @dataclass(eq=False)
 class FrameState:
-    """One frame of the clip, and the subjects shown with it.
+    """One frame of the clip, and the words or tokens that each run shows with it.
 
     Attributes:
         picture: the source's picture.
@@ -49,7 +49,7 @@ class FrameState:
 
     @classmethod
     def of(cls, each: Pass, clip: ClipClock, picture: Planes, frame: int) -> FrameState:
-        """Return one frame in a pass, with the subject of each run at that time."""
+        """Return a frame in one pass over the clip, with the subject that each run shows then."""
         turns = [(schedule, schedule.turn_index(frame)) for schedule in each.schedules]
         ends = [schedule.bounds[turn : turn + 2] for schedule, turn in turns]
         return cls(
@@ -72,12 +72,12 @@ SubjectSelector: TypeAlias = Callable[[FrameState], Subject | None]
 
 
 def of_run(run: int) -> SubjectSelector:
-    """Return a selector for the current subject of run number `run`."""
+    """Return a function that selects the current subject of run number `run`."""
     return lambda state: state.subjects[run]
 
 
 def always(subject: Subject | None) -> SubjectSelector:
-    """Return a selector that returns the given subject for every frame."""
+    """Return a function that selects the given subject for every frame."""
     return lambda _: subject
 
 
@@ -103,7 +103,7 @@ class PicturePane:
         self._field: HeatField | None = None
 
     def draw(self, canvas: Canvas, state: FrameState) -> None:
-        """Draw the picture, and draw the heatmap, contours and boxes where the model has data."""
+        """Draw the picture; add heatmap, contours and boxes at times that the model received."""
         rect, look = self._rect, self._look
         region = canvas.region(rect)
         picture = mark_unseen(
@@ -164,12 +164,12 @@ class Caption:
 
 
 class TimeStrip:
-    """A strip with slot ticks, the energy over time, and a cursor at the current time."""
+    """A strip with slot ticks, the energy of a word over time, and a cursor at the current time."""
 
     def __init__(
         self, rect: Rect, axis: TimeAxis, select: SubjectSelector, *, run: int | None
     ) -> None:
-        """Create the strip. It marks when the subject of run `run` is shown (None: no mark)."""
+        """Create the strip. It marks when run `run` shows its subject; None marks nothing."""
         self._rect, self._axis, self._select, self._run = rect, axis, select, run
         self._key: tuple[object, object] = (None, None)
         self._strips: tuple[Planes, Planes] | None = None

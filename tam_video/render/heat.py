@@ -145,7 +145,7 @@ class HeatBlender:
             cv2.add(target, added, dst=target)
 
     def _weigh(self, heat: ByteArray, area: Rect) -> list[tuple[ByteArray, ByteArray]]:
-        """Compute the picture's weight and the added value for each plane: uint8 [h, w] each."""
+        """Compute, for each plane, the picture's weight and the value to add: uint8 [h, w] each."""
         import cv2
 
         large = heat[area.y : area.y + area.height, area.x : area.x + area.width]
@@ -195,7 +195,7 @@ def mark_unseen(picture: Planes, view: View, *, matrix: int) -> Planes:
 def _plane_marks(
     view: View, width: int, height: int, step: int, matrix: int
 ) -> list[tuple[ByteArray, ByteArray]] | None:
-    """Return the picture's weight and the added value for each plane, or None without changes."""
+    """Return the picture's weight and the value to add for each plane, or None if all was seen."""
     x, y = (np.arange(width) + 0.5) / width, ((np.arange(height) + 0.5) / height)[:, None]
     unseen = (y < view.top) | (y > view.bottom) | (x < view.left) | (x > view.right)
     if not unseen.any():

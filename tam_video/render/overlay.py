@@ -94,7 +94,7 @@ def _cell_weights(num_cells: int, size: int, start: float, end: float) -> FloatA
 
 @lru_cache(maxsize=len(COLORMAPS))
 def color_table(name: str) -> ByteArray:
-    """Return the 256 RGB colours of a colormap, from cold to hot: uint8 [256, 3].
+    """Return the 256 RGB colours of a colormap, from low to high relevance: uint8 [256, 3].
 
     Raises:
         UnknownNameError: there is no such colormap.

@@ -14,12 +14,12 @@ GAP_PX = 8
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """A tiling with cells of equal size, in row-major order.
+    """A tiling with tiles of equal size, in row-major order.
 
     Attributes:
-        columns: cells in a row.
-        width: width of a cell's picture in pixels.
-        height: height of a cell's picture in pixels.
+        columns: tiles in a row.
+        width: width of a tile's picture in pixels.
+        height: height of a tile's picture in pixels.
     """
 
     columns: int
@@ -27,7 +27,7 @@ class Tiling:
     height: int
 
     def rect(self, index: int, *, above_px: int, below_px: int) -> Rect:
-        """Return the rectangle of the picture in a cell."""
+        """Return the rectangle of the picture in a tile."""
         row, column = divmod(index, self.columns)
         return Rect(
             column * (self.width + GAP_PX),
@@ -37,14 +37,14 @@ class Tiling:
         )
 
     def size(self, count: int, *, above_px: int, below_px: int) -> tuple[int, int]:
-        """Return the (width, height) of the first `count` cells in pixels."""
+        """Return the (width, height) that the first `count` tiles fill, in pixels."""
         columns, rows = min(count, self.columns), -(-count // self.columns)
         cell = above_px + self.height + below_px
         return columns * (self.width + GAP_PX) - GAP_PX, rows * (cell + GAP_PX) - GAP_PX
 
 
 def display_aspect(info: VideoInfo) -> float:
-    """Return the display aspect ratio (width / height)."""
+    """Return the display aspect ratio (width / height) of a video."""
     return info.width * float(info.sample_aspect_ratio) / info.height
 
 
@@ -60,7 +60,7 @@ def best_tiling(
     """Return the tiling with the number of columns that makes the pictures largest.
 
     A picture is not larger than its source, unless the source is very small, and not narrower than
-    `min_width_px`, even if the cells then do not fit into `room_px`, (width, height). `extra_px` is
+    `min_width_px`, even if the tiles then do not fit into `room_px`, (width, height). `extra_px` is
     the height above and below each picture together; `columns` fixes the number of columns.
     """
     aspect = display_aspect(info)
@@ -77,7 +77,7 @@ def best_tiling(
 
 
 def _misfit(tiling: Tiling, count: int) -> float:
-    """Return the difference from a screen's aspect ratio, plus a penalty for empty cells."""
+    """Return how far a tiling is from a screen's aspect ratio, plus a penalty for empty tiles."""
     width, height = tiling.size(count, above_px=0, below_px=0)
     ratio = width / height / (MAX_WIDTH_PX / MAX_HEIGHT_PX)
     return max(ratio, 1 / ratio) + -count % tiling.columns

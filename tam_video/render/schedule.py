@@ -1,4 +1,4 @@
-"""The schedule: it assigns a subject to each frame in each pass over the clip.
+"""The schedule: which word or token each frame of the annotated clip shows.
 
 Works on frame indices and times only, without pixels.
 """
@@ -48,7 +48,7 @@ class ClipClock:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TurnSchedule:
-    """The subjects of one run in one pass, and the frames that show each subject.
+    """The subjects (words or tokens) of a run, and the frames of the clip that show each subject.
 
     Attributes:
         subjects: one for each turn, at least one.
@@ -65,7 +65,7 @@ class TurnSchedule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pass:
-    """One pass over the whole clip, `offset_seconds` later than in the source."""
+    """One showing of the whole clip; its times are the source's times plus `offset_seconds`."""
 
     schedules: tuple[TurnSchedule, ...]
     offset_seconds: float = 0.0
@@ -87,7 +87,7 @@ class Turn(Cue):
 def plan_passes(
     explanation: Explanation, options: RenderOptions, clip: ClipClock, *, is_image: bool = False
 ) -> tuple[Pass, ...]:
-    """Return the passes of an annotated clip, with the subjects to show in each pass.
+    """Return the passes over the clip (one per word in the layout "words") with their subjects.
 
     A still picture, `is_image`, is shown longer if there are several passes.
 

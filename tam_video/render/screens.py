@@ -269,5 +269,5 @@ def _row_px(size_px: int) -> int:
 
 
 def _head_px(count: int) -> int:
-    """Return the height of the label row above `count` pictures."""
+    """Return the height of the label above each picture, for a screen with `count` pictures."""
     return next(height for most, height in _HEADS_PX if count <= most)

@@ -171,7 +171,7 @@ def _heading(
 def _pictures(
     explanation: Explanation, reader: VideoReader, context: RenderContext, grid: _Grid
 ) -> list[SheetItem]:
-    """Return all pictures, with a frame around the hottest picture in each row."""
+    """Return all pictures, with a frame around the slot with the highest energy in each row."""
     width, height = grid.tile
     canvas, geometry = context.canvas(width, height), context.geometry(explanation)
     states = [
@@ -227,7 +227,7 @@ def _row_label(
 
 
 def _scale(look: RenderOptions, fonts: FontStack, right: int, bottom: int) -> list[SheetItem]:
-    """Return the colour scale from cold to hot. It is gray below the threshold."""
+    """Return the colour scale for relevance from 0 to 1. It is gray below the threshold."""
     width, height = _SCALE_PX
     levels = np.linspace(0, 255, width).round().astype(np.int64)
     colors = color_table(look.colormap)[levels]

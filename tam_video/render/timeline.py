@@ -50,7 +50,7 @@ def draw_strip(
     energy: Float64Array | None = None,
     shown: tuple[float, float] | None = None,
 ) -> tuple[ByteArray, ByteArray]:
-    """Draw a strip in the past colour and in the future colour: uint8 [height, width, 3] each.
+    """Draw the strip twice, in the colours of past and future: uint8 [height, width, 3] each.
 
     It has ticks at the slots, and above them the energy of each slot, float64 [t], >= 0, scaled to
     its own maximum. `shown` is the time range in which the word is shown, on the axis's clock.

@@ -123,7 +123,7 @@ def answer_tokens(explanation: Explanation) -> list[Token]:
 def _tints(
     explanation: Explanation, tokens: Sequence[int], *, shown: Sequence[int]
 ) -> tuple[tuple[Span, float], ...]:
-    """Return the spans of the other relevant words, each with its relevance in [0, 1]."""
+    """Return the spans of other words that are relevant to `tokens`, with relevance in [0, 1]."""
     tints = []
     for word in explanation.words:
         if not tokens or not word.token_indices or word.index in shown:

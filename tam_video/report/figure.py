@@ -98,7 +98,7 @@ def _rows(explanation: Explanation, words: Sequence[int | str] | None) -> list[W
         rows = [find_word(explanation, wanted) for wanted in words]
     if not rows:
         raise ConfigError(
-            "there is no word to plot", hint="the answer or the list 'words' is empty"
+            "there is no word to plot", hint="pass 'words', or explain an answer with words"
         )
     return rows
 

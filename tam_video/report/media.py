@@ -79,7 +79,7 @@ def write_media(
     index: int = 0,
     progress: StepProgress | None = None,
 ) -> Media:
-    """Write `clip.mp4` for a video or `still.jpg` for a picture, with `_1` for the second input.
+    """Write `clip.mp4` for a video or `still.jpg` for a picture (second input: `clip_1.mp4`).
 
     Args:
         explanation: only its first input is used.

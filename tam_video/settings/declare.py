@@ -18,7 +18,7 @@ REQUIRED: Final = object()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Metadata in the annotation of a declared field: `Annotated[float, Setting(help="...")]`.
+    """Metadata of a declared field, as in `Annotated[float, Setting(help="...")]`.
 
     Attributes:
         help: one or more sentences for help texts, presets and docs.
@@ -82,7 +82,7 @@ class Declared:
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Move the settings of a class from its defaults into its annotations."""
+        """Move each `Setting` of a class from the field's default into the field's annotation."""
         super().__init_subclass__(**kwargs)
         pending = {key: value for key, value in vars(cls).items() if isinstance(value, _Pending)}
         own = SimpleNamespace(__annotations__={name: cls.__annotations__[name] for name in pending})

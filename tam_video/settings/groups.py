@@ -37,7 +37,7 @@ class ModelSettings(Declared):
     device: str = setting("auto", "Device: auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
     device_map: str | None = setting(
         None,
-        "device_map of transformers, to spread a model over devices.",
+        "Device map of transformers, which spreads a model over several devices.",
         metavar="MAP",
         unset="one device",
         example="auto",
@@ -50,7 +50,7 @@ class ModelSettings(Declared):
         unset="chosen by transformers",
         example="sdpa",
     )
-    allow_pickle: bool = setting(False, "Load pickled weights when there are no safetensors.")
+    allow_pickle: bool = setting(False, "Load pickled weights if the model has no safetensors.")
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class SamplingSettings(Declared):
     )
     sampler: str = setting(
         "auto",
-        "Frame sampler: uniform, fps, all, keyframes, timestamps, native. auto: chosen by "
-        "the other sampling options, else native.",
+        "Frame sampler: uniform, fps, all, keyframes, timestamps, native. auto: the sampler "
+        "for num_frames, fps or timestamps if one of them is set, else native.",
         metavar="NAME",
     )
     num_frames: int | None = setting(
@@ -83,7 +83,7 @@ class SamplingSettings(Declared):
     timestamps: tuple[float, ...] = setting(
         (), "Times of the sampled frames, in seconds.", metavar="S,S,...", parse=times
     )
-    max_frames: int = setting(768, "Refuse to sample more frames than this, over all inputs.", ge=1)
+    max_frames: int = setting(768, "Frame limit over all inputs; more frames are an error.", ge=1)
     start_seconds: float | None = setting(
         None,
         "Start of the explained part: seconds or [HH:]MM:SS from the first frame.",
@@ -113,8 +113,8 @@ class GenerationSettings(Declared):
     max_new_tokens: int = setting(128, "Maximum length of the answer, in tokens.", ge=1)
     do_sample: bool = setting(False, "Sample tokens instead of greedy decoding.", flag="--sample")
     temperature: float = setting(1.0, "Sampling temperature.", gt=0)
-    top_p: float = setting(1.0, "Nucleus sampling probability.", gt=0, le=1)
-    top_k: int = setting(0, "Sample from the K most probable; 0: no limit.", ge=0)
+    top_p: float = setting(1.0, "Nucleus sampling: sample from this probability mass.", gt=0, le=1)
+    top_k: int = setting(0, "Sample only from the K most probable tokens; 0: no limit.", ge=0)
     seed: int = setting(0, "Random seed of sampling.", ge=0)
 
 
@@ -130,20 +130,20 @@ class MethodSettings(Declared):
     profile: Profile = setting(
         "default",
         "Profile of the method tam. default: with temporal steps; published: the paper's steps; "
-        "reference: the numbers of the public code.",
+        "reference: the same numbers as the public code of the paper.",
     )
     layer: int | float | Literal["auto", "input"] = setting(
         "auto",
         "Decoder layer whose hidden states are read: an index (-1: the last, after the final "
-        "norm), a fraction of the depth (0.75), or input. auto: four layers combined for the "
-        "profile default, else the last.",
+        "norm), a fraction of the depth (0.75), or input (the states before any layer). auto: four "
+        "layers combined for the profile default, else the last.",
         metavar="N",
         parse=layer,
     )
     logits: Literal["model", "head"] = setting(
-        "model", "Scores. model: the model's logits; head: before its softcap and scale."
+        "model", "Scores. model: the model's logits; head: the logits before softcap and scale."
     )
-    num_candidates: int = setting(3, "Number of candidates kept per answer token.", ge=1, le=100)
+    num_candidates: int = setting(3, "Candidates to keep for each answer token.", ge=1, le=100)
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class LookSettings(Declared):
         "Layout. overlay: heatmap over the video, one word after another; side: video beside "
         "heatmap; grid: one tile per word; words: the clip once per word, as chapters.",
     )
-    tiles: Literal["words", "tokens"] = setting("words", "Tiles of the layout grid.")
+    tiles: Literal["words", "tokens"] = setting("words", "Tiles that the layout grid shows.")
     show_word: int | str | None = setting(
         None,
         "Show one word, by text or index.",
@@ -184,7 +184,7 @@ class LookSettings(Declared):
     opacity: float = setting(0.6, "Heatmap opacity, 0 to 1.", ge=0, le=1)
     threshold: float = setting(0.0, "Hide heatmap values below this value, 0 to 1.", ge=0, lt=1)
     contours: bool = setting(
-        False, "Draw contour lines at the threshold; at 0.5 if no threshold is set."
+        False, "Draw contour lines at the threshold, or at 0.5 if no threshold is set."
     )
     boxes: bool = setting(False, "Draw the bounding box of the word's track.")
     previews: tuple[Literal["gif", "webp"], ...] = setting(
@@ -196,7 +196,7 @@ class LookSettings(Declared):
     )
     stills: tuple[Literal["png", "pdf", "svg"], ...] = setting(
         (),
-        "Also write contact sheets, words by time slots: png, pdf, svg.",
+        "Also write contact sheets, with a row per word and a column per slot: png, pdf, svg.",
         metavar="KIND,...",
         parse=names,
     )

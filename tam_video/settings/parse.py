@@ -44,7 +44,7 @@ def word(text: str) -> int | str:
 
 
 def layer(text: str) -> int | float | Literal["auto", "input"]:
-    """Parse "-1" as a layer index, "0.75" as a fraction of the depth, "input" or "auto".
+    """Parse a layer: an index like "-1", a fraction of the depth like "0.75", "input" or "auto".
 
     Raises:
         ConfigError: none of them.

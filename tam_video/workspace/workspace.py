@@ -22,7 +22,7 @@ from tam_video.workspace.files import atomic_write, take_lock, wrap_os_errors
 Identity: TypeAlias = dict[str, Any]
 """What all results of a job depend on, as JSON values."""
 
-_ANOTHER = "choose another -o DIR"
+_ANOTHER = "choose another folder with -o DIR"
 _SETTINGS = "settings"  # its entries are named one by one where identities differ
 
 
@@ -55,11 +55,11 @@ class WorkspaceKind:
 
     @property
     def hint(self) -> str:
-        """Return the hint for a folder that has other settings."""
+        """Return the hint for a folder that was written with other settings."""
         return f"{_ANOTHER}, or pass --force to start over" if self.has_force else _ANOTHER
 
     def upgrade(self, recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> Identity:
-        """Return a recorded identity with current setting names and defaults for new settings."""
+        """Return a recorded identity with current setting names, and defaults for new settings."""
         upgraded: Identity = json.loads(json.dumps(recorded))
         for old, new in (self.renames or {}).items():
             group, _, name = old.rpartition(".")
@@ -73,7 +73,7 @@ class WorkspaceKind:
     def match(
         self, content: bytes | None, identity: Mapping[str, Any], *, folder: object
     ) -> Identity | None:
-        """Return the recorded identity if it matches, or None if no identity is recorded.
+        """Return the recorded identity if it matches `identity`, or None if nothing is recorded.
 
         It may have older names than `identity`. Keys of results must be made from what is
         returned, so that keys of an older release stay valid.
@@ -98,8 +98,8 @@ class WorkspaceKind:
             ) from exc
         if self.version and version != self.version[1]:
             raise RunFolderError(
-                f"{folder} holds {self.noun} of version {version}; this release resumes version "
-                f"{self.version[1]}",
+                f"{folder} holds {self.noun} of version {version}; this release can only resume "
+                f"version {self.version[1]}",
                 hint=f"use the release that wrote it, or {_ANOTHER}",
             )
         names = _differing(
@@ -180,7 +180,7 @@ class Workspace:
         self._lock = take_lock(self._lock_path, folder=self.folder)
 
     def begin(self, identity: Mapping[str, Any], *, force: bool = False) -> Identity:
-        """Record the identity, or compare it with the recorded identity, and return the latter.
+        """Record the job's identity, or check the recorded identity. Return the recorded identity.
 
         Raises:
             OutputExistsError: a job with other settings, or `force` and files of somebody else.
@@ -227,7 +227,7 @@ class Workspace:
         return atomic_write(self.folder / name, text)
 
     def _refuse_foreign(self) -> None:
-        """Raise an error unless the folder is missing, empty, or of this kind."""
+        """Raise an error unless the folder is missing, empty, or written by this kind of job."""
         if not os.path.lexists(self.folder):
             return
         if not self.folder.is_dir():

@@ -110,12 +110,12 @@ def test_several_questions_and_clips_are_resumed(folder, tmp_path):
     ("given", "error", "message"),
     [
         ({"formats": ["cocoo"]}, UnknownNameError, "cocoo"),
-        ({"formats": ["coco"], "keep": ["mp4"]}, ConfigError, "formats need maps"),
-        ({"stride_seconds": 1.0}, ConfigError, "stride_seconds needs window_seconds"),
+        ({"formats": ["coco"], "keep": ["mp4"]}, ConfigError, "'formats' needs maps"),
+        ({"stride_seconds": 1.0}, ConfigError, "'stride_seconds' needs 'window_seconds'"),
         (
             {"window_seconds": 1.0, "formats": ["coco"]},
             ConfigError,
-            "window_seconds can't be combined",
+            "'window_seconds' can't be combined",
         ),
     ],
 )

@@ -24,7 +24,7 @@ ENGINES = Registry(
 
 
 class Engine(Protocol):
-    """Interface of an engine, which runs workers. The number of a worker is never reused.
+    """Interface of an engine, which runs numbered workers. A number is never reused.
 
     Attributes:
         default_workers: number of workers that the resources allow.
@@ -41,7 +41,7 @@ class Engine(Protocol):
         ...
 
     def events(self, timeout_seconds: float) -> list[tuple[int, WorkerEvent]]:
-        """Wait for events and return them as pairs (worker, event), in order for each worker.
+        """Wait for events and return pairs (worker, event); a worker's events keep their order.
 
         `Died` is the last event of a worker that was not stopped.
 

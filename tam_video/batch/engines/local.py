@@ -107,7 +107,7 @@ def visible_gpus() -> list[str]:
 
 
 def _work(factory: WorkerFactory, connection: Connection, gpu: str | None) -> None:
-    """Run a worker; the entry point of its process."""
+    """Run a worker. This is the entry point of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     parent = parent_process()
     if parent is not None:

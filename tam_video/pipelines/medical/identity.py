@@ -40,7 +40,7 @@ class Salt:
         return "Salt(...)"
 
     def pseudonym(self, kind: str, *parts: str) -> str:
-        """Return a pseudonym for an identifier of a kind, such as "patient"."""
+        """Return the pseudonym of an identifier. Its `kind`, such as "patient", is hashed too."""
         return self._digest(kind, *parts).hex()[:_LENGTH]
 
     def uid(self, kind: str, *parts: str) -> str:
@@ -68,7 +68,7 @@ class Pseudonyms:
 
 
 def pseudonyms_of(path: Path, salt: Salt, *, is_dicom: bool) -> Pseudonyms:
-    """Compute the pseudonyms for a file, from DICOM tags where they exist.
+    """Compute the pseudonyms for a file, from DICOM tags if the file has them.
 
     Raises:
         VideoOpenError: it can't be read.
@@ -120,7 +120,7 @@ def read_salt(path: Path, *, outside: Path) -> tuple[Salt, bool]:
     if path.resolve().is_relative_to(outside.resolve()):
         raise ConfigError(
             "the salt file must not be inside the output folder",
-            hint="choose another folder: with salt and output together, patients can be identified",
+            hint="choose another folder: whoever has both salt and output can identify patients",
         )
     if not path.exists():
         value = secrets.token_hex(_SALT_BYTES).encode()

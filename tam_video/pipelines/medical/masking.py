@@ -27,7 +27,7 @@ class Masking:
 
     @property
     def black_share(self) -> float:
-        """Fraction of the source pixels that are masked or cropped."""
+        """The fraction of source pixels that are masked or cropped away."""
         kept = ~self.is_black[self.crop.slices]
         return 1 - float(kept.sum()) / self.is_black.size
 

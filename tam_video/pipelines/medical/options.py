@@ -35,8 +35,8 @@ class MedicalOptions(PipelineOptions):
     inputs: tuple[str, ...] = setting(
         REQUIRED,
         'Files, folders or globs ("echo/*.dcm"); in a folder, DICOM files are found by content. '
-        "Paths are relative to the preset, those of a command line (INPUT) to the working "
-        "directory.",
+        "Paths in a preset are relative to the preset; paths on the command line (INPUT) are "
+        "relative to the working directory.",
         value=("../samples/ultrasound.dcm",),
         min_length=1,
     )
@@ -57,9 +57,9 @@ class MedicalOptions(PipelineOptions):
     )
     salt_file: Path = setting(
         Path("~/.config/tam-video/salt"),
-        "Key of all pseudonyms: the same patient has the same pseudonym under the same key. "
-        "Created if missing; keep it, outside the output. The environment variable "
-        "TAM_VIDEO_SALT takes precedence.",
+        "File with the secret key of all pseudonyms; with the same key, a patient keeps the same "
+        "pseudonym. Created if missing. Keep the file, outside the output folder. The environment "
+        "variable TAM_VIDEO_SALT takes precedence.",
     )
     mask: Literal["none", "outside-regions"] = setting(
         "none",
@@ -69,19 +69,20 @@ class MedicalOptions(PipelineOptions):
     mask_boxes: tuple[MaskBox, ...] = setting(
         (),
         "Boxes to blacken in every clip: [left, top, right, bottom] of the source frame. Four "
-        "integers are pixels, else fractions of width and height: [[0.0, 0.0, 1.0, 0.08]] is the"
-        " upper 8 %, [[0, 0, 320, 24]] a banner of 24 rows.",
+        "integers are pixels, other numbers are fractions of width and height: "
+        "[[0.0, 0.0, 1.0, 0.08]] is the upper 8 %, [[0, 0, 320, 24]] is a banner of 24 rows.",
     )
     crop: Literal["none", "largest-region", "all-regions"] = setting(
         "none",
-        'Crop to the largest region of tissue ("largest-region"), to the bounding box of '
-        '"all-regions", or "none".',
+        'Crop to the largest tissue region ("largest-region"), to the bounding box of all regions '
+        '("all-regions"), or not at all ("none").',
         value="largest-region",
     )
     unmasked: Literal["refuse", "warn"] = setting(
         "refuse",
-        "Files with burned-in text (BurnedInAnnotation) and no mask, or without regions although"
-        ' a region option is set: "refuse" them, or "warn" and use the whole frame.',
+        'Whether to "refuse" a file, or to "warn" and use the whole frame, if the file has '
+        "burned-in text (BurnedInAnnotation) and no mask, or has no regions although an option "
+        "needs them.",
     )
     secondary_capture: bool = setting(
         False,
@@ -113,7 +114,7 @@ class MedicalOptions(PipelineOptions):
                 )
             if not is_in_pixels((left, top, right, bottom)) and max(right, bottom) > 1:
                 raise ValueError(
-                    "box sides must be four integers (pixels) or fractions from 0.0 to 1.0"
+                    "the sides of a box must be four integers (pixels) or fractions from 0.0 to 1.0"
                 )
         return value
 

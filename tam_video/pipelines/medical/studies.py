@@ -58,7 +58,7 @@ class StudyClip:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Pseudonyms of a study and its patient, and the numbers of answers and failed questions.
+    """A study: pseudonyms, clips, and how many questions were answered and how many failed.
 
     `patient` is empty if the files name none; `thumb` is relative to the index, or empty.
     """

@@ -167,7 +167,7 @@ def alert_line(
 
 
 def motion_rows(info: VideoInfo, motions: Sequence[Motion]) -> list[dict[str, Any]]:
-    """Return motion as JSON values: seconds from the first frame, boxes in pixels."""
+    """Return motion as JSON values, with seconds from the first frame and boxes in pixels."""
     scale = (info.width, info.height, info.width, info.height)
     return [
         {

@@ -22,7 +22,7 @@ _REDACTION_LOOKS_PER_SECOND = 8.0  # a moving object must not leave its box betw
 class QuestionOptions(Table):
     """A question and its alert rule."""
 
-    name: Name = setting(REQUIRED, 'Short name for folders and lists: A-Z a-z 0-9 "-" "_".')
+    name: Name = setting(REQUIRED, 'Short name for folders and lists, of A-Z a-z 0-9 "-" "_".')
     ask: QuestionText = setting(REQUIRED, "Question for the model.")
     pattern: str | None = setting(
         None,
@@ -32,30 +32,30 @@ class QuestionOptions(Table):
     )
     yes_probability: float | None = setting(
         None,
-        "Alert if the first token of the answer is a yes with this probability; keeps at least "
-        "20 candidates.",
+        "Alert if the first token of the answer means yes with at least this probability. At "
+        "least 20 candidates are kept.",
         unset="no rule",
         example=0.6,
         ge=0,
         le=1,
     )
     yes_words: tuple[QuestionText, ...] = setting(
-        ("yes",), "Words that count as yes, ignoring case; each is one token of the model."
+        ("yes",), "Words that count as yes, ignoring case. Each word must be one model token."
     )
     match: Literal["all", "any"] = setting(
-        "all", "Conditions that must hold: all or any of the given."
+        "all", "Whether all given conditions must hold, or any one of them."
     )
     always: bool = setting(False, "Alert for every answer.")
 
     @model_validator(mode="after")
     def _has_a_rule(self) -> Self:
         if not self.always and self.pattern is None and self.yes_probability is None:
-            raise ValueError("no alert rule: set pattern, yes_probability or always = true")
+            raise ValueError("no alert rule: set 'pattern', 'yes_probability' or 'always = true'")
         if self.pattern is not None:
             try:
                 re.compile(self.pattern)
             except re.error as exc:
-                raise ValueError(f"pattern is not a valid regular expression: {exc}") from exc
+                raise ValueError(f"'pattern' is not a valid regular expression: {exc}") from exc
         return self
 
 
@@ -69,10 +69,10 @@ class AlertOptions(Table):
     """Options for the clip and files of an alert."""
 
     before_seconds: Seconds = setting(
-        3.0, "Length of the clip before the window, if needed from the previous file."
+        3.0, "Length of the clip before the window. The clip may start in the previous file."
     )
     after_seconds: Seconds = setting(
-        3.0, "Length of the clip after the window, up to the end of its file."
+        3.0, "Length of the clip after the window. The clip ends with its file at the latest."
     )
     cooldown_seconds: Seconds = setting(
         30.0, "Minimum time between two alerts for the same camera and question."
@@ -85,7 +85,7 @@ class RedactOptions(Table):
     """Redaction of every frame that is written."""
 
     boxes: tuple[tuple[Share, Share, Share, Share], ...] = setting(
-        (), "[[0.0, 0.0, 0.5, 0.2]]: left, top, right, bottom in fractions of the frame."
+        (), "Boxes to redact: [[left, top, right, bottom], ...] in fractions of the frame."
     )
     motion: bool = setting(False, "Redact moving objects. Objects that stand still need boxes.")
     style: Literal["pixelate", "blur", "black"] = setting(
@@ -95,9 +95,9 @@ class RedactOptions(Table):
         0.25, "Margin on each side of a moving object, as a fraction of its size.", ge=0, le=4
     )
     hold_seconds: float = setting(
-        1.0, "Time before and after motion during which its box is redacted.", ge=0, le=60
+        1.0, "A moving object is redacted for this long before and after the motion.", ge=0, le=60
     )
-    before_model: bool = setting(False, "Also redact the frames of the model.")
+    before_model: bool = setting(False, "Also redact the frames that the model receives.")
 
     @model_validator(mode="after")
     def _boxes_are_not_empty(self) -> Self:
@@ -114,7 +114,7 @@ class RedactOptions(Table):
 
 
 class RecordOptions(BaseModel, FollowOptions, frozen=True, extra="forbid", allow_inf_nan=False):
-    """Options for recording camera URLs; not used for files."""
+    """Options for recording camera URLs. Video files do not use these options."""
 
     rtsp_transport: Literal["tcp", "udp"] = setting("tcp", "Transport of RTSP: tcp, udp.")
 
@@ -133,7 +133,7 @@ class SurveillanceOptions(PipelineOptions):
     )
     questions: tuple[QuestionOptions, ...] = setting(
         REQUIRED,
-        "Questions about each window where something moves. Repeat [[questions]] for another one.",
+        "Questions about each window with motion. Add a [[questions]] table for each question.",
         value=({"name": "triangle", "ask": "Is there a purple triangle?", "yes_probability": 0.6},),
         min_length=1,
     )
@@ -144,8 +144,8 @@ class SurveillanceOptions(PipelineOptions):
     alerts: AlertOptions = setting(AlertOptions(), "Options for the clip and files of an alert.")
     redact: RedactOptions = setting(
         RedactOptions(),
-        "Redaction of every frame that is written. Recorded files are then removed after they "
-        "were watched.",
+        "Redaction of every frame that is written. If it is on, recorded files are removed after "
+        "they were processed.",
     )
     record: RecordOptions = setting(
         RecordOptions(),

@@ -33,7 +33,7 @@ class WatchWork:
     options: SurveillanceOptions
 
     def __call__(self) -> WatchWorker:
-        """Load the model."""
+        """Load the model and return a worker."""
         model = load_model_from_config(self.explain.config)
         return WatchWorker(self.explain, model, self.options)
 
@@ -51,7 +51,7 @@ class WatchWorker(ExplainWorker):
         self._alerts.load()
 
     def read(self, job: Job) -> LoadedClip:
-        """Decode the frames of a window, redacted if `before_model` is set."""
+        """Decode the frames of a window, and redact them if `before_model` is set."""
         clip, redaction = super().read(job), self._options.redact
         if not (redaction.is_on and redaction.before_model):
             return clip

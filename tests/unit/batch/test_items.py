@@ -90,7 +90,7 @@ def test_csv_and_parquet_equal_json_lines(tmp_path):
     [
         ({"question": "?"}, "no video"),
         ({"video": "a.mp4"}, "no question"),
-        ({"video": "a.mp4", "question": "A?", "questions": ["B?"]}, "exclude each other"),
+        ({"video": "a.mp4", "question": "A?", "questions": ["B?"]}, "only one of them is allowed"),
         ({"video": "a.mp4", "question": "  "}, "empty or not a text"),
         ({"video": ["a.mp4", 7], "question": "?"}, "empty or not a text"),
         ({"video": 7, "question": "?"}, "must be a text or a list"),

@@ -30,8 +30,8 @@ def test_options_may_be_at_their_bounds(options):
         ({"timeout_seconds": 0.0}, "above 0, not 0 seconds"),
         ({"timeout_seconds": -1.0}, "above 0, not -1 seconds"),
         ({"timeout_seconds": float("nan")}, "above 0"),
-        ({"shard": (0, 8)}, "no shard 0 of 8"),
-        ({"shard": (9, 8)}, "no shard 9 of 8"),
+        ({"shard": (0, 8)}, "shard 0 of 8 does not exist"),
+        ({"shard": (9, 8)}, "shard 9 of 8 does not exist"),
         ({"keep": frozenset({"maps", "gif3"})}, "'gif3' is not a valid file kind"),
     ],
 )

@@ -72,8 +72,8 @@ def test_frames_may_be_those_that_the_model_saw(tmp_path):
         ([], {}, "no format"),
         (["cocoa"], {}, "unknown export format 'cocoa'"),
         (["vtt"], {"words": ["horse"]}, "no word 'horse'"),
-        (["vtt"], {"words": "some"}, "neither 'content' nor 'all'"),
-        (["vtt"], {"frames": "some"}, "neither 'all' nor 'seen'"),
+        (["vtt"], {"words": "some"}, "must be 'content' or 'all'"),
+        (["vtt"], {"frames": "some"}, "must be 'all' or 'seen'"),
     ],
 )
 def test_invalid_arguments_are_refused_before_anything_is_written(

@@ -107,7 +107,7 @@ def test_another_version_is_refused_by_number(tmp_path):
     kind = replace(KIND, version=("job_version", 1))
     open_once(tmp_path, IDENTITY, kind)
     assert json.loads((tmp_path / "job.json").read_text())["job_version"] == 1
-    with pytest.raises(RunFolderError, match="version 1; this release resumes version 2"):
+    with pytest.raises(RunFolderError, match="version 1; this release can only resume version 2"):
         open_once(tmp_path, IDENTITY, replace(kind, version=("job_version", 2)))
 
 
