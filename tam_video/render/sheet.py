@@ -117,7 +117,7 @@ def _write_vectors(
         "image.composite_image": False,
     }
     figure = Figure(figsize=(sheet.width / _DPI, sheet.height / _DPI), dpi=_DPI)
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, sheet.width), ylim=(sheet.height, 0))
+    axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     with mpl.rc_context(settings):
         for item in sheet.items:
@@ -134,7 +134,6 @@ def _write_vectors(
                         color=[each / 255 for each in item.color],
                         fontproperties=properties(Path(str(run.font.path))),
                         fontsize=item.fonts.size_px * 72 / _DPI,
-                        verticalalignment="baseline",
                         parse_math=False,
                     )
         axes.set(xlim=(0, sheet.width), ylim=(sheet.height, 0))
@@ -149,7 +148,7 @@ def _font_properties(folder: Path, path: Path) -> FontProperties:
     if path.suffix == ".woff2":
         from fontTools.ttLib import TTFont
 
-        with TTFont(path, lazy=True) as font:
+        with TTFont(path) as font:
             path = folder / f"{path.stem}.ttf"
             font.flavor = None
             font.save(path)
