@@ -134,7 +134,11 @@ def test_text_of_several_scripts_has_a_run_for_each_font(tmp_path):
 
 
 def test_a_pdf_has_the_page_size_text_and_all_fonts_inside(tmp_path):
-    items = [SheetText(10, 50, "ab 红", FONTS, GREEN), picture(120, 60, 20, 10), picture(0, 0, 6, 8)]
+    items = [
+        SheetText(10, 50, "ab 红", FONTS, GREEN),
+        picture(120, 60, 20, 10),
+        picture(0, 0, 6, 8),
+    ]
     data = write(items, tmp_path / "sheet.pdf", width=300, height=150).read_bytes()
     assert b"/MediaBox [ 0 0 216 108 ]" in data
     assert data.count(b"/FontFile2") == 2  # TrueType outlines
