@@ -35,7 +35,7 @@ def png_of(items, folder):
 
 
 def svg_of(items, folder, **size):
-    root = ElementTree.parse(write(items, folder / "sheet.svg", **size)).getroot()  # noqa: S314
+    root = ElementTree.parse(write(items, folder / "sheet.svg", **size)).getroot()
     return root, list(root.iter(f"{SVG}text")), list(root.iter(f"{SVG}image"))
 
 
