@@ -9,9 +9,11 @@ from tam_video.render.captions import (
     percent,
     shown_token,
 )
+from tam_video.render.fonts import FontStack
 from tam_video.render.options import RenderOptions
-from tam_video.render.overlay import COLORMAPS
-from tam_video.render.theme import TINT
+from tam_video.render.overlay import COLORMAPS, color_table
+from tam_video.render.text_drawing import cut_line
+from tam_video.render.theme import TINT, mix
 from tam_video.render.turns import Choice, Subject
 
 LIT = np.array((255, 200, 46))
@@ -276,3 +278,249 @@ def test_the_meter_of_a_choice_is_filled_by_its_probability():
 )
 def test_the_font_grows_with_the_canvas_as_far_as_the_bar_has_room(width, room, size):
     assert font_size(width, room) == size
+
+
+def plain(answer, *, size=16, width=640, room=None, lines=None, question="", **options):
+    """A bar with a font size, and with room for `lines` lines."""
+    fonts = FontStack(size)
+    line = round(sum(fonts.base.getmetrics()) * 1.1)
+    room_px = room if lines is None else 2 * (size // 2) + lines * line
+    return CaptionBar(
+        answer,
+        question,
+        width_px=width,
+        room_px=room_px,
+        size_px=size,
+        look=RenderOptions(),
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "has_choices", "has_question", "visible"),
+    [
+        (1, False, False, 2),  # two lines are always shown
+        (2, False, False, 2),
+        (3, True, False, 2),
+        (4, True, True, 2),
+        (7, True, True, 5),
+        (8, True, True, 6),
+        (12, True, True, 6),  # never more
+    ],
+)
+def test_a_bar_uses_its_room_for_two_lines_the_choices_and_the_question(
+    lines, has_choices, has_question, visible
+):
+    caption = plain(LONG, lines=lines, question="What is it?")
+    assert caption.has_choices is has_choices
+    assert bool(caption.question) is has_question
+    assert caption.visible_lines == visible
+    line = round(sum(FontStack(16).base.getmetrics()) * 1.1)
+    assert caption.line_px == line
+    height = 16 + line * (visible + has_choices + has_question)
+    assert caption.height_px == height + height % 2
+
+
+def test_a_pixel_less_than_a_line_gives_no_further_line():
+    line = plain(LONG, lines=5).line_px
+    assert plain(LONG, room=16 + 6 * line, question="why").visible_lines == 4
+    assert plain(LONG, room=16 + 6 * line - 1, question="why").visible_lines == 3
+
+
+def test_a_short_answer_needs_only_its_lines():
+    assert plain("yes", lines=8).visible_lines == 1
+    assert plain("", lines=8).visible_lines == 1
+    assert plain("yes\nno", lines=8).visible_lines == 2
+
+
+@pytest.mark.parametrize(("width", "has_scale"), [(478, False), (480, True), (482, True)])
+def test_only_wide_bars_have_the_colour_scale(width, has_scale):
+    assert plain("yes", lines=4, width=width).has_scale is has_scale
+    assert plain("yes", lines=2, width=width).has_scale is False
+    assert plain("yes", lines=4, width=width, has_scale=False).has_scale is False
+    assert plain("yes", lines=4, width=width, has_choices=False).has_scale is False
+
+
+def test_a_bar_without_choices_has_one_line_less():
+    with_choices, without = (plain("yes", lines=4, has_choices=each) for each in (True, False))
+    assert with_choices.height_px - without.height_px == pytest.approx(without.line_px, abs=1)
+    assert not without.has_choices
+
+
+def test_the_lit_box_is_around_the_word_from_ascent_to_descent():
+    answer = "alpha bravo charlie"
+    caption = plain(answer, lines=5, question="why")
+    left, top, right, bottom = lit_box(caption.image(said(span(answer, "bravo"))))
+    start = 8 + caption.fonts.length("alpha ")
+    ascent, descent = caption.fonts.base.getmetrics()
+    assert left == pytest.approx(start - 2, abs=1)
+    assert right == pytest.approx(start + caption.fonts.length("bravo") + 2, abs=1)
+    assert (top, bottom) == (8 + caption.line_px, 8 + caption.line_px + ascent + descent)
+
+
+def test_the_lit_box_is_round_only_beside_a_space():
+    answer = "one red, two"
+    caption = plain(answer, lines=4)
+    picture = caption.image(said(span(answer, "red")))
+    left, top, right, bottom = lit_box(picture)
+    assert right == pytest.approx(8 + caption.fonts.length("one red"), abs=1)
+    assert left == pytest.approx(8 + caption.fonts.length("one ") - 2, abs=1)
+    lit = (np.abs(picture.astype(int) - LIT) <= 3).all(axis=2)
+    assert [bool(lit[y, x]) for y, x in ((top, left), (bottom, left))] == [False, False]
+    assert [bool(lit[y, x]) for y, x in ((top, right), (bottom, right))] == [True, True]
+    # The radius is a quarter of the font size.
+    assert np.flatnonzero(lit[:, left]).min() - top == pytest.approx(4, abs=1)
+
+
+def test_the_first_and_the_last_word_have_a_margin_too():
+    caption = plain("red", lines=4)
+    left, _, right, _ = lit_box(caption.image(said((0, 3))))
+    assert left == 8 - 2
+    assert right == pytest.approx(8 + caption.fonts.length("red") + 2, abs=1)
+
+
+def test_the_letters_of_the_lit_word_are_dark_and_others_bright():
+    answer = "HHH HHH"
+    caption = plain(answer, lines=4)
+    picture = caption.image(said((4, 7)))
+    left, top, right, bottom = lit_box(picture)
+    inside_box = picture[top : bottom + 1, left : right + 1].reshape(-1, 3)
+    assert (inside_box == theme.ON_LIT).all(axis=1).any()
+    assert not (inside_box == theme.TEXT).all(axis=1).any()
+    before = picture[top : bottom + 1, :left].reshape(-1, 3)
+    assert (before == theme.TEXT).all(axis=1).any()
+
+
+@pytest.mark.parametrize("level", [0.2, 0.6, 1.0])
+def test_a_tint_has_its_share_of_the_colour(level):
+    answer = "alpha bravo"
+    tints = ((span(answer, "alpha"), level),)
+    picture = plain(answer, lines=4).image(said(span(answer, "bravo"), tints=tints))
+    wanted = mix(theme.BACKGROUND, TINT, 0.85 * level)
+    box = (picture == wanted).all(axis=2)
+    columns = np.flatnonzero(box.any(axis=0))
+    assert (columns.min(), columns.max()) == pytest.approx(
+        (6, 10 + FontStack(16).length("alpha")), abs=1
+    )
+
+
+def test_the_scroll_begins_at_the_top_without_a_lit_word():
+    caption = plain(LONG, lines=5)
+    first = caption.image(said(span(LONG, "word0")))
+    nothing = caption.image(said())
+    assert lit_box(nothing) is None
+    column = caption.width_px - 3
+    np.testing.assert_array_equal(first[:, column], nothing[:, column])
+
+
+def choice_row(caption, **options):
+    """The line of the choices, with its index of the baseline."""
+    picture = caption.image(said(**options))
+    return picture, caption.height_px - caption.pad_px - caption.fonts.base.getmetrics()[1]
+
+
+def ink_columns(part):
+    return np.flatnonzero((np.abs(part.astype(int) - theme.BACKGROUND) > 60).any(axis=(0, 2)))
+
+
+def test_a_choice_is_a_word_a_meter_and_a_number_with_gaps():
+    caption = plain("yes", lines=4, has_scale=False)
+    fonts = caption.fonts
+    choices = (Choice("HHH", 0.0, True), Choice("HHH", 0.0, False))
+    picture, baseline = choice_row(caption, choices=choices)
+    meter = 8 + fonts.length("HHH") + 8
+    # A meter of 32 px, 0.36 of the font size high; the filled part is as long as high.
+    middle = round(baseline - 0.34 * 16)
+    row = picture[middle]
+    lit = np.flatnonzero((row == LIT).all(axis=1))
+    lit = lit[lit > meter - 3]
+    faint = np.flatnonzero((row == theme.FAINT).all(axis=1))
+    faint = faint[faint < meter + 40]
+    assert (lit.min(), lit.max()) == pytest.approx((meter, meter + 0.36 * 16), abs=1)
+    assert faint.max() == pytest.approx(meter + 32, abs=1)
+    column = picture[:, round(meter + 16)]
+    rows = np.flatnonzero((column == theme.FAINT).all(axis=1))
+    assert (rows.min(), rows.max()) == pytest.approx(
+        (baseline - 0.52 * 16, baseline - 0.16 * 16), abs=1
+    )
+    # The number, in the dim colour, then the next choice.
+    number = meter + 32 + 8
+    following = number + fonts.length("<1 %") + 24
+    line = picture[baseline - 12 : baseline]
+    between = ink_columns(line[:, round(meter + 34) : round(number) - 1])
+    assert len(between) == 0
+    columns = ink_columns(line[:, round(number) : round(following) + 8]) + round(number)
+    gap = int(np.diff(columns).argmax())
+    assert columns[0] == pytest.approx(number, abs=3)
+    assert columns[gap + 1] == pytest.approx(following, abs=3)
+    words = picture[baseline - 12 : baseline, : round(meter) - 6]
+    assert (words == LIT).all(axis=2).any()
+    others = picture[baseline - 12 : baseline, round(following) : round(following) + 30]
+    assert (others == theme.TEXT).all(axis=2).any()
+    second = round(following + fonts.length("HHH") + 8 + 3)
+    assert (picture[middle, second] == theme.DIM).all()
+
+
+def test_a_choice_is_drawn_as_far_as_its_number_fits():
+    fonts = FontStack(16)
+    needed = 8 + fonts.length("HHH") + fonts.length("50 %") + 3 * 16 + 8
+    for width, is_drawn in ((2 * int(needed / 2), False), (2 * int(needed / 2) + 2, True)):
+        caption = plain("yes", lines=4, width=width)
+        picture, baseline = choice_row(caption, choices=(Choice("HHH", 0.5, True),))
+        assert bool(len(ink_columns(picture[baseline - 12 : baseline]))) is is_drawn
+
+
+def test_a_long_choice_is_cut_to_eight_font_sizes():
+    fonts = FontStack(16)
+    caption = plain("yes", lines=4, has_scale=False)
+    picture, _baseline = choice_row(caption, choices=(Choice("H" * 50, 0.5, True),))
+    cut = cut_line("H" * 50, width_px=8 * 16, fonts=fonts)
+    assert 100 < fonts.length(cut) <= 128
+    whole = caption.image(said(choices=(Choice(cut, 0.5, True),)))
+    np.testing.assert_array_equal(picture, whole)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5])
+def test_the_colour_scale_has_every_level_at_its_position(threshold):
+    size, width = 16, 640
+    look = RenderOptions(threshold=threshold)
+    caption = CaptionBar("yes", "", width_px=width, room_px=120, size_px=size, look=look)
+    picture, baseline = choice_row(caption)
+    fonts = caption.fonts
+    left = width - 8 - fonts.length("1") - 80 - 8
+    columns = (left + np.arange(80)).astype(int)
+    levels = np.arange(80) / 79
+    colors = color_table("turbo")[np.rint(255 * levels).astype(int)].astype(float)
+    shares = 0.25 + 0.75 * np.where(levels >= threshold, levels, 0.0)
+    wanted = np.rint(theme.BACKGROUND + (colors - theme.BACKGROUND) * shares[:, None])
+    got = picture[round(baseline - 0.34 * size), columns].astype(int)
+    assert np.abs(got - wanted).max() <= 12  # a column beside it where its position is rounded
+    assert np.abs(got - wanted).mean() <= 3
+    last = picture[:, columns[-1]].astype(int)
+    rows = np.flatnonzero((np.abs(last - wanted[-1]).max(axis=1)) <= 12)
+    assert (rows.min(), rows.max()) == pytest.approx(
+        (baseline - 0.56 * size, baseline - 0.12 * size), abs=1
+    )
+    line = picture[baseline - 12 : baseline + 1]
+    one = ink_columns(line[:, int(left) + 82 :]) + int(left) + 82
+    assert (one.min(), one.max()) == pytest.approx(
+        (width - 8 - fonts.length("1"), width - 8), abs=3
+    )
+    zero = left - fonts.length("0") - 8
+    start = ink_columns(line[:, : int(left) - 2])
+    assert (start.min(), start.max()) == pytest.approx((zero, zero + fonts.length("0")), abs=3)
+
+
+def test_choices_end_before_the_colour_scale():
+    fonts = FontStack(16)
+    zero = 480 - 8 - fonts.length("1") - 80 - 8 - fonts.length("0") - 8
+    choice = 8 + fonts.length("HHH") + fonts.length("50 %") + 3 * 16
+    assert 1 < (zero - 8) / choice < 3
+    widths = []
+    for has_scale in (True, False):
+        caption = plain("yes", lines=4, width=480, has_scale=has_scale)
+        choices = (Choice("HHHHHHHHH", 0.5, True), Choice("HHHHHHHHHH", 0.5, False))
+        picture, baseline = choice_row(caption, choices=choices)
+        line = picture[baseline - 12 : baseline, : int(zero) - 1]
+        widths.append(ink_columns(line).max())
+    assert widths[0] < widths[1]
