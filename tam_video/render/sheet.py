@@ -114,7 +114,6 @@ def _write_vectors(
         "svg.fonttype": "none",
         "svg.hashsalt": "tam-video",  # the same sheet, the same bytes
         "pdf.fonttype": 42,
-        "image.composite_image": False,
     }
     figure = Figure(figsize=(sheet.width / _DPI, sheet.height / _DPI), dpi=_DPI)
     axes = figure.add_axes((0, 0, 1, 1))
