@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tam_video.render.panes import GAP_PX, best_tiling, display_aspect
+from tam_video.render.canvas import Rect
+from tam_video.render.panes import GAP_PX, Tiling, best_tiling, display_aspect
 from tam_video.types import VideoInfo
 
 ROOM = (1920, 1000)
@@ -59,3 +60,50 @@ def test_pixels_that_are_not_square_are_shown_as_players_show_them():
 def test_no_cell_is_a_programming_mistake():
     with pytest.raises(ValueError, match="empty"):
         best_tiling(0, info(8, 8), extra_px=0, room_px=ROOM)
+
+
+def test_a_picture_stands_below_the_space_above_it():
+    tiling = Tiling(2, 100, 50)
+    got = [tiling.rect(index, above_px=10, below_px=6) for index in range(3)]
+    assert got == [Rect(0, 10, 100, 50), Rect(108, 10, 100, 50), Rect(0, 84, 100, 50)]
+    assert tiling.size(1, above_px=10, below_px=6) == (100, 66)
+    assert tiling.size(2, above_px=10, below_px=6) == (208, 66)
+    assert tiling.size(3, above_px=10, below_px=6) == (208, 140)
+
+
+@pytest.mark.parametrize(
+    ("count", "columns"), [(1, 1), (2, 2), (3, 2), (4, 2), (5, 3), (6, 3), (7, 4), (8, 4)]
+)
+def test_of_equally_large_tilings_the_one_nearest_to_a_screen_is_taken(count, columns):
+    # The pictures have 320 x 180 px in all of them. For 7: 4 columns have the aspect 1304 / 368,
+    # 1.99 times a screen's, and 1 empty cell; 3 columns 1.01 times, but 2 empty cells.
+    tiling = best_tiling(count, info(160, 90), extra_px=0, room_px=(1920, 1080))
+    assert (tiling.width, tiling.height) == (320, 180)
+    assert tiling.columns == columns
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "tile"),
+    [
+        ((1280, 720), {"extra_px": 0}, (1280, 720)),  # not larger than the source
+        ((100, 50), {"extra_px": 0}, (320, 160)),  # but a very small source is enlarged
+        ((50, 100), {"extra_px": 0}, (160, 320)),  # to the same longer side
+        ((40, 400), {"extra_px": 0}, (80, 800)),  # at least 80 px wide
+        ((40, 400), {"extra_px": 0, "min_width_px": 240}, (240, 2400)),
+        ((2000, 2000), {"extra_px": 100}, (900, 900)),  # 1000 - 100
+        ((4000, 500), {"extra_px": 100}, (1920, 240)),
+        ((2000, 2000), {"extra_px": 100, "columns": 1}, (900, 900)),
+    ],
+)
+def test_the_size_of_one_picture(size, options, tile):
+    tiling = best_tiling(1, info(*size), room_px=ROOM, **options)
+    assert (tiling.width, tiling.height) == tile
+
+
+def test_two_rows_share_the_height_and_two_columns_the_width():
+    tiling = best_tiling(2, info(4000, 2000), extra_px=20, room_px=ROOM, columns=1)
+    assert (tiling.columns, tiling.width) == (1, 952)  # ((1000 - 8) / 2 - 20) * 2
+    tiling = best_tiling(3, info(4000, 2000), extra_px=20, room_px=ROOM, columns=2)
+    assert (tiling.columns, tiling.width) == (2, 952)
+    tiling = best_tiling(3, info(4000, 2000), extra_px=20, room_px=ROOM, columns=3)
+    assert (tiling.columns, tiling.width, tiling.height) == (3, 634, 318)  # (1920 - 16) / 3

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tam_video.render.overlay import TimeWindow
-from tam_video.render.theme import BACKGROUND
+from tam_video.render.theme import BACKGROUND, DIM, FAINT, LIT, mix
 from tam_video.render.timeline import TimeAxis, clock_text, draw_strip
 
 
@@ -81,3 +81,72 @@ def test_the_turn_is_marked():
 def test_any_energy_and_size_can_be_drawn(energy, width, height):
     strip = draw_strip(axis(), width=width, height=height, energy=energy)
     assert strip[0].shape == strip[1].shape == (height, width, 3)
+
+
+def rows_where(column, color, tolerance=2):
+    return np.flatnonzero(np.abs(column.astype(int) - color).max(axis=1) <= tolerance)
+
+
+def test_a_strip_has_its_line_ticks_and_curve_at_fixed_shares_of_its_height():
+    width, height = 301, 100
+    past, future = draw_strip(
+        axis(slots=(15.0,)), width=width, height=height, energy=np.array([2.0])
+    )
+    for picture, color in ((past, LIT), (future, mix(BACKGROUND, DIM, 0.75))):
+        free = picture[:, 30]  # beside the tick: the area under the curve, then the line
+        area = rows_where(free, mix(BACKGROUND, color, 0.45))
+        assert (area.min(), area.max()) == pytest.approx((0.06 * 74 + 1, 73), abs=1.1)
+        assert rows_where(free, color).tolist() == pytest.approx([4], abs=1)
+        assert rows_where(free, FAINT).tolist() == [74]
+        assert (free[76:] == BACKGROUND).all()
+        tick = rows_where(picture[:, 150], mix(BACKGROUND, color, 0.8))
+        assert (tick.min(), tick.max()) == pytest.approx((74, 95), abs=1)
+        assert (picture[97:, 150] == BACKGROUND).all()
+        assert (picture[80, [148, 152]] == BACKGROUND).all()
+
+
+def test_the_curve_is_scaled_to_its_maximum_and_extends_to_both_ends():
+    energy = np.array([0.1, 0.4, np.nan])
+    picture = draw_strip(axis(), width=301, height=100, energy=energy)[0]
+    heights = [inked(picture[:74, [x]])[0] for x in (2, 30, 150, 268, 298)]
+    # A quarter, all, and nothing of 94 % of the 74 px above the line.
+    wanted = [0.94 * 74 * level for level in (0.25, 0.25, 1, 0, 0)]
+    assert heights == pytest.approx(wanted, abs=3)
+
+
+@pytest.mark.parametrize("energy", [None, np.zeros(3), np.full(3, np.nan), -np.ones(3)])
+def test_without_energy_there_is_no_curve(energy):
+    picture = draw_strip(axis(), width=301, height=100, energy=energy)[0]
+    assert (picture[:73] == BACKGROUND).all()
+
+
+def test_negative_energy_counts_as_none():
+    picture = draw_strip(axis(), width=301, height=100, energy=np.array([-5.0, 1.0, -5.0]))[0]
+    assert inked(picture[:73, [30]])[0] <= 2
+    assert (picture[76:95, 20] == BACKGROUND).all()
+
+
+def test_the_turn_is_a_thick_part_of_the_line():
+    past, future = draw_strip(axis(slots=()), width=301, height=100, shown=(12.0, 14.0))
+    for picture, color in ((past, LIT), (future, mix(BACKGROUND, DIM, 0.75))):
+        shares = (picture[70:80, 90, 0] - 17.0) / (color[0] - 17.0)
+        assert (shares[:3] == 0).all()
+        assert shares[4] == pytest.approx(1)
+        assert shares.sum() == pytest.approx(2.2, abs=0.2)  # 1.5 lines below and 0.5 above
+        inside = rows_where(picture[74], color)
+        assert (inside.min(), inside.max()) == pytest.approx((60, 120), abs=1)
+        assert rows_where(picture[:, 30], FAINT).tolist() == [74]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3599.99, "59:59.9"),
+        (3600, "1:00:00.0"),
+        (600, "10:00.0"),
+        (0.09, "0:00.0"),
+        (0.1, "0:00.1"),
+    ],
+)
+def test_the_clock_has_hours_only_from_the_first_hour_on(seconds, text):
+    assert clock_text(seconds) == text
