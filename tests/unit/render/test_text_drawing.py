@@ -11,6 +11,7 @@ from tam_video.render.fonts import FontStack
 from tam_video.render.text_drawing import (
     cut_line,
     draw_label,
+    line_runs,
     place_pieces,
     text_image,
     write_line,
@@ -107,3 +108,77 @@ def test_hebrew_runs_from_the_right_with_and_without_libraqm(monkeypatch):
     columns = np.flatnonzero(pictures[1].any(axis=(0, 2)))
     gap = columns[np.argmax(np.diff(columns))]
     assert gap - columns.min() > columns.max() - gap  # the wide second letter is at the left
+
+
+@pytest.mark.parametrize("text", ["two words and more", "红色圆形红色", "WWWiiiWWW"])
+def test_a_cut_line_is_as_long_as_the_width_allows(text):
+    whole = FONTS.length(text)
+    for width in np.arange(0, whole + 3, 3.5):
+        cuts = [f"{text[:count].rstrip()}…" for count in range(1, len(text) + 1)]
+        fitting = [cut for cut in cuts if FONTS.length(cut) <= width]
+        wanted = text if whole <= width else max(fitting, key=len, default="")
+        assert cut_line(text, width_px=width, fonts=FONTS) == wanted
+    assert cut_line(text, width_px=whole, fonts=FONTS) == text
+
+
+@pytest.mark.parametrize("text", ["abc 红 def", "שלום abc", "أحمر"])
+@pytest.mark.parametrize(("anchor", "share"), [("left", 0.0), ("middle", 0.5), ("right", 1.0)])
+def test_the_runs_of_a_line_follow_each_other_from_its_anchor(text, anchor, share):
+    runs = line_runs(text, 100, fonts=FONTS, anchor=anchor)
+    length = sum(run.length for run in runs)
+    assert runs[0].x == pytest.approx(100 - share * length)
+    for before, after in pairwise(runs):
+        assert after.x == pytest.approx(before.x + before.length)
+
+
+def test_text_without_a_visible_character_has_no_run():
+    assert line_runs(" \n\t", 5, fonts=FONTS) == []
+    draw = ImageDraw.Draw(Image.new("RGB", (40, 40)))
+    assert write_line(draw, "", (7, 20), fonts=FONTS, fill=(9, 9, 9)) == 7
+
+
+def test_writing_returns_the_right_end_of_the_text():
+    draw = ImageDraw.Draw(Image.new("RGB", (300, 40)))
+    for text in ("abc", "abc 红 def"):
+        end = write_line(draw, text, (7, 20), fonts=FONTS, fill=(9, 9, 9))
+        assert end == pytest.approx(7 + FONTS.length(text))
+
+
+def test_text_is_drawn_on_its_baseline_in_its_colour():
+    picture = Image.new("RGB", (60, 40))
+    write_line(ImageDraw.Draw(picture), "HH", (7, 25), fonts=FONTS, fill=(200, 100, 50))
+    pixels = np.asarray(picture)
+    rows = np.flatnonzero(pixels.any(axis=(1, 2)))
+    assert rows.max() == 24
+    assert (pixels == (200, 100, 50)).all(axis=2).any()
+
+
+@pytest.mark.parametrize(("height", "size"), [(44, 22), (30, 15), (12, 8), (17, 8), (19, 10)])
+def test_a_label_has_half_its_height_as_font_size_and_a_margin_of_half_of_that(height, size):
+    fonts = FontStack(size)
+    columns, _ = ink(draw_label("HH", width=200, height=height))
+    start = size // 2
+    assert columns.min() == pytest.approx(start + size * 0.1, abs=1.1)
+    assert columns.max() == pytest.approx(start + fonts.length("HH") - size * 0.1, abs=1.5)
+
+
+def test_a_long_label_leaves_the_margin_free_at_both_sides():
+    columns, _ = ink(draw_label("H" * 60, width=200, height=40))
+    assert 10 <= columns.min() <= 14
+    assert 200 - 10 - 17 <= columns.max() < 200 - 10
+
+
+def test_a_label_is_cut_where_its_text_is_wider_than_between_the_margins():
+    narrow = int(FontStack(20).length("HHH") + 20)
+    whole, wide, cut = (draw_label("HHH", width=narrow + more, height=40) for more in (9, 1, 0))
+    np.testing.assert_array_equal(wide, whole[:, : narrow + 1])
+    assert (cut != whole[:, :narrow]).any()
+
+
+def test_a_text_image_has_no_margin_by_default():
+    for anchor, share in (("left", 0.0), ("middle", 0.5), ("right", 1.0)):
+        columns, rows = ink(text_image("HIH", 160, 30, fonts=FONTS, anchor=anchor))
+        start = share * (160 - FONTS.length("HIH"))
+        assert columns.min() == pytest.approx(start, abs=3)
+        ascent, descent = FONTS.base.getmetrics()
+        assert rows.max() + 1 == pytest.approx((30 + ascent - descent) / 2, abs=1)

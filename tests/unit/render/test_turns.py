@@ -9,14 +9,17 @@ from render_cases import explanation
 
 from tam_video.errors import ConfigError
 from tam_video.render.turns import (
+    NO_SUBJECT,
+    answer_tokens,
     find_word,
     group_words,
+    question_of,
     share_frames,
     shown_words,
     token_subject,
     words_subject,
 )
-from tam_video.types import Candidate, Token, Word
+from tam_video.types import Candidate, Message, Token, Word
 
 
 def test_content_words_are_shown_and_all_words_where_there_are_none():
@@ -151,3 +154,70 @@ def test_words_of_little_relevance_are_not_tinted(score, tinted):
     scores = np.zeros(seen.text_scores.shape, dtype=np.float64)
     scores[3, 2] = score
     assert bool(words_subject(replace(seen, text_scores=scores), [seen.words[2]]).tints) is tinted
+
+
+def test_the_last_question_of_a_conversation_is_shown():
+    turns = (Message("user", "one"), Message("assistant", "two"), Message("user", "three"))
+    assert question_of(replace(explanation(), conversation=turns)) == "three"
+    assert question_of(replace(explanation(), conversation=turns[:2])) == "one"
+    assert question_of(explanation()) == ""
+
+
+def test_special_and_empty_tokens_are_no_tiles():
+    seen = explanation()
+    special = replace(seen.tokens[2], is_special=True)
+    empty = replace(seen.tokens[3], char_end=seen.tokens[3].char_start)
+    tokens = (*seen.tokens[:2], special, empty, seen.tokens[4])
+    shown = answer_tokens(replace(seen, tokens=tokens))
+    assert [token.index for token in shown] == [1, 4]
+
+
+def test_an_empty_answer_token_lights_nothing():
+    seen = explanation()
+    empty = replace(seen.tokens[2], char_end=seen.tokens[2].char_start)
+    tokens = (*seen.tokens[:2], empty, *seen.tokens[3:])
+    assert token_subject(replace(seen, tokens=tokens), 2).spans == ()
+
+
+def test_a_subject_without_a_map_has_no_energy():
+    assert NO_SUBJECT.energy is None
+
+
+def test_a_word_without_tokens_has_neither_tints_nor_choices():
+    seen = explanation()
+    scores = np.ones_like(seen.text_scores)
+    words = [replace(word, token_indices=()) if word.index == 1 else word for word in seen.words]
+    seen = replace(seen, text_scores=scores, words=tuple(words))
+    alone = words_subject(seen, seen.words[1:2])
+    assert (alone.tints, alone.choices) == ((), ())
+    others = words_subject(seen, seen.words[2:3]).tints
+    assert [span for span, _ in others] == [(0, 3), (15, 16)]
+
+
+def test_the_choices_of_words_are_those_of_the_first_token():
+    seen = explanation()
+    tokens = list(seen.tokens)
+    for index, probability in ((2, 0.5), (3, 0.25)):
+        said = Candidate(tokens[index].id, tokens[index].text, probability)
+        tokens[index] = replace(tokens[index], probability=probability, candidates=(said,))
+    seen = replace(seen, tokens=tuple(tokens))
+    [choice] = words_subject(seen, seen.words[1:3]).choices
+    assert (choice.text, choice.probability, choice.in_answer) == ("Red", 0.5, True)
+
+
+@pytest.mark.parametrize(
+    ("count", "groups", "sizes"), [(5, 2, [2, 3]), (7, 3, [2, 2, 3]), (3, 5, [1, 1, 1]), (0, 4, [])]
+)
+def test_groups_have_nearly_equal_sizes(count, groups, sizes):
+    words = [Word(n, str(n), n, n + 1, (n,), True) for n in range(count)]
+    assert [len(group) for group in group_words(words, groups)] == sizes
+
+
+def test_parts_at_the_ends_of_a_clip_have_a_frame_each():
+    pts = np.array([0.0, 0.1, 0.2, 5.0])
+    assert share_frames(pts, end_seconds=6.0, parts=4) == [0, 1, 2, 3, 4]
+    assert share_frames(pts, end_seconds=6.0, parts=3) == [0, 2, 3, 4]
+    assert share_frames(pts, end_seconds=6.0, parts=1) == [0, 4]
+    late = np.array([0.0, 5.7, 5.8, 5.9])
+    assert share_frames(late, end_seconds=6.0, parts=4) == [0, 1, 2, 3, 4]
+    assert share_frames(late, end_seconds=6.0, parts=3) == [0, 1, 2, 4]
