@@ -213,3 +213,46 @@ def test_no_tokens_give_no_maps(correction):
 def test_wrong_overlaps_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         agreeing_tokens(np.zeros((2, 3), np.float32), **options)
+
+
+@pytest.mark.parametrize(("shared", "agree"), [(1, False), (2, False), (3, True)])
+def test_two_tokens_agree_where_more_than_half_of_a_tenth_of_the_cells_is_shared(shared, agree):
+    # The top cells are 3 of 30: 1 of 5, 2 of 4 and 3 of 3 in both maps.
+    raw = np.zeros((2, 30), np.float32)
+    raw[0, :3] = (1, 2, 3)
+    raw[1, 3 - shared : 6 - shared] = (1, 2, 3)
+
+    assert agreeing_tokens(raw)[0, 1] == agree
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (4,), (1, 2, 3)])
+def test_maps_of_another_shape_are_not_compared(shape):
+    with pytest.raises(ValueError, match="raw"):
+        agreeing_tokens(np.zeros(shape, np.float32))
+
+
+def test_content_words_are_capped_alone():
+    raw = np.array([[1, 1, 0, 0], [4, 4, 0, 1], [4, 4, 0, 1]], np.float32)
+    relevance = np.zeros((3, 3), np.float32)
+    relevance[1:, 0] = 1
+    options = ActivationOptions(content_cap=1.0)
+    content = np.array([False, True, False])
+
+    got = corrected_maps(
+        raw, relevance, options, context=context_mask(["a", "b", "b"]), content=content
+    )
+
+    np.testing.assert_allclose(got[1:], [[3, 3, 0, 1], [0, 0, 0, 1]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "content", [None, np.zeros(2, bool), np.zeros((3, 1), bool), np.zeros(3, np.int64)]
+)
+def test_content_is_required_only_where_the_options_need_it(content):
+    raw, relevance = np.ones((3, 4), np.float32), np.ones((3, 3), np.float32)
+    context = context_mask(["a", "b", "c"])
+
+    for options in (ActivationOptions(correction="content"), ActivationOptions(content_cap=2.0)):
+        with pytest.raises(ValueError, match=r"content must be bool \[3\]"):
+            corrected_maps(raw, relevance, options, context=context, content=content)
+    corrected_maps(raw, relevance, ActivationOptions(), context=context, content=content)

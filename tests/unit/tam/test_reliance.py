@@ -97,3 +97,32 @@ def test_content_words_with_little_evidence_are_suspects():
     assert [word.text for word in unseen_words(words, reliance, below=0.6)] == ["red", "star"]
     with pytest.raises(ValueError, match="shorter"):
         unseen_words(words, reliance[:2])
+
+
+def test_a_suspect_is_below_the_threshold_of_0_4():
+    words = [Word(k, text, 0, 1, (k,), True) for k, text in enumerate("abc")]
+    reliance = np.array([0.39, 0.4001, 0.41], np.float32)
+    assert [word.text for word in unseen_words(words, reliance)] == ["a"]
+    assert [
+        word.text for word in unseen_words(words, np.float32([0.5, 0.25, 0.75]), below=0.5)
+    ] == ["b"]
+
+
+def test_no_cells_and_no_text_give_no_reliance():
+    context = np.zeros((1, 1), bool)
+    nothing = visual_reliance(
+        np.zeros((1, 0), np.float32), np.zeros((1, 1), np.float32), context=context
+    )
+    assert np.isnan(nothing).all()
+    seen = visual_reliance(
+        np.full((1, 2), 0.5, np.float32), np.ones((1, 1), np.float32), context=context
+    )
+    assert seen.tolist() == [1.0]
+    with pytest.raises(ValueError, match=r"\[M, V\]"):
+        visual_reliance(
+            np.ones((1, 2, 3), np.float32), np.ones((1, 1), np.float32), context=context
+        )
+    with pytest.raises(ValueError, match=r"\[M, V\]"):
+        visual_reliance(
+            np.ones((1, 2), np.float32), np.ones((1, 1), np.float32), context=np.ones((1, 2), bool)
+        )

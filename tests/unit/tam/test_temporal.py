@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from motion_cases import layout_of, motion_of, moving_square, texture, uniform
+from motion_cases import flow_of, layout_of, motion_of, moving_square, texture, uniform
 
 from tam_video.tam import temporal
 from tam_video.tam.motion import SlotMotion, grid_flow, scene_cuts
-from tam_video.tam.temporal import temporal_gaussian
+from tam_video.tam.temporal import aligned_neighbours, temporal_gaussian
 
 UNIT = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1, width=32))
 SHAPES = st.tuples(st.integers(1, 2), st.integers(1, 5), st.integers(1, 3), st.integers(1, 3))
@@ -130,3 +130,28 @@ def test_blocks_of_tokens_leave_no_seam(monkeypatch):
 def test_wrong_arguments_are_refused(shape, sigma):
     with pytest.raises(ValueError, match=r"maps|sigma"):
         temporal_gaussian(np.zeros(shape, np.float32), motion_of((2, 3, 3)), sigma_slots=sigma)
+
+
+@pytest.mark.parametrize(("error", "is_lost"), [(0.5, False), (1.0, False), (1.25, True)])
+def test_content_is_lost_where_the_two_ways_differ_by_more_than_a_cell(error, is_lost):
+    shape = (2, 1, 5)
+    flow = flow_of(np.zeros((1, 1, 5, 2)), np.broadcast_to(np.float32((0, error)), (1, 1, 5, 2)))
+    motion = motion_of(shape, flow)
+    maps = np.zeros((1, *shape), np.float32)
+    maps[0, 1, 0, 2] = 1.0
+
+    _, present = aligned_neighbours(maps, motion, 1)
+    smooth = temporal_gaussian(maps, motion, sigma_slots=1)
+
+    assert present[2, 0, 0, 2] == (not is_lost)
+    weight = math.exp(-0.5)
+    assert smooth[0, 0, 0, 2] == pytest.approx(0 if is_lost else weight / (1 + weight))
+
+
+def test_blocks_hold_as_many_tokens_as_fit(monkeypatch):
+    monkeypatch.setattr(temporal, "_NEIGHBOUR_VALUES", 100)
+    shape = (5, 2, 1, 5)
+
+    assert list(temporal.token_blocks(shape, 3)) == [slice(0, 3), slice(3, 6)]
+    assert list(temporal.token_blocks(shape, 5)) == [slice(0, 2), slice(2, 4), slice(4, 6)]
+    assert list(temporal.token_blocks(shape, 20)) == [slice(k, k + 1) for k in range(5)]
