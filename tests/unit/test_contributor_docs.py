@@ -1,11 +1,14 @@
-"""The pages for contributors name files that exist."""
+"""The pages for contributors and the workflow name files that exist."""
 
 from __future__ import annotations
 
+import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,3 +34,15 @@ def test_every_package_is_described():
     packages = {path.parent.name for path in (ROOT / "tam_video").glob("*/__init__.py")}
 
     assert [name for name in sorted(packages) if f"`{name}/`" not in text] == []
+
+
+def test_the_workflow_runs_scripts_of_this_repository_on_the_supported_versions():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    lines = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    scripts = [re.fullmatch(r"(?:PYTHON=python )?(scripts/\w+)", line) for line in lines]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [each.rpartition(" ")[2] for each in project["classifiers"] if "Python :: 3." in each]
+
+    assert all(script and os.access(ROOT / script[1], os.X_OK) for script in scripts)
+    assert jobs["test"]["strategy"]["matrix"]["python"] == named
+    assert project["requires-python"] == f">={named[0]}"
