@@ -28,6 +28,9 @@ SOME_FAILED = 3
     help="Set a key of the preset, such as run.num_frames=16; may be repeated.",
 )
 @click.option("--force", is_flag=True, help="Replace the results of an earlier run.")
+@click.option(
+    "--verify", is_flag=True, help="Check files of finished runs by hash, not only by size."
+)
 @click.option("--check", is_flag=True, help="Check the preset, print all its keys, and exit.")
 @click.option("--list", "list_all", is_flag=True, help="List the pipelines and exit.")
 @click.option("--new", "new", metavar="PIPELINE", help="Print a preset with all keys and exit.")
@@ -39,6 +42,7 @@ def run_command(
     output: Path | None,
     settings: tuple[str, ...],
     force: bool,
+    verify: bool,
     check: bool,
     list_all: bool,
     new: str | None,
@@ -64,6 +68,7 @@ def run_command(
     overrides: dict[str, Any] = dict(map(read_override, settings))
     overrides |= {"inputs": list(inputs)} if inputs else {}
     overrides |= {"output": str(output)} if output else {}
+    overrides |= {"verify": True} if verify else {}
     options = read_preset(preset, overrides=overrides)
     pipeline = load_pipeline(options.pipeline).from_options(options)
     if check:

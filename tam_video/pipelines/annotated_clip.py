@@ -117,7 +117,7 @@ class AnnotatedClip:
             clips,
             [self.options.question],
             runs,
-            settings=self.options.run,
+            self.options,
             keep=("maps", "mp4", "vtt", "html") if keep_runs else ("mp4", "vtt"),
             workers=self.options.workers,
             force=force,

@@ -48,6 +48,7 @@ class PipelineOptions(Table):
         min_length=1,
     )
     output: Path = setting(REQUIRED, "Output folder, relative to the working directory.")
+    verify: bool = setting(False, "Check files of finished runs by hash, not only by size.")
     run: RunConfig = setting(
         RunConfig(), "Settings of an explanation; see the options of `tam-video explain`."
     )

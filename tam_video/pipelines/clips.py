@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from tam_video import batch
 from tam_video.batch.clips import find_clips
 from tam_video.batch.sources import is_remote, protocol
-from tam_video.config import RunConfig
+from tam_video.pipelines.base import PipelineOptions
 from tam_video.stages import StageProgress
 
 
@@ -51,8 +51,8 @@ def ask_in_batch(
     clips: Mapping[str, str],
     questions: Sequence[str],
     folder: Path,
+    options: PipelineOptions,
     *,
-    settings: RunConfig,
     keep: Sequence[str],
     workers: int | None = None,
     force: bool = False,
@@ -64,7 +64,7 @@ def ask_in_batch(
         clips: name -> path or address.
         questions: questions about each clip; the item of a clip's second question is `NAME#2`.
         folder: folder of the batch.
-        settings: settings of all runs.
+        options: settings of all runs, and whether finished runs are verified.
         keep: files to keep of each run: names of `tam_video.batch.work.KEEP`.
         workers: maximum number of workers; None for the default of the engine.
         force: remove an earlier batch first.
@@ -77,14 +77,15 @@ def ask_in_batch(
         {"id": name, "video": source, "questions": list(questions)}
         for name, source in clips.items()
     ]
-    options = batch.BatchOptions(
+    batch_options = batch.BatchOptions(
         workers=workers,
         retry_failed=True,
         keep=frozenset(keep),
+        verify=options.verify,
         policy=batch.SourcePolicy(frozenset(filter(None, map(protocol, clips.values())))),
     )
     total = len(rows) * len(questions)
-    results = batch.run(rows, folder, config=settings, options=options, force=force)
+    results = batch.run(rows, folder, config=options.run, options=batch_options, force=force)
     with closing(results):
         for done, result in enumerate(results, start=1):
             yield result

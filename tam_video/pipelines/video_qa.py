@@ -134,7 +134,7 @@ class VideoQa:
             clips,
             self.options.questions,
             out,
-            settings=self.options.run,
+            self.options,
             keep=self.options.keep,
             workers=self.options.workers,
             force=force,
@@ -166,6 +166,7 @@ class VideoQa:
                     config=self.options.run,
                     options=options,
                     force=force,
+                    verify=self.options.verify,
                     progress=progress,
                 )
             except (InputError, ModelError) as exc:

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow.parquet
 import pydicom
 import pytest
+from damage import change_a_byte
 from dicom_files import as_jpeg, dataset_of, pictures, region, save
 from PIL import Image, ImageDraw
 from pydicom import Dataset
@@ -341,31 +343,45 @@ def test_the_dicom_export_has_pseudonyms_and_the_annotated_frames(run):
         assert two.timeline.pts_seconds == pytest.approx(seconds, abs=1e-9)
 
 
-def test_the_same_command_resumes_and_another_mask_is_refused(run, patients, monkeypatch):
+@pytest.fixture
+def resumed(run, patients, monkeypatch):
+    """Run the same preset again, in this process."""
     place, _ = run
-    out = place / "work" / "out"
     monkeypatch.setenv("HOME", str(place / "home"))
     monkeypatch.delenv(SALT_VARIABLE, raising=False)
-    before = {path: path.stat().st_mtime_ns for path in (out / "clips").iterdir()}
-    questions = [
-        {"id": "first", "text": "Describe the video."},
-        {"id": "only-us", "text": "What moves?", "modality": ["US"]},
-    ]
     same = {
         "pipeline": "medical",
         "inputs": (str(patients),),
-        "output": out,
+        "output": place / "work" / "out",
         "mask": "outside-regions",
         "secondary_capture": True,
         "mask_boxes": [[0.0, 0.0, 0.1, 0.1]],
-        "questions": questions,
+        "questions": [
+            {"id": "first", "text": "Describe the video."},
+            {"id": "only-us", "text": "What moves?", "modality": ["US"]},
+        ],
         "run": RunConfig(num_frames=4, max_new_tokens=6),
     }
-    result = Medical.from_options(MedicalOptions(**same)).run()
-    assert result.summary["answers"] == 3
-    assert before == {path: path.stat().st_mtime_ns for path in (out / "clips").iterdir()}
+    return lambda **given: Medical.from_options(MedicalOptions(**{**same, **given})).run()
+
+
+def test_the_same_command_resumes_and_another_mask_is_refused(resumed, run):
+    clips = run[0] / "work" / "out" / "clips"
+    before = {path: path.stat().st_mtime_ns for path in clips.iterdir()}
+    assert resumed().summary["answers"] == 3
+    assert before == {path: path.stat().st_mtime_ns for path in clips.iterdir()}
     with pytest.raises(OutputExistsError):
-        Medical.from_options(MedicalOptions(**{**same, "mask": "none"})).run()
+        resumed(mask="none")
+
+
+def test_changed_files_are_noticed_with_verify(resumed, run, tmp_path):
+    out = shutil.copytree(run[0] / "work" / "out", tmp_path / "out")
+    names = ("clips/*.mp4", "batch/runs/*/annotated.mp4", "dicom/*.dcm")
+    before = {path: change_a_byte(path) for path in (next(out.glob(name)) for name in names)}
+    resumed(output=out)
+    assert all(path.read_bytes() != content for path, content in before.items())
+    assert resumed(output=out, verify=True).summary["answers"] == 3
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_foreign_folder_is_not_changed(patients, tmp_path):

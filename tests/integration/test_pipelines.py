@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import pytest
+from damage import change_a_byte
 
 from tam_video.datasets.worlds import make_world, write_scene
 from tam_video.errors import (
@@ -106,6 +107,25 @@ def test_several_questions_and_clips_are_resumed(folder, tmp_path):
     assert other.run(force=True).summary["resumed"] == 0
 
 
+@pytest.mark.parametrize("name", ["video_qa", "annotated_clip"])
+def test_a_changed_file_of_a_batch_is_noticed_with_verify(folder, tmp_path, name):
+    out = tmp_path / "out"
+    given = {"inputs": [str(folder)], "output": str(out), "run.speed_preset": "ultrafast"}
+    given |= {"keep_runs": True} if name == "annotated_clip" else {"keep": ["mp4"]}
+    made(name, **given).run()
+    drawn = next(out.rglob("runs/clip1-*/annotated.mp4"))
+    before = change_a_byte(drawn)
+    made(name, **given).run()
+    assert drawn.read_bytes() != before
+    result = made(name, **given, verify=True).run()
+    assert result.num_failed == 0
+    assert drawn.read_bytes() == before
+    if name == "video_qa":
+        assert result.summary["resumed"] == 1
+    else:
+        assert (out / "clip1.mp4").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
@@ -132,6 +152,18 @@ def test_a_long_clip_is_explained_window_by_window(folder, tmp_path):
     assert (tmp_path / "out" / "clip0" / "question_1" / "timeline.json").is_file()
     assert result.num_failed == 1
     assert result.warnings[0].startswith("broken: VideoOpenError")
+
+
+def test_a_changed_file_of_a_window_is_noticed_with_verify(folder, tmp_path):
+    given = {"inputs": [str(folder / "clip0.mp4")], "output": str(tmp_path / "out")}
+    given |= {"window_seconds": 2.0, "run.render": False, "keep": ["maps"]}
+    made("video_qa", **given).run()
+    maps = next((tmp_path / "out").rglob("maps.npz"))
+    before = change_a_byte(maps)
+    made("video_qa", **given).run()
+    assert maps.read_bytes() != before
+    made("video_qa", **given, verify=True).run()
+    assert verify_run(maps.parent, hashes=True)
 
 
 def test_a_missing_package_of_a_format_is_reported_before_the_run(monkeypatch):

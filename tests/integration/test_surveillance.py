@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from damage import change_a_byte
 from my_engine import ThreadEngine
 from surveillance_workers import KilledWatchWork
 
@@ -148,6 +149,25 @@ def test_a_second_start_does_nothing_and_force_repeats_all(yard, tmp_path, monke
     result = made([yard], tmp_path).run(force=True)
     assert (result.summary["num_alerts"], result.summary["num_resumed"]) == (1, 0)
     assert len(alerts(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed"])
+def test_a_damaged_alert_is_written_again(yard, tmp_path, damage):
+    made([yard], tmp_path).run()
+    (alert,) = alerts(tmp_path)
+    clip = tmp_path / alert["files"]["clip"]
+    before = clip.read_bytes()
+    if damage == "truncated":
+        clip.write_bytes(before[:100])
+    else:
+        change_a_byte(clip)
+        assert made([yard], tmp_path).run().summary["num_resumed"] == 1
+        assert clip.read_bytes() != before
+    result = made([yard], tmp_path, verify=damage == "changed").run()
+    assert (result.summary["num_resumed"], result.summary["num_alerts"]) == (0, 0)
+    assert clip.read_bytes() == before
+    assert alerts(tmp_path) == [alert]
+    assert made([yard], tmp_path, verify=True).run().summary["num_resumed"] == 1
 
 
 def test_start_and_end_limit_the_windows_and_a_window_without_frames_is_skipped(yard, tmp_path):

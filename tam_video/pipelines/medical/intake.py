@@ -11,7 +11,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from tam_video.batch.clips import find_clips, has_clip_suffix
 from tam_video.batch.sources import is_remote
 from tam_video.dicom.reader import DicomReader
 from tam_video.errors import ConfigError, VideoOpenError
+from tam_video.export.manifest import sha256
 from tam_video.pipelines.medical.identity import Pseudonyms, Salt, pseudonyms_of
 from tam_video.pipelines.medical.masking import Masking, plan_masking
 from tam_video.pipelines.medical.options import MedicalOptions
@@ -101,6 +102,7 @@ class MedicalClip:
         black_share: fraction of the source's pixels that were masked or cropped off.
         has_burned_in: whether text that names a patient may still be visible.
         warnings: fallbacks taken.
+        sha256: SHA-256 of the clip; empty in an older folder.
     """
 
     clip: str
@@ -118,15 +120,24 @@ class MedicalClip:
     black_share: float
     has_burned_in: bool
     warnings: tuple[str, ...]
+    sha256: str = ""
 
     @classmethod
-    def read(cls, path: Path) -> MedicalClip | None:
-        """Read the JSON file of a clip. Return None if this file or the clip is unusable."""
+    def read(cls, path: Path, *, verify: bool = False) -> MedicalClip | None:
+        """Read the JSON file of a clip. Return None if this file or the clip is unusable.
+
+        Args:
+            path: the JSON file.
+            verify: compare the hash of the clip.
+        """
         try:
             clip = TypeAdapter(cls).validate_json(path.read_bytes())
         except (OSError, ValueError):
             return None
-        return clip if path.with_name(clip.file).is_file() else None
+        file = path.with_name(clip.file)
+        if not file.is_file() or (verify and sha256(file) != clip.sha256):
+            return None
+        return clip
 
 
 def import_clip(
@@ -149,7 +160,7 @@ def import_clip(
     with anonymous_link(source, name) as link:
         ids = pseudonyms_of(link, salt, is_dicom=is_dicom(link))
         facts = folder / f"{ids.clip}.json"
-        existing = MedicalClip.read(facts)
+        existing = MedicalClip.read(facts, verify=options.verify)
         if existing is not None:
             return existing
         with open_video(link) as reader:
@@ -166,6 +177,7 @@ def import_clip(
             with wrap_os_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
             _write_clip(folder / clip.file, reader, masking)
+    clip = replace(clip, sha256=sha256(folder / clip.file))
     atomic_write(facts, json.dumps(asdict(clip), indent=1, sort_keys=True) + "\n")
     return clip
 

@@ -151,6 +151,7 @@ class Medical:
                 workers=options.workers,
                 timeout_seconds=options.timeout_seconds,
                 retry_failed=options.retry_failed,
+                verify=options.verify,
             ),
             task=batch.BatchTask(worker),
         )
@@ -191,7 +192,7 @@ class Medical:
             return Answer(name, question, error=error)
         run_dir = Path(result.run_dir)
         dicom = f"{_DICOM}/{clip.clip}.{name}.dcm" if self.options.secondary_capture else ""
-        if dicom and not (self.options.output / dicom).is_file():
+        if dicom and (self.options.verify or not (self.options.output / dicom).is_file()):
             self._export(run_dir, clip, self.options.output / dicom, salt)
         return Answer(
             name,

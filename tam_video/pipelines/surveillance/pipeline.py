@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,9 +23,10 @@ from tam_video.batch.jobs import Outcome, is_broken_output
 from tam_video.batch.ledger import LEDGER, ResultLog
 from tam_video.batch.plan import item_key
 from tam_video.batch.sources import fingerprint
-from tam_video.batch.storage import BATCH
+from tam_video.batch.storage import BATCH, RUNS
 from tam_video.batch.work import KEEP, ExplainWork
 from tam_video.errors import TamVideoError, VideoOpenError
+from tam_video.export.manifest import verify_run
 from tam_video.long.gate import Motion, active_spans
 from tam_video.long.windows import WindowOptions, plan_windows
 from tam_video.pipeline import build_conversation
@@ -107,7 +109,9 @@ class Surveillance:
                 lambda *log: recording.enter_context(closing(session.items(*log))),
                 options.output,
                 config=options.run,
-                options=batch.BatchOptions(workers=1, engine=ENGINE, retry_failed=True),
+                options=batch.BatchOptions(
+                    workers=1, engine=ENGINE, retry_failed=True, verify=options.verify
+                ),
                 task=batch.BatchTask(self._work(), self._identity(), _KIND, writes_summary=False),
                 force=force,
             )
@@ -135,7 +139,7 @@ class Surveillance:
 
     def _identity(self) -> dict[str, Any]:
         """Return the settings that all results depend on, as JSON values."""
-        excluded = {"inputs", "output", "run", "record", "keep"}
+        excluded = {"inputs", "output", "verify", "run", "record", "keep"}
         return {
             "settings": self.options.run.model_dump(mode="json"),
             "keep": [],
@@ -155,7 +159,7 @@ class _Session:
     counts: dict[str, float] = field(default_factory=_COUNTS.copy)
     failed: dict[str, str] = field(default_factory=dict)  # input -> why
     _num_open: int = 0  # questions about the present file without a result
-    _runs: set[str] = field(default_factory=set)  # alerts of the present file
+    _runs: set[str] = field(default_factory=set)  # run folders of the present file
     _has_failed: bool = False
 
     def items(
@@ -187,7 +191,7 @@ class _Session:
         """Record the result of an item."""
         self._num_open -= 1
         if result.run_dir:
-            self._runs.add(result.run_dir)
+            self._runs.add(Path(result.run_dir).name)
         if result.error is not None:
             self._has_failed = True
             self.failed[result.item.videos[0]] = result.error.message
@@ -214,8 +218,11 @@ class _Session:
             names = {"camera": footage.camera, "questions": []}
             key = item_key(BatchItem("", identity=names), [digest], identity)
             if log.status(key) == "done":
-                self.counts["num_resumed"] += 1
-                return bool(int(log.outcome(key).answer or 0))
+                runs = log.outcome(key).answer.split()
+                if all(map(self._is_intact, runs)):
+                    self.counts["num_resumed"] += 1
+                    return bool(runs)
+                log.lose(key)  # windows with an intact run folder are not asked about again
             with open_video(footage.path, reader=self.options.run.reader) as reader:
                 info, pts = reader.info, reader.timeline.pts_seconds
             if info.is_image:
@@ -241,8 +248,12 @@ class _Session:
         if not self._has_failed and not self.is_stopped():
             self.counts["num_files"] += 1
             self.counts["seconds"] += info.duration_seconds
-            log.append([Outcome(key, answer=str(len(self._runs)))], ids=[footage.path.name])
+            outcome = Outcome(key, answer=" ".join(sorted(self._runs)))
+            log.append([outcome], ids=[footage.path.name])
         return self._has_failed or bool(self._runs)
+
+    def _is_intact(self, run: str) -> bool:
+        return verify_run(self.options.output / RUNS / run, hashes=self.options.verify)
 
     def _windows(
         self, footage: Footage, info: VideoInfo, motions: list[Motion]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from tam_video.batch.jobs import ItemRequest, Job, Outcome
 from tam_video.batch.storage import RUNS
 from tam_video.batch.work import ExplainWork, ExplainWorker, LoadedClip
-from tam_video.export.manifest import MANIFEST
+from tam_video.export.manifest import verify_run
 from tam_video.models import VideoModel
 from tam_video.pipeline import load_model_from_config
 from tam_video.pipelines.surveillance.alerts import (
@@ -95,7 +95,7 @@ class WatchWorker(ExplainWorker):
         is_new = not self._alerts.has(question.key[:16])
         if is_new and self._alerts.is_cooling({**alert, "seconds": seconds}):
             return replace(outcome, details={"is_cooling": True})
-        if is_new or not (run_dir / MANIFEST).is_file():
+        if is_new or not verify_run(run_dir, hashes=True):
             write_event(answered, watched, window, run_dir, self._options)
         if is_new:
             line = alert_line(

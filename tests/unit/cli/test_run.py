@@ -19,13 +19,14 @@ def run(*arguments):
 
 
 def test_check_prints_all_keys_and_runs_nothing(tmp_path):
-    given = ["--set", "run.num_frames=4", "-o", tmp_path / "out", "clip.mp4"]
+    given = ["--set", "run.num_frames=4", "-o", tmp_path / "out", "--verify", "clip.mp4"]
     done = run(PRESETS / "video_qa.toml", "--check", *given)
     assert done.exit_code == 0, done.output
     document = tomllib.loads(done.stdout)
     assert document["inputs"] == ["clip.mp4"]
     assert document["output"] == str(tmp_path / "out")
     assert document["run"]["num_frames"] == 4
+    assert document["verify"] is True
     assert "# run.fps is not set" in done.stdout
     assert list(tmp_path.iterdir()) == []
 

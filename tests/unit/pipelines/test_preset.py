@@ -124,7 +124,7 @@ def test_all_problems_are_listed_with_line_value_and_allowed_values(write):
         "line 7, num_frames: unknown key; did you mean run.num_frames?",
         "line 8, wrokers: unknown key; did you mean workers?",
         "line 9, date: unknown key; known here: formats, inputs, keep, output, pipeline, "
-        "questions, run, stride_seconds, window_seconds, workers",
+        "questions, run, stride_seconds, verify, window_seconds, workers",
         "line 12, run.num_fram: unknown key; did you mean run.num_frames?",
         "line 13, run.opacity: found nan, allowed: a finite number",
         "line 14, run.crf: found 99, allowed: less than or equal to 51",
@@ -138,7 +138,7 @@ def test_all_problems_are_listed_with_line_value_and_allowed_values(write):
         "line 21, run.previews[1]: found \"png\", allowed: 'gif' or 'webp'",
         "line 22, run.fps: found 0, allowed: greater than 0",
         "line 24, colours: unknown key; known here: formats, inputs, keep, output, pipeline, "
-        "questions, run, stride_seconds, window_seconds, workers",
+        "questions, run, stride_seconds, verify, window_seconds, workers",
     ]
 
 
