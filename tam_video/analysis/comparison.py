@@ -1,4 +1,4 @@
-"""Compare runs on one clip in pairs, by the maps of the words that both answers contain.
+"""Compare every pair of runs on one clip by the maps of the words that both answers contain.
 
 Maps of different methods and models have different scales, so each map is divided by its maximum
 before two are subtracted: a difference shows where and when, not how strongly. The figures of
@@ -77,7 +77,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the content of `comparison.json`, which excludes the difference maps."""
+        """Return the content of `comparison.json`, without the difference maps."""
         grid, view = self.grid, self.grid.view
         return {
             "clip": self.explanations[0].info.path.name,
@@ -96,7 +96,7 @@ class Comparison:
 
 
 def compare(explanations: Sequence[Explanation], names: Sequence[str]) -> Comparison:
-    """Compare the maps of several runs on their first input, which is the same clip.
+    """Compare several runs on the same clip by the maps of their first inputs.
 
     Maps are read on the finest grid of all runs, in space and by presentation time.
 
@@ -190,9 +190,9 @@ def _check_same_clip(runs: Sequence[Explanation], names: Sequence[str]) -> None:
     for name, each in zip(names, clips, strict=True):
         if each != clips[0]:
             raise ConfigError(
-                f"{name} and {names[0]} explain different clips: "
-                f"{each[1]} x {each[2]}, {each[0]} frames, and "
-                f"{clips[0][1]} x {clips[0][2]}, {clips[0][0]} frames",
+                f"{name} and {names[0]} explain different clips: the first has "
+                f"{each[1]} x {each[2]} pixels and {each[0]} frames, the second "
+                f"{clips[0][1]} x {clips[0][2]} pixels and {clips[0][0]} frames",
                 hint="compare runs on the same clip",
             )
 

@@ -1,4 +1,4 @@
-"""Write a comparison folder: `comparison.json`, `differences.npz`, `compare.mp4`, a manifest."""
+"""Write a comparison folder: `comparison.json`, `differences.npz`, `compare.mp4` and a manifest."""
 
 from __future__ import annotations
 
@@ -119,7 +119,8 @@ def _refuse(target: Path, *, force: bool) -> None:
     refuse_existing(target, force=force)
     if target.is_dir() and any(target.iterdir()) and not (target / COMPARISON).is_file():
         raise OutputExistsError(
-            f"{target} exists and is not a comparison", hint="choose another output folder with -o"
+            f"{target} exists and is not a comparison folder",
+            hint="choose another output folder with -o",
         )
 
 

@@ -44,7 +44,7 @@ class CommonGrid:
 
     @classmethod
     def of(cls, explanations: Sequence[Explanation]) -> CommonGrid:
-        """Return the finest grid over the time and picture area that all runs have in common.
+        """Return a grid as fine as the finest run, over the time and the area that all runs share.
 
         Raises:
             ConfigError: they share no time or no part of the picture.
@@ -58,7 +58,7 @@ class CommonGrid:
             min(min(view.bottom for view in views), 1.0),
         ]
         if edges[0] >= edges[2] or edges[1] >= edges[3]:
-            raise ConfigError("the views of the runs have no common part")
+            raise ConfigError("the runs cover no common part of the picture")
         view = View(*edges)
         rows = max(each.h / (each.view.bottom - each.view.top) for each in layouts)
         columns = max(each.w / (each.view.right - each.view.left) for each in layouts)

@@ -1,1 +1,1 @@
-"""Worlds with exact ground truth."""
+"""Shape worlds: synthetic clips of coloured shapes with exact ground truth."""

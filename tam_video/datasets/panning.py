@@ -1,4 +1,4 @@
-"""Random clips with a panning camera. Motion words are used only where they stay true."""
+"""Random clips with a panning camera. Objects with an ambiguous direction get no motion word."""
 
 from __future__ import annotations
 

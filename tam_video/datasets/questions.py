@@ -60,7 +60,7 @@ def motion_phrase(item: SceneObject) -> str:
 
 
 def caption(clip: SceneClip) -> str:
-    """Describe a clip in one sentence: the name and motion of each object, if it moves."""
+    """Describe a clip in one sentence with the name of each object and, if known, its motion."""
     parts = [f"{named(item.name)} {motion_phrase(item)}".rstrip() for item in clip.objects]
     joined = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"{joined[0].upper()}{joined[1:]}."
@@ -75,7 +75,7 @@ def shape_turn(item: SceneObject) -> tuple[str, str]:
 def presence_question(
     clip: SceneClip, rng: np.random.Generator, *, negative: bool
 ) -> ShapeQuestion:
-    """Sample a question about an object of the clip or, if negative, about an absent object.
+    """Sample an "Is there ...?" question about an object that the clip has or, if negative, lacks.
 
     Three of four negative questions share a colour or a shape with an object of the clip.
     """
@@ -132,7 +132,7 @@ def location_phrase(clip: SceneClip, item: SceneObject) -> str | None:
 
 
 def make_scene_questions(clip: SceneClip, rng: np.random.Generator) -> list[ShapeQuestion]:
-    """Sample one question of every kind that the clip allows, and a negative presence question."""
+    """Sample one question of every kind that the clip allows, and one about an absent object."""
     colors, shapes = _alone(clip, lambda item: item.color), _alone(clip, lambda item: item.shape)
     moving = [item for item in clip.objects if item.motion is not None]
     timed = [item for item in clip.objects if when_phrase(clip, item)]

@@ -271,7 +271,7 @@ def render_frame(clip: SceneClip, frame: int, *, behind: ByteArray | None = None
 
 
 def with_visible(clip: SceneClip) -> SceneClip:
-    """Return a copy of the clip in which every object has its `visible` intervals."""
+    """Return a copy of the clip with the `visible` intervals of every object filled in."""
     visible: list[list[int]] = [[] for _ in clip.objects]
     for frame in range(clip.num_frames):
         for number in np.flatnonzero(clip.masks(frame).any(axis=(1, 2))):

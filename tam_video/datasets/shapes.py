@@ -42,7 +42,7 @@ MARGIN_PX = 3
 
 
 def draw_rgb(rng: Generator, color: str) -> tuple[int, int, int]:
-    """Sample the RGB colour of an object, with each channel within 10 of the named colour."""
+    """Sample an RGB colour in which each channel differs by at most 10 from the named colour."""
     red, green, blue = np.clip(np.array(COLORS[color]) + rng.integers(-10, 11, 3), 0, 255)
     return int(red), int(green), int(blue)
 

@@ -120,7 +120,7 @@ def _passes(clip: SceneClip, behind: int) -> bool:
 
 
 def stage_distractors(rng: Generator) -> SceneClip | None:
-    """Sample three or four objects. One shares its colour with a second, its shape with a third."""
+    """Sample 3 or 4 objects. One shares its colour with a second one and its shape with a third."""
     color, other_color, last_color = (
         list(COLORS)[int(c)] for c in rng.choice(len(COLORS), size=3, replace=False)
     )
@@ -177,7 +177,7 @@ def _moving(rng: Generator, frames: Interval) -> Moving:
 
 
 def _elsewhere(each: Sequence[Moving], cut: int) -> bool:
-    """Return False if an object in both shots jumps at the cut by less than its size."""
+    """Return whether an object jumps by at least its size at the cut, or is in one shot only."""
     if len(each) == 1:
         return True
     (_, before), (_, after) = each
@@ -238,7 +238,7 @@ def stage_low_contrast(rng: Generator) -> SceneClip | None:
 
 
 def _toward(item: SceneObject, behind: Float64Array) -> Rgb | None:
-    """Move an object's colour towards the background while its colour name stays the nearest."""
+    """Mix as much background into an object's colour as its colour name allows, or return None."""
     names, palette = list(COLORS), np.array(list(COLORS.values()), np.float64)
     for share in _SHARES:
         rgb = np.rint((1 - share) * np.array(item.rgb) + share * behind)

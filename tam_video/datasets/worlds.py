@@ -63,7 +63,7 @@ class World:
         """
         if seed < 0 or split not in get_args(Split):
             raise ValueError(
-                f"seed must be 0 or more and split a known name, not {seed} and {split!r}"
+                f"'seed' must be at least 0 and 'split' a known name, not {seed} and {split!r}"
             )
         return self.draw(seed, split)
 
@@ -71,7 +71,7 @@ class World:
 def _staged(
     stream: int, draw_once: Callable[[Generator], SceneClip | None]
 ) -> Callable[[int, Split], SceneClip]:
-    """Sample from a world's own random stream until a clip fulfils the world's conditions.
+    """Return a function that samples clips until one fulfils the conditions of its world.
 
     The seeds of the base world begin with the index of the split, 0 to 2, so those here are higher.
     """
@@ -193,7 +193,7 @@ def make_world(name: str, seed: int, *, split: Split = "test") -> SceneClip:
 
 
 def write_scene(clip: SceneClip, path: Path) -> Path:
-    """Encode a clip as an H.264 MP4 with the clip's own compression quality."""
+    """Write a clip to `path` as an H.264 MP4, encoded with the clip's `crf`."""
     from tam_video.video.writer import write_video
 
     frames = (

@@ -52,7 +52,7 @@ class Row(NamedTuple):
 
 
 class Series(NamedTuple):
-    """The key of a series of rows, which has one value per clip."""
+    """The key of a series: one value per clip for a method, a metric and a source."""
 
     method: str
     metric: str
@@ -60,7 +60,7 @@ class Series(NamedTuple):
 
 
 def measured_rows(clip: ClipRow) -> Iterator[Row]:
-    """Yield the measured values of one clip, whose keys are `METRIC` or `SOURCE:METRIC`."""
+    """Yield one row per measured value of a clip. A value's key is `METRIC` or `SOURCE:METRIC`."""
     for method, values in clip.values.items():
         counts = clip.counts.get(method, {})
         for key, value in values.items():
@@ -129,7 +129,7 @@ class Samples:
         return self._column(series)[1] if self._has_weights else None
 
     def _f1(self, series: Sequence[Series]) -> Interval:
-        """Compute F1-IoU from mean Obj-IoU and mean Func-IoU, or its difference of two methods.
+        """Compute F1-IoU from mean Obj-IoU and Func-IoU, or the difference between two such values.
 
         Only clips that have every part count; where words are counted, all words do.
         """

@@ -82,7 +82,7 @@ class Answer:
 
 @dataclass(slots=True, eq=False)
 class MaskedScorer:
-    """Computes the mean probability of some answer tokens on masked videos, once per mask.
+    """Computes the mean probability of some answer tokens on masked videos, and caches it per mask.
 
     Attributes:
         probe: the answer.
@@ -189,7 +189,7 @@ def read_back(clip: SceneClip, model: TransformersModel) -> FrameBatch:
 
 
 def timed_object(clip: SceneClip, slots: tuple[tuple[int, ...], ...]) -> SceneObject | None:
-    """Return the first object that is visible during one part of the clip only, or None."""
+    """Return the first object that is visible in only one part of the clip, or None if none is."""
     visible = visible_slots(clip, slots)
     for item, is_visible in zip(clip.objects, visible, strict=True):
         if visible_span(is_visible) is not None:

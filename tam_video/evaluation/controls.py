@@ -41,7 +41,7 @@ ABOVE_CHANCE = (
 
 @dataclass(frozen=True, slots=True)
 class ControlFigure:
-    """The values of one metric for a method's maps from one source.
+    """The results of one metric for a method's maps from one source, such as shuffled frames.
 
     Attributes:
         value: mean over the clips.
@@ -63,10 +63,10 @@ class ControlFigure:
 
 @dataclass(frozen=True, slots=True)
 class FlipFigure:
-    """How soon the answers of one group flip. An answer that never flips has the flip area 1.
+    """The share of the video that must be deleted to flip an answer, for one group of answers.
 
     Attributes:
-        amcr: mean of the smallest deleted areas that flip an answer.
+        amcr: mean of the smallest deleted areas that flip an answer; 1 for one that never flips.
         csr_10: share of the answers that flip when a tenth or less is deleted.
     """
 
@@ -104,7 +104,7 @@ class ControlSummary:
                 yield _line((method, group, "csr_10"), ControlFigure(flips.csr_10))
 
     def tables(self, title: str, settings: ControlSettings) -> Iterator[Table | str]:
-        """Yield one table per metric and answer group, and one for linear datamodeling scores."""
+        """Yield one table per metric, one with linear datamodeling scores, one per answer group."""
         for metric in (*settings.metrics, SPEARMAN) if settings.sources else ():
             about = "" if metric == SPEARMAN else f"; {self.chance_text(metric)}"
             yield Table(
@@ -183,7 +183,7 @@ class ControlSummary:
 
 
 def summarise_controls(rows: Sequence[ClipRow], settings: ControlSettings) -> ControlSummary:
-    """Aggregate the controls, linear datamodeling scores and flips of all clips."""
+    """Aggregate the results of all clips: controls, linear datamodeling scores and answer flips."""
     samples = Samples(rows)
     lds = settings.explained if "lds" in settings.parts else ()
     flips = settings.explained if "flips" in settings.parts else ()
@@ -209,7 +209,7 @@ def summarise_controls(rows: Sequence[ClipRow], settings: ControlSettings) -> Co
 
 
 def control_title(metric: str) -> str:
-    """Return a metric's title with an arrow towards better values."""
+    """Return a metric's title with an arrow that shows whether higher or lower is better."""
     return "Spearman correlation with the true map" if metric == SPEARMAN else heading(metric)
 
 
@@ -239,7 +239,7 @@ def _flips(samples: Samples, areas: Series) -> FlipFigure:
 
 
 def _costs(rows: Sequence[ClipRow], _settings: ControlSettings) -> dict[str, Any]:
-    """Return the noise level of each metric, and the mean seconds of each part."""
+    """Return the expected scores of noise, and the mean seconds for each part of the experiment."""
     parts = sorted({part for row in rows for part in row.costs})
     costs = {part: [row.costs[part] for row in rows if part in row.costs] for part in parts}
     return {

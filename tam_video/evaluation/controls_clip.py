@@ -72,7 +72,7 @@ class _Case:
     maps: Mapping[str, FloatArray]
 
     def score(self, name: str, maps: FloatArray, *, source: str) -> None:
-        """Score a method's maps against the ground truth and chance, and store the scores."""
+        """Score maps against the true and the chance ground truth, and store the scores."""
         metrics, values = self.settings.metrics, self.row.values[name]
         original = None if source == TRUE else self.maps[name]
         values |= source_values(maps, self.truth, metrics, source=source, original=original)
@@ -169,7 +169,7 @@ def predicted_scores(
 def mismatched_ground_truth(
     truth: AnswerTruth, others: Sequence[Sequence[ObjectWord]], *, seed: int
 ) -> AnswerTruth:
-    """Return a ground truth from other clips, to measure the score that chance reaches.
+    """Make a ground truth with masks from other clips, to measure the score of unrelated maps.
 
     Args:
         truth: the clip's own.
@@ -232,7 +232,7 @@ def _probe(
 def _chance(
     truth: AnswerTruth, true: Probe, row: ClipRow, settings: ControlSettings
 ) -> AnswerTruth:
-    """Return a chance ground truth, made from clips that no control shows to the model."""
+    """Make the chance ground truth from clips that no control shows to the model."""
     (batch,), (layout,) = true.batches, true.generation.layouts
     first = row.seed + 2
     others = [
@@ -243,7 +243,7 @@ def _chance(
 
 
 def _score_sources(case: _Case) -> None:
-    """Score every source. Chance baselines are scored on the unmodified run only."""
+    """Score the maps from every source. Chance baselines are scored on the unmodified run only."""
     for name, own in case.maps.items():
         case.score(name, own, source=TRUE)
         if name in case.settings.methods and "smoothed" in case.settings.sources:
@@ -255,7 +255,7 @@ def _score_sources(case: _Case) -> None:
 
 
 def _controls(case: _Case) -> Generator[tuple[str, Probe], None, None]:
-    """Yield sources with their probes. A probe is valid only until the next one is requested."""
+    """Yield each control's name and probe. A probe is valid only until the next is requested."""
     row, settings, model = case.row, case.settings, case.model
     if "swapped" in settings.sources:
         other = make_world(row.world, row.seed + 1, split=settings.split)
@@ -272,7 +272,7 @@ def _controls(case: _Case) -> Generator[tuple[str, Probe], None, None]:
 
 
 def _score_masks(case: _Case) -> None:
-    """Compute every method's linear datamodeling score on the same masks, and store it."""
+    """Compute and store the linear datamodeling score of every method on the same masks."""
     generation, settings = case.true.generation, case.settings
     keep = random_keep_masks(
         settings.masks,

@@ -74,14 +74,14 @@ class ControlSettings(ShapesSettings):
 
     metrics: tuple[str, ...] = setting(
         ("auc", "temporal_auc", "viou", "energy", "pointing", "coherence", "tiou"),
-        "Metrics of each source of maps.",
+        "Metrics by which the maps are scored.",
         **NAMES,
     )
     clips: int = setting(50, **CLIPS)
     parts: tuple[Part, ...] = setting(
-        ("controls", "cascade"), "Parts to measure, also lds, flips.", **NAMES
+        ("controls", "cascade"), "Parts of the experiment: controls, cascade, lds, flips.", **NAMES
     )
-    masks: int = setting(32, "Random masks of a clip, for lds.", metavar="N", ge=3)
+    masks: int = setting(32, "Number of random masks per clip in the part lds.", metavar="N", ge=3)
     keep_share: float = setting(
         0.5, "Share of the cells that a random mask keeps.", metavar="F", gt=0, lt=1
     )

@@ -44,7 +44,7 @@ Flipped: TypeAlias = Callable[[BoolArray], BoolArray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opposite:
-    """Compares the first tokens of an answer and of its opposite on masked videos."""
+    """Tests by the first token whether the opposite of a yes-or-no answer is more probable."""
 
     answer: MaskedScorer
     opposite: MaskedScorer
@@ -69,7 +69,7 @@ def measure_flips(
     settings: MethodSettings,
     job: ClipJob,
 ) -> Iterator[tuple[str, str, float]]:
-    """Measure for each presence answer how much of the video must be deleted to flip it.
+    """Measure how much of the video must be deleted to flip the answer to each presence question.
 
     Args:
         model: the model.
@@ -98,7 +98,7 @@ def measure_flips(
 
 
 def opposite_scorer(probe: Probe, question: str, settings: MethodSettings) -> Opposite:
-    """Make the comparison of a yes-or-no answer with its opposite."""
+    """Make a test of whether the opposite of an answer is more probable on masked videos."""
     answer = opposite_of(probe.generation.answer)
     turns, options = [Message("user", question)], settings.generation_options()
     other = probe.model.generate(probe.batches, turns, options=options, answer=answer)
@@ -128,7 +128,7 @@ def says_yes(answer: str) -> bool | None:
 
 
 def opposite_of(answer: str) -> str | None:
-    """Return the answer "No" for yes and "Yes" for no, or None if it begins with neither."""
+    """Return "No" for an answer that begins with yes, "Yes" for no, and None for any other."""
     match = _YES_OR_NO.match(answer)
     if match is None:
         return None
@@ -147,7 +147,7 @@ def named_map(maps: FloatArray, generation: Generation) -> FloatArray:
 
 
 def first_flip(heat: FloatArray, flipped: Flipped, *, steps: int) -> float:
-    """Find the smallest deleted area that flips the answer. Later steps are not computed.
+    """Delete cells until the answer flips, and return the deleted share, or 1 if it never flips.
 
     Args:
         heat: float32 [t, h, w], the largest values are deleted first.

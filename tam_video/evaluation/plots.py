@@ -26,7 +26,7 @@ _PLOT_WIDTH_PX, _PLOT_HEIGHT_PX = 420, 260
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The content of a chart.
+    """The content of a chart: bars with intervals, or curves.
 
     Attributes:
         file: name of its file.
@@ -49,7 +49,7 @@ def draw(chart: Chart) -> str:
 
 
 def bar_chart(title: str, figures: Mapping[str, Interval]) -> str:
-    """Draw horizontal bars with their 95 % intervals."""
+    """Draw one horizontal bar with a 95 % interval for each name, as SVG."""
     ends = [end for each in figures.values() for end in (each.mean, each.low, each.high)]
     known = [0.0, *(end for end in ends if not math.isnan(end))]
     ticks = _ticks(min(known), max(known))
@@ -78,7 +78,7 @@ def bar_chart(title: str, figures: Mapping[str, Interval]) -> str:
 
 
 def curve_chart(title: str, curves: Mapping[str, Float64Array]) -> str:
-    """Draw mean scores, float64 [n + 1], against the share of cells shown or hidden."""
+    """Draw mean scores, float64 [n + 1], against the share of cells shown or hidden, as SVG."""
     ticks = _ticks(0.0, max(float(curve.max()) for curve in curves.values()))
     left, top = 60, 44
     right, bottom = left + _PLOT_WIDTH_PX, top + _PLOT_HEIGHT_PX

@@ -1,4 +1,4 @@
-"""Test whether visual reliance finds false names and predicts the effect of a blank video.
+"""Test whether visual reliance detects wrong object names and predicts what blanking changes.
 
 The ground truth is the clip's own description; what a word owes to the pixels is measured by
 blanking them. The clip is the unit that is resampled for every interval: words of one clip are not
@@ -59,7 +59,7 @@ class FlagFigure:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """The words whose reliance lies in one range.
+    """The words whose visual reliance lies in one range.
 
     Attributes:
         low: start of the range.
@@ -181,7 +181,7 @@ def summarise_reliance(rows: Sequence[ClipRow], settings: RelianceSettings) -> R
 
 
 def word_table(row: ClipRow, kinds: Sequence[str]) -> Float64Array:
-    """Return a table of the words that have a reliance, for some kinds of prompt."""
+    """Return a table of the words that have a reliance, from answers to some kinds of prompt."""
     words = [
         [math.nan if values[name] is None else values[name] for name in COLUMNS]
         for key, values in row.values.items()
@@ -192,7 +192,7 @@ def word_table(row: ClipRow, kinds: Sequence[str]) -> Float64Array:
 
 
 def flag_figure(tables: Sequence[Float64Array], threshold: float) -> FlagFigure:
-    """Measure how well scores below a threshold find false names, given a word table per clip."""
+    """Measure how well low scores find false names in the word tables of some clips."""
     names = [table[~np.isnan(_column(table, "false"))] for table in tables]
     words = np.concatenate([*names, np.empty((0, len(COLUMNS)))])
     counts = np.array([_counts(table, threshold) for table in names], np.float64).reshape(-1, 4)
@@ -285,7 +285,7 @@ def _column(words: Float64Array, name: str) -> Float64Array:
 
 
 def _counts(names: Float64Array, threshold: float) -> tuple[int, int, int, int]:
-    """Count a clip's names: both false and flagged, flagged, false, and all."""
+    """Return four counts of a clip's names: false and flagged, flagged, false, and all."""
     flagged = _column(names, "reliance") < threshold
     false = _column(names, "false") == 1
     return int((flagged & false).sum()), int(flagged.sum()), int(false.sum()), len(names)

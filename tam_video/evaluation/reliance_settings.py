@@ -44,11 +44,11 @@ class RelianceSettings(ExperimentSettings):
 
     worlds: tuple[str, ...] = setting(
         ("base", "distractors", "low-contrast", "occlusion"),
-        "Worlds of the clips of shapes.",
+        "Shape worlds to sample clips from.",
         **NAMES,
     )
     clips: int = setting(50, **CLIPS)
     split: Split = SPLIT
     threshold: float = setting(
-        LOW_RELIANCE, "Names with less reliance are flagged.", metavar="F", gt=0, le=1
+        LOW_RELIANCE, "Visual reliance below which a name is flagged.", metavar="F", gt=0, le=1
     )

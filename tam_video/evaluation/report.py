@@ -116,7 +116,7 @@ class Report(Generic[Settings, SummaryT]):
         return text + "\n"
 
     def to_csv(self) -> str:
-        """Return the text of results.csv, with one line per world (or "all") and result."""
+        """Return the text of results.csv: a line per result, for each world and for all clips."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         ends = ("mean", "low", "high", "n")

@@ -55,7 +55,7 @@ def evaluate(
     force: bool = False,
     progress: StepProgress | None = None,
 ) -> Evaluation:
-    """Measure the clips that a folder does not contain yet, then write its report.
+    """Measure the clips that are missing in an evaluation folder, then write the report.
 
     Processes are spawned: a script that calls this does so under `if __name__ == "__main__":`.
 
@@ -93,7 +93,7 @@ def evaluate(
 
 
 def clip_jobs(settings: ExperimentSettings) -> list[ClipJob]:
-    """Return every clip to measure, one world after the other."""
+    """Return a job for every clip to measure, world by world."""
     return [
         ClipJob(world, number, settings.clip_seed(number))
         for world in settings.worlds
@@ -108,7 +108,7 @@ def measured(
     *,
     workers: int,
 ) -> Generator[ClipRow, None, None]:
-    """Yield finished clips in any order. Closing the generator ends the worker processes.
+    """Yield the rows of clips as they finish. Closing the generator ends the worker processes.
 
     What a clip raised is raised here; a process that died is a `ModelError`.
     """
@@ -145,7 +145,7 @@ def _measure(measure: Any, settings: ExperimentSettings, job: ClipJob) -> ClipRo
 
 @lru_cache(maxsize=1)
 def _worker_model(name: str, revision: str | None, dtype: str, device: str) -> TransformersModel:
-    """Load this process's model for its first clip, so that a load error reaches the user."""
+    """Load the model in this worker when its first clip starts, so that errors reach the user."""
     import torch
 
     from tam_video.models import load_model

@@ -122,7 +122,7 @@ class ObjectWord:
 
     @property
     def moves(self) -> bool:
-        """Whether the IoU of the object's first and last visible cells is at most one half."""
+        """Whether the object's cells in the first and the last visible slot have an IoU <= 0.5."""
         slots = np.flatnonzero(self.cells.any(axis=(1, 2)))
         if len(slots) < 2:
             return False
@@ -154,7 +154,7 @@ class AnswerTruth:
 
     @property
     def explained_words(self) -> tuple[tuple[int, ...], ...]:
-        """The tokens of each explained word."""
+        """The tokens of each word whose probability insertion and deletion measure."""
         if self.explained is not None:
             return self.explained
         return tuple(part for word in self.objects if word.is_there for part in word.parts)
@@ -263,13 +263,13 @@ def visible_span(visible: BoolArray) -> tuple[int, int] | None:
 
 
 def explained_map(maps: FloatArray, truth: AnswerTruth) -> FloatArray | None:
-    """Return the mean map of the explained words, float32 [t, h, w], or None without any."""
+    """Return the mean map of the explained words, float32 [t, h, w], or None if there are none."""
     words = truth.explained_words
     return mean_map(maps, words) if words else None
 
 
 def explained_tokens(truth: AnswerTruth) -> list[int]:
-    """Return the tokens of the explained words, counted along M."""
+    """Return the indices of the explained words' tokens along the first axis of the maps."""
     return [index for tokens in truth.explained_words for index in tokens]
 
 
@@ -294,7 +294,7 @@ def _answer_values(maps: FloatArray, truth: AnswerTruth) -> WordValues:
 
 
 def _segmentation(heat: FloatArray, word: ObjectWord, truth: AnswerTruth) -> float:
-    """Compute J&F in pixels, after one Otsu threshold over the whole volume of the map."""
+    """Compute J&F of a map, resized to pixels and cut at one Otsu threshold for all frames."""
     num_frames, height, width = word.pixels.shape
     shown = resize_map(heat, (num_frames, height, width), frame_slots=truth.frame_slots)
     return j_and_f(np.asarray(shown > otsu_threshold(shown)), word.pixels)

@@ -30,7 +30,7 @@ _NUMBER: Final[dict[str, Any]] = {"metavar": "N", "ge": 1}
 CLIPS: Final = {"help": "Clips of each world.", "short": "-n", "le": CLIPS_PER_SEED, **_NUMBER}
 NAMES: Final[dict[str, Any]] = {"metavar": "A,B,...", "parse": names}
 Split: TypeAlias = Literal["train", "dev", "test"]
-SPLIT = setting("test", "Split that the clips are drawn from.")
+SPLIT = setting("test", "Split from which the clips are sampled.")
 
 
 class ExperimentSettings(Declared, BaseModel):
@@ -54,9 +54,9 @@ class ExperimentSettings(Declared, BaseModel):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
     layer: int | float | Literal["auto", "input"] = "auto"
-    worlds: tuple[str, ...] = setting(("base",), "Worlds of the clips of shapes.", **NAMES)
+    worlds: tuple[str, ...] = setting(("base",), "Shape worlds to sample clips from.", **NAMES)
     clips: int = setting(100, **CLIPS)
-    seed: int = setting(0, "Seed of the clips.", metavar="S", ge=0)
+    seed: int = setting(0, "Seed that selects the clips.", metavar="S", ge=0)
     max_new_tokens: int = setting(64, "Maximum length of an answer, in tokens.", **_NUMBER)
 
     @field_validator("worlds", "methods", "metrics", "parts", check_fields=False)
@@ -70,13 +70,13 @@ class ExperimentSettings(Declared, BaseModel):
     def _layer_is_a_share(self) -> ExperimentSettings:
         if isinstance(self.layer, float) and not 0 < self.layer < 1:
             raise ValueError(
-                "a layer must be a whole number or a share of the depth between 0 and 1"
+                "'layer' must be a whole number, or a share of the depth between 0 and 1"
             )
         return self
 
     @classmethod
     def make(cls, values: Mapping[str, Any]) -> Self:
-        """Check plain values of the fields and make the settings.
+        """Check plain values, and make the settings from them.
 
         Raises:
             UnknownNameError: a method, metric or world that is not known.
@@ -140,7 +140,7 @@ class MethodSettings(ExperimentSettings):
         ("tam", "tam-reference", "logit"), "Methods to compare.", **NAMES
     )
     metrics: tuple[str, ...] = setting(DEFAULT_METRICS, "Metrics.", **NAMES)
-    steps: int = setting(20, "Steps of an insertion, deletion or flip curve.", **_NUMBER)
+    steps: int = setting(20, "Number of steps in insertion, deletion and flip curves.", **_NUMBER)
 
     def check(self) -> None:
         """Raise `UnknownNameError` if a name in the settings is unknown."""
@@ -152,7 +152,7 @@ class MethodSettings(ExperimentSettings):
 
 
 class ShapesSettings(MethodSettings):
-    """Settings of the comparison of methods on clips of shapes."""
+    """Settings for comparing methods on clips from shape worlds."""
 
     experiment: ClassVar[str] = "tam_video.evaluation.comparison:SHAPES"
     command: ClassVar[str] = "tam-video evaluate shapes"
@@ -164,7 +164,7 @@ Settings = TypeVar("Settings", bound=ExperimentSettings)
 
 
 def identity_hash(identity: Identity) -> str:
-    """Return the first 16 hex digits of the SHA-256 of an identity."""
+    """Hash an identity with SHA-256, and return the first 16 hex digits."""
     text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -177,7 +177,7 @@ def check_names(kind: str, names: Collection[str], known: Collection[str]) -> No
 
 
 def _weights(model: str) -> str | None:
-    """Hash the files in a checkpoint folder by fingerprint, or return None for a hub id."""
+    """Return a hash of the checkpoint folder's files, or None if the model is a hub id."""
     from tam_video.models.loading import locate
     from tam_video.video.source import file_fingerprint
 

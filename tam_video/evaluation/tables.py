@@ -50,7 +50,7 @@ def number(value: float | None) -> str:
 
 
 def heading(metric: str) -> str:
-    """Return a metric's title with an arrow towards better values."""
+    """Return a metric's title with an arrow that shows whether higher or lower is better."""
     arrows = {"higher": " ↑", "lower": " ↓", "neither": ""}
     return METRICS[metric].title + arrows[METRICS[metric].better]
 

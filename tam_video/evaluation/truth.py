@@ -1,4 +1,4 @@
-"""Ground truth of the words of an answer.
+"""Ground truth for the words of an answer.
 
 Owns: which words name objects of a clip of shapes, and the masks of any clip on the model's cells
 and on the pixels under them.
@@ -79,13 +79,13 @@ def object_words(
 
 
 def frame_positions(layout: VisualLayout) -> tuple[tuple[int, ...], ...]:
-    """Return the frames of each slot, as indices into the list of frames that fed any slot."""
+    """Return the frames of each slot as indices into the sorted list of all slots' frames."""
     index = {frame: number for number, frame in enumerate(_fed_frames(layout))}
     return tuple(tuple(index[frame] for frame in frames) for frames in layout.frame_slots)
 
 
 def names_object(word: Word) -> bool:
-    """Return whether a word is one of the world's colours or shapes."""
+    """Return whether a word is a colour or a shape in the shape worlds."""
     return word.text.casefold() in COLORS or word.text.casefold() in SHAPES
 
 
@@ -126,5 +126,5 @@ def _named_by(word: Word, clip: SceneClip) -> BoolArray:
 
 
 def _fed_frames(layout: VisualLayout) -> list[int]:
-    """Return the frames that fed a slot, in ascending order."""
+    """Return the frames that belong to any slot, in ascending order."""
     return sorted({frame for frames in layout.frame_slots for frame in frames})

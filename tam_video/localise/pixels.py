@@ -38,7 +38,7 @@ class Placement:
 
     @classmethod
     def of(cls, explanation: Explanation) -> Placement:
-        """Return the placement of the cells in the first input."""
+        """Return where the cells of the first input lie in its picture."""
         layout, info = explanation.layout, explanation.info
         return cls(layout.h, layout.w, info.width, info.height, layout.view)
 

@@ -35,7 +35,7 @@ class SlotTimeline:
 def slot_timeline(
     explanation: Explanation, *, frame_seconds: Float64Array | None = None
 ) -> SlotTimeline:
-    """Divide the clip among its slots.
+    """Return which time range and which source frames belong to each slot.
 
     The boundary of two slots is halfway between the last frame of the first and the first frame of
     the second. The first and the last slot extend outwards by half the distance to their neighbour,

@@ -122,7 +122,7 @@ class WordTrack:
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
-        """The source frames in each slot with a box, in ascending order."""
+        """The groups of consecutive source frames that share a slot's box, in ascending order."""
         has_box = np.append(self.boxes[:, 2] > self.boxes[:, 0], False)
         slots = np.where(has_box[self.timeline.frame_slots], self.timeline.frame_slots, -1)
         starts = np.flatnonzero(np.diff(slots, prepend=-2))

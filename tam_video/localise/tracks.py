@@ -1,4 +1,4 @@
-"""Compute tracks from maps with a threshold.
+"""Compute tracks: where and when a map is above its threshold.
 
 One Otsu threshold over the whole volume of a map separates hot cells from cold ones. Hot cells that
 touch, also diagonally or from slot to slot, form a component; a track keeps the component that
@@ -67,7 +67,7 @@ def subject_track(
         ValueError: not one of `word` and `token` is given, or there is no such word or token.
     """
     if (word is None) == (token is None):
-        raise ValueError("pass either 'word' or 'token', not both or neither")
+        raise ValueError("pass exactly one of 'word' and 'token'")
     alone, track = _tracker(explanation, input, keep, frame_seconds)
     subjects, maps = (alone.words, alone.word_maps) if token is None else (alone.tokens, alone.maps)
     index = (word if token is None else token) or 0
@@ -112,7 +112,7 @@ def track_map(
         raise ValueError(f"keep must be 'peak' or 'all', not {keep!r}")
     expected = (len(timeline.slot_seconds), placement.h, placement.w)
     if heat.shape != expected:
-        raise ValueError(f"heat must have shape {list(expected)}, not {list(heat.shape)}")
+        raise ValueError(f"'heat' must have shape {list(expected)}, not {list(heat.shape)}")
     shown = placement.cells_in_picture()
     threshold = otsu_threshold(heat[:, shown] if shown.any() else heat[:, :1, :1])
     mask = (heat > threshold) & shown

@@ -68,7 +68,7 @@ class Background:
         return np.asarray(moved) > 0 if self._num_looks > 1 else np.zeros(luma.shape, np.bool_)
 
     def _rate(self, seconds_passed: float) -> float:
-        """Return the larger of the rate of a running mean and the rate of an exponential decay.
+        """Return the learning rate of a running mean at first, and of an exponential mean later.
 
         A still object is background once the other modes have decayed to `_BACKGROUND_SHARE`.
         """

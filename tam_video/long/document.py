@@ -92,7 +92,7 @@ def window_dir(folder: Path, window: VideoWindow) -> Path:
 
 
 def result_files(folder: Path) -> dict[str, Path]:
-    """Return the existing output files outside the window folders, by role."""
+    """Return the existing output files by kind, such as "report", without the window folders."""
     return {role: folder / name for role, name in _RESULTS.items() if (folder / name).exists()}
 
 
@@ -152,7 +152,7 @@ def word_rows(explanation: Explanation, window: VideoWindow) -> list[dict[str, A
 
 
 def answer_cues(results: Sequence[WindowResult], owned: Sequence[Stretch]) -> list[Cue]:
-    """Return one subtitle cue per answer, for the time that its window represents."""
+    """Return subtitle cues that show each answer while the video is in the answer's window."""
     answers = {each.window.index: each.answer for each in results if each.run_dir is not None}
     return [
         Cue(each.start_seconds, each.end_seconds, answers[each.window])

@@ -63,7 +63,7 @@ class Shot:
         return self.clip.end_seconds - self.shift_seconds
 
     def explanation(self) -> Explanation:
-        """Return the explanation of the shot's frames; it has no words if no window covers them.
+        """Return the explanation of the shot's frames, without words if no window covers them.
 
         Raises:
             RunFolderError: the run folder cannot be read.
@@ -91,7 +91,7 @@ class Film:
         *,
         look: RenderOptions,
     ) -> None:
-        """Divide the stretches of the video into shots.
+        """Make a shot from each stretch of the video that contains frames.
 
         Stretches are in order of time, in seconds from the first frame; one without a window has no
         heat, and one of a window without a run folder is skipped.

@@ -32,35 +32,39 @@ class GateOptions(Declared):
     """Options for the motion gate: the frame rate and the thresholds for motion."""
 
     looks_per_second: float = setting(
-        2.0, "Frames examined per second; at least 8 to redact motion.", gt=0, le=60
+        2.0, "Frames examined per second. Redacting motion needs at least 8.", gt=0, le=60
     )
     side: int = setting(160, "Longer side of the examined frames, in pixels.", ge=16, le=4096)
     deviations: float = setting(
-        4.0, "Change that counts, in standard deviations of a pixel's noise.", gt=0
+        4.0, "Smallest change that counts, in standard deviations of a pixel's noise.", gt=0
     )
     min_levels: float = setting(10.0, "Smallest change that counts, in grey levels.", ge=0, le=255)
     min_area: float = setting(
         0.001, "Smallest area of a moving object, as a share of the frame.", **_SHARE
     )
-    on_share: float = setting(0.001, "Moving share of the frame that starts a span.", **_SHARE)
-    off_share: float = setting(0.0005, "Moving share of the frame that continues a span.", **_SHARE)
+    on_share: float = setting(
+        0.001, "Share of the frame that must move to start a motion span.", **_SHARE
+    )
+    off_share: float = setting(
+        0.0005, "Share of the frame that must move to continue a motion span.", **_SHARE
+    )
     global_share: float = setting(
-        0.5, "Changed share that counts as a change of light or a cut.", **_SHARE
+        0.5, "Changed share of the frame that counts as a cut or a change of light.", **_SHARE
     )
     relearn_seconds: float = setting(
-        3.0, "Duration of such a change until the background is replaced.", **_DURATION
+        3.0, "Time from a cut or a change of light until the background is replaced.", **_DURATION
     )
     absorb_seconds: float = setting(30.0, "Time until a still object becomes background.", gt=0)
-    hold_before_seconds: float = setting(1.0, "Time added before a span.", **_DURATION)
-    hold_after_seconds: float = setting(1.0, "Time added after a span.", **_DURATION)
-    merge_seconds: float = setting(2.0, "Spans with a smaller gap are merged.", **_DURATION)
+    hold_before_seconds: float = setting(1.0, "Time added before each motion span.", **_DURATION)
+    hold_after_seconds: float = setting(1.0, "Time added after each motion span.", **_DURATION)
+    merge_seconds: float = setting(2.0, "Motion spans with a smaller gap are merged.", **_DURATION)
 
     def __post_init__(self) -> None:
         check_values(self)
         if self.off_share > self.on_share:
             raise ConfigError(
                 "'off_share' must not be larger than 'on_share'",
-                hint="lower off_share",
+                hint="lower 'off_share' or raise 'on_share'",
             )
 
     @property
@@ -228,14 +232,14 @@ def stream_spans(
 
 
 def _padded(span: ActiveSpan, options: GateOptions, first: float) -> ActiveSpan:
-    """Extend a span by the times before and after, but not beyond the start of the video."""
+    """Extend a span by the hold times before and after, but not beyond the start of the video."""
     start = span.start_seconds - options.hold_before_seconds
     end = span.end_seconds + options.slot_seconds + options.hold_after_seconds
     return ActiveSpan(max(start, first), end, span.peak_share)
 
 
 def _without_flashes(motions: Iterable[Motion]) -> Iterator[Motion]:
-    """Replace global changes that last a single frame with no motion, with a delay of one frame."""
+    """Delay motions by one frame, and yield no motion for a global change of a single frame."""
     held: Motion | None = None
     was_global = False
     for motion in chain(motions, (None,)):

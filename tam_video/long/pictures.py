@@ -151,7 +151,7 @@ def _decoded(
 
 
 def _small_luma(picture: VideoFrame, recipe: PixelRecipe, side: int) -> ByteArray:
-    """Return the luma of a frame, uint8 [h, w], full range, downscaled and rotated upright."""
+    """Return a frame's luma in full range, downscaled and rotated upright: uint8 [h, w]."""
     grey = _small(picture, side, "gray", {"dst_color_range": _FULL, **sws_colours(recipe)})
     return upright(cast("ByteArray", grey.to_ndarray())[:, :, None], recipe)[:, :, 0]
 

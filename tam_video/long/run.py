@@ -133,7 +133,7 @@ def _checked(
         check_scene_library()
     if settings.timestamps:
         raise ConfigError(
-            "timestamps select frames of a whole clip and can't be used with windows",
+            "'timestamps' selects frames from the whole video and can't be used with windows",
             hint="pass --num-frames or --fps instead",
         )
     SAMPLERS.load(settings.resolved_sampler())
@@ -226,7 +226,7 @@ class _LongWork:
     def _explain_window(
         self, window: VideoWindow, run_dir: Path, model: VideoModel
     ) -> WindowResult:
-        """Explain one window and write its run folder; return the error, or None on success."""
+        """Explain one window, write its run folder, and return the result or the error."""
         part = {"start_seconds": window.start_seconds, "end_seconds": window.end_seconds}
         settings = self.settings.model_copy(update={**part, "render": False})
         try:

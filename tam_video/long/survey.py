@@ -127,7 +127,7 @@ def _gate(
 
 
 class MotionCurve:
-    """The largest moved share in each time bin; bins are merged when there are too many."""
+    """The largest moved share of a frame per time bin. Bins are merged if there are too many."""
 
     def __init__(self, *, start_seconds: float, bin_seconds: float) -> None:
         """Create an empty curve.
@@ -141,7 +141,7 @@ class MotionCurve:
         self.num_looks = 0
 
     def record(self, motion: Motion) -> None:
-        """Update the time bin of a motion."""
+        """Add the motion in one frame to the curve."""
         self.num_looks += 1
         while (index := self._index(motion.pts_seconds)) >= _MOST_BINS:
             self._bin_seconds *= 2

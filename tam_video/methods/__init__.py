@@ -1,4 +1,4 @@
-"""A registry of the token activation map and the explanation methods it is compared with.
+"""The registry of explanation methods: the token activation map and methods to compare with it.
 
 Every method takes the same evidence and returns the same kind of maps: `METHODS.load("grad-cam")()`
 creates one, with its options as keyword arguments. Third parties register methods in the

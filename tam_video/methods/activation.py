@@ -38,7 +38,7 @@ class Tam:
 
 @dataclass(frozen=True)
 class LastLayer:
-    """Base class: the token activation map from the generation's scores, with fixed options."""
+    """Base class for token activation maps with fixed options, made from `Generation.scores`."""
 
     name: ClassVar[str]
     cost: ClassVar[Cost] = "one pass"

@@ -77,7 +77,7 @@ def answer_maps(
 def _evidence(
     model: VideoModel, batches: Sequence[FrameBatch], generation: Generation, method: Method
 ) -> Evidence:
-    """Return a probe if the method needs further forward passes, else the generation."""
+    """Return a probe if the method runs the model again, else the generation."""
     if method.cost == "one pass":
         return generation
     if not isinstance(model, TransformersModel):

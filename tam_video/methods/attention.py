@@ -15,7 +15,7 @@ from tam_video.types import Float64Array, FloatArray, Message
 
 @dataclass(frozen=True, slots=True)
 class Attention(ProbeMethod):
-    """Mean attention, over heads and layers, from a token's predicting position to each cell.
+    """Mean attention, over heads and layers, to each cell from the position that predicts a token.
 
     Attributes:
         num_layers: number of the last layers with softmax attention, 1 or more; all where there
@@ -55,7 +55,7 @@ class AttentionRollout(ProbeMethod):
 
 @dataclass(frozen=True, slots=True)
 class Contrast(ProbeMethod):
-    """Rollout for the question minus rollout for a question about the background.
+    """Attention rollout for the question minus rollout for a question about the background.
 
     Source: the contrastive step of DecAF, arXiv:2510.19592. Differs: the same answer is
     teacher-forced under both questions, each rollout is divided by its sum over the cells so that
@@ -78,7 +78,7 @@ class Contrast(ProbeMethod):
         return np.maximum(question - background, 0)
 
     def background_turns(self, conversation: tuple[Message, ...]) -> tuple[Message, ...]:
-        """Return the conversation with the text of the last turn replaced and the inputs kept."""
+        """Return the conversation with `background` as the text of the last turn."""
         return (*conversation[:-1], replace(conversation[-1], text=self.background))
 
 

@@ -94,7 +94,7 @@ class ProbeMethod:
 
 
 def generation_of(evidence: Evidence) -> Generation:
-    """Return the generation of a probe, or the generation itself."""
+    """Return the generation of a probe, or the argument itself if it is a generation."""
     return evidence if isinstance(evidence, Generation) else evidence.generation
 
 
@@ -102,7 +102,7 @@ def probe_of(evidence: Evidence, method: str) -> Probe:
     """Return the probe, or raise `ConfigError` if there is only a `Generation` without a probe."""
     if isinstance(evidence, Generation):
         raise ConfigError(
-            f"{method} needs more than the answer's scores",
+            f"the method {method} needs a probe, not only the answer's scores",
             hint="pass a Probe with the model, the frames and the answer",
         )
     return evidence
@@ -114,7 +114,7 @@ def answer_of(generation: Generation) -> tuple[Token, ...]:
 
 
 def scaled_maps(scores: NDArray[np.floating], generation: Generation) -> tuple[FloatArray, ...]:
-    """Normalise cell scores, finite float [J, V], to the common scale.
+    """Normalise cell scores, finite float [J, V], to maps in [0, 1].
 
     Returns:
         For each input float32 [M, t, h, w] in [0, 1], 0 for the prompt tokens.

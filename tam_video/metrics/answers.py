@@ -43,7 +43,7 @@ class Noun:
 
 @dataclass(frozen=True, slots=True)
 class AnswerIou:
-    """Scores of one answer.
+    """The Obj-IoU and Func-IoU scores of one answer.
 
     Attributes:
         object_iou: one per noun (adjacent words of one object joined) whose object is visible.
@@ -76,7 +76,7 @@ def answer_iou(nouns: Sequence[Noun], function_words: Sequence[FloatArray]) -> A
 
 
 def _join_adjacent(nouns: Sequence[Noun]) -> tuple[WordScore, ...]:
-    """Score nouns, and join adjacent nouns for the same object by the larger value per field."""
+    """Score nouns. Adjacent nouns for the same object share one score, the larger in each field."""
     scores: list[WordScore] = []
     before: Noun | None = None
     for noun in nouns:

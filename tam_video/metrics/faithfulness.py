@@ -77,7 +77,7 @@ def cell_order(activation_map: FloatArray, *, kind: OrderKind = "joint") -> IntA
 def masked_steps(
     order: IntArray, shape: tuple[int, int, int], *, steps: int, mode: MaskMode
 ) -> BoolArray:
-    """Compute the keep-masks of a deletion or insertion curve.
+    """Compute which cells are visible after each step of a deletion or insertion curve.
 
     In step k of n the first floor(k * U / n) units of the order are hidden ("deletion") or shown
     ("insertion"). Where n is larger than U some steps are equal, so that every method and every
@@ -110,7 +110,7 @@ def masked_steps(
 def random_keep_masks(
     num_masks: int, shape: tuple[int, int, int], *, keep_share: float = 0.5, seed: int = 0
 ) -> BoolArray:
-    """Sample random keep-masks, all with the same number of kept cells.
+    """Sample random masks of visible cells, all with the same number of visible cells.
 
     Args:
         num_masks: m >= 1.
@@ -124,7 +124,7 @@ def random_keep_masks(
     """
     num_cells = int(np.prod(shape))
     if num_masks < 1 or not 0 < keep_share < 1 or num_cells < 2:
-        raise ValueError("random masks need m >= 1, a keep_share in (0, 1) and two cells or more")
+        raise ValueError("pass num_masks >= 1, 0 < keep_share < 1 and a shape of two cells or more")
     num_kept = min(max(round(keep_share * num_cells), 1), num_cells - 1)
     template = np.broadcast_to(np.arange(num_cells) < num_kept, (num_masks, num_cells))
     shuffled = np.random.default_rng(seed).permuted(template, axis=1)
@@ -150,7 +150,7 @@ def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
 def linear_datamodeling_score(
     keep: BoolArray, attribution: FloatArray, log_probabilities: Float64Array
 ) -> float:
-    """Compute the LDS: how well the attribution of the kept cells predicts the probability.
+    """Compute the LDS: how well the sum of a map over visible cells predicts the probability.
 
     Args:
         keep: bool [m, t, h, w], random keep-masks.
@@ -186,7 +186,7 @@ def flip_area(is_flipped: BoolArray, deleted_area: Float64Array) -> float:
 
 
 def average_minimal_correction(flip_areas: Float64Array) -> float:
-    """Compute the AMCR: the mean of the flip areas, float64 [n], of all hallucinated answers."""
+    """Compute the AMCR: the mean flip area of all hallucinated answers, from float64 [n]."""
     return float(_per_answer(flip_areas).mean())
 
 
@@ -204,7 +204,7 @@ def correction_success_rate(flip_areas: Float64Array, *, budget: float = 0.1) ->
 
 
 def measure(scorer: Scorer, keep: BoolArray, *, batch_size: int = 8) -> Float64Array:
-    """Score keep-masks, bool [n, t, h, w], in batches: float64 [n]."""
+    """Score masks of visible cells, bool [n, t, h, w], in batches: float64 [n]."""
     masks = checked_mask(keep)
     if masks.ndim != 4 or not masks.size:
         raise ValueError(f"keep must be [n, t, h, w], not {list(masks.shape)}")

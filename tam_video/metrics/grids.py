@@ -34,14 +34,14 @@ def finite_values(values: NDArray[Any], name: str) -> RealArray:
 
 
 def checked_map(activation_map: NDArray[Any], name: str = "activation_map") -> RealArray:
-    """Return the map, or raise `ValueError` if it is not finite, real and of shape [t, h, w]."""
+    """Return the map if it is finite, real and of shape [t, h, w], else raise `ValueError`."""
     if np.ndim(activation_map) != 3:
         raise ValueError(f"{name} must be [t, h, w], not {list(np.shape(activation_map))}")
     return finite_values(activation_map, name)
 
 
 def checked_mask(mask: BoolArray, shape: tuple[int, ...] | None = None) -> BoolArray:
-    """Return the mask, or raise `ValueError` if it is not bool or not of the given `shape`."""
+    """Return the mask if it is bool and of the given `shape`, else raise `ValueError`."""
     array = np.asarray(mask)
     if array.dtype != np.bool_:
         raise ValueError(f"a mask must be bool, not {array.dtype}")

@@ -50,7 +50,7 @@ class WordScore:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> WordScore:
-        """Summarise the values of one or more sub-tokens, which are given in order."""
+        """Summarise the values of a word's sub-tokens, given in their order in the word."""
         return cls(float(values[0]), float(np.mean(values)), float(max(values)))
 
 
@@ -104,7 +104,7 @@ def object_iou(maps: FloatArray, mask: BoolArray) -> WordScore:
 
 
 def object_threshold(maps: FloatArray, shape: tuple[int, int, int]) -> WordScore:
-    """Compute the Otsu thresholds of a noun's sub-tokens on the grid (T, H, W) of its mask."""
+    """Compute the Otsu thresholds of a noun's maps, resized to the shape (T, H, W) of its mask."""
     return WordScore.of([otsu_threshold(resize_map(one, shape)) for one in _sub_tokens(maps)])
 
 

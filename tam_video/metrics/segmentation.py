@@ -22,13 +22,13 @@ BOUNDARY_TOLERANCE = 0.008
 
 
 def region_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
-    """Compute J of each frame: float64 [T], the intersection over union, or 1 for empty masks."""
+    """Compute J of each frame, the intersection over union (1 for empty masks): float64 [T]."""
     prediction, mask = _pair(prediction, mask)
     return intersection_over_union(prediction, mask, axis=(1, 2))
 
 
 def boundary_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
-    """Compute F of each frame: float64 [T], the harmonic mean of boundary precision and recall.
+    """Compute F of each frame, the harmonic mean of boundary precision and recall: float64 [T].
 
     A boundary pixel is one that differs from its right, lower or lower right neighbour. It is
     matched when a boundary pixel of the other mask lies within ceil(0.008 * diagonal) pixels. F is

@@ -18,7 +18,7 @@ TimeSpan: TypeAlias = tuple[float, float]
 
 
 def slot_energy(activation_map: FloatArray) -> Float64Array:
-    """Compute the energy of each slot: float64 [t], the sum of the map over space."""
+    """Compute the energy of each slot, the sum of the map over rows and columns: float64 [t]."""
     return np.asarray(checked_map(activation_map).astype(np.float64).sum(axis=(1, 2)))
 
 

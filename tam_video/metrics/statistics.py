@@ -126,7 +126,7 @@ def difference_interval(
     """
     ours, theirs = _per_clip(first, "first"), _per_clip(second, "second")
     if len(ours) != len(theirs):
-        raise ValueError(f"{len(ours)} and {len(theirs)} clips: pairs need the same clips")
+        raise ValueError(f"'first' has {len(ours)} clips, but 'second' has {len(theirs)}")
     return mean_interval(ours - theirs, weights=weights, clusters=clusters)
 
 
@@ -190,7 +190,7 @@ def source_sums(
     weights: Numbers | None = None,
     clusters: Sequence[str] | None = None,
 ) -> tuple[Float64Array, Float64Array]:
-    """Sum values (`totals`) and weights (`counts`) per source; the mean is their ratio.
+    """Compute the weighted sum of the values and the sum of the weights for each source.
 
     Args:
         values: float64 [n], NaN where there is none.
@@ -256,7 +256,7 @@ def _bootstrap(statistic: Statistic, _value: float, num_sources: int) -> tuple[f
 
 
 def _wilson(totals: Float64Array, counts: Float64Array, num_clips: int | None) -> Interval:
-    """Compute a rate with Wilson's interval over the effective number of sources."""
+    """Compute a rate and its Wilson interval for the effective number of sources."""
     from scipy import stats
 
     num_sources = len(counts)

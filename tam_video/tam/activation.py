@@ -126,7 +126,7 @@ def input_activation_maps(
     motions: Sequence[SlotMotion] = (),
     content: BoolArray | None = None,
 ) -> tuple[ActivationMaps, ...]:
-    """Compute the maps of one or several inputs, like `token_activation_maps`, with any options.
+    """Compute the maps of one or several inputs as `token_activation_maps` does, with any options.
 
     The causal correction and the min-max run over the cells of all inputs together, so that their
     maps compare; the filters run within each input.
@@ -220,12 +220,12 @@ def split_inputs(
 def _evidence(
     tables: Sequence[FloatArray], layout: SequenceLayout, options: ActivationOptions
 ) -> tuple[FloatArray, FloatArray]:
-    """Return raw maps, float32 [M, V], and text relevance, float32 [M, M], from all layers."""
+    """Return raw maps, float32 [M, V], and text relevance, float32 [M, M], combined over layers."""
     for name in ("visual_positions", "text_positions"):
         positions = getattr(layout, name)
         if positions.size and positions.max() >= len(tables[0]):
             raise ValueError(
-                f"{name} must lie in 0..{len(tables[0]) - 1}, not up to {positions.max()}"
+                f"{name} must be in 0..{len(tables[0]) - 1}, but contains {positions.max()}"
             )
     raw = np.stack([token_relevance(each, layout.visual_positions) for each in tables])
     relevance = np.stack([token_relevance(each, layout.text_positions) for each in tables])
@@ -247,7 +247,7 @@ def _filtered_maps(
     context: BoolArray,
     motions: Sequence[SlotMotion],
 ) -> tuple[list[FloatArray], FloatArray]:
-    """Normalise and filter: return maps [M, t, h, w] for each input, and relevance [M, M]."""
+    """Normalise and filter the maps. Return [M, t, h, w] for each input, and text scores [M, M]."""
     num_tokens = len(corrected)
     mask = scale_mask(num_tokens, layout.num_prompt_tokens)
     maps = [np.empty((num_tokens, *grid.shape), dtype=np.float32) for grid in layout.layouts]
@@ -271,7 +271,7 @@ def _filtered_maps(
 def _precisions(
     context: BoolArray, profile: PublishedProfile
 ) -> Iterator[tuple[BoolArray, DTypeLike]]:
-    """Yield masks of tokens, and the precision in which the last steps are computed for them.
+    """Yield groups of tokens, bool [M], each with the precision of the group's last steps.
 
     In the public code the factor of the causal correction is a float64 number, so all that comes
     after it is float64; a token without context stays float32. "published" is float32 throughout.
@@ -315,7 +315,7 @@ def _check_cells(visual: IntArray, layouts: Sequence[VisualLayout]) -> None:
         grids = " and ".join(" x ".join(map(str, layout.shape)) for layout in layouts)
         raise TokenAlignmentError(
             f"{len(visual)} visual tokens do not fill a grid of {grids}",
-            hint="count the grid after the model has merged its patches",
+            hint="pass the grid of merged patches, with one cell per visual token",
         )
     parts = input_cells(visual[None], layouts)
     own = np.concatenate(

@@ -1,4 +1,4 @@
-"""Compute optical flow at grid resolution and scene cuts between neighbouring temporal slots.
+"""Compute the optical flow on the grid and the scene cuts between neighbouring temporal slots.
 
 The only module of the method that reads pixels. `temporal` warps maps along the flow.
 """
@@ -96,7 +96,7 @@ def input_motions(batches: Sequence[FrameBatch], generation: Generation) -> tupl
 
 
 def dis_flow(first: ByteArray, second: ByteArray) -> FloatArray:
-    """Compute the (x, y) flow in pixels between two grey frames, uint8 [H, W]: float32 [H, W, 2].
+    """Compute the (x, y) flow in pixels, float32 [H, W, 2], between two grey frames, uint8 [H, W].
 
     Source: dense inverse search, Kroeger et al., ECCV 2016, arXiv:1603.03590; OpenCV's medium
     preset.

@@ -76,7 +76,7 @@ def rank_gaussian_filter(
 def _sorted_windows(
     planes: _Values, size: int, values_per_block: int
 ) -> Iterator[tuple[tuple[slice, slice], Sequence[_Values]]]:
-    """Yield slices of planes and rows, and their sorted windows: size * size arrays.
+    """Yield blocks of planes and rows with the sorted values of their windows: size * size arrays.
 
     The arrays hold the values of each window in order, the least first.
     """
@@ -95,7 +95,7 @@ def _sorted_windows(
 
 
 def _sorted(windows: _Values) -> Sequence[_Values]:
-    """Sort k arrays elementwise; `windows` is overwritten."""
+    """Sort k arrays elementwise, the smallest values first. This overwrites `windows`."""
     if len(windows) != 9:
         windows.sort(axis=0)
         return list(windows)
@@ -142,7 +142,7 @@ def _combine_as_published(windows: Sequence[_Values]) -> FloatArray:
 
 
 def _weighted_mean(windows: Sequence[_Values], power: Float64Array) -> Float64Array:
-    """Compute means of sorted values with the weight q^(r^2) for ranks r and -r: float64 [...].
+    """Compute means of sorted values, weighted by q^(r^2) at rank r from the middle: float64 [...].
 
     With `power` q = exp(-1 / (2 sigma^2)), q^(r^2) = q^((r-1)^2) q^(2r-1): a window needs one
     exponential, the rest are products.

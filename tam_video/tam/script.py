@@ -83,7 +83,7 @@ def script_runs(text: str, *, borders: Collection[int]) -> Iterator[ScriptRun]:
 
 
 def is_content_word(word: str) -> bool:
-    """Return whether a word is a content word.
+    """Return whether a word is neither a function word nor punctuation.
 
     Function words are known for English, German, French and Spanish; in any other language a word
     counts when it contains a letter or a digit. "yes" and "no" count: they are answers.

@@ -101,7 +101,9 @@ def aligned_neighbours(
         must not be read.
     """
     if maps.ndim != 4 or maps.shape[1:] != motion.flow.shape:
-        raise ValueError(f"maps must be [M, *{motion.flow.shape}], not {list(maps.shape)}")
+        raise ValueError(
+            f"maps must be [M, *grid] with grid {motion.flow.shape}, not {list(maps.shape)}"
+        )
     if radius < 0:
         raise ValueError(f"radius must be at least 0, not {radius}")
     if tolerance_cells is not None and not tolerance_cells > 0:
@@ -125,7 +127,7 @@ def aligned_neighbours(
 def _readings(
     motion: SlotMotion, *, slot: int, step: int, radius: int, limit: float | None
 ) -> Iterator[_Reading]:
-    """Follow the flow from `slot` in one direction, one neighbour at a time."""
+    """Follow the flow from `slot` in one direction, and yield how to read each slot on the way."""
     flow = motion.flow
     slots, height, width = flow.shape
     position = np.moveaxis(np.indices((height, width), dtype=np.float32), 0, -1)

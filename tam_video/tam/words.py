@@ -73,7 +73,7 @@ def word_maps(maps: FloatArray, words: Sequence[Word]) -> FloatArray:
 
 
 def _answer_text(tokens: Sequence[Token]) -> str:
-    """Join the text of the answer's tokens; characters that are in no token become U+FFFD."""
+    """Join the text of the answer's tokens. Characters missing in a token become U+FFFD."""
     characters = [" "] * max((token.char_end for token in tokens), default=0)
     for token in tokens:
         text = token.text.ljust(token.char_end - token.char_start, _UNKNOWN)
@@ -85,7 +85,7 @@ def _answer_text(tokens: Sequence[Token]) -> str:
 
 
 def _shares(tokens: Sequence[Token], runs: Sequence[ScriptRun], length: int) -> list[Counter[int]]:
-    """Count how many characters each token shares with each run."""
+    """Count how many characters each token shares with each run of characters."""
     owner: list[int | None] = [None] * length
     for number, run in enumerate(runs):
         owner[run.start : run.end] = [number] * (run.end - run.start)
@@ -98,7 +98,7 @@ def _shares(tokens: Sequence[Token], runs: Sequence[ScriptRun], length: int) -> 
 def _group(
     shares: Sequence[Counter[int]], chosen: Sequence[int | None], num_runs: int
 ) -> list[int]:
-    """Return the first run of each run's word; other runs join the choice of their token."""
+    """Group runs into words: return, for each run, the index of the first run in its word."""
     groups = list(range(num_runs))
     taken = {number for number in chosen if number is not None}
     for share, target in zip(shares, chosen, strict=True):

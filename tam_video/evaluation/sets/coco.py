@@ -103,7 +103,7 @@ class _Captions(Record):
 
 
 def read_refcoco(query: SetQuery, *, name: str, splits: tuple[str, ...]) -> list[SetItem]:
-    """Return one item per referring expression."""
+    """Return one item per referring expression of RefCOCO, RefCOCO+ or RefCOCOg."""
     folder = query.folder
     converted = folder / f"instances_{name}_{query.subset}.json"
     if converted.is_file():
@@ -161,12 +161,12 @@ def _referred(
 
 def _known(records: Mapping[int, Value], key: int, file: Path) -> Value:
     if key not in records:
-        raise DatasetError(f"{file} has no record {key}")
+        raise DatasetError(f"{file} contains no record with the id {key}")
     return records[key]
 
 
 def read_pope(query: SetQuery, *, stem: str) -> list[SetItem]:
-    """Return one item per question."""
+    """Return one item per question of POPE or RePOPE."""
     name = f"{stem}_{query.subset}.json"
     file = first_of(query.folder, f"annotations/{name}", name, f"coco/{name}", f"{name}l")
     folder = first_of(query.folder, "val2014", "images/val2014", "images")

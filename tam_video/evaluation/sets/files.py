@@ -36,7 +36,7 @@ Integer = Annotated[int, BeforeValidator(_not_bool)]
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Raise `DatasetError` for a file that is missing, unreadable or in another format."""
+    """Raise `DatasetError` if the file read inside `with` is missing, unreadable or malformed."""
     try:
         yield
     except FileNotFoundError as exc:
@@ -70,7 +70,7 @@ def read_lines(path: Path, *, encoding: str = "utf-8") -> list[str]:
 
 
 def inside(folder: Path, *names: str) -> Path:
-    """Join a folder and path parts from an annotation. Leaving the folder is an error."""
+    """Join a folder and path parts from an annotation. Paths outside the folder raise an error."""
     path = folder
     for name in names:
         part = PurePosixPath(name)

@@ -46,7 +46,7 @@ class IndexedMasks:
 
 @dataclass(frozen=True, slots=True)
 class TrackMasks:
-    """The masks of one object, stored in a file as COCO run lengths by track and frame.
+    """The masks of one object, stored in a file as COCO run lengths for each track and frame.
 
     Attributes:
         file: JSON object, number of a track -> one entry a frame, null where it is not visible.
@@ -57,7 +57,7 @@ class TrackMasks:
     tracks: tuple[str, ...]
 
     def masks(self, frame: int, /) -> BoolArray:
-        """Return the mask of the object: bool [1, H, W], or one pixel if no track has a mask."""
+        """Return the object's mask: bool [1, H, W], or False [1, 1, 1] if no track has a mask."""
         known = _tracks(self.file)
         missing = [track for track in self.tracks if track not in known]
         if missing:
@@ -195,7 +195,7 @@ def _runs(runs: object) -> _Runs:
     try:
         return _Runs.model_validate(runs)
     except ValidationError as exc:
-        raise DatasetError("a mask has no valid size or no valid run lengths") from exc
+        raise DatasetError("the size or the run lengths of a mask are not valid") from exc
 
 
 def _lengths(text: str) -> Iterator[int]:

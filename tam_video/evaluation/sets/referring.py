@@ -72,7 +72,7 @@ class _Expression(Record):
 
     @property
     def text(self) -> str:
-        """The text of the expression."""
+        """The text of the expression, which a file stores as `exp` or `exp_text`."""
         return self.exp or self.exp_text
 
 
@@ -100,7 +100,7 @@ _Masks = Callable[[_Entry], MaskedClip | None]
 
 
 def _read(query: SetQuery, file: Path, root: Path, masks_of: _Masks) -> list[SetItem]:
-    """Return one item per expression. The folder `root` contains JPEGImages."""
+    """Return one item per expression in `file`, with frames from JPEGImages in `root`."""
     items = []
     for name, video in read_json(file, _Document).videos.items():
         folder = inside(root / "JPEGImages", name)
@@ -131,7 +131,7 @@ def youtube_items(query: SetQuery) -> list[SetItem]:
 
 
 def read_tracked(query: SetQuery, *, root: str, file: str) -> list[SetItem]:
-    """Return one item per expression that refers to an object, with the union of its tracks."""
+    """Return one item per expression for an object, with the joined masks of its tracks."""
     folder = query.folder / root.format(query.subset)
     tracks = folder / "mask_dict.json"
 
@@ -146,7 +146,7 @@ def read_tracked(query: SetQuery, *, root: str, file: str) -> list[SetItem]:
 
 
 def read_reason_vos(query: SetQuery) -> list[SetItem]:
-    """Return one item per expression. Each expression has its own folder of masks."""
+    """Return one item per expression of ReasonVOS. Every expression has a folder of masks."""
     root = query.folder
 
     def masks_of(entry: _Entry) -> MaskedClip:
@@ -205,7 +205,7 @@ def read_ref_davis(query: SetQuery) -> list[SetItem]:
 
 
 def _davis_root(folder: Path) -> Path:
-    """Return the folder itself, or its subfolder DAVIS."""
+    """Return the folder that contains JPEGImages: the given folder or its subfolder DAVIS."""
     root = folder if (folder / "JPEGImages").exists() else first_of(folder, "DAVIS")
     if not (root / _ANNOTATIONS[0]).exists():
         logger.warning(

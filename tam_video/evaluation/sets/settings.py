@@ -29,7 +29,7 @@ from tam_video.settings.declare import REQUIRED, setting
 
 
 class SubsetItems(BaseModel):
-    """The items of a subset that a folder contains.
+    """The number and a hash of the items that a folder contains for a subset.
 
     Attributes:
         count: number of items.
@@ -58,17 +58,17 @@ class SetSettings(MethodSettings):
     identity_excludes: ClassVar[frozenset[str]] = frozenset({"clips", "data"})
 
     dataset: str
-    data: Path = setting(REQUIRED, "Folder with the downloaded set.", metavar="DIR")
+    data: Path = setting(REQUIRED, "Folder with the downloaded data set.", metavar="DIR")
     worlds: tuple[str, ...] = setting(REQUIRED, "Subsets.", flag="--subsets", **NAMES)
     clips: int = setting(CLIPS_PER_SEED, **CLIPS)
     num_frames: int | None = setting(
         None,
-        "Maximum frames of a video, evenly spread.",
+        "Maximum number of evenly spread frames per video.",
         metavar="N",
         ge=1,
         unset="the model's own sampling",
     )
-    fps: float = setting(0.0, "Frame rate of frame folders.", metavar="F", ge=0)
+    fps: float = setting(0.0, "Frame rate of videos stored as images.", metavar="F", ge=0)
     question: str = setting("", "Question.", metavar="TEXT")
     items: dict[str, SubsetItems] = Field(default_factory=dict)
 
@@ -97,12 +97,12 @@ class SetSettings(MethodSettings):
         for option, own in (("question", public.question), ("fps", public.fps)):
             if option in filled and not own:
                 raise ConfigError(
-                    f"--{option} can't be used with {name}, because its items have their own"
+                    f"--{option} can't be used with {name}, because its files contain this value"
                 )
             filled.setdefault(option, own)
         settings = super().make(filled)
         if public.fps and not settings.fps:
-            raise ConfigError("--fps must be above 0", hint=f"the default is {public.fps:g}")
+            raise ConfigError("--fps must be above 0", hint=f"pass --fps {public.fps:g}")
         items = {subset: _count(set_items(settings, subset)) for subset in settings.worlds}
         return settings.model_copy(update={"items": items})
 
@@ -126,7 +126,7 @@ def public_set(name: str) -> PublicSet:
 
 
 def set_items(settings: SetSettings, subset: str) -> tuple[SetItem, ...]:
-    """Return the items of a subset in an order given by the seed. Read them once per process."""
+    """Return the items of a subset, shuffled by the seed. They are read once per process."""
     query = SetQuery(settings.data, subset, settings.fps, settings.question)
     return _items(settings.dataset, query, settings.seed)
 

@@ -203,7 +203,7 @@ def slot_edges(layout: VisualLayout, seconds: Float64Array, *, end_seconds: floa
 
 
 def span_slots(layout: VisualLayout, seconds: Float64Array, spans: Iterable[TimeSpan]) -> BoolArray:
-    """Return which slots have a frame in a span, or else which are nearest to a span: bool [t].
+    """Return which slots have a frame in a span or, if none has, which are nearest: bool [t].
 
     Args:
         layout: the slots.

@@ -273,7 +273,7 @@ def test_a_written_clip_reads_back(world, tmp_path):
 def test_unknown_worlds_seeds_and_frames_raise():
     with pytest.raises(UnknownNameError, match="oclusion"):
         make_world("oclusion", 0)
-    with pytest.raises(ValueError, match="seed must be 0 or more"):
+    with pytest.raises(ValueError, match="must be at least 0"):
         make_world("base", -1)
     with pytest.raises(ValueError, match="not 0 and 'val'"):
         make_world("pan", 0, split="val")

@@ -323,7 +323,7 @@ def broken(scores):
         (lambda: masked_steps(ORDER, (2, 2, 3), steps=1, mode="deletion"), "once"),
         (lambda: masked_steps(ORDER * 0, (2, 2, 2), steps=1, mode="deletion"), "once"),
         (lambda: masked_steps(ORDER[:, 0], (2, 2, 2), steps=1, mode="deletion"), r"\[U, C\]"),
-        (lambda: random_keep_masks(0, (1, 1, 2)), "m >= 1"),
+        (lambda: random_keep_masks(0, (1, 1, 2)), "num_masks >= 1"),
         (lambda: random_keep_masks(1, (1, 1, 1)), "two cells"),
         (lambda: random_keep_masks(1, (1, 1, 2), keep_share=1), "keep_share"),
         (lambda: rank_correlation(np.ones(2), np.ones(3)), "shapes"),

@@ -276,7 +276,7 @@ def test_interval_is_formatted_as_text_and_as_plain_values():
         (lambda: mean_interval([1.0], weights=[1.0, 2.0]), "weights"),
         (lambda: mean_interval([1.0], weights=[-1.0]), "weights"),
         (lambda: mean_interval([1.0], clusters=["a", "b"]), "clusters"),
-        (lambda: difference_interval([1.0, 2.0], [1.0]), "same clips"),
+        (lambda: difference_interval([1.0, 2.0], [1.0]), "2 clips, but"),
         (lambda: difference_interval([1.0], [[1.0]]), r"\[n\]"),
     ],
 )
