@@ -53,7 +53,7 @@ class ConfigError(TamVideoError):
 
 
 class UnknownNameError(ConfigError):
-    """A name is not registered."""
+    """A name is unknown; the hint lists close matches, or all known names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
@@ -93,7 +93,7 @@ class VideoDecodeError(InputError):
 
 
 class DatasetError(InputError):
-    """A folder is not the expected public data set; the hint says where to download it."""
+    """A folder does not contain the expected public data set; the hint says where to get it."""
 
 
 class ModelError(TamVideoError):
@@ -105,11 +105,11 @@ class ModelLoadError(ModelError):
 
 
 class UnsupportedModelError(ModelError):
-    """There is no adapter for this `model_type`."""
+    """The model's `model_type` is not supported, or transformers can't run this model."""
 
 
 class TokenAlignmentError(ModelError):
-    """Tokens do not match the visual cells, so a map would be wrong."""
+    """The visual tokens do not match the cells of the grid, so maps would be wrong."""
 
 
 class OutputError(TamVideoError):
@@ -117,7 +117,7 @@ class OutputError(TamVideoError):
 
 
 class EncodeError(OutputError):
-    """The annotated video can't be encoded."""
+    """The annotated video, or another MP4, can't be written."""
 
 
 class ExportError(OutputError):
@@ -129,7 +129,7 @@ class RunFolderError(OutputError):
 
 
 class OutputExistsError(OutputError):
-    """The output exists and is not overwritten without `--force`."""
+    """The output exists already; pass `--force` to overwrite it."""
 
 
 class MissingDependencyError(TamVideoError, ImportError):
@@ -138,7 +138,7 @@ class MissingDependencyError(TamVideoError, ImportError):
 
 @contextmanager
 def optional_import(message: str, *, install: str) -> Iterator[None]:
-    """Convert an import error to `MissingDependencyError`; pip installs `install`."""
+    """Convert an import error to `MissingDependencyError` with the hint `pip install {install}`."""
     try:
         yield
     except ImportError as exc:
@@ -152,8 +152,8 @@ class BatchError(TamVideoError):
 
 
 class ItemTimeoutError(BatchError):
-    """An item of a batch exceeded its time limit; its worker was killed."""
+    """An item of a batch exceeded the time limit; the worker process was killed."""
 
 
 class WorkerDiedError(BatchError):
-    """A worker died on an item of a batch, and again when the item ran alone."""
+    """A worker process died on an item of a batch, and again when the item ran alone."""

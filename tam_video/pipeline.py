@@ -140,7 +140,7 @@ def explain_frames(
 def build_conversation(
     question: str | None, conversation: Sequence[Message] | None, *, num_inputs: int
 ) -> tuple[Message, ...]:
-    """Build and check the messages of a conversation, in which every input occurs once.
+    """Build and check the messages of a conversation; every input must occur once.
 
     Raises:
         ConfigError: none or both are given, or they don't match the inputs.
@@ -156,7 +156,7 @@ def build_conversation(
 
 
 def load_model_from_config(settings: RunConfig) -> VideoModel:
-    """Load the configured model.
+    """Load the model that the settings name.
 
     Raises:
         ModelError: it can't be loaded, or is unsupported.
@@ -219,7 +219,7 @@ def _explanation(frames: SampledFrames, generation: Generation, maps: AnswerMaps
 
 
 def _recorded(settings: RunConfig, model: VideoModel, *, answer: str | None) -> dict[str, object]:
-    """Return the settings and their resolved values as JSON values."""
+    """Return the settings as JSON values, with the model, device and sampler that were used."""
     return {
         **settings.model_dump(mode="json"),
         "model": model.name,

@@ -13,7 +13,7 @@ from tam_video.errors import UnknownNameError
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A mapping from names to "module:attribute", plus the entry points of a group.
+    """A mapping from names to objects that are imported from "module:attribute" or entry points.
 
     Attributes:
         kind: noun for an entry, such as "sampler"; used in error messages.

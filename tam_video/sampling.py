@@ -75,7 +75,7 @@ def read_frames(
 
 
 def video_paths(video: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
-    """Return one path or several as a tuple."""
+    """Return one or several paths as a tuple of `Path`."""
     paths = (video,) if isinstance(video, str | Path) else video
     return tuple(Path(path) for path in paths)
 
@@ -88,7 +88,7 @@ def open_inputs(
     *,
     limits: ReadLimits = DEFAULT_LIMITS,
 ) -> list[VideoReader]:
-    """Open a reader for each input; `stack` closes them.
+    """Open a reader for each video or image; `stack` closes the readers.
 
     Raises:
         InputError: a file can't be opened, or is refused.

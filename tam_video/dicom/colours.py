@@ -1,4 +1,4 @@
-"""Convert decoded samples to RGB bytes by windows, look-up tables and palettes.
+"""Convert decoded DICOM samples to RGB bytes by intensity windows, look-up tables and palettes.
 
 Source: DICOM PS3.3, C.11.1 (Modality LUT), C.11.2 (VOI LUT), C.7.9 (Palette). Differs: the
 result is always 0 to 255, for samples of any depth.
@@ -46,7 +46,7 @@ class Colours:
             raise VideoOpenError(f"bits per sample must be in 1..64, not {self.bits_stored}")
 
     def rgb(self, samples: Samples, index: int) -> ByteArray:
-        """Apply a frame's window to samples [H, W] or RGB [H, W, 3]; return RGB uint8 [H, W, 3]."""
+        """Convert the samples of frame `index`, [H, W] or [H, W, 3], to RGB: uint8 [H, W, 3]."""
         if samples.ndim == 3:
             return _scaled(samples, self.bits_stored)
         if self.photometric == "PALETTE COLOR":
@@ -60,13 +60,13 @@ class Colours:
         return np.repeat(grey[..., np.newaxis], 3, axis=2)
 
     def rescaled(self, samples: Samples, index: int) -> Samples:
-        """Apply the modality's rescale or look-up table to the samples."""
+        """Apply the file's Modality LUT, or its rescale slope and intercept, to the samples."""
         from pydicom.pixels.processing import apply_modality_lut
 
         return apply_modality_lut(samples, _item(self.dataset, index, _RESCALE))
 
     def has_window(self, index: int) -> bool:
-        """Return whether the file defines a window for a frame."""
+        """Return whether the file defines an intensity window or a VOI LUT for a frame."""
         item = _item(self.dataset, index, _VOI)
         return _window(item) is not None or bool(item.get("VOILUTSequence"))
 
@@ -88,7 +88,7 @@ class Colours:
 
 
 def window_bytes(values: Samples, center: float, width: float, *, function: str) -> ByteArray:
-    """Apply a window to values; return uint8 of the same shape.
+    """Apply an intensity window to values, and return uint8 of the same shape.
 
     Source: DICOM PS3.3, C.11.2.1.2 and C.11.2.1.3, with y_min = 0 and y_max = 255.
 
@@ -112,7 +112,7 @@ def window_bytes(values: Samples, center: float, width: float, *, function: str)
 
 
 def stretch_of(frames: Sequence[Samples], padding: float | None) -> tuple[float, float]:
-    """Return the smallest and the largest finite value, padding excluded; they always differ."""
+    """Return (low, high) of the finite values that are not padding; low is always below high."""
     lows, highs = [], []
     for frame in frames:
         kept = frame[np.isfinite(frame) & ((frame != padding) if padding is not None else True)]
@@ -124,7 +124,7 @@ def stretch_of(frames: Sequence[Samples], padding: float | None) -> tuple[float,
 
 
 def _item(dataset: Dataset, index: int, keyword: str) -> Dataset:
-    """Return the frame's functional group, else the shared group, else the dataset itself."""
+    """Return a frame's own item of the sequence `keyword`, else the shared item, else `dataset`."""
     own = dataset.get("PerFrameFunctionalGroupsSequence") or ()
     shared = dataset.get("SharedFunctionalGroupsSequence") or ()
     for group in (*own[index : index + 1], *shared[:1]):
@@ -136,7 +136,7 @@ def _item(dataset: Dataset, index: int, keyword: str) -> Dataset:
 
 
 def _window(item: Dataset) -> tuple[float, float] | None:
-    """Return the centre and width of the first window, or None if no window is valid."""
+    """Return the centre and width of the first intensity window, or None if missing or invalid."""
     center, width = (_first(item.get(f"Window{name}")) for name in ("Center", "Width"))
     if center is None or width is None or not width > 0 or not np.isfinite(center + width):
         return None

@@ -72,7 +72,7 @@ _PLUGINS = ("pylibjpeg", "pyjpegls", "pillow", "pydicom", "gdcm")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Header:
-    """Technical tags of a file, without any patient data.
+    """Technical tags of a DICOM file, without any patient data.
 
     Attributes:
         dataset: the tags that were read, for use in this package only.
@@ -168,7 +168,7 @@ def number(value: Any) -> Fraction | None:
 
 
 def _readable_syntax(path: Path) -> tuple[str, str]:
-    """Return the transfer syntax and its decoder plug-in, or "" if no plug-in is needed."""
+    """Return the transfer syntax UID and the name of its decoder plug-in ("" if none is needed)."""
     from pydicom.filereader import read_file_meta_info
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
@@ -193,7 +193,7 @@ def _readable_syntax(path: Path) -> tuple[str, str]:
 
 
 def _read_tags(path: Path, syntax: str) -> Dataset:
-    """Read the allowed tags, and also the pixels if the file is deflated as a whole."""
+    """Read the tags of the allow-list, and also the pixels if the transfer syntax is Deflated."""
     from pydicom import dcmread
 
     wanted: list[Any] = list(TECHNICAL_KEYWORDS)

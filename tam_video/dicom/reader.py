@@ -77,14 +77,14 @@ class DicomReader(VideoReader):
                 rgb = self._colours.rgb(samples, index)
             if rgb.shape != (self.header.height, self.header.width, 3):
                 raise VideoDecodeError(
-                    f"frame {index} of {self._path.name} differs from the declared frame size",
+                    f"frame {index} of {self._path.name} does not have the declared frame size",
                     hint="the file is damaged",
                     frame_index=index,
                 )
             yield index, rgb
 
     def _samples(self, wanted: Sequence[int]) -> Iterator[tuple[int, Samples]]:
-        """Yield the decoded samples of the frames at increasing indices; colour frames are RGB."""
+        """Yield (index, decoded samples) for the increasing `wanted`; samples in colour are RGB."""
         from pydicom.pixels.utils import iter_pixels
 
         if not wanted:
@@ -110,7 +110,7 @@ class DicomReader(VideoReader):
             yield index, samples
 
     def _make_colours(self) -> Colours:
-        """Create the colour conversion; without a window, use the value range of some frames."""
+        """Create the colour conversion, from the value range of some frames if no window exists."""
         header = self.header
         colours = Colours(header.dataset, header.photometric, header.bits_stored)
         with dicom_errors(self._path.name, opening=True):

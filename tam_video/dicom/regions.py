@@ -39,7 +39,7 @@ class Box:
 
     @property
     def area(self) -> int:
-        """Number of pixels."""
+        """Number of pixels in the box."""
         return (self.right - self.left) * (self.bottom - self.top)
 
     @property
@@ -68,7 +68,7 @@ class Region:
 
 
 def ultrasound_regions(dataset: Dataset, *, width: int, height: int) -> tuple[Region, ...]:
-    """Return all regions except graphics, which hold text; the largest region is first."""
+    """Return the ultrasound regions, largest first, except regions of graphics, which hold text."""
     regions = []
     for item in dataset.get("SequenceOfUltrasoundRegions") or ():
         corners = [

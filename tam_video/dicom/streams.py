@@ -27,7 +27,7 @@ _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 
 def check_streams(path: Path, header: Header) -> None:
-    """Check the frame size that each compressed stream declares."""
+    """Raise `VideoOpenError` if a compressed frame is larger than the file declares."""
     from pydicom import dcmread
     from pydicom.encaps import generate_frames
 
@@ -57,7 +57,7 @@ def _offsets(tables: Dataset) -> tuple[bytes, bytes] | None:
 
 
 def declared_size(stream: bytes) -> tuple[int, int] | None:
-    """Return the width and height of a JPEG (or -LS, 2000) stream, or None for other data."""
+    """Return the width and height of a JPEG, JPEG-LS or JPEG 2000 stream, or None if it is none."""
     try:
         if stream.startswith(_JPEG):
             return _jpeg_size(stream)

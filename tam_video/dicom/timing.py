@@ -31,7 +31,7 @@ _VECTOR_TAG, _TIME_TAG = 0x00181065, 0x00181063
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameTimes:
-    """Frame times of one file.
+    """Frame times of a DICOM file, and the tag that they come from.
 
     Attributes:
         pts_seconds: float64 [N], from 0, increasing; each the nearest float of the exact value.
@@ -91,7 +91,7 @@ def _constant_steps(dataset: Dataset) -> dict[TimingSource, Fraction]:
 
 
 def _vector(dataset: Dataset, num_frames: int) -> list[Fraction] | None:
-    """Return the seconds between frames, or None if the vector's length or signs are invalid.
+    """Return the seconds between frames from FrameTimeVector, or None if the tag is invalid.
 
     The first value is that of the first frame, 0 by definition; some files omit it.
     """

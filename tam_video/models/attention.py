@@ -23,7 +23,7 @@ Visit: TypeAlias = Callable[[int, "Tensor"], None]
 
 @contextmanager
 def watch_attention(decoder: Any, visit: Visit) -> Iterator[None]:
-    """Run a decoder with the "eager" kernel and pass the weights of each layer to a visitor."""
+    """Switch a decoder to "eager" attention; call `visit` with each layer's attention weights."""
     before = decoder.config._attn_implementation
     with ExitStack() as stack:
         stack.callback(decoder.set_attn_implementation, before)
@@ -39,7 +39,7 @@ def watch_attention(decoder: Any, visit: Visit) -> Iterator[None]:
 def _show(
     visit: Visit, number: int, visited: list[int], _module: Any, _args: Any, output: Any
 ) -> None:
-    """Pass a layer's attention weights to the visitor, from the first module that returns any."""
+    """Call `visit` once with a layer's attention weights, at the first module that returns them."""
     if visited or not isinstance(output, tuple):
         return
     for part in output[1:]:
@@ -50,7 +50,7 @@ def _show(
 
 
 class AttentionRows:
-    """A visitor that keeps the attention rows at a few positions.
+    """Callback for `watch_attention` that stores the attention rows of a few query positions.
 
     Attributes:
         layers: numbers of the layers visited.
@@ -74,7 +74,7 @@ class AttentionRows:
 
 
 class Rollout:
-    """A visitor that computes attention rollout.
+    """Callback for `watch_attention` that computes attention rollout.
 
     Source: Abnar & Zuidema, ACL 2020, arXiv:2005.00928: heads averaged, half of the residual added,
     rows normalised, product over the layers; over all positions, visual and text. Only the columns
@@ -90,7 +90,7 @@ class Rollout:
         self._columns = columns
 
     def __call__(self, _layer: int, weights: Tensor) -> None:
-        """Multiply the product by the attention of one layer."""
+        """Multiply the rollout so far by the attention matrix of the next layer."""
         import torch
 
         check_causal(weights[:, self._positions], self._positions)
@@ -104,9 +104,9 @@ class Rollout:
 
 
 def check_causal(rows: Tensor, positions: list[int]) -> None:
-    """Check that attention rows [H, J, S] are 0 after their own positions.
+    """Raise `ModelError` if attention rows [H, J, S] are not 0 after their own positions.
 
-    A kernel that was switched without its mask would; its weights are not those of the model.
+    They are not 0 if a kernel is switched without its mask; then they are not the model's weights.
     """
     for row, position in enumerate(positions):
         if rows[:, row, position + 1 :].any():

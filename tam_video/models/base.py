@@ -42,7 +42,7 @@ def read_layers(
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """Options for generating an answer and for choosing the states that scores are computed from.
+    """Options for generating an answer, and the decoder layers from which scores are computed.
 
     Attributes:
         max_new_tokens: maximum length of the answer, in tokens.
@@ -79,10 +79,10 @@ class GenerationOptions:
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.num_candidates < 0 or self.top_k < 0:
             raise ValueError(
-                "max_new_tokens must be at least 1, num_candidates and top_k at least 0"
+                "'max_new_tokens' must be at least 1, and 'num_candidates' and 'top_k' at least 0"
             )
         if not (self.temperature > 0 and 0 < self.top_p <= 1):
-            raise ValueError("temperature must be above 0, and top_p must be in (0, 1]")
+            raise ValueError("'temperature' must be above 0, and 'top_p' must be in (0, 1]")
 
 
 DEFAULT_OPTIONS = GenerationOptions()
@@ -112,7 +112,7 @@ class VideoModel(Protocol):
     warnings: tuple[str, ...]
 
     def sample_native(self, info: VideoInfo, pts_seconds: Float64Array) -> IntArray:
-        """Choose frames by the sampling rule of the model.
+        """Choose frames by the model's own sampling rule.
 
         Args:
             info: the video.
@@ -124,7 +124,7 @@ class VideoModel(Protocol):
         ...
 
     def frame_size(self, info: VideoInfo, num_frames: int) -> tuple[int, int] | None:
-        """Return the size that the model resizes frames to; frames can be decoded at this size.
+        """Return the size to which the model resizes frames, so that they are decoded at this size.
 
         Args:
             info: the video.
@@ -144,7 +144,7 @@ class VideoModel(Protocol):
         options: GenerationOptions = DEFAULT_OPTIONS,
         answer: str | None = None,
     ) -> Generation:
-        """Answer the last user turn about the frames, or explain the given `answer`.
+        """Answer the last user message about the frames, or run the model on the given `answer`.
 
         Args:
             inputs: the frames of the video, or of each video and image of the conversation.
@@ -193,7 +193,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedPrompt:
-    """The processor's output for frames and text; layouts are computed from this.
+    """The processor's output for frames and text, from which layouts are computed.
 
     Attributes:
         input_ids: int64 [L].
@@ -242,7 +242,7 @@ class LogitTransform:
 
     def __post_init__(self) -> None:
         if self.scale <= 0 or (self.softcap is not None and self.softcap <= 0):
-            raise ValueError("scale and softcap must be positive")
+            raise ValueError("'scale' and 'softcap' must be positive")
 
 
 Status: TypeAlias = Literal["verified", "experimental", "broken-upstream"]

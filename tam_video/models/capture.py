@@ -20,7 +20,7 @@ Layer: TypeAlias = int | Literal["input"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class States:
-    """Hidden states from several calls of a model, which can be read without concatenation.
+    """Hidden states recorded in several calls of a model, and read without concatenating them.
 
     Attributes:
         parts: [n, d] of each call: chunks of the prompt, then one state per step.
@@ -71,7 +71,7 @@ class States:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedLayers:
-    """Recorded states of some layers; every call of the model appends to the lists.
+    """Hidden states recorded from some layers; every call of the model appends to the lists.
 
     Attributes:
         layers: the main layer, then the additional ones.
@@ -86,7 +86,7 @@ class RecordedLayers:
     norm: Any
 
     def states(self) -> tuple[States, list[States]]:
-        """Return the decoder's last states, and each layer's states with the final norm."""
+        """Return the decoder's last states, and each layer's states after the final norm."""
         last = States(self.last)
         read = {layer: States(parts, self.norm) for layer, parts in self.inner.items()}
         return last, [read.get(layer, last) for layer in self.layers]
@@ -94,7 +94,7 @@ class RecordedLayers:
 
 @contextmanager
 def record_layers(decoder: Any, layers: Sequence[Layer], *, norm: str) -> Iterator[RecordedLayers]:
-    """Record the states of some layers and of the decoder while the block runs."""
+    """Record the hidden states of the decoder and of some layers while the block runs."""
     with ExitStack() as stack:
         last = stack.enter_context(record_states(decoder))
         inner = {
@@ -136,7 +136,7 @@ def record_states(module: Any, *, with_graph: bool = False) -> AbstractContextMa
 def record_last_rows(
     module: Any, summarise: Callable[[Tensor], Kept]
 ) -> AbstractContextManager[list[Kept]]:
-    """Record a summary of the last output row of a module, for every call.
+    """Record a summary of the last row of a module's output, for every call.
 
     Args:
         module: a torch module returning [1, n, k], such as an output embedding.
@@ -199,7 +199,7 @@ def frozen_weights(model: Any) -> Iterator[None]:
 
 
 def find_decoder(model: Any) -> Any:
-    """Return the text decoder, without wrappers; `lm_head` reads the decoder's output."""
+    """Return the text decoder whose output `lm_head` reads, without wrappers."""
     decoder = model.get_decoder()
     return decoder.model if hasattr(decoder, "lm_head") else decoder
 

@@ -85,7 +85,7 @@ def parse_conversation(data: Any, *, where: str) -> tuple[tuple[Message, ...], t
 
 
 def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
-    """Check that user and assistant turns alternate, after an optional system turn.
+    """Check that user and assistant messages alternate after an optional system message.
 
     Raises:
         ConfigError: no user turn, a wrong order, an empty text, or the last turn is not the user's.
@@ -98,8 +98,8 @@ def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
         expected = "user" if (number - first) % 2 else "assistant"
         if turn.role != expected:
             raise ConfigError(
-                f"turn {number} of the conversation has the role {turn.role}, not {expected}",
-                hint="an optional system turn, then user and assistant alternating",
+                f"turn {number} of the conversation has the role '{turn.role}', not '{expected}'",
+                hint="start with an optional system turn, then alternate user and assistant turns",
             )
     for number, turn in enumerate(turns, start=1):
         if not turn.text.strip():
@@ -108,7 +108,7 @@ def check_conversation(conversation: Sequence[Message]) -> tuple[Message, ...]:
     if turns[-1].role != "user":
         raise ConfigError(
             "the conversation ends with the assistant's turn",
-            hint="end with a user turn; pass the answer to explain as `answer`",
+            hint="end with a user turn; pass the answer to be explained as `answer`",
         )
     return turns
 
@@ -118,11 +118,11 @@ def refuse_broken_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as exc:
-        raise ConfigError("a text is not valid Unicode", hint="use UTF-8") from exc
+        raise ConfigError("a turn or the answer is not valid Unicode", hint="use UTF-8") from exc
 
 
 def assign_inputs(conversation: Sequence[Message], *, num_inputs: int) -> tuple[Message, ...]:
-    """Assign every vision input to a turn; if no turn names inputs, the first user turn gets all.
+    """Assign each video or image to a message, by default all to the first user message.
 
     Raises:
         ConfigError: an input is used twice, not at all, out of order, or not in a user turn.
@@ -137,22 +137,22 @@ def assign_inputs(conversation: Sequence[Message], *, num_inputs: int) -> tuple[
         raise ConfigError("only a user turn can show a video or an image")
     if named != list(range(num_inputs)):
         raise ConfigError(
-            f"the conversation shows the inputs {named}, but there are {num_inputs}",
-            hint="refer to every input once in the turns, in the order in which they were given",
+            f"the turns refer to the inputs {named}, but there are {num_inputs} inputs",
+            hint="refer to every input once, in the order in which the inputs were given",
         )
     return turns
 
 
 def _message(turn: Any, *, where: str, first_input: int) -> tuple[Message, list[str]]:
-    """Parse a turn and its input paths; the first input gets the number `first_input`."""
+    """Parse one message and its file paths; the first file becomes input number `first_input`."""
     if not isinstance(turn, dict):
-        raise ConfigError(f"{where} is not an object", hint=EXAMPLE)
+        raise ConfigError(f"{where} is not a JSON object", hint=EXAMPLE)
     unknown = set(turn) - {"role", "text", "content"}
     if unknown:
         raise ConfigError(f"{where} has an unknown field {min(unknown)!r}", hint=EXAMPLE)
     role, text = turn.get("role"), turn.get("text", turn.get("content"))
     if role not in ROLES:
-        raise ConfigError(f"{where} has the role {role!r}", hint=f"roles: {', '.join(ROLES)}")
+        raise ConfigError(f"{where} has the role {role!r}", hint=f"use one of {', '.join(ROLES)}")
     paths: list[str] = []
     if isinstance(text, list):
         text, paths = _parts(text, where=where)
@@ -168,7 +168,7 @@ def _message(turn: Any, *, where: str, first_input: int) -> tuple[Message, list[
 
 
 def _parts(parts: list[Any], *, where: str) -> tuple[str, list[str]]:
-    """Return the text and the input paths from a turn's content; inputs must precede the text."""
+    """Return the text and file paths in a message's content; files must come before the text."""
     texts: list[str] = []
     paths: list[str] = []
     for part in parts:
@@ -179,10 +179,14 @@ def _parts(parts: list[Any], *, where: str) -> tuple[str, list[str]]:
         field = "path" if is_vision else "text"
         value = part.get(field)
         if set(part) != {"type", field} or not isinstance(value, str) or not value:
-            raise ConfigError(f"{where} has a {kind} part without its {field}", hint=EXAMPLE_PARTS)
+            raise ConfigError(
+                f"{where} has a '{kind}' part with no '{field}', or with other keys",
+                hint=EXAMPLE_PARTS,
+            )
         if is_vision and texts:
             raise ConfigError(
-                f"{where} shows {value} after its text", hint="put videos and images first"
+                f"{where} shows {value} after its text",
+                hint="put videos and images first",
             )
         (paths if is_vision else texts).append(value)
     return "".join(texts), paths

@@ -1,4 +1,4 @@
-"""Check a checkpoint's config, processor and layout without its weights."""
+"""Check a checkpoint's config, processor and visual token layout without its weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ QUESTION = "What happens in the video?"
 
 @dataclass(frozen=True, slots=True)
 class LayoutReport:
-    """The layout that a checkpoint gives a synthetic clip.
+    """The layout of the visual tokens that a checkpoint makes from a synthetic clip.
 
     Attributes:
         num_prompt_tokens: tokens of the prompt, including visual ones.
@@ -60,7 +60,7 @@ def check_layout(
     height: int = 240,
     offline: bool | None = None,
 ) -> LayoutReport:
-    """Compute the layout of a synthetic clip from a checkpoint's config and processor.
+    """Compute the visual token layout of a synthetic clip from a checkpoint's config and processor.
 
     Args:
         name_or_path: "tiny", a checkpoint folder (without weights if needed), or a hub id.

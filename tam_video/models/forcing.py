@@ -64,7 +64,7 @@ class ForcedInputs:
 
 
 class ForcedAnswer:
-    """A generation with its model, which can be run again on the same answer; not thread-safe.
+    """A finished answer and its model, which can be run on the answer again; not thread-safe.
 
     Attributes:
         model: the model that made it.
@@ -80,7 +80,7 @@ class ForcedAnswer:
         *,
         answer_ids: Sequence[int] | None = None,
     ) -> None:
-        """Encode the prompt again for a finished generation.
+        """Encode the prompt of a finished generation again.
 
         Args:
             model: the model that made the generation. To explain another answer, pass it through
@@ -115,7 +115,7 @@ class ForcedAnswer:
 
     @property
     def cost(self) -> ProbeCost:
-        """The number of passes so far."""
+        """The number of forward and backward passes so far."""
         return ProbeCost(self._forward, self._backward)
 
     @property
@@ -135,7 +135,7 @@ class ForcedAnswer:
     def _encode(
         self, batches: Sequence[FrameBatch], turns: Sequence[Message]
     ) -> tuple[dict[str, Any], int, IntArray]:
-        """Return a prompt's model arguments, length, and visual positions (int64 [V])."""
+        """Encode a prompt; return its model arguments, length and visual positions: int64 [V]."""
         checkpoint, adapter = self.model.checkpoint, self.model.adapter
         tensors, prompt = encode_prompt(batches, turns, checkpoint=checkpoint, family=adapter)
         placed = adapter.place(prompt, checkpoint)
@@ -149,22 +149,22 @@ class ForcedAnswer:
         return ForcedInputs(longer, [length - 1 + offset for offset in self._offsets], visual)
 
     def _checked_ids(self, answer_ids: Sequence[int] | None) -> list[int]:
-        """Return the answer ids up to the last explained token."""
+        """Check the answer's token ids, and return the ids up to the last explained token."""
         own = [token.id for token in self._answer]
         if answer_ids is None:
             if self._offsets != list(range(len(own))):
                 raise TokenAlignmentError(
                     "a control token is in the middle of the answer",
-                    hint="pass the generated ids as answer_ids",
+                    hint="pass the generated ids as 'answer_ids'",
                 )
             return own
         ids = [int(id_) for id_ in answer_ids][: self._offsets[-1] + 1]
         if len(ids) <= self._offsets[-1] or [ids[offset] for offset in self._offsets] != own:
-            raise TokenAlignmentError("answer_ids differ from the ids of the generated answer")
+            raise TokenAlignmentError("'answer_ids' differ from the ids of the generated answer")
         return ids
 
     def _inputs_for(self, conversation: Sequence[Message] | None) -> ForcedInputs:
-        """Return the inputs for `conversation` and the answer, or the original inputs if None."""
+        """Return the model inputs for `conversation` (None: the original prompt) and the answer."""
         if conversation is None:
             return self._forced
         turns = assign_inputs(check_conversation(conversation), num_inputs=len(self.batches))
@@ -177,7 +177,7 @@ class ForcedAnswer:
         return layouts[number]
 
     def _visual(self, states: Tensor) -> FloatArray:
-        """Return the rows of the visual tokens from [1, S, d]: float32 [V, d]."""
+        """Return the rows of states [1, S, d] at the visual tokens: float32 [V, d]."""
         cells = states[0, self._forced.visual_positions.tolist()]
         values: FloatArray = cells.detach().float().cpu().numpy()
         return values

@@ -20,17 +20,17 @@ from tam_video.types import IntArray, VisualLayout
 def pooled_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return layouts computed from patch positions; see `placing.MakeLayouts`."""
+    """Return each input's layout from the processor's (x, y) positions of patches."""
     pooling = int(getattr(checkpoint.processor, f"{kind}_processor").pooling_kernel_size)
     patches = prompt.fields[f"{kind}_position_ids"].cpu().numpy()
     counts = [len(batch.frames) for batch in batches]
     if kind == "video" and prompt.fields["num_frames_per_video"].tolist() != counts:
-        raise TokenAlignmentError(f"the videos do not have {counts} frames", hint=FOREIGN)
+        raise TokenAlignmentError(f"the processor did not use {counts} frames", hint=FOREIGN)
     return frame_layouts([_pooled_size(each, pooling) for each in patches], batches, kind=kind)
 
 
 def _pooled_size(patches: IntArray, pooling: int) -> tuple[int, int]:
-    """Return (token rows, token columns) from patch (x, y), int64 [p, 2], where -1 is padding."""
+    """Compute (rows, columns) of tokens from patches at (x, y), int64 [p, 2]; -1 is padding."""
     w, h = (patches.max(axis=0) + 1).tolist()
     if h % pooling or w % pooling or int((patches >= 0).all(axis=1).sum()) != h * w:
         raise TokenAlignmentError(
@@ -40,7 +40,7 @@ def _pooled_size(patches: IntArray, pooling: int) -> tuple[int, int]:
 
 
 def softcapped(config: Any) -> LogitTransform:
-    """Return a transform with the config's `final_logit_softcapping`, which may be None."""
+    """Return the logit transform with the config's `final_logit_softcapping`; None means no cap."""
     return LogitTransform(softcap=config.get_text_config().final_logit_softcapping)
 
 

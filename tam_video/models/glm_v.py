@@ -28,7 +28,7 @@ def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, 
 
 
 def _positions(prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind) -> IntArray:
-    """Return the positions of the visual token, either inside or outside videos: int64 [n]."""
+    """Return the positions of the visual tokens of one kind, "video" or "image": int64 [n]."""
     start, end, token = (
         getattr(checkpoint.model.config, name)
         for name in ("video_start_token_id", "video_end_token_id", "image_token_id")

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Run:
-    """Result of a forward pass."""
+    """Token ids and recorded states of one answer."""
 
     answer_ids: list[int]
     last: States  # the model's own
@@ -91,7 +91,7 @@ class TransformersModel:
         self.adapter = family
 
     def sample_native(self, info: VideoInfo, pts_seconds: Float64Array) -> IntArray:
-        """Choose frames by the sampling rule of the processor; see `VideoModel.sample_native`."""
+        """Choose frames by the processor's sampling rule; see `VideoModel.sample_native`."""
         from transformers.video_utils import VideoMetadata
 
         num_frames = len(pts_seconds)
@@ -99,7 +99,7 @@ class TransformersModel:
             return np.arange(num_frames)
         span_seconds = float(pts_seconds[-1] - pts_seconds[0])
         if span_seconds <= 0:
-            raise ValueError("pts_seconds must increase")
+            raise ValueError("'pts_seconds' must increase")
         fps = (num_frames - 1) / span_seconds
         metadata = VideoMetadata(
             total_num_frames=num_frames,
@@ -186,7 +186,7 @@ class TransformersModel:
         return _Run(answer_ids, last, layers, logits)
 
     def record_layers(self, options: GenerationOptions) -> AbstractContextManager[RecordedLayers]:
-        """Record the states that scores are read from, while the block runs."""
+        """Record the hidden states from which scores are computed, while the block runs."""
         main, *mixed = (
             layer if layer == "input" else resolve_layer(layer, num_layers=self.num_layers)
             for layer in (options.layer, *options.mixed_layers)
@@ -203,7 +203,7 @@ class TransformersModel:
         num_positions: int,
         options: GenerationOptions,
     ) -> list[FloatArray]:
-        """Compute the scores of M class ids for each layer: float32 [S, M] each."""
+        """Compute the logits of M vocabulary ids from each layer's states: float32 [S, M] each."""
         model = self.checkpoint.model
         head, transform = model.get_output_embeddings(), LogitTransform()
         if options.logits == "model":
@@ -232,7 +232,7 @@ class TransformersModel:
         positions = [length - 1 + index for index in kept]
         size = positions[-1] + 1 if positions else length
         if any(len(each) < size for each in (run.last, *run.layers)):
-            raise TokenAlignmentError(f"{len(run.last)} states for {size} sequence positions")
+            raise TokenAlignmentError(f"{len(run.last)} states were recorded for {size} positions")
         answer, generated = answer_tokens(
             [run.answer_ids[index] for index in kept],
             positions,
@@ -268,7 +268,7 @@ class TransformersModel:
     def _odds(
         self, run: _Run, kept: list[int], positions: list[int], *, options: GenerationOptions
     ) -> tuple[TokenOdds, ...]:
-        """Compute the odds of the answer tokens `kept`, predicted at `positions`."""
+        """Compute the probability and the candidates of each answer token in `kept`."""
         if not kept:
             return ()
         model = self.checkpoint.model
@@ -283,7 +283,7 @@ class TransformersModel:
 
 
 def sampling_rule(processor: Any, family: Family, *, num_frames: int) -> dict[str, Any]:
-    """Return the arguments for a video processor's `sample_frames` that its checkpoint specifies.
+    """Return the arguments that a checkpoint sets for its video processor's `sample_frames`.
 
     The processor's `__call__` passes the settings by name, so not every rule reads its attributes.
     At most `num_frames` are requested, since some rules fail if there are fewer.

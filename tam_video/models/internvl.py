@@ -23,7 +23,7 @@ from tam_video.types import FrameBatch, IntArray, View
 
 
 def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate frames by token runs, and images by the last tile of their token runs."""
+    """Locate the cells of each frame in its token run, and of each image in its run's last tile."""
     config, processor = checkpoint.model.config, checkpoint.processor
     patch_size = tuple(config.vision_config.patch_size)
     pixels = pixel_size(prompt, "image")
@@ -35,14 +35,15 @@ def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLa
     if h != w or h * w != processor.image_seq_length:
         raise TokenAlignmentError(
             f"the model uses {h} x {w} tokens per tile, but the processor inserts "
-            f"{processor.image_seq_length}",
+            f"{processor.image_seq_length} tokens",
             hint=FOREIGN,
         )
     runs = split_runs(np.flatnonzero(prompt.input_ids == config.image_token_id))
     wanted = [1 if batch.info.is_image else len(batch.frames) for batch in prompt.inputs]
     if len(runs) != sum(wanted):
         raise TokenAlignmentError(
-            f"{len(runs)} runs of visual tokens for {sum(wanted)} frames and images", hint=FOREIGN
+            f"there are {len(runs)} runs of visual tokens for {sum(wanted)} frames and images",
+            hint=FOREIGN,
         )
     placed = []
     for batch, start in zip(prompt.inputs, np.cumsum([0, *wanted]).tolist(), strict=False):
@@ -58,11 +59,11 @@ def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLa
 
 
 def _whole_picture(run: IntArray, batch: FrameBatch, tile: int) -> IntArray:
-    """Return the tokens of the whole picture: the last tile of a run; a frame has only one tile."""
+    """Return the token positions of the whole picture, which is the last tile of a run."""
     fits = len(run) % tile == 0 if batch.info.is_image else len(run) == tile
     if not fits:
         raise TokenAlignmentError(
-            f"a run of {len(run)} visual tokens does not fit tiles of {tile}", hint=FOREIGN
+            f"a run of {len(run)} visual tokens does not consist of tiles of {tile}", hint=FOREIGN
         )
     return run[-tile:]
 

@@ -29,7 +29,7 @@ from tam_video.types import IntArray
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate the cells of videos in pooled frames, and the cells of images in base views."""
+    """Locate the cells of videos in pooled frames, and of images in base views (whole pictures)."""
     return place_by_kind(prompt, checkpoint, partial(_place_kind, prompt, checkpoint))
 
 
@@ -74,8 +74,8 @@ def _place_images(
     runs = split_runs(positions)
     if len(runs) != len(batches) or any(len(run) < skipped + layout.num_cells for run in runs):
         raise TokenAlignmentError(
-            f"{len(runs)} runs of image tokens for {len(batches)} images of "
-            f"{(layout.h, layout.w)} patches",
+            f"{len(runs)} runs of image tokens do not fit {len(batches)} images of "
+            f"{(layout.h, layout.w)} patches each",
             hint=FOREIGN,
         )
     return [PlacedLayout(layout, run[skipped:][: layout.num_cells]) for run in runs]

@@ -27,7 +27,7 @@ from tam_video.types import FrameBatch, IntArray, View
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate the cells of videos in pooled frames, and the cells of images in base views."""
+    """Locate the cells of videos in pooled frames, and of images in base views (whole pictures)."""
     patch = checkpoint.model.config.vision_config.patch_size
     side = checkpoint.model.config.vision_config.image_size // patch
 
@@ -55,7 +55,7 @@ def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[
 
 
 def _are_padded(prompt: EncodedPrompt) -> bool:
-    """Whether images are padded instead of cropped, as in a prompt with several images."""
+    """Return whether the images are padded, because the prompt has several, and not cropped."""
     counts = prompt.fields.get("batch_num_images")
     return counts is not None and int(counts[0]) != 1
 
@@ -72,7 +72,8 @@ def _image_parts(
     runs = split_runs(positions)
     if len(runs) != len(batches) or any(len(run) <= base for run in runs):
         raise TokenAlignmentError(
-            f"{len(runs)} runs of image tokens for {len(batches)} images of more than {base}",
+            f"{len(runs)} runs of image tokens do not fit {len(batches)} images of more than "
+            f"{base} tokens each",
             hint=FOREIGN,
         )
     return runs

@@ -64,7 +64,7 @@ def load_model(
     source = locate(name_or_path)
     if isinstance(source, Path):
         if revision is not None:
-            raise ConfigError(f"{name_or_path} is a folder, which has no revisions")
+            raise ConfigError(f"{name_or_path} is a folder, but 'revision' needs a hub id")
         check_folder(source, name=name_or_path, allow_pickle=allow_pickle)
     with library_errors("load", name=name_or_path, revision=revision), quiet():
         target = "cpu" if device_map is not None else pick_device(device)
@@ -122,7 +122,7 @@ def locate(name_or_path: str) -> Path | str:
 
 
 def check_folder(folder: Path, *, name: str, allow_pickle: bool = False) -> None:
-    """Check a checkpoint folder before anything is loaded from it."""
+    """Check a checkpoint folder's JSON files, and that its weights have an allowed format."""
     check_config(folder, name=name)
     if not any(folder.glob("*.safetensors")):
         pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
@@ -137,7 +137,7 @@ def check_folder(folder: Path, *, name: str, allow_pickle: bool = False) -> None
 
 
 def check_config(folder: Path, *, name: str) -> None:
-    """Check the JSON files in a checkpoint folder, without the weights."""
+    """Check that a checkpoint folder has a config.json, and that all its JSON files are valid."""
     if not (folder / "config.json").is_file():
         raise ModelLoadError(f"{name} has no config.json", hint=how_to_get(str(folder)))
     for path in sorted(folder.glob("*.json")):
@@ -150,7 +150,7 @@ def check_config(folder: Path, *, name: str) -> None:
 
 
 def find_family(config: dict[str, Any], *, name: str) -> Family:
-    """Return the model family for a config."""
+    """Return the model family for a config's `model_type`, or refuse an unsupported model."""
     model_type = config.get("model_type")
     known = FAMILIES.names()
     if model_type not in known:
@@ -165,7 +165,7 @@ def find_family(config: dict[str, Any], *, name: str) -> Family:
 
 
 def pick_device(device: str) -> str:
-    """Resolve "auto" and check that the device exists."""
+    """Return the device that "auto" stands for, or check that the given device exists."""
     import torch
 
     if device == "auto":
@@ -173,7 +173,9 @@ def pick_device(device: str) -> str:
     try:
         kind = torch.device(device).type
     except RuntimeError as exc:
-        raise ConfigError(f"unknown device {device!r}", hint="cpu, cuda, cuda:1 or mps") from exc
+        raise ConfigError(
+            f"unknown device {device!r}", hint="pass cpu, cuda, cuda:1 or mps"
+        ) from exc
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(kind, True):
         raise ConfigError(f"torch finds no {kind} device", hint="use --device cpu")
@@ -227,12 +229,12 @@ def load_processor(files: dict[str, Any]) -> Any:
                 hint="save the processor in the checkpoint folder with save_pretrained",
             )
     if processor.chat_template is None:
-        raise ModelLoadError("the checkpoint has no chat template", hint="use an -Instruct model")
+        raise ModelLoadError("the checkpoint has no chat template", hint="use a chat model")
     return processor
 
 
 def _plain_generation(model: Any, tokenizer: Any) -> None:
-    """Drop the checkpoint's generation defaults, but keep the control ids."""
+    """Drop the checkpoint's generation defaults except the bos, eos and pad token ids."""
     defaults = model.generation_config
     end = defaults.eos_token_id if defaults.eos_token_id is not None else tokenizer.eos_token_id
     first_end = end[0] if isinstance(end, list) else end

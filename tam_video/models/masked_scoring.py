@@ -1,4 +1,4 @@
-"""Score a forced answer on masked videos, in which the source pixels of some cells are hidden."""
+"""Compute log-probabilities of a given answer while the source pixels of some cells are hidden."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COARSE_TOLERANCE = 0.1
 
 
 class MaskedScoring(ForcedAnswer):
-    """A forced answer that can be scored on masked videos."""
+    """A `ForcedAnswer` that can compute log-probabilities while cells of the video are hidden."""
 
     _stacks: bool | None = None
     """Whether the family's inputs can be stacked; None before the first attempt."""
@@ -63,7 +63,7 @@ class MaskedScoring(ForcedAnswer):
         if keep.dtype != np.bool_ or keep.shape[1:] != layout.shape:
             raise ValueError(f"keep must be bool [B, t, h, w], not {keep.dtype}{list(keep.shape)}")
         if batch_size < 1:
-            raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
+            raise ValueError(f"'batch_size' must be 1 or more, not {batch_size}")
         batch = self.batches[number]
         if (number, blank) not in self._blanks:
             self._blanks[number, blank] = blank_frames(batch.frames, blank)
@@ -87,7 +87,7 @@ class MaskedScoring(ForcedAnswer):
         return scores
 
     def _score(self, videos: list[ForcedInputs]) -> Float64Array:
-        """Compute the scores of B videos, in one pass if the family allows that: float64 [B, J]."""
+        """Compute the log-probabilities for B videos, in one pass if possible: float64 [B, J]."""
         stacked = None if len(videos) == 1 or self._stacks is False else _stacked(videos)
         if stacked is None:
             return np.stack([self._passed(video.inputs, [video])[0] for video in videos])
@@ -96,7 +96,7 @@ class MaskedScoring(ForcedAnswer):
         return self._try_stack(stacked, videos)
 
     def _try_stack(self, stacked: dict[str, Any], videos: list[ForcedInputs]) -> Float64Array:
-        """Score the first stack, and compare the last score with the last video scored alone."""
+        """Score videos in one pass, or one by one if the pass changes the last video's score."""
         import torch
 
         alone = self._passed(videos[-1].inputs, videos[-1:])[0]
@@ -116,11 +116,11 @@ class MaskedScoring(ForcedAnswer):
         return self._score(videos)
 
     def _passed(self, inputs: Mapping[str, Any], videos: Sequence[ForcedInputs]) -> Float64Array:
-        """Compute the scores of B videos in one pass: float64 [B, J]."""
+        """Compute the log-probabilities for B videos in one forward pass: float64 [B, J]."""
         with record_states(find_decoder(self._network), with_graph=True) as last:
             self._pass(inputs)
         if len(last[0]) != len(videos):
-            raise ValueError(f"{len(last[0])} sequences for {len(videos)} videos")
+            raise ValueError(f"got {len(last[0])} sequences for {len(videos)} videos")
         return np.stack(
             [
                 self._log_probabilities(states[video.positions])
@@ -130,7 +130,7 @@ class MaskedScoring(ForcedAnswer):
 
 
 def _stacked(videos: Sequence[ForcedInputs]) -> dict[str, Any] | None:
-    """Return the joined arguments for a batch of several videos, or None if shapes differ."""
+    """Return the model's arguments for several videos in one batch, or None if shapes differ."""
     import torch
 
     first = videos[0]

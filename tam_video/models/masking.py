@@ -37,7 +37,7 @@ def blank_frames(frames: ByteArray, blank: Blank) -> ByteArray:
         colour = np.rint(frames.mean(axis=(0, 1, 2), dtype=np.float64)).astype(np.uint8)
         return np.broadcast_to(colour, frames.shape).copy()
     if blank != "blur":
-        raise ValueError(f"blank must be 'mean', 'blur' or 'black', not {blank!r}")
+        raise ValueError(f"'blank' must be 'mean', 'blur' or 'black', not {blank!r}")
     from scipy.ndimage import uniform_filter1d  # slow to import, rarely needed
 
     size = max(3, round(BLUR_SHARE * max(frames.shape[1:3])))
@@ -54,7 +54,7 @@ def blank_frames(frames: ByteArray, blank: Blank) -> ByteArray:
 def hide_cells(
     frames: ByteArray, layout: VisualLayout, keep: NDArray[np.bool_], *, blank: ByteArray
 ) -> ByteArray:
-    """Replace the pixels of the cells that are not kept.
+    """Return a copy of the frames in which the cells that are not kept show `blank`.
 
     Args:
         frames: uint8 [T, H, W, 3], the frames of the layout.
@@ -96,7 +96,7 @@ def pixel_cells(layout: VisualLayout, *, width: int, height: int) -> tuple[IntAr
 
 
 def _cells_of(size: int, edges: list[float]) -> IntArray:
-    """Return the cell at each pixel's centre, from the edges of n cells: int64 [size]."""
+    """Return the index of the cell that contains each pixel's centre: int64 [size]."""
     cells: NDArray[Any] = np.searchsorted(edges, np.arange(size) + 0.5, side="right") - 1
     cells[cells >= len(edges) - 1] = -1
     return cells.astype(np.int64)

@@ -30,7 +30,7 @@ PATCHES_PER_TOKEN = {"4x": 2, "16x": 4}  # along each side
 
 
 def place_overviews(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate the cells of videos and images in the overviews of MiniCPM-V."""
+    """Locate the cells of videos and images in their overviews, and leave out detail slices."""
 
     def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:
         overviews = _overviews(prompt, checkpoint, positions, kind=kind)
@@ -45,7 +45,7 @@ def place_overviews(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[Plac
 def _overviews(
     prompt: EncodedPrompt, checkpoint: Checkpoint, positions: IntArray, *, kind: Kind
 ) -> list[tuple[tuple[int, int], IntArray]]:
-    """Return (rows, columns) and the token positions of every overview, in prompt order."""
+    """Return the (rows, columns) and the token positions of every overview, in prompt order."""
     processor = checkpoint.processor
     merged = PATCHES_PER_TOKEN[getattr(processor, f"{kind}_processor").downsample_mode]
     sizes = [(h // merged, w // merged) for h, w in prompt.fields[SIZES[kind]].tolist()]
@@ -61,7 +61,7 @@ def _overviews(
 
 
 def unstacked(batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
-    """Return the processor option that keeps frames separate; empty if there is no video."""
+    """Return the processor option that keeps frames separate, or no option if there is no video."""
     return {} if all(batch.info.is_image for batch in batches) else {"stack_frames": 1}
 
 

@@ -31,7 +31,7 @@ from tam_video.types import FrameBatch, VisualLayout
 def segment_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return layouts computed from segment grids; see `placing.MakeLayouts`."""
+    """Return each input's layout from the processor's grids of segments (a few slots each)."""
     processor = getattr(checkpoint.processor, f"{kind}_processor")
     frames_per_slot = int(processor.temporal_patch_size)
     num_slots = [

@@ -36,7 +36,7 @@ def place_by_pooled_grids(
     shapes = grids if kind == "video" else [[1, h, w] for h, w, _rows, _columns in grids]
     if [t for t, _h, _w in shapes] != [len(batch.frames) for batch in prompt.inputs]:
         raise TokenAlignmentError(
-            f"the processor's grids {grids} do not match the {kind}s", hint=FOREIGN
+            f"the processor's grids {grids} do not match the frames of the {kind}s", hint=FOREIGN
         )
     fine = [0 if kind == "video" else grid[2] * grid[3] for grid in grids]
     counts = [t * h * w + more for (t, h, w), more in zip(shapes, fine, strict=True)]
@@ -52,7 +52,7 @@ def place_by_pooled_grids(
 
 
 def _has_row_ends(processor: Any, kind: str) -> bool:
-    """Whether each row of a frame or a low-resolution image ends with a column token."""
+    """Return whether each row of a frame or a low-resolution image ends with a column token."""
     if kind == "video":
         return bool(processor.video_use_col_tokens)
     own = processor.use_single_crop_col_tokens
@@ -60,7 +60,7 @@ def _has_row_ends(processor: Any, kind: str) -> bool:
 
 
 def pooled_view(processor: Any, *, rows: int, columns: int) -> View:
-    """Return the view of a grid with padding on both sides; an odd patch goes to the end."""
+    """Return the view of a grid padded on both sides; the end gets the odd patch of padding."""
     sides = []
     for edge, pooling, cells in zip(
         ("height", "width"), processor.pooling_size, (rows, columns), strict=True

@@ -1,4 +1,4 @@
-"""Helpers for all family modules: token runs, counts, slots, views and grid layouts.
+"""Functions that the modules of model families share to locate visual tokens.
 
 Functions of positions and sizes. No family is named here.
 """
@@ -53,8 +53,8 @@ def check_runs(positions: IntArray, lengths: Sequence[int], *, kind: str) -> Non
     actual = [len(run) for run in split_runs(positions)]
     if actual != list(lengths):
         raise TokenAlignmentError(
-            f"the {kind} tokens come in {len(actual)} runs of {sorted(set(actual))}, expected "
-            f"{len(lengths)} of {sorted(set(lengths))}",
+            f"the {kind} tokens come in {len(actual)} runs of {sorted(set(actual))}, but "
+            f"{len(lengths)} runs of {sorted(set(lengths))} were expected",
             hint=FOREIGN,
         )
 
@@ -95,7 +95,7 @@ def place_grids(
     layouts_of: MakeLayouts | None = None,
     positions_of: FindPositions = token_positions,
 ) -> tuple[PlacedLayout, ...]:
-    """Locate inputs for families in which every cell is one visual token, in row-major order.
+    """Locate the inputs of families that use one visual token per cell, in row-major order.
 
     Args:
         prompt: the encoded prompt.
@@ -121,7 +121,7 @@ def _kind(batch: FrameBatch) -> Kind:
 
 
 def slot_frames(num_frames: int, *, temporal_patch_size: int) -> tuple[tuple[int, ...], ...]:
-    """Return the frame indices of each slot; the last slot may have fewer."""
+    """Return the frame indices of each slot; the last slot may have fewer frames."""
     starts = range(0, num_frames, temporal_patch_size)
     return tuple(
         tuple(range(start, min(start + temporal_patch_size, num_frames))) for start in starts
@@ -131,7 +131,7 @@ def slot_frames(num_frames: int, *, temporal_patch_size: int) -> tuple[tuple[int
 def grid_layout(
     grid: Sequence[int], num_frames: int, *, merge_size: int, temporal_patch_size: int
 ) -> VisualLayout:
-    """Return the layout for uncropped frames, from the processor's patch grid (t, h, w).
+    """Compute the layout of uncropped frames from the processor's patch grid (t, h, w).
 
     Args:
         grid: temporal patches, rows and columns of patches before merging.
@@ -144,7 +144,7 @@ def grid_layout(
     if t != len(slots) or h % merge_size or w % merge_size:
         raise TokenAlignmentError(
             f"a patch grid of {t} x {h} x {w} does not fit {num_frames} frames in "
-            f"{len(slots)} slots, merged {merge_size} x {merge_size}",
+            f"{len(slots)} slots if patches are merged {merge_size} x {merge_size}",
             hint=FOREIGN,
         )
     return VisualLayout(t, h // merge_size, w // merge_size, slots)
@@ -158,10 +158,12 @@ def grid_layouts(
     merge_size: int | Sequence[int],
     temporal_patch_size: int,
 ) -> list[VisualLayout]:
-    """Return a `grid_layout` for each input."""
+    """Compute the layout of each input from its patch grid; see `grid_layout`."""
     merge_sizes = [merge_size] * len(grids) if isinstance(merge_size, int) else merge_size
     if not len(grids) == len(merge_sizes) == len(batches):
-        raise TokenAlignmentError(f"{len(grids)} grids for {len(batches)} {kind}s", hint=FOREIGN)
+        raise TokenAlignmentError(
+            f"the processor returned {len(grids)} grids for {len(batches)} {kind}s", hint=FOREIGN
+        )
     return [
         grid_layout(
             grid, len(batch.frames), merge_size=merge, temporal_patch_size=temporal_patch_size
@@ -173,7 +175,7 @@ def grid_layouts(
 def thw_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return layouts computed from the processor's `video_grid_thw` or `image_grid_thw`."""
+    """Compute each input's layout from the processor's `video_grid_thw` or `image_grid_thw`."""
     processor = getattr(checkpoint.processor, f"{kind}_processor")
     return grid_layouts(
         prompt.fields[f"{kind}_grid_thw"].tolist(),
@@ -185,7 +187,7 @@ def thw_layouts(
 
 
 def centre_crop(width: int, height: int, *, shortest_edge: int, crop: tuple[int, int]) -> View:
-    """Return the view of a frame resized to a shortest edge and cropped around its centre.
+    """Return the view of a frame that is resized to `shortest_edge`, then cropped at its centre.
 
     All sizes are in pixels; `crop` is the (width, height) of a part of the resized frame.
     """
@@ -208,7 +210,7 @@ def resized_and_cropped(processor: Any, batch: FrameBatch) -> View:
 
 
 def whole_patches(view: View, pixels: tuple[int, int], patch_size: tuple[int, int]) -> View:
-    """Remove the right and bottom pixels that do not fill a whole patch.
+    """Return the view without the right and bottom pixels that do not fill a whole patch.
 
     Args:
         view: what the (height, width) of the tower's input cover.
@@ -235,7 +237,7 @@ def frame_layout(num_frames: int, grid: tuple[int, int], view: View | None = Non
 def frame_layouts(
     sizes: Sequence[tuple[int, int]], batches: Batches, *, kind: Kind
 ) -> list[VisualLayout]:
-    """Return a `frame_layout` for each input, from the (rows, columns) of every frame.
+    """Compute each input's layout from the (rows, columns) of every frame; see `frame_layout`.
 
     Raises:
         TokenAlignmentError: there are more or fewer frames, or those of one input differ in size.
@@ -243,7 +245,8 @@ def frame_layouts(
     bounds = np.cumsum([0, *(len(batch.frames) for batch in batches)]).tolist()
     if len(sizes) != bounds[-1]:
         raise TokenAlignmentError(
-            f"{kind}s of {bounds[-1]} frames became {len(sizes)} frames", hint=FOREIGN
+            f"the {kind}s have {bounds[-1]} frames, but the processor returned {len(sizes)}",
+            hint=FOREIGN,
         )
     layouts = []
     for start, end in pairwise(bounds):
@@ -261,7 +264,7 @@ def patch_layout(
     grid: tuple[int, int] | None = None,
     view: View | None = None,
 ) -> VisualLayout:
-    """Return a layout in which every frame is one slot, cut to whole patches of the vision tower.
+    """Return a layout with one slot per frame, whose view is cut to whole patches.
 
     Args:
         num_frames: sampled frames.
@@ -275,7 +278,7 @@ def patch_layout(
 
 
 def pixel_size(prompt: EncodedPrompt, kind: Kind) -> tuple[int, int]:
-    """Return the height and width of the vision tower's input."""
+    """Return the height and width of the vision tower's input in pixels."""
     name = "pixel_values_videos" if kind == "video" else "pixel_values"
     height, width = prompt.fields[name][0].shape[-2:]
     return int(height), int(width)

@@ -1,4 +1,4 @@
-"""Compute attention, gradients, and scores with masked inputs or random weights, of an answer.
+"""Compute attention, gradients and scores of an answer, also for masked videos or random weights.
 
 A `Probe` holds one generation with its frames, encodes the prompt once, and passes the same answer
 through by teacher forcing. Results are numpy arrays.
@@ -54,7 +54,7 @@ class Attentions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateGradients:
-    """Visual states of a layer, and the gradients of the answer with respect to these states.
+    """A layer's states at the visual tokens, and the answer's gradients with respect to them.
 
     Attributes:
         layer: number of the layer, 0..L-1.
@@ -69,7 +69,7 @@ class StateGradients:
 
 
 class Probe(MaskedScoring):
-    """A generation with its model, for computing attention, gradients and more; not thread-safe."""
+    """Compute attention, gradients and scores of a finished answer; not thread-safe."""
 
     def attentions(
         self,
@@ -77,7 +77,7 @@ class Probe(MaskedScoring):
         average_heads: bool = False,
         conversation: Sequence[Message] | None = None,
     ) -> Attentions:
-        """Compute, for every layer, the attention at the position that predicts each answer token.
+        """Compute every layer's attention weights at the positions that predict the answer tokens.
 
         One pass of the "eager" kernel: a layer's weights [H, S, S] exist while it runs, only the
         J rows are kept. Layers without softmax attention are left out.
@@ -114,7 +114,7 @@ class Probe(MaskedScoring):
         return rows
 
     def gradients(self, layer: int | float = 0.5, *, target: Target = "logit") -> StateGradients:
-        """Compute the gradient of each answer token with respect to the visual states of a layer.
+        """Compute gradients of the answer tokens' scores with respect to a layer's visual states.
 
         One pass forward, and one backward through the layers above for each token. Weights get no
         gradients; hooks are removed when this returns.
@@ -131,7 +131,7 @@ class Probe(MaskedScoring):
         import torch
 
         if target not in ("logit", "log_probability"):
-            raise ValueError(f"target must be 'logit' or 'log_probability', not {target!r}")
+            raise ValueError(f"'target' must be 'logit' or 'log_probability', not {target!r}")
         number = resolve_layer(layer, num_layers=self.model.num_layers)
         if number == self.model.num_layers - 1:
             raise ConfigError(
@@ -222,7 +222,7 @@ class Probe(MaskedScoring):
         self._forward += 1
 
     def _backwards(self, values: Tensor, leaf: Tensor) -> Iterator[FloatArray]:
-        """Yield the gradient of each of J values at the visual states: float32 [V, d]."""
+        """Yield, for each of the J `values`, its gradient at the visual tokens: float32 [V, d]."""
         import torch
 
         for number in range(len(values)):

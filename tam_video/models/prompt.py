@@ -1,4 +1,4 @@
-"""Encode frames and turns as model inputs with the checkpoint's processor.
+"""Encode frames and messages as model inputs with the checkpoint's processor.
 
 The processor does not sample or decode: it gets the frames that were read, and their exact times.
 """
@@ -78,7 +78,7 @@ def _to_device(name: str, value: Any, model: Any) -> Any:
 
 
 def _content(batch: FrameBatch, family: Family) -> dict[str, Any]:
-    """Return the turn content for a video, uint8 [T, H, W, 3], or for an image, uint8 [H, W, 3]."""
+    """Return the chat template's item for a video (uint8 [T, H, W, 3]) or image ([H, W, 3])."""
     if batch.info.is_image:
         return {"type": "image", "image": batch.frames[0]}
     return {"type": "video", "video": repeat_last(batch.frames, least=family.least_frames)}
@@ -87,7 +87,7 @@ def _content(batch: FrameBatch, family: Family) -> dict[str, Any]:
 def chat_messages(
     conversation: Sequence[Message], inputs: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the turns in chat template format, with each turn's inputs before the text.
+    """Return the messages for a chat template, each with its videos and images before its text.
 
     Args:
         conversation: the turns, which refer to their inputs by number.
@@ -112,7 +112,7 @@ def repeat_last(frames: np.ndarray[Any, Any], *, least: int) -> np.ndarray[Any, 
 
 
 def video_metadata(batch: FrameBatch, *, least: int = 1) -> Any:
-    """Return metadata with frame indices in microseconds, so that index / fps is the exact time.
+    """Return metadata in which a frame's index is its time in microseconds, and fps is 1,000,000.
 
     Times are relative to the video's first frame. Qwen3-VL writes them into the prompt; Qwen2.5-VL
     computes the mean frame interval from `total_num_frames`, which is set accordingly. The indices
@@ -147,18 +147,18 @@ def control_ids(tokenizer: Any) -> frozenset[int]:
 
 
 def refuse_control_tokens(texts: Iterable[str], *, tokenizer: Any) -> None:
-    """Refuse texts with control tokens, because such tokens would add turns or visual positions."""
+    """Refuse texts with control tokens, which would start new messages or add visual tokens."""
     markers = tokenizer.convert_ids_to_tokens(sorted(control_ids(tokenizer)))
     for text in texts:
         for marker in markers:
             if marker in text:
                 raise ConfigError(
-                    f"the text contains the control token {marker!r}", hint="remove it"
+                    f"the text contains the control token {marker!r}", hint="remove the token"
                 )
 
 
 def check_prompt_text(text: str, conversation: Sequence[Message]) -> None:
-    """Check that the prompt tokens decode to the turns, ignoring spaces, case and Unicode form."""
+    """Check that prompt tokens decode to the messages, ignoring spaces, case and Unicode form."""
     turns = "".join(turn.text for turn in conversation if turn.role != "system")
     if _plain(text) != _plain(turns):
         raise TokenAlignmentError(

@@ -41,7 +41,7 @@ def randomised_layers(
     for _, _, weight in chosen:
         if weight.is_meta:
             raise ModelError(
-                "a weight is offloaded from memory", hint="load the model without device_map"
+                "a weight is offloaded to CPU or disk", hint="load the model without device_map"
             )
         if not weight.is_floating_point():
             raise ConfigError(
@@ -58,7 +58,7 @@ def randomised_layers(
 
 
 def _chosen_weights(model: Any, num_layers_from_top: int | None) -> list[tuple[int, int, Tensor]]:
-    """Return (layer number, index, weight) for each weight; the number is L outside layers."""
+    """Return (layer number, index, weight) for each weight; weights outside layers get number L."""
     layers = list(find_decoder(model).layers)
     count = len(layers) if num_layers_from_top is None else num_layers_from_top
     if not 0 <= count <= len(layers):

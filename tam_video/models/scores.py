@@ -38,7 +38,7 @@ class TokenOdds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NextTokens:
-    """Summary of logits over the whole vocabulary, on the model's device.
+    """Softmax normaliser and most probable tokens at n positions, on the model's device.
 
     Attributes:
         normaliser: float32 [n], the logarithm of the sum of the exponentials.
@@ -96,7 +96,7 @@ def class_scores(
 
 
 def transformed(logits: Tensor, transform: LogitTransform) -> Tensor:
-    """Return the model's logits from the output of `lm_head`, for any shape."""
+    """Apply the model's scale and softcap to the output of `lm_head`, of any shape."""
     if transform.scale != 1.0:
         logits = logits * transform.scale
     if transform.softcap is not None:
@@ -135,7 +135,7 @@ def token_odds(
 
 
 def next_tokens(logits: Tensor, num_candidates: int) -> NextTokens:
-    """Summarise float32 logits [n, vocabulary]."""
+    """Compute the normaliser and the most probable tokens from float32 logits [n, vocabulary]."""
     best = logits.topk(min(num_candidates, logits.shape[-1]))
     return NextTokens(logits.logsumexp(dim=-1), best.indices, best.values)
 
@@ -148,7 +148,7 @@ def recorded_odds(
     ids: Sequence[int],
     transform: LogitTransform = NO_TRANSFORM,
 ) -> tuple[TokenOdds, ...]:
-    """Compute `token_odds` from summaries of the model's logits, without applying the head again.
+    """Compute the result of `token_odds` from recorded `NextTokens`, without running `lm_head`.
 
     Args:
         recorded: J summaries of the logits, [1, vocabulary] each, after the transform.
@@ -178,7 +178,7 @@ def recorded_odds(
 
 
 def _odds(tokens: NextTokens, own: Tensor) -> list[TokenOdds]:
-    """Return the odds of n tokens, given the logit of each token: [n]."""
+    """Return the probability and the candidates of n tokens, given their own logits: [n]."""
     chances = (tokens.best_logits - tokens.normaliser[:, None]).exp().tolist()
     return [
         TokenOdds(probability, tuple(zip(ids, values, strict=True)))
@@ -197,7 +197,7 @@ def most_probable_id(hidden: Tensor, head: Any) -> int:
 
 
 def head_weight(head: Any) -> Any:
-    """Return the weights of the output embedding, or raise `ModelError` if offloaded."""
+    """Return the weight of `lm_head`, or raise `ModelError` if the weight is offloaded."""
     if head.weight.is_meta:
         raise ModelError(
             "the output embedding is offloaded to disk",

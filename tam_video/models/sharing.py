@@ -39,7 +39,7 @@ class _Cached:
 
 @contextmanager
 def shared_vision(model: Any) -> Iterator[Callable[[], None]]:
-    """Run the vision tower only once for consecutive calls with the same frames inside the block.
+    """Inside the block, run the vision tower only once for consecutive calls with the same frames.
 
     Frames are the same if all inputs of the tower are equal. Results are the same tensor objects.
     The weights must not change. A family without methods of these names is not cached.

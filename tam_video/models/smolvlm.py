@@ -24,7 +24,7 @@ def place_global_views(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[P
     if h != w or h * w != processor.image_seq_len:
         raise TokenAlignmentError(
             f"the model uses {h} x {w} tokens per view, but the processor inserts "
-            f"{processor.image_seq_len}",
+            f"{processor.image_seq_len} tokens",
             hint=FOREIGN,
         )
     marker = processor.tokenizer.convert_tokens_to_ids(processor.global_image_token)
@@ -33,8 +33,8 @@ def place_global_views(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[P
     num_views = sum(len(batch.frames) for batch in prompt.inputs)
     if len(views) != num_views or any(len(run) != h * w for run in runs):
         raise TokenAlignmentError(
-            f"{len(views)} global views found for {num_views} frames and images, or some "
-            f"runs are not {h * w} visual tokens",
+            f"there are {len(views)} global views for {num_views} frames and images, or a "
+            f"run does not have {h * w} visual tokens",
             hint=FOREIGN,
         )
     placed, start = [], 0

@@ -1,4 +1,4 @@
-"""Find the prompt tokens that encode the turns, for any chat template.
+"""Find the prompt tokens that encode the messages, for any chat template.
 
 The template is rendered once with stand-ins for the texts, which gives the markup between them. In
 the prompt only the placeholders of the inputs differ from that markup, so the texts are located
@@ -33,7 +33,7 @@ def find_text_runs(
     decode: Callable[[list[int]], str],
     render: Callable[[list[str]], str],
 ) -> tuple[IntArray, ...]:
-    """Find the tokens of the user turns and assistant turns.
+    """Find the prompt tokens that encode the texts of user and assistant messages.
 
     Args:
         ids: int64 [L], the prompt.
@@ -105,7 +105,7 @@ def _squeeze_char(char: str) -> str:
 
 
 def _markup_after(num_turns: int, render: Callable[[list[str]], str]) -> list[str]:
-    """Return the normalised template markup after each turn's text."""
+    """Return the chat template's normalised markup that follows each message's text."""
     stand_ins = [STAND_IN.format(number) for number in range(num_turns)]
     rest = render(stand_ins)
     markup = []
@@ -123,7 +123,7 @@ def _markup_after(num_turns: int, render: Callable[[list[str]], str]) -> list[st
 def _turn_bounds(
     text: str, conversation: Sequence[Message], after: Sequence[str]
 ) -> list[tuple[int, int]]:
-    """Return (start, end) of each turn in the normalised prompt, searching from the last turn back.
+    """Return (start, end) of each message in the normalised prompt, searching from the end.
 
     Turns without inputs between them are located together with the markup between them, which is
     unchanged; if a tokenizer changed it, each turn is located separately.

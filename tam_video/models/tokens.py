@@ -1,4 +1,4 @@
-"""The text tokens of a prompt and of an answer, with their offsets in the text."""
+"""Return the text tokens of a prompt or of an answer, with their offsets in the text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def prompt_tokens(
     *,
     processor: Any,
 ) -> tuple[str, tuple[Token, ...]]:
-    """Return the text tokens of the turns, each with its position in the prompt.
+    """Return the text tokens of the messages, each with its position in the prompt.
 
     Returns:
         The text, runs joined by a line break, and the tokens.
@@ -74,7 +74,7 @@ def answer_tokens(
     odds: tuple[TokenOdds, ...],
     first_index: int,
 ) -> tuple[str, tuple[Token, ...]]:
-    """Return the answer tokens, each with the position that predicts the token."""
+    """Return the answer tokens, each with the sequence position whose logits predict the token."""
     text, spans = token_spans(partial(decode_ids, tokenizer), ids)
     tokens = (
         Token(
@@ -107,7 +107,7 @@ def decode_ids(tokenizer: Any, ids: list[int]) -> str:
 def _render(
     processor: Any, turns: Sequence[Message], texts: Sequence[str], *, inputs: Sequence[FrameBatch]
 ) -> str:
-    """Render the chat template as text, with `texts` instead of the texts of the turns."""
+    """Render the chat template as text, with `texts` in place of the messages' own texts."""
     other = [replace(turn, text=text) for turn, text in zip(turns, texts, strict=True)]
     kinds = [{"type": "image" if batch.info.is_image else "video"} for batch in inputs]
     rendered: str = processor.apply_chat_template(

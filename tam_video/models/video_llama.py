@@ -56,7 +56,7 @@ def _place_kind(
 def _kept(
     fields: Mapping[str, Any], layouts: Sequence[VisualLayout], *, kind: Kind
 ) -> list[BoolArray]:
-    """Return whether each cell has a token, for each input: bool [t*h*w]."""
+    """Return, for each input, which cells have a token of their own: bool [t*h*w]."""
     counts = [layout.num_cells for layout in layouts]
     mask = fields.get("video_compression_mask")
     if kind == "image" or mask is None:
@@ -87,7 +87,7 @@ def place_kept(
     by_slot = kept.reshape(layout.t, -1)
     check_runs(positions, [count for count in by_slot.sum(axis=1).tolist() if count], kind=kind)
     if not by_slot[0].all():
-        raise TokenAlignmentError(f"the first slot of a {kind} has dropped tokens", hint=FOREIGN)
+        raise TokenAlignmentError(f"the first slot of a {kind} lacks tokens", hint=FOREIGN)
     indices = np.full(by_slot.shape, -1, dtype=np.int64)
     indices[by_slot] = positions
     for slot in range(1, layout.t):

@@ -35,7 +35,7 @@ class Window:
 
     def __post_init__(self) -> None:
         if not self.indices.shape == self.pts_seconds.shape == self.is_keyframe.shape:
-            raise ValueError("indices, pts_seconds and is_keyframe must all be [n]")
+            raise ValueError("'indices', 'pts_seconds' and 'is_keyframe' must all be [n]")
         if self.indices.ndim != 1 or not len(self.indices):
             raise ValueError("a window must have at least one frame")
 
@@ -53,7 +53,7 @@ class FrameSampler(Protocol):
     """Interface of classes that choose frames."""
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frame numbers in the source: int64 [T], T >= 1, strictly increasing.
+        """Return the chosen frames as frame numbers of the source: int64 [T >= 1], increasing.
 
         Exception: a sampler with a fixed number of frames repeats some if the window has fewer; the
         numbers then do not decrease.

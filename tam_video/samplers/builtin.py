@@ -26,7 +26,7 @@ def evenly(count: int, *, num_frames: int) -> IntArray:
 
 
 def check_at_least_one(name: str, value: float | None) -> None:
-    """Check that an option is 1 or more, or None."""
+    """Raise `ConfigError` unless an option is None, or 1 or more."""
     if value is not None and not value >= 1:
         raise ConfigError(f"{name} must be 1 or more, not {value}", hint=f"set {name} to 1 or more")
 
@@ -45,7 +45,7 @@ class UniformSampler:
         check_at_least_one("num_frames", self.num_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frame numbers in the source: int64 [num_frames]."""
+        """Return the chosen frames as frame numbers of the source: int64 [num_frames]."""
         return window.indices[evenly(len(window), num_frames=self.num_frames)]
 
 
@@ -54,7 +54,7 @@ class AllSampler:
     """Choose every frame of the window."""
 
     def sample(self, window: Window) -> IntArray:
-        """Return the frame numbers of the window in the source: int64 [n]."""
+        """Return all frames of the window as frame numbers of the source: int64 [n]."""
         return window.indices.copy()
 
 
@@ -72,7 +72,7 @@ class KeyframeSampler:
         check_at_least_one("max_frames", self.max_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frame numbers in the source: int64 [T]."""
+        """Return the chosen frames as frame numbers of the source: int64 [T]."""
         chosen = window.indices[window.is_keyframe]
         if not len(chosen):
             raise ConfigError(
@@ -90,7 +90,7 @@ def thinned(chosen: IntArray, *, max_frames: int | None) -> IntArray:
 
 
 def shown_at(window: Window, seconds: Float64Array) -> IntArray:
-    """Return the numbers of the frames displayed `seconds` after the window's start: int64 [k].
+    """Return the source's numbers of the frames displayed at `seconds` in the window: int64 [k].
 
     A frame is displayed from its own time until the next frame's, with a tolerance of 1 us.
     """
@@ -116,7 +116,7 @@ class FpsSampler:
         check_at_least_one("max_frames", self.max_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frame numbers in the source: int64 [T]."""
+        """Return the chosen frames as frame numbers of the source: int64 [T]."""
         if len(window) == 1:
             return window.indices.copy()
         shortest = float(np.diff(window.pts_seconds).min())
@@ -144,11 +144,12 @@ class TimestampSampler:
             raise ConfigError("times must be 0 or more", hint="give seconds counted from the start")
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frame numbers in the source, int64 [T], each frame at most once."""
+        """Return the chosen frames, each once, as frame numbers of the source: int64 [T]."""
         last = max(self.seconds)
         if last > _end_seconds(window):
             raise ConfigError(
-                f"{last:g} s is after the end", hint=f"the end is at {_end_seconds(window):.3f} s"
+                f"the time {last:g} s is after the end",
+                hint=f"the end is at {_end_seconds(window):.3f} s",
             )
         return np.unique(shown_at(window, np.array(self.seconds, np.float64)))
 
@@ -164,7 +165,7 @@ def _end_seconds(window: Window) -> float:
 
 @dataclass(frozen=True, slots=True)
 class NativeSampler:
-    """Choose frames by the model adapter's own rule.
+    """Choose frames by the model's own rule.
 
     Attributes:
         rule: returns source frame numbers of a window.
@@ -173,14 +174,14 @@ class NativeSampler:
     rule: Callable[[Window], IntArray]
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frame numbers in the source: int64 [T].
+        """Return the chosen frames as frame numbers of the source: int64 [T].
 
         Raises:
             ValueError: the rule returns nothing, frames outside the window, or decreasing numbers.
         """
         chosen = np.asarray(self.rule(window))
         if chosen.ndim != 1 or not len(chosen) or not np.issubdtype(chosen.dtype, np.integer):
-            raise ValueError("a native rule must return a list of frame numbers")
+            raise ValueError("the model's rule must return a list of frame numbers")
         if not np.isin(chosen, window.indices).all() or (np.diff(chosen) < 0).any():
-            raise ValueError("a native rule must return increasing frame numbers inside the window")
+            raise ValueError("the model's rule must return increasing frame numbers in the window")
         return chosen.astype(np.int64)

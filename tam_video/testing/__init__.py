@@ -1,4 +1,4 @@
-"""Tests that every model adapter has to pass, for built-in families and plug-ins.
+"""Tests that every model family has to pass, whether built in or from a plug-in.
 
 In a test module, define a fixture `model` (the result of `tam_video.models.load_model` for a
 random-weight checkpoint of the family) and subclass the suite::

@@ -64,7 +64,7 @@ class _StopPassError(Exception):
 def visual_features(
     model: Any, inputs: Sequence[FrameBatch], turns: Sequence[Message] = QUESTION
 ) -> tuple[tuple[PlacedLayout, ...], list[torch.Tensor]]:
-    """Return the decoder's input at the cells of each vision input.
+    """Return the embeddings that the decoder receives at the cells of each video or image.
 
     Returns:
         The layouts with their positions, and float [t*h*w, d] for each.
@@ -94,7 +94,7 @@ def visual_features(
 def flip_cell(
     frames: ByteArray, layout: VisualLayout, cell: tuple[int, int, int]
 ) -> ByteArray | None:
-    """Invert the centre of a cell in all frames of its slot; None if it is outside the frame."""
+    """Return frames with the centre of a cell inverted, or None if this is outside the frame."""
     slot, row, column = cell
     height, width = frames.shape[1:3]
     left, top, right, bottom = layout.cell_box(row, column, width=width, height=height)

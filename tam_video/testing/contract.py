@@ -1,4 +1,4 @@
-"""The test suite that every model adapter has to pass."""
+"""The test suite that every model family has to pass."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SHORT = GenerationOptions(max_new_tokens=6)
 
 
 class ModelContract:
-    """Base class for the tests of a model adapter; the test module must define a fixture `model`.
+    """Base class for the tests of a model family; the test module must define a fixture `model`.
 
     Attributes:
         clips: (frames, height, width) of the clips whose cells are tested.
@@ -51,7 +51,7 @@ class ModelContract:
     @pytest.fixture(scope="class")
     @classmethod
     def batch(cls) -> FrameBatch:
-        """A clip of the first size."""
+        """A clip of the first size in `clips`."""
         return make_batch(*cls.clips[0])
 
     @pytest.fixture(scope="class")
@@ -72,7 +72,7 @@ class ModelContract:
         assert model.num_layers == len(find_decoder(model.checkpoint.model).layers)
 
     def test_placeholders_fill_the_grid_and_frames_fill_the_slots(self, model: Any) -> None:
-        """Every cell has its own position unless deduplicated, and every frame has a slot."""
+        """Cells that are not deduplicated differ in position, and every frame has a slot."""
         for num_frames in self.short_clips:
             batch = make_batch(num_frames, *self.clips[0][1:])
             placed, _features = visual_features(model, [batch])
@@ -88,7 +88,7 @@ class ModelContract:
             assert_cells_are_localised(model, [make_batch(*shape)])
 
     def test_frames_of_the_returned_size_are_not_resized_again(self, model: Any) -> None:
-        """The processor keeps the size, and gives as many cells as for the source frames."""
+        """Frames of size `frame_size` are not resized, and give as many cells as larger frames."""
         processor, least = model.checkpoint.processor.video_processor, model.adapter.least_frames
         options = {"do_sample_frames": False, "return_tensors": "pt"}
         for num_frames in self.short_clips:
@@ -106,7 +106,7 @@ class ModelContract:
                 assert torch.equal(value, kept[name])
 
     def test_every_frame_feeds_the_slot_the_layout_says(self, model: Any) -> None:
-        """Test with an odd and with an even number of frames."""
+        """Changing a frame changes its own slot most, with an odd or even number of frames."""
         for num_frames, height, width in self.clips:
             assert_frames_feed_their_slots(model, make_batch(num_frames, height, width))
 
@@ -133,7 +133,7 @@ class ModelContract:
     def test_token_positions_hold_the_token_ids(
         self, model: Any, batch: FrameBatch, generation: Generation
     ) -> None:
-        """Prompt tokens have their own positions; answer tokens have the preceding positions."""
+        """A prompt token has its own position; an answer token has the position before its own."""
         ids = _encode(model, batch)[1].input_ids
         prompt = generation.tokens[: generation.num_prompt_tokens]
         assert [int(ids[token.position]) for token in prompt] == [token.id for token in prompt]
@@ -175,9 +175,9 @@ class ModelContract:
     def test_a_layer_is_its_hidden_states_through_the_final_norm(
         self, model: Any, batch: FrameBatch, generation: Generation
     ) -> None:
-        """Test the decoder's input, and layers by number, from the end and by fraction.
+        """The scores of a layer are computed from its hidden states after the final norm.
 
-        Requested alone or as an additional layer, each of them once.
+        Layers are "input", a number, also from the end, or a fraction; alone or additional.
         """
         answer = _answer_ids(generation)
         states, _logits = _reference_states(model, batch, answer)
@@ -217,14 +217,14 @@ class ModelContract:
         np.testing.assert_allclose(forced.scores, generation.scores, atol=1e-4, rtol=1e-4)
 
     def test_a_given_answer_is_kept_unchanged(self, model: Any, batch: FrameBatch) -> None:
-        """Test with accents, CJK characters and emoji."""
+        """A given answer with CJK characters and emoji is kept unchanged."""
         got = model.generate(batch, QUESTION, answer="the red square 方 😀!")
         assert got.answer.strip() == "the red square 方 😀!"
 
     def test_one_prompt_changes_nothing_for_the_next(
         self, model: Any, batch: FrameBatch, generation: Generation
     ) -> None:
-        """No state is kept between calls."""
+        """A call does not change the scores of the next call."""
         model.generate(make_batch(2, *self.clips[0][1:]), QUESTION, options=SHORT)
         again = model.generate(batch, TURNS, options=SHORT)
         np.testing.assert_array_equal(again.scores, generation.scores)
@@ -261,7 +261,7 @@ class ModelContract:
             model.generate(batch, QUESTION, options=SHORT)
 
     def test_native_sampling_gives_ascending_positions(self, model: Any) -> None:
-        """Positions ascend for any sampling rule of the processor, in short and long clips."""
+        """The processor's sampling rule gives ascending frame numbers, in short and long clips."""
         for num_frames in (1, 2, 3, 5, 24, 240):
             info = make_info(num_frames, *self.clips[0][1:])
             got = model.sample_native(info, np.arange(num_frames) / 8.0)
@@ -293,7 +293,7 @@ def _encode(
 def _reference_states(
     model: Any, batch: FrameBatch, answer_ids: list[int]
 ) -> tuple[list[Any], Any]:
-    """Return all layers' states and the logits, with transformers' `output_hidden_states`."""
+    """Return every layer's hidden states and the logits, both as transformers computes them."""
     tensors, _prompt = _encode(model, batch)
     longer = with_answer(tensors, answer_ids, fill=model.adapter.answer_fill)
     out = model.checkpoint.model(**longer, use_cache=False, output_hidden_states=True)

@@ -1,4 +1,4 @@
-"""Immutable value classes that the stages exchange.
+"""Immutable value classes that the stages of an explanation exchange.
 
 numpy and the standard library only. Shapes are checked where a value is made, so that a stage may
 trust its arguments. Axes: T frames, t temporal slots, (h, w) token grid, (H, W) pixels, M text

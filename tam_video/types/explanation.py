@@ -186,7 +186,7 @@ class Explanation:
         return explanation
 
     def _repr_html_(self) -> str:
-        """Return HTML for notebooks that shows the heatmaps of the words over still frames."""
+        """Return notebook HTML with each word's heatmap over still frames."""
         return str(_function("tam_video.report.notebook:notebook_html")(self))
 
     def plot(

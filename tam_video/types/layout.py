@@ -11,7 +11,7 @@ from tam_video.types.arrays import Float64Array, IntArray, check
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The part of a source picture that a token grid covers, in fractions of its width and height.
+    """The part of a picture that a token grid covers, in fractions of the picture's sides.
 
     A centre crop lies inside [0, 1]; a padded canvas extends beyond it. The default is the whole
     picture, whatever its size was changed to.
@@ -37,7 +37,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class VisualLayout:
-    """The time and the position in the picture of each visual cell.
+    """The time of each visual cell, and its position in the picture.
 
     A cell is the position of one visual token AFTER merging; cells are ordered row-major over
     (slot, row, column). An image has one slot.
@@ -70,7 +70,7 @@ class VisualLayout:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Return (t, h, w)."""
+        """Return (t, h, w): the numbers of slots, rows and columns."""
         return (self.t, self.h, self.w)
 
     @property

@@ -46,7 +46,7 @@ class AudioCopy:
 
     @property
     def start_seconds(self) -> float | None:
-        """Start time of the first packet on the source's clock, or None if there is no audio."""
+        """Time at which the audio starts, on the source's clock, or None if there is no audio."""
         packet = self._next
         if packet is None:
             return None
@@ -85,7 +85,7 @@ class AudioCopy:
 
 @contextmanager
 def open_audio(path: Path | None, output: OutputContainer) -> Iterator[AudioCopy]:
-    """Open a source and copy its audio to an output; if `path` is None, copy nothing."""
+    """Yield an `AudioCopy` from a file to an output; if `path` is None, it copies nothing."""
     if path is None:
         yield AudioCopy(None, output)
         return

@@ -90,7 +90,7 @@ class PyAvReader(VideoReader):
         return self._batch(indices, decode, height=height, width=width)
 
     def planes(self, *, matrix: int) -> Iterator[DecodedPlanes]:
-        """Iterate over all frames as YUV; convert to RGB only where needed."""
+        """Iterate over all frames as 4:2:0 YUV; convert through RGB only if a side is odd."""
         self._check_open()
         converted = self._walk(
             range(len(self._index)),
@@ -112,7 +112,7 @@ class PyAvReader(VideoReader):
     def _first_look(
         self, container: InputContainer, stream: VideoStream, table: PacketTable
     ) -> tuple[FrameIndex, PixelRecipe]:
-        """Decode the first frames; use the packet times if they equal the times of these frames."""
+        """Build the index from packet times if the first frames confirm them, else by decoding."""
         frames = sound_frames(container, stream, table=table)
         opening = list(islice(frames, _OPENING_FRAMES))
         if not opening:
@@ -138,7 +138,7 @@ class PyAvReader(VideoReader):
     def _walk(
         self, wanted: Sequence[int], convert: Callable[[VideoFrame], T]
     ) -> Iterator[tuple[int, T]]:
-        """Yield the number and converted frame of each frame in `wanted`, which increases."""
+        """Yield (number, converted frame) for the increasing frame numbers `wanted`."""
         num_done = 0
         if not self._index.is_counted:
             with (
@@ -158,7 +158,7 @@ class PyAvReader(VideoReader):
     def _walk_from_start(
         self, wanted: Sequence[int], convert: Callable[[VideoFrame], T]
     ) -> Iterator[tuple[int, T]]:
-        """Yield the same frames, but decode from the start in one thread to detect all damage."""
+        """Do the same as `_walk`, but decode from the start in one thread, to detect all damage."""
         with (
             open_stream(self._path, limits=self._limits, threads=1) as opened,
             av_errors(self._path),

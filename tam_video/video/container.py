@@ -81,8 +81,8 @@ def av_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
         if opening:
             raise VideoOpenError(
                 f"{path.name} can't be opened as a video: {reason}",
-                hint="check that a player opens it; playlists are not supported, and truncated "
-                "files must be repaired",
+                hint="check that a player opens the file; playlists are not supported, and "
+                "truncated files must be repaired",
             ) from exc
         raise VideoDecodeError(
             f"{path.name} can't be read: {reason}", hint="repair or re-encode the file with ffmpeg"
@@ -93,7 +93,7 @@ def av_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
 def open_stream(
     path: Path, *, limits: ReadLimits, threads: int = 1
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file and yield it with its video stream, ready to demux.
+    """Open a file, and yield the container and its video stream, ready to demux.
 
     Args:
         path: an absolute path from `checked_path`.
@@ -206,7 +206,7 @@ def readable_packets(
         return
     except IndexError as exc:
         raise VideoDecodeError(
-            "a stream starts in the middle of the file",
+            "a new stream starts in the middle of the file",
             hint="repair or re-encode the file with ffmpeg",
         ) from exc
 

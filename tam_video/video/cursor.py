@@ -28,7 +28,7 @@ _SEEK_COST = 4  # frames: decoding that many takes about as long as a seek
 
 @dataclass(slots=True)
 class SeekTarget:
-    """The next frame to decode; packets that it does not need are skipped.
+    """The next frame to return; non-reference frames before it are not decoded.
 
     Attributes:
         ticks: its pts; None if the packets' times are unreliable, or if all frames are decoded.
@@ -39,11 +39,11 @@ class SeekTarget:
     is_last: bool = False
 
     def passes(self, packet: Packet[VideoStream]) -> bool:
-        """Return whether a packet's frame comes before the target."""
+        """Return whether a packet's frame is displayed before the target."""
         return self.ticks is not None and packet.pts is not None and packet.pts < self.ticks
 
     def ends_at(self, packet: Packet[VideoStream]) -> bool:
-        """Return whether no later packet is needed, since frames only reference earlier packets."""
+        """Return whether a packet is the last one needed: frames reference only earlier packets."""
         return self.is_last and self.ticks is not None and packet.pts == self.ticks
 
 
@@ -65,7 +65,7 @@ class Cursor:
         self._target = SeekTarget()
 
     def find(self, index: int, *, following: int | None = None) -> VideoFrame | None:
-        """Decode up to a frame and return it.
+        """Decode frames up to number `index`, and return this frame or None if it is not found.
 
         Args:
             index: its number, greater than that of the previous call.

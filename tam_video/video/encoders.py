@@ -45,7 +45,7 @@ def _x264(crf: int, preset: str) -> dict[str, str]:
 
 
 def _nvenc(crf: int, preset: str) -> dict[str, str]:
-    """Return the encoder options; quality 0 becomes 1 because 0 means automatic."""
+    """Return NVENC's options; quality 0 becomes 1 because NVENC takes 0 as automatic."""
     speed = ("p1", "p1", "p2", "p3", "p4", "p5", "p6", "p7")[SPEED_PRESETS.index(preset)]
     return {"rc": "vbr", "cq": str(max(1, crf)), "b": "0", "preset": speed, "bf": "0"}
 
@@ -73,7 +73,7 @@ ENCODER_NAMES = (AUTO, X264.name, *(each.name for each in HARDWARE))
 
 
 def choose_encoder(name: str, *, width: int = 640, height: int = 360) -> Encoder:
-    """Return the encoder to use.
+    """Return the encoder called `name`; "auto" means the first that works on this machine.
 
     Args:
         name: one of `ENCODER_NAMES`; "auto" for the first hardware encoder that encodes frames of

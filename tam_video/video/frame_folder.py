@@ -18,7 +18,7 @@ from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, Timeline, VideoRe
 
 
 class FrameFolder(VideoReader):
-    """A reader of image files; see `VideoReader`.
+    """A reader of a folder of image files, one per frame; see `VideoReader`.
 
     Frame k is shown at k / fps; `info.path` is the folder of the first.
     """

@@ -41,7 +41,7 @@ def untagged_space(width: int, height: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PixelRecipe:
-    """How to convert a stream's stored frames to RGB, the same for all frames.
+    """How to convert the stored frames of a stream to RGB; valid for all its frames.
 
     Attributes:
         width: stored width in pixels.
@@ -118,7 +118,7 @@ def _display_matrix(frame: VideoFrame) -> Matrix:
 
 
 def _orientation(matrix: Matrix) -> tuple[bool, bool, bool, int, bool]:
-    """Return (transpose, flip rows, flip columns, clockwise degrees, mirrored)."""
+    """Convert a display matrix to (transpose, flip rows, flip columns, degrees, mirrored)."""
     a, b, c, d = matrix
     if abs(b * c) > abs(a * d):
         transposed, rows, columns, mirrored = True, b < 0, c < 0, b * c > 0

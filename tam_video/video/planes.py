@@ -71,7 +71,7 @@ class Planes:
 
 
 class DrawnFrame:
-    """A frame to draw on that is encoded without a copy, since it views an `av.VideoFrame`."""
+    """A frame to draw on; its planes are views of an `av.VideoFrame`, so encoding needs no copy."""
 
     def __init__(self, width: int, height: int, *, step: int = 2) -> None:
         """Allocate an uninitialised frame whose sides are multiples of `step`."""
@@ -132,7 +132,7 @@ def planes_of_rgb(rgb: ByteArray, *, matrix: int, step: int = 2) -> Planes:
 
 
 def planes_of_frame(frame: VideoFrame, recipe: PixelRecipe, *, matrix: int) -> Planes:
-    """Convert a decoded frame to upright 4:2:0 planes, or copy it if it has this format.
+    """Return a decoded frame as upright 4:2:0 planes, converted only if its format differs.
 
     Returns:
         Planes with even sides; see `pad_to_even`.

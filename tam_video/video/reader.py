@@ -137,7 +137,7 @@ class VideoReader:
 
     @property
     def timeline(self) -> Timeline:
-        """Presentation times of all frames."""
+        """Presentation times and keyframe flags of all frames."""
         return self._timeline
 
     @property
@@ -184,7 +184,7 @@ class VideoReader:
         )
 
     def planes(self, *, matrix: int) -> Iterator[DecodedPlanes]:
-        """Iterate over all frames as 4:2:0 YUV with a colour matrix numbered as in ITU-T H.273."""
+        """Iterate over all frames as 4:2:0 YUV; `matrix` is an ITU-T H.273 colour matrix number."""
         return (
             DecodedPlanes(each.index, each.pts_seconds, planes_of_rgb(each.rgb, matrix=matrix))
             for each in self.frames()
@@ -291,7 +291,7 @@ def checked_indices(indices: IntArray | Sequence[int], *, num_frames: int) -> In
 
 
 def checked_range(start: int, stop: int | None, *, num_frames: int) -> range:
-    """Check and return the range `start` to `stop - 1`; None means the end of the video."""
+    """Check and return the range `start` to `stop - 1`; if `stop` is None, up to the last frame."""
     end = num_frames if stop is None else stop
     if not 0 <= start <= end <= num_frames:
         raise IndexError(f"frames {start}..{end} are not within 0..{num_frames}")

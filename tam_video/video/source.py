@@ -64,7 +64,7 @@ def check_source(
         fits = shift <= (COPY_SECONDS if allow_other else SAME_SECONDS)
     if not fits:
         raise RunFolderError(
-            f"{path} is not the video that was explained: its frames differ",
+            f"{path} is not the video that was explained: its frames differ in count, size or time",
             hint="pass the original with --video PATH",
         )
     if explained.fingerprint is None:
@@ -89,7 +89,7 @@ def check_sources(
     *,
     allow_other: bool = False,
 ) -> list[CheckedSource]:
-    """Check the source of every input; see `check_source`."""
+    """Check the source file of every input; see `check_source`."""
     return [
         check_source(explained, path, allow_other=allow_other)
         for explained, path in zip(inputs, moved_videos(video, len(inputs)), strict=True)
@@ -99,7 +99,7 @@ def check_sources(
 def moved_videos(
     video: str | Path | Sequence[str | Path] | None, num_inputs: int
 ) -> list[Path | None]:
-    """Return the new path of each input, or None for an input that was not moved."""
+    """Return the given path of each input, or None for every input if `video` gives no path."""
     paths = (video,) if isinstance(video, str | Path) else tuple(video or ())
     if not paths:
         return [None] * num_inputs
@@ -120,7 +120,7 @@ def file_fingerprint(path: Path) -> str:
 
 
 def fingerprint_of(size: int, read: Callable[[int, int], bytes]) -> str:
-    """Return the fingerprint of a file that `read` can read, wherever it is stored.
+    """Return the fingerprint of a file from its size and a function that reads its bytes.
 
     Args:
         size: its size in bytes.

@@ -86,7 +86,7 @@ class WrittenVideo:
 
 
 def source_tags(info: VideoInfo) -> PictureTags:
-    """Read the colour tags of a source; if untagged, use the matrix for decoding it."""
+    """Read the colour tags of a source; without a matrix tag, use the matrix for decoding it."""
     matrix = matrix_of(info.color_space, width=info.width, height=info.height)
     tags = PictureTags(matrix, sample_aspect_ratio=info.sample_aspect_ratio)
     path = checked_path(info.path)
@@ -144,7 +144,7 @@ def _add_video_stream(
 def _to_yuv(
     frames: Iterable[TimedPicture], *, size: tuple[int, int], matrix: int
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """Yield the time and encoder frame of each picture; the encoder must copy the frame at once."""
+    """Yield (time, encoder frame) for each picture; encode a frame before requesting the next."""
     width, height = size
     for count, (pts_seconds, picture) in enumerate(frames):
         if isinstance(picture, DrawnFrame):
@@ -152,7 +152,7 @@ def _to_yuv(
         else:
             frame, shape = frame_of_rgb(picture, matrix=matrix), picture.shape
         if shape[:2] != (height, width):
-            raise ValueError(f"frame {count} is {shape}, not {(height, width)}")
+            raise ValueError(f"frame {count} has the shape {shape}, not {(height, width)}")
         yield pts_seconds, frame
 
 

@@ -283,7 +283,7 @@ def test_a_missing_chat_template_is_refused(folder: Path) -> None:
 
 
 def test_a_folder_has_no_revision(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="no revisions"):
+    with pytest.raises(ConfigError, match="needs a hub id"):
         load_model(str(folder), revision="main")
 
 

@@ -25,7 +25,7 @@ _SCHEMES: dict[str, tuple[str, str]] = {  # scheme -> protocols, formats
 
 @dataclass(frozen=True, slots=True)
 class StreamAddress:
-    """URL of a camera.
+    """A camera's URL, a form of the URL that can be shown, and FFmpeg options.
 
     Attributes:
         url: URL to open; may contain a password, and is never shown.

@@ -138,7 +138,7 @@ class Connection:
 def connected(
     address: StreamAddress, *, open_seconds: float, read_seconds: float, max_bytes: int
 ) -> Iterator[Connection]:
-    """Connect, and read packets in a thread until the context exits.
+    """Connect to a camera, and read its packets in a thread until the block ends.
 
     Raises:
         VideoOpenError: the connection failed, or there is no video stream that can be copied.
@@ -158,7 +158,7 @@ def connected(
         # Without cause: an error of the library may contain the address with its password.
         raise VideoOpenError(
             f"can't open {address.shown}: {reason_of(exc)}",
-            hint="check the URL and that the camera is on",
+            hint="check the URL, and check that the camera is on",
         ) from None
     try:
         connection = Connection(container, _video_stream(container, address), max_bytes)
@@ -182,7 +182,7 @@ def _video_stream(container: InputContainer, address: StreamAddress) -> VideoStr
 
 
 def reason_of(exc: BaseException) -> str:
-    """Return the reason for an error without the URL."""
+    """Return the reason for an error as a text that does not contain the URL."""
     from av.error import ExitError
 
     if isinstance(exc, ExitError):  # raised by PyAV after a timeout

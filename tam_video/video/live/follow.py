@@ -42,36 +42,36 @@ _GIBIBYTE = 1 << 30
 
 @dataclass(frozen=True)
 class FollowOptions(Declared):
-    """Options of a stream follower."""
+    """Options for recording a camera."""
 
     segment_seconds: float = setting(
-        60.0, "A recorded file ends at the first keyframe after this.", ge=1, le=3600
+        60.0, "A recorded file ends at the first keyframe after this many seconds.", ge=1, le=3600
     )
     duration_seconds: float | None = setting(
-        None, "Length of the recording.", unset="record until stopped", example=3600.0, gt=0
+        None, "Seconds to record.", unset="record until stopped", example=3600.0, gt=0
     )
-    open_seconds: float = setting(10.0, "Time limit for connecting.", gt=0)
-    read_seconds: float = setting(
-        5.0, "Longest silence before the connection is opened again.", gt=0
-    )
+    open_seconds: float = setting(10.0, "Time limit for connecting, in seconds.", gt=0)
+    read_seconds: float = setting(5.0, "Reconnect after this many seconds without data.", gt=0)
     longest_wait_seconds: float = setting(
-        30.0, "Longest wait between two attempts; it grows with the silence.", gt=0
+        30.0, "Longest wait before reconnecting, in seconds; waits grow with the outage.", gt=0
     )
     give_up_seconds: float | None = setting(
-        None, "Silence after which a camera has failed.", unset="never", example=600.0, gt=0
+        None, "Give up after this many seconds without data.", unset="never", example=600.0, gt=0
     )
     buffer_mebibytes: int = setting(
-        64, "Packets waiting for the disk; more are dropped and counted.", ge=1
+        64, "MiB of packets that may wait for the disk; further packets are dropped.", ge=1
     )
     max_gibibytes: float | None = setting(
-        50.0, "Size of a camera's recorded files; the oldest are removed.", unset="no limit", gt=0
+        50.0, "GiB of a camera's files to keep; the oldest are removed.", unset="no limit", gt=0
     )
-    min_free_gibibytes: float = setting(1.0, "Free disk space to keep, in the same way.", ge=0)
+    min_free_gibibytes: float = setting(
+        1.0, "GiB of disk to keep free; the oldest files are removed.", ge=0
+    )
 
 
 @dataclass(slots=True)
 class FollowStatistics:
-    """Statistics of a recording.
+    """Numbers of connections, segments, frames, losses and gaps in a recording.
 
     Attributes:
         num_connections: connections made.
@@ -94,7 +94,7 @@ class FollowStatistics:
 
 @dataclass(slots=True)
 class StreamFollower:
-    """Records one camera; see `run`.
+    """Records one camera in segments, and reconnects after outages; see `run`.
 
     Attributes:
         address: address of the camera.

@@ -67,7 +67,7 @@ class Segment:
 
     @property
     def follows(self) -> bool:
-        """Whether the segment continues the previous one."""
+        """Whether the segment continues the previous segment without a gap."""
         return self.gap is None and not self.is_first
 
 

@@ -50,7 +50,7 @@ def test_named_inputs_stay_where_they_are() -> None:
     ],
 )
 def test_each_input_is_shown_once_in_order(inputs: list[tuple[int, ...]], num_inputs: int) -> None:
-    with pytest.raises(ConfigError, match="shows the inputs") as caught:
+    with pytest.raises(ConfigError, match="refer to the inputs") as caught:
         assign_inputs(shown(*inputs), num_inputs=num_inputs)
     assert caught.value.hint
 
