@@ -78,7 +78,7 @@ class Cursor:
             self._target.ticks = int(self._index.ticks[index])
             self._target.is_last = following is None or self._needs_seek(following, after=index)
         if self._frames is None:
-            self._frames = self._sound_frames(seek_to=None)
+            self._frames = self._sound_frames(latest=None)
         if self._needs_seek(index, after=self._at):
             return self._find_by_seek(index)
         return self._forward(index)
@@ -87,26 +87,27 @@ class Cursor:
         return self._seeks and self._index.has_keyframe_between(after + _SEEK_COST, index)
 
     def _find_by_seek(self, index: int) -> VideoFrame | None:
+        latest = self._index.keyframe_index(index)
         for steps in _STEPS_BACK[_STEPS_BACK.index(self._steps_back) :]:
             position = self._index.keyframe_index(index, steps_back=steps)
-            self._frames = self._from(position)
+            self._frames = self._from(position, latest=latest)
             self._steps_back = steps
             frame = self._forward(index)
             if frame is not None or not position:
                 return frame
         return None
 
-    def _from(self, position: int) -> Iterator[VideoFrame]:
+    def _from(self, position: int, *, latest: int) -> Iterator[VideoFrame]:
         ticks = int(self._index.table.pts[position])
         self._container.seek(ticks, stream=self._stream)
-        return self._sound_frames(seek_to=position)
+        return self._sound_frames(latest=latest)
 
-    def _sound_frames(self, *, seek_to: int | None) -> Iterator[VideoFrame]:
+    def _sound_frames(self, *, latest: int | None) -> Iterator[VideoFrame]:
         return sound_frames(
             self._container,
             self._stream,
             table=self._index.table,
-            seek_to=seek_to,
+            latest=latest,
             target=self._target,
         )
 
@@ -126,7 +127,7 @@ def sound_frames(
     stream: VideoStream,
     *,
     table: PacketTable,
-    seek_to: int | None = None,
+    latest: int | None = None,
     target: SeekTarget | None = None,
 ) -> Iterator[VideoFrame]:
     """Decode frames in display order, and skip frames that damaged data may have corrupted.
@@ -135,7 +136,8 @@ def sound_frames(
         container: open, at its start or just after a seek.
         stream: the stream to decode.
         table: its packets.
-        seek_to: packet index of the keyframe of the seek; None at the start of the file.
+        latest: after a seek, the packet index of the last keyframe where decoding may start; None
+            at the start of the file.
         target: the frame to decode next, which may change during iteration: non-reference frames
             before it (most B-frames) are skipped. None decodes all frames.
 
@@ -145,10 +147,10 @@ def sound_frames(
     from av.error import InvalidDataError
 
     packets: Iterable[Packet[VideoStream]] = readable_packets(container, stream)
-    if seek_to is None:
+    if latest is None:
         packets = islice(packets, len(table.pts))
     else:
-        packets = _expected_packets(packets, table, seek_to)
+        packets = _expected_packets(packets, table, latest)
     restarts: set[int | None] | None = None  # pts of the keyframes since the damage
     target = target or SeekTarget()
     for packet in _then_flush(packets, target):
@@ -184,16 +186,16 @@ def _then_flush(
 
 
 def _expected_packets(
-    packets: Iterable[Packet[VideoStream]], table: PacketTable, seek_to: int
+    packets: Iterable[Packet[VideoStream]], table: PacketTable, latest: int
 ) -> Iterator[Packet[VideoStream]]:
-    """Yield packets from a keyframe at or before `seek_to` as long as they match the table."""
-    keyframe_pts = np.where(table.is_keyframe, table.pts, NEVER)[: seek_to + 1]
+    """Yield packets from a keyframe at or before `latest` as long as they match the table."""
+    keyframe_pts = np.where(table.is_keyframe, table.pts, NEVER)[: latest + 1]
     position: int | None = None
     for packet in packets:
         if position is None:
             if packet.pts is None or not packet.is_keyframe:
                 continue
-            if packet.pts > table.pts[seek_to]:
+            if packet.pts > table.pts[latest]:
                 return
             candidates = np.flatnonzero(keyframe_pts == packet.pts)
             if not candidates.size:

@@ -16,7 +16,10 @@ from tam_video.errors import VideoDecodeError
 from tam_video.video import cursor, open_video
 from tam_video.video.av_reader import PyAvReader
 
-SEEKABLE = ["h264_b", "h264_b_mkv", "vfr_mp4", "hevc", "edit_list", "start5_mp4", "vp9"]
+SEEKABLE = [
+    *("h264_b", "h264_b_mkv", "vfr_mp4", "hevc", "edit_list", "start5_mp4", "vp9"),
+    *("mpegts", "mpegts_h264"),
+]
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def test_nothing_is_decoded_after_the_requested_frame(
         assert fed_packets[0] == 1 + (place - 24 + 1)  # of each group of pictures: up to the frame
 
 
-@pytest.mark.parametrize("name", [*SEEKABLE, "mpegts_h264"])
+@pytest.mark.parametrize("name", SEEKABLE)
 @pytest.mark.parametrize("threads", [1, 3])
 def test_frames_do_not_depend_on_how_many_are_requested(
     name: str, threads: int, clips: ClipFolder
@@ -96,13 +99,13 @@ def test_a_seek_that_lies_is_noticed_and_repaired(
 ) -> None:
     real = cursor.Cursor._from
 
-    def one_keyframe_late(self: cursor.Cursor, place: int) -> Any:
-        return real(self, place + 24 if place + 24 < 48 else 24)
+    def one_keyframe_late(self: cursor.Cursor, place: int, *, latest: int) -> Any:
+        return real(self, place + 24 if place + 24 < 48 else 24, latest=latest)
 
     monkeypatch.setattr(cursor.Cursor, "_from", one_keyframe_late)
     encoded = clips.path("h264_b")
     with open_video(encoded) as video, caplog.at_level(logging.WARNING):
-        monkeypatch.setattr(cursor, "_expected_packets", lambda packets, table, seek_to: iter(()))
+        monkeypatch.setattr(cursor, "_expected_packets", lambda packets, table, latest: iter(()))
         batch = video.read([5, 30, 47])
         assert [read_number(frame) for frame in batch.frames] == [5, 30, 47]
         assert any("from the start" in words for words in video.warnings)

@@ -65,3 +65,48 @@ def test_pixels_keep_their_aspect(tmp_path):
         )
         with av.open(str(tmp_path / name)) as container:
             assert container.streams.video[0].sample_aspect_ratio == aspect
+
+
+def packets_of(path):
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return stream.time_base, [p for p in container.demux(stream) if p.size]
+
+
+def test_every_twelfth_frame_is_a_keyframe_and_no_frame_is_reordered(tmp_path):
+    frames = np.random.default_rng(2).integers(0, 256, (26, 16, 16, 3), dtype=np.uint8)
+    write(tmp_path / "a.mp4", frames, [n / 25 for n in range(26)], time_base=Fraction(1, 25))
+    time_base, packets = packets_of(tmp_path / "a.mp4")
+    assert time_base == Fraction(1, 25)
+    assert [p.pts for p in packets] == [p.dts for p in packets] == list(range(26))
+    assert [n for n, p in enumerate(packets) if p.is_keyframe] == [0, 12, 24]
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "gbrp"
+
+
+@pytest.mark.parametrize(
+    ("time_base", "denominator"),
+    [
+        (Fraction(1001, 30000), 30000),
+        (Fraction(1, 1_000_000), 1_000_000),
+        (Fraction(1, 1_000_001), 1_000_000),
+    ],
+)
+def test_the_clock_is_that_of_the_source_down_to_microseconds(tmp_path, time_base, denominator):
+    frames = np.zeros((2, 16, 16, 3), np.uint8)
+    write(tmp_path / "a.mp4", frames, [0.0, 0.2], time_base=time_base)
+    assert packets_of(tmp_path / "a.mp4")[0] == Fraction(1, denominator)
+
+
+@pytest.mark.parametrize(("end", "last_ticks"), [(5.5, 30), (5.2, 1), (4.0, 1), (5.22, 2)])
+def test_the_last_frame_ends_on_the_clock_of_the_frames(tmp_path, end, last_ticks):
+    frames = np.zeros((2, 16, 16, 3), np.uint8)
+    write(tmp_path / "a.mp4", frames, [5.0, 5.2], time_base=Fraction(1, 100), end=end)
+    _, packets = packets_of(tmp_path / "a.mp4")
+    assert [p.pts for p in packets] == [0, 20]
+    assert [p.duration for p in packets] == [20, last_ticks]
+
+
+def test_the_message_names_the_file_without_frames(tmp_path):
+    with pytest.raises(EncodeError, match=r"cannot write a\.mp4: there are no frames"):
+        write(tmp_path / "a.mp4", np.empty((0, 8, 8, 3), np.uint8), [], time_base=Fraction(1, 25))
