@@ -143,8 +143,6 @@ def test_a_keyframe_counts_when_its_own_frame_is_returned():
     """The decoder returns frames late: those before the keyframe are still damaged."""
 
     class Late(Stream):
-        held: list = []
-
         def decode(self, packet):
             self.held.extend(super().decode(packet))
             keep = 0 if packet is None else 2
