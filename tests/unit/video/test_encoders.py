@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -141,3 +142,76 @@ def test_an_encoder_that_does_not_work_is_reported_before_a_model_is_loaded(card
             tmp_path / "none.mp4", tmp_path / "run", "?", config=RunConfig(encoder="amf")
         )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("encoder", "speeds"),
+    [
+        ("nvenc", ["p1", "p1", "p2", "p3", "p4", "p5", "p6", "p7"]),
+        ("qsv", ["veryfast"] * 3 + ["faster", "fast", "medium", "slow", "slower"]),
+        ("amf", ["speed"] * 3 + ["balanced"] * 3 + ["quality"] * 2),
+    ],
+)
+def test_each_speed_has_a_step_of_the_card(encoder, speeds):
+    names = "ultrafast superfast veryfast faster fast medium slow slower"
+    assert " ".join(SPEED_PRESETS) == names
+    (card,) = (each for each in HARDWARE if each.name == encoder)
+    options = [card.options(20, preset) for preset in SPEED_PRESETS]
+    assert [each.get("preset", each.get("quality")) for each in options] == speeds
+    assert {each["bf"] for each in options} == {"0"}
+
+
+def test_quality_is_that_of_x264_and_never_automatic():
+    nvenc, qsv, amf = HARDWARE
+    assert X264.options(0, "slow") == {"crf": "0", "preset": "slow", "bf": "0"}
+    assert [nvenc.options(crf, "slow")["cq"] for crf in (0, 1, 2, 51)] == ["1", "1", "2", "51"]
+    expected = {"rc": "vbr", "cq": "", "b": "0", "preset": "", "bf": "0"}
+    assert nvenc.options(9, "slow") | {"cq": "", "preset": ""} == expected
+    assert [qsv.options(crf, "slow")["global_quality"] for crf in (0, 1, 2)] == ["1", "1", "2"]
+    expected = {"rc": "cqp", "qp_i": "0", "qp_p": "0", "quality": "quality", "bf": "0"}
+    assert amf.options(0, "slow") == expected
+
+
+def test_encoders_have_their_names_in_order():
+    assert ENCODER_NAMES == ("auto", "x264", "nvenc", "qsv", "amf")
+    assert [each.codec for each in HARDWARE] == ["h264_nvenc", "h264_qsv", "h264_amf"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (True, ""),
+        (False, "it returned no frame"),
+        (av.error.ExternalError(1, "no device"), "no device"),
+        (ValueError("width is odd"), "width is odd"),
+    ],
+)
+def test_the_reason_of_a_failed_trial_is_returned(monkeypatch, outcome, reason):
+    def trial(*_args):
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(encoders, "_encodes", trial)
+    encoders.why_not.cache_clear()
+    try:
+        assert encoders.why_not(CARD, 64, 48) == reason
+    finally:
+        encoders.why_not.cache_clear()
+
+
+@pytest.mark.parametrize(("sizes", "works"), [([5, 5], True), ([5, 0], False), ([5], False)])
+def test_an_encoder_works_if_each_frame_gives_a_packet(sizes, works):
+    class Context(SimpleNamespace):
+        def encode(self, frame):
+            if frame is None:
+                return [SimpleNamespace(size=size) for size in sizes]
+            frames.append((frame.width, frame.height, frame.format.name, frame.pts))
+            return []
+
+    frames, context = [], Context()
+    assert encoders._encodes(context, CARD, 64, 48) is works
+    assert frames == [(64, 48, "nv12", 0), (64, 48, "nv12", 1)]
+    assert (context.width, context.height, context.pix_fmt) == (64, 48, "nv12")
+    assert context.time_base == Fraction(1, 25)
+    assert context.options == {"crf": "18", "preset": "veryfast", "bf": "0"}

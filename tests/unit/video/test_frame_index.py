@@ -76,3 +76,58 @@ def test_the_entry_is_the_last_keyframe_shown_no_later(count: int, seed: int) ->
     index: FrameIndex = index_of_packets(make_table(list(range(count)), keys=keys))
     for frame in range(count):
         assert index.keyframe_index(frame) == max(key for key in keys if key <= frame)
+
+
+def test_keyframes_are_sought_by_their_times() -> None:
+    index = index_of_packets(make_table([0, 9, 3, 6, 12, 30, 24, 27], keys=[0, 1, 5]))
+    assert index.ticks.tolist() == [0, 3, 6, 9, 12, 24, 27, 30]
+    assert index.is_keyframe.tolist() == [*(True, False, False, True), *(False,) * 3, True]
+    assert [index.keyframe_index(n) for n in range(8)] == [0, 0, 0, 1, 1, 1, 1, 5]
+    assert [index.keyframe_index(7, steps_back=n) for n in range(4)] == [5, 1, 0, 0]
+
+
+def test_decoding_starts_at_the_first_packet_where_no_keyframe_comes_before() -> None:
+    index = index_of_packets(make_table([4, 0, 2], keys=[0]))
+    assert index.keyframe_index(0) == 0
+    index = index_of_packets(make_table([0, 2, 4, 6], keys=[2]))
+    assert [index.keyframe_index(n) for n in range(4)] == [0, 0, 2, 2]
+
+
+def test_frames_of_a_seek_are_those_after_the_first_number() -> None:
+    index = index_of_packets(make_table(list(range(6)), keys=[0, 3]))
+    assert [index.has_keyframe_between(after, 3) for after in (-1, 0, 2, 3)] == [
+        *(True, True, True, False)
+    ]
+    assert index.has_keyframe_between(-1, 0)
+    assert not index.has_keyframe_between(0, 2)
+    assert len(index) == 6
+
+
+def test_times_are_ticks_times_the_time_base() -> None:
+    index = index_of_packets(make_table([0, 1001, 2002], keys=[0]))
+    assert index.timeline(Fraction(1, 30_000)).pts_seconds.tolist() == [
+        *(0, 1001 / 30_000, 2002 / 30_000)
+    ]
+    assert index.timeline(Fraction(3, 7)).pts_seconds.tolist() == [0, 429, 858]
+    assert not index.is_counted
+
+
+def test_the_last_duration_is_not_that_of_a_hidden_or_another_packet() -> None:
+    table = make_table([4, 0, 2, 4], keys=[0], hidden=1, durations=[9, 8, 7, 5])
+    assert last_duration(index_of_packets(table), frame_ticks=3) == 5
+    silent = index_of_packets(make_table([0, 3, 10], keys=[0], durations=[1, 1, 0]))
+    assert last_duration(silent, frame_ticks=3) == 5
+    one = index_of_packets(make_table([0, 1], keys=[0], durations=[5, 1]))
+    assert last_duration(one, frame_ticks=3) == 1
+
+
+def test_stored_durations_are_not_used_for_counted_frames() -> None:
+    table = make_table([0, 2, 4], keys=[0], durations=[9, 9, 9])
+    for ticks, expected in (([0, 2, 4], 2), ([0, 4], 4), ([4], 3)):
+        index = FrameIndex(
+            ticks=np.array(ticks, np.int64),
+            is_keyframe=np.ones(len(ticks), np.bool_),
+            table=table,
+            is_counted=True,
+        )
+        assert last_duration(index, frame_ticks=3) == expected

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from av import VideoFrame
 from odd_clips import X264, ffmpeg
 
 from tam_video.types import ByteArray
 from tam_video.video import open_video
-from tam_video.video.pixels import PixelRecipe, _orientation, upright
+from tam_video.video.pixels import (
+    PixelRecipe,
+    _orientation,
+    pixel_recipe,
+    sws_colours,
+    to_rgb,
+    upright,
+)
 
 COLOURS = {"red": (200, 30, 40), "green": (30, 180, 60), "blue": (50, 60, 210)}
 MATRIX = {"bt709": "bt709", "bt601": "smpte170m", "bt2020": "bt2020"}
@@ -102,3 +113,111 @@ def test_display_matrix_moves_every_pixel_where_the_standard_says(
     assert got.shape == recipe.shape
     assert got.flags.c_contiguous
     assert np.array_equal(got, by_matrix(stored, matrix))
+
+
+def stored_frame(**facts: Any) -> Any:
+    """What a decoder says about a frame."""
+    format_facts = {"components": (1, 2, 3), "is_rgb": False, "has_palette": False}
+    format_facts["name"] = "yuv420p"
+    format_facts |= {name: facts.pop(name) for name in tuple(facts) if name in format_facts}
+    given = {"width": 64, "height": 48, "colorspace": 2, "color_range": 0, "side_data": {}}
+    return SimpleNamespace(format=SimpleNamespace(**format_facts), **given | facts)
+
+
+@pytest.mark.parametrize(
+    ("tag", "space"),
+    [
+        *((1, "bt709"), (4, "fcc"), (5, "bt601"), (6, "bt601"), (7, "smpte240m")),
+        *((9, "bt2020"), (10, "bt2020")),
+    ],
+)
+def test_the_tag_names_the_colour_space(tag: int, space: str) -> None:
+    recipe = pixel_recipe(stored_frame(colorspace=tag, width=1920, height=1080))
+    assert (recipe.color_space, recipe.is_tagged) == (space, True)
+    small = pixel_recipe(stored_frame(colorspace=tag))
+    assert (small.color_space, small.color_range) == (space, "limited")
+
+
+@pytest.mark.parametrize("tag", [0, 2, 3, 8, 11])
+def test_another_tag_is_none(tag: int) -> None:
+    recipe = pixel_recipe(stored_frame(colorspace=tag, width=1280))
+    assert (recipe.color_space, recipe.is_tagged) == ("bt709", False)
+    assert not pixel_recipe(stored_frame(colorspace=tag)).is_tagged
+
+
+@pytest.mark.parametrize(
+    "facts", [{"components": ()}, {"is_rgb": True}, {"has_palette": True}], ids=str
+)
+def test_rgb_needs_no_conversion(facts: dict[str, Any]) -> None:
+    recipe = pixel_recipe(stored_frame(**facts))
+    assert (recipe.color_space, recipe.color_range, recipe.is_tagged) == ("rgb", "full", True)
+    assert sws_colours(recipe) == {}
+
+
+@pytest.mark.parametrize(
+    ("facts", "color_range", "number"),
+    [
+        ({"color_range": 2}, "full", 2),
+        ({"color_range": 1}, "limited", 1),
+        ({"color_range": 0}, "limited", 1),
+        ({"name": "yuvj420p"}, "full", 2),
+    ],
+)
+def test_the_range_is_limited_unless_the_file_says_otherwise(
+    facts: dict[str, Any], color_range: str, number: int
+) -> None:
+    recipe = pixel_recipe(stored_frame(colorspace=9, **facts))
+    assert recipe.color_range == color_range
+    assert sws_colours(recipe) == {"src_colorspace": 9, "src_color_range": number}
+
+
+def test_swscale_has_numbers_of_its_own() -> None:
+    numbers = [
+        sws_colours(pixel_recipe(stored_frame(colorspace=tag)))["src_colorspace"]
+        for tag in (1, 4, 5, 6, 7, 9, 10)
+    ]
+    assert numbers == [1, 4, 5, 5, 7, 9, 9]
+
+
+class Unnamed(dict[str, bytes]):
+    """Side data that PyAV has no name for."""
+
+    def get(self, *_args: Any) -> Any:
+        raise ValueError("34 is not a valid Type")
+
+
+@pytest.mark.parametrize(
+    ("rotation", "degrees"),
+    [(0, 0), (-90, 90), (90, 270), (180, 180), (-180, 180), (-89, 90), (44, 0), (270, 90)],
+)
+def test_the_rotation_counts_where_the_display_matrix_cannot_be_read(
+    rotation: int, degrees: int
+) -> None:
+    recipe = pixel_recipe(stored_frame(side_data=Unnamed(), rotation=rotation))
+    assert (recipe.rotation_degrees, recipe.is_mirrored) == (degrees, False)
+    stored = np.arange(48 * 64 * 3, dtype=np.uint32).reshape(48, 64, 3)
+    turned = np.rot90(stored, -degrees // 90)
+    assert recipe.shape == turned.shape
+    assert np.array_equal(upright(stored, recipe), turned)  # type: ignore[arg-type]
+
+
+def test_an_orientation_replaces_the_display_matrix() -> None:
+    data = struct.pack("=9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    frame = stored_frame(side_data={"DISPLAYMATRIX": data})
+    assert pixel_recipe(frame).rotation_degrees == 90
+    recipe = pixel_recipe(frame, orientation=(-1, 0, 0, -1))
+    assert (recipe.rotation_degrees, recipe.shape) == (180, (48, 64, 3))
+    plain = pixel_recipe(stored_frame())
+    assert (plain.rotation_degrees, plain.shape) == (0, (48, 64, 3))
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, (48, 64)), ((20, 30), (20, 30))])
+@pytest.mark.parametrize("turned", [False, True])
+def test_frames_are_scaled_after_they_are_turned(
+    size: tuple[int, int] | None, expected: tuple[int, int], turned: bool
+) -> None:
+    frame = VideoFrame.from_ndarray(np.full((48, 64, 3), 77, np.uint8), format="rgb24")
+    recipe = pixel_recipe(frame, orientation=(0, 1, -1, 0) if turned else None)
+    rgb = to_rgb(frame, recipe, size)
+    assert rgb.shape == (*(expected[::-1] if turned and size is None else expected), 3)
+    assert (rgb == 77).all()

@@ -1,5 +1,7 @@
+import hashlib
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,3 +139,44 @@ def test_a_file_has_the_fingerprint_of_its_bytes(tmp_path):
     (tmp_path / "v").write_bytes(data)
     expected = fingerprint_of(len(data), lambda start, end: data[start:end])
     assert file_fingerprint(tmp_path / "v") == expected
+
+
+def test_the_fingerprint_is_that_of_the_size_and_both_ends():
+    for size in (1, MIB - 1, MIB, MIB + 1, 2 * MIB, 3 * MIB + 5):
+        data = np.random.default_rng(size).bytes(size)
+        parts = str(size).encode() + data[:MIB] + data[max(MIB, size - MIB) :]
+        read = fingerprint_of(size, lambda start, end, data=data: data[start:end])
+        assert read == hashlib.sha256(parts).hexdigest()
+
+
+def test_the_same_file_with_other_times_needs_permission_and_has_a_warning(explained):
+    shifted = explained.pts_seconds + np.linspace(0, COPY_SECONDS / 2, len(explained.pts_seconds))
+    (warning,) = check_source(replace(explained, pts_seconds=shifted), allow_other=True).warnings
+    assert warning == f"{SAMPLE.name} is not the file that was explained"
+
+
+def test_tolerances_are_a_microsecond_and_two_milliseconds():
+    assert (SAME_SECONDS, COPY_SECONDS) == (1e-6, 2e-3)
+
+
+def test_no_videos_at_all_mean_the_explained_ones():
+    assert moved_videos((), 3) == [None, None, None]
+    assert moved_videos(["a.mp4", SAMPLE], 2) == [Path("a.mp4"), SAMPLE]
+
+
+def test_permission_holds_for_every_input(explained, other_film):
+    with pytest.raises(RunFolderError):
+        check_sources([explained], other_film)
+    (source,) = check_sources([explained], other_film, allow_other=True)
+    assert source.warnings
+
+
+def test_the_times_of_all_frames_are_returned(explained, other_film):
+    with open_video(SAMPLE) as reader:
+        times = reader.timeline.pts_seconds
+    for source in (
+        check_source(explained),
+        check_source(replace(explained, fingerprint=None)),
+        check_source(explained, other_film, allow_other=True),
+    ):
+        np.testing.assert_allclose(source.frame_seconds, times, atol=1e-4)

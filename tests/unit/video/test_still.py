@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from tam_video.errors import NoVideoStreamError
 from tam_video.video import open_video
 from tam_video.video.reader import VideoReader
+from tam_video.video.still import count_pages, read_orientation
 
 HEIGHT, WIDTH = 60, 80
 
@@ -136,3 +137,88 @@ def test_pyav_reads_pictures_for_decord(tmp_path: Path) -> None:
         assert video.info.is_image
         assert "PyAV reads" in video.warnings[0]
         np.testing.assert_array_equal(first_frame(video), np.asarray(picture(), int))
+
+
+def exif(orientation: int) -> bytes:
+    made = Image.Exif()
+    made[0x112] = orientation
+    return bytes(made.tobytes())
+
+
+def segment(marker: int, payload: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(payload) + 2).to_bytes(2) + payload
+
+
+def jpeg_with(path: Path, *parts: bytes) -> Path:
+    """A JPEG file with these bytes after its first marker."""
+    save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + b"".join(parts) + data[2:])
+    return path
+
+
+COMMENT = segment(0xFE, b"a comment")
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([], (1, 0, 0, 1)),
+        ([segment(0xE1, exif(6))], (0, 1, -1, 0)),
+        ([b"\xff\xff\xff" + segment(0xE1, exif(6))], (0, 1, -1, 0)),  # fill bytes
+        ([COMMENT, b"\xff" + COMMENT, segment(0xE1, exif(3))], (-1, 0, 0, -1)),
+        ([segment(0xE1, exif(8)), segment(0xE1, exif(3))], (0, -1, 1, 0)),  # the first counts
+        ([segment(0xE1, b"http://ns.adobe.com/"), segment(0xE1, exif(2))], (-1, 0, 0, 1)),
+        ([segment(0xE2, exif(6))], (1, 0, 0, 1)),  # EXIF is in APP1 only
+        ([segment(0xFE, b""), segment(0xE1, exif(4))], (1, 0, 0, -1)),
+        ([segment(0xE1, exif(9))], None),
+    ],
+)
+def test_the_first_exif_segment_of_a_jpeg_file_gives_the_orientation(
+    tmp_path: Path, parts: list[bytes], expected: tuple[int, ...] | None
+) -> None:
+    assert read_orientation(jpeg_with(tmp_path / "a.jpg", *parts)) == expected
+
+
+def test_exif_after_the_pixels_of_a_jpeg_file_is_not_read(tmp_path: Path) -> None:
+    path = jpeg_with(tmp_path / "a.jpg")
+    path.write_bytes(path.read_bytes()[:-2] + segment(0xE1, exif(6)) + b"\xff\xd9")
+    assert read_orientation(path) == (1, 0, 0, 1)
+
+
+def test_many_exif_segments_take_no_time(tmp_path: Path) -> None:
+    parts = [segment(0xE1, exif(6).ljust(60_000, b"\0"))] * 200
+    assert read_orientation(jpeg_with(tmp_path / "a.jpg", *parts)) == (0, 1, -1, 0)
+
+
+def test_a_png_file_may_hold_its_orientation_after_the_pixels(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", exif=exif(6))
+    data = path.read_bytes()
+    at = data.index(b"eXIf") - 4
+    chunk = data[at : at + 12 + int.from_bytes(data[at : at + 4])]
+    end = data.index(b"IEND") - 4
+    path.write_bytes(data[:at] + data[at + len(chunk) : end] + chunk + data[end:])
+    assert read_orientation(path) == (0, 1, -1, 0)
+
+
+def test_a_repeated_exif_header_is_not_read(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.webp", exif=2 * b"Exif\0\0" + exif(6))
+    assert read_orientation(path) is None
+    assert read_orientation(save(tmp_path / "b.webp", exif=exif(6))) == (0, 1, -1, 0)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff\xe1\0", b"GIF89a", b"no image"])
+def test_a_broken_image_has_no_orientation_and_one_page(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data)
+    assert read_orientation(path) is None
+    assert count_pages(path) == 1
+    assert read_orientation(tmp_path / "none.jpg") is None
+    assert count_pages(tmp_path / "none.tiff") == 1
+
+
+def test_pages_are_those_of_tiff_files(tmp_path: Path) -> None:
+    more = [picture(seed=1), picture(seed=2)]
+    assert count_pages(save(tmp_path / "a.tiff", save_all=True, append_images=more)) == 3
+    assert count_pages(save(tmp_path / "b.tiff")) == 1
+    assert count_pages(save(tmp_path / "a.gif", save_all=True, append_images=more)) == 1

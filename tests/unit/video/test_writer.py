@@ -332,3 +332,85 @@ def test_chapters_are_named_stretches(tmp_path):
         ]
     assert got == [(0.0, "one <b> & two"), (0.5, "二")]
     assert len(read_back(path)[0]) == 10
+
+
+def packets_of(path):
+    with av.open(str(path)) as container:
+        return [packet for packet in container.demux(video=0) if packet.size]
+
+
+def still_film(path, count, **options):
+    frames = [(n / 25, flat(RED, width=16, height=16)) for n in range(count)]
+    options = {"speed_preset": "ultrafast"} | options
+    return write_video(path, frames, width=16, height=16, **options)
+
+
+@pytest.mark.parametrize(
+    ("fps", "count", "keyframes"),
+    [
+        (Fraction(1), 26, [0, 12, 24]),
+        (Fraction(13, 2), 28, [0, 13, 26]),
+        (Fraction(10), 42, [0, 20, 40]),
+        (Fraction(500), 252, [0, 250]),
+        (Fraction(0), 52, [0, 50]),
+    ],
+)
+def test_keyframes_are_two_seconds_apart_between_12_and_250_frames(tmp_path, fps, count, keyframes):
+    packets = packets_of(still_film(tmp_path / "a.mp4", count, average_fps=fps).path)
+    assert [n for n, packet in enumerate(packets) if packet.is_keyframe] == keyframes
+    assert all(packet.pts == packet.dts for packet in packets)
+
+
+def test_a_frame_alone_lasts_a_25th_of_a_second(tmp_path):
+    assert read_back(write(tmp_path / "a.mp4", [3.0]).path)[2] == pytest.approx(0.04)
+    assert read_back(write(tmp_path / "b.mp4", [3.0], end_seconds=3.5).path)[2] == 0.5
+
+
+def test_the_clock_has_90000_ticks(tmp_path):
+    path = write(tmp_path / "a.mp4", [0.0, 1 / 90_000, 1.0]).path
+    pts, _, _ = read_back(path)
+    assert pts == pytest.approx([0.0, 1 / 90_000, 1.0], abs=1e-9)
+
+
+def test_tags_are_those_of_the_source(tmp_path):
+    tags = PictureTags(matrix=9, primaries=9, transfer=16, sample_aspect_ratio=Fraction(4, 3))
+    with open_video(write(tmp_path / "a.mp4", [0.0], tags=tags).path) as reader:
+        assert source_tags(reader.info) == tags
+    assert PictureTags() == PictureTags(2, 2, 2, Fraction(1))
+
+
+def test_an_untagged_source_has_no_primaries(clips):
+    with open_video(clips.path("h264_b")) as reader:
+        assert source_tags(reader.info) == PictureTags(matrix=6)
+
+
+@pytest.mark.parametrize("crf", [0, 51])
+def test_quality_reaches_the_encoder(tmp_path, crf):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    path = tmp_path / "a.mp4"
+    write_video(path, [(0.0, noise)], width=64, height=64, crf=crf)
+    assert (path.stat().st_size > 5000) == (crf == 0)
+
+
+def test_the_frame_of_another_size_is_numbered(tmp_path):
+    frames = [*timed([0.0, 0.1]), (0.2, flat(RED, width=62))]
+    with pytest.raises(ValueError, match=r"^frame 2 is \(48, 62, 3\), not \(48, 64\)$"):
+        write_video(tmp_path / "a.mp4", frames, width=64, height=48)
+
+
+def test_the_result_names_the_encoder_and_the_file(tmp_path):
+    written = write(tmp_path / "a.mp4", [2.5, 3.0])
+    assert written.path == tmp_path / "a.mp4"
+    assert (written.num_frames, written.shift_seconds) == (2, 2.5)
+    assert (written.encoder, written.warnings) == ("x264", ())
+
+
+def test_chapters_end_where_they_should(tmp_path):
+    chapters = [Chapter(0.0, 0.5, "a"), Chapter(0.5, 0.75, "b")]
+    path = write(tmp_path / "a.mp4", [n / 10 for n in range(10)], chapters=chapters).path
+    with av.open(str(path)) as container:
+        found = [
+            tuple(float(each[name] * each["time_base"]) for name in ("start", "end"))
+            for each in container.chapters()
+        ]
+    assert found == [(0.0, 0.5), (0.5, 0.75)]
