@@ -6,14 +6,15 @@ import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from odd_clips import ODD_CLIPS, X264, ClipFolder, encode, read_number
+from odd_clips import ODD_CLIPS, X264, ClipFolder, encode, read_number, set_display_matrix
 
 from tam_video.errors import VideoDecodeError
-from tam_video.video import cursor, open_video
+from tam_video.video import av_reader, cursor, open_video
 from tam_video.video.av_reader import PyAvReader
 
 SEEKABLE = [
@@ -195,3 +196,116 @@ def test_frame_counts_in_headers_are_not_used(path: Path) -> None:
     with open_video(path) as video:
         assert video.info.num_frames == 68
         assert sum(1 for _ in video.frames()) == 68
+
+
+def counted(times: list[int | None], *, is_avi: bool = False, **facts: Any) -> list[int]:
+    """The ticks of decoded frames with these times."""
+    given = {"average_rate": Fraction(25), "guessed_rate": None, "start_time": None}
+    given["time_base"] = Fraction(1, 100)
+    stream: Any = SimpleNamespace(**given | facts)
+    table: Any = None
+    decoded = [(ticks, number == 1) for number, ticks in enumerate(times)]
+    index = av_reader._counted_index(decoded, stream, table, is_avi=is_avi)
+    assert index.is_counted
+    assert index.is_keyframe.tolist() == [number == 1 for number in range(len(times))]
+    return [int(each) for each in index.ticks]
+
+
+def test_increasing_times_of_decoded_frames_are_used() -> None:
+    assert counted([3, 4, 90]) == [3, 4, 90]
+    assert counted([3, 4, 90], start_time=7) == [3, 4, 90]
+
+
+@pytest.mark.parametrize("times", [[0, 9, 4], [0, 4, 4], [0, None, 9], [None, None, None]])
+def test_frames_without_usable_times_are_spaced_by_the_rate(times: list[int | None]) -> None:
+    assert counted(times) == [0, 4, 8]
+    assert counted(times, start_time=7) == [7, 11, 15]
+    assert counted(times, average_rate=None, guessed_rate=Fraction(50)) == [0, 2, 4]
+    assert counted(times, average_rate=None) == [0, 4, 8]
+    assert counted(times, time_base=None) == [0, 40, 80]
+    assert counted(times, average_rate=Fraction(30000, 1001)) == [0, 3, 7]
+
+
+def test_times_of_avi_are_estimates_and_not_used() -> None:
+    assert counted([0, 5, 9], is_avi=True) == [0, 4, 8]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_counted", "format_name"),
+    [
+        ("h264_b", False, "mov,mp4,m4a,3gp,3g2,mj2"),
+        ("mpegts", False, "mpegts"),
+        ("mpeg4_b_avi", True, "avi"),
+        ("mjpeg_avi", False, "avi"),
+    ],
+)
+def test_a_reader_knows_whether_it_counts(
+    name: str, is_counted: bool, format_name: str, clips: ClipFolder
+) -> None:
+    with open_video(clips.path(name)) as video:
+        assert isinstance(video, PyAvReader)
+        assert (video.is_counted, video.format_name) == (is_counted, format_name)
+        words = "the container has no reliable frame times: frames are counted by decoding"
+        assert video.warnings == ((words,) if is_counted else ())
+        video.read([40, 3])
+        assert len(video.warnings) == is_counted
+
+
+def test_info_is_that_of_the_stream(clips: ClipFolder) -> None:
+    with open_video(clips.path("start5_mp4")) as video:
+        info = video.info
+    assert info.path == clips.path("start5_mp4").absolute()
+    assert (info.average_fps, info.duration_seconds, info.start_seconds) == (25, 1.92, 5.0)
+    assert (info.codec, info.pixel_format) == ("h264", "yuv420p")
+    assert info.time_base.numerator == 1
+    assert (info.color_space, info.color_range) == ("bt601", "limited")
+    assert (info.rotation_degrees, info.is_mirrored, info.is_image) == (0, False, False)
+
+
+@pytest.mark.parametrize(("turns", "aspect"), [(0, (4, 3)), (1, (3, 4)), (2, (4, 3)), (3, (3, 4))])
+def test_the_pixel_aspect_is_turned_by_the_display_matrix(
+    tmp_path: Path, turns: int, aspect: tuple[int, int]
+) -> None:
+    path = tmp_path / "sar.mp4"
+    encode(path, *X264, "-vf", "setsar=4/3", numbers=range(3))
+    set_display_matrix(path, turns=turns)
+    with open_video(path) as video:
+        assert video.info.sample_aspect_ratio == Fraction(*aspect)
+        assert video.info.rotation_degrees == 90 * turns
+
+
+def test_a_file_whose_pictures_are_all_damaged_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "hurt.mp4"
+    encode(path, *X264, numbers=range(2))
+    data = bytearray(path.read_bytes())
+    for start, size in _packet_positions(path):
+        data[start : start + size] = b"\xff" * size
+    path.write_bytes(data)
+    with pytest.raises(VideoDecodeError, match=r"no frame of hurt\.mp4 can be decoded") as caught:
+        open_video(path)
+    assert caught.value.frame_index == 0
+
+
+def test_a_lost_frame_is_named(clips: ClipFolder) -> None:
+    with (
+        open_video(clips.path("corrupt_mid")) as video,
+        pytest.raises(VideoDecodeError, match=r"frame 47 of corrupt_mid\.mp4 can't be decoded"),
+    ):
+        video.read([47])
+
+
+def test_a_truncated_file_warns_once_with_its_length(clips: ClipFolder) -> None:
+    with open_video(clips.path("shortened")) as video:
+        video.read([0])
+        assert video.warnings == (f"the file is truncated after {video.info.num_frames} frames",)
+
+
+def test_planes_are_numbered_and_end_with_the_reader(clips: ClipFolder) -> None:
+    with open_video(clips.path("start5_mp4")) as video:
+        planes = video.planes(matrix=1)
+        first = next(planes)
+        assert (first.index, first.pts_seconds) == (0, 5.0)
+        assert (first.planes.width, first.planes.height, first.planes.step) == (160, 120, 2)
+    for read in (lambda: next(planes), lambda: video.planes(matrix=1)):
+        with pytest.raises(ValueError, match="closed"):
+            read()
