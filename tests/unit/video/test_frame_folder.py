@@ -1,10 +1,12 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from tam_video.errors import InputError, VideoDecodeError, VideoOpenError
 from tam_video.video.frame_folder import FrameFolder
-from tam_video.video.reader import open_video
+from tam_video.video.reader import ReadLimits, open_video
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,8 @@ def test_info_is_that_of_a_clip_at_this_rate(paths):
     assert info.average_fps == 2.5
     assert not info.is_image
     assert info.path == paths[0].parent
+    assert info.time_base == Fraction(2, 5)
+    assert (info.codec, info.pixel_format) == ("png", "rgb24")
 
 
 def test_reading_in_sequence_gives_the_same_frames(paths):
@@ -84,3 +88,35 @@ def test_closed_reader_reads_nothing(paths):
         next(reader.frames())
     with FrameFolder(paths, fps=1) as other, pytest.raises(IndexError):
         other.read([5])
+
+
+def test_a_rate_is_rounded_to_a_millionth(paths):
+    assert FrameFolder(paths, fps=29.97).info.average_fps == Fraction(2997, 100)
+    assert FrameFolder(paths, fps=1 / 3).info.time_base == 3
+
+
+def test_a_folder_at_its_limit_is_read(paths):
+    assert FrameFolder(paths, fps=1, limits=ReadLimits(max_frames=5)).info.num_frames == 5
+    with pytest.raises(VideoOpenError, match="the folder has 5 frames, but the limit is 4"):
+        FrameFolder(paths, fps=1, limits=ReadLimits(max_frames=4))
+
+
+def test_each_image_is_checked_against_the_limits(paths, tmp_path):
+    Image.new("RGB", (20, 13)).save(tmp_path / "large.png")
+    limits = ReadLimits(max_pixels=240)
+    with FrameFolder([*paths, tmp_path / "large.png"], fps=1, limits=limits) as reader:
+        reader.read([0])
+        with pytest.raises(InputError):
+            reader.read([5])
+
+
+def test_the_message_names_both_sizes(paths, tmp_path):
+    for size in ((20, 14), (22, 12)):
+        odd = tmp_path / "odd.png"
+        Image.new("RGB", size).save(odd)
+        words = f"odd.png is {size[0]}x{size[1]}, but the first frame is 20x12"
+        with (
+            FrameFolder([*paths, odd], fps=1) as reader,
+            pytest.raises(VideoDecodeError, match=words),
+        ):
+            reader.read([5])

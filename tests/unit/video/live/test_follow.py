@@ -206,7 +206,7 @@ class Time:
     """A clock that waiting moves."""
 
     def __init__(self):
-        self.now, self.waits = 50.0, []
+        self.now, self.waits = 20.0, []
 
     def monotonic(self):
         return self.now
@@ -261,7 +261,7 @@ def test_a_wait_ends_with_the_duration(clock, monkeypatch, tmp_path):
     made = unreachable(clock, monkeypatch, tmp_path, first_wait_seconds=3.0, duration_seconds=7.5)
     assert made.run().num_frames == 0
     assert clock.waits == [3.0, 2.5]
-    assert clock.now == 57.5
+    assert clock.now == 27.5
 
 
 def test_an_outage_counts_from_the_last_frames(clock, monkeypatch, tmp_path, writers):
