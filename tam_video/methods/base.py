@@ -22,7 +22,7 @@ from tam_video.tam.activation import split_inputs
 from tam_video.tam.normalise import joint_min_max
 from tam_video.types import FloatArray, Generation, Token
 
-Cost: TypeAlias = Literal["one pass", "attention", "backward", "N passes"]
+Cost: TypeAlias = Literal["one pass", "states", "attention", "backward", "N passes"]
 Evidence: TypeAlias = Probe | Generation
 """A probe, or a generation alone where no further pass is needed."""
 
@@ -61,7 +61,7 @@ class Method(Protocol):
 
     @property
     def cost(self) -> Cost:
-        """What the method needs besides the generation, such as attention or gradients."""
+        """What the method needs besides the generation, such as states, attention or gradients."""
         ...
 
     def explain(self, evidence: Evidence) -> MethodMaps:

@@ -26,6 +26,7 @@ from tam_video.models.capture import (
     resolve_layer,
 )
 from tam_video.models.forcing import ForcedInputs
+from tam_video.models.head_rows import Head, HeadRows, LayerMeans, watch_rows
 from tam_video.models.masked_scoring import MaskedScoring
 from tam_video.models.randomising import randomised_layers
 from tam_video.models.scores import token_odds
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Target: TypeAlias = Literal["logit", "log_probability"]
+RowsOf: TypeAlias = Literal["answer", "question"]
+StateOf: TypeAlias = Literal["token", "prediction"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +115,82 @@ class Probe(MaskedScoring):
                 raise _no_attention(self.model.name)
             rows: FloatArray = visitor.product[forced.positions].cpu().numpy()
         return rows
+
+    def head_rows(self, heads: Sequence[Head], *, of: RowsOf = "answer") -> FloatArray:
+        """Compute the attention of chosen heads to the visual cells.
+
+        One pass of the model's own kernel; see `head_rows.query_rows`.
+
+        Args:
+            heads: N pairs of a layer, maybe from the end, and a head.
+            of: "answer": the positions that predict the J answer tokens; "question": the Q text
+                tokens of the prompt after all cells, or the last position if there are none.
+
+        Returns:
+            float32 [N, J or Q, V] in [0, 1]; a row sums to at most 1.
+
+        Raises:
+            ConfigError: there is no such head, or its layer has no softmax attention.
+            ModelError: the kernel cannot be watched, or the model fails.
+        """
+        count = self.model.num_layers
+        numbered = [(resolve_layer(layer, num_layers=count), head) for layer, head in heads]
+        if not numbered:
+            raise ConfigError("no heads are given", hint="pass pairs of a layer and a head")
+        visitor = HeadRows(numbered)
+        self._watch_rows(visitor, of)
+        missing = [layer for layer, head in numbered if (layer, head) not in visitor.rows]
+        if missing:
+            raise ConfigError(
+                f"layer {missing[0]} of {self.model.name} has no softmax attention",
+                hint="choose heads of other layers",
+            )
+        return np.stack([visitor.rows[head].numpy() for head in numbered])
+
+    def middle_attention(self, *, of: RowsOf = "answer") -> FloatArray:
+        """Compute the mean attention to the cells, over all heads of the middle third of layers.
+
+        One pass of the model's own kernel. Layers without softmax attention do not count.
+
+        Args:
+            of: see `head_rows`.
+
+        Returns:
+            float32 [J or Q, V] in [0, 1].
+        """
+        visitor = LayerMeans(self.model.num_layers)
+        self._watch_rows(visitor, of)
+        rows: FloatArray = visitor.middle_third().numpy()
+        return rows
+
+    def cell_states(
+        self, layer: int | float = 0.5, *, of: StateOf = "token"
+    ) -> tuple[FloatArray, FloatArray]:
+        """Compute the output of a decoder layer at the answer's tokens and at the visual cells.
+
+        Args:
+            layer: number or fraction of the depth, see `GenerationOptions.layer`.
+            of: "token": the position of each answer token; "prediction": the position before,
+                which predicts it.
+
+        Returns:
+            float32 [J, d] and float32 [V, d].
+
+        Raises:
+            ValueError: `of` is unknown.
+            ConfigError: no such layer.
+        """
+        if of not in ("token", "prediction"):
+            raise ValueError(f"of must be 'token' or 'prediction', not {of!r}")
+        number = resolve_layer(layer, num_layers=self.model.num_layers)
+        with self._running():
+            with record_states(find_decoder(self._network).layers[number]) as states:
+                self._pass(self._forced.inputs)
+            self._forward += 1
+            offset = 1 if of == "token" else 0
+            own = [position + offset for position in self._forced.positions]
+            answer: FloatArray = states[0][own].float().cpu().numpy()
+        return answer, self._visual(states[0][None])
 
     def gradients(self, layer: int | float = 0.5, *, target: Target = "logit") -> StateGradients:
         """Compute gradients of the answer tokens' scores with respect to a layer's visual states.
@@ -215,6 +294,29 @@ class Probe(MaskedScoring):
             other.generation = other.read_again(options)
             other._answer = other.generation.tokens[other.generation.num_prompt_tokens :]
             yield other
+
+    def _watch_rows(self, visitor: HeadRows | LayerMeans, of: RowsOf) -> None:
+        """Run the model while a visitor reads rows, or raise `ModelError` if none comes."""
+        if of not in ("answer", "question"):
+            raise ValueError(f"of must be 'answer' or 'question', not {of!r}")
+        forced = self._forced
+        positions = forced.positions if of == "answer" else self._question_positions()
+        wanted = visitor.wanted(positions, forced.visual_positions.tolist())
+        with self._running():
+            with watch_rows(find_decoder(self._network), wanted, visitor):
+                self._pass(forced.inputs)
+            self._forward += 1
+        if not visitor.rows:
+            raise ModelError(
+                f"{self.model.name} does not call its attention through transformers' interface",
+                hint="use the method attention, or one that needs no attention, such as tam",
+            )
+
+    def _question_positions(self) -> list[int]:
+        prompt = self.generation.tokens[: self.generation.num_prompt_tokens]
+        last = int(self._forced.visual_positions.max())
+        after = [token.position for token in prompt if token.position > last]
+        return after or self._forced.positions[:1]
 
     def _watch(self, forced: ForcedInputs, visit: Visit) -> None:
         with watch_attention(find_decoder(self._network), visit):

@@ -106,6 +106,25 @@ class FakeProbe:
         self.asked.append(conversation)
         return self.rollouts[0 if conversation is None else 1]
 
+    def head_rows(self, heads: Sequence[tuple[int, int]], *, of: str) -> np.ndarray:
+        self.num_forward += 1
+        self.asked.append((tuple(heads), of))
+        return np.stack([self.head_of(layer, head, of) for layer, head in heads])
+
+    def middle_attention(self, *, of: str) -> np.ndarray:
+        self.num_forward += 1
+        self.asked.append(of)
+        return self.head_of(9, 9, of)
+
+    def head_of(self, layer: int, head: int, of: str) -> np.ndarray:
+        rng = np.random.default_rng((layer, head, len(of)))
+        return rng.random((3 if of == "answer" else 2, self.num_cells)).astype(np.float32)
+
+    def cell_states(self, layer: float, *, of: str) -> tuple[np.ndarray, np.ndarray]:
+        self.num_forward += 1
+        self.asked.append((layer, of))
+        return self.slopes[:, 0], self.states
+
     def gradients(self, layer: float, *, target: str) -> StateGradients:
         self.num_forward += 1
         self.asked.append((layer, target))

@@ -20,7 +20,7 @@ def test_maps_of_every_method_have_one_shape_and_scale(name: str, probe: Any) ->
     method = METHODS.load(name)()
     result = method.explain(probe)
     assert method.name == result.method == name
-    assert method.cost in ("one pass", "attention", "backward", "N passes")
+    assert method.cost in ("one pass", "states", "attention", "backward", "N passes")
     assert [part.shape for part in result.maps] == [(5, 2, 3, 4), (5, 1, 2, 2)]
     for part in result.maps:
         assert part.dtype == np.float32
