@@ -130,7 +130,8 @@ class Probe(MaskedScoring):
             float32 [N, J or Q, V] in [0, 1]; a row sums to at most 1.
 
         Raises:
-            ConfigError: there is no such head, or its layer has no softmax attention.
+            ConfigError: there is no such head, or its layer has no softmax attention, or does not
+                call it through the interface of transformers.
             ModelError: the kernel cannot be watched, or the model fails.
         """
         count = self.model.num_layers
@@ -142,8 +143,9 @@ class Probe(MaskedScoring):
         missing = [layer for layer, head in numbered if (layer, head) not in visitor.rows]
         if missing:
             raise ConfigError(
-                f"layer {missing[0]} of {self.model.name} has no softmax attention",
-                hint="choose heads of other layers",
+                f"the attention of layer {missing[0]} of {self.model.name} cannot be read: it is "
+                "no softmax attention, or not called through the interface of transformers",
+                hint="choose heads of other layers, or the method attention",
             )
         return np.stack([visitor.rows[head].numpy() for head in numbered])
 
@@ -157,9 +159,18 @@ class Probe(MaskedScoring):
 
         Returns:
             float32 [J or Q, V] in [0, 1].
+
+        Raises:
+            ModelError: no layer's attention can be read, or the model fails.
         """
         visitor = LayerMeans(self.model.num_layers)
         self._watch_rows(visitor, of)
+        if not visitor.rows:
+            raise ModelError(
+                f"no layer of {self.model.name} calls softmax attention through the interface of "
+                "transformers",
+                hint="use the method attention, or one that needs none, such as tam or grad-cam",
+            )
         rows: FloatArray = visitor.middle_third().numpy()
         return rows
 
@@ -296,7 +307,7 @@ class Probe(MaskedScoring):
             yield other
 
     def _watch_rows(self, visitor: HeadRows | LayerMeans, of: RowsOf) -> None:
-        """Run the model while a visitor reads rows, or raise `ModelError` if none comes."""
+        """Run the model while a visitor reads rows of its attention."""
         if of not in ("answer", "question"):
             raise ValueError(f"of must be 'answer' or 'question', not {of!r}")
         forced = self._forced
@@ -306,11 +317,6 @@ class Probe(MaskedScoring):
             with watch_rows(find_decoder(self._network), wanted, visitor):
                 self._pass(forced.inputs)
             self._forward += 1
-        if not visitor.rows:
-            raise ModelError(
-                f"{self.model.name} does not call its attention through transformers' interface",
-                hint="use the method attention, or one that needs no attention, such as tam",
-            )
 
     def _question_positions(self) -> list[int]:
         prompt = self.generation.tokens[: self.generation.num_prompt_tokens]
