@@ -24,6 +24,7 @@ from tam_video.render.marks import draw_box, draw_contours
 from tam_video.render.options import RenderOptions
 from tam_video.render.overlay import TimeWindow, color_table
 from tam_video.render.schedule import ClipClock, Pass, TurnSchedule
+from tam_video.render.text_drawing import text_image
 from tam_video.render.timeline import TimeAxis, draw_strip
 from tam_video.render.turns import NO_SUBJECT, Subject
 from tam_video.types import VideoInfo, View
@@ -226,3 +227,18 @@ def test_the_drawn_clock_is_that_of_the_longer_clip():
     inner = replace(context(8, 8), shown_clock=longer)
     assert (inner.clock_axis.start_seconds, inner.clock_axis.end_seconds) == (10.0, 70.0)
     assert (context(8, 8).clock_axis.start_seconds, context(8, 8).clock_axis.end_seconds) == (0, 4)
+
+
+def test_the_clock_reads_from_left_to_right_and_ends_at_the_right():
+    canvas = Canvas(100, 20, matrix=1)
+    running = clock(100, canvas)
+    digit = 2 * round(max(FONTS.length(each) for each in "0123456789") / 2 + 0.45)
+    sign = 2 * round(digit / 4)
+    for seconds, text in ((0.0, "0:00.0"), (23.4, "0:23.4"), (61.8, "1:01.8")):
+        running.draw(canvas, state(seconds=seconds))
+        widths = [digit if each in "0123456789" else sign for each in text]
+        x = 100 - sum(widths)
+        for each, width in zip(text, widths, strict=True):
+            wanted = canvas.sprite(text_image(each, width, 20, fonts=FONTS)).y
+            np.testing.assert_array_equal(canvas.drawn.planes.y[:20, x : x + width], wanted)
+            x += width
