@@ -215,3 +215,10 @@ def test_an_encoder_works_if_each_frame_gives_a_packet(sizes, works):
     assert (context.width, context.height, context.pix_fmt) == (64, 48, "nv12")
     assert context.time_base == Fraction(1, 25)
     assert context.options == {"crf": "18", "preset": "veryfast", "bf": "0"}
+
+
+def test_a_card_is_tried_with_even_sides_where_the_size_is_not_known_yet(cards):
+    cards(CARD)
+    assert choose_encoder("card") is CARD
+    with pytest.raises(EncodeError):
+        choose_encoder("card", width=640, height=361)
