@@ -269,7 +269,7 @@ def test_a_file_is_read_up_to_the_damage(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_stream_that_appears_in_the_middle_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(VideoDecodeError, match="a stream starts in the middle") as caught:
+    with pytest.raises(VideoDecodeError, match="a new stream starts in the middle") as caught:
         listed(monkeypatch, packet(0), error=IndexError("tuple index out of range"))
     assert "re-encode" in caught.value.hint
 

@@ -394,7 +394,7 @@ def test_quality_reaches_the_encoder(tmp_path, crf):
 
 def test_the_frame_of_another_size_is_numbered(tmp_path):
     frames = [*timed([0.0, 0.1]), (0.2, flat(RED, width=62))]
-    with pytest.raises(ValueError, match=r"^frame 2 is \(48, 62, 3\), not \(48, 64\)$"):
+    with pytest.raises(ValueError, match=r"^frame 2 has the shape \(48, 62, 3\), not \(48, 64\)$"):
         write_video(tmp_path / "a.mp4", frames, width=64, height=48)
 
 
