@@ -137,17 +137,19 @@ def object_pools(cells: list[Cells]) -> tuple[Tensor, Tensor, Tensor]:
 CLOSE_PX = 112
 
 
-def close_up(clip: SceneClip, pair: np.ndarray, rng: np.random.Generator) -> SceneClip:
-    """Crop CLOSE_PX x CLOSE_PX around one object, for a quarter of the cost."""
+def close_up(
+    clip: SceneClip, pair: np.ndarray, rng: np.random.Generator, *, side: int = CLOSE_PX
+) -> SceneClip:
+    """Crop `side` x `side` pixels around one object, for a fraction of the cost."""
     there = [o for o in clip.objects if o.is_visible(int(pair[0])) or o.is_visible(int(pair[1]))]
     if there:
         x, y = there[int(rng.integers(len(there)))].trajectories[0].center(int(pair[0]))
     else:
         x, y = rng.uniform(0, clip.width, 2)
-    left, top = np.array([x, y]) - CLOSE_PX / 2 + rng.uniform(-22, 22, 2)
+    left, top = np.array([x, y]) - side / 2 + rng.uniform(-22, 22, 2)
     moved = tuple(_moved(item, (left, top)) for item in clip.objects)
-    shot = replace(clip.shots[0], width=CLOSE_PX, height=CLOSE_PX)
-    return replace(clip, objects=moved, shots=(shot,), width=CLOSE_PX, height=CLOSE_PX)
+    shot = replace(clip.shots[0], width=side, height=side)
+    return replace(clip, objects=moved, shots=(shot,), width=side, height=side)
 
 
 def _moved(item: SceneObject, corner: tuple[float, float]) -> SceneObject:

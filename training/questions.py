@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tam_video.datasets.questions import (
@@ -15,6 +17,7 @@ from tam_video.datasets.questions import (
     when_phrase,
 )
 from tam_video.datasets.scene import SceneClip
+from tam_video.datasets.shapes import SHAPES
 
 KINDS: tuple[str, ...] = (
     "color",
@@ -35,8 +38,13 @@ def caption_facts(text: str) -> frozenset[str]:
     return frozenset(part.strip() for chunk in body.split(",") for part in chunk.split(" and "))
 
 
-def make_questions(clip: SceneClip, rng: np.random.Generator) -> list[ShapeQuestion]:
-    """Draw one question of every kind that the clip allows; for "presence" also a negative one."""
+def make_questions(
+    clip: SceneClip, rng: np.random.Generator, *, shapes: Sequence[str] = SHAPES
+) -> list[ShapeQuestion]:
+    """Draw one question of every kind that the clip allows; for "presence" also a negative one.
+
+    Negative ones are about absent objects with one of the given shapes.
+    """
     pick = clip.objects[int(rng.integers(len(clip.objects)))]
     questions = [
         ShapeQuestion("shape", *shape_turn(pick)),
@@ -44,8 +52,8 @@ def make_questions(clip: SceneClip, rng: np.random.Generator) -> list[ShapeQuest
         ShapeQuestion("caption", "Describe the video.", caption(clip)),
         _motion(clip, rng),
         _when(clip, rng),
-        presence_question(clip, rng, negative=False),
-        presence_question(clip, rng, negative=True),
+        presence_question(clip, rng, negative=False, shapes=shapes),
+        presence_question(clip, rng, negative=True, shapes=shapes),
         _multi_turn(clip, rng),
     ]
     unique = [o for o in clip.objects if _count_shape(clip, o.shape) == 1]

@@ -16,12 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tam_video.datasets.pictograms import PICTOGRAMS
 from tam_video.datasets.questions import ShapeQuestion
 from tam_video.datasets.scene import SceneClip, object_mask
 from tam_video.datasets.shapes import COLORS, FPS, MOTIONS, SHAPES
 from training.questions import make_questions
 
 GRID = 14
+NOUNS = (*SHAPES, *tuple(PICTOGRAMS)[:10])
 IGNORE = -100
 
 
@@ -67,7 +69,7 @@ def clip_cells(clip: SceneClip, frames: np.ndarray) -> Cells:
         item=np.where(graded > 0, main, -1),
         cover=graded,
         color=np.array([list(COLORS).index(o.color) for o in clip.objects]),
-        shape=np.array([SHAPES.index(o.shape) for o in clip.objects]),
+        shape=np.array([NOUNS.index(o.shape) for o in clip.objects]),
         motion=np.array([list(MOTIONS).index(o.motion) for o in clip.objects]),
     )
 
@@ -286,7 +288,7 @@ def _traits(clip: SceneClip) -> np.ndarray:
     for item in clip.objects:
         x, y = item.trajectories[0].center(0)
         traits[list(COLORS).index(item.color)] = (
-            SHAPES.index(item.shape),
+            NOUNS.index(item.shape),
             list(MOTIONS).index(item.motion),
             x > clip.width / 2,
             y > clip.height / 2,

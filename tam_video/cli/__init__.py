@@ -12,6 +12,7 @@ import click
 
 from tam_video import __version__
 from tam_video.cli.batch import batch_command
+from tam_video.cli.calibrate import calibrate_command
 from tam_video.cli.compare import compare_command
 from tam_video.cli.evaluate import evaluate_command
 from tam_video.cli.explain import explain_command
@@ -35,6 +36,7 @@ Examples:
   tam-video report out --single-file
   tam-video serve tam_runs
   tam-video export out -f coco,vtt
+  tam-video calibrate -m Qwen/Qwen2.5-VL-3B-Instruct
   tam-video models
   tam-video doctor -m Qwen/Qwen2.5-VL-3B-Instruct
 \b
@@ -54,6 +56,7 @@ cli.add_command(compare_command)
 cli.add_command(report_command)
 cli.add_command(serve_command)
 cli.add_command(export_command)
+cli.add_command(calibrate_command)
 cli.add_command(models_command)
 cli.add_command(doctor_command)
 cli.add_command(evaluate_command)

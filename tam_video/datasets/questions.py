@@ -73,11 +73,16 @@ def shape_turn(item: SceneObject) -> tuple[str, str]:
 
 
 def presence_question(
-    clip: SceneClip, rng: np.random.Generator, *, negative: bool
+    clip: SceneClip,
+    rng: np.random.Generator,
+    *,
+    negative: bool,
+    shapes: Sequence[str] = SHAPES,
 ) -> ShapeQuestion:
     """Sample an "Is there ...?" question about an object that the clip has or, if negative, lacks.
 
-    Three of four negative questions share a colour or a shape with an object of the clip.
+    Three of four negative questions share a colour or a shape with an object of the clip; absent
+    objects have one of the given shapes.
     """
     real = {(o.color, o.shape) for o in clip.objects}
     if not negative:
@@ -87,7 +92,7 @@ def presence_question(
     while True:
         item = clip.objects[int(rng.integers(len(clip.objects)))]
         color = str(rng.choice(list(COLORS)))
-        shape = str(rng.choice(SHAPES))
+        shape = str(rng.choice(shapes))
         draw = rng.random()
         color = item.color if draw < 0.375 else color
         shape = item.shape if 0.375 <= draw < 0.75 else shape

@@ -59,7 +59,7 @@ class SceneObject:
 
     Attributes:
         color: a key of `COLORS`.
-        shape: one of `SHAPES`.
+        shape: one of `SHAPES` or `PICTOGRAMS`.
         motion: how it moves, where one word is true relative to the background and to the picture;
             None where there is no such word.
         rgb: its colour in this clip.

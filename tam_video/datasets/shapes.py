@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tam_video.datasets.pictograms import PICTOGRAMS, pictogram_outline
 from tam_video.types import ByteArray
 
 Split: TypeAlias = Literal["train", "dev", "test"]
@@ -77,8 +79,11 @@ def draw_start(
     return center[0], center[1]
 
 
-def outline(shape: str) -> list[NDArray[np.float64]]:
-    """Return the polygons of a shape with diameter 1 around (0, 0). A second polygon is a hole."""
+def outline(shape: str) -> Sequence[NDArray[np.float64]]:
+    """Return the polygons of a shape or pictogram with diameter 1 around (0, 0).
+
+    The second polygon of "ring" is a hole.
+    """
     if shape == "circle":
         return [_circle(0.5)]
     if shape == "ring":
@@ -95,6 +100,8 @@ def outline(shape: str) -> list[NDArray[np.float64]]:
         a, b = 0.16, 0.5
         corners = [(-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a)]
         return [np.array(corners + [(-x, -y) for x, y in corners])]
+    if shape in PICTOGRAMS:
+        return pictogram_outline(shape)
     raise ValueError(f"{shape!r} is not a known shape")
 
 

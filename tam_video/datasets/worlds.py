@@ -7,7 +7,7 @@ except for the object in front in "occlusion" (2.2 to 3.2 pixels per frame, agai
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -87,7 +87,13 @@ def _staged(
     return draw
 
 
-def make_clip(seed: int, *, split: Split = "test", num_objects: int | None = None) -> SceneClip:
+def make_clip(
+    seed: int,
+    *,
+    split: Split = "test",
+    num_objects: int | None = None,
+    shapes: Sequence[str] = SHAPES,
+) -> SceneClip:
     """Make the clip for a seed in the base shape world.
 
     It holds one to three objects of different colours; shapes may repeat. An object moves in one of
@@ -98,24 +104,27 @@ def make_clip(seed: int, *, split: Split = "test", num_objects: int | None = Non
         seed: any non-negative integer, which gives another clip in each split.
         split: "train", "dev" or "test".
         num_objects: 1 to 3; drawn evenly when None.
+        shapes: the shapes and pictograms that an object can have.
     """
     rng = np.random.default_rng([get_args(Split).index(split), seed])
     count = int(rng.integers(1, 4)) if num_objects is None else num_objects
     if not 1 <= count <= 3:
         raise ValueError("num_objects must be 1, 2 or 3")
     while True:
-        objects = _base_objects(rng, count)
+        objects = _base_objects(rng, count, shapes)
         if objects is not None:
             return SceneClip(objects, (Shot(draw_texture(rng)),))
 
 
-def _base_objects(rng: Generator, count: int) -> tuple[SceneObject, ...] | None:
+def _base_objects(
+    rng: Generator, count: int, shapes: Sequence[str]
+) -> tuple[SceneObject, ...] | None:
     """Place `count` objects without overlap, or return None if one did not fit in 60 tries."""
     colors = rng.choice(len(COLORS), size=count, replace=False)
     placed: list[SceneObject] = []
     for color in sorted(int(c) for c in colors):
         for _ in range(60):
-            candidate = _base_object(rng, list(COLORS)[color], layer=len(placed))
+            candidate = _base_object(rng, list(COLORS)[color], shapes, layer=len(placed))
             if all(_keep_apart(candidate, other) for other in placed):
                 placed.append(candidate)
                 break
@@ -124,7 +133,7 @@ def _base_objects(rng: Generator, count: int) -> tuple[SceneObject, ...] | None:
     return tuple(placed)
 
 
-def _base_object(rng: Generator, color: str, *, layer: int) -> SceneObject:
+def _base_object(rng: Generator, color: str, shapes: Sequence[str], *, layer: int) -> SceneObject:
     motion = draw_motion(rng)
     presence = int(rng.choice(3, p=(0.56, 0.22, 0.22)))
     size = float(rng.uniform(*SIZE_PX))
@@ -135,7 +144,7 @@ def _base_object(rng: Generator, color: str, *, layer: int) -> SceneObject:
         last = int(rng.integers(round(0.36 * NUM_FRAMES), round(0.56 * NUM_FRAMES)))
     elif presence == 2:  # only at the end
         first = int(rng.integers(round(0.44 * NUM_FRAMES), round(0.64 * NUM_FRAMES)))
-    rgb, shape = draw_rgb(rng, color), SHAPES[int(rng.integers(len(SHAPES)))]
+    rgb, shape = draw_rgb(rng, color), shapes[int(rng.integers(len(shapes)))]
     dx, dy = MOTIONS[motion]
     step = path / (NUM_FRAMES - 1)
     trajectory = Trajectory(x, y, (dx * step, dy * step), size, first, last)

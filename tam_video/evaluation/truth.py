@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tam_video.datasets.cells import MaskedClip, cell_masks
+from tam_video.datasets.pictograms import PICTOGRAMS
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS, SHAPES
 from tam_video.evaluation.score import AnswerTruth, ObjectWord
@@ -85,8 +86,8 @@ def frame_positions(layout: VisualLayout) -> tuple[tuple[int, ...], ...]:
 
 
 def names_object(word: Word) -> bool:
-    """Return whether a word is a colour or a shape in the shape worlds."""
-    return word.text.casefold() in COLORS or word.text.casefold() in SHAPES
+    """Return whether a word is a colour, a shape or a pictogram."""
+    return word.text.casefold() in (*COLORS, *SHAPES, *PICTOGRAMS)
 
 
 def is_function_word(word: Word) -> bool:

@@ -133,6 +133,37 @@ def record_states(module: Any, *, with_graph: bool = False) -> AbstractContextMa
     return _record_outputs(module, read)
 
 
+@contextmanager
+def record_layer_results(decoder: Any, read: Callable[..., Kept]) -> Iterator[list[Kept]]:
+    """Record a result of each decoder layer's states, in order, and keep no states.
+
+    Args:
+        decoder: the decoder, which is called once.
+        read: takes the states [n, d] and `normed`, whether the final norm was applied; the last
+            layer's states are those that the decoder returns.
+
+    Yields:
+        A list that gets one result per layer.
+    """
+    with ExitStack() as stack:
+        records = [
+            stack.enter_context(
+                _record_outputs(
+                    layer, lambda output: read(hidden_states(output)[0].detach(), normed=False)
+                )
+            )
+            for layer in decoder.layers[:-1]
+        ]
+        final = stack.enter_context(
+            _record_outputs(
+                decoder, lambda output: read(hidden_states(output)[0].detach(), normed=True)
+            )
+        )
+        results: list[Kept] = []
+        yield results
+        results += [result for record in (*records, final) for result in record]
+
+
 def record_last_rows(
     module: Any, summarise: Callable[[Tensor], Kept]
 ) -> AbstractContextManager[list[Kept]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,9 @@ from tam_video.errors import ConfigError, TokenAlignmentError
 from tam_video.models.base import (
     DEFAULT_OPTIONS,
     Checkpoint,
-    EncodedPrompt,
     Family,
     GenerationOptions,
     LogitTransform,
-    PlacedLayout,
 )
 from tam_video.models.boundary import library_errors, quiet
 from tam_video.models.capture import (
@@ -30,11 +28,14 @@ from tam_video.models.capture import (
     States,
     find_decoder,
     record_last_rows,
+    record_layer_results,
     record_layers,
+    record_states,
     resolve_layer,
 )
-from tam_video.models.conversation import assign_inputs, check_conversation, refuse_broken_text
-from tam_video.models.prompt import control_ids, encode_prompt, refuse_control_tokens
+from tam_video.models.conversation import refuse_broken_text
+from tam_video.models.encoding import EncodedConversation, encode_conversation
+from tam_video.models.prompt import control_ids, refuse_control_tokens
 from tam_video.models.scores import (
     NextTokens,
     TokenOdds,
@@ -46,7 +47,7 @@ from tam_video.models.scores import (
     transformed,
 )
 from tam_video.models.sharing import shared_vision
-from tam_video.models.tokens import answer_tokens, prompt_tokens
+from tam_video.models.tokens import answer_tokens
 from tam_video.types import (
     Float64Array,
     FloatArray,
@@ -54,7 +55,6 @@ from tam_video.types import (
     Generation,
     IntArray,
     Message,
-    Token,
     VideoInfo,
 )
 
@@ -135,17 +135,69 @@ class TransformersModel:
         """Generate an answer, or run the model on the given answer; see `VideoModel.generate`."""
         import torch
 
-        batches = (inputs,) if isinstance(inputs, FrameBatch) else tuple(inputs)
-        turns = assign_inputs(check_conversation(conversation), num_inputs=len(batches))
         with library_errors("run", name=self.name), quiet(), torch.no_grad():
-            tensors, prompt = encode_prompt(
-                batches, turns, checkpoint=self.checkpoint, family=self.adapter
+            encoded = encode_conversation(
+                inputs, conversation, checkpoint=self.checkpoint, family=self.adapter
             )
-            placed = self.adapter.place(prompt, self.checkpoint)
-            context = prompt_tokens(prompt, turns, placed, processor=self.checkpoint.processor)
             forced = None if answer is None else self._answer_ids(answer)
-            run = self._run(tensors, options, forced=forced)
-            return self._read(turns, prompt, placed, context=context, run=run, options=options)
+            run = self._run(encoded.tensors, options, forced=forced)
+            return self._read(encoded, run, options)
+
+    def score_layers(
+        self,
+        inputs: FrameBatch | Sequence[FrameBatch],
+        conversation: Sequence[Message],
+        answer: str,
+    ) -> Generation:
+        """Compute the scores of a given answer at every decoder layer, in one forward pass.
+
+        Each layer's scores are computed by a hook while the model runs, and no layer's states are
+        kept: memory grows by L * (V + M) * M float32.
+
+        Args:
+            inputs: as in `generate`.
+            conversation: as in `generate`.
+            answer: the answer, which is teacher-forced.
+
+        Returns:
+            The answer with `layer_scores` of the first to the last layer: float32 [V + M, M] each.
+            The positions of cells and text count these rows. `scores` are those of the last layer.
+
+        Raises:
+            ConfigError: the conversation or the answer is not valid.
+            ModelError: the model fails.
+        """
+        import torch
+
+        with library_errors("run", name=self.name), quiet(), torch.no_grad():
+            encoded = encode_conversation(
+                inputs, conversation, checkpoint=self.checkpoint, family=self.adapter
+            )
+            forced = self._answer_ids(answer)
+            decoder = find_decoder(self.checkpoint.model)
+            norm = getattr(decoder, self.adapter.decoder_norm)
+            rows, class_ids = encoded.rows(forced)
+
+            def scored(states: Tensor, *, normed: bool) -> FloatArray:
+                picked = states[torch.as_tensor(rows, device=states.device)]
+                read = [picked if normed else norm(picked)]
+                return self.layer_scores(
+                    read, class_ids, num_positions=len(rows), options=DEFAULT_OPTIONS
+                )[0]
+
+            with record_layer_results(decoder, scored) as tables, record_states(decoder) as last:
+                longer = with_answer(encoded.tensors, forced, fill=self.adapter.answer_fill)
+                self.checkpoint.model(**longer, use_cache=False, logits_to_keep=1)
+            run = _Run(forced, States(last), [States(last)], [])
+            generation = self._read(encoded, run, DEFAULT_OPTIONS)
+        num_cells = len(generation.visual_positions)
+        return replace(
+            generation,
+            scores=tables[-1],
+            layer_scores=tuple(tables),
+            visual_positions=np.arange(num_cells),
+            text_positions=np.arange(num_cells, len(rows)),
+        )
 
     def shared_vision(self) -> AbstractContextManager[Callable[[], None]]:
         """Encode frames only once for several questions; see `VideoModel.shared_vision`."""
@@ -197,7 +249,7 @@ class TransformersModel:
 
     def layer_scores(
         self,
-        layers: Sequence[States],
+        layers: Sequence[States | Tensor],
         class_ids: IntArray,
         *,
         num_positions: int,
@@ -215,18 +267,11 @@ class TransformersModel:
         return [read[each] for each in layers]
 
     def _read(
-        self,
-        turns: tuple[Message, ...],
-        prompt: EncodedPrompt,
-        placed: tuple[PlacedLayout, ...],
-        *,
-        context: tuple[str, tuple[Token, ...]],
-        run: _Run,
-        options: GenerationOptions,
+        self, encoded: EncodedConversation, run: _Run, options: GenerationOptions
     ) -> Generation:
         tokenizer = self.checkpoint.processor.tokenizer
-        prompt_text, from_prompt = context
-        length = len(prompt.input_ids)
+        from_prompt = encoded.tokens
+        length = len(encoded.prompt.input_ids)
         controls = control_ids(tokenizer)
         kept = [index for index, id_ in enumerate(run.answer_ids) if id_ not in controls]
         positions = [length - 1 + index for index in kept]
@@ -248,18 +293,18 @@ class TransformersModel:
                 first = run.layers[0].at([from_prompt[0].position])[0]
                 class_ids[0] = most_probable_id(first, head)
             if generated:
-                class_ids[len(from_prompt)] = prompt.input_ids[-1]
+                class_ids[len(from_prompt)] = encoded.prompt.input_ids[-1]
         scores, *layer_scores = self.layer_scores(
             run.layers, class_ids, num_positions=size, options=options
         )
         return Generation(
-            conversation=turns,
-            prompt_text=prompt_text,
+            conversation=encoded.turns,
+            prompt_text=encoded.text,
             answer=answer,
             tokens=tokens,
             num_prompt_tokens=len(from_prompt),
-            layouts=tuple(each.layout for each in placed),
-            visual_positions=np.concatenate([each.positions for each in placed]),
+            layouts=tuple(each.layout for each in encoded.placed),
+            visual_positions=encoded.cells,
             text_positions=np.array([token.position for token in tokens], dtype=np.int64),
             scores=scores,
             layer_scores=tuple(layer_scores),

@@ -1,0 +1,1 @@
+"""Calibrate the maps of one checkpoint on synthetic clips with exact masks."""

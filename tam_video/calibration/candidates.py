@@ -1,0 +1,98 @@
+"""Candidate profiles, and the metrics of their maps on a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from tam_video.calibration.evidence import ClipEvidence
+from tam_video.evaluation.score import AnswerTruth, clip_values, score_answer
+from tam_video.models.base import DEPTH_QUARTERS
+from tam_video.models.capture import resolve_layer
+from tam_video.tam.activation import input_activation_maps
+from tam_video.tam.options import DEFAULT, ActivationOptions, Correction
+from tam_video.types import Float64Array, FloatArray
+
+METRICS = ("viou", "pointing", "energy", "temporal_auc")
+CURVE_METRICS = ("auc", "pointing", "temporal_auc")
+_CORRECTIONS: tuple[Correction, ...] = ("none", "content", "agreement", "published")
+RAW = ActivationOptions(correction="none", rank_filter=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A way to read maps from a checkpoint.
+
+    Attributes:
+        layers: decoder layers, 0 the first, whose maps are averaged; sorted.
+        options: the steps after the layers.
+    """
+
+    layers: tuple[int, ...]
+    options: ActivationOptions
+
+    @property
+    def complexity(self) -> tuple[int, int]:
+        """Return a sort key: fewer layers first, then fewer steps."""
+        steps = (
+            int(self.options.correction != "none")
+            + int(self.options.rank_filter)
+            + int(self.options.gaussian_sigma_slots > 0)
+        )
+        return len(self.layers), steps
+
+
+def built_in(num_layers: int) -> Candidate:
+    """Return the built-in default profile for a model with a number of layers."""
+    layers = (
+        resolve_layer(layer, num_layers=num_layers) for layer in DEPTH_QUARTERS if layer != "input"
+    )
+    return Candidate(tuple(sorted(set(layers))), DEFAULT)
+
+
+def option_candidates(layers: Sequence[tuple[int, ...]]) -> Iterator[Candidate]:
+    """Yield every combination of layer sets, correction, rank filter and temporal smoothing."""
+    for chosen, correction, has_filter, sigma in product(
+        layers, _CORRECTIONS, (False, True), (0.0, 0.5)
+    ):
+        yield Candidate(
+            chosen,
+            ActivationOptions(
+                correction=correction,
+                content_cap=1.5 if correction in ("content", "agreement") else None,
+                rank_filter=has_filter,
+                gaussian_sigma_slots=sigma,
+            ),
+        )
+
+
+def candidate_maps(evidence: ClipEvidence, candidate: Candidate) -> FloatArray:
+    """Compute the maps of all tokens of a clip: float32 [M, t, h, w]."""
+    [maps] = input_activation_maps(
+        [evidence.scores[layer] for layer in candidate.layers],
+        evidence.layout,
+        candidate.options,
+        motions=(evidence.motion,),
+        content=evidence.content,
+    )
+    return maps.maps
+
+
+def clip_metrics(
+    evidence: ClipEvidence,
+    candidate: Candidate,
+    metrics: Sequence[str],
+    *,
+    truth: AnswerTruth | None = None,
+) -> Float64Array:
+    """Compute metrics of a candidate's maps on a clip, means over its words: float64 [metrics].
+
+    A metric that no word has is NaN. `truth` is used instead of the clip's own.
+    """
+    own = replace(evidence.truth if truth is None else truth, function_words=())
+    values = clip_values([score_answer(candidate_maps(evidence, candidate), own, metrics)], metrics)
+    found = (values[name] for name in metrics)
+    return np.array([np.nan if value is None else value for value in found])

@@ -1,0 +1,172 @@
+"""Choose a profile by cross-validation, and compare the choice with the built-in one.
+
+Candidates are compared by their mean rank over the metrics of `METRICS`. Of those whose score is
+within one standard error of the best, the simplest is taken (Hastie et al., The Elements of
+Statistical Learning, 7.10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from tam_video.calibration.candidates import (
+    METRICS,
+    RAW,
+    Candidate,
+    built_in,
+    clip_metrics,
+    option_candidates,
+)
+from tam_video.calibration.evidence import ClipEvidence
+from tam_video.metrics.statistics import Interval, difference_interval
+from tam_video.tam.options import DEFAULT
+from tam_video.types import Float64Array, IntArray
+
+_MOST_LAYERS = 3
+_LAYERS_TO_EXTEND = 8  # forward selection adds layers from the best ones alone
+_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """The metrics of some candidates on some clips.
+
+    Attributes:
+        candidates: the candidates.
+        values: float64 [candidates, clips, metrics], NaN where a clip has no value.
+    """
+
+    candidates: tuple[Candidate, ...]
+    values: Float64Array
+
+    def mean_ranks(self, clips: IntArray) -> Float64Array:
+        """Return the mean rank of each candidate over the metrics; 1 is the best."""
+        means = known_mean(self.values[:, clips], axis=1)
+        known = ~np.isnan(means).all(axis=0)
+        return np.asarray(rankdata(-means[:, known], axis=0).mean(axis=1), np.float64)
+
+    def composite(self) -> Float64Array:
+        """Return the mean over the metrics for each candidate and clip: float64 [C, clips]."""
+        return known_mean(self.values, axis=2)
+
+    def choose(self, clips: IntArray) -> int:
+        """Return the index of the simplest candidate within one standard error of the best."""
+        ranks = self.mean_ranks(clips)
+        composite = self.composite()[:, clips]
+        best = int(np.argmin(ranks))
+        gaps = composite[best] - composite
+        errors = gaps.std(axis=1, ddof=1) / np.sqrt(gaps.shape[1])
+        within = np.flatnonzero(gaps.mean(axis=1) <= errors)
+        order = sorted(
+            {*within.tolist(), best},
+            key=lambda index: (*self.candidates[index].complexity, ranks[index]),
+        )
+        return int(order[0])
+
+
+def known_mean(values: Float64Array, *, axis: int) -> Float64Array:
+    """Compute the mean of the values that are not NaN; NaN where there is none."""
+    counts = (~np.isnan(values)).sum(axis=axis)
+    totals = np.nansum(values, axis=axis)
+    return np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """The result of a selection.
+
+    Attributes:
+        chosen: the selected candidate.
+        cross_validated: mean composite score on clips that were left out of the selection.
+        layer_order: all layers, the best for raw maps first.
+    """
+
+    chosen: Candidate
+    cross_validated: float
+    layer_order: tuple[int, ...]
+
+
+def score_candidates(
+    evidence: Sequence[ClipEvidence],
+    candidates: Sequence[Candidate],
+    progress: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Compute the metrics of all candidates on all clips."""
+    values = np.empty((len(candidates), len(evidence), len(METRICS)))
+    for number, candidate in enumerate(candidates):
+        for clip, each in enumerate(evidence):
+            values[number, clip] = clip_metrics(each, candidate, METRICS)
+        if progress is not None:
+            progress(number + 1, len(candidates))
+    return Scores(tuple(candidates), values)
+
+
+def choose_layers(evidence: Sequence[ClipEvidence]) -> tuple[list[tuple[int, ...]], list[int]]:
+    """Choose sets of one, two and three layers by forward selection.
+
+    Each step adds the layer with which the default steps have the best mean rank.
+
+    Returns:
+        The sets, and all layers in the order of their raw maps.
+    """
+    num_layers = len(evidence[0].scores)
+    clips = np.arange(len(evidence))
+    raw = score_candidates(evidence, [Candidate((n,), RAW) for n in range(num_layers)])
+    order = [int(n) for n in np.argsort(raw.mean_ranks(clips), kind="stable")]
+    sets: list[tuple[int, ...]] = [(order[0],)]
+    while len(sets) < min(_MOST_LAYERS, num_layers):
+        options = [
+            tuple(sorted((*sets[-1], layer)))
+            for layer in order[:_LAYERS_TO_EXTEND]
+            if layer not in sets[-1]
+        ]
+        scores = score_candidates(evidence, [Candidate(each, DEFAULT) for each in options])
+        sets.append(options[int(np.argmin(scores.mean_ranks(clips)))])
+    return sets, order
+
+
+def select(
+    evidence: Sequence[ClipEvidence], progress: Callable[[int, int], None] | None = None
+) -> Choice:
+    """Choose layers and steps on the given clips.
+
+    The layer sets are chosen once; the cross-validation repeats the choice among all candidates.
+    """
+    sets, order = choose_layers(evidence)
+    known = dict.fromkeys([*sets, built_in(len(evidence[0].scores)).layers])
+    candidates = list(option_candidates(list(known)))
+    scores = score_candidates(evidence, candidates, progress)
+    composite = scores.composite()
+    clips = np.arange(len(evidence))
+    left_out = [
+        composite[scores.choose(np.setdiff1d(clips, fold)), fold].mean()
+        for fold in np.array_split(clips, min(_FOLDS, len(clips)))
+    ]
+    chosen = scores.candidates[scores.choose(clips)]
+    return Choice(chosen, float(np.mean(left_out)), tuple(order))
+
+
+def compare(
+    evidence: Sequence[ClipEvidence], one: Candidate, other: Candidate
+) -> dict[str, Interval]:
+    """Compute the paired difference of two candidates, `one` minus `other`, on held-out clips.
+
+    Returns:
+        The mean difference of each metric with its 95 % interval, and of their mean ("mean").
+    """
+    scores = score_candidates(evidence, (one, other))
+    first, second = scores.values
+    pairs = {name: (first[:, i], second[:, i]) for i, name in enumerate(METRICS)}
+    mean = scores.composite()
+    pairs["mean"] = (mean[0], mean[1])
+    return {name: difference_interval(*each) for name, each in pairs.items()}
+
+
+def is_better(differences: dict[str, Interval]) -> bool:
+    """Return whether the mean of the metrics is higher and no metric is lower, by intervals."""
+    lower = any(each.high < 0 for each in differences.values())
+    return differences["mean"].low > 0 and not lower

@@ -1,0 +1,86 @@
+"""Profiles as files, and the folder that they are stored in."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tam_video.errors import RunFolderError, UnknownNameError
+from tam_video.profiles.profile import (
+    CalibratedProfile,
+    CheckpointIdentity,
+    read_profile,
+    write_profile,
+)
+from tam_video.profiles.store import find_profile, list_profiles, named_profile, store_profile
+from tam_video.tam.options import DEFAULT
+
+IDENTITY = CheckpointIdentity("qwen3_vl", "ab", "", "float32", "cd")
+PROFILE = CalibratedProfile(
+    model="org/some model",
+    revision=None,
+    identity=IDENTITY,
+    num_layers=4,
+    layers=(1, 3),
+    options=DEFAULT,
+    is_built_in=False,
+    verdict="trust",
+    sentence="Maps find the object.",
+    worlds={"shapes": 0.9},
+    used_worlds=("shapes",),
+    seed=0,
+    num_clips=(36, 24),
+    held_out={"viou": {"mean": 0.5, "low": None}},
+)
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TAM_VIDEO_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_a_profile_is_read_as_it_was_written(tmp_path: Path) -> None:
+    assert read_profile(write_profile(PROFILE, tmp_path / "p.json")) == PROFILE
+
+
+def test_a_profile_is_found_for_its_checkpoint_alone() -> None:
+    store_profile(PROFILE)
+    assert find_profile(IDENTITY) == PROFILE
+    for name in ("family", "weights", "quantization", "dtype", "processor"):
+        assert find_profile(replace(IDENTITY, **{name: "other"})) is None
+
+
+def test_a_second_calibration_replaces_the_first() -> None:
+    store_profile(PROFILE)
+    store_profile(replace(PROFILE, seed=1))
+    [(path, stored)] = list_profiles()
+    assert stored.seed == 1
+    assert path.name.startswith("some-model-")
+
+
+def test_a_profile_is_named_by_its_model_or_file() -> None:
+    path = store_profile(PROFILE)
+    assert named_profile("org/some model") == named_profile(path.stem) == (path, PROFILE)
+    with pytest.raises(UnknownNameError):
+        named_profile("other")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "profile format None"),
+        ('{"format": 2}', "profile format 2"),
+        ('{"format": 1, "model": 3}', "is not a profile: model"),
+    ],
+)
+def test_damaged_profiles_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "p.json").write_text(content)
+    with pytest.raises(RunFolderError, match=message):
+        read_profile(tmp_path / "p.json")
+
+
+def test_a_missing_profile_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="can't read"):
+        read_profile(tmp_path / "p.json")
