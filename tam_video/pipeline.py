@@ -23,6 +23,7 @@ from tam_video.models import (
     read_layers,
 )
 from tam_video.models.conversation import assign_inputs
+from tam_video.models.inference import TransformersModel
 from tam_video.sampling import PathLike, SampledFrames, open_inputs, read_inputs, video_paths
 from tam_video.settings.keywords import SettingKeywords
 from tam_video.settings.signature import list_settings
@@ -155,7 +156,7 @@ def build_conversation(
     return assign_inputs(turns, num_inputs=num_inputs)
 
 
-def load_model_from_config(settings: RunConfig) -> VideoModel:
+def load_model_from_config(settings: RunConfig) -> TransformersModel:
     """Load the model that the settings name.
 
     Raises:

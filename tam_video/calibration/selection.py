@@ -72,7 +72,8 @@ def known_mean(values: Float64Array, *, axis: int) -> Float64Array:
     """Compute the mean of the values that are not NaN; NaN where there is none."""
     counts = (~np.isnan(values)).sum(axis=axis)
     totals = np.nansum(values, axis=axis)
-    return np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
+    means = np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
+    return np.asarray(means, np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
