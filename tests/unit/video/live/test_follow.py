@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import pytest
 from tam_video.errors import EncodeError, VideoOpenError
 from tam_video.video.live import follow
 from tam_video.video.live.connection import Arrived
-from tam_video.video.live.follow import FollowOptions, StreamFollower
+from tam_video.video.live.follow import FollowOptions, FollowStatistics, StreamFollower
 
 TICKS = 100  # a second
 STEP = 25
@@ -348,3 +349,13 @@ def test_unfinished_files_of_a_killed_recording_are_removed(clock, monkeypatch, 
     nested = tmp_path / "one" / "two"
     unreachable(clock, monkeypatch, nested, duration_seconds=0.5).run()
     assert nested.is_dir()
+
+
+def test_a_follower_is_made_of_what_the_caller_decides_and_starts_at_0():
+    names = "address folder camera options on_segment stop statistics first_wait_seconds"
+    assert " ".join(inspect.signature(StreamFollower).parameters) == names
+    made = StreamFollower(ADDRESS, Path("none"))
+    assert (made.camera, made.options, made.first_wait_seconds) == ("camera", FollowOptions(), 0.5)
+    assert made.statistics == FollowStatistics(0, 0, 0, 0, 0, 0.0, 0)
+    assert not made.is_over()
+    made.on_segment(None)
