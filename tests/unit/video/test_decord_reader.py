@@ -109,14 +109,15 @@ def test_times_may_differ_by_a_quarter_of_a_frame(
         assert list(video.warnings) == words
 
 
+@pytest.mark.parametrize(("name", "quarter"), [("one_frame", 0.25), ("two_frames", 0.01)])
 def test_a_single_frame_may_differ_by_a_quarter_of_a_second(
-    clips: ClipFolder, monkeypatch: pytest.MonkeyPatch
+    name: str, quarter: float, clips: ClipFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = clips.path("one_frame")
+    path = clips.path(name)
     with open_video(path) as video:
         first = video.read([0]).frames[0]
     monkeypatch.setattr(DecordReader, "_forward", lambda self, _: iter([(0, first)]))
-    for moved, num_warnings in ((0.24, 0), (0.26, 1)):
+    for moved, num_warnings in ((0.96 * quarter, 0), (1.04 * quarter, 1)):
         monkeypatch.setattr(decord_reader, "_open", lambda path, m=moved: Other(path, moved=m))
         with open_video(path, reader="decord") as video:
             assert len(video.warnings) == num_warnings

@@ -120,3 +120,10 @@ def test_the_message_names_both_sizes(paths, tmp_path):
             pytest.raises(VideoDecodeError, match=words),
         ):
             reader.read([5])
+
+
+def test_the_path_is_the_folder_of_the_first_image(paths, tmp_path):
+    other = tmp_path / "other.png"
+    Image.new("RGB", (20, 12)).save(other)
+    assert FrameFolder([paths[0], other], fps=1).info.path == paths[0].parent
+    assert FrameFolder([other, paths[0]], fps=1).info.path == tmp_path
