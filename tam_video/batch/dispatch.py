@@ -96,7 +96,7 @@ class Dispatcher:
         while True:
             can_wait = self._pull()
             self._assign()
-            if not self._slots and not self._waiting and not self._suspects and self._is_exhausted:
+            if not self._slots and self._is_exhausted:
                 return
             for number, event in self._engine.events(self._wait_seconds() if can_wait else 0.0):
                 if number in self._slots:
@@ -114,7 +114,7 @@ class Dispatcher:
                 job = next(self._jobs)
             except StopIteration:
                 self._is_exhausted = True
-                break
+                return True
             if job is None:
                 return False
             self._waiting.append(job)
@@ -133,9 +133,8 @@ class Dispatcher:
             while self._waiting and len(slot.jobs) <= _AHEAD and self._is_fair(slot):
                 self._send(number, self._waiting.popleft())
         num_starting = sum(not slot.is_ready for slot in self._slots.values())
-        num_idle = sum(slot.is_ready and not slot.jobs for slot in self._slots.values())
         num_waiting = len(self._waiting) + len(self._suspects)
-        while len(self._slots) < self._workers and num_waiting > num_starting + num_idle:
+        while len(self._slots) < self._workers and num_waiting > num_starting:
             self._slots[self._num_started] = _Slot()
             self._engine.start(self._num_started)
             self._num_started += 1

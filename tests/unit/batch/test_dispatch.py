@@ -282,3 +282,257 @@ def test_every_item_has_one_outcome_whichever_workers_die(kills, workers, sizes)
     expected = sorted(q.key for job in jobs for q in job.questions)
     assert sorted(o.key for o in results) == expected
     assert not any(o.error for o in results)
+
+
+class Steps:
+    """An engine whose events come from the test; `step` is one round of the dispatcher."""
+
+    default_workers = 1
+
+    def __init__(self, jobs, **options):
+        self.now, self.log, self.waits, self.pending = 0.0, [], [], []
+        options = {"workers": 1, **options}
+        self._rounds = Dispatcher(self, iter(jobs), clock=lambda: self.now, **options).outcomes()
+
+    def start(self, number):
+        self.log.append(("start", number))
+
+    def send(self, number, job):
+        self.log.append(("send", number, *(q.key for q in job.questions)))
+
+    def stop(self, number):
+        self.log.append(("stop", number))
+
+    def events(self, timeout_seconds):
+        self.waits.append(timeout_seconds)
+        events, self.pending = self.pending, []
+        return events
+
+    def step(self, *events, at=None):
+        """Hand over events (worker, event), and return (key, type of the error) of the outcomes."""
+        self.now = self.now if at is None else at
+        self.pending = list(events)
+        ended = next(self._rounds)
+        return [(outcome.key, outcome.error and outcome.error.type) for outcome in ended]
+
+    def calls(self):
+        """Return what was called since the last time."""
+        log, self.log = self.log, []
+        return log
+
+
+def done(number, key=None):
+    return Finished(number, Outcome(key or f"k{number}"))
+
+
+def test_a_worker_gets_jobs_once_it_is_ready_whether_or_not_another_is():
+    steps = Steps([a_job(n) for n in range(6)], workers=2)
+    steps.step()
+    assert steps.calls() == [("start", 0), ("start", 1)]
+    steps.step()
+    steps.step((1, Ready()))
+    assert steps.calls() == []
+    steps.step()
+    assert steps.calls() == [("send", 1, "k0"), ("send", 1, "k1"), ("send", 1, "k2")]
+
+
+def test_ready_workers_get_equal_numbers_of_jobs():
+    steps = Steps([a_job(n) for n in range(4)], workers=2)
+    steps.step((0, Ready()), (1, Ready()))
+    steps.step()
+    assert [call[1] for call in steps.calls() if call[0] == "send"] == [0, 1, 1]
+    steps.step()
+    assert [call[1] for call in steps.calls() if call[0] == "send"] == [0]
+
+
+def test_only_a_few_jobs_are_read_before_a_worker_is_ready():
+    read = []
+    jobs = (read.append(n) or a_job(n) for n in range(99))
+    steps = Steps(jobs, workers=3)
+    steps.step()
+    steps.step()
+    assert read == [0, 1, 2, 3]
+
+
+def test_another_worker_is_started_when_the_jobs_exceed_the_queues():
+    jobs = deque([a_job(n) for n in range(3)])
+    live = (jobs.popleft() if jobs else None for _ in range(99))
+    steps = Steps(live, workers=1)
+    steps.step((0, Ready()))
+    steps.step()
+    jobs.append(a_job(3))
+    steps.step()
+    assert steps.calls() == [
+        ("start", 0),
+        *(("send", 0, f"k{n}") for n in range(3)),
+    ]  # there is no second worker to start
+    jobs = deque([a_job(n) for n in range(1)])
+    live = (jobs.popleft() if jobs else None for _ in range(99))
+    steps = Steps(live, workers=2)
+    steps.step((0, Ready()))
+    jobs.extend(a_job(n) for n in (1, 2))
+    steps.step()
+    assert steps.calls() == [("start", 0), *(("send", 0, f"k{n}") for n in range(3))]
+    jobs.append(a_job(3))
+    steps.step()
+    assert steps.calls() == [("start", 1)]
+
+
+def test_an_idle_worker_is_stopped_only_when_no_further_job_can_come():
+    jobs = deque([a_job(0), None, None, None])
+    steps = Steps(iter(jobs.popleft, "never"), workers=2)
+    steps.step((0, Ready()))
+    steps.step((0, done(0)))
+    steps.step()
+    assert steps.calls() == [("start", 0), ("send", 0, "k0")]
+    jobs.extend([a_job(1), "never"])
+    steps.step()
+    assert steps.calls() == [("send", 0, "k1")]
+    steps.step((0, done(1)))
+    assert steps.calls() == []
+    with pytest.raises(StopIteration):
+        steps.step()
+    assert steps.calls() == [("stop", 0)]
+
+
+def test_a_worker_without_jobs_is_stopped_while_another_still_works():
+    steps = Steps([a_job(0), a_job(1)], workers=2)
+    steps.step((0, Ready()), (1, Ready()))
+    steps.step((1, done(1)))
+    steps.calls()
+    steps.step()
+    assert steps.calls() == [("stop", 1)]
+
+
+def test_events_are_awaited_until_the_next_time_limit_and_not_while_jobs_are_polled():
+    steps = Steps([a_job(0)], timeout_seconds=5)
+    steps.step((0, Ready()))
+    steps.step((0, Began("read", 0)), at=1)
+    for now, wait in ((1, 0.5), (5.5, 0.5), (5.75, 0.25), (6, 0.01)):
+        steps.step(at=now)
+        assert steps.waits[-1] == pytest.approx(wait)
+    steps = Steps(iter([None, None, a_job(0)]))
+    steps.step()
+    steps.step()
+    assert steps.waits == [0.0, 0.0]
+    steps.step()
+    assert steps.waits[-1] == 0.5
+
+
+@pytest.mark.parametrize("event", [Began("read", 1), Began("answer", 1, "k1")])
+def test_an_item_may_take_exactly_the_time_limit(event):
+    steps = Steps([a_job(1)], timeout_seconds=10)
+    steps.step((0, Ready()), at=7)
+    steps.step((0, event), at=8)
+    assert steps.step(at=18) == []
+    assert steps.step(at=18.5) == [("k1", "ItemTimeoutError")]
+
+
+def test_an_item_may_take_the_time_limit_besides_those_of_its_clip_that_have_ended():
+    steps = Steps([a_job(1, "a", "b")], timeout_seconds=10)
+    steps.step((0, Ready()))
+    steps.step((0, Began("read", 1)), at=2)
+    steps.step((0, Ended("read", 1)), at=5)  # 3 seconds of both
+    steps.step((0, Began("answer", 1, "a")), at=20)
+    steps.step((0, Ended("answer", 1, "a")), (0, done(1, "a")), at=26)
+    steps.step((0, Began("answer", 1, "b")), at=30)
+    steps.step((0, Ended("answer", 1, "b")), at=34)
+    steps.step((0, Began("write", 1, "b")), at=40)
+    assert steps.step(at=43) == []
+    assert steps.step(at=43.5) == [("b", "ItemTimeoutError")]
+
+
+def test_the_other_items_of_a_late_worker_are_run_again_and_may_exist():
+    requests = []
+
+    class Watched(Steps):
+        def send(self, number, job):
+            super().send(number, job)
+            requests.extend(job.questions)
+
+    steps = Watched([a_job(1, "a", "b"), a_job(2)], timeout_seconds=10)
+    steps.step((0, Ready()))
+    steps.step((0, Began("answer", 1, "a")))
+    assert not any(question.may_exist for question in requests)
+    assert steps.step(at=11) == [("a", "ItemTimeoutError")]
+    steps.step()  # another worker is started
+    requests.clear()
+    steps.calls()
+    steps.step((1, Ready()))
+    steps.step()
+    assert [q.key for q in requests] == ["k2", "b"]
+    assert all(question.may_exist for question in requests)
+
+
+def test_the_waiting_items_of_a_dead_worker_may_exist_too():
+    seen = {}
+
+    def act(toy, number, job):
+        for question in job.questions:
+            seen.setdefault(question.key, []).append(question.may_exist)
+        if len(toy.started) == 1:
+            return [Began("answer", 1, "a"), Died("gone")]
+        return work(toy, number, job)
+
+    outcomes(Toy(act), [a_job(1, "a", "b")], workers=1)
+    assert seen == {"a": [False, True], "b": [False, True]}
+
+
+def test_suspects_go_to_different_workers_at_once():
+    jobs = deque([a_job(0, "a", "b"), a_job(1)])
+    live = (jobs.popleft() if jobs else None for _ in range(99))
+    steps = Steps(live, workers=3)
+    steps.step((0, Ready()), (1, Ready()))
+    steps.step((0, Began("read", 0)), (0, Died("gone")))
+    steps.step((1, done(1)), (2, Ready()))
+    steps.calls()
+    steps.step()
+    assert steps.calls() == [("send", 1, "a"), ("send", 2, "b")]
+    jobs.append(a_job(2))
+    steps.step((3, Ready()))  # nobody else: a suspect is alone with its worker
+    assert [call for call in steps.calls() if call[0] == "send"] == []
+    steps.step()
+    assert [call for call in steps.calls() if call[0] == "send"] == [("send", 3, "k2")]
+    jobs.extend(a_job(n) for n in (3, 4, 5))
+    steps.step((1, done(0, "a")))
+    steps.calls()
+    jobs.append(a_job(6))
+    steps.step()  # after its suspect, a worker gets jobs again
+    assert ("send", 1) in [call[:2] for call in steps.calls()]
+
+
+def test_outcomes_of_unknown_jobs_and_events_of_stopped_workers_are_ignored():
+    steps = Steps([a_job(0, "a", "b"), a_job(1)])
+    steps.step((0, Ready()))
+    assert steps.step((0, done(0, "a")), (0, done(7, "x"))) == [("a", None)]
+    assert steps.step((0, Died("gone")), (0, done(0, "b")), (0, Ready())) == []
+
+
+def test_workers_may_die_four_times_before_one_is_ready():
+    for workers, num_starts in ((1, 5), (8, 8)):
+        toy = Toy(work)
+
+        def start(number, toy=toy):
+            toy.started.append(number)
+            toy.pending.append((number, Died("exit code 1")))
+
+        toy.start = start
+        with pytest.raises(ModelError, match="workers can't start: exit code 1"):
+            outcomes(toy, [a_job(n) for n in range(20)], workers=workers)
+        assert len(toy.started) == num_starts
+
+
+def test_failed_starts_are_counted_from_the_last_worker_that_was_ready():
+    toy = Toy(work)
+
+    def start(number):
+        toy.started.append(number)
+        toy.inboxes[number] = deque()
+        ready_and_dead = [(number, Ready()), (number, Died("gone"))]
+        toy.pending += {4: ready_and_dead, 9: [(number, Ready())]}.get(
+            number, [(number, Died("gone"))]
+        )
+
+    toy.start = start
+    assert len(outcomes(toy, [a_job(1)], workers=1)) == 1
+    assert toy.started == list(range(10))
