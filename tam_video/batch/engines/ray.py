@@ -50,7 +50,7 @@ class RayEngine:
         resources = self._ray.cluster_resources()
         gpus = resources.get("GPU", 0.0)
         claim = (1.0 if gpus else 0.0) if num_gpus is None else num_gpus
-        room = gpus / claim if claim else resources.get("CPU", 1.0) / max(num_cpus, 0.01)
+        room = gpus / claim if claim else resources.get("CPU", 1.0) / (num_cpus or 1)
         self.default_workers = max(1, int(room))
         # Ray restarts nothing: the dispatcher decides about retries.
         self._actor = self._ray.remote(
