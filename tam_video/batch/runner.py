@@ -218,7 +218,7 @@ def batch_config(config: RunConfig | None, options: BatchOptions) -> RunConfig:
 
     Raises:
         UnknownNameError: an unknown reader, sampler, method or engine.
-        ConfigError: an unknown colormap or a missing font.
+        ConfigError: settings contradict each other.
     """
     config = config or RunConfig()
     if "mp4" not in options.keep:

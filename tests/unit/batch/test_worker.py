@@ -6,8 +6,12 @@ import threading
 import time
 from queue import Queue
 
+import pytest
+
 from tam_video.batch.jobs import (
+    Began,
     Broken,
+    Ended,
     Finished,
     ItemRequest,
     Job,
@@ -22,6 +26,7 @@ from tam_video.batch.worker import serve
 from tam_video.errors import (
     ExportError,
     ModelError,
+    ModelLoadError,
     UnknownNameError,
     VideoDecodeError,
     VideoOpenError,
@@ -175,3 +180,78 @@ def test_errors_survive_serialisation():
     assert is_out_of_memory(caused(ModelError("x"), MemoryError()))
     assert is_out_of_memory(caused(ModelError("x"), RuntimeError("can't allocate memory: 9")))
     assert not is_out_of_memory(ModelError("x"))
+
+
+def test_the_stages_of_an_item_are_reported_in_order_also_if_one_fails():
+    whole = [Began("read", 1), Ended("read", 1), Began("answer", 1, "a"), Ended("answer", 1, "a")]
+    write = [Began("write", 1, "a"), Ended("write", 1, "a")]
+    done = Finished(1, Outcome("a", run="made"))
+    assert serve_all(Recorder(), [a_job(1, "a")]) == [Ready(), *whole, *write, done]
+    for stage, begun in (("read", whole[:2]), ("answer", whole), ("write", whole + write)):
+        events = serve_all(Recorder(errors={(stage, "a"): KeyError()}), [a_job(1, "a")])
+        assert events[:-1] == [Ready(), *begun]
+        assert events[-1].outcome.error.type == "KeyError"
+
+
+def test_an_item_that_an_earlier_worker_finished_needs_no_answer():
+    events = serve_all(Recorder(finished=["a"]), [a_job(1, "a", may_exist=True)])
+    done = Finished(1, Outcome("a", run="before"))
+    assert events == [Ready(), Began("read", 1), done, Ended("read", 1)]
+
+
+@pytest.mark.parametrize("stage", ["read", "answer", "write"])
+def test_a_model_that_cannot_be_loaded_ends_the_batch(stage):
+    worker = Recorder(errors={(stage, "a"): ModelLoadError("no weights")})
+    events = serve_all(worker, [a_job(1, "a")])
+    ends = [event for event in events if isinstance(event, Broken | Finished)]
+    assert [event.error.message for event in ends] == ["no weights"]
+
+
+def test_six_clips_are_open_at_most_when_writing_is_slow():
+    blocked = threading.Event()
+
+    class Slow(Recorder):
+        def write(self, job, question, clip, answered):
+            assert blocked.wait(30)
+            return super().write(job, question, clip, answered)
+
+    worker = Slow()
+    inbox = Queue()
+    for job in (*(a_job(n, f"k{n}") for n in range(20)), None):
+        inbox.put(job)
+    before = set(threading.enumerate())
+    server = threading.Thread(
+        target=serve, args=(lambda: worker, inbox.get, [].append), daemon=True
+    )
+    server.start()
+    end = time.monotonic() + 10
+    while len(worker.read_clips) < 6 and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    # One is written, two wait for that, one is answered, one waits for that, and one is read.
+    assert worker.read_clips == [0, 1, 2, 3, 4, 5]
+    assert all(thread.daemon for thread in set(threading.enumerate()) - before)
+    blocked.set()
+    server.join(10)
+    assert sorted(worker.forgotten[:-1]) == list(range(20))
+    assert worker.forgotten[-1] == "closed"
+
+
+def test_a_clip_is_released_after_its_last_item_and_the_worker_is_closed_last():
+    order = []
+
+    class Ordered(Recorder):
+        def write(self, job, question, clip, answered):
+            time.sleep(0.02)
+            order.append(question.key)
+            return super().write(job, question, clip, answered)
+
+        def forget(self, clip):
+            order.append(f"forget {clip}")
+
+        def close(self):
+            order.append("close")
+
+    errors = {("answer", "b"): KeyError(), ("write", "f"): KeyError()}
+    serve_all(Ordered(errors=errors), [a_job(1, "a", "b", "c"), a_job(2, "d", "e", "f")])
+    assert order == ["a", "c", "forget 1", "d", "e", "f", "forget 2", "close"]
