@@ -206,3 +206,30 @@ def test_a_file_name_that_is_not_utf8_reads_back(tmp_path):
     write_document(explanation, tmp_path / "explanation.json")
     (tmp_path / "explanation.json").read_text(encoding="utf-8")  # the file itself is UTF-8
     assert read_explanation(tmp_path).info.path == name
+
+
+@pytest.mark.parametrize(("version", "is_read"), [(0, False), (1, True), (2, True), (3, False)])
+def test_two_schema_versions_are_read(tmp_path, version, is_read):
+    one = make_explanation()
+    one.save(tmp_path / "run")
+    path = tmp_path / "run/explanation.json"
+    document = json.loads(path.read_text())
+    document["schema_version"] = version
+    if version == 1:
+        document |= document.pop("inputs")[0]
+    path.write_text(json.dumps(document))
+    if is_read:
+        assert Explanation.load(tmp_path / "run").answer == one.answer
+    else:
+        with pytest.raises(RunFolderError, match=f"schema version {version} instead of 1 or 2"):
+            Explanation.load(tmp_path / "run")
+
+
+def test_reliance_is_measured_for_all_words_or_for_none(tmp_path):
+    one = replace(make_explanation(), visual_reliance=np.array([0.25, 0.5], np.float32))
+    one.save(tmp_path / "run")
+    path = tmp_path / "run/explanation.json"
+    document = json.loads(path.read_text())
+    del document["words"][1]["visual_reliance"]
+    path.write_text(json.dumps(document))
+    assert Explanation.load(tmp_path / "run").visual_reliance is None

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pysubs2 import SSAEvent, SSAFile
 
-from tam_video.export.plain_text import ass_text, one_line, spreadsheet_cell, srt_text, writable
+from tam_video.export.plain_text import (
+    ass_text,
+    one_line,
+    path_component,
+    spreadsheet_cell,
+    srt_text,
+    writable,
+)
 
 ANY_TEXT = st.text() | st.text(st.characters(codec=None)) | st.sampled_from(HOSTILE)
 
@@ -59,3 +66,31 @@ def test_srt_and_ass_read_text_as_text(text):
         plain = read[0].plaintext.translate({0x2060: None, 0xFF5B: "{", 0xFF5D: "}"})
         wanted = one_line(text).translate({0x2060: None, 0xFF5B: "{", 0xFF5D: "}"})
         assert plain == f"x{wanted}x"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("My clip-1_b", "My_clip-1_b"), ("../a.b/c", "___a_b_c"), ("猫 é2", "猫_é2"), ("", "video"),
+     ("x" * 61, "x" * 60), ("." * 3, "___")],
+)  # fmt: skip
+def test_a_path_component_is_plain_and_short(text, expected):
+    assert path_component(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "ass", "srt"),
+    [
+        ("red", "red", "red"),
+        ("{b}", "\uff5bb\uff5d", "\uff5bb\uff5d"),
+        ("a\\N", "a\\\u2060N", "a\\\u2060N"),
+        ("<b>", "<b>", "<\u2060b>"),
+        ("a\n b", "a b", "a b"),
+    ],
+)
+def test_markup_of_subtitles_is_replaced(text, ass, srt):
+    assert (ass_text(text), srt_text(text)) == (ass, srt)
+
+
+def test_only_lone_surrogates_and_noncharacters_are_replaced():
+    assert writable("a\ud800\udfffb\ud7ff\ue000") == "a\ufffd\ufffdb\ud7ff\ue000"
+    assert one_line("a\ufffe\uffff\ufffdb") == "a\ufffdb"
