@@ -148,7 +148,7 @@ class SegmentedLog(AppendLog):
 
     def __init__(self, storage: StoreStorage, label: str) -> None:
         super().__init__(storage.local / f"{label}.jsonl")
-        self._storage, self._stem = storage, f"{label}.{uuid.uuid4().hex[:8]}"
+        self._storage, self._stem = storage, f"{label}.{uuid.uuid4().hex}"
         self._number = 0
         self._lines: list[bytes] = []
 

@@ -118,7 +118,7 @@ class FolderStorage:
     def work_folder(self, label: str) -> Path:
         """Return a new folder for unfinished run folders, on the file system of the batch."""
         with wrap_os_errors(self.folder):
-            folder = self.folder / _WORK / label / uuid.uuid4().hex[:12]
+            folder = self.folder / _WORK / label / uuid.uuid4().hex
             folder.mkdir(parents=True)
             return folder
 
@@ -132,7 +132,7 @@ class FolderStorage:
                 if self.fetch_run(name) is not None:
                     shutil.rmtree(folder)
                     return
-                target.rename(folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex[:8]}"))
+                target.rename(folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex}"))
             folder.rename(target)
             sync(target.parent)
 

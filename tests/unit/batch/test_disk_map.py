@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -45,3 +46,17 @@ def test_full_disk_is_an_export_error():
     kept._connection.execute("PRAGMA max_page_count = 4")
     with pytest.raises(ExportError, match="full"):
         kept.put("a", bytes(1 << 20))
+
+
+def test_it_may_be_used_by_several_threads():
+    kept = DiskMap()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(kept.put, "a", b"1").result()
+    assert kept.get("a") == b"1"
+
+
+def test_a_key_without_a_value_is_present():
+    kept = DiskMap()
+    kept.put("a")
+    assert kept.get("a") == b""
+    assert kept.get("b") is None

@@ -210,3 +210,109 @@ def test_any_bytes_as_a_manifest_give_items_or_a_config_error(tmp_path_factory, 
     path.write_bytes(content)
     with suppress(TamVideoError):
         list(read_items(path, question="?"))
+
+
+def item_of(**row):
+    return only(items_of_rows([{"video": "/a.mp4", "question": "?", **row}]))
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"start": 1, "end": 1}, "'end' must be greater than 'start'"),
+        ({"end": 0}, "'end' must be greater than 'start'"),
+        ({"start": -1}, "'start' must be a time of 0 seconds or more, not -1"),
+        ({"end": "inf"}, "'end' must be a time of 0 seconds or more, not inf"),
+        ({"start": True}, "'start' must be a text"),
+        ({"answer": {}}, "'answer' must be a text"),
+        ({"videos": []}, "'videos' must be a text or a list of texts"),
+        ({"videos": "[1]"}, "'videos' contains a value that is empty or not a text"),
+        ({"videos": "[x]"}, "'videos' is not valid JSON"),
+        ({"question": [""]}, "'question' contains a value that is empty"),
+        ({"question": None}, "the row has no question"),
+        ({"questions": "Q", "conversation": []}, "question and questions and conversation, but"),
+        ({"question": None, "conversation": "[1"}, "'conversation' is not valid JSON"),
+    ],
+)
+def test_invalid_values_are_named(row, words):
+    assert words in item_of(**row).problem.message
+
+
+def test_times_may_be_at_their_bounds():
+    item = item_of(start=0, end=0.5)
+    assert (item.problem, item.start_seconds, item.end_seconds) == (None, 0, 0.5)
+    assert item_of(start=3).end_seconds is None
+    assert item_of(end=3).start_seconds is None
+
+
+def test_cells_may_be_numbers_paths_and_lists_as_json():
+    assert item_of(id=7, answer=0.5, video=Path("/b.mp4")).id == "7"
+    assert item_of(answer=0.5).answer == "0.5"
+    assert item_of(id=float("nan"), answer="", start=None).id == "000001"
+    assert item_of(videos='["/b.mp4", "/c.mp4"]').videos == ("/a.mp4", "/b.mp4", "/c.mp4")
+    assert item_of(videos="/b.mp4").videos == ("/a.mp4", "/b.mp4")
+    one, two = items_of_rows([{"video": "/a.mp4", "questions": '["A?", "B?"]'}])
+    assert [one.turns[0].text, two.turns[0].text] == ["A?", "B?"]
+    # Only columns for several texts contain lists.
+    assert item_of(question='["A?"]').turns[0].text == '["A?"]'
+    assert item_of(video="[a].mp4").videos[0].endswith("/[a].mp4")
+    assert item_of(question=None, questions="[really?").turns[0].text == "[really?"
+
+
+def test_a_row_with_one_question_keeps_its_name():
+    assert item_of(id="x", question=None, questions=["A?"]).id == "x"
+
+
+def test_videos_are_named_in_one_place():
+    show = [{"type": "video", "path": "b.mp4"}, {"type": "text", "text": "?"}]
+    row = {"video": "a.mp4", "conversation": [{"role": "user", "content": show}]}
+    item = only(items_of_rows([row]))
+    assert "both 'conversation' and 'video'" in item.problem.message
+    del row["video"]
+    assert only(items_of_rows([row])).problem is None
+
+
+def test_further_columns_are_kept_also_of_a_row_that_fails():
+    own = ("video", "videos", "question", "questions", "conversation", "answer", "start", "end")
+    row = {**dict.fromkeys(own, ""), "id": "x", "ward": 7, 3: "c"}
+    item = only(items_of_rows([row]))
+    assert (item.id, item.extra) == ("x", {"ward": 7, "3": "c"})
+    assert item.problem.hint
+    unreadable = only(items_of_rows([ConfigError("not valid JSON", hint="look")]))
+    assert (unreadable.id, unreadable.extra) == ("000001", {})
+    assert (unreadable.problem.message, unreadable.problem.hint) == (
+        "row 1: not valid JSON",
+        "look",
+    )
+
+
+def test_the_question_of_the_call_is_for_rows_without_one():
+    rows = [{"video": "/a.mp4"}, {"video": "/a.mp4", "question": "Own?"}]
+    texts = [item.turns[0].text for item in items_of_rows(rows, question="All?")]
+    assert texts == ["All?", "Own?"]
+
+
+def test_a_manifest_in_a_store_names_objects_of_its_folder_and_store():
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    rows = [{"video": name} for name in ("a.mp4", "memory://c/b.mp4", "s3://b/a.mp4", "/etc/x")]
+    system.pipe_file("/b/m.jsonl", "\n".join(map(json.dumps, rows)).encode())
+    items = list(read_items("memory://b/m.jsonl", question="?"))
+    system.rm_file("/b/m.jsonl")
+    assert [item.videos for item in items] == [
+        ("memory://b/a.mp4",), ("memory://c/b.mp4",), (), ("/etc/x",),
+    ]  # fmt: skip
+    assert "only local files" in items[2].problem.message
+
+
+def test_a_manifest_may_have_a_file_address_and_upper_case(tmp_path):
+    path = manifest(tmp_path, {"video": "a.mp4"}, name="ITEMS.JSONL")
+    item = only(read_items(f"file://{path}", question="?"))
+    assert item.videos == (str(tmp_path / "a.mp4"),)
+
+
+def test_a_glob_of_manifests_is_not_a_manifest(tmp_path):
+    manifest(tmp_path, {"video": "a.mp4"})
+    with pytest.raises(ConfigError, match="contains no videos"):
+        list(read_items(f"{tmp_path}/*.jsonl", question="?"))

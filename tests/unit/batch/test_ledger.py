@@ -173,3 +173,28 @@ def test_a_folder_with_something_else_is_refused(tmp_path):
         FolderStorage(tmp_path).acquire("ledger")
     with pytest.raises(OutputExistsError, match="not a folder"):
         FolderStorage(tmp_path / "notes.txt").acquire("ledger")
+
+
+def test_only_lines_of_this_process_are_fresh(storage):
+    open_ledger(storage, "ledger.2-of-2").append([FAILED], ids=["b"])
+    ledger = open_ledger(storage, "ledger")
+    ledger.append([DONE], ids=["a"])
+    assert ledger.is_fresh(DONE.key)
+    assert not ledger.is_fresh(FAILED.key)
+    assert not ledger.is_fresh(KEYS[5])
+    again = open_ledger(storage, "ledger")
+    assert not again.is_fresh(DONE.key)
+    again.append([FAILED], ids=["b"])
+    assert again.is_fresh(FAILED.key)
+    assert not again.is_fresh(DONE.key)
+
+
+def test_labels_name_the_shard():
+    assert shard_label("ledger", None) == "ledger"
+    assert shard_label("summary", (2, 8)) == "summary.2-of-8"
+
+
+def test_nothing_is_warned_of_without_damage(storage, caplog):
+    open_ledger(storage, "ledger").append([DONE], ids=["a"])
+    assert open_ledger(storage, "ledger").num_damaged == 0
+    assert caplog.text == ""

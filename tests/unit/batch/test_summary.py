@@ -5,15 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 
 import pytest
+from constructed import make_explanation, moving_maps
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tam_video.batch.jobs import ItemError, Outcome
 from tam_video.batch.ledger import open_ledger
 from tam_video.batch.storage import FolderStorage
-from tam_video.batch.summary import safe_cell, write_csv, write_parquet, write_summary
+from tam_video.batch.summary import (
+    COLUMNS,
+    INDEXED_RUNS,
+    safe_cell,
+    write_csv,
+    write_parquet,
+    write_summary,
+)
+from tam_video.export.manifest import new_run_folder
 
 KEYS = [f"{n:064x}" for n in range(3)]
 
@@ -92,3 +102,93 @@ def test_files_are_written_and_named_by_shard(batch):
     }
     (line,) = (storage.folder / "failed.2-of-3.jsonl").read_text().splitlines()
     assert json.loads(line)["id"] == "b"
+
+
+def indexed(storage):
+    text = (storage.folder / "index.html").read_text()
+    return [name for name in ("a-0", "a-1", "a-2") if name in text]
+
+
+def test_the_page_lists_the_first_finished_runs(batch, monkeypatch):
+    storage, ledger, rows = batch
+    for number in range(3):
+        with new_run_folder(storage.folder / "runs" / f"a-{number}") as folder:
+            make_explanation(moving_maps()).save(folder / "inner")
+            for path in (folder / "inner").iterdir():
+                path.rename(folder / path.name)
+            (folder / "inner").rmdir()
+            (folder / "manifest.json").unlink()
+    outcomes = [Outcome(key, run=f"a-{number}") for number, key in enumerate(KEYS)]
+    ledger.append(outcomes, ids="abc")
+    write_summary(storage, ledger, rows)
+    assert indexed(storage) == ["a-0", "a-1", "a-2"]
+    monkeypatch.setattr("tam_video.batch.summary.INDEXED_RUNS", 2)
+    write_summary(storage, ledger, rows)
+    assert indexed(storage) == ["a-0", "a-1"]
+    monkeypatch.undo()
+    (storage.folder / "runs" / "a-1" / "explanation.json").unlink()
+    write_summary(storage, ledger, rows)
+    assert indexed(storage) == ["a-0", "a-2"]
+    assert INDEXED_RUNS == 2000
+
+
+def test_failed_rows_are_written_as_json_lines(batch):
+    storage, ledger, rows = batch
+    write_summary(storage, ledger, rows)
+    (line,) = (storage.folder / "failed.jsonl").read_text().splitlines()
+    assert json.loads(line) == {
+        "id": "b",
+        "status": "failed",
+        "video": "b.mp4",
+        "question": "?",
+        "answer": None,
+        "run": None,
+        "num_warnings": None,
+        "error_type": "VideoOpenError",
+        "error": "@no <b>",
+        "hint": "look",
+        "ward": "-0.5",
+    }
+
+
+def test_columns_are_fixed_then_in_order_of_appearance(batch):
+    _, ledger, rows = batch
+    header, first, *_ = table(rows, ledger, csv.reader)
+    assert header == [*COLUMNS, "ward", "item_answer", "'=x"]
+    assert first == [
+        *("'+x", "done", "'+x.mp4", "?", "'=cmd|' /C calc'!A0", "runs/a-0", "1", "", "", ""),
+        *("-5", "old", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [(None, ""), (True, True), (-5, -5), (0.5, 0.5), ("-5", "-5"), ("+1.5e-3", "+1.5e-3"),
+     (".5", ".5"), ("-1-1", "'-1-1"), ("  =x", "'  =x"), ("|x", "'|x"), ("%x", "'%x"),
+     ("\tx", "'\tx"), ("\uff1dx", "'\uff1dx"), ("a=b", "a=b"), ([1, "ü"], '[1, "ü"]'), ("", "")],
+)  # fmt: skip
+def test_cells_are_guarded(value, cell):
+    assert safe_cell(value) == cell
+
+
+def test_parquet_has_types_and_only_texts_and_counts(batch):
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    _, ledger, rows = batch
+    write_parquet(rows.with_name("t.parquet"), rows, ledger)
+    table = parquet.read_table(rows.with_name("t.parquet"))
+    kinds = {field.name: field.type for field in table.schema}
+    assert kinds.pop("num_warnings") == arrow.int64()
+    assert set(kinds.values()) == {arrow.string()}
+    first, _, third = table.to_pylist()
+    assert (first["ward"], first["item_answer"], first["error"]) == ("-5", "old", None)
+    assert third["=x"] == '{"k": [1]}'
+
+
+def test_tables_are_written_without_pyarrow(batch, monkeypatch):
+    storage, ledger, rows = batch
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert not write_parquet(rows.with_name("t.parquet"), rows, ledger)
+    assert sorted(write_summary(storage, ledger, rows)) == ["csv", "failed", "index"]
+    assert write_summary(storage, ledger, rows)["csv"] == str(storage.folder / "summary.csv")
