@@ -49,6 +49,7 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
     "render": ("tests/integration/test_render.py", "tests/integration/test_layouts.py"),
     "batch": ("tests/integration/test_batch.py",),
     "batch/object_store": ("tests/integration/test_batch_s3.py",),
+    "batch/work": ("tests/integration/test_batch.py", "tests/integration/test_batch_s3.py"),
     "batch/engines": ("tests/contract/test_engines.py",),
     "export": ("tests/contract/test_exporters.py", "tests/integration/test_export.py"),
 }

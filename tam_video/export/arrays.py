@@ -30,14 +30,14 @@ def write_arrays(explanation: Explanation, path: Path) -> Path:
         own["slot_seconds"] = each.layout.slot_seconds(each.pts_seconds)
         arrays |= {numbered(name, index): values for name, values in own.items()}
     try:
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        np.savez_compressed(path, **arrays)
     except OSError as exc:
         raise ExportError(f"can't write {path}: {exc}", hint="check space and permissions") from exc
     return path
 
 
 def read_arrays(
-    path: Path, *, num_inputs: int = 1
+    path: Path, *, num_inputs: int
 ) -> tuple[FloatArray, tuple[dict[str, FloatArray], ...]]:
     """Read the arrays of an explanation, with the maps converted to float32.
 

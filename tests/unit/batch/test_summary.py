@@ -40,7 +40,7 @@ def batch(tmp_path):
     extras = [{"ward": -5, "answer": "old"}, {"ward": "-0.5"}, {"=x": {"k": [1]}}]
     rows = tmp_path / "rows.jsonl"
     lines = [
-        {"key": key, "id": id_, "video": f"{id_}.mp4", "question": "?", "extra": extra}
+        {"key": key, "id": id_, "video": f"{id_}.mp4", "question": "ü?", "extra": extra}
         for key, id_, extra in zip(KEYS, ("+x", "b", "c"), extras, strict=True)
     ]
     rows.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -135,12 +135,13 @@ def test_the_page_lists_the_first_finished_runs(batch, monkeypatch):
 def test_failed_rows_are_written_as_json_lines(batch):
     storage, ledger, rows = batch
     write_summary(storage, ledger, rows)
-    (line,) = (storage.folder / "failed.jsonl").read_text().splitlines()
+    (line,) = (storage.folder / "failed.jsonl").read_text("utf-8").splitlines()
+    assert '"question": "ü?"' in line
     assert json.loads(line) == {
         "id": "b",
         "status": "failed",
         "video": "b.mp4",
-        "question": "?",
+        "question": "ü?",
         "answer": None,
         "run": None,
         "num_warnings": None,
@@ -156,7 +157,7 @@ def test_columns_are_fixed_then_in_order_of_appearance(batch):
     header, first, *_ = table(rows, ledger, csv.reader)
     assert header == [*COLUMNS, "ward", "item_answer", "'=x"]
     assert first == [
-        *("'+x", "done", "'+x.mp4", "?", "'=cmd|' /C calc'!A0", "runs/a-0", "1", "", "", ""),
+        *("'+x", "done", "'+x.mp4", "ü?", "'=cmd|' /C calc'!A0", "runs/a-0", "1", "", "", ""),
         *("-5", "old", ""),
     ]
 

@@ -94,3 +94,17 @@ def test_a_damaged_manifest_is_an_error(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(RunFolderError):
         read_manifest(tmp_path)
+
+
+def test_the_manifest_has_a_version_and_the_warnings_of_each_command(tmp_path):
+    write_run(tmp_path / "out")
+    path = tmp_path / "out" / "manifest.json"
+    file = {"bytes": 3, "sha256": sha256(tmp_path / "out/a.txt")}
+    assert json.loads(path.read_text()) == {"manifest_version": 1, "files": {"a.txt": file}}
+    for warnings in ({"render": ["slow"], "report": []}, {"report": ["old"]}, {"render": []}):
+        with replace_files(tmp_path / "out", warnings=warnings):
+            pass
+    assert json.loads(path.read_text())["warnings"] == {"report": ["old"]}
+    with replace_files(tmp_path / "out"):
+        pass
+    assert json.loads(path.read_text())["warnings"] == {"report": ["old"]}
