@@ -40,7 +40,8 @@ def _arrays(tracked: TrackedInput) -> dict[str, NDArray[Any]]:
 
 def _write_npz(tracked: TrackedInput, folder: Path) -> None:
     words = np.array(tracked.labels, np.str_)
-    np.savez_compressed(folder / "word_maps.npz", words=words, **_arrays(tracked))
+    path = folder / "word_maps.npz"
+    np.savez_compressed(path, allow_pickle=False, words=words, **_arrays(tracked))
 
 
 def _write_safetensors(tracked: TrackedInput, folder: Path) -> None:

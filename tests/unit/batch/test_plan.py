@@ -399,3 +399,10 @@ def test_the_shard_of_a_clip_is_the_same_on_every_machine(root):
         plan, _ = a_plan(root, items, name=f"out{number}", shard=(number, 3))
         jobs_of(plan)
         assert [items[0].id for items in plan.in_flight.values()] == ids
+
+
+def test_names_that_are_not_utf_8_have_a_line_too(root):
+    row = {**rows(root, (0, "a"))[0], "file": "a\udcff.mp4"}
+    plan, _ = a_plan(root, [row])
+    assert len(jobs_of(plan)) == 1
+    assert json.loads((root / "rows").read_text("utf-8"))["extra"] == {"file": "a\udcff.mp4"}

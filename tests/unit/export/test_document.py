@@ -233,3 +233,14 @@ def test_reliance_is_measured_for_all_words_or_for_none(tmp_path):
     del document["words"][1]["visual_reliance"]
     path.write_text(json.dumps(document))
     assert Explanation.load(tmp_path / "run").visual_reliance is None
+
+
+def test_pickled_objects_are_never_loaded(tmp_path):
+    one = make_explanation()
+    one.save(tmp_path / "run")
+    path = tmp_path / "run" / "maps.npz"
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    np.savez(path, **{**arrays, "maps": np.array([{}], dtype=object)})
+    with pytest.raises(RunFolderError, match="allow_pickle"):
+        read_explanation(tmp_path / "run")
