@@ -91,7 +91,7 @@ def test_the_identity_is_recorded_once_and_compared(system, storage):
     assert system.cat_file("/b/out/batch.json") == b'{"seed": 0,  "batch_version": 1}'
     with pytest.raises(OutputExistsError, match=r"memory://b/out holds .* other settings: seed"):
         storage.begin({"seed": 1})
-    with pytest.raises(ConfigError, match="can't clear memory://b/out"):
+    with pytest.raises(ConfigError, match="can't overwrite memory://b/out"):
         storage.begin({"seed": 0}, force=True)
 
 
