@@ -110,6 +110,21 @@ def make_config(values: Mapping[str, Any], *, base: RunConfig | None = None) -> 
         ) from exc
 
 
+def recorded_config(recorded: Mapping[str, Any], **changed: Any) -> RunConfig:
+    """Return the settings of a run from those that its `explanation.json` records.
+
+    Args:
+        recorded: the recorded settings; what is no setting, such as the family, is left out.
+        changed: settings by name that replace recorded ones.
+
+    Raises:
+        ConfigError: a value is invalid.
+    """
+    names = {_recorded_name(name): name for name in _FIELDS} | {name: name for name in _FIELDS}
+    values = {names[key]: value for key, value in recorded.items() if key in names}
+    return make_config({**values, **changed})
+
+
 def first_problem(error: ValidationError, *, hint: str) -> ConfigError:
     """Convert the first error of a failed validation to a `ConfigError`."""
     problem = error.errors()[0]

@@ -18,7 +18,7 @@ from tam_video.errors import ConfigError, VideoOpenError
 from tam_video.models import VideoModel
 from tam_video.samplers import SAMPLERS, FrameSampler, Window, window
 from tam_video.stages import StageProgress, StageTimer
-from tam_video.types import FrameBatch, IntArray, VideoInfo
+from tam_video.types import ExplainedInput, FrameBatch, IntArray, VideoInfo
 from tam_video.video.reader import (
     DEFAULT_LIMITS,
     ReadLimits,
@@ -122,9 +122,7 @@ def read_inputs(
             for reader, indices in zip(readers, chosen, strict=True)
         ]
         batches = tuple(
-            reader.read(indices)
-            if size is None
-            else reader.read_scaled(indices, height=size[0], width=size[1])
+            _read(reader, indices, size)
             for reader, indices, size in zip(readers, chosen, sizes, strict=True)
         )
         fingerprints = tuple(video_fingerprint(reader.info.path) for reader in readers)
@@ -136,6 +134,32 @@ def read_inputs(
             " smaller, or by a rule that is not known"
         )
     return SampledFrames(batches, tuple(warnings), stages.seconds, fingerprints)
+
+
+def read_again(
+    inputs: Sequence[ExplainedInput],
+    paths: Sequence[Path],
+    *,
+    model: VideoModel,
+    settings: RunConfig,
+) -> tuple[FrameBatch, ...]:
+    """Read the frames that a model was given in a finished run.
+
+    Args:
+        inputs: the inputs of the run.
+        paths: their files, known to be what was explained.
+        model: the model of the run, which chooses the size of frames if the settings say so.
+        settings: the settings of the run.
+
+    Raises:
+        InputError: a file can't be read.
+    """
+    batches = []
+    for explained, path in zip(inputs, paths, strict=True):
+        with open_video(path, reader=settings.reader) as reader:
+            size = _frame_size(reader.info, len(explained.indices), settings, model)
+            batches.append(_read(reader, explained.indices, size))
+    return tuple(batches)
 
 
 def video_fingerprint(path: Path) -> str:
@@ -172,6 +196,13 @@ def _frame_size(
     if settings.frame_size == "source" or info.is_image:
         return None
     return model.frame_size(info, num_frames)
+
+
+def _read(reader: VideoReader, indices: IntArray, size: tuple[int, int] | None) -> FrameBatch:
+    """Read frames, scaled to (height, width) if a size is given."""
+    if size is None:
+        return reader.read(indices)
+    return reader.read_scaled(indices, height=size[0], width=size[1])
 
 
 def _sample(reader: VideoReader, settings: RunConfig, model: VideoModel) -> IntArray:

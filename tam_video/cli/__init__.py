@@ -21,6 +21,7 @@ from tam_video.cli.models import doctor_command, models_command
 from tam_video.cli.render import render_command
 from tam_video.cli.report import report_command, serve_command
 from tam_video.cli.run import run_command
+from tam_video.cli.verify import verify_command
 
 
 @click.group(
@@ -32,6 +33,7 @@ Examples:
   tam-video batch clips.jsonl -o out -q "What happens?"
   tam-video run pipelines/annotated_clip.toml clip.mp4 -o out
   tam-video render out --word falls
+  tam-video verify out
   tam-video compare out1 out2 -o compared
   tam-video report out --single-file
   tam-video serve tam_runs
@@ -52,6 +54,7 @@ cli.add_command(explain_command)
 cli.add_command(batch_command)
 cli.add_command(run_command)
 cli.add_command(render_command)
+cli.add_command(verify_command)
 cli.add_command(compare_command)
 cli.add_command(report_command)
 cli.add_command(serve_command)

@@ -28,20 +28,23 @@ from tam_video.types import (
     FloatArray,
     Message,
     Token,
+    Verification,
     VideoInfo,
     View,
     VisualLayout,
     Word,
+    WordVerification,
 )
 
 SCHEMA_VERSION = 2
 RELIANCE = "visual_reliance"
+VERIFICATION = "verification"
 
 
 def to_document(explanation: Explanation) -> dict[str, Any]:
     """Convert an explanation to JSON values; a token's `word` is the index of its word, or None."""
     owner = {i: word.index for word in explanation.words for i in word.token_indices}
-    return {
+    document = {
         "schema_version": SCHEMA_VERSION,
         "inputs": [_input(each) for each in explanation.inputs],
         "conversation": [asdict(turn) for turn in explanation.conversation],
@@ -56,12 +59,31 @@ def to_document(explanation: Explanation) -> dict[str, Any]:
         "timings_seconds": {k: round(v, 4) for k, v in explanation.timings.items()},
         "warnings": list(explanation.warnings),
     }
+    if explanation.verification is not None:
+        document[VERIFICATION] = asdict(explanation.verification)
+    return document
 
 
 def write_document(explanation: Explanation, path: Path) -> Path:
     """Write `explanation.json` as UTF-8, without NaN values."""
     write_json(to_document(explanation), path)
     return path
+
+
+def with_verification(source: Path, target: Path, verification: Verification) -> Path:
+    """Write a copy of an `explanation.json`, in its own schema version, with a causal check.
+
+    Raises:
+        RunFolderError: the source can't be read.
+    """
+    try:
+        document = json.loads(source.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise RunFolderError(
+            f"can't read {source}: {exc}", hint="the run is damaged: explain the clip again"
+        ) from exc
+    write_json({**document, VERIFICATION: asdict(verification)}, target)
+    return target
 
 
 def save_explanation(explanation: Explanation, directory: Path, *, force: bool = False) -> Path:
@@ -134,6 +156,7 @@ def _from_document(document: Mapping[str, Any], directory: Path) -> Explanation:
         tokens=tuple(_read_token(i, row) for i, row in enumerate(document["tokens"])),
         words=tuple(_read_word(row) for row in document["words"]),
         visual_reliance=_read_reliance(document["words"]),
+        verification=_read_verification(document.get(VERIFICATION)),
         settings=document["settings"],
         versions=document["versions"],
         timings=document["timings_seconds"],
@@ -219,3 +242,20 @@ def _read_reliance(rows: Sequence[Mapping[str, Any]]) -> FloatArray | None:
     if not rows or not all(RELIANCE in row for row in rows):
         return None
     return np.array([math.nan if row[RELIANCE] is None else row[RELIANCE] for row in rows], "f4")
+
+
+def _read_verification(row: Mapping[str, Any] | None) -> Verification | None:
+    """Return the causal check, or None if it was not made."""
+    if row is None:
+        return None
+    words = tuple(
+        WordVerification(
+            each["word"],
+            each["input"],
+            each["probability"],
+            each["hidden"],
+            tuple(each["controls"]),
+        )
+        for each in row["words"]
+    )
+    return Verification(words, row["num_passes"], row["seed"], tuple(row["warnings"]))

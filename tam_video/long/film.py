@@ -77,7 +77,9 @@ class Shot:
         if self.window is not None:
             return part
         empty = replace(part.inputs[0], word_maps=part.word_maps[:0])
-        return replace(part, inputs=(empty,), answer="", words=(), visual_reliance=None)
+        return replace(
+            part, inputs=(empty,), answer="", words=(), visual_reliance=None, verification=None
+        )
 
 
 class Film:

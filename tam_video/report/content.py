@@ -48,6 +48,7 @@ def report_data(explanation: Explanation, media: Sequence[Media]) -> JsonObject:
                 "tokens": list(word.token_indices),
                 "reliance": _rounded(score),
                 "isSuspect": word.is_content and score is not None and score < LOW_RELIANCE,
+                "check": _check(explanation, word),
             }
             for word, score in zip(explanation.words, scores, strict=True)
         ],
@@ -92,6 +93,18 @@ def _input(explanation: Explanation, index: int, media: Media) -> JsonObject:
         "frames": [list(frames) for frames in layout.slot_indices(alone.indices)],
         "maps": encode_bytes(alone.word_maps),
         "tracks": [_track(track, start, info.width, info.height) for track in tracks],
+    }
+
+
+def _check(explanation: Explanation, word: Word) -> JsonObject | None:
+    """Return the causal check of a word, or None if it was not made."""
+    known = explanation.verification
+    check = None if known is None else known.of_word(word.index)
+    return check and {
+        "sentence": check.sentence,
+        "hidden": _rounded(check.hidden),
+        "numBeaten": check.num_beaten,
+        "numControls": len(check.controls),
     }
 
 

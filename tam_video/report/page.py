@@ -78,7 +78,7 @@ def report_page(
         index_url: address of the page that lists this run among others.
         is_embedded: whether it is part of another page: without header and links.
     """
-    names = input_names(explanation)
+    names, checked = input_names(explanation), explanation.verification
     return _page(
         "report",
         scripts=(*_SHARED, *_REPORT_SCRIPTS),
@@ -89,7 +89,8 @@ def report_page(
         parts=answer_parts(explanation.answer, explanation.words),
         prompt=[token for token in explanation.tokens if token.role == "prompt"],
         facts=run_facts(explanation),
-        warnings=explanation.warnings,
+        warnings=explanation.warnings + (checked.warnings if checked else ()),
+        checked=checked,
         data=report_data(explanation, media),
         index_url=index_url,
         is_embedded=is_embedded,

@@ -14,6 +14,7 @@ from tam_video.types.arrays import BoolArray, ByteArray, Float64Array, FloatArra
 from tam_video.types.explanation import ActivationMaps, ExplainedInput, Explanation
 from tam_video.types.layout import View, VisualLayout
 from tam_video.types.text import Candidate, Generation, Message, Role, Token, Word
+from tam_video.types.verification import Verification, WordVerification
 from tam_video.types.video import FrameBatch, VideoInfo
 
 Profile: TypeAlias = Literal["default", "published", "reference"]
@@ -36,8 +37,10 @@ __all__ = [
     "PublishedProfile",
     "Role",
     "Token",
+    "Verification",
     "VideoInfo",
     "View",
     "VisualLayout",
     "Word",
+    "WordVerification",
 ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tam_video.types.arrays import Float64Array, FloatArray, IntArray, check, describe
 from tam_video.types.layout import VisualLayout
 from tam_video.types.text import Message, Token, Word
+from tam_video.types.verification import Verification
 from tam_video.types.video import VideoInfo
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Explanation:
         visual_reliance: float32 [N] in [0, 1], share of each word's evidence that lies in the
             pixels of all inputs, NaN where there is no evidence (`tam.reliance`); None where it was
             not measured.
+        verification: the causal check of the words; None where it was not made.
     """
 
     inputs: tuple[ExplainedInput, ...]
@@ -110,6 +112,7 @@ class Explanation:
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     visual_reliance: FloatArray | None = None
+    verification: Verification | None = None
 
     def __post_init__(self) -> None:
         check(len(self.inputs) > 0, "an explanation has at least one input")
@@ -124,6 +127,11 @@ class Explanation:
         check(
             self.visual_reliance is None or self.visual_reliance.shape == (len(self.words),),
             "visual_reliance must be [N]",
+        )
+        checked = () if self.verification is None else self.verification.words
+        check(
+            all(0 <= each.word < len(self.words) for each in checked),
+            "a verification must be of the N words",
         )
 
     __repr__ = describe

@@ -68,7 +68,7 @@ class Answer {
     const { report, seen, shown } = this.state;
     if (shown === ALL_WORDS) return [["Shows", "cell by cell the strongest of all content words"]];
     const { peak, span, share } = seen.tracks[shown];
-    const { reliance, isSuspect } = report.words[shown];
+    const { reliance, isSuspect, check } = report.words[shown];
     const facts = [];
     if (peak) {
       if (!seen.isImage) facts.push(["Strongest at", `${formatSeconds(peak.seconds)}, slot ${peak.slot + 1} of ${seen.numSlots}`]);
@@ -79,6 +79,7 @@ class Answer {
     if (span && !seen.isImage) facts.push(["Track", `${formatSeconds(span[0])} to ${formatSeconds(span[1])}`]);
     if (peak) facts.push(["Energy in its track", formatShare(share)]);
     if (reliance !== null) facts.push(["Visual reliance", `${reliance.toFixed(2)}${isSuspect ? ", little visual evidence" : ""}`]);
+    if (check) facts.push(["When it is hidden", check.sentence]);
     return facts;
   }
 

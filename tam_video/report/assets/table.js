@@ -27,7 +27,15 @@ class WordTable {
     if (report.words.some((word) => word.reliance !== null)) {
       columns.push(["reliance", "Visual reliance", (word) => report.words[word].reliance, (word) => `${report.words[word].reliance.toFixed(2)}${report.words[word].isSuspect ? " (low)" : ""}`]);
     }
+    if (report.words.some((word) => word.check)) {
+      columns.push(["check", "Probability when hidden", (word) => report.words[word].check?.hidden, (word) => this.check(report.words[word].check)]);
+    }
     return columns.filter(([name]) => !(seen.isImage && ["peak", "from"].includes(name)));
+  }
+
+  /** With the track hidden, and how many control regions it was compared with. */
+  check({ hidden, numBeaten, numControls }) {
+    return `${(100 * hidden).toFixed(1)} %${numControls ? ` (below ${numBeaten} of ${numControls})` : ""}`;
   }
 
   /** Of the whole word: the product over its tokens. */

@@ -9,17 +9,24 @@ from constructed import with_input
 
 from tam_video.errors import OutputExistsError, RunFolderError
 from tam_video.export.arrays import write_arrays
-from tam_video.export.document import read_explanation, to_document, write_document
+from tam_video.export.document import (
+    read_explanation,
+    to_document,
+    with_verification,
+    write_document,
+)
 from tam_video.types import (
     Candidate,
     ExplainedInput,
     Explanation,
     Message,
     Token,
+    Verification,
     VideoInfo,
     View,
     VisualLayout,
     Word,
+    WordVerification,
 )
 
 
@@ -90,6 +97,22 @@ def test_visual_reliance_reads_back_and_old_runs_have_none(tmp_path):
     np.testing.assert_array_equal(two.visual_reliance, known.visual_reliance)
     with pytest.raises(ValueError, match=r"\[N\]"):
         replace(one, visual_reliance=np.zeros(3, np.float32))
+
+
+def test_a_causal_check_reads_back_and_can_be_added_to_a_run(tmp_path):
+    one = make_explanation()
+    check = Verification(
+        (WordVerification(1, 0, 0.5, 0.1, (0.5, 0.4)), WordVerification(0, 0, 0.75)), 7, 3, ("odd",)
+    )
+    folder = replace(one, verification=check).save(tmp_path / "new")
+    assert Explanation.load(folder).verification == check
+    plain = one.save(tmp_path / "old")
+    assert Explanation.load(plain).verification is None
+    assert "verification" not in to_document(one)
+    with_verification(plain / "explanation.json", plain / "explanation.json", check)
+    assert read_explanation(plain).verification == check
+    with pytest.raises(ValueError, match="N words"):
+        replace(one, verification=Verification((WordVerification(2, 0, 0.5),), 1))
 
 
 def several_inputs() -> Explanation:
