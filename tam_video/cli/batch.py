@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tam_video.cli.console import Console, with_console
-from tam_video.cli.options import PATH, parse_settings, setting_options
+from tam_video.cli.options import PATH, RenamedOption, parse_settings, setting_options
 from tam_video.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,7 +60,12 @@ SOME_FAILED = 3
     "--keep", metavar="A,B,...", help="Files to keep: maps, mp4, vtt, html.  [default: all]"
 )
 @click.option(
-    "--verify", is_flag=True, help="Check files of finished runs by hash, not only by size."
+    "--check-hashes",
+    "verify",
+    cls=RenamedOption,
+    former=("--verify",),
+    is_flag=True,
+    help="Check files of finished runs by hash, not only by size.",
 )
 @click.option(
     "--dry-run", is_flag=True, help="Only open the clips and estimate time and disk space."

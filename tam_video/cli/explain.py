@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import click
 from tam_video.cli.console import Console, rare_collections, with_console
 from tam_video.cli.long import explain_long_to_folder, long_options, take_long_options
 from tam_video.cli.options import PATH, parse_settings, setting_options
+from tam_video.cli.verify import load_to_verify, verify_new_run
 from tam_video.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 @long_options
 @setting_options("output", render={"help": "Do not write the annotated video."})
 @click.option("--no-report", is_flag=True, help="Do not write report.html.")
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Also hide the track of each word, and see whether the word becomes less probable; see "
+    "`tam-video verify`.",
+)
 @setting_options("look")
 @with_console
 def explain_command(
@@ -43,6 +50,7 @@ def explain_command(
     conversation: Path | None,
     answer: str | None,
     output: Path | None,
+    verify: bool,
     **options: Any,
 ) -> None:
     """Ask a question about videos and images. Write the answer with maps, MP4s and a report.
@@ -64,17 +72,18 @@ def explain_command(
         config = make_config(parse_settings(options))
         turns, paths = parse_inputs(videos, question, conversation)
         if long is not None:
-            if answer is not None:
-                raise ConfigError("--answer does not work with --window", hint="remove --answer")
+            _refuse_with_window(answer=answer, verify=verify)
             explain_long_to_folder(console, paths, output, turns, config, long, force=force)
             return
         run_dir = output or default_run_dir(paths, config, turns, answer=answer)
+        model = load_to_verify(console, config, run_dir, force=force) if verify else None
         with console.progress() as progress:
             run = explain_to_folder(
                 paths,
                 run_dir,
                 conversation=turns,
                 answer=answer,
+                model=model,
                 config=config,
                 outputs=outputs,
                 force=force,
@@ -83,10 +92,22 @@ def explain_command(
         console.warn(run.explanation.warnings)
         if "report" in run.files:
             console.note(f"report: {run.files['report']}")
-        _print(console, run)
+        check = verify_new_run(console, run, model, config) if verify else {}
+        _print(console, run, check)
 
 
-def _print(console: Console, run: Any) -> None:
+def _refuse_with_window(*, answer: str | None, verify: bool) -> None:
+    """Raise `ConfigError` for an option that does not work with windows."""
+    if answer is not None:
+        raise ConfigError("--answer does not work with --window", hint="remove --answer")
+    if verify:
+        raise ConfigError(
+            "--verify does not work with --window",
+            hint="run `tam-video verify` on the folder of a window; --check-hashes checks files",
+        )
+
+
+def _print(console: Console, run: Any, check: Mapping[str, Any]) -> None:
     from tam_video.export.document import to_document
     from tam_video.tam.reliance import unseen_words
 
@@ -102,6 +123,7 @@ def _print(console: Console, run: Any) -> None:
             "words": document["words"],
             "suspects": [word.index for word in suspects],
             "files": run.files,
+            **check,
         },
         f"{document['answer']}\n{shown}",
     )

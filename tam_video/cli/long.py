@@ -33,7 +33,7 @@ _OPTIONS = (
         help="With --window: skip parts without motion, or explain all parts.  [default: gate]",
     ),
     click.option(
-        "--verify",
+        "--check-hashes",
         is_flag=True,
         help="With --window: check files of finished windows by hash, not only by size.",
     ),
@@ -49,16 +49,16 @@ def take_long_options(options: dict[str, Any], *, report: bool) -> tuple[Any, bo
     """Remove the options for long videos from `options` and return them.
 
     Returns:
-        `LongOptions` and `--verify`, or None if the video is explained as one clip.
+        `LongOptions` and `--check-hashes`, or None if the video is explained as one clip.
 
     Raises:
         ConfigError: an option needs another one, or is not a time.
     """
-    window, stride, scenes, gate, verify = (
-        options.pop(name) for name in ("window", "stride", "scenes", "gate", "verify")
+    window, stride, scenes, gate, hashes = (
+        options.pop(name) for name in ("window", "stride", "scenes", "gate", "check_hashes")
     )
     if window is None and not scenes:
-        needing = {"--stride": stride, "--gate": gate, "--verify": verify or None}
+        needing = {"--stride": stride, "--gate": gate, "--check-hashes": hashes or None}
         for name in (name for name, value in needing.items() if value is not None):
             raise ConfigError(f"{name} needs --window", hint="add --window 30s")
         return None
@@ -71,7 +71,7 @@ def take_long_options(options: dict[str, Any], *, report: bool) -> tuple[Any, bo
         None if stride is None else duration_seconds(stride),
         by_scene=scenes,
     )
-    return LongOptions(windows, None if gate is False else GateOptions(), report=report), verify
+    return LongOptions(windows, None if gate is False else GateOptions(), report=report), hashes
 
 
 def explain_long_to_folder(

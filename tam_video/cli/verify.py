@@ -21,6 +21,9 @@ from tam_video.settings.declare import declared
 from tam_video.settings.verify import VerifySettings
 
 if TYPE_CHECKING:
+    from tam_video.config import RunConfig
+    from tam_video.models import VideoModel
+    from tam_video.runs import RunFiles
     from tam_video.types import Explanation, Verification
 
 _FIELDS = declared(VerifySettings)
@@ -85,6 +88,33 @@ def verify_command(
             {"run_dir": run_dir, **verification_document(explanation, result)},
             "\n".join([*_lines(explanation, result), result.summary]),
         )
+
+
+def load_to_verify(console: Console, config: RunConfig, run_dir: Path, *, force: bool) -> Any:
+    """Load the model of a run that is explained and then verified, so that it is loaded once."""
+    from tam_video.export.manifest import refuse_existing
+    from tam_video.pipeline import load_model_from_config
+    from tam_video.stages import StageTimer
+
+    refuse_existing(run_dir, force=force)
+    with console.progress() as progress, StageTimer(progress).stage("load model"):
+        return load_model_from_config(config)
+
+
+def verify_new_run(
+    console: Console, run: RunFiles, model: VideoModel, config: RunConfig
+) -> dict[str, Any]:
+    """Check a run that was just written with a loaded model; return the result as JSON values."""
+    from tam_video.export.document import load_explanation
+    from tam_video.verification import plan_verification, verify_answer
+
+    explanation = load_explanation(run.run_dir)
+    console.note(f"verify: {plan_verification(explanation, VerifySettings()).cost}")
+    with console.progress() as progress:
+        result = verify_answer(run.run_dir, model=model, config=config, progress=progress)
+    console.warn(result.warnings)
+    console.note(f"verify: {result.summary}")
+    return {"verification": verification_document(explanation, result)}
 
 
 def verification_document(explanation: Explanation, result: Verification) -> dict[str, Any]:

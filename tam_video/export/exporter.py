@@ -14,7 +14,7 @@ import numpy as np
 from tam_video.errors import optional_import
 from tam_video.export.plain_text import one_line, path_component, writable
 from tam_video.localise import SlotTimeline, WordTrack
-from tam_video.types import Explanation, IntArray, VideoInfo
+from tam_video.types import Explanation, IntArray, VideoInfo, WordVerification
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +73,14 @@ class TrackedInput:
     def listed_slots(self) -> IntArray:
         """Return the slot index of each frame in `frames`, or -1 if it has no slot: int64."""
         return self.timeline.frame_slots[self.frames]
+
+    def check_of(self, track: WordTrack) -> WordVerification | None:
+        """Return the causal check of a track's word; None if it was not made in this input."""
+        known = self.explanation.verification
+        if known is None or track.word_index is None:
+            return None
+        check = known.of_word(track.word_index)
+        return check if check is not None and check.input == track.input else None
 
     def player_seconds(self, seconds: float) -> float:
         """Convert a presentation time to player time, which is 0 at the first frame."""

@@ -43,8 +43,14 @@ WORD_COLUMNS: Mapping[str, type] = {
     "num_cells": int,
     "energy": float,
     "energy_share": float,
+    "probability_checked": float,
+    "probability_hidden": float,
+    "probability_control_min": float,
+    "probability_control_max": float,
+    "num_controls": int,
+    "num_controls_beaten": int,
 }
-"""Columns of the table of words: names and types."""
+"""Columns of the table of words: names and types. The last six are those of the causal check."""
 
 SLOT_COLUMNS: Mapping[str, type] = {
     "word_index": int,
@@ -87,6 +93,7 @@ def word_rows(tracked: TrackedInput) -> Iterator[Row]:
             "num_cells": int(track.mask.sum()),
             "energy": plain_number(track.energy.sum()),
             "energy_share": plain_number(track.energy_share),
+            **_check_values(tracked, track),
         }
 
 
@@ -125,6 +132,20 @@ def _word_values(tracked: TrackedInput, track: WordTrack) -> dict[str, Any]:
         "char_start": word.char_start,
         "char_end": word.char_end,
         "probability": plain_number(prod(known)) if len(known) == len(values) else None,
+    }
+
+
+def _check_values(tracked: TrackedInput, track: WordTrack) -> dict[str, Any]:
+    """Return the columns of the causal check; None where the word was not checked in this input."""
+    check = tracked.check_of(track)
+    controls = check.controls if check else ()
+    return {
+        "probability_checked": check and check.probability,
+        "probability_hidden": check and check.hidden,
+        "probability_control_min": min(controls, default=None),
+        "probability_control_max": max(controls, default=None),
+        "num_controls": check and len(controls),
+        "num_controls_beaten": check and check.num_beaten,
     }
 
 

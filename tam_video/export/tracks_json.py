@@ -24,6 +24,7 @@ def _write_tracks(tracked: TrackedInput, folder: Path) -> None:
             "peak": track.peak and _peak(track.peak),
             "threshold": plain_number(track.threshold),
             "energy_share": plain_number(track.energy_share),
+            **_check(tracked, track),
             "slots": _slots(track),
         }
         for track, label in zip(tracked.tracks, tracked.labels, strict=True)
@@ -59,6 +60,15 @@ def _head(tracked: TrackedInput) -> dict[str, Any]:
 
 def _word(track: WordTrack, label: str) -> dict[str, Any]:
     return {"word_index": track.word_index, "word": label}
+
+
+def _check(tracked: TrackedInput, track: WordTrack) -> dict[str, Any]:
+    """Return the field `verification`, or no field if the word was not checked in this input."""
+    check = tracked.check_of(track)
+    if check is None:
+        return {}
+    values = {"probability": check.probability, "hidden": check.hidden, "controls": check.controls}
+    return {"verification": {**values, "num_controls_beaten": check.num_beaten}}
 
 
 def _spans(track: WordTrack) -> list[list[float | None]]:

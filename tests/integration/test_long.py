@@ -305,7 +305,7 @@ def test_command_prints_windows_or_one_object(camera, empty, tmp_path):
     [
         (("--stride", "5s"), "--window"),
         (("--no-gate",), "--window"),
-        (("--verify",), "--window"),
+        (("--check-hashes",), "--window"),
         (("--window", "soon"), "soon"),
         (("--window", "0s"), "0s"),
         (("--window", "1m", "--answer", "Yes."), "answer"),
