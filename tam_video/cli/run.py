@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tam_video.cli.console import Console, with_console
-from tam_video.cli.options import PATH
+from tam_video.cli.options import PATH, RenamedOption
 
 SOME_FAILED = 3
 
@@ -29,7 +29,12 @@ SOME_FAILED = 3
 )
 @click.option("--force", is_flag=True, help="Replace the results of an earlier run.")
 @click.option(
-    "--verify", is_flag=True, help="Check files of finished runs by hash, not only by size."
+    "--check-hashes",
+    "verify",
+    cls=RenamedOption,
+    former=("--verify",),
+    is_flag=True,
+    help="Check files of finished runs by hash, not only by size.",
 )
 @click.option("--check", is_flag=True, help="Check the preset, print all its keys, and exit.")
 @click.option("--list", "list_all", is_flag=True, help="List the pipelines and exit.")
