@@ -92,7 +92,7 @@ def explain_command(
         console.warn(run.explanation.warnings)
         if "report" in run.files:
             console.note(f"report: {run.files['report']}")
-        check = verify_new_run(console, run, model, config) if verify else {}
+        check = {} if model is None else verify_new_run(console, run, model, config)
         _print(console, run, check)
 
 

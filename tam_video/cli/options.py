@@ -26,7 +26,9 @@ class RenamedOption(click.Option):
         """Register the current and the former flags."""
         super().add_to_parser(parser, ctx)
         if self.former:
-            parser.add_option(obj=self, opts=self.former, dest=self.name, nargs=self.nargs)
+            current, self.opts = self.opts, list(self.former)
+            super().add_to_parser(parser, ctx)
+            self.opts = current
 
 
 _MOVED_VIDEO = (

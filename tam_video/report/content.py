@@ -100,7 +100,9 @@ def _check(explanation: Explanation, word: Word) -> JsonObject | None:
     """Return the causal check of a word, or None if it was not made."""
     known = explanation.verification
     check = None if known is None else known.of_word(word.index)
-    return check and {
+    if check is None:
+        return None
+    return {
         "sentence": check.sentence,
         "hidden": _rounded(check.hidden),
         "numBeaten": check.num_beaten,

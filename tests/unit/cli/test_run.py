@@ -18,8 +18,9 @@ def run(*arguments):
     return CliRunner().invoke(cli, ["run", *map(str, arguments)])
 
 
-def test_check_prints_all_keys_and_runs_nothing(tmp_path):
-    given = ["--set", "run.num_frames=4", "-o", tmp_path / "out", "--verify", "clip.mp4"]
+@pytest.mark.parametrize("flag", ["--check-hashes", "--verify"])
+def test_check_prints_all_keys_and_runs_nothing(tmp_path, flag):
+    given = ["--set", "run.num_frames=4", "-o", tmp_path / "out", flag, "clip.mp4"]
     done = run(PRESETS / "video_qa.toml", "--check", *given)
     assert done.exit_code == 0, done.output
     document = tomllib.loads(done.stdout)
