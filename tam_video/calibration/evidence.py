@@ -17,7 +17,7 @@ from tam_video.tam import join_words
 from tam_video.tam.activation import SequenceLayout, sequence_layout
 from tam_video.tam.motion import SlotMotion, input_motions
 from tam_video.tam.words import content_tokens
-from tam_video.types import BoolArray, FloatArray, Message
+from tam_video.types import BoolArray, FloatArray, IntArray, Message
 
 _ANSWER_OPTIONS = GenerationOptions(max_new_tokens=24, num_candidates=0)
 
@@ -34,7 +34,8 @@ class ClipEvidence:
         content: bool [M], tokens of content words.
         motion: motion between the slots.
         truth: object words with their masks, and function words.
-        is_understood: whether the model answers the questions about the clip correctly.
+        answers: whether each question about the clip was answered correctly.
+        frame_indices: int64 [T], numbers of the sampled frames.
     """
 
     world: str
@@ -45,6 +46,7 @@ class ClipEvidence:
     motion: SlotMotion
     truth: AnswerTruth
     answers: tuple[bool, ...]
+    frame_indices: IntArray
 
     @property
     def is_understood(self) -> bool:
@@ -83,6 +85,7 @@ def clip_evidence(
         motion=input_motions((batch,), generation)[0],
         truth=answer_truth(clip, batch, generation),
         answers=answers,
+        frame_indices=batch.indices,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -17,6 +17,7 @@ from tam_video.calibration.candidates import (
     clip_metrics,
 )
 from tam_video.calibration.evidence import ClipEvidence, clip_evidence
+from tam_video.calibration.examples import Example, make_examples
 from tam_video.calibration.selection import compare, is_better, score_candidates, select
 from tam_video.calibration.verdict import judge
 from tam_video.calibration.worlds import CALIBRATION_WORLDS
@@ -31,6 +32,14 @@ _HELD_OUT = 0.4
 _PACKAGES = ("tam-video", "torch", "transformers")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """The result of a calibration: the profile, and pictures of held-out clips for its page."""
+
+    profile: CalibratedProfile
+    examples: tuple[Example, ...] = ()
+
+
 def calibrate_model(
     model: TransformersModel,
     *,
@@ -38,7 +47,7 @@ def calibrate_model(
     num_clips: int = 60,
     seed: int = 0,
     progress: StageProgress | None = None,
-) -> CalibratedProfile:
+) -> Calibration:
     """Calibrate a loaded model.
 
     Args:
@@ -62,7 +71,7 @@ def calibrate_model(
         name for name, share in unmeasured.worlds.items() if share >= LEAST_UNDERSTOOD
     )
     if not used:
-        return unmeasured
+        return Calibration(unmeasured)
     usable = [[each for each in evidence[name] if worlds or each.is_understood] for name in used]
     selection, held_out = _split(usable)
     choice = select(
@@ -78,7 +87,7 @@ def calibrate_model(
         name: clipped(mean_interval(values[:, i]), 0.0, 1.0) for i, name in enumerate(METRICS)
     }
     figures |= {"auc": judgement.auc, "chance_pointing": judgement.chance}
-    return replace(
+    profile = replace(
         unmeasured,
         used_worlds=used,
         layers=final.layers,
@@ -91,6 +100,8 @@ def calibrate_model(
         differences={name: each.as_dict() for name, each in differences.items()},
         curves=layer_curves(selection),
     )
+    examples = make_examples(held_out, seed=seed, built_in=standard, chosen=final)
+    return Calibration(profile, examples)
 
 
 def _unmeasured(

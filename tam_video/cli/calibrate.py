@@ -30,7 +30,11 @@ from tam_video.cli.options import PATH, setting_options
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the clips.  [default: 0]")
 @click.option(
-    "-o", "--output", type=PATH, metavar="FILE", help="Also write the profile to this JSON file."
+    "-o",
+    "--output",
+    type=PATH,
+    metavar="DIR",
+    help="Also write profile.json and calibration.html to this folder.",
 )
 @with_console
 def calibrate_command(
@@ -45,8 +49,10 @@ def calibrate_command(
 
     Chooses the layers and steps with which the maps of this checkpoint find the objects, compares
     the choice with the built-in profile on held-out clips, and says whether the maps can be
-    trusted. The profile is stored in the user's data folder. Nothing leaves the machine.
+    trusted. The profile and a page, calibration.html, are stored in the user's data folder. Nothing
+    leaves the machine.
     """
+    from tam_video.calibration.page import PAGE, write_page
     from tam_video.calibration.run import calibrate_model
     from tam_video.calibration.worlds import find_world
     from tam_video.config import make_config
@@ -59,15 +65,19 @@ def calibrate_command(
     settings = {name: value for name, value in options.items() if value is not None}
     model = load_model_from_config(make_config(settings))
     with console.progress() as progress:
-        profile = calibrate_model(
+        done = calibrate_model(
             model, worlds=worlds, num_clips=num_clips, seed=seed, progress=progress
         )
+    profile = done.profile
     path = store_profile(profile)
+    page = write_page(profile, done.examples, path.with_suffix(".html"))
     if output is not None:
-        write_profile(profile, output)
+        output.mkdir(parents=True, exist_ok=True)
+        write_profile(profile, output / "profile.json")
+        page = write_page(profile, done.examples, output / PAGE)
     kept = "built-in profile" if profile.is_built_in else f"layers {list(profile.layers)}"
     console.result(
-        {**asdict(profile), "path": str(path)},
+        {**asdict(profile), "path": str(path), "page": str(page)},
         f"{profile.verdict.replace('-', ' ').upper()}: {profile.sentence}\n"
         f"Maps are read with the {kept}.\n{path}",
     )

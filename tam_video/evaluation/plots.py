@@ -77,8 +77,24 @@ def bar_chart(title: str, figures: Mapping[str, Interval]) -> str:
     return _svg(title, f"Mean and 95 % interval over clips: {text}.", parts, 740, bottom + 36)
 
 
-def curve_chart(title: str, curves: Mapping[str, Float64Array]) -> str:
-    """Draw mean scores, float64 [n + 1], against the share of cells shown or hidden, as SVG."""
+SHARES = {share: f"{share:.0%}" for share in (0.0, 0.25, 0.5, 0.75, 1.0)}
+
+
+def curve_chart(
+    title: str,
+    curves: Mapping[str, Float64Array],
+    *,
+    x_title: str = "cells, most relevant first",
+    x_ticks: Mapping[float, str] = SHARES,
+) -> str:
+    """Draw curves, float64 [n + 1] each, as SVG.
+
+    Args:
+        title: title of the chart.
+        curves: name -> values at evenly spaced positions along the x axis, >= 0.
+        x_title: title of the x axis.
+        x_ticks: position, from 0 to 1 -> label.
+    """
     ticks = _ticks(0.0, max(float(curve.max()) for curve in curves.values()))
     left, top = 60, 44
     right, bottom = left + _PLOT_WIDTH_PX, top + _PLOT_HEIGHT_PX
@@ -91,8 +107,8 @@ def curve_chart(title: str, curves: Mapping[str, Float64Array]) -> str:
         parts.append(_line(left, y(tick), right, y(tick), colour=_GRID))
         parts.append(_text(left - 8, y(tick) + 4, f"{tick:g}", anchor="end"))
     parts += [
-        _tick(left + _PLOT_WIDTH_PX * share, bottom, f"{share:.0%}", top=bottom - 4)
-        for share in (0.0, 0.25, 0.5, 0.75, 1.0)
+        _tick(left + _PLOT_WIDTH_PX * share, bottom, label, top=bottom - 4)
+        for share, label in x_ticks.items()
     ]
     for number, (name, curve) in enumerate(curves.items()):
         step = _PLOT_WIDTH_PX / (len(curve) - 1)
@@ -106,10 +122,10 @@ def curve_chart(title: str, curves: Mapping[str, Float64Array]) -> str:
         parts.append(f'<line x1="{key}" y1="{row}" x2="{key + 28}" y2="{row}" {stroke}/>')
         parts.append(_text(key + 36, row + 4, name))
     middle = (left + right) / 2
-    parts.append(_text(middle, bottom + 34, "cells, most relevant first", anchor="middle"))
+    parts.append(_text(middle, bottom + 34, x_title, anchor="middle"))
     height = max(bottom + 50, top + 20 * len(curves) + 20)
-    about = "Mean probability of the explained words against the share of cells, by method."
-    return _svg(title, f"{about} Methods: {', '.join(curves)}.", parts, 700, height)
+    about = f"{title}, against: {x_title}. Curves: {', '.join(curves)}."
+    return _svg(title, about, parts, 700, height)
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -58,19 +58,19 @@ def test_maps_of_tiny_are_trusted_and_permuted_ones_are_not(evidence: list[ClipE
 
 
 def test_tiny_understands_shapes_and_not_pictograms(tiny: TransformersModel) -> None:
-    profile = calibrate_model(tiny, num_clips=10)
+    profile = calibrate_model(tiny, num_clips=10).profile
     assert profile.used_worlds == ("shapes",)
     assert profile.worlds["pictograms"] < 0.8
     assert profile.verdict == "trust"
     assert set(profile.curves) == {"auc", "pointing", "temporal_auc"}
-    assert calibrate_model(tiny, num_clips=10).to_json() == profile.to_json()
+    assert calibrate_model(tiny, num_clips=10).profile.to_json() == profile.to_json()
 
 
 def test_a_model_that_understands_nothing_is_not_measurable(
     tiny: TransformersModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tam_video.calibration.run.LEAST_UNDERSTOOD", 1.1)
-    profile = calibrate_model(tiny, num_clips=10)
+    profile = calibrate_model(tiny, num_clips=10).profile
     assert profile.verdict == "not-measurable"
     assert profile.is_built_in
     assert "does not understand" in profile.sentence
@@ -79,11 +79,17 @@ def test_a_model_that_understands_nothing_is_not_measurable(
 def test_the_command_stores_the_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAM_VIDEO_DATA", str(tmp_path))
     options = ["calibrate", "--world", "shapes", "--clips", "10", "--json", "--quiet"]
+    options += ["-o", str(tmp_path / "out")]
     result = CliRunner().invoke(cli, options)
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     assert document["verdict"] == "trust"
     assert Path(document["path"]).parent == tmp_path / "profiles"
+    page = (tmp_path / "out" / "calibration.html").read_text()
+    assert "TRUST: maps of this model find their objects" in page
+    assert page.count("data:image/png") == 4 * (2 if document["is_built_in"] else 3)
+    assert "data:image/svg+xml" in page
+    assert (tmp_path / "out" / "profile.json").read_bytes() == Path(document["path"]).read_bytes()
 
 
 def test_an_unknown_world_is_refused() -> None:
