@@ -77,19 +77,28 @@ def calibrate_model(
     choice = select(
         selection, None if progress is None else lambda n, total: progress("select", n, total)
     )
-    standard = built_in(model.num_layers)
-    differences = compare(held_out, choice.chosen, standard)
+    return _measured(replace(unmeasured, used_worlds=used), choice.chosen, selection, held_out)
+
+
+def _measured(
+    profile: CalibratedProfile,
+    choice: Candidate,
+    selection: Sequence[ClipEvidence],
+    held_out: Sequence[ClipEvidence],
+) -> Calibration:
+    """Compare a choice with the built-in profile on held-out clips, and judge the better one."""
+    standard = built_in(profile.num_layers)
+    differences = compare(held_out, choice, standard)
     adopted = is_better(differences)
-    final = choice.chosen if adopted else standard
+    final = choice if adopted else standard
     judgement = judge(held_out, final)
     values = score_candidates(held_out, [final]).values[0]
     figures = {
         name: clipped(mean_interval(values[:, i]), 0.0, 1.0) for i, name in enumerate(METRICS)
     }
     figures |= {"auc": judgement.auc, "chance_pointing": judgement.chance}
-    profile = replace(
-        unmeasured,
-        used_worlds=used,
+    measured = replace(
+        profile,
         layers=final.layers,
         options=final.options,
         is_built_in=not adopted,
@@ -100,8 +109,8 @@ def calibrate_model(
         differences={name: each.as_dict() for name, each in differences.items()},
         curves=layer_curves(selection),
     )
-    examples = make_examples(held_out, seed=seed, built_in=standard, chosen=final)
-    return Calibration(profile, examples)
+    examples = make_examples(held_out, seed=profile.seed, built_in=standard, chosen=final)
+    return Calibration(measured, examples)
 
 
 def _unmeasured(
