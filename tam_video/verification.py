@@ -93,7 +93,10 @@ class VerificationPlan:
     def cost(self) -> str:
         """The cost in one line."""
         checked = sum(len(each.masks) > 0 for each in self.regions)
-        return f"{checked} words, about {self.num_passes} passes of the model"
+        if not checked:
+            return "no word has a track, so the model is not run"
+        words = "1 word" if checked == 1 else f"{checked} words"
+        return f"{words}, about {self.num_passes} passes of the model"
 
 
 def plan_verification(explanation: Explanation, settings: VerifySettings) -> VerificationPlan:
@@ -184,6 +187,13 @@ def _probe(explanation: Explanation, batches: Sequence[FrameBatch], model: Video
         raise TokenAlignmentError(
             "the model reads the prompt or the frames in another way than in the run",
             hint="use the model and the versions of the run, or explain the clip again",
+        )
+    start = generation.tokens[generation.num_prompt_tokens].position
+    positions = [each.position for each in explanation.tokens if each.role == "answer"]
+    if positions != list(range(start, start + len(positions))):
+        raise ConfigError(
+            "the answer has control tokens before or between its words, which no run records",
+            hint="explain the text of the answer with --answer, and verify that run",
         )
     tokens = explanation.tokens  # as generated: the text alone may be cut into other tokens
     recorded = replace(

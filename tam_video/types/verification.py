@@ -78,7 +78,7 @@ class WordVerification:
         counts = f"{self.num_beaten} of {len(self.controls)}"
         return (
             f"{shown}; with a region of the same size and motion hidden elsewhere {span}. "
-            f"Lower without its track than with {counts} of those regions hidden."
+            f"Without its track it is less probable than with {counts} such regions hidden."
         )
 
 

@@ -187,6 +187,31 @@ def test_another_prompt_than_that_of_the_run_is_an_error(run_dir, model):
         verify_words(other, batches, plan, model=model, settings=ASKED)
 
 
+def test_an_answer_with_control_tokens_is_an_error(run_dir, model):
+    explanation = load_explanation(run_dir)
+    *tokens, last = explanation.tokens
+    other = replace(explanation, tokens=(*tokens, replace(last, position=last.position + 1)))
+    plan = plan_verification(other, ASKED)
+    batches = read_again(
+        other.inputs, [other.info.path], model=model, settings=tam_video.RunConfig()
+    )
+    with pytest.raises(ConfigError, match="control tokens"):
+        verify_words(other, batches, plan, model=model, settings=ASKED)
+
+
+def test_only_the_input_of_the_highest_map_is_hidden(clip, model, tmp_path):
+    other = write_scene(make_world("base", 4), tmp_path / "other.mp4")
+    run_dir = explain([other, clip], tmp_path / "out", model)
+    explanation = load_explanation(run_dir)
+    names = [word.index for word in explanation.words if word.is_content][:2]
+    settings = VerifySettings(words=tuple(names), num_controls=1)
+    result = verify_answer(run_dir, settings=settings, model=model)
+    for each in result.words:
+        heats = [shown.word_maps[each.word].max() for shown in explanation.inputs]
+        assert each.input == int(np.argmax(heats))
+        assert each.hidden is not None
+
+
 def test_wrong_words_and_sources_change_nothing(copied, tmp_path):
     before = {path.name: path.read_bytes() for path in copied.iterdir()}
     with pytest.raises(ConfigError, match="no word"):
@@ -201,7 +226,7 @@ def test_the_command_states_the_cost_and_prints_a_line_per_word(copied):
     asked = ["verify", str(copied), "--controls", "1", "--word", "red"]
     done = CliRunner().invoke(cli, asked)
     assert done.exit_code == 0, done.output
-    assert "verify: 1 words, about 6 passes" in done.stderr
+    assert "verify: 1 word, about 6 passes" in done.stderr
     first, summary = done.stdout.splitlines()
     assert first.startswith("red  hidden: ")
     assert "1 words lose more" in summary

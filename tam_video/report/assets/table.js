@@ -28,7 +28,7 @@ class WordTable {
       columns.push(["reliance", "Visual reliance", (word) => report.words[word].reliance, (word) => `${report.words[word].reliance.toFixed(2)}${report.words[word].isSuspect ? " (low)" : ""}`]);
     }
     if (report.words.some((word) => word.check)) {
-      columns.push(["check", "Probability when hidden", (word) => report.words[word].check?.hidden, (word) => this.check(report.words[word].check)]);
+      columns.push(["check", "Track hidden", (word) => report.words[word].check?.hidden, (word) => this.check(report.words[word].check)]);
     }
     return columns.filter(([name]) => !(seen.isImage && ["peak", "from"].includes(name)));
   }

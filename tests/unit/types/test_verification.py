@@ -12,8 +12,8 @@ def test_a_word_that_loses_more_than_with_any_control_is_confirmed():
     assert CLEAR.summary == "hidden: 0.93 to 0.12; controls: 0.91 to 0.93 (3 of 3)"
     assert CLEAR.sentence == (
         "Probability 0.93; with its track hidden 0.12; with a region of the same size and motion "
-        "hidden elsewhere 0.91 to 0.93. Lower without its track than with 3 of 3 of those regions "
-        "hidden."
+        "hidden elsewhere 0.91 to 0.93. Without its track it is less probable than with 3 of 3 "
+        "such regions hidden."
     )
 
 
