@@ -118,16 +118,12 @@ def smol_batch(
 
 def load(gguf: Path, tower: Path) -> tuple[Any, Any]:
     """Return the model with the trained tower, and the tokenizer."""
+    from safetensors.torch import load_file
+
     language, stored = read_language(gguf)
     tokenizer = make_tokenizer(stored)
     model = make_model(tokenizer, language)
-    state = torch.load(tower, weights_only=True)["model"]
-    blocks = {
-        "model.visual." + name.removeprefix("tower."): values
-        for name, values in state.items()
-        if name.startswith("tower.") and "merger" not in name
-    }
-    merge_changes(model, blocks)
+    merge_changes(model, load_file(tower))
     return model, tokenizer
 
 
@@ -158,7 +154,9 @@ def main() -> None:
     """Train up to a number of steps; resumes automatically."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--gguf", type=Path, required=True)
-    parser.add_argument("--tower", type=Path, required=True, help="state of training.tower")
+    parser.add_argument(
+        "--tower", type=Path, default=Path("benchmarks/models/smol/tower.safetensors")
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=8)

@@ -7,6 +7,7 @@ This repository holds the vision tower, the merger, and a low-rank change of the
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -232,25 +233,15 @@ def merge_changes(model: Any, state: dict[str, Tensor]) -> None:
                 parameters[f"{base}.weight"] += change
 
 
-def save_trained(state: dict[str, Tensor], folder: Path) -> Path:
-    """Write what was trained as float16 safetensors, with contiguous tensors."""
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "trained.safetensors"
-    save_file({name: values.detach().half().contiguous() for name, values in state.items()}, path)
-    path.chmod(0o644)
-    return path
-
-
-def export(gguf: Path, trained: Path, folder: Path) -> Path:
+def export(gguf: Path, stored: Sequence[Path], folder: Path) -> Path:
     """Write `smol` as a checkpoint folder: SmolLM2's weights with what was trained, in float16."""
     from safetensors.torch import load_file
 
-    language, stored = read_language(gguf)
-    tokenizer = make_tokenizer(stored)
+    language, original = read_language(gguf)
+    tokenizer = make_tokenizer(original)
     model = make_model(tokenizer, language)
-    merge_changes(model, load_file(trained))
+    for path in stored:
+        merge_changes(model, load_file(path))
     model.generation_config.do_sample = False
     model.half().save_pretrained(folder, safe_serialization=True)
     make_processor(tokenizer).save_pretrained(folder)

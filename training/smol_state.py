@@ -1,4 +1,4 @@
-"""Turn the states of `training.tower` and `training.instruct` into the file that is stored."""
+"""Turn a state of `training.instruct` into the file that is stored."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training.smol import LAYERS, save_trained
+from training.smol import LAYERS
+from training.storing import save_trained
 
 _PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
-def stored_names(trained: dict[str, Tensor], tower: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the trained tensors under the names that they have in the model."""
-    named = {
-        f"model.visual.{name.removeprefix('tower.')}": values
-        for name, values in tower.items()
-        if name.startswith("tower.") and "merger" not in name
-    }
+def stored_names(trained: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that `training.instruct` trained, under their names in the model."""
+    named: dict[str, Tensor] = {}
     for name, values in trained.items():
         if name.startswith("merger."):
             named[f"model.visual.{name}"] = values
@@ -33,14 +30,13 @@ def stored_names(trained: dict[str, Tensor], tower: dict[str, Tensor]) -> dict[s
 
 
 def main() -> None:
-    """Write `trained.safetensors` from the states of both stages."""
+    """Write the file that is stored from a state."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--tower", type=Path, required=True)
-    parser.add_argument("--instruct", type=Path, required=True)
+    parser.add_argument("state", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    states = (torch.load(each, weights_only=True)["model"] for each in (args.instruct, args.tower))
-    path = save_trained(stored_names(*states), args.out)
+    state = torch.load(args.state, weights_only=True)["model"]
+    path = save_trained(stored_names(state), args.out)
     print(path, path.stat().st_size)
 
 

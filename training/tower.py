@@ -20,6 +20,7 @@ from tam_video.datasets.shapes import COLORS, MOTIONS
 from tam_video.datasets.worlds import make_clip
 from training.align import PATCH, augmented, close_up, random_pair
 from training.journal import Journal, Tally, learning_rate
+from training.storing import save_trained
 from training.symbolic import NOUNS, Cells, clip_cells
 
 WIDTH = 160
@@ -180,6 +181,12 @@ def main() -> None:
             tally, losses = Tally(), []
         journal.save(parts, optimizer, every_seconds=45)
     journal.save(parts, optimizer)
+    stored = {
+        f"model.visual.{name}": values
+        for name, values in parts["tower"].state_dict().items()
+        if "merger" not in name
+    }
+    save_trained(stored, args.out / "tower.safetensors")
 
 
 if __name__ == "__main__":
