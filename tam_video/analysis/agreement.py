@@ -44,7 +44,7 @@ class Agreement:
 
 
 def agreement(first: FloatArray, second: FloatArray, slot_seconds: Float64Array) -> Agreement:
-    """Compute the agreement of two maps with the same slot times, float32 [t, h, w], >= 0."""
+    """Compare two maps, float32 [t, h, w] with values >= 0, that have the same slot times."""
     ours, theirs = checked_map(first, "first"), checked_map(second, "second")
     if ours.shape != theirs.shape or slot_seconds.shape != ours.shape[:1]:
         raise ValueError(f"map shapes must agree: {list(ours.shape)} and {list(theirs.shape)}")

@@ -44,7 +44,7 @@ class CommonGrid:
 
     @classmethod
     def of(cls, explanations: Sequence[Explanation]) -> CommonGrid:
-        """Return a grid as fine as the finest run, over the time and the area that all runs share.
+        """Return a grid over the time and area common to all runs. It is as fine as the finest run.
 
         Raises:
             ConfigError: they share no time or no part of the picture.

@@ -144,7 +144,7 @@ class Dispatcher:
                 self._stop(number)
 
     def _is_fair(self, slot: _Slot) -> bool:
-        """Return whether no other worker has fewer jobs than this one."""
+        """Return whether every ready worker has at least as many jobs as this one."""
         return all(len(slot.jobs) <= len(o.jobs) for o in self._slots.values() if o.is_ready)
 
     def _send(self, number: int, job: Job) -> None:
@@ -259,7 +259,7 @@ class Dispatcher:
 
 
 def _items_in(job: Job, phases: set[tuple[int, str | None]]) -> tuple[ItemRequest, ...]:
-    """Return the items of a job that `phases` names as (job, item); (job, None) names them all."""
+    """Return the job's items that are in `phases`. An entry (job, None) stands for all items."""
     if (job.number, None) in phases:
         return job.questions
     return tuple(each for each in job.questions if (job.number, each.key) in phases)

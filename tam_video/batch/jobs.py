@@ -133,7 +133,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """An error that stops every worker: the model does not load, or the output is not writable."""
+    """An error that stops every worker, such as a model that can't be loaded or a full disk."""
 
     error: ItemError
 

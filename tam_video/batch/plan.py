@@ -45,7 +45,7 @@ def batch_identity(config: RunConfig, keep: Collection[str]) -> dict[str, Any]:
 
 
 def item_key(item: BatchItem, fingerprints: Sequence[str], identity: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the clip fingerprints, the conversation, the time span and settings.
+    """Compute an item's key: a SHA-256 over its videos, conversation, time span and settings.
 
     Args:
         item: the item.

@@ -214,7 +214,7 @@ def resolve_items(
 
 
 def batch_config(config: RunConfig | None, options: BatchOptions) -> RunConfig:
-    """Return the settings for all items, after checking the names in them once.
+    """Check the names in the settings once, and return the settings for all items.
 
     Raises:
         UnknownNameError: an unknown reader, sampler, method or engine.
@@ -308,7 +308,7 @@ class ResultRecorder:
 def _summary_at_end(
     storage: Storage, ledger: ResultLog, rows: Path, options: BatchOptions
 ) -> Iterator[None]:
-    """Write the tables when the batch ends, also after any error other than `OutputError`."""
+    """Write the tables when the batch ends, even with an error other than `OutputError`."""
     try:
         yield
     except OutputError:

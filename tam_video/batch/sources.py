@@ -34,7 +34,7 @@ class SourcePolicy:
     root: Path | None = None
 
     def checked(self, source: str) -> str:
-        """Return `source` as an address or an absolute path, or raise if it is not allowed.
+        """Return `source` as an address or an absolute path. Raise an error if it is not allowed.
 
         Raises:
             VideoOpenError: its store is not allowed, or the file is outside `root`.

@@ -24,7 +24,7 @@ _WORK = ".work"
 
 
 def run_config_defaults() -> Mapping[str, Identity]:
-    """Return the default settings of a run under the key `settings`, as in `batch.json`."""
+    """Return the default settings of a run in the form in which `batch.json` stores them."""
     return {"settings": RunConfig().model_dump(mode="json")}
 
 

@@ -1,4 +1,4 @@
-"""Write the tables of all items and of failed items, and the HTML page of a batch.
+"""Write the summary files of a batch: tables, a list of failed items, and an HTML page.
 
 All texts are untrusted: those that a spreadsheet would interpret as a formula are quoted.
 """

@@ -42,7 +42,7 @@ def cell_masks(clip: MaskedClip, layout: VisualLayout, indices: IntArray) -> Boo
 
 
 def _overlaps(start: float, end: float, *, count: int, length: int) -> Float64Array:
-    """Compute, along one axis, the share of each cell on each pixel: float64 [count, length]."""
+    """Compute the share of each cell's length that lies on each pixel: float64 [count, length]."""
     edges = (start + (end - start) * np.arange(count + 1) / count) * length
     low, high = edges[:-1, None], edges[1:, None]
     pixels = np.arange(length)

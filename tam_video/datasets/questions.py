@@ -79,7 +79,7 @@ def presence_question(
     negative: bool,
     shapes: Sequence[str] = SHAPES,
 ) -> ShapeQuestion:
-    """Sample an "Is there ...?" question about an object that the clip has or, if negative, lacks.
+    """Sample an "Is there ...?" question. If `negative`, it asks about an absent object.
 
     Three of four negative questions share a colour or a shape with an object of the clip; absent
     objects have one of the given shapes.
@@ -125,7 +125,7 @@ def when_phrase(clip: SceneClip, item: SceneObject) -> str | None:
 
 
 def location_phrase(clip: SceneClip, item: SceneObject) -> str | None:
-    """Return in which quarter of the picture an object stays, in words, or None if it moves."""
+    """Return a phrase for the quarter of the picture an object stays in, or None if it moves."""
     if item.motion != "still":
         return None
     locations = {
@@ -171,7 +171,7 @@ def make_scene_questions(clip: SceneClip, rng: np.random.Generator) -> list[Shap
 def _multi_turn(
     clip: SceneClip, colors: Sequence[SceneObject], rng: np.random.Generator
 ) -> list[ShapeQuestion]:
-    """Sample two questions: the first names an object by its colour, the second says "it"."""
+    """Sample two questions. The first names an object by its colour; the second calls it "it"."""
     choices = [
         ShapeQuestion("multi_turn", text, f"It {verb}{phrase}.", history=(shape_turn(item),))
         for item in colors

@@ -68,7 +68,7 @@ _LEAST_CONTRAST = 40.0
 
 
 def stage_occlusion(rng: Generator) -> SceneClip | None:
-    """Sample a clip in which one object passes in front of another. A third may stay apart.
+    """Sample a clip in which one object passes in front of another. A third object may stay apart.
 
     At least 40 % of the one behind are hidden at one frame, and it is uncovered in at least a
     quarter of the clip.
@@ -120,7 +120,7 @@ def _passes(clip: SceneClip, behind: int) -> bool:
 
 
 def stage_distractors(rng: Generator) -> SceneClip | None:
-    """Sample 3 or 4 objects. One shares its colour with a second one and its shape with a third."""
+    """Sample 3 or 4 objects. One has the same colour as a second, and the same shape as a third."""
     color, other_color, last_color = (
         list(COLORS)[int(c)] for c in rng.choice(len(COLORS), size=3, replace=False)
     )
@@ -177,7 +177,7 @@ def _moving(rng: Generator, frames: Interval) -> Moving:
 
 
 def _elsewhere(each: Sequence[Moving], cut: int) -> bool:
-    """Return whether an object jumps by at least its size at the cut, or is in one shot only."""
+    """Return whether an object is in one shot only, or jumps by at least its size at the cut."""
     if len(each) == 1:
         return True
     (_, before), (_, after) = each
@@ -238,7 +238,7 @@ def stage_low_contrast(rng: Generator) -> SceneClip | None:
 
 
 def _toward(item: SceneObject, behind: Float64Array) -> Rgb | None:
-    """Mix as much background into an object's colour as its colour name allows, or return None."""
+    """Fade an object's colour toward the background, or return None if no faded colour fits."""
     names, palette = list(COLORS), np.array(list(COLORS.values()), np.float64)
     for share in _SHARES:
         rgb = np.rint((1 - share) * np.array(item.rgb) + share * behind)

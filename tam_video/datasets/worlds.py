@@ -57,7 +57,7 @@ class World:
     draw: Callable[[int, Split], SceneClip]
 
     def make(self, seed: int, *, split: Split = "test") -> SceneClip:
-        """Return the clip for a seed, which is the same on every machine.
+        """Return the clip for a seed. A seed gives the same clip on every machine.
 
         A negative seed and an unknown split are a ValueError.
         """
@@ -71,7 +71,7 @@ class World:
 def _staged(
     stream: int, draw_once: Callable[[Generator], SceneClip | None]
 ) -> Callable[[int, Split], SceneClip]:
-    """Return a function that samples clips until one fulfils the conditions of its world.
+    """Make a function that samples clips of a shape world until one fulfils the conditions.
 
     The seeds of the base world begin with the index of the split, 0 to 2, so those here are higher.
     """

@@ -52,7 +52,7 @@ class Row(NamedTuple):
 
 
 class Series(NamedTuple):
-    """The key of a series: one value per clip for a method, a metric and a source."""
+    """Key of a series of values, one per clip: a method, a metric and a source."""
 
     method: str
     metric: str
@@ -129,7 +129,7 @@ class Samples:
         return self._column(series)[1] if self._has_weights else None
 
     def _f1(self, series: Sequence[Series]) -> Interval:
-        """Compute F1-IoU from mean Obj-IoU and Func-IoU, or the difference between two such values.
+        """Compute F1-IoU from mean Obj-IoU and Func-IoU. For two series, return the difference.
 
         Only clips that have every part count; where words are counted, all words do.
         """

@@ -59,7 +59,7 @@ class Score(Protocol):
     def __call__(
         self, maps: FloatArray, truth: AnswerTruth, metrics: Iterable[str], /
     ) -> WordValues:
-        """Return one value per scored word, for every metric that is not a curve."""
+        """For every metric that is not a curve, return one value per scored word."""
         ...
 
 
@@ -97,7 +97,7 @@ class MaskedScorer:
     known: dict[bytes, float] = field(default_factory=dict)
 
     def __call__(self, keep: BoolArray, /) -> Float64Array:
-        """Return the mean probability for each mask: float64 [B], from masks bool [B, t, h, w]."""
+        """Return the mean probability, float64 [B], for each of the masks, bool [B, t, h, w]."""
         names = [mask.tobytes() for mask in keep]
         new = {name: mask for name, mask in zip(names, keep, strict=True) if name not in self.known}
         if new:
@@ -189,7 +189,7 @@ def read_back(clip: SceneClip, model: TransformersModel) -> FrameBatch:
 
 
 def timed_object(clip: SceneClip, slots: tuple[tuple[int, ...], ...]) -> SceneObject | None:
-    """Return the first object that is visible in only one part of the clip, or None if none is."""
+    """Return the first object visible in only one part of the clip, or None if there is none."""
     visible = visible_slots(clip, slots)
     for item, is_visible in zip(clip.objects, visible, strict=True):
         if visible_span(is_visible) is not None:

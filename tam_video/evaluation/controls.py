@@ -104,7 +104,7 @@ class ControlSummary:
                 yield _line((method, group, "csr_10"), ControlFigure(flips.csr_10))
 
     def tables(self, title: str, settings: ControlSettings) -> Iterator[Table | str]:
-        """Yield one table per metric, one with linear datamodeling scores, one per answer group."""
+        """Yield a table per metric, a table of linear datamodeling scores, and one per group."""
         for metric in (*settings.metrics, SPEARMAN) if settings.sources else ():
             about = "" if metric == SPEARMAN else f"; {self.chance_text(metric)}"
             yield Table(

@@ -60,7 +60,7 @@ def chance_of(source: str) -> str:
 
 
 def compared(metrics: Sequence[str]) -> tuple[str, ...]:
-    """Return the metrics that can be compared with chance, because higher or lower is better."""
+    """Return the metrics for which higher or lower is better. Only these have a chance score."""
     return tuple(name for name in metrics if METRICS[name].better != "neither")
 
 
@@ -81,7 +81,7 @@ class ControlSettings(ShapesSettings):
     parts: tuple[Part, ...] = setting(
         ("controls", "cascade"), "Parts of the experiment: controls, cascade, lds, flips.", **NAMES
     )
-    masks: int = setting(32, "Number of random masks per clip in the part lds.", metavar="N", ge=3)
+    masks: int = setting(32, "Number of random masks per clip (part lds).", metavar="N", ge=3)
     keep_share: float = setting(
         0.5, "Share of the cells that a random mask keeps.", metavar="F", gt=0, lt=1
     )

@@ -50,7 +50,7 @@ class Opposite:
     opposite: MaskedScorer
 
     def __call__(self, keep: BoolArray, /) -> BoolArray:
-        """Return whether the opposite is more probable: bool [B], for masks bool [B, t, h, w]."""
+        """Return for each mask, bool [B, t, h, w], whether the opposite is likelier: bool [B]."""
         own = self.answer(keep)
         flipped = np.zeros(len(keep), np.bool_)
         # A probability above one half is the larger one, whatever the other.
@@ -98,7 +98,7 @@ def measure_flips(
 
 
 def opposite_scorer(probe: Probe, question: str, settings: MethodSettings) -> Opposite:
-    """Make a test of whether the opposite of an answer is more probable on masked videos."""
+    """Make an `Opposite` that compares an answer with its opposite on masked videos."""
     answer = opposite_of(probe.generation.answer)
     turns, options = [Message("user", question)], settings.generation_options()
     other = probe.model.generate(probe.batches, turns, options=options, answer=answer)

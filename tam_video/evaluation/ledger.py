@@ -60,7 +60,7 @@ class ClipRow:
 
     @property
     def key(self) -> ClipKey:
-        """The key of the clip: its shape world and its number."""
+        """The shape world of the clip, and its number in this world."""
         return (self.world, self.number)
 
 

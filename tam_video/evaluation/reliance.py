@@ -1,4 +1,4 @@
-"""Test whether visual reliance detects wrong object names and predicts what blanking changes.
+"""Test whether visual reliance detects wrong object names and predicts the effect of hidden pixels.
 
 The ground truth is the clip's own description; what a word owes to the pixels is measured by
 blanking them. The clip is the unit that is resampled for every interval: words of one clip are not
@@ -181,7 +181,7 @@ def summarise_reliance(rows: Sequence[ClipRow], settings: RelianceSettings) -> R
 
 
 def word_table(row: ClipRow, kinds: Sequence[str]) -> Float64Array:
-    """Return a table of the words that have a reliance, from answers to some kinds of prompt."""
+    """Return a table of the words with a known reliance in the answers to some kinds of prompt."""
     words = [
         [math.nan if values[name] is None else values[name] for name in COLUMNS]
         for key, values in row.values.items()
@@ -222,7 +222,7 @@ def false_auc(words: Float64Array, score: str) -> float:
 
 
 def correlation(words: Float64Array, name: str) -> float:
-    """Compute the Spearman correlation of reliance with one of `CORRELATIONS`.
+    """Compute the Spearman correlation between the reliance and lost probability of some words.
 
     NaN where all values are equal.
     """

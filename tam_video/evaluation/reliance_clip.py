@@ -30,7 +30,7 @@ from tam_video.types import BoolArray, Float64Array, FrameBatch, Generation, Mes
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
-    """A question about a clip, with an optional fixed answer instead of a generated one."""
+    """A question about a clip. A fixed answer may replace the generated one."""
 
     kind: PromptKind
     text: str
@@ -82,7 +82,7 @@ def injected_error_caption(clip: SceneClip, rng: np.random.Generator) -> str:
 
 
 def lost_share(shown: Float64Array, hidden: Float64Array) -> float:
-    """Compute the share of a word's probability that hiding cells removes, or 0 if none is lost.
+    """Compute the share of a word's probability that hiding cells removes. It is never negative.
 
     Args:
         shown: float64 [k], log-probability of each of its tokens on the whole video.
@@ -103,7 +103,7 @@ def _prompts(clip: SceneClip, seed: int) -> Iterator[_Prompt]:
 def _word_values(
     clip: SceneClip, batch: FrameBatch, probe: Probe, *, kind: PromptKind
 ) -> dict[str, dict[str, float | None]]:
-    """Map each word's key in the row to the word's measured values, without punctuation."""
+    """Return the measured values of every word except punctuation, by the word's key in the row."""
     generation = probe.generation
     words = [word for word in join_words(generation.tokens) if any(map(str.isalnum, word.text))]
     names = answer_truth(clip, batch, generation).objects
@@ -131,7 +131,7 @@ def _word_values(
 def _masks(
     generation: Generation, own: dict[tuple[int, ...], BoolArray]
 ) -> tuple[BoolArray, dict[tuple[int, ...], int]]:
-    """Return masks that show all cells, no cells, and for each name all cells but its object's.
+    """Return a mask with all cells, one with none, and one per name without its object's cells.
 
     They are bool [B, t, h, w], with the index of the mask of each name; `own` has its cells.
     """

@@ -116,7 +116,7 @@ class Report(Generic[Settings, SummaryT]):
         return text + "\n"
 
     def to_csv(self) -> str:
-        """Return the text of results.csv: a line per result, for each world and for all clips."""
+        """Return the text of results.csv: results over all clips, then those of each world."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         ends = ("mean", "low", "high", "n")
@@ -129,7 +129,7 @@ class Report(Generic[Settings, SummaryT]):
         return text.getvalue()
 
     def to_text(self, *, width: int | None = None) -> str:
-        """Return the tables for all clips, and the tables for each world if there are several."""
+        """Return the tables for all clips. If there are several worlds, their tables follow."""
         columns = width or shutil.get_terminal_size((110, 24)).columns
         several = len(self.worlds) > 1
         title = self.settings.title(None if several else next(iter(self.worlds)))

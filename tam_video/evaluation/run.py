@@ -93,7 +93,7 @@ def evaluate(
 
 
 def clip_jobs(settings: ExperimentSettings) -> list[ClipJob]:
-    """Return a job for every clip to measure, world by world."""
+    """Return a job for every clip to measure, one shape world after another."""
     return [
         ClipJob(world, number, settings.clip_seed(number))
         for world in settings.worlds

@@ -154,7 +154,7 @@ class AnswerTruth:
 
     @property
     def explained_words(self) -> tuple[tuple[int, ...], ...]:
-        """The tokens of each word whose probability insertion and deletion measure."""
+        """The tokens of each word whose probability is measured by insertion and deletion."""
         if self.explained is not None:
             return self.explained
         return tuple(part for word in self.objects if word.is_there for part in word.parts)
@@ -251,7 +251,7 @@ def word_counts(parts: Sequence[WordValues], metrics: Iterable[str]) -> dict[str
 
 
 def visible_span(visible: BoolArray) -> tuple[int, int] | None:
-    """Return the half-open span (start, end) of slots in which an object is visible, or None.
+    """Return the slot span of an object that is visible in only one part of the clip, else None.
 
     None for bool [t] that is never or always True, or True in several parts.
     """
@@ -294,7 +294,7 @@ def _answer_values(maps: FloatArray, truth: AnswerTruth) -> WordValues:
 
 
 def _segmentation(heat: FloatArray, word: ObjectWord, truth: AnswerTruth) -> float:
-    """Compute J&F of a map, resized to pixels and cut at one Otsu threshold for all frames."""
+    """Resize a map to pixels, cut it at one Otsu threshold for all frames, and compute its J&F."""
     num_frames, height, width = word.pixels.shape
     shown = resize_map(heat, (num_frames, height, width), frame_slots=truth.frame_slots)
     return j_and_f(np.asarray(shown > otsu_threshold(shown)), word.pixels)

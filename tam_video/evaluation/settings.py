@@ -76,7 +76,7 @@ class ExperimentSettings(Declared, BaseModel):
 
     @classmethod
     def make(cls, values: Mapping[str, Any]) -> Self:
-        """Check plain values, and make the settings from them.
+        """Check option values, and make the settings from them.
 
         Raises:
             UnknownNameError: a method, metric or world that is not known.
@@ -94,7 +94,7 @@ class ExperimentSettings(Declared, BaseModel):
         check_names("world", self.worlds, self.known_worlds())
 
     def clip_seed(self, number: int) -> int:
-        """Return the seed for clip `number`, which is the same in every world."""
+        """Return the seed for clip `number`. It does not depend on the shape world."""
         return self.seed * CLIPS_PER_SEED + number
 
     def generation_options(self) -> GenerationOptions:
@@ -111,11 +111,11 @@ class ExperimentSettings(Declared, BaseModel):
         return list(WORLDS)
 
     def num_clips(self, world: str) -> int:  # noqa: ARG002 - subsets of a set end
-        """Return the number of clips to measure in a world."""
+        """Return the number of clips to measure in a shape world."""
         return self.clips
 
     def title(self, world: str | None) -> str:
-        """Return the title of the tables for a world, or for all worlds if `world` is None."""
+        """Return the table title for a shape world, or for all worlds if `world` is None."""
         return world or "all worlds"
 
     def identity(self) -> Identity:

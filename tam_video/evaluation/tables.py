@@ -31,7 +31,7 @@ class Table:
 
 
 def cell(interval: Interval, total: int | None = None) -> str:
-    """Format a mean and its interval, as in "0.512 [0.490, 0.533]", or a dash if undefined.
+    """Format a mean and its interval as "0.512 [0.490, 0.533]", or as a dash if undefined.
 
     The number of clips is added where it differs from `total`.
     """
@@ -56,7 +56,7 @@ def heading(metric: str) -> str:
 
 
 def table_text(table: Table, *, width: int) -> str:
-    """Render a table under its title. Split it if its columns don't fit the terminal's width."""
+    """Render a table under its title. A table wider than the terminal is split."""
     rows = [list(row) for row in table.rows]
     sizes = [max(map(len, column)) + 3 for column in zip(table.header, *rows, strict=True)]
     groups: list[list[int]] = [[]]

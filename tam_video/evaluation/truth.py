@@ -43,7 +43,7 @@ def masked_truth(
     words: Sequence[Word],
     named: Sequence[NamedObjects],
 ) -> AnswerTruth:
-    """Return the ground truth of an answer whose named words and objects are known."""
+    """Make an answer's ground truth; `named` says which words name which objects."""
     return AnswerTruth(
         objects=object_words(clip, batch, layout, named),
         function_words=tuple(word.token_indices for word in words if is_function_word(word)),
@@ -57,7 +57,7 @@ def object_words(
     layout: VisualLayout,
     named: Sequence[NamedObjects],
 ) -> tuple[ObjectWord, ...]:
-    """Return the masks of every name, both on the grid of cells and on the pixels.
+    """Return, for each name in `named`, the masks of its objects: as cells and as pixels.
 
     A name that is true of no object gets empty masks.
     """

@@ -43,11 +43,11 @@ class Placement:
         return cls(layout.h, layout.w, info.width, info.height, layout.view)
 
     def columns(self) -> IntArray:
-        """Return the cell column for each pixel column, int64 [W], or -1 outside the cells."""
+        """Return the column of cells for each column of pixels: int64 [W], -1 outside the grid."""
         return _cell_of(self.width, self.w, self.view.left, self.view.right)
 
     def rows(self) -> IntArray:
-        """Return the cell row for each pixel row, int64 [H], or -1 outside the cells."""
+        """Return the row of cells for each row of pixels: int64 [H], -1 outside the grid."""
         return _cell_of(self.height, self.h, self.view.top, self.view.bottom)
 
     def spread(self, cells: NDArray[Value]) -> NDArray[Value]:

@@ -144,7 +144,7 @@ def track_map(
 def _tracker(
     explanation: Explanation, index: int, keep: Keep, frame_seconds: Float64Array | None
 ) -> tuple[Explanation, Callable[..., WordTrack]]:
-    """Return an explanation of one input, and `track_map` with the arguments for this input."""
+    """Return the explanation of one input, and a function that computes tracks in this input."""
     if not 0 <= index < len(explanation.inputs):
         raise ValueError(
             f"there is no input {index}: the index must be at least 0 and below "

@@ -27,7 +27,7 @@ class Tam:
     options: ActivationOptions = DEFAULT
 
     def explain(self, evidence: Evidence) -> MethodMaps:
-        """Compute the maps of all tokens, prompt included."""
+        """Compute the maps of all text tokens, in the prompt and in the answer."""
         generation, options = generation_of(evidence), self.options
         motions: tuple[SlotMotion, ...] = ()
         if options.needs_motion:
@@ -45,7 +45,7 @@ class LastLayer:
     options: ClassVar[ActivationOptions]
 
     def explain(self, evidence: Evidence) -> MethodMaps:
-        """Compute the maps of all tokens, prompt included."""
+        """Compute the maps of all text tokens, in the prompt and in the answer."""
         generation = generation_of(evidence)
         layout = sequence_layout(generation)
         maps = input_activation_maps((generation.scores,), layout, self.options)
@@ -64,7 +64,7 @@ class TamReference(LastLayer):
 
 
 class Logit(LastLayer):
-    """Each token's positive logits at the cells, normalised, without correction or filter."""
+    """Normalised positive logits of each token at the cells, neither corrected nor filtered."""
 
     name = "logit"
     options = ActivationOptions(correction="none", rank_filter=False)
@@ -78,7 +78,7 @@ class LogitFiltered(LastLayer):
 
 
 class Eci(LastLayer):
-    """`Logit` with estimated causal inference before normalisation, without a filter."""
+    """`Logit` with estimated causal inference before normalisation. There is no filter."""
 
     name = "eci"
     options = ActivationOptions(rank_filter=False)

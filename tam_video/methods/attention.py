@@ -78,7 +78,7 @@ class Contrast(ProbeMethod):
         return np.maximum(question - background, 0)
 
     def background_turns(self, conversation: tuple[Message, ...]) -> tuple[Message, ...]:
-        """Return the conversation with `background` as the text of the last turn."""
+        """Return the conversation, with `background` as the text of its last message."""
         return (*conversation[:-1], replace(conversation[-1], text=self.background))
 
 

@@ -48,7 +48,7 @@ class MethodMaps:
         if not self.maps or any(part.ndim != 4 for part in self.maps):
             raise ValueError("maps must be [M, t, h, w] for each input")
         if len({len(part) for part in self.maps}) != 1:
-            raise ValueError("each input must have one map for each of the M tokens")
+            raise ValueError("each input must have the same number of maps, one per token")
 
 
 class Method(Protocol):
@@ -114,14 +114,14 @@ def answer_of(generation: Generation) -> tuple[Token, ...]:
 
 
 def scaled_maps(scores: NDArray[np.floating], generation: Generation) -> tuple[FloatArray, ...]:
-    """Normalise cell scores, finite float [J, V], to maps in [0, 1].
+    """Normalise finite cell scores, float [J, V], to maps with values in [0, 1].
 
     Returns:
         For each input float32 [M, t, h, w] in [0, 1], 0 for the prompt tokens.
     """
     num_answer = len(answer_of(generation))
     if scores.shape != (num_answer, len(generation.visual_positions)):
-        raise ValueError(f"scores must be [J, V], not {list(scores.shape)}")
+        raise ValueError(f"scores must be [answer tokens, cells], not {list(scores.shape)}")
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite")
     no_text = np.empty((num_answer, 0), dtype=np.float32)

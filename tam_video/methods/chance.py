@@ -45,7 +45,7 @@ class Random:
 
 @dataclass(frozen=True, slots=True)
 class Centre:
-    """A Gaussian at the centre of the frame, the same in every slot and for every token.
+    """A Gaussian at the centre of the frame. It is the same for all slots and tokens.
 
     Attributes:
         sigma: standard deviation as a share of the picture's width and height, above 0.
@@ -69,7 +69,7 @@ class Centre:
 
 
 def central(layout: VisualLayout, *, sigma: float) -> Float64Array:
-    """Compute a Gaussian of each cell's distance to the centre: float64 [t, h, w] in (0, 1]."""
+    """Compute a Gaussian around the picture's centre at each cell: float64 [t, h, w] in (0, 1]."""
     columns = [layout.cell_box(0, column, width=1, height=1) for column in range(layout.w)]
     rows = [layout.cell_box(row, 0, width=1, height=1) for row in range(layout.h)]
     x = np.array([(left + right) / 2 - 0.5 for left, _, right, _ in columns])

@@ -17,7 +17,7 @@ from tam_video.types import Float64Array, FloatArray, VisualLayout
 
 @dataclass(frozen=True, slots=True)
 class Heads(ProbeMethod):
-    """Mean attention of chosen heads from a token's predicting position to each cell.
+    """Mean attention of chosen heads to each cell, from the position that predicts a token.
 
     With `times="question"` a cell's attention is multiplied by the share of its slot in the
     attention of the question's tokens, relative to the strongest slot.
@@ -49,10 +49,10 @@ class Heads(ProbeMethod):
         if self.times not in ("answer", "question"):
             raise ConfigError(f"times must be answer or question, not {self.times}")
         if self.time_heads and self.times == "answer":
-            raise ConfigError("time_heads are not used", hint='set times="question" too')
+            raise ConfigError('time_heads needs times="question"', hint='set times="question" too')
 
     def cell_scores(self, probe: Probe) -> Float64Array:
-        """Compute the scores with one forward pass, or two for the question: float64 [J, V]."""
+        """Compute the scores: float64 [J, V]. `times="question"` takes two forward passes."""
         rows = _mean_rows(probe, self.heads, of="answer").astype(np.float64)
         if self.times == "answer":
             return rows
@@ -61,7 +61,7 @@ class Heads(ProbeMethod):
 
 
 def _mean_rows(probe: Probe, heads: tuple[Head, ...], *, of: RowsOf) -> FloatArray:
-    """Compute the mean attention of the heads to the cells: float32 [J or Q, V]."""
+    """Compute the heads' mean attention from each answer or question token to each cell."""
     if not heads:
         return probe.middle_attention(of=of)
     mean: FloatArray = probe.head_rows(heads, of=of).mean(axis=0)
@@ -69,7 +69,7 @@ def _mean_rows(probe: Probe, heads: tuple[Head, ...], *, of: RowsOf) -> FloatArr
 
 
 def slot_weights(attention: FloatArray, layouts: tuple[VisualLayout, ...]) -> Float64Array:
-    """Compute the attention of each cell's slot relative to the strongest slot.
+    """Compute a weight per cell: the mean attention to its slot, divided by the largest such mean.
 
     Args:
         attention: float32 [V], 0 or above.

@@ -45,7 +45,7 @@ class Occlusion(ProbeMethod):
             raise ConfigError("the block size and the batch size must be 1 or more")
 
     def cell_scores(self, probe: Probe) -> Float64Array:
-        """Compute the scores with one forward pass per block: float64 [J, V], >= 0."""
+        """Compute scores >= 0 with one forward pass per block: float64 [J, V]."""
         layouts = probe.generation.layouts
         blocks = [list(tiles(layout.shape, self.block)) for layout in layouts]
         total = sum(map(len, blocks))
@@ -67,7 +67,7 @@ class Occlusion(ProbeMethod):
         done: int,
         total: int,
     ) -> Float64Array:
-        """Compute the falls in log-probability for one input: float64 [J, t*h*w], >= 0."""
+        """Compute how far the log-probabilities fall for one input: float64 [J, t*h*w]."""
         shape = probe.generation.layouts[number].shape
         falls = np.zeros((len(shown), *shape))
         for start in range(0, len(blocks), BLOCKS_PER_CALL):

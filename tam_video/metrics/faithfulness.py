@@ -99,7 +99,7 @@ def masked_steps(
     num_cells = int(np.prod(shape))
     indices = np.asarray(order)
     if indices.ndim != 2 or not np.array_equal(np.sort(indices, axis=None), np.arange(num_cells)):
-        raise ValueError(f"order must be [U, C] and contain each of the {num_cells} cells once")
+        raise ValueError(f"order must be [units, cells] with each of the {num_cells} cells once")
     rank = np.empty(num_cells, np.int64)
     rank[indices] = np.arange(len(indices))[:, None]
     reached = np.arange(steps + 1) * len(indices) // steps
@@ -124,7 +124,7 @@ def random_keep_masks(
     """
     num_cells = int(np.prod(shape))
     if num_masks < 1 or not 0 < keep_share < 1 or num_cells < 2:
-        raise ValueError("pass num_masks >= 1, 0 < keep_share < 1 and a shape of two cells or more")
+        raise ValueError("pass num_masks >= 1, 0 < keep_share < 1 and a shape with 2 or more cells")
     num_kept = min(max(round(keep_share * num_cells), 1), num_cells - 1)
     template = np.broadcast_to(np.arange(num_cells) < num_kept, (num_masks, num_cells))
     shuffled = np.random.default_rng(seed).permuted(template, axis=1)
@@ -150,7 +150,7 @@ def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
 def linear_datamodeling_score(
     keep: BoolArray, attribution: FloatArray, log_probabilities: Float64Array
 ) -> float:
-    """Compute the LDS: how well the sum of a map over visible cells predicts the probability.
+    """Compute the LDS: how well a map's sum over visible cells predicts an answer's probability.
 
     Args:
         keep: bool [m, t, h, w], random keep-masks.
@@ -186,12 +186,12 @@ def flip_area(is_flipped: BoolArray, deleted_area: Float64Array) -> float:
 
 
 def average_minimal_correction(flip_areas: Float64Array) -> float:
-    """Compute the AMCR: the mean flip area of all hallucinated answers, from float64 [n]."""
+    """Compute the AMCR: the mean of `flip_areas`, float64 [n], over all hallucinated answers."""
     return float(_per_answer(flip_areas).mean())
 
 
 def correction_success_rate(flip_areas: Float64Array, *, budget: float = 0.1) -> float:
-    """Compute the CSR: the share of all hallucinated answers that flip within a budget.
+    """Compute the CSR: the share of hallucinated answers whose flip area is at most `budget`.
 
     Args:
         flip_areas: float64 [n] in [0, 1], from `flip_area`.
@@ -204,7 +204,7 @@ def correction_success_rate(flip_areas: Float64Array, *, budget: float = 0.1) ->
 
 
 def measure(scorer: Scorer, keep: BoolArray, *, batch_size: int = 8) -> Float64Array:
-    """Score masks of visible cells, bool [n, t, h, w], in batches: float64 [n]."""
+    """Score each mask of visible cells, bool [n, t, h, w], and return float64 [n]."""
     masks = checked_mask(keep)
     if masks.ndim != 4 or not masks.size:
         raise ValueError(f"keep must be [n, t, h, w], not {list(masks.shape)}")

@@ -50,7 +50,7 @@ class WordScore:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> WordScore:
-        """Summarise the values of a word's sub-tokens, given in their order in the word."""
+        """Summarise one value per sub-token of a word, given in the order of the sub-tokens."""
         return cls(float(values[0]), float(np.mean(values)), float(max(values)))
 
 
@@ -104,7 +104,7 @@ def object_iou(maps: FloatArray, mask: BoolArray) -> WordScore:
 
 
 def object_threshold(maps: FloatArray, shape: tuple[int, int, int]) -> WordScore:
-    """Compute the Otsu thresholds of a noun's maps, resized to the shape (T, H, W) of its mask."""
+    """Resize a noun's maps to `shape`, (T, H, W), and summarise their Otsu thresholds."""
     return WordScore.of([otsu_threshold(resize_map(one, shape)) for one in _sub_tokens(maps)])
 
 
@@ -147,7 +147,7 @@ def pointing_hit(activation_map: FloatArray, mask: BoolArray) -> float:
 
 
 def auc(activation_map: FloatArray, mask: BoolArray) -> float:
-    """Compute the area under the ROC curve: how often a cell of the object outranks another cell.
+    """Compute the area under the ROC curve: how often a cell in the mask outranks a cell outside.
 
     Returns:
         In [0, 1]; ties count half, so that a constant map gives 0.5. NaN where the mask is empty or
@@ -175,7 +175,7 @@ def energy_inside(activation_map: FloatArray, mask: BoolArray) -> float:
 
 
 def temporal_energy(activation_map: FloatArray, slots: BoolArray) -> float:
-    """Compute the share of the map's sum that lies in the True entries of `slots`, bool [t]."""
+    """Compute the share of the map's sum that lies in the chosen `slots`, bool [t]."""
     cells = checked_map(activation_map)
     inside = checked_mask(slots, cells.shape[:1])
     return _energy_share(cells, np.broadcast_to(inside[:, None, None], cells.shape))
@@ -188,7 +188,7 @@ def _on_mask(activation_map: NDArray[Any], mask: BoolArray) -> tuple[RealArray, 
 
 def _sub_tokens(maps: FloatArray) -> list[RealArray]:
     if np.ndim(maps) != 4 or not len(maps):
-        raise ValueError(f"maps must be [K, t, h, w] with K >= 1, not {np.shape(maps)}")
+        raise ValueError(f"maps must be non-empty [sub-tokens, t, h, w], not {np.shape(maps)}")
     return [checked_map(one) for one in maps]
 
 

@@ -22,13 +22,13 @@ BOUNDARY_TOLERANCE = 0.008
 
 
 def region_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
-    """Compute J of each frame, the intersection over union (1 for empty masks): float64 [T]."""
+    """Compute J, the IoU of two masks, for each frame: float64 [T]. J is 1 if both are empty."""
     prediction, mask = _pair(prediction, mask)
     return intersection_over_union(prediction, mask, axis=(1, 2))
 
 
 def boundary_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
-    """Compute F of each frame, the harmonic mean of boundary precision and recall: float64 [T].
+    """Compute F, the harmonic mean of boundary precision and recall, of each frame: float64 [T].
 
     A boundary pixel is one that differs from its right, lower or lower right neighbour. It is
     matched when a boundary pixel of the other mask lies within ceil(0.008 * diagonal) pixels. F is
@@ -42,7 +42,7 @@ def boundary_similarity(prediction: BoolArray, mask: BoolArray) -> Float64Array:
 
 
 def j_and_f(prediction: BoolArray, mask: BoolArray) -> float:
-    """Compute J&F of one object: the mean of J and F, each averaged over its frames."""
+    """Compute J&F of one object: average J and F over the frames, then average the two means."""
     j = region_similarity(prediction, mask).mean()
     return float(j + boundary_similarity(prediction, mask).mean()) / 2
 

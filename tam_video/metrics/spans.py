@@ -18,12 +18,12 @@ TimeSpan: TypeAlias = tuple[float, float]
 
 
 def slot_energy(activation_map: FloatArray) -> Float64Array:
-    """Compute the energy of each slot, the sum of the map over rows and columns: float64 [t]."""
+    """Compute each slot's energy, the sum of the map over the slot's cells: float64 [t]."""
     return np.asarray(checked_map(activation_map).astype(np.float64).sum(axis=(1, 2)))
 
 
 def otsu_span(energy: Float64Array) -> tuple[int, int]:
-    """Find the longest run of slots with an energy above the Otsu threshold of all slots.
+    """Find the longest span of slots whose energy is above the Otsu threshold of all slots.
 
     Returns:
         (start, end) in slots, half open; the first of several longest runs. (0, 0), an empty span,

@@ -126,7 +126,7 @@ def input_activation_maps(
     motions: Sequence[SlotMotion] = (),
     content: BoolArray | None = None,
 ) -> tuple[ActivationMaps, ...]:
-    """Compute the maps of one or several inputs as `token_activation_maps` does, with any options.
+    """Compute the maps of one or several inputs, with `options` beyond the published steps.
 
     The causal correction and the min-max run over the cells of all inputs together, so that their
     maps compare; the filters run within each input.
@@ -271,7 +271,7 @@ def _filtered_maps(
 def _precisions(
     context: BoolArray, profile: PublishedProfile
 ) -> Iterator[tuple[BoolArray, DTypeLike]]:
-    """Yield groups of tokens, bool [M], each with the precision of the group's last steps.
+    """Yield pairs: a group of tokens, bool [M], and the float type of the last steps for them.
 
     In the public code the factor of the causal correction is a float64 number, so all that comes
     after it is float64; a token without context stays float32. "published" is float32 throughout.

@@ -146,7 +146,7 @@ def _checked_content(content: BoolArray | None, num_tokens: int, *, needed: bool
 
 
 def _ratio(above: Float64Array, below: Float64Array) -> Float64Array:
-    """Divide two arrays, with 0 where `below` is 0 and the largest float64 on overflow."""
+    """Divide two arrays. Return 0 where `below` is 0, and the largest float64 on overflow."""
     with np.errstate(over="ignore"):
         quotient = np.divide(above, below, out=np.zeros_like(below), where=below > 0)
     return np.minimum(quotient, np.finfo(np.float64).max)

@@ -43,7 +43,7 @@ def layer_factors(raw: FloatArray, weights: Sequence[float]) -> FloatArray:
         ValueError: the shapes do not fit.
     """
     if raw.ndim != 3 or raw.shape[2] == 0 or len(weights) != len(raw):
-        raise ValueError(f"raw must be [L, M, V] for {len(weights)} weights, not {list(raw.shape)}")
+        raise ValueError(f"raw must be [{len(weights)} layers, M, V], not {list(raw.shape)}")
     shares = np.asarray(weights, dtype=np.float64)
     peaks = raw.max(axis=(1, 2), initial=0).astype(np.float64)
     factors = np.divide(shares / shares.sum(), peaks, out=np.zeros(len(raw)), where=peaks > 0)
@@ -52,7 +52,7 @@ def layer_factors(raw: FloatArray, weights: Sequence[float]) -> FloatArray:
 
 
 def mix_layers(values: FloatArray, factors: FloatArray) -> FloatArray:
-    """Sum the layers' raw maps or relevance, each multiplied by its factor.
+    """Sum the raw maps or the text relevance of all layers, after multiplying by `factors`.
 
     Args:
         values: float32 [L, M, ...], finite: raw maps [L, M, V] or text relevance [L, M, M].

@@ -1,4 +1,4 @@
-"""Compute the optical flow on the grid and the scene cuts between neighbouring temporal slots.
+"""Compute the motion between neighbouring slots: the optical flow of each cell, and scene cuts.
 
 The only module of the method that reads pixels. `temporal` warps maps along the flow.
 """
@@ -240,7 +240,7 @@ def _cell_flow(
 
 
 def _members(edges: IntArray, length: int) -> Float64Array:
-    """Return which pixels lie in each row or column of cells: float64 [n, length], 1 or 0."""
+    """Return 1 for pixels in a row (or column) of cells, 0 for all others: float64 [n, length]."""
     pixels = np.arange(length)
     inside = (pixels >= edges[:, :1]) & (pixels < edges[:, 1:])
     return inside.astype(np.float64)
@@ -257,7 +257,7 @@ def _between(layout: VisualLayout, pair: int) -> list[int]:
 
 
 def _small_picture(frame: ByteArray, view: View) -> Float64Array:
-    """Return the part of the frame under the grid, resized: float64 [32, 32, 3] in [0, 1]."""
+    """Crop a frame to the area of the grid and resize it: float64 [32, 32, 3] in [0, 1]."""
     import cv2
 
     height, width = frame.shape[:2]
@@ -269,7 +269,7 @@ def _small_picture(frame: ByteArray, view: View) -> Float64Array:
 
 
 def _soft_histograms(picture: Float64Array) -> Float64Array:
-    """Compute the blocks' joint colour histograms: float64 [blocks * bins], with sum 1.
+    """Compute the joint colour histogram of each block: float64 [blocks * bins]. The sum is 1.
 
     A value is shared by the two bins around it in each channel.
     """

@@ -12,7 +12,7 @@ Scores = TypeVar("Scores", FloatArray, Float64Array)
 
 
 def scale_mask(num_tokens: int, num_prompt_tokens: int) -> BoolArray:
-    """Compute which tokens share a scale: bool [M, M], true if map m is scaled with text token k.
+    """Return bool [maps, text tokens]: whether a map is normalised together with a text token.
 
     A generated token shares it with all text before it; a prompt token with the whole prompt,
     itself and later tokens included. Source: the public code, xmed-lab/TAM.
@@ -23,7 +23,7 @@ def scale_mask(num_tokens: int, num_prompt_tokens: int) -> BoolArray:
 
 
 def joint_min_max(maps: Scores, relevance: FloatArray, *, mask: BoolArray) -> tuple[Scores, Scores]:
-    """Normalise each map and the token's text relevance to [0, 1] by a common min and max.
+    """Normalise each token's map and text relevance to [0, 1] by a common min and max.
 
     Source: Li et al., ICCV 2025, arXiv:2506.23270; over all slots of a video at once. Differs:
     where all values are equal the result is 0, not 0/0.

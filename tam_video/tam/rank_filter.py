@@ -76,7 +76,7 @@ def rank_gaussian_filter(
 def _sorted_windows(
     planes: _Values, size: int, values_per_block: int
 ) -> Iterator[tuple[tuple[slice, slice], Sequence[_Values]]]:
-    """Yield blocks of planes and rows with the sorted values of their windows: size * size arrays.
+    """For each block, yield its slices and the sorted values of its windows: size * size arrays.
 
     The arrays hold the values of each window in order, the least first.
     """
@@ -108,7 +108,7 @@ def _sorted(windows: _Values) -> Sequence[_Values]:
 
 
 def _combine(windows: Sequence[_Values]) -> FloatArray:
-    """Compute the weighted mean of k sorted values, or their median if all are equal.
+    """Compute the weighted mean of k sorted values. Equal values are returned unchanged.
 
     float64 keeps the variance of the smallest and largest float32 values finite.
     """
@@ -123,7 +123,7 @@ def _combine(windows: Sequence[_Values]) -> FloatArray:
 
 
 def _combine_as_published(windows: Sequence[_Values]) -> FloatArray:
-    """Compute the same means as the public code, with 0 instead of NaN: float32 [...].
+    """Compute the same means as the public code, but 0 where it gives NaN: float32 [...].
 
     Mean and deviation are summed in the public code's order and precision: they decide which
     windows are constant. float64 is truncated to float32, not rounded: the public code truncates
@@ -142,7 +142,7 @@ def _combine_as_published(windows: Sequence[_Values]) -> FloatArray:
 
 
 def _weighted_mean(windows: Sequence[_Values], power: Float64Array) -> Float64Array:
-    """Compute means of sorted values, weighted by q^(r^2) at rank r from the middle: float64 [...].
+    """Compute means of sorted values. The value at rank r from the middle has the weight q^(r^2).
 
     With `power` q = exp(-1 / (2 sigma^2)), q^(r^2) = q^((r-1)^2) q^(2r-1): a window needs one
     exponential, the rest are products.

@@ -25,7 +25,7 @@ which does not prove that it is wrong. `tam-video evaluate reliance` measures an
 
 
 def visual_reliance(raw: FloatArray, relevance: FloatArray, *, context: BoolArray) -> FloatArray:
-    """Compute the visual share of the strongest evidence for each token: float32 [M].
+    """Compute, for each token, the share of its strongest evidence that is visual: float32 [M].
 
     Source: ours, on the relevance of Li et al., ICCV 2025, arXiv:2506.23270. With A_m[v] the raw
     relevance of cell v to token m and r_m[k] that of the text tokens k of its context, both

@@ -95,7 +95,7 @@ def is_content_word(word: str) -> bool:
 def _split_unspaced(
     text: str, start: int, end: int, borders: Collection[int]
 ) -> Iterator[ScriptRun]:
-    """Yield the words of text written without spaces. Marks stay with their base character."""
+    """Yield the words of text without spaces. Combining marks stay with their base character."""
     inner = (i for i in range(start + 1, end) if i in borders and not _is_mark(text[i]))
     edges = [start, *inner, end]
     for left, right in pairwise(edges):

@@ -71,7 +71,7 @@ def temporal_gaussian(
 
 
 def token_blocks(shape: tuple[int, ...], copies: int) -> Iterator[slice]:
-    """Split maps [M, t, h, w] into blocks of tokens so that `copies` of a block fit in memory."""
+    """Split maps, [M, t, h, w], into blocks of tokens. `copies` copies of a block fit in memory."""
     per_block = max(1, _NEIGHBOUR_VALUES // (copies * math.prod(shape[1:])))
     for start in range(0, shape[0], per_block):
         yield slice(start, start + per_block)
@@ -127,7 +127,7 @@ def aligned_neighbours(
 def _readings(
     motion: SlotMotion, *, slot: int, step: int, radius: int, limit: float | None
 ) -> Iterator[_Reading]:
-    """Follow the flow from `slot` in one direction, and yield how to read each slot on the way."""
+    """Follow the flow from `slot` in one direction, and yield the cells to read in each slot."""
     flow = motion.flow
     slots, height, width = flow.shape
     position = np.moveaxis(np.indices((height, width), dtype=np.float32), 0, -1)
@@ -174,7 +174,7 @@ def _corners(position: FloatArray, in_picture: BoolArray) -> tuple[IntArray, Flo
 
 
 def _read(planes: FloatArray, corners: IntArray, weights: FloatArray) -> FloatArray:
-    """Compute weighted means of cells, clipped to the range of each row: float32 [M, h*w]."""
+    """Interpolate each plane from the 4 `corners` of every position: float32 [M, h*w]."""
     with np.errstate(over="ignore"):
         means = planes[:, corners[0]] * weights[0]
         for cells, weight in zip(corners[1:], weights[1:], strict=True):

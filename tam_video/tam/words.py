@@ -38,7 +38,7 @@ def join_words(tokens: Sequence[Token]) -> tuple[Word, ...]:
 
 
 def content_tokens(words: Sequence[Word], *, num_tokens: int) -> BoolArray:
-    """Compute which tokens belong to a content word: bool [M], false for prompt tokens.
+    """Compute which tokens belong to a content word: bool [M]. Prompt tokens never do.
 
     Raises:
         ValueError: a word has a token outside M.
@@ -73,7 +73,7 @@ def word_maps(maps: FloatArray, words: Sequence[Word]) -> FloatArray:
 
 
 def _answer_text(tokens: Sequence[Token]) -> str:
-    """Join the text of the answer's tokens. Characters missing in a token become U+FFFD."""
+    """Join the text of the answer's tokens. Characters that a token lacks become U+FFFD."""
     characters = [" "] * max((token.char_end for token in tokens), default=0)
     for token in tokens:
         text = token.text.ljust(token.char_end - token.char_start, _UNKNOWN)
@@ -98,7 +98,7 @@ def _shares(tokens: Sequence[Token], runs: Sequence[ScriptRun], length: int) -> 
 def _group(
     shares: Sequence[Counter[int]], chosen: Sequence[int | None], num_runs: int
 ) -> list[int]:
-    """Group runs into words: return, for each run, the index of the first run in its word."""
+    """Return, for each run of characters, the index of the first run in its word."""
     groups = list(range(num_runs))
     taken = {number for number in chosen if number is not None}
     for share, target in zip(shares, chosen, strict=True):

@@ -1,4 +1,4 @@
-"""An engine that runs workers as processes on this machine, one per GPU if it has GPUs.
+"""An engine that runs workers as processes on this machine, one per GPU if there are GPUs.
 
 A worker is killed instead of asked to stop, as a decoder may hang. It ends by itself when the
 process of the batch ends.

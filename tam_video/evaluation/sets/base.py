@@ -48,7 +48,7 @@ class Truth(Protocol):
     """Ground truth for the words of an answer about an item."""
 
     def of(self, batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """Return the ground truth of the answer's words, and the function that scores maps.
+        """Return the ground truth of the answer's words, and a function that scores maps.
 
         Raises:
             DatasetError: a mask can't be read.

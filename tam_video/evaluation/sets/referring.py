@@ -131,7 +131,7 @@ def youtube_items(query: SetQuery) -> list[SetItem]:
 
 
 def read_tracked(query: SetQuery, *, root: str, file: str) -> list[SetItem]:
-    """Return one item per expression for an object, with the joined masks of its tracks."""
+    """Return one item per referring expression, with the joined masks of its object's tracks."""
     folder = query.folder / root.format(query.subset)
     tracks = folder / "mask_dict.json"
 
@@ -183,7 +183,7 @@ def read_davis(query: SetQuery) -> list[SetItem]:
 
 
 def read_ref_davis(query: SetQuery) -> list[SetItem]:
-    """Return one item per expression, read from text files or in the Ref-YouTube-VOS format."""
+    """Return one item per expression. The files are text or in the Ref-YouTube-VOS format."""
     if (query.folder / "meta_expressions").exists():
         subset = {"val": "valid"}.get(query.subset, query.subset)
         return youtube_items(replace(query, subset=subset))
@@ -233,7 +233,7 @@ def _sequence(
 
 
 def _davis_expressions(folder: Path) -> Iterator[tuple[str, str, int, str]]:
-    """Yield the file, sequence, number and text of every line, some of which are in Latin-1."""
+    """Yield the file, sequence, number and text of every line. Some lines are in Latin-1."""
     files = [folder / name for name in TEXT_FILES if (folder / name).exists()]
     if not files:
         raise DatasetError(f"{folder} contains no {TEXT_FILES[0]}")

@@ -74,7 +74,7 @@ class SetSettings(MethodSettings):
 
     @classmethod
     def make(cls, values: Mapping[str, Any]) -> SetSettings:
-        """Check plain values, read the items of the folder, and make the settings.
+        """Make the settings from option values, and count the items of the folder.
 
         The set fills in metrics, subset, rate and question.
 
@@ -97,7 +97,7 @@ class SetSettings(MethodSettings):
         for option, own in (("question", public.question), ("fps", public.fps)):
             if option in filled and not own:
                 raise ConfigError(
-                    f"--{option} can't be used with {name}, because its files contain this value"
+                    f"--{option} can't be used with {name}: its files contain this value"
                 )
             filled.setdefault(option, own)
         settings = super().make(filled)
@@ -115,7 +115,7 @@ class SetSettings(MethodSettings):
         return min(self.clips, self.items[world].count)
 
     def title(self, world: str | None) -> str:
-        """Return the title of the tables for a subset, or for all subsets if `world` is None."""
+        """Return the table title for a subset, or for all subsets if `world` is None."""
         return f"{self.dataset}, all subsets" if world is None else f"{self.dataset} {world}"
 
 

@@ -37,7 +37,7 @@ class WordTagger:
     known: dict[str, WordKind] = field(default_factory=dict)
 
     def kind(self, word: str) -> WordKind:
-        """Return the kind of a word, tagged without its context."""
+        """Tag a word without its context, and return its kind: function, noun or other."""
         if word not in self.known:
             tag = self.tag(word)
             self.known[word] = (

@@ -54,7 +54,7 @@ class PublishedTruth:
     categories: tuple[tuple[str, int], ...]
 
     def of(self, _batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """Return the ground truth of the answer's nouns, and the callable that scores maps."""
+        """Return the ground truth of the answer's nouns, and a function that scores maps."""
         tagger = load_tagger()
         words = join_words(generation.tokens)
         nouns = [
@@ -85,7 +85,7 @@ def word_label(word: str, categories: Iterable[tuple[str, int]], tagger: WordTag
 
 
 def quantised(maps: FloatArray) -> ByteArray:
-    """Convert maps in [0, 1] to uint8, truncated as in the public code."""
+    """Convert maps in [0, 1] to uint8. Values are truncated, as in the public code."""
     return (np.clip(maps, 0, 1) * 255).astype(np.uint8)
 
 
@@ -185,7 +185,7 @@ def _score_published(
 
 
 def _on_labels(maps: ByteArray, labels: ByteArray) -> FloatArray:
-    """Resize maps, uint8 [K, 1, h, w], to the label image as OpenCV does: float32 [K, 1, H, W]."""
+    """Resize maps, uint8 [K, 1, h, w], with OpenCV to the label size: float32 [K, 1, H, W]."""
     import cv2
 
     height, width = labels.shape

@@ -80,7 +80,7 @@ class NamedTruth:
     categories: tuple[str, ...]
 
     def of(self, batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """Return masks for the nouns of the answer."""
+        """Return masks of the objects that the answer names, and a function that scores maps."""
         words = join_words(generation.tokens)
         pairs = [(word, self._named_by(word)) for word in words]
         named = [((word.token_indices,), names) for word, names in pairs if names.any()]
@@ -102,7 +102,7 @@ class ReferredTruth:
     masks: MaskedClip
 
     def of(self, batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """Return the mask for the phrase."""
+        """Return the object's mask for the whole phrase, and a function that scores maps."""
         words = join_words(generation.tokens)
         phrase = content_tokens(words)
         objects = np.ones(len(self.masks.masks(int(batch.indices[0]))), np.bool_)
@@ -122,7 +122,7 @@ class SpanTruth:
     spans: tuple[TimeSpan, ...]
 
     def of(self, batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """Return the answer's content words, scored against the spans."""
+        """Return the answer's content words, and a function that scores maps against the spans."""
         layout = generation.layouts[0]
         seconds = batch.pts_seconds - batch.info.start_seconds
         edges = slot_edges(layout, seconds, end_seconds=batch.info.duration_seconds)
@@ -136,7 +136,7 @@ class WordsTruth:
     """Ground truth for an answer that is measured by insertion and deletion only."""
 
     def of(self, _batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """Return the words, which have no masks."""
+        """Return the content words, which have no masks, and a function that scores maps."""
         words = content_tokens(join_words(generation.tokens))
         return _word_truth(generation, words), score_answer
 
@@ -152,7 +152,7 @@ class YesNoTruth:
     is_there: bool
 
     def of(self, _batch: FrameBatch, generation: Generation, /) -> tuple[AnswerTruth, Score]:
-        """Return the first "yes" or "no", which has no masks."""
+        """Return the first "yes" or "no", which has no mask, and a function that scores maps."""
         words = join_words(generation.tokens)
         tokens = [word.token_indices for word in words if word.text.casefold() in ("yes", "no")]
         return _word_truth(generation, tuple(tokens[:1])), score_answer
@@ -203,7 +203,7 @@ def slot_edges(layout: VisualLayout, seconds: Float64Array, *, end_seconds: floa
 
 
 def span_slots(layout: VisualLayout, seconds: Float64Array, spans: Iterable[TimeSpan]) -> BoolArray:
-    """Return which slots have a frame in a span or, if none has, which are nearest: bool [t].
+    """Return which slots have a frame in a span: bool [t]. If none has, mark the nearest slots.
 
     Args:
         layout: the slots.

@@ -36,7 +36,7 @@ def test_scores_that_do_not_fit_are_refused(generation: Generation, scores: np.n
 def test_maps_are_checked() -> None:
     with pytest.raises(ValueError, match="maps must be"):
         MethodMaps("x", ())
-    with pytest.raises(ValueError, match="M tokens"):
+    with pytest.raises(ValueError, match="same number of maps"):
         MethodMaps("x", (np.zeros((2, 1, 1, 1), np.float32), np.zeros((3, 1, 1, 1), np.float32)))
 
 

@@ -182,7 +182,7 @@ def test_threshold_is_taken_on_the_grid_of_the_mask():
     [
         (lambda: answer_iou([Noun(np.zeros((1, *SHAPE)), OBJECT[0])], []), r"\[T, H, W\]"),
         (lambda: answer_iou([Noun(np.zeros((1, *SHAPE)), OBJECT.astype(int))], []), "bool"),
-        (lambda: answer_iou([Noun(np.zeros(SHAPE), OBJECT)], []), r"\[K, t, h, w\]"),
+        (lambda: answer_iou([Noun(np.zeros(SHAPE), OBJECT)], []), r"\[sub-tokens, t, h, w\]"),
         (lambda: answer_iou([Noun(np.full((1, *SHAPE), np.nan), OBJECT)], []), "finite"),
     ],
 )
