@@ -1,4 +1,4 @@
-"""`python -m tam_video` is `tam-video`."""
+"""Run the command line with `python -m tam_video`."""
 
 from tam_video.cli import main
 

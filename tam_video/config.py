@@ -30,7 +30,7 @@ def _accepted_names(name: str) -> AliasChoices:
 
 
 def _recorded_name(name: str) -> str:
-    """Return the key of a setting on disk: a former name is kept, so that old hashes stay valid."""
+    """Return the recorded name of a setting. Former names are kept: old hashes stay valid."""
     return _FIELDS[name].setting.former or name
 
 

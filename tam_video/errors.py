@@ -85,7 +85,7 @@ class NoVideoStreamError(InputError):
 
 
 class VideoDecodeError(InputError):
-    """A frame can't be decoded; `frame_index` is its number, if known."""
+    """A frame can't be decoded. `frame_index` is its index, or None if unknown."""
 
     def __init__(self, message: str, *, hint: str = "", frame_index: int | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -101,7 +101,7 @@ class ModelError(TamVideoError):
 
 
 class ModelLoadError(ModelError):
-    """Weights, config or processor are missing or broken."""
+    """The weights, config or processor of a model are missing or broken."""
 
 
 class UnsupportedModelError(ModelError):

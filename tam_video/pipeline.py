@@ -100,7 +100,7 @@ def explain_frames(
     answer: str | None = None,
     progress: StageProgress | None = None,
 ) -> Explanation:
-    """Generate the answer and map its tokens onto the frames: the second half of `explain`.
+    """Generate an answer about decoded frames, and map its tokens onto the frames.
 
     Args:
         frames: the result of `read_frames`; may be used several times.
@@ -141,7 +141,7 @@ def explain_frames(
 def build_conversation(
     question: str | None, conversation: Sequence[Message] | None, *, num_inputs: int
 ) -> tuple[Message, ...]:
-    """Build and check the messages of a conversation; every input must occur once.
+    """Build and check the messages of a conversation. Every input must occur once.
 
     Raises:
         ConfigError: none or both are given, or they don't match the inputs.

@@ -13,7 +13,7 @@ from tam_video.errors import UnknownNameError
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A mapping from names to objects that are imported from "module:attribute" or entry points.
+    """A mapping from names to objects. An object is imported when its name is loaded.
 
     Attributes:
         kind: noun for an entry, such as "sampler"; used in error messages.
@@ -26,12 +26,12 @@ class Registry:
     group: str
 
     def names(self) -> list[str]:
-        """Return all names, sorted; built-in names take precedence over entry points."""
+        """Return the names of all built-in objects and plug-ins, sorted."""
         plugins = {point.name for point in entry_points(group=self.group)}
         return sorted(plugins | set(self.targets))
 
     def load(self, name: str) -> Any:
-        """Import and return the object for a name.
+        """Import and return the object for a name. Built-in names take precedence over plug-ins.
 
         Raises:
             UnknownNameError: no built-in and no entry point has this name.

@@ -86,7 +86,7 @@ class RunFiles:
 
     @property
     def videos(self) -> tuple[Path, ...]:
-        """Return the paths of the annotated videos, in input order; () if no video was rendered."""
+        """Return the paths of the annotated videos in input order, or () if none was rendered."""
         keys = [numbered("video", index) for index in range(len(self.explanation.inputs))]
         return tuple(self.files[key] for key in keys if key in self.files)
 
@@ -168,7 +168,7 @@ def write_run(
     progress: StageProgress | None = None,
     extras: RunExtras | None = None,
 ) -> RunFiles:
-    """Write the run folder of an explanation; it appears only when it is complete.
+    """Write the run folder of an explanation. The folder appears only when it is complete.
 
     Args:
         explanation: what is written.
@@ -217,7 +217,7 @@ def _write_explanation(
     settings: RunConfig,
     timer: StageTimer,
 ) -> Explanation:
-    """Write the arrays, videos and JSON; return the explanation with render times and warnings."""
+    """Write the arrays, videos and JSON. Return the explanation with render times and warnings."""
     write_arrays(explanation, folder / _FILES["maps"])
     if settings.render:
         with timer.stage("render"):
@@ -311,7 +311,7 @@ def render_options(settings: RunConfig) -> RenderOptions:
 
 
 def run_files(folder: Path) -> dict[str, Path]:
-    """Return the existing files in a run folder by kind; see `RunFiles.files`."""
+    """Return the files that exist in a run folder, by kind; see `RunFiles.files`."""
     files = {key: folder / name for key, name in _FILES.items() if (folder / name).exists()}
     for key, name in _FILES.items():
         stem, _, suffix = name.rpartition(".")
@@ -325,7 +325,7 @@ def _check_outputs(outputs: Collection[Output]) -> None:
     if unknown or isinstance(outputs, str):
         raise ConfigError(
             f"unknown outputs: {', '.join(sorted(unknown)) or outputs}",
-            hint=f"pass a collection with any of {', '.join(sorted(OUTPUTS))}",
+            hint=f"choose outputs from {', '.join(sorted(OUTPUTS))}",
         )
 
 
@@ -336,7 +336,7 @@ def default_run_dir(
     *,
     answer: str | None,
 ) -> Path:
-    """Return the default folder `tam_runs/<stem>-<hash>`, which is the same for equal inputs.
+    """Return the default folder, `tam_runs/<stem>-<hash>`. Equal arguments give the same folder.
 
     Raises:
         VideoOpenError: the video can't be read.

@@ -48,13 +48,15 @@ SOME_FAILED = 3
 @click.option(
     "--max-failures",
     type=click.IntRange(0),
-    help="Stop if more items than this fail.",
+    help="Stop if more than this many items fail.",
 )
 @click.option(
     "--shard", metavar="I/N", help="Process only part I of N; other machines process the rest."
 )
 @click.option(
-    "--limit", type=click.IntRange(1), help="Process at most this many items, from the first on."
+    "--limit",
+    type=click.IntRange(1),
+    help="Process at most this many items, counted from the first.",
 )
 @click.option(
     "--keep", metavar="A,B,...", help="Files to keep: maps, mp4, vtt, html.  [default: all]"
@@ -100,7 +102,7 @@ def batch_command(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Explain many videos: a manifest (JSONL, CSV, parquet), a folder, or a glob.
+    """Explain all videos in ITEMS: a manifest (JSONL, CSV, Parquet), a folder, or a glob.
 
     Every item gets a run folder in OUT/runs, and a line in OUT/ledger.jsonl when it ends. The same
     command resumes an interrupted batch. Exit code 3: some items failed.
@@ -195,7 +197,7 @@ def _batch_options(options: dict[str, Any]) -> BatchOptions:
     from tam_video.video.reader import ReadLimits
 
     def take(**names: str) -> dict[str, Any]:
-        """Remove options, and return the values that are not None, by field name."""
+        """Remove options. Return their values by field name, without None."""
         values = {field: options.pop(name) for field, name in names.items()}
         return {field: value for field, value in values.items() if value is not None}
 

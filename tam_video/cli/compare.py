@@ -40,7 +40,7 @@ _COLUMNS = {  # header -> attribute of `Agreement`, digits
 def compare_command(
     console: Console, runs: tuple[Path, ...], output: Path, no_video: bool, **options: Any
 ) -> None:
-    """Compare RUN folders of the same clip that differ in model, method, settings or question.
+    """Compare several runs of one clip, for example with different models, methods or questions.
 
     For each word that two answers share: rank correlation of its maps, IoU above their Otsu
     thresholds, how far apart they peak, and how their energy over time differs. Maps are brought to
@@ -61,9 +61,10 @@ def compare_command(
 
 
 def comparison_tables(comparison: Comparison, *, width: int | None = None) -> str:
-    """Return one table per pair of runs, with rows for shared words, their mean and the answers.
+    """Return a text table for each pair of runs. It has a row for each word in both answers.
 
-    A line has `width` characters, those of the terminal by default.
+    Two more rows have the mean of the words, and the whole answers. A line has `width`
+    characters, those of the terminal by default.
     """
     from tam_video.evaluation.tables import Table, table_text
 

@@ -87,13 +87,13 @@ class _Experiments(click.Group):
     """Command group with one command per experiment and public dataset, created on first use."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Return the command names in help order."""
+        """Return the names of all commands, sorted."""
         from tam_video.evaluation.sets import SETS
 
         return sorted({*_COMMANDS, *SETS.names()})
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command by name."""
+        """Return the command of an experiment or dataset, or None if the name is unknown."""
         from tam_video.evaluation.sets import ABOUT, SETS
 
         if cmd_name in _COMMANDS:

@@ -132,7 +132,7 @@ def _print(console: Console, run: Any, check: Mapping[str, Any]) -> None:
 def parse_inputs(
     videos: Sequence[Path], question: str | None, conversation: Path | None
 ) -> tuple[tuple[Message, ...], tuple[Path, ...]]:
-    """Return the conversation turns, and the input files from VIDEO or from the conversation.
+    """Return the conversation and the input files. VIDEO or the conversation names the files.
 
     Raises:
         ConfigError: not exactly one of question and conversation, no files, files given twice, or

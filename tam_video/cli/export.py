@@ -37,8 +37,8 @@ from tam_video.cli.options import PATH, moved_video_options
     type=click.Choice(["all", "seen"]),
     default="all",
     show_default=True,
-    help="Frames in formats with one entry per frame. all: every frame; seen: only the frames "
-    "that the model received.",
+    help="Frames to write in formats with one entry per frame. all: every frame; seen: only the "
+    "frames that the model received.",
 )
 @click.option(
     "--keep",

@@ -84,7 +84,7 @@ def explain_long_to_folder(
     *,
     force: bool,
 ) -> None:
-    """Explain a long video and print the answers; raise `BatchError` if some windows failed."""
+    """Explain a long video and print the answers. Raise `BatchError` if some windows failed."""
     from tam_video.long import default_long_dir, explain_long
 
     if len(paths) != 1:

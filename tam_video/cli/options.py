@@ -103,7 +103,7 @@ def _fields(name: str) -> Sequence[Field]:
 
 
 def field_option(field: Field, changed: dict[str, Any]) -> Callable[[Command], Command]:
-    """Return the `click.option` for a field. `changed` replaces attributes; the default is None."""
+    """Create the `click.option` for a field, with default None. `changed` replaces attributes."""
     setting = field.setting
     attributes: dict[str, Any] = {"default": None, "help": help_text(field)}
     if field.type is bool:

@@ -113,7 +113,7 @@ def serve_command(
     host: str,
     access_token: str | None,
 ) -> None:
-    """Show the runs in DIR in a browser, on this machine only. Stop with Ctrl-C.
+    """Serve the runs in DIR as web pages, by default only to this machine. Stop with Ctrl-C.
 
     Needs `pip install 'tam-video[serve]'`. Nothing is written. A --host that other machines can
     reach needs an --access-token.

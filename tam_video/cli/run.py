@@ -38,7 +38,7 @@ SOME_FAILED = 3
 )
 @click.option("--check", is_flag=True, help="Check the preset, print all its keys, and exit.")
 @click.option("--list", "list_all", is_flag=True, help="List the pipelines and exit.")
-@click.option("--new", "new", metavar="PIPELINE", help="Print a preset with all keys and exit.")
+@click.option("--new", "new", metavar="PIPELINE", help="Print a preset for PIPELINE and exit.")
 @with_console
 def run_command(
     console: Console,

@@ -1,4 +1,4 @@
-"""Read and write `maps.npz`: the arrays of an explanation as float16, without pickled objects."""
+"""Read and write `maps.npz`, which holds the arrays of an explanation. Nothing is pickled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAPS = ("maps", "word_maps")
 
 
 def write_arrays(explanation: Explanation, path: Path) -> Path:
-    """Write the maps, and the times and frame indices of the temporal slots.
+    """Write the maps, the text scores, and the times of the sampled frames and of the slots.
 
     Keys: `maps` float16 [M, t, h, w], `word_maps` float16 [N, t, h, w], `indices` int64 [T],
     `pts_seconds` float64 [T], `slot_seconds` float64 [t]; names for the second and later
@@ -39,7 +39,7 @@ def write_arrays(explanation: Explanation, path: Path) -> Path:
 def read_arrays(
     path: Path, *, num_inputs: int
 ) -> tuple[FloatArray, tuple[dict[str, FloatArray], ...]]:
-    """Read the arrays of an explanation, with the maps converted to float32.
+    """Read the maps and text scores of an explanation as float32.
 
     Returns:
         `text_scores`, and for each input its arrays by the names in `MAPS`.
@@ -61,6 +61,6 @@ def read_arrays(
 
 
 def numbered(name: str, index: int) -> str:
-    """Return the name of an input's file or array, such as `maps_1.npz` for the second input."""
+    """Add the index of an input to a file or array name: `maps_1.npz`. Index 0 adds nothing."""
     path = Path(name)
     return f"{path.stem}_{index}{path.suffix}" if index else name

@@ -77,7 +77,7 @@ def _write_ytvis(tracked: TrackedInput, folder: Path) -> None:
 
 
 def _head(tracked: TrackedInput) -> dict[str, Any]:
-    """Return the document entries that COCO and YouTube-VIS share."""
+    """Return the entries that are equal in a COCO and a YouTube-VIS document."""
     info = tracked.info
     video = {
         "id": 1,

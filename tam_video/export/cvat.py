@@ -1,4 +1,4 @@
-"""Export to CVAT for video 1.1: a track of boxes or masks per word. Frames are 0-based.
+"""Export to "CVAT for video 1.1", with a track of boxes or masks per word. Frames are 0-based.
 
 CVAT interpolates boxes between keyframes and holds masks until the next keyframe. A box is constant
 within a slot, so it has a keyframe at both ends of that stretch; a mask has one at its start. A

@@ -41,7 +41,7 @@ def _write(tracked: TrackedInput, folder: Path) -> None:
 
 
 def _numbers(tracked: TrackedInput, slot: int) -> ByteArray:
-    """Return the word number at each pixel, or 0 for a pixel without a word: uint8 [H, W]."""
+    """Return a picture, uint8 [H, W], of word numbers. Pixels without a word are 0."""
     height, width = tracked.info.height, tracked.info.width
     if slot < 0 or not tracked.tracks:
         return np.zeros((height, width), np.uint8)

@@ -42,7 +42,7 @@ VERIFICATION = "verification"
 
 
 def to_document(explanation: Explanation) -> dict[str, Any]:
-    """Convert an explanation to JSON values; a token's `word` is the index of its word, or None."""
+    """Convert an explanation to JSON values. A token's `word` is the index of its word, or None."""
     owner = {i: word.index for word in explanation.words for i in word.token_indices}
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -65,7 +65,7 @@ def to_document(explanation: Explanation) -> dict[str, Any]:
 
 
 def write_document(explanation: Explanation, path: Path) -> Path:
-    """Write `explanation.json` as UTF-8, without NaN values."""
+    """Write `explanation.json`. NaN and infinite values raise a ValueError."""
     write_json(to_document(explanation), path)
     return path
 
@@ -87,7 +87,7 @@ def with_verification(source: Path, target: Path, verification: Verification) ->
 
 
 def save_explanation(explanation: Explanation, directory: Path, *, force: bool = False) -> Path:
-    """Write `explanation.json`, `maps.npz` and `manifest.json`; if one fails, write none of them.
+    """Write `explanation.json`, `maps.npz` and `manifest.json`. If one fails, none is written.
 
     Raises:
         OutputExistsError: the folder exists and `force` is not set, or it is not a run folder.
@@ -238,7 +238,7 @@ def _read_word(row: Mapping[str, Any]) -> Word:
 
 
 def _read_reliance(rows: Sequence[Mapping[str, Any]]) -> FloatArray | None:
-    """Return the visual reliance of the words, float32 [N], or None if it was not measured."""
+    """Return the visual reliance per word as float32, or None if it was not measured."""
     if not rows or not all(RELIANCE in row for row in rows):
         return None
     return np.array([math.nan if row[RELIANCE] is None else row[RELIANCE] for row in rows], "f4")

@@ -1,4 +1,4 @@
-"""Export to ELAN: a tier per word, an annotation per time span. Times start at the first frame.
+"""Export to ELAN: a tier per word with an annotation per time span. The first frame is at 0 s.
 
 Annotations in one ELAN tier can't overlap but words can, so each word has its own tier.
 

@@ -71,7 +71,7 @@ class TrackedInput:
 
     @property
     def listed_slots(self) -> IntArray:
-        """Return the slot index of each frame in `frames`, or -1 if it has no slot: int64."""
+        """Return the slot index of each frame in `frames`: int64, -1 for a frame without a slot."""
         return self.timeline.frame_slots[self.frames]
 
     def check_of(self, track: WordTrack) -> WordVerification | None:
@@ -87,7 +87,7 @@ class TrackedInput:
         return max(0.0, seconds - float(self.timeline.frame_seconds[0]))
 
     def player_milliseconds(self, track: WordTrack) -> tuple[tuple[int, int], ...]:
-        """Return the (start, end) spans of a track in player time, at least 1 ms long."""
+        """Return the spans of a track in ms of player time. Each span lasts at least 1 ms."""
         rounded = (
             [round(1000 * self.player_seconds(edge)) for edge in span]
             for span in track.spans_seconds
@@ -130,6 +130,6 @@ class Exporter:
 
 
 def plain_number(value: Any) -> float | None:
-    """Round a number to 6 digits for JSON and tables; return None for NaN and infinities."""
+    """Round a number to 6 digits for JSON and tables. Return None for NaN and infinities."""
     number = float(value)
     return round(number, 6) if np.isfinite(number) else None

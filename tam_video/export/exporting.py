@@ -1,4 +1,4 @@
-"""Export tracks in formats given by name; existing files are replaced only with `force`.
+"""Export tracks in the given formats. Existing files are replaced only with `force`.
 
 Owns which words and frames are exported. Each format has its own module; `export_folder` owns where
 files are written.
@@ -232,7 +232,7 @@ def _warnings(tracked: TrackedInput) -> Iterator[str]:
 
 
 def _write(exporter: Exporter, tracked: TrackedInput, folder: Path, index: int) -> None:
-    """Run an exporter in an empty folder, and move the files that it declares to the export."""
+    """Run an exporter in an empty folder, then move its files to the export folder."""
     temporary = folder / "at_work"
     with wrap_os_errors(folder):
         temporary.mkdir()
@@ -240,8 +240,8 @@ def _write(exporter: Exporter, tracked: TrackedInput, folder: Path, index: int) 
         written = {path.name for path in temporary.iterdir()}
         if written != set(exporter.files):
             raise ExportError(
-                f"the format {exporter.name!r} wrote {sorted(written)}, "
-                f"not {sorted(exporter.files)}",
+                f"the format {exporter.name!r} wrote the files {sorted(written)} "
+                f"instead of {sorted(exporter.files)}",
                 hint="the exporter is defective; omit this format",
             )
         for name in exporter.files:

@@ -28,7 +28,7 @@ MANIFEST_VERSION = 1
 
 @contextmanager
 def new_run_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
-    """Yield a temporary folder; on success write its manifest and rename it to `target`.
+    """Yield a temporary folder. On success, write its manifest and rename it to `target`.
 
     Args:
         target: the run folder to create.
@@ -75,7 +75,7 @@ def replace_files(
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
-    """Raise an error if `target` is not empty, except for a run folder if `force` is set."""
+    """Raise an error if `target` is not empty. With `force`, a run folder is accepted."""
     if not os.path.lexists(target):
         return
     if target.is_dir() and not target.is_symlink():

@@ -1,4 +1,4 @@
-"""Export to MOT as CVAT reads it: one box per line. Frames, tracks and classes are 1-based.
+"""Export to the MOT format of CVAT: one box per line. Frames, tracks and classes are 1-based.
 
 The position of a box is 0-based, in pixels, as in CVAT; in the MOT Challenge itself it is 1-based.
 

@@ -22,7 +22,7 @@ def one_line(text: str) -> str:
 
 
 def path_component(text: str) -> str:
-    """Return a text as a path component: at most 60 letters, digits, dashes and underscores."""
+    """Convert a text to a path component: at most 60 letters, digits, dashes and underscores."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:60] or "video"
 
 

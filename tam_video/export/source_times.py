@@ -13,7 +13,7 @@ from tam_video.video.source import CheckedSource, check_source
 def source_frame_seconds(
     explanation: Explanation, video: Path | None = None, *, allow_other: bool = False
 ) -> CheckedSource:
-    """Return the presentation time of each frame in the source file of the first input.
+    """Return the presentation times of all frames in the first input's source file.
 
     Args:
         explanation: only its first input is used.

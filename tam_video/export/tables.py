@@ -120,7 +120,7 @@ def slot_rows(tracked: TrackedInput) -> Iterator[Row]:
 
 
 def _word_values(tracked: TrackedInput, track: WordTrack) -> dict[str, Any]:
-    """Return the text columns of a word; its probability is the product over its tokens."""
+    """Return the text columns of a word. Its probability is the product over its tokens."""
     if track.word_index is None:
         return dict.fromkeys(("word_index", "is_content", "char_start", "char_end", "probability"))
     word = tracked.explanation.words[track.word_index]

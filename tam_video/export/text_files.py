@@ -15,7 +15,7 @@ Element = ElementTree.Element
 
 
 def write_json(document: Any, path: Path, *, indent: int | None = 1) -> None:
-    """Write a JSON document without NaN values.
+    """Write a JSON document. NaN and infinite values raise a ValueError.
 
     Args:
         document: plain values.
@@ -30,7 +30,7 @@ def write_json(document: Any, path: Path, *, indent: int | None = 1) -> None:
 
 
 def add(parent: Element, tag: str, text: str = "", **attributes: object) -> Element:
-    """Append a child to an XML element, and convert the attributes to text.
+    """Append a child to an XML element. Attribute values are converted to text.
 
     Args:
         parent: the element.

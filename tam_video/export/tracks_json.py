@@ -85,7 +85,7 @@ def _peak(peak: Peak) -> dict[str, Any]:
 
 
 def _slots(track: WordTrack) -> list[dict[str, Any]]:
-    """Return one row per slot, with the box, point and cells of the track if it has any."""
+    """Return one row per slot. Slots that the track covers have a box, a point and cells."""
     frames = {each.slot: [each.first_frame, each.last_frame] for each in track.stretches}
     edges = track.timeline.edges_seconds
     rows: list[dict[str, Any]] = []

@@ -22,7 +22,7 @@ _WHITE = 250  # clipped pixels are excluded from the fit
 
 
 class Background:
-    """A background model with a mixture of Gaussians per pixel and illumination correction.
+    """Models the background as a mixture of Gaussians per pixel. Corrects changes of illumination.
 
     Source: Zivkovic, "Improved adaptive Gaussian mixture model for background subtraction", ICPR
     2004, in the implementation of OpenCV (MOG2). Differs: the learning rate depends on the time
@@ -68,7 +68,7 @@ class Background:
         return np.asarray(moved) > 0 if self._num_looks > 1 else np.zeros(luma.shape, np.bool_)
 
     def _rate(self, seconds_passed: float) -> float:
-        """Return the learning rate of a running mean at first, and of an exponential mean later.
+        """Return the larger of two learning rates: of a running mean and of an exponential mean.
 
         A still object is background once the other modes have decayed to `_BACKGROUND_SHARE`.
         """
@@ -99,7 +99,7 @@ def _line(
     selected: NDArray[np.bool_],
     offset: float,
 ) -> tuple[float, float]:
-    """Fit a least-squares line: return (gain, offset), with gain 1 for nearly constant pixels."""
+    """Fit a least-squares line. Return (gain, offset); the gain is 1 for nearly constant pixels."""
     source, target = source[selected], target[selected]
     if not source.size:
         return 1.0, offset

@@ -85,7 +85,7 @@ class LongResult:
 
 
 def window_dir(folder: Path, window: VideoWindow) -> Path:
-    """Return the path of a window's run folder, made from the index and start of the window."""
+    """Return the path of a window's run folder. Its name contains the window's index and start."""
     minutes, seconds = divmod(int(window.start_seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return folder / WINDOWS / f"{window.index:04d}-{hours:02d}h{minutes:02d}m{seconds:02d}s"
@@ -97,7 +97,7 @@ def result_files(folder: Path) -> dict[str, Path]:
 
 
 def window_row(result: WindowResult, *, folder: Path) -> dict[str, Any]:
-    """Return a window as JSON values: its time span, answer and the time spans of its words.
+    """Return a window as JSON values: its time span, its answer, and the time spans of its words.
 
     Raises:
         RunFolderError: its run folder cannot be read.
@@ -122,7 +122,7 @@ def window_row(result: WindowResult, *, folder: Path) -> dict[str, Any]:
 def restrict_to_part(
     explanation: Explanation, start_seconds: float, end_seconds: float, *, num_frames: int
 ) -> Explanation:
-    """Restrict an explanation to a part of its source video, given in container time."""
+    """Return an explanation whose video is cut to a part. Start and end are in container time."""
     part = replace(
         explanation.info,
         num_frames=num_frames,

@@ -1,4 +1,4 @@
-"""Write the annotated MP4 of a long video, with only the explained windows or all frames.
+"""Write the annotated MP4 of a long video: all frames, or only frames in explained windows.
 
 Owns: which window draws which frames, and the clocks. `render` draws the frames.
 """
@@ -63,7 +63,7 @@ class Shot:
         return self.clip.end_seconds - self.shift_seconds
 
     def explanation(self) -> Explanation:
-        """Return the explanation of the shot's frames, without words if no window covers them.
+        """Return the explanation of the shot. It has no words if no window covers the shot.
 
         Raises:
             RunFolderError: the run folder cannot be read.
@@ -83,7 +83,7 @@ class Shot:
 
 
 class Film:
-    """Renders the annotated MP4 of a long video with one explanation in memory at a time."""
+    """Renders the annotated MP4 of a long video. Only one explanation is in memory at a time."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Film:
         *,
         look: RenderOptions,
     ) -> None:
-        """Make a shot from each stretch of the video that contains frames.
+        """Make a shot from each stretch that contains frames.
 
         Stretches are in order of time, in seconds from the first frame; one without a window has no
         heat, and one of a window without a run folder is skipped.
@@ -117,7 +117,7 @@ class Film:
         ]
 
     def write(self, mp4: Path, vtt: Path, *, progress: StepProgress | None = None) -> None:
-        """Encode the MP4 with a chapter for each shot, and write the captions as WebVTT.
+        """Encode the MP4 with a chapter for each shot. Write the captions as WebVTT.
 
         Raises:
             InputError: the source cannot be read.
@@ -200,7 +200,7 @@ class Film:
 
 
 def check_layout(look: RenderOptions) -> None:
-    """Raise ConfigError for the layout 'words', which shows the clip several times."""
+    """Raise ConfigError if the layout is 'words', because it shows the clip several times."""
     if look.layout == "words":
         raise ConfigError(
             "layout 'words' shows the clip once per word, which takes too long for a long video",

@@ -32,13 +32,15 @@ class GateOptions(Declared):
     """Options for the motion gate: the frame rate and the thresholds for motion."""
 
     looks_per_second: float = setting(
-        2.0, "Frames examined per second. Redacting motion needs at least 8.", gt=0, le=60
+        2.0, "Frames examined per second: at least 8 if moving objects are redacted.", gt=0, le=60
     )
     side: int = setting(160, "Longer side of the examined frames, in pixels.", ge=16, le=4096)
     deviations: float = setting(
-        4.0, "Smallest change that counts, in standard deviations of a pixel's noise.", gt=0
+        4.0, "Smallest change of a pixel that counts, in standard deviations of noise.", gt=0
     )
-    min_levels: float = setting(10.0, "Smallest change that counts, in grey levels.", ge=0, le=255)
+    min_levels: float = setting(
+        10.0, "Smallest change of a pixel that counts, in grey levels.", ge=0, le=255
+    )
     min_area: float = setting(
         0.001, "Smallest area of a moving object, as a share of the frame.", **_SHARE
     )
@@ -49,7 +51,7 @@ class GateOptions(Declared):
         0.0005, "Share of the frame that must move to continue a motion span.", **_SHARE
     )
     global_share: float = setting(
-        0.5, "Changed share of the frame that counts as a cut or a change of light.", **_SHARE
+        0.5, "Smallest share of the frame that changes in a cut or a change of light.", **_SHARE
     )
     relearn_seconds: float = setting(
         3.0, "Time from a cut or a change of light until the background is replaced.", **_DURATION
@@ -107,7 +109,7 @@ class ActiveSpan:
 
 
 class MotionGate:
-    """Detects motion in successive frames of any size without storing them."""
+    """Detects motion in successive frames without storing them. The frame size may change."""
 
     def __init__(self, options: GateOptions | None = None) -> None:
         self._options = options or GateOptions()
@@ -158,7 +160,7 @@ def looks(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
 ) -> Iterator[Motion]:
-    """Detect motion in a video file, with one frame in memory at a time.
+    """Detect motion in a video file. Only one frame is in memory at a time.
 
     Args:
         path: a local video file.
@@ -239,7 +241,7 @@ def _padded(span: ActiveSpan, options: GateOptions, first: float) -> ActiveSpan:
 
 
 def _without_flashes(motions: Iterable[Motion]) -> Iterator[Motion]:
-    """Delay motions by one frame, and yield no motion for a global change of a single frame."""
+    """Yield motions one frame late. A global change that lasts one frame counts as no motion."""
     held: Motion | None = None
     was_global = False
     for motion in chain(motions, (None,)):
@@ -264,7 +266,7 @@ def _reduced(luma: ByteArray, side: int) -> ByteArray:
 def _regions(
     moved: NDArray[np.bool_], *, min_area: float
 ) -> tuple[float, tuple[tuple[float, float, float, float], ...]]:
-    """Return the moved share of the frame and the boxes of its large moved regions."""
+    """Return which share of the frame moved, and the boxes of the large regions that moved."""
     import cv2
 
     if not moved.any():

@@ -41,7 +41,7 @@ def small_pictures(
     threads: int = 0,
     start_seconds: float | None = None,
 ) -> Iterator[tuple[float, ByteArray]]:
-    """Yield one luma frame per time slot, scaled to `side` pixels on its longer side.
+    """Yield a luma frame every `slot_seconds`, scaled down to at most `side` pixels per side.
 
     Only reference frames are decoded, or only keyframes if they are close enough; only the frame
     of a slot is converted.
@@ -94,7 +94,7 @@ def small_pictures(
 def _has_close_keyframes(
     container: InputContainer, stream: VideoStream, slot_seconds: float
 ) -> bool:
-    """Return whether the distance between keyframes is at most one slot."""
+    """Return whether successive keyframes are at most `slot_seconds` apart."""
     packets = islice(readable_packets(container, stream), _PEEKED_PACKETS)
     keys = sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None)
     base = float(stream.time_base or 0)
@@ -105,7 +105,7 @@ def _has_close_keyframes(
 def all_pictures(
     path: Path, *, side: int, limits: ReadLimits, start_seconds: float | None = None
 ) -> Iterator[tuple[float, ByteArray]]:
-    """Yield all reference frames as colour images of `side` pixels on the longer side.
+    """Yield all reference frames in colour, scaled down so that the longer side is `side` pixels.
 
     Yields:
         (pts_seconds, uint8 [h, w, 3] BGR as in OpenCV, not rotated), in order of time.
@@ -126,7 +126,7 @@ def all_pictures(
 def _decoded(
     container: InputContainer, stream: VideoStream, path: Path, limits: ReadLimits
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """Yield (time, frame) in order of time, and skip frames that cannot be decoded.
+    """Yield (time, frame) in order of time. Frames that cannot be decoded are skipped.
 
     The time of a frame without one follows from that of the frame before.
     """

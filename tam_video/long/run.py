@@ -145,7 +145,7 @@ def _checked(
 def default_long_dir(
     video: Path, config: RunConfig, turns: Sequence[Message], options: LongOptions
 ) -> Path:
-    """Return the default folder `tam_runs/<stem>-<hash>`, which is the same for the same job.
+    """Return the default folder, `tam_runs/<stem>-<hash>`. Equal jobs have the same folder.
 
     Raises:
         VideoOpenError: the video can't be read.

@@ -28,7 +28,7 @@ _SHORTEST_FRAMES = 15
 
 @dataclass(frozen=True, slots=True)
 class VideoPart:
-    """The time span of a video that is explained.
+    """The explained part of a video.
 
     Attributes:
         zero_seconds: container time of the first frame.
@@ -42,7 +42,7 @@ class VideoPart:
 
     @classmethod
     def of(cls, reader: VideoReader, settings: RunConfig) -> Self:
-        """Return the part that the settings select.
+        """Return the part from `start_seconds` to `end_seconds` of the settings.
 
         Raises:
             ConfigError: it starts after the end of the video.
@@ -58,7 +58,7 @@ class VideoPart:
 
     @property
     def container_seconds(self) -> tuple[float | None, float]:
-        """Return (start, end) in container time; the start is None at the start of the file."""
+        """Return (start, end) in container time; start is None if the part begins with the file."""
         start = self.zero_seconds + self.start_seconds if self.start_seconds > 0 else None
         return start, self.zero_seconds + self.end_seconds
 
@@ -71,7 +71,7 @@ def survey(
     limits: ReadLimits,
     stages: StageTimer,
 ) -> dict[str, Any]:
-    """Run the motion gate and the scene detector on a part of a video, if the options need them.
+    """Find motion and scene changes in a part of a video, as far as the options need them.
 
     Returns:
         JSON values: "gate", None without one, and "scenes", the times of the scene changes.
@@ -127,7 +127,7 @@ def _gate(
 
 
 class MotionCurve:
-    """The largest moved share of a frame per time bin. Bins are merged if there are too many."""
+    """The largest share of the frame that moved, per time bin. Surplus bins are merged."""
 
     def __init__(self, *, start_seconds: float, bin_seconds: float) -> None:
         """Create an empty curve.

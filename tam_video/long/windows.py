@@ -141,7 +141,7 @@ def plan_windows(
 def stretches(
     windows: Sequence[VideoWindow], *, whole: tuple[float, float] | None = None
 ) -> tuple[Stretch, ...]:
-    """Divide a video among its windows; overlaps belong to the window with the nearest midpoint.
+    """Divide a video among its windows. Overlaps belong to the window with the nearest midpoint.
 
     Args:
         windows: in order of time; they may overlap.
@@ -202,7 +202,7 @@ def _cut(start: float, end: float, borders: Sequence[float]) -> list[tuple[float
 
 
 def _tiled(start: float, end: float, options: WindowOptions) -> list[tuple[float, float]]:
-    """Divide one time span into windows; a short remainder extends the last window."""
+    """Divide one time span into windows. A short remainder extends the last window."""
     length, stride = options.window_seconds, options.stride
     tiles: list[tuple[float, float]] = []
     for number in count():

@@ -58,7 +58,7 @@ class AnnotatedClip:
 
     @classmethod
     def from_options(cls, options: PipelineOptions) -> Self:
-        """Create the pipeline.
+        """Create the pipeline, and check that rendering is enabled.
 
         Raises:
             ConfigError: rendering is disabled.
@@ -135,7 +135,7 @@ class AnnotatedClip:
 
 
 def _check_free(clips: Mapping[str, str], out: Path, *, may_exist: bool) -> None:
-    """Raise an error if a result would replace an input or, unless `may_exist`, another file."""
+    """Raise an error if an output file is an input, or if it exists and `may_exist` is not set."""
     sources = [path for source in clips.values() if (path := Path(source)).exists()]
     for target in (out / file.format(name) for name in clips for file in _NAMES.values()):
         if not os.path.lexists(target):

@@ -95,7 +95,7 @@ class Pipeline(Protocol):
         """
 
     def run(self, *, force: bool = False, progress: StageProgress | None = None) -> PipelineResult:
-        """Run the pipeline.
+        """Process all inputs and return a summary.
 
         Args:
             force: replace the results of an earlier run; without it, an earlier run is resumed.

@@ -15,9 +15,10 @@ from tam_video.stages import StageProgress
 
 
 def named_clips(inputs: Sequence[str]) -> dict[str, str]:
-    """Return the path or URL of each clip by a unique name, in input order, without duplicates.
+    """Return the path or URL of each clip under a unique name. Duplicate clips are dropped.
 
-    A name is the file name without suffix; a number is added to a name that is taken.
+    Clips are in input order. A name is the file name without suffix; a number is added to a
+    name that is taken.
 
     Args:
         inputs: files, folders, globs or addresses.
@@ -43,7 +44,7 @@ def numbered(name: str) -> Iterator[str]:
 
 
 def needs_batch(clips: Mapping[str, str]) -> bool:
-    """Return whether there are several clips, or one clip in remote storage."""
+    """Return whether a batch is needed: for several clips, or for a clip in remote storage."""
     return len(clips) > 1 or any(map(is_remote, clips.values()))
 
 
@@ -58,7 +59,7 @@ def ask_in_batch(
     force: bool = False,
     progress: StageProgress | None = None,
 ) -> Iterator[batch.ItemResult]:
-    """Ask every question about every clip, and yield all results, including earlier results.
+    """Ask every question about every clip. Yield new results and results of earlier runs.
 
     Args:
         clips: name -> path or address.
@@ -94,6 +95,6 @@ def ask_in_batch(
 
 
 def failure(result: batch.ItemResult) -> str:
-    """Return the reason why an item failed as one line, or an empty string if it did not fail."""
+    """Return one line with the reason why an item failed, or an empty string if it did not fail."""
     error = result.error
     return f"{result.item.id}: {error.type}: {error.message}" if error else ""

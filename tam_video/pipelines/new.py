@@ -92,7 +92,7 @@ def _table(field: Field) -> Iterator[str]:
 
 
 def _keys(fields: Iterable[Field], values: Mapping[str, Any] | None = None) -> Iterator[str]:
-    """Yield a line for each key with a comment. A long comment has its own line above the key."""
+    """Yield the lines of the keys, with a comment for each key. A long comment is above its key."""
     for field in fields:
         setting = field.setting
         if field.name == "pipeline":

@@ -1,4 +1,4 @@
-"""Error messages for presets: the key, its line and value, and the allowed values.
+"""Write messages for invalid keys of a preset, with line, value and allowed values.
 
 `tomllib` does not keep lines: a statement is the shortest run of lines that is valid TOML by
 itself, so `tomllib` finds its end and the grammar is not implemented here.
@@ -75,7 +75,7 @@ def known_keys(model: type[BaseModel]) -> Iterator[KeyPath]:
 
 
 def table_model(annotation: Any) -> type[BaseModel] | None:
-    """Return the pydantic model of a table or list of tables, or None for other types."""
+    """Return the pydantic model that a field type contains, or None if it contains none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((model for each in get_args(annotation) if (model := table_model(each))), None)
@@ -174,7 +174,7 @@ def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
 
 
 def _table_path(header: Mapping[str, Any], num_tables: dict[KeyPath, int]) -> KeyPath:
-    """Return the path of the table that a header opens, which can be the last entry of a list."""
+    """Return the path of the table that a header opens. [[name]] opens the next entry of a list."""
     path: KeyPath = ()
     value: Any = header
     while isinstance(value, Mapping) and value:

@@ -51,7 +51,7 @@ class VideoQaOptions(PipelineOptions):
         gt=0,
     )
     stride_seconds: float | None = setting(
-        None, "Step between window starts.", unset="the window length", example=15.0, gt=0
+        None, "Time between window starts.", unset="the window length", example=15.0, gt=0
     )
 
 
@@ -64,7 +64,7 @@ class VideoQa:
 
     @classmethod
     def from_options(cls, options: PipelineOptions) -> Self:
-        """Create the pipeline, and check that export formats are available and that maps are kept.
+        """Create the pipeline, and check that every export format can be written.
 
         Raises:
             ConfigError: an unknown format, formats without maps, or options that windows exclude.
@@ -152,7 +152,7 @@ class VideoQa:
     def _run_windows(
         self, clips: Mapping[str, str], *, force: bool, progress: StageProgress | None
     ) -> PipelineResult:
-        """Write one timeline for each clip and question to `NAME/question_N`."""
+        """Write a timeline for each pair of clip and question to `NAME/question_N`."""
         windows = WindowOptions(self.options.window_seconds or 0, self.options.stride_seconds)
         options = LongOptions(windows=windows, report="html" in self.options.keep)
         out, files, problems = self.options.output, [], []
@@ -180,7 +180,7 @@ class VideoQa:
         return PipelineResult(opens, summary, len(problems), tuple(problems))
 
     def _export(self, run_dir: Path) -> str:
-        """Export a run unless exports exist. Return an error message, or an empty string."""
+        """Export a run unless it has exports. Return an error message, or an empty string."""
         if not self.options.formats or (run_dir / "export").exists():
             return ""
         try:

@@ -172,7 +172,7 @@ def answer_parts(answer: str, words: Sequence[Word]) -> list[tuple[str, Word | N
 
 
 def run_facts(explanation: Explanation) -> dict[str, str]:
-    """Return facts about the run, by label. Paths are shortened to their last component."""
+    """Return what a report says about the run, by label. Paths are cut to their last component."""
     settings, layout = explanation.settings, explanation.layout
     num_frames = sum(len(each.indices) for each in explanation.inputs)
     facts = {

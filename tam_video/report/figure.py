@@ -57,7 +57,7 @@ def plot_explanation(
     if num_slots < 1:
         raise ConfigError(
             f"num_slots must be at least 1, not {num_slots}",
-            hint="pass the largest number of columns, for example 6",
+            hint="pass a maximum number of columns, for example 6",
         )
     layout = explanation.layout
     count = min(num_slots, layout.t)
@@ -106,7 +106,7 @@ def _rows(explanation: Explanation, words: Sequence[int | str] | None) -> list[W
 def _frames(
     explanation: Explanation, slots: Sequence[int], video: str | Path | None
 ) -> list[ByteArray]:
-    """Return the first frame of each slot, scaled down, or gray if the source can't be read."""
+    """Return the scaled first frame of each slot, or gray frames if the source can't be read."""
     indices = explanation.layout.slot_indices(explanation.indices)
     try:
         source = check_source(explanation.inputs[0], None if video is None else Path(video))

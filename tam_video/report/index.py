@@ -53,7 +53,7 @@ def write_index(
     title: str | None = None,
     force: bool = False,
 ) -> Path:
-    """Write `index.html`: a card for each run, with a picture, a filter and sorting.
+    """Write `index.html` with a card for each run. The page can filter and sort the cards.
 
     Args:
         run_dirs: run folders, in the initial order of the page.
@@ -102,7 +102,7 @@ def render_index(run_dirs: Sequence[Path], folder: Path, *, title: str | None = 
 
 
 def index_row(run: Path, address: str) -> dict[str, Any]:
-    """Return the content of a card: `name`, `question`, `answer`, `model`, `seconds`, ...
+    """Return the content of a run's card: `name`, `question`, `answer`, `model`, `seconds`, ...
 
     Args:
         run: a run folder.

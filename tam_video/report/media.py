@@ -39,7 +39,7 @@ _JPEG_QUALITY = 85
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """The media of one input in a report.
+    """What a report shows of one input: a clip, pictures, or nothing.
 
     Attributes:
         kind: "video": one clip; "stills": one picture for each slot, one for all, or none.
@@ -79,7 +79,7 @@ def write_media(
     index: int = 0,
     progress: StepProgress | None = None,
 ) -> Media:
-    """Write `clip.mp4` for a video or `still.jpg` for a picture (second input: `clip_1.mp4`).
+    """Write `clip.mp4` for a video, or `still.jpg` for a picture. The second input: `clip_1.mp4`.
 
     Args:
         explanation: only its first input is used.
@@ -162,7 +162,7 @@ def slot_stills(explanation: Explanation, source: Path) -> Media:
 
 
 def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
-    """Write a small JPEG with a heatmap, for the content word and slot with the highest peak.
+    """Find the content word and slot with the highest peak, and write that heatmap as a small JPEG.
 
     Raises:
         InputError: the source can't be read.
@@ -186,9 +186,10 @@ def write_thumb(explanation: Explanation, source: Source, path: Path) -> Path:
 
 
 def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
-    """Scale a size down to fit into a square. Both sides are even and at least 2.
+    """Return (width, height), scaled down so that no side is longer than `max_side`.
 
-    A size that fits is unchanged, odd sides included: the writer repeats the last row or column.
+    Scaled sides are even and at least 2. A size that fits is unchanged, odd sides included: the
+    writer repeats the last row or column.
     """
     longer = max(width, height)
     if longer <= max_side:
@@ -200,7 +201,7 @@ def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
 
 
 def scaled(rgb: ByteArray, max_side: int) -> ByteArray:
-    """Scale a picture down to fit into a square, and return uint8 [H', W', 3]."""
+    """Scale a picture down so that no side is longer than `max_side`. Return uint8 [H, W, 3]."""
     return _resized(rgb, fitted_size(rgb.shape[1], rgb.shape[0], max_side))
 
 

@@ -18,7 +18,7 @@ _HEIGHT_PX = 760
 
 
 def notebook_html(explanation: Explanation) -> str:
-    """Return the HTML for a notebook: one `<iframe>` with all content embedded.
+    """Return a report as HTML for a notebook: one `<iframe>` with all content embedded.
 
     Pictures are small stills, one for each slot, read from the source; if it can't be read, only
     the heat is shown.

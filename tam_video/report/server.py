@@ -161,7 +161,7 @@ class _Site:
         return await run_in_threadpool(self.find, str(request.path_params["path"]))
 
     def find(self, path: str) -> Response:
-        """Return a page or a file from a run, or status 404 if the path does not exist."""
+        """Return the response for a URL path: a page, a file of a run, or status 404."""
         from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse
 
         try:

@@ -146,7 +146,7 @@ def write_report_files(
 
 
 def read_media(folder: Path, explanation: Explanation) -> tuple[Media, ...]:
-    """Return the media of each input; if a file is missing, the media of all inputs are empty."""
+    """Return the media of each input. If a media file is missing, the media of all are empty."""
     from pydantic import TypeAdapter
 
     try:

@@ -113,7 +113,7 @@ class Field:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The allowed names for the value or for tuple entries. Empty if any value is allowed."""
+        """The allowed values of the field or its tuple entries. Empty if any value is allowed."""
         inner = get_args(self.type)[0] if get_origin(self.type) is tuple else self.type
         return get_args(inner) if get_origin(inner) is Literal else ()
 

@@ -19,14 +19,17 @@ EncoderName: TypeAlias = Literal["auto", "x264", "nvenc", "qsv", "amf"]
 
 @dataclass(frozen=True)
 class ModelSettings(Declared):
-    """Model."""
+    """Model and device."""
 
     model: str = setting(
-        "tiny", "Model: tiny, a hub id, or a checkpoint folder.", short="-m", metavar="ID_OR_DIR"
+        "tiny",
+        "Model: a hub id, a checkpoint folder, or tiny (a small model in this package).",
+        short="-m",
+        metavar="ID_OR_DIR",
     )
     revision: str | None = setting(
         None,
-        "Branch, tag or commit of a hub model.",
+        "Branch, tag or commit of a model from the hub.",
         metavar="REV",
         unset="the default branch",
         example="main",
@@ -37,7 +40,7 @@ class ModelSettings(Declared):
     device: str = setting("auto", "Device: auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
     device_map: str | None = setting(
         None,
-        "Device map of transformers, which spreads a model over several devices.",
+        "Device map for transformers: how to spread the model over several devices.",
         metavar="MAP",
         unset="one device",
         example="auto",
@@ -50,18 +53,18 @@ class ModelSettings(Declared):
         unset="chosen by transformers",
         example="sdpa",
     )
-    allow_pickle: bool = setting(False, "Load pickled weights if the model has no safetensors.")
+    allow_pickle: bool = setting(False, "Allow pickled weights if the model has no safetensors.")
 
 
 @dataclass(frozen=True)
 class SamplingSettings(Declared):
-    """Frames."""
+    """Frames that the model receives."""
 
     reader: str = setting("pyav", "Video reader: pyav, decord.", metavar="NAME")
     frame_size: Literal["source", "processor"] = setting(
         "source",
         "Size of decoded frames. source: unchanged; processor: as small as the model's processor"
-        " makes them, which saves memory and changes pixel values slightly.",
+        " makes them. This saves memory and changes pixel values slightly.",
     )
     sampler: str = setting(
         "auto",
@@ -78,10 +81,10 @@ class SamplingSettings(Declared):
         ge=1,
     )
     fps: float | None = setting(
-        None, "Frames per second to sample.", unset="determined by num_frames", example=2.0, gt=0
+        None, "Frames to sample per second.", unset="determined by num_frames", example=2.0, gt=0
     )
     timestamps: tuple[float, ...] = setting(
-        (), "Times of the sampled frames, in seconds.", metavar="S,S,...", parse=times
+        (), "Times of the frames to sample, in seconds.", metavar="S,S,...", parse=times
     )
     max_frames: int = setting(768, "Frame limit over all inputs; more frames are an error.", ge=1)
     start_seconds: float | None = setting(
@@ -108,7 +111,7 @@ class SamplingSettings(Declared):
 
 @dataclass(frozen=True)
 class GenerationSettings(Declared):
-    """Answer."""
+    """Generation of the answer."""
 
     max_new_tokens: int = setting(128, "Maximum length of the answer, in tokens.", ge=1)
     do_sample: bool = setting(False, "Sample tokens instead of greedy decoding.", flag="--sample")
@@ -134,38 +137,38 @@ class MethodSettings(Declared):
     )
     layer: int | float | Literal["auto", "input"] = setting(
         "auto",
-        "Decoder layer whose hidden states are read: an index (-1: the last, after the final "
-        "norm), a fraction of the depth (0.75), or input (the states before any layer). auto: four "
-        "layers combined for the profile default, else the last.",
+        "Decoder layer whose hidden states are read. An index: -1 is the last layer, after the "
+        "final norm. A fraction of the depth: 0.75. input: the states before the first layer. "
+        "auto: a combination of four layers for the profile default, else the last layer.",
         metavar="N",
         parse=layer,
     )
     logits: Literal["model", "head"] = setting(
         "model", "Scores. model: the model's logits; head: the logits before softcap and scale."
     )
-    num_candidates: int = setting(3, "Candidates to keep for each answer token.", ge=1, le=100)
+    num_candidates: int = setting(3, "Alternatives to record per answer token.", ge=1, le=100)
 
 
 @dataclass(frozen=True)
 class OutputSettings(Declared):
-    """Output."""
+    """Output files."""
 
     render: bool = setting(True, "Write the annotated video.", flag="--no-video")
 
 
 @dataclass(frozen=True)
 class LookSettings(Declared):
-    """Annotated video."""
+    """Look of the annotated video."""
 
     layout: Literal["overlay", "side", "grid", "words"] = setting(
         "overlay",
         "Layout. overlay: heatmap over the video, one word after another; side: video beside "
         "heatmap; grid: one tile per word; words: the clip once per word, as chapters.",
     )
-    tiles: Literal["words", "tokens"] = setting("words", "Tiles that the layout grid shows.")
+    tiles: Literal["words", "tokens"] = setting("words", "Tiles in the layout grid: words, tokens.")
     show_word: int | str | None = setting(
         None,
-        "Show one word, by text or index.",
+        "Show only this word, given as text or index.",
         flag="--word",
         metavar="WORD",
         parse=word,
@@ -174,7 +177,7 @@ class LookSettings(Declared):
     )
     show_token: int | None = setting(
         None,
-        "Show one answer token, by index.",
+        "Show only the answer token with this index.",
         flag="--token",
         unset="all content words, one after another",
         example=7,

@@ -39,7 +39,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def word(text: str) -> int | str:
-    """Parse the index of a word, or return the word itself."""
+    """Parse a word: an index like "3", or the word itself."""
     return int(text) if text.isdigit() else text
 
 

@@ -18,7 +18,7 @@ Record = TypeVar("Record")
 
 
 class AppendLog:
-    """A JSON lines file that is synced after each append; symbolic links are refused.
+    """A JSON lines file that is synced after each append. Symbolic links are refused.
 
     Attributes:
         path: the file; created by the first append.
@@ -64,7 +64,7 @@ class AppendLog:
         return start
 
     def scan(self) -> Iterator[tuple[int, bytes]]:
-        """Yield (byte offset, line) for each complete line; a missing file has no lines.
+        """Yield (byte offset, line) for each complete line. A missing file has no lines.
 
         Raises:
             ExportError: the file cannot be read or repaired.
@@ -107,5 +107,5 @@ class AppendLog:
 
 
 def json_line(record: Mapping[str, Any]) -> bytes:
-    """Return a record as a JSON line; lone surrogates from undecodable file names are escaped."""
+    """Return a record as a JSON line. Lone surrogates from undecodable file names are escaped."""
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Write files atomically, lock folders, and raise operating system errors as `ExportError`."""
+"""Write files atomically, lock folders, and convert operating system errors to `ExportError`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NEVER_FOLLOW_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 @contextmanager
 def wrap_os_errors(path: Path) -> Iterator[None]:
-    """Raise operating system errors as `ExportError`."""
+    """Convert operating system errors to `ExportError`."""
     try:
         yield
     except OSError as exc:
@@ -63,7 +63,7 @@ def temporary_folder(parent: Path, *, prefix: str) -> Iterator[Path]:
 
 
 def move_all(names: Sequence[str], source: Path, target: Path) -> None:
-    """Move files and folders to another folder and replace existing ones; undo all on failure.
+    """Move files and folders to another folder, and replace existing ones. On failure, undo all.
 
     Raises:
         OSError: one cannot be moved; both folders are as before.
@@ -87,7 +87,7 @@ def move_all(names: Sequence[str], source: Path, target: Path) -> None:
 
 
 def take_lock(path: Path, *, folder: Path) -> int:
-    """Lock a folder with a lock file, which is created if needed.
+    """Lock a folder. The lock file is created if needed.
 
     Returns:
         A file handle; the lock is held until it is closed or the process ends.
@@ -113,7 +113,7 @@ def take_lock(path: Path, *, folder: Path) -> int:
 
 
 def sync(path: Path) -> None:
-    """Wait until the content of a file, or the entries of a folder, are on the disk."""
+    """Wait until a file's content or a folder's entries are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

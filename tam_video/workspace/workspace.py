@@ -59,7 +59,7 @@ class WorkspaceKind:
         return f"{_ANOTHER}, or pass --force to start over" if self.has_force else _ANOTHER
 
     def upgrade(self, recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> Identity:
-        """Return a recorded identity with current setting names, and defaults for new settings."""
+        """Return a recorded identity with current names. Settings it lacks get their defaults."""
         upgraded: Identity = json.loads(json.dumps(recorded))
         for old, new in (self.renames or {}).items():
             group, _, name = old.rpartition(".")
@@ -170,7 +170,7 @@ class Workspace:
             workspace.release()
 
     def acquire(self) -> None:
-        """Lock the folder before anything in it is changed.
+        """Lock the folder. Call this before anything in the folder is changed.
 
         Raises:
             OutputExistsError: the folder contains something else.
@@ -204,7 +204,7 @@ class Workspace:
             self._lock = None
 
     def log(self, name: str) -> AppendLog:
-        """Return an append-only log in the folder; reading it removes an incomplete last line."""
+        """Return an append-only log. Reading the log removes an incomplete last line."""
         return AppendLog(self.folder / name, repair=True)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
@@ -241,14 +241,14 @@ class Workspace:
             )
 
     def _may_come_first(self, path: Path) -> bool:
-        """Return whether a killed process may have created a path before the settings file."""
+        """Return whether a process that died before it wrote the settings may have left a path."""
         lock = self._lock_path.relative_to(self.folder).parts[0]
         if path.name.startswith((lock, f".{self.kind.settings_file}")):
             return True
         return path.is_dir() and any(map(path.match, self.kind.own)) and not any(path.iterdir())
 
     def _clear(self) -> None:
-        """Remove the files of earlier jobs, the settings file last."""
+        """Remove the files of earlier jobs. The settings file is removed last."""
         settings = self.folder / self.kind.settings_file
         own = {path for pattern in self.kind.own for path in self.folder.glob(pattern)}
         if self.kind.is_exclusive and settings.is_file():
@@ -276,7 +276,7 @@ def remove(path: Path) -> None:
 
 
 def _filled(values: Identity, defaults: Mapping[str, Any], needed: Mapping[str, Any]) -> Identity:
-    """Return `values`, with defaults added for missing entries that `needed` contains."""
+    """Return `values` with defaults for the entries that `needed` contains and `values` lacks."""
     filled = dict(values)
     for name in needed.keys() & defaults.keys():
         default, value = defaults[name], values.get(name)

@@ -44,7 +44,7 @@ class Salt:
         return self._digest(kind, *parts).hex()[:_LENGTH]
 
     def uid(self, kind: str, *parts: str) -> str:
-        """Derive a 128-bit DICOM UID with the root 2.25 (PS3.5, B.2) from an identifier."""
+        """Derive a DICOM UID from an identifier: 2.25 and a 128-bit number (PS3.5, B.2)."""
         return f"2.25.{int.from_bytes(self._digest(kind, *parts)[:16])}"
 
     def _digest(self, kind: str, *parts: str) -> bytes:

@@ -18,7 +18,7 @@ _HINT = 'list the boxes to blacken in mask_boxes, or set unmasked = "warn"'
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masking:
-    """Mask boxes and crop box for the frames of a clip."""
+    """Which pixels of a clip are blackened, and the box to which its frames are cropped."""
 
     is_black: NDArray[np.bool_]  # [H, W] of the source frame
     crop: Box
@@ -27,12 +27,12 @@ class Masking:
 
     @property
     def black_share(self) -> float:
-        """The fraction of source pixels that are masked or cropped away."""
+        """The fraction of source pixels that are blackened or cropped away."""
         kept = ~self.is_black[self.crop.slices]
         return 1 - float(kept.sum()) / self.is_black.size
 
     def apply(self, rgb: ByteArray) -> ByteArray:
-        """Return a masked and cropped copy of a frame, uint8 [h, w, 3]."""
+        """Return a copy of a frame after masking and cropping: uint8 [h, w, 3]."""
         masked = np.where(self.is_black[..., np.newaxis], np.uint8(0), rgb)
         return np.ascontiguousarray(masked[self.crop.slices])
 
@@ -46,7 +46,7 @@ def plan_masking(
     height: int,
     burned_in: str,
 ) -> Masking:
-    """Compute the mask and crop boxes for a clip.
+    """Decide which pixels of a clip are blackened, and to which box its frames are cropped.
 
     Args:
         options: options of the pipeline.

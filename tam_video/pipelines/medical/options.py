@@ -19,13 +19,13 @@ class ProtocolQuestion(Table):
     """A question of the protocol."""
 
     id: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")] = setting(
-        REQUIRED, 'Name in pages and tables: letters, digits, "-" and "_".'
+        REQUIRED, 'Name of the question in pages and tables: letters, digits, "-" and "_".'
     )
     text: str = setting(REQUIRED, "Question for the model.", min_length=1)
     modality: tuple[str, ...] = setting(
         (),
-        'Modalities that the question is for: DICOM codes ("US", "XA", "CT"), or "video" for '
-        "files that are not DICOM; empty for all.",
+        'Ask only about files with these modalities: DICOM codes ("US", "XA", "CT"), or "video" '
+        "for files that are not DICOM. Empty: ask about all files.",
     )
 
 
@@ -34,7 +34,7 @@ class MedicalOptions(PipelineOptions):
 
     inputs: tuple[str, ...] = setting(
         REQUIRED,
-        'Files, folders or globs ("echo/*.dcm"); in a folder, DICOM files are found by content. '
+        'Files, folders or globs ("echo/*.dcm"). In a folder, DICOM files are found by content. '
         "Paths in a preset are relative to the preset; paths on the command line (INPUT) are "
         "relative to the working directory.",
         value=("../samples/ultrasound.dcm",),
@@ -42,8 +42,8 @@ class MedicalOptions(PipelineOptions):
     )
     output: Path = setting(
         REQUIRED,
-        "Output folder, relative to the working directory: index.html, a page for each study, a "
-        "run folder for each answer, all named by pseudonyms.",
+        "Output folder, relative to the working directory. It gets index.html, a page for each "
+        "study and a run folder for each answer. All names are pseudonyms.",
         value="medical",
     )
     questions: tuple[ProtocolQuestion, ...] = setting(
@@ -57,9 +57,9 @@ class MedicalOptions(PipelineOptions):
     )
     salt_file: Path = setting(
         Path("~/.config/tam-video/salt"),
-        "File with the secret key of all pseudonyms; with the same key, a patient keeps the same "
-        "pseudonym. Created if missing. Keep the file, outside the output folder. The environment "
-        "variable TAM_VIDEO_SALT takes precedence.",
+        "File with the secret key of all pseudonyms. With the same key, a patient keeps the same "
+        "pseudonym. The file is created if missing. Keep it, and store it outside the output "
+        "folder. The environment variable TAM_VIDEO_SALT takes precedence.",
     )
     mask: Literal["none", "outside-regions"] = setting(
         "none",
@@ -80,14 +80,14 @@ class MedicalOptions(PipelineOptions):
     )
     unmasked: Literal["refuse", "warn"] = setting(
         "refuse",
-        'Whether to "refuse" a file, or to "warn" and use the whole frame, if the file has '
-        "burned-in text (BurnedInAnnotation) and no mask, or has no regions although an option "
-        "needs them.",
+        'What to do with a file that cannot be masked: "refuse" it, or "warn" and use the whole '
+        "frame. Such a file has burned-in text (BurnedInAnnotation) but no mask, or lacks the "
+        "regions that an option needs.",
     )
     secondary_capture: bool = setting(
         False,
-        "Also write the annotated frames as DICOM (multi-frame Secondary Capture, new UIDs, the "
-        "pseudonym as patient name).",
+        "Also write the annotated frames as a DICOM file: a multi-frame Secondary Capture with "
+        "new UIDs and the pseudonym as patient name.",
     )
     workers: int | None = WORKERS
     timeout_seconds: float | None = setting(

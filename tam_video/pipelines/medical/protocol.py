@@ -110,7 +110,7 @@ class Medical:
     def _import(
         self, sources: Sequence[Source], salt: Salt, progress: StageProgress | None
     ) -> tuple[dict[str, MedicalClip], list[Failure], int]:
-        """Return clips by pseudonym, failed inputs, and the number of skipped files."""
+        """Return imported clips by pseudonym, failed inputs, and the number of skipped files."""
         clips: dict[str, MedicalClip] = {}
         failed: list[Failure] = []
         skipped, folder = 0, self.options.output / _CLIPS
@@ -203,7 +203,7 @@ class Medical:
         )
 
     def _export(self, run_dir: Path, clip: MedicalClip, target: Path, salt: Salt) -> None:
-        """Write the annotated frames of a run as a Secondary Capture object.
+        """Write the annotated frames of a run as a DICOM Secondary Capture object.
 
         The same run gets the same UIDs. The frames have the exact times of the clip, unless the
         annotated video has another number of frames.

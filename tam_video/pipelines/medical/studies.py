@@ -58,7 +58,7 @@ class StudyClip:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study: pseudonyms, clips, and how many questions were answered and how many failed.
+    """A study: its pseudonyms, its clips, and the numbers of answered and of failed questions.
 
     `patient` is empty if the files name none; `thumb` is relative to the index, or empty.
     """

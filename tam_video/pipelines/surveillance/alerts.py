@@ -36,7 +36,7 @@ class Verdict:
 
 
 def evaluate_rule(explanation: Explanation, question: QuestionOptions) -> Verdict:
-    """Evaluate the alert rule of a question on an answer."""
+    """Check whether an answer fulfils the alert rule of a question."""
     yes = None
     conditions: dict[str, bool] = {}
     if question.pattern is not None:
@@ -105,7 +105,7 @@ class AlertLog:
         return identity in self._ids
 
     def append(self, alert: Mapping[str, Any]) -> None:
-        """Append an alert and sync the file.
+        """Append an alert, and wait until it is on the disk.
 
         Raises:
             ExportError: it can't be written.

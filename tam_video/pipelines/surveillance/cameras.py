@@ -62,7 +62,7 @@ class Cameras:
 
 
 def find_cameras(inputs: Sequence[str], *, rtsp_transport: str = "tcp") -> Cameras:
-    """Split inputs into files (also from folders and globs) and camera URLs, without opening them.
+    """Find the video files and camera URLs in the inputs without opening any.
 
     Raises:
         ConfigError: an address is not valid, or no input exists.
@@ -87,7 +87,7 @@ def find_cameras(inputs: Sequence[str], *, rtsp_transport: str = "tcp") -> Camer
 
 
 def plain_name(text: str) -> str:
-    """Return a visible file name of only letters, digits, dots, dashes and underscores."""
+    """Convert a text to a file name without special characters and without a dot at the start."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in text)
     return plain.strip("._")[:_NAME_LENGTH] or "camera"
 
@@ -96,7 +96,7 @@ def _files(text: str) -> list[Footage]:
     if is_remote(text):
         raise ConfigError(
             f"{text} is neither a file nor a camera URL",
-            hint="use files, folders, globs, rtsp://, rtsps://, http://, https://, udp://",
+            hint="use a file, folder, glob, or URL: rtsp://, rtsps://, http://, https://, udp://",
         )
     folder = Path(text.removeprefix("file://"))
     footage = []
@@ -152,7 +152,7 @@ class Recorders:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop recording; this takes up to the read timeout."""
+        """Stop recording. This can take as long as the read timeout."""
         self.stop.set()
         for thread in self._threads:
             thread.join()

@@ -45,7 +45,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Frames from `start` to `stop` (exclusive) of a file, used as a part of a clip."""
+    """A part of a clip: the frames of one file from `start` to `stop` (exclusive)."""
 
     path: Path
     start: int
@@ -118,7 +118,7 @@ def _clip_parts(
 def _parts_before(
     path: Path, info: VideoInfo, seconds: float, options: SurveillanceOptions
 ) -> Iterator[_Part]:
-    """Yield the last seconds of the previous file, if it exists and has the same frame size."""
+    """Yield the end of the previous file as a part, if the file exists with the same frame size."""
     if not path.is_file():  # removed to free disk space
         return
     with open_video(path) as reader:

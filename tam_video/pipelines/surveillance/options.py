@@ -22,7 +22,7 @@ _REDACTION_LOOKS_PER_SECOND = 8.0  # a moving object must not leave its box betw
 class QuestionOptions(Table):
     """A question and its alert rule."""
 
-    name: Name = setting(REQUIRED, 'Short name for folders and lists, of A-Z a-z 0-9 "-" "_".')
+    name: Name = setting(REQUIRED, 'Short name for folders and lists: only A-Z a-z 0-9 "-" "_".')
     ask: QuestionText = setting(REQUIRED, "Question for the model.")
     pattern: str | None = setting(
         None,
@@ -32,8 +32,8 @@ class QuestionOptions(Table):
     )
     yes_probability: float | None = setting(
         None,
-        "Alert if the first token of the answer means yes with at least this probability. At "
-        "least 20 candidates are kept.",
+        "Alert if the first token of the answer means yes with at least this probability. "
+        "At least the 20 most probable tokens are considered.",
         unset="no rule",
         example=0.6,
         ge=0,
@@ -43,7 +43,7 @@ class QuestionOptions(Table):
         ("yes",), "Words that count as yes, ignoring case. Each word must be one model token."
     )
     match: Literal["all", "any"] = setting(
-        "all", "Whether all given conditions must hold, or any one of them."
+        "all", "Whether all conditions of the rule must hold, or any one is enough."
     )
     always: bool = setting(False, "Alert for every answer.")
 
@@ -62,17 +62,17 @@ class QuestionOptions(Table):
 class MotionOptions(BaseModel, GateOptions, frozen=True, extra="forbid", allow_inf_nan=False):
     """Motion gate: questions are asked only where something moves."""
 
-    enabled: bool = setting(True, "false: ask about every window of every file.")
+    enabled: bool = setting(True, "Use the gate. false: ask about every window of every file.")
 
 
 class AlertOptions(Table):
     """Options for the clip and files of an alert."""
 
     before_seconds: Seconds = setting(
-        3.0, "Length of the clip before the window. The clip may start in the previous file."
+        3.0, "Time that the clip shows before the window. The clip may start in the previous file."
     )
     after_seconds: Seconds = setting(
-        3.0, "Length of the clip after the window. The clip ends with its file at the latest."
+        3.0, "Time that the clip shows after the window. The clip does not go on in the next file."
     )
     cooldown_seconds: Seconds = setting(
         30.0, "Minimum time between two alerts for the same camera and question."
@@ -82,14 +82,14 @@ class AlertOptions(Table):
 
 
 class RedactOptions(Table):
-    """Redaction of every frame that is written."""
+    """What is redacted in every frame that is written."""
 
     boxes: tuple[tuple[Share, Share, Share, Share], ...] = setting(
-        (), "Boxes to redact: [[left, top, right, bottom], ...] in fractions of the frame."
+        (), "Boxes to redact: [[left, top, right, bottom], ...], as fractions of the frame."
     )
     motion: bool = setting(False, "Redact moving objects. Objects that stand still need boxes.")
     style: Literal["pixelate", "blur", "black"] = setting(
-        "pixelate", "Style: pixelate, blur, black."
+        "pixelate", "How areas are redacted: pixelate, blur, black."
     )
     margin: float = setting(
         0.25, "Margin on each side of a moving object, as a fraction of its size.", ge=0, le=4
@@ -116,7 +116,7 @@ class RedactOptions(Table):
 class RecordOptions(BaseModel, FollowOptions, frozen=True, extra="forbid", allow_inf_nan=False):
     """Options for recording camera URLs. Video files do not use these options."""
 
-    rtsp_transport: Literal["tcp", "udp"] = setting("tcp", "Transport of RTSP: tcp, udp.")
+    rtsp_transport: Literal["tcp", "udp"] = setting("tcp", "Transport protocol of RTSP: tcp, udp.")
 
 
 class SurveillanceOptions(PipelineOptions):
@@ -144,8 +144,8 @@ class SurveillanceOptions(PipelineOptions):
     alerts: AlertOptions = setting(AlertOptions(), "Options for the clip and files of an alert.")
     redact: RedactOptions = setting(
         RedactOptions(),
-        "Redaction of every frame that is written. If it is on, recorded files are removed after "
-        "they were processed.",
+        "What is redacted in every frame that is written. With redaction, recorded files are "
+        "removed once they are processed.",
     )
     record: RecordOptions = setting(
         RecordOptions(),
@@ -153,8 +153,8 @@ class SurveillanceOptions(PipelineOptions):
     )
     keep: Literal["alerts", "all"] = setting(
         "alerts",
-        'Recorded files to keep: "alerts" for those with an alert, or "all". Input files are '
-        "never removed.",
+        'Recorded files to keep. "alerts": files with an alert; "all": every file. Input files '
+        "are never removed.",
     )
 
     @model_validator(mode="after")

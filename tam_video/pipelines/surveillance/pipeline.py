@@ -149,7 +149,7 @@ class Surveillance:
 
 @dataclass(slots=True)
 class _Session:
-    """Creates the items of the batch, one file after the other, and records the results."""
+    """Creates the items of the batch, file by file, and records the results."""
 
     options: SurveillanceOptions
     cameras: Cameras
@@ -165,7 +165,7 @@ class _Session:
     def items(
         self, log: ResultLog, identity: Mapping[str, Any]
     ) -> Generator[BatchItem | None, None, None]:
-        """Yield an item for each question about a window, or None if no item is ready yet."""
+        """Yield an item for each question about each window. Yield None while no item is ready."""
         self.failed |= {name: exc.message for name, exc in self.cameras.failed.items()}
         before: dict[str, tuple[Segment, bool]] = {}
         try:
@@ -258,7 +258,7 @@ class _Session:
     def _windows(
         self, footage: Footage, info: VideoInfo, motions: list[Motion]
     ) -> list[tuple[float, float]]:
-        """Return the windows to ask about. Start and end settings apply only to input files."""
+        """Return the windows to ask about. Recordings ignore `start_seconds` and `end_seconds`."""
         options, start, end = self.options, 0.0, info.duration_seconds
         if footage.segment is None:
             start = options.run.start_seconds or 0.0

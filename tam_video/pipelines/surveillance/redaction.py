@@ -39,20 +39,20 @@ class MotionTrack:
         return self.motions[first:last]
 
     def boxes_around(self, pts_seconds: float, hold_seconds: float) -> list[Sides]:
-        """Return the boxes at most `hold_seconds` (at least one slot) before or after a time."""
+        """Return the boxes at times up to `hold_seconds` (at least one slot) from `pts_seconds`."""
         reach = max(hold_seconds, 1.01 * self.slot_seconds)
         near = self.between(pts_seconds - reach, pts_seconds + reach)
         return [box for motion in near for box in motion.boxes]
 
     def nearest(self, pts_seconds: float) -> tuple[Sides, ...]:
-        """Return the boxes at the nearest time, if it is within `slot_seconds`, else ()."""
+        """Return the boxes closest to `pts_seconds`, or () if none are within `slot_seconds`."""
         near = self.between(pts_seconds - self.slot_seconds, pts_seconds + self.slot_seconds)
         closest = min(near, key=lambda each: abs(each.pts_seconds - pts_seconds), default=None)
         return closest.boxes if closest else ()
 
 
 def gate_looks(path: Path, options: SurveillanceOptions) -> Iterator[Motion]:
-    """Yield the motion that the motion gate detects in a file; nothing if no option needs it."""
+    """Yield the motion in a file, frame by frame. Yield nothing if no option needs it."""
     if options.motion.enabled or options.redact.motion:
         yield from looks(path, options=options.gate())
 

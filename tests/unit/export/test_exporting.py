@@ -201,7 +201,9 @@ def test_a_plugin_that_cannot_be_loaded_is_an_error(tmp_path, monkeypatch):
 
 def test_a_plugin_that_writes_other_files_is_an_error(tmp_path, monkeypatch):
     offer(monkeypatch, replace(PLUGIN, files=("other.txt",)))
-    with pytest.raises(ExportError, match=r"wrote \['mine.txt'\], not \['other.txt'\]"):
+    with pytest.raises(
+        ExportError, match=r"wrote the files \['mine.txt'\] instead of \['other.txt'\]"
+    ):
         export_explanation(build_explanation(), ["mine"], tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
