@@ -6,6 +6,7 @@ import base64
 import re
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from report_runs import ANSWER, SAMPLE, make_explanation
 
 from tam_video.render.overlay import color_table, upsample
 from tam_video.report import find_runs, write_index, write_report
-from tam_video.types import Message, View
+from tam_video.types import Message, Verification, View, WordVerification
 from tam_video.video.writer import write_video
 
 pytestmark = pytest.mark.browser
@@ -447,6 +448,28 @@ def test_without_a_clip_slots_can_be_stepped_and_played(browser, tmp_path):
         page.locator("#play").click()
         until(page, "document.querySelector('#slot').textContent === 'slot 4 of 8'")
         page.locator("#play").click()
+
+
+def test_a_causal_check_is_shown_beside_its_word_and_in_the_table(browser, tmp_path):
+    explanation = make_explanation()
+    names = [each.text for each in explanation.words]
+    checks = (
+        WordVerification(names.index("cyan"), 0, 0.7, 0.2, (0.7, 0.6)),
+        WordVerification(names.index("triangle"), 0, 0.7, 0.1),
+        WordVerification(names.index("down"), 0, 0.7),
+    )
+    checked = replace(explanation, verification=Verification(checks, 9))
+    page_file = write_report(checked.save(tmp_path / "run"), clip=False)
+    with opened(browser, page_file.as_uri()) as page:
+        word(page, "cyan").click()
+        assert checks[0].sentence in page.locator("#facts").inner_text()
+        word(page, "ring").click()
+        assert "When it is hidden" not in page.locator("#facts").inner_text()
+        page.locator("thead button", has_text="Track hidden").click()
+        shown = [row.split("\t") for row in page.locator("tbody tr").all_inner_texts()]
+        assert [row[0].strip() for row in shown[:2]] == ["triangle", "cyan"]
+        assert [row[-1] for row in shown[:3]] == ["10.0 %", "20.0 % (below 2 of 2)", "\u2013"]
+        assert "1 of 1 words" in page.locator(".list").inner_text()
 
 
 def test_the_index_filters_sorts_and_opens(browser, reported, served):
