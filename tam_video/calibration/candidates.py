@@ -94,5 +94,5 @@ def clip_metrics(
     """
     own = replace(evidence.truth if truth is None else truth, function_words=())
     values = clip_values([score_answer(candidate_maps(evidence, candidate), own, metrics)], metrics)
-    found = (values[name] for name in metrics)
-    return np.array([np.nan if value is None else value for value in found])
+    known = (values[name] for name in metrics)
+    return np.array([np.nan if value is None else value for value in known])

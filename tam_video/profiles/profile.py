@@ -109,10 +109,11 @@ def read_profile(path: Path) -> CalibratedProfile:
         raise RunFolderError(f"can't read {path}: {exc.strerror or exc}", hint=hint) from exc
     except ValueError as exc:
         raise RunFolderError(f"{path} is not JSON", hint=hint) from exc
-    found = document.get("format") if isinstance(document, dict) else None
-    if found != FORMAT:
+    stored_format = document.get("format") if isinstance(document, dict) else None
+    if stored_format != FORMAT:
         raise RunFolderError(
-            f"{path} has the profile format {found}, but this release reads {FORMAT}", hint=hint
+            f"{path} has the profile format {stored_format}, but this release reads {FORMAT}",
+            hint=hint,
         )
     try:
         return _ADAPTER.validate_python(document)

@@ -108,10 +108,10 @@ def test_the_probability_is_that_of_the_answer_about_hidden_pixels(run_dir, resu
         values = []
         for fill in ("blur", "mean"):
             frames = hidden_by_loops(batch.frames, mask, blank_frames(batch.frames, fill))
-            told = model.generate(
+            generation = model.generate(
                 replace(batch, frames=frames), explanation.conversation, answer=explanation.answer
             )
-            values.append(np.prod([told.tokens[i].probability for i in word.token_indices]))
+            values.append(np.prod([generation.tokens[i].probability for i in word.token_indices]))
         expected.append(max(values))
     assert (check.hidden, check.controls[0]) == pytest.approx(expected, abs=2e-3)
     shown = np.prod([explanation.tokens[i].probability for i in word.token_indices])
@@ -138,11 +138,11 @@ def test_the_result_is_exported(run_dir, result, tmp_path):
         check = checked.get(index)
         assert (controls, beaten) == (("", "") if check is None else ("3", str(check.num_beaten)))
     tracks = json.loads((tmp_path / "export" / "tracks.json").read_text())["words"]
-    found = {row["word_index"]: row.get("verification") for row in tracks}
+    written = {row["word_index"]: row.get("verification") for row in tracks}
     for each in result.words:
-        assert found[each.word]["hidden"] == each.hidden
-        assert found[each.word]["controls"] == list(each.controls)
-    assert sum(value is not None for value in found.values()) == 2
+        assert written[each.word]["hidden"] == each.hidden
+        assert written[each.word]["controls"] == list(each.controls)
+    assert sum(value is not None for value in written.values()) == 2
 
 
 def test_a_constant_map_is_not_checked_and_a_full_one_has_no_control(run_dir, model):

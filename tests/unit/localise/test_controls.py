@@ -41,13 +41,13 @@ def tracks(draw):
 @given(tracks(), st.integers(1, 9), st.integers(0, 3))
 def test_controls_are_drawn_from_all_places_that_fit(track, limit, seed):
     mask, in_picture = track
-    found = control_masks(mask, in_picture, limit=limit, seed=seed)
-    assert found.dtype == np.bool_
-    assert found.shape[1:] == mask.shape
-    cells, fitting = as_cells(found), fitting_regions(mask, in_picture) if mask.any() else []
+    masks = control_masks(mask, in_picture, limit=limit, seed=seed)
+    assert masks.dtype == np.bool_
+    assert masks.shape[1:] == mask.shape
+    cells, fitting = as_cells(masks), fitting_regions(mask, in_picture) if mask.any() else []
     assert len(cells) == len(set(cells)) == min(limit, len(fitting))
     assert set(cells) <= set(fitting)
-    np.testing.assert_array_equal(found, control_masks(mask, in_picture, limit=limit, seed=seed))
+    np.testing.assert_array_equal(masks, control_masks(mask, in_picture, limit=limit, seed=seed))
 
 
 @given(tracks())

@@ -114,8 +114,8 @@ def test_all_packets_of_the_table_are_decoded_and_no_more():
 
 def test_frames_before_the_target_are_skipped_and_those_after_it_are_not_read():
     stream = Stream()
-    found = sound(group(8, every=8), stream=stream, target=SeekTarget(3, is_last=True))
-    assert found == [0, 1, 2, 3]
+    frames = sound(group(8, every=8), stream=stream, target=SeekTarget(3, is_last=True))
+    assert frames == [0, 1, 2, 3]
     idle = [(n, "NONREF") for n in range(3)]
     assert stream.decoded == [*idle, (3, "DEFAULT"), (None, "DEFAULT")]
 
@@ -224,8 +224,8 @@ def test_a_neighbour_in_the_next_group_is_reached_without_a_seek():
 
 def test_frames_in_order_need_no_seek():
     cursor, container, _ = cursor_over(group(30, every=3))
-    found = [cursor.find(n, following=n + 1 if n < 29 else None) for n in range(30)]
-    assert [pts_of(frame) for frame in found] == list(range(30))
+    frames = [cursor.find(n, following=n + 1 if n < 29 else None) for n in range(30)]
+    assert [pts_of(frame) for frame in frames] == list(range(30))
     assert container.seeks == []
 
 

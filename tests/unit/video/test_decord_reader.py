@@ -158,8 +158,8 @@ def test_frames_are_decoded_once_from_the_start(
     with open_video(clips.path("hevc"), reader="decord") as video:
         assert isinstance(video, DecordReader)
         monkeypatch.setattr(decord_reader, "_open", lambda path: Counted())
-        found = [(index, int(rgb.max())) for index, rgb in video._forward([0, 1, 5, 9])]
-    assert found == [(0, 0), (1, 1), (5, 5), (9, 9)]
+        values = [(index, int(rgb.max())) for index, rgb in video._forward([0, 1, 5, 9])]
+    assert values == [(0, 0), (1, 1), (5, 5), (9, 9)]
     assert Counted.num_decoded == 10
 
 

@@ -409,8 +409,8 @@ def test_chapters_end_where_they_should(tmp_path):
     chapters = [Chapter(0.0, 0.5, "a"), Chapter(0.5, 0.75, "b")]
     path = write(tmp_path / "a.mp4", [n / 10 for n in range(10)], chapters=chapters).path
     with av.open(str(path)) as container:
-        found = [
+        times = [
             tuple(float(each[name] * each["time_base"]) for name in ("start", "end"))
             for each in container.chapters()
         ]
-    assert found == [(0.0, 0.5), (0.5, 0.75)]
+    assert times == [(0.0, 0.5), (0.5, 0.75)]
