@@ -55,7 +55,7 @@ def read_frames(
     limits: ReadLimits = DEFAULT_LIMITS,
     progress: StageProgress | None = None,
 ) -> SampledFrames:
-    """Read the frames for the model: the first half of `explain`.
+    """Choose and read the frames for the model. `explain` does this first.
 
     Args:
         video: a video or image file, or several.

@@ -136,7 +136,7 @@ def _item(dataset: Dataset, index: int, keyword: str) -> Dataset:
 
 
 def _window(item: Dataset) -> tuple[float, float] | None:
-    """Return the centre and width of the first intensity window, or None if missing or invalid."""
+    """Return (centre, width) of the first intensity window, or None if it is missing or invalid."""
     center, width = (_first(item.get(f"Window{name}")) for name in ("Center", "Width"))
     if center is None or width is None or not width > 0 or not np.isfinite(center + width):
         return None

@@ -84,7 +84,7 @@ class DicomReader(VideoReader):
             yield index, rgb
 
     def _samples(self, wanted: Sequence[int]) -> Iterator[tuple[int, Samples]]:
-        """Yield (index, decoded samples) for the increasing `wanted`; samples in colour are RGB."""
+        """Yield (index, samples) for ascending frame numbers. Samples in colour are RGB."""
         from pydicom.pixels.utils import iter_pixels
 
         if not wanted:
@@ -110,7 +110,7 @@ class DicomReader(VideoReader):
             yield index, samples
 
     def _make_colours(self) -> Colours:
-        """Create the colour conversion, from the value range of some frames if no window exists."""
+        """Create the colour conversion from an intensity window or the value range of frames."""
         header = self.header
         colours = Colours(header.dataset, header.photometric, header.bits_stored)
         with dicom_errors(self._path.name, opening=True):

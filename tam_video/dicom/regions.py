@@ -68,7 +68,7 @@ class Region:
 
 
 def ultrasound_regions(dataset: Dataset, *, width: int, height: int) -> tuple[Region, ...]:
-    """Return the ultrasound regions, largest first, except regions of graphics, which hold text."""
+    """Return ultrasound regions, largest first. Regions of graphics hold text, and are omitted."""
     regions = []
     for item in dataset.get("SequenceOfUltrasoundRegions") or ():
         corners = [

@@ -57,7 +57,7 @@ def _offsets(tables: Dataset) -> tuple[bytes, bytes] | None:
 
 
 def declared_size(stream: bytes) -> tuple[int, int] | None:
-    """Return the width and height of a JPEG, JPEG-LS or JPEG 2000 stream, or None if it is none."""
+    """Return the (width, height) in a JPEG, JPEG-LS or JPEG 2000 header, or None if not found."""
     try:
         if stream.startswith(_JPEG):
             return _jpeg_size(stream)

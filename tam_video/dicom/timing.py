@@ -1,4 +1,4 @@
-"""Exact frame times of a cine loop, and the tag that defines them.
+"""Compute exact frame times of a cine loop from its most reliable tag.
 
 Source: DICOM PS3.3, C.7.6.5 (Cine) and C.7.6.6 (Multi-frame): the frame increment pointer names the
 tag to use. Differs: if that tag is missing or not valid, the other tags are tried in turn.
@@ -77,7 +77,7 @@ def frame_times(dataset: Dataset, num_frames: int) -> FrameTimes:
 
 
 def _constant_steps(dataset: Dataset) -> dict[TimingSource, Fraction]:
-    """Map each constant-rate tag to its seconds per frame, most reliable tag first."""
+    """Map each constant-rate tag to its seconds per frame. The most reliable tag is first."""
     steps: dict[TimingSource, Fraction] = {}
     step = _positive(dataset, "FrameTime")
     if step is not None:

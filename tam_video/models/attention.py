@@ -23,7 +23,7 @@ Visit: TypeAlias = Callable[[int, "Tensor"], None]
 
 @contextmanager
 def watch_attention(decoder: Any, visit: Visit) -> Iterator[None]:
-    """Switch a decoder to "eager" attention; call `visit` with each layer's attention weights."""
+    """Use "eager" attention in the block, and pass each layer's attention weights to `visit`."""
     before = decoder.config._attn_implementation
     with ExitStack() as stack:
         stack.callback(decoder.set_attn_implementation, before)
@@ -39,7 +39,7 @@ def watch_attention(decoder: Any, visit: Visit) -> Iterator[None]:
 def _show(
     visit: Visit, number: int, visited: list[int], _module: Any, _args: Any, output: Any
 ) -> None:
-    """Call `visit` once with a layer's attention weights, at the first module that returns them."""
+    """Pass attention weights to `visit`, unless an inner module of a layer already passed them."""
     if visited or not isinstance(output, tuple):
         return
     for part in output[1:]:
@@ -104,9 +104,9 @@ class Rollout:
 
 
 def check_causal(rows: Tensor, positions: list[int]) -> None:
-    """Raise `ModelError` if attention rows [H, J, S] are not 0 after their own positions.
+    """Raise `ModelError` if attention rows [H, J, S] give weight to later positions.
 
-    They are not 0 if a kernel is switched without its mask; then they are not the model's weights.
+    This happens if a kernel is switched without its mask; the weights are then not the model's.
     """
     for row, position in enumerate(positions):
         if rows[:, row, position + 1 :].any():

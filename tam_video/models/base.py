@@ -31,7 +31,7 @@ DEPTH_QUARTERS: tuple[LayerName, ...] = (0.25, 0.5, 0.75, -1)
 def read_layers(
     layer: LayerName | Literal["auto"], *, mixes: bool = True
 ) -> tuple[LayerName, tuple[LayerName, ...]]:
-    """Return the values of `layer` and `mixed_layers` for `GenerationOptions`.
+    """Convert `layer` to the values of `layer` and `mixed_layers` in `GenerationOptions`.
 
     "auto" is the last layer, mixed with layers at every quarter of the depth if `mixes`.
     """
@@ -42,7 +42,7 @@ def read_layers(
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """Options for generating an answer, and the decoder layers from which scores are computed.
+    """How to generate an answer, and from which decoder layers to compute its scores.
 
     Attributes:
         max_new_tokens: maximum length of the answer, in tokens.
@@ -124,7 +124,7 @@ class VideoModel(Protocol):
         ...
 
     def frame_size(self, info: VideoInfo, num_frames: int) -> tuple[int, int] | None:
-        """Return the size to which the model resizes frames, so that they are decoded at this size.
+        """Return the size to which the model resizes frames. Readers decode frames at this size.
 
         Args:
             info: the video.
@@ -251,7 +251,7 @@ Size: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Description of all models with one `model_type`, registered in `families`.
+    """A description of all models with the same `model_type`.
 
     Attributes:
         model_type: `model_type` of the config.

@@ -1,4 +1,4 @@
-"""Model families for which transformers fails on videos; `load_model` refuses these families.
+"""Model families that fail on videos in transformers. `load_model` refuses these families.
 
 Kimi-K2.5: four frames are one slot of `video_token_id` after its time; the vision tower averages
 them. The features are then split as if they had not been averaged, so any clip of two frames or

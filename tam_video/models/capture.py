@@ -94,7 +94,7 @@ class RecordedLayers:
 
 @contextmanager
 def record_layers(decoder: Any, layers: Sequence[Layer], *, norm: str) -> Iterator[RecordedLayers]:
-    """Record the hidden states of the decoder and of some layers while the block runs."""
+    """While the block runs, record the hidden states of the decoder and of some layers."""
     with ExitStack() as stack:
         last = stack.enter_context(record_states(decoder))
         inner = {
@@ -116,7 +116,7 @@ def hidden_states(output: Any) -> Tensor:
 
 
 def record_states(module: Any, *, with_graph: bool = False) -> AbstractContextManager[list[Tensor]]:
-    """Record the hidden states that a decoder or a decoder layer returns, for every call.
+    """At every call of a decoder or decoder layer, record the hidden states that it returns.
 
     Args:
         module: a torch module whose output `hidden_states` understands.
@@ -167,7 +167,7 @@ def record_layer_results(decoder: Any, read: Callable[..., Kept]) -> Iterator[li
 def record_last_rows(
     module: Any, summarise: Callable[[Tensor], Kept]
 ) -> AbstractContextManager[list[Kept]]:
-    """Record a summary of the last row of a module's output, for every call.
+    """At every call of a module, record a summary of the last row of its output.
 
     Args:
         module: a torch module returning [1, n, k], such as an output embedding.
@@ -189,7 +189,7 @@ def _record_outputs(module: Any, read: Callable[[Any], Kept]) -> Iterator[list[K
 
 @contextmanager
 def record_inputs(module: Any) -> Iterator[list[Tensor]]:
-    """Record the hidden states that a decoder layer receives, for every call."""
+    """At every call of a decoder layer, record the hidden states that it receives."""
     states: list[Tensor] = []
 
     def keep(_module: Any, args: Any, kwargs: Any) -> None:
@@ -230,13 +230,13 @@ def frozen_weights(model: Any) -> Iterator[None]:
 
 
 def find_decoder(model: Any) -> Any:
-    """Return the text decoder whose output `lm_head` reads, without wrappers."""
+    """Return the text decoder, the module whose output `lm_head` reads."""
     decoder = model.get_decoder()
     return decoder.model if hasattr(decoder, "lm_head") else decoder
 
 
 def resolve_layer(layer: int | float | Literal["input"], *, num_layers: int) -> int:
-    """Convert a layer number (maybe negative) or a fraction of the depth to 0..L-1.
+    """Convert `layer`, a number (maybe negative) or a fraction of the depth, to 0..num_layers-1.
 
     A fraction is of the layers passed: 0.75 of 28 layers is the 21st, number 20.
 

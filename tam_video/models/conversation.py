@@ -1,4 +1,4 @@
-"""Read multi-turn conversations from JSON and check them.
+"""Read conversations with several messages from JSON, and check their structure.
 
 The file is a list of turns, or an object with such a list under "messages":
 `[{"role": "user", "text": "What is it?"}, {"role": "assistant", "text": "A cat."}, ...]`.
@@ -122,7 +122,7 @@ def refuse_broken_text(text: str) -> None:
 
 
 def assign_inputs(conversation: Sequence[Message], *, num_inputs: int) -> tuple[Message, ...]:
-    """Assign each video or image to a message, by default all to the first user message.
+    """Assign videos and images to messages. By default, the first user message gets all of them.
 
     Raises:
         ConfigError: an input is used twice, not at all, out of order, or not in a user turn.

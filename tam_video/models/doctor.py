@@ -32,7 +32,7 @@ QUESTION = "What happens in the video?"
 
 @dataclass(frozen=True, slots=True)
 class LayoutReport:
-    """The layout of the visual tokens that a checkpoint makes from a synthetic clip.
+    """The visual token layout that a checkpoint uses for a synthetic clip.
 
     Attributes:
         num_prompt_tokens: tokens of the prompt, including visual ones.
@@ -60,7 +60,7 @@ def check_layout(
     height: int = 240,
     offline: bool | None = None,
 ) -> LayoutReport:
-    """Compute the visual token layout of a synthetic clip from a checkpoint's config and processor.
+    """Compute a checkpoint's visual token layout for a synthetic clip, without the weights.
 
     Args:
         name_or_path: "tiny", a checkpoint folder (without weights if needed), or a hub id.
@@ -116,12 +116,12 @@ def _config(files: dict[str, Any], family: Family) -> Any:
         return config
     inner = [part for part in vars(config).values() if isinstance(part, expected)]
     if not inner:
-        raise ModelLoadError(f"{config.model_type} has no config for {family.model_class}")
+        raise ModelLoadError(f"config {config.model_type} has no part for {family.model_class}")
     return inner[0]
 
 
 def _clip(num_frames: int, width: int, height: int) -> FrameBatch:
-    """Return a noise clip, because some processors drop equal frames."""
+    """Return a clip of noise. Some processors would drop frames of a constant clip."""
     frames = np.random.default_rng(0).integers(0, 256, (num_frames, height, width, 3), np.uint8)
     info = VideoInfo(Path("clip.mp4"), num_frames, width, height, Fraction(4), num_frames / 4)
     return FrameBatch(frames, np.arange(num_frames), np.arange(num_frames) / 4.0, info)

@@ -20,7 +20,7 @@ from tam_video.types import VisualLayout
 def frame_grid_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return each input's layout from the processor's grids of (frames, rows, columns)."""
+    """Compute each input's layout from the processor's grids: (frames, rows, columns)."""
     processor = getattr(checkpoint.processor, f"{kind}_processor")
     frames_per_slot = int(processor.temporal_patch_size) if kind == "video" else 1
     grids = []

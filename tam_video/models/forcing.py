@@ -64,7 +64,7 @@ class ForcedInputs:
 
 
 class ForcedAnswer:
-    """A finished answer and its model, which can be run on the answer again; not thread-safe.
+    """A finished answer and its model, to run the model on the answer again. Not thread-safe.
 
     Attributes:
         model: the model that made it.
@@ -108,8 +108,8 @@ class ForcedAnswer:
             self._ids = self._checked_ids(answer_ids)
             if not np.array_equal(visual, generation.visual_positions):
                 raise TokenAlignmentError(
-                    "the visual tokens are at other positions than in the generation",
-                    hint="pass the frames that the answer was generated from",
+                    "the visual tokens are not at the positions that they have in the generation",
+                    hint="pass the frames from which the answer was generated",
                 )
             self._forced = self._with_answer(tensors, length, visual)
 
@@ -135,7 +135,7 @@ class ForcedAnswer:
     def _encode(
         self, batches: Sequence[FrameBatch], turns: Sequence[Message]
     ) -> tuple[dict[str, Any], int, IntArray]:
-        """Encode a prompt; return its model arguments, length and visual positions: int64 [V]."""
+        """Return a prompt's model arguments, number of tokens, and visual positions int64 [V]."""
         checkpoint, adapter = self.model.checkpoint, self.model.adapter
         tensors, prompt = encode_prompt(batches, turns, checkpoint=checkpoint, family=adapter)
         placed = adapter.place(prompt, checkpoint)
@@ -173,17 +173,20 @@ class ForcedAnswer:
     def _layout(self, number: int) -> VisualLayout:
         layouts = self.generation.layouts
         if not 0 <= number < len(layouts):
-            raise ConfigError(f"there is no input {number}", hint=f"there are {len(layouts)}")
+            raise ConfigError(
+                f"there is no input {number}",
+                hint=f"there are {len(layouts)} inputs, and their numbers start at 0",
+            )
         return layouts[number]
 
     def _visual(self, states: Tensor) -> FloatArray:
-        """Return the rows of states [1, S, d] at the visual tokens: float32 [V, d]."""
+        """Return the states of the V visual tokens, float32 [V, d], from states [1, S, d]."""
         cells = states[0, self._forced.visual_positions.tolist()]
         values: FloatArray = cells.detach().float().cpu().numpy()
         return values
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        """Compute logits [n, vocabulary] from states [n, d], in float32 or wider."""
+        """Convert states [n, d] to logits [n, vocabulary] of at least 32 bits."""
         head = self._network.get_output_embeddings()
         logits = head(hidden.to(head_weight(head).device))
         transform = self.model.adapter.logit_transform(self._network.config)
@@ -195,7 +198,7 @@ class ForcedAnswer:
         return torch.tensor([token.id for token in self._answer], device=logits.device)
 
     def _log_probabilities(self, hidden: Tensor) -> Float64Array:
-        """Compute the log-probability of each answer token from states [J, d]: float64 [J]."""
+        """Compute the log-probabilities of the J answer tokens, float64 [J], from states [J, d]."""
         parts = []
         for start in range(0, len(hidden), VOCABULARY_ROWS_PER_STEP):
             step = slice(start, start + VOCABULARY_ROWS_PER_STEP)

@@ -20,7 +20,7 @@ from tam_video.types import IntArray, VisualLayout
 def pooled_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return each input's layout from the processor's (x, y) positions of patches."""
+    """Compute each input's layout from the patch positions (x, y) that the processor returns."""
     pooling = int(getattr(checkpoint.processor, f"{kind}_processor").pooling_kernel_size)
     patches = prompt.fields[f"{kind}_position_ids"].cpu().numpy()
     counts = [len(batch.frames) for batch in batches]
@@ -30,7 +30,7 @@ def pooled_layouts(
 
 
 def _pooled_size(patches: IntArray, pooling: int) -> tuple[int, int]:
-    """Compute (rows, columns) of tokens from patches at (x, y), int64 [p, 2]; -1 is padding."""
+    """Return (rows, columns) of tokens. `patches` has (x, y) in int64 [p, 2], or -1 as padding."""
     w, h = (patches.max(axis=0) + 1).tolist()
     if h % pooling or w % pooling or int((patches >= 0).all(axis=1).sum()) != h * w:
         raise TokenAlignmentError(

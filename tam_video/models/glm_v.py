@@ -18,7 +18,7 @@ from tam_video.types import IntArray
 
 
 def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate the cells of videos or images from the processor's grids."""
+    """Locate the cells of videos or images by the processor's grids."""
     if len({batch.info.is_image for batch in prompt.inputs}) > 1:
         raise ConfigError(
             "GLM models take either videos or images in one conversation",

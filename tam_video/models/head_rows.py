@@ -1,4 +1,4 @@
-"""Read the attention of chosen heads at a few positions while the decoder keeps its own kernel.
+"""Read chosen heads' attention at a few positions without replacing the decoder's kernel.
 
 The kernel that the decoder uses ("sdpa", "flash_attention_2", ...) is registered again in the
 attention interface of transformers for as long as a block runs: it computes the wanted rows from
@@ -32,7 +32,7 @@ _REGISTERED = RLock()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WantedRows:
-    """Which attention weights are read.
+    """The heads, rows and columns of the attention weights that a visitor reads.
 
     Attributes:
         heads: the heads of each layer that is read; None for all heads of the layer.
@@ -45,7 +45,7 @@ class WantedRows:
     columns: list[int]
 
     def of_layer(self, layer: int, num_heads: int) -> list[int]:
-        """Return the wanted heads of a layer, or raise `ConfigError` if it has not so many."""
+        """Return the wanted heads of a layer, or raise `ConfigError` if a head does not exist."""
         wanted = self.heads[layer]
         if wanted is None:
             return list(range(num_heads))
@@ -58,7 +58,7 @@ class WantedRows:
 
 
 class HeadRows:
-    """A visitor that keeps the rows of chosen heads.
+    """A visitor for `watch_rows` that keeps the attention rows of chosen heads.
 
     Attributes:
         rows: float32 [P, C] of each head, on the CPU.
@@ -71,17 +71,17 @@ class HeadRows:
             self._of_layer.setdefault(layer, []).append(head)
 
     def wanted(self, positions: list[int], columns: list[int]) -> WantedRows:
-        """Return the rows that the visitor keeps."""
+        """Return the attention rows that the visitor keeps."""
         return WantedRows(self._of_layer, positions, columns)
 
     def __call__(self, layer: int, rows: Tensor, /) -> None:
-        """Store the rows of one layer."""
+        """Store the attention rows of a layer's chosen heads."""
         for head, row in zip(self._of_layer[layer], rows.cpu(), strict=True):
             self.rows[layer, head] = row
 
 
 class LayerMeans:
-    """A visitor that keeps the mean over the heads of each layer.
+    """A visitor for `watch_rows` that averages the attention rows of all heads of a layer.
 
     Attributes:
         rows: float32 [P, C] of each layer with softmax attention, on the CPU.
@@ -92,15 +92,15 @@ class LayerMeans:
         self._num_layers = num_layers
 
     def wanted(self, positions: list[int], columns: list[int]) -> WantedRows:
-        """Return the rows that the visitor reads."""
+        """Return the attention rows that the visitor reads."""
         return WantedRows(dict.fromkeys(range(self._num_layers)), positions, columns)
 
     def __call__(self, layer: int, rows: Tensor, /) -> None:
-        """Store the mean of one layer."""
+        """Store the mean of a layer's attention rows over all heads."""
         self.rows[layer] = rows.mean(dim=0).cpu()
 
     def middle_third(self) -> Tensor:
-        """Compute the mean over the middle third of the layers read: float32 [P, C]."""
+        """Average the stored rows over the middle third of the layers: float32 [P, C]."""
         import torch
 
         layers = sorted(self.rows)
@@ -108,14 +108,14 @@ class LayerMeans:
 
 
 def middle_third(layers: Sequence[int]) -> list[int]:
-    """Return the layers from one third to two thirds of those given, at least one of them."""
+    """Return the middle third of the given layers, but at least one layer."""
     start, end = round(len(layers) / 3), round(2 * len(layers) / 3)
     return list(layers[min(start, len(layers) - 1) : max(end, start + 1)])
 
 
 @contextmanager
 def watch_rows(decoder: Any, wanted: WantedRows, visit: VisitRows) -> Iterator[None]:
-    """Run a decoder with its own kernel and pass the wanted rows of each layer to a visitor.
+    """Keep a decoder's own kernel, and pass the wanted attention rows of each layer to `visit`.
 
     With the "eager" kernel, the rows are taken from the weights, which that kernel computes anyway.
 
@@ -154,7 +154,7 @@ def watch_rows(decoder: Any, wanted: WantedRows, visit: VisitRows) -> Iterator[N
 def _watching(
     original: Callable[..., Any], decoder: Any, wanted: WantedRows, visit: VisitRows
 ) -> Callable[..., Any]:
-    """Return an attention function that visits the wanted rows, then calls the original one."""
+    """Return an attention function that reads the wanted rows, then calls the original function."""
     owners = {
         id(module): number
         for number, layer in enumerate(decoder.layers)
@@ -177,7 +177,7 @@ def _watching(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AttentionRules:
-    """What a layer passes to its kernel besides queries, keys and values.
+    """Arguments that a layer passes to its kernel besides queries, keys and values.
 
     Attributes:
         mask: bool or additive [h, S, S], h is 1 or the number of heads; None for causal attention.
@@ -196,7 +196,7 @@ class AttentionRules:
 
 
 def _rules(module: Any, mask: Any, options: Mapping[str, Any]) -> AttentionRules:
-    """Read the rules from the arguments of an attention function.
+    """Read `AttentionRules` from the arguments of an attention function.
 
     Answers are explained one at a time and without padding: a mask of [1, S], which the flash
     kernels take, says nothing more.
@@ -268,7 +268,7 @@ def query_rows(
 
 
 def _unseen(positions: Sequence[int], key: Tensor, sliding_window: int | None) -> Tensor:
-    """Return which positions causal rows do not see: bool [P, S]."""
+    """Return which of the S positions each of the P causal rows can't see: bool [P, S]."""
     import torch
 
     own = torch.tensor(positions, device=key.device)[:, None]

@@ -238,7 +238,7 @@ class TransformersModel:
         return _Run(answer_ids, last, layers, logits)
 
     def record_layers(self, options: GenerationOptions) -> AbstractContextManager[RecordedLayers]:
-        """Record the hidden states from which scores are computed, while the block runs."""
+        """While the block runs, record the hidden states from which scores are computed."""
         main, *mixed = (
             layer if layer == "input" else resolve_layer(layer, num_layers=self.num_layers)
             for layer in (options.layer, *options.mixed_layers)
@@ -255,7 +255,7 @@ class TransformersModel:
         num_positions: int,
         options: GenerationOptions,
     ) -> list[FloatArray]:
-        """Compute the logits of M vocabulary ids from each layer's states: float32 [S, M] each."""
+        """Compute float32 [S, M] for each layer: the logits of M vocabulary ids at S positions."""
         model = self.checkpoint.model
         head, transform = model.get_output_embeddings(), LogitTransform()
         if options.logits == "model":
@@ -313,7 +313,7 @@ class TransformersModel:
     def _odds(
         self, run: _Run, kept: list[int], positions: list[int], *, options: GenerationOptions
     ) -> tuple[TokenOdds, ...]:
-        """Compute the probability and the candidates of each answer token in `kept`."""
+        """Compute probability and candidates of the answer tokens whose indices are in `kept`."""
         if not kept:
             return ()
         model = self.checkpoint.model

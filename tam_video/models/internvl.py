@@ -23,7 +23,7 @@ from tam_video.types import FrameBatch, IntArray, View
 
 
 def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate the cells of each frame in its token run, and of each image in its run's last tile."""
+    """Locate frames in their token runs, and images in the last tiles of their token runs."""
     config, processor = checkpoint.model.config, checkpoint.processor
     patch_size = tuple(config.vision_config.patch_size)
     pixels = pixel_size(prompt, "image")
@@ -59,11 +59,11 @@ def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLa
 
 
 def _whole_picture(run: IntArray, batch: FrameBatch, tile: int) -> IntArray:
-    """Return the token positions of the whole picture, which is the last tile of a run."""
+    """Return the token positions of a run's last tile, which shows the whole picture."""
     fits = len(run) % tile == 0 if batch.info.is_image else len(run) == tile
     if not fits:
         raise TokenAlignmentError(
-            f"a run of {len(run)} visual tokens does not consist of tiles of {tile}", hint=FOREIGN
+            f"a run of {len(run)} visual tokens is not made of {tile}-token tiles", hint=FOREIGN
         )
     return run[-tile:]
 

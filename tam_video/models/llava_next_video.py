@@ -29,7 +29,7 @@ from tam_video.types import IntArray
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate the cells of videos in pooled frames, and of images in base views (whole pictures)."""
+    """Locate videos in their pooled frames, and images in their base views (whole pictures)."""
     return place_by_kind(prompt, checkpoint, partial(_place_kind, prompt, checkpoint))
 
 

@@ -27,7 +27,7 @@ from tam_video.types import FrameBatch, IntArray, View
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate the cells of videos in pooled frames, and of images in base views (whole pictures)."""
+    """Locate videos in their pooled frames, and images in their base views (whole pictures)."""
     patch = checkpoint.model.config.vision_config.patch_size
     side = checkpoint.model.config.vision_config.image_size // patch
 
@@ -55,7 +55,7 @@ def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[
 
 
 def _are_padded(prompt: EncodedPrompt) -> bool:
-    """Return whether the images are padded, because the prompt has several, and not cropped."""
+    """Return whether images are padded, not cropped. They are if the prompt has several images."""
     counts = prompt.fields.get("batch_num_images")
     return counts is not None and int(counts[0]) != 1
 

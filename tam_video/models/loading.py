@@ -91,7 +91,7 @@ def load_model(
 def pretrained_files(
     source: Path | str, *, revision: str | None, offline: bool | None
 ) -> dict[str, Any]:
-    """Return the arguments that identify a checkpoint for `from_pretrained`."""
+    """Return the `from_pretrained` arguments that identify the files of a checkpoint."""
     return {
         "pretrained_model_name_or_path": str(source),
         "revision": revision or "main",
@@ -122,7 +122,7 @@ def locate(name_or_path: str) -> Path | str:
 
 
 def check_folder(folder: Path, *, name: str, allow_pickle: bool = False) -> None:
-    """Check a checkpoint folder's JSON files, and that its weights have an allowed format."""
+    """Check that a checkpoint folder has valid JSON files and an allowed weight format."""
     check_config(folder, name=name)
     if not any(folder.glob("*.safetensors")):
         pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
@@ -165,7 +165,7 @@ def find_family(config: dict[str, Any], *, name: str) -> Family:
 
 
 def pick_device(device: str) -> str:
-    """Return the device that "auto" stands for, or check that the given device exists."""
+    """Resolve "auto" to a device, or check that the given device exists."""
     import torch
 
     if device == "auto":
@@ -183,7 +183,7 @@ def pick_device(device: str) -> str:
 
 
 def pick_dtype(config: dict[str, Any], dtype: str, *, on_cpu: bool) -> tuple[str, tuple[str, ...]]:
-    """Choose the dtype: "auto" is float32 on a CPU, where half precision is slow.
+    """Choose the dtype. On a CPU, "auto" is float32, because half precision is slow there.
 
     Returns:
         The type's name, and messages about the choice.

@@ -61,7 +61,7 @@ class MaskedScoring(ForcedAnswer):
         """
         layout = self._layout(number)
         if keep.dtype != np.bool_ or keep.shape[1:] != layout.shape:
-            raise ValueError(f"keep must be bool [B, t, h, w], not {keep.dtype}{list(keep.shape)}")
+            raise ValueError(f"'keep' must be bool [B,t,h,w], not {keep.dtype}{list(keep.shape)}")
         if batch_size < 1:
             raise ValueError(f"'batch_size' must be 1 or more, not {batch_size}")
         batch = self.batches[number]
@@ -87,7 +87,7 @@ class MaskedScoring(ForcedAnswer):
         return scores
 
     def _score(self, videos: list[ForcedInputs]) -> Float64Array:
-        """Compute the log-probabilities for B videos, in one pass if possible: float64 [B, J]."""
+        """Compute the log-probabilities of J tokens for each of B videos: float64 [B, J]."""
         stacked = None if len(videos) == 1 or self._stacks is False else _stacked(videos)
         if stacked is None:
             return np.stack([self._passed(video.inputs, [video])[0] for video in videos])
@@ -96,7 +96,7 @@ class MaskedScoring(ForcedAnswer):
         return self._try_stack(stacked, videos)
 
     def _try_stack(self, stacked: dict[str, Any], videos: list[ForcedInputs]) -> Float64Array:
-        """Score videos in one pass, or one by one if the pass changes the last video's score."""
+        """Try one pass for all videos. If it fails or is inexact, pass the videos one by one."""
         import torch
 
         alone = self._passed(videos[-1].inputs, videos[-1:])[0]
@@ -116,11 +116,11 @@ class MaskedScoring(ForcedAnswer):
         return self._score(videos)
 
     def _passed(self, inputs: Mapping[str, Any], videos: Sequence[ForcedInputs]) -> Float64Array:
-        """Compute the log-probabilities for B videos in one forward pass: float64 [B, J]."""
+        """Compute the log-probabilities of J tokens for B videos in one pass: float64 [B, J]."""
         with record_states(find_decoder(self._network), with_graph=True) as last:
             self._pass(inputs)
         if len(last[0]) != len(videos):
-            raise ValueError(f"got {len(last[0])} sequences for {len(videos)} videos")
+            raise ValueError(f"the model gave {len(last[0])} sequences for {len(videos)} videos")
         return np.stack(
             [
                 self._log_probabilities(states[video.positions])

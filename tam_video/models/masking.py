@@ -54,7 +54,7 @@ def blank_frames(frames: ByteArray, blank: Blank) -> ByteArray:
 def hide_cells(
     frames: ByteArray, layout: VisualLayout, keep: NDArray[np.bool_], *, blank: ByteArray
 ) -> ByteArray:
-    """Return a copy of the frames in which the cells that are not kept show `blank`.
+    """Return a copy of the frames with pixels from `blank` in the cells that are not kept.
 
     Args:
         frames: uint8 [T, H, W, 3], the frames of the layout.
@@ -66,7 +66,7 @@ def hide_cells(
         uint8 [T, H, W, 3]. A frame that feeds several slots shows a cell that any of them keeps.
     """
     if keep.shape != layout.shape or keep.dtype != np.bool_:
-        raise ValueError(f"keep must be bool {list(layout.shape)}, not {keep.dtype}{keep.shape}")
+        raise ValueError(f"'keep' must be bool {list(layout.shape)}, not {keep.dtype}{keep.shape}")
     rows, columns = pixel_cells(layout, width=frames.shape[2], height=frames.shape[1])
     y, x = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
     hidden = frames.copy()

@@ -31,7 +31,7 @@ from tam_video.types import FrameBatch, VisualLayout
 def segment_layouts(
     prompt: EncodedPrompt, checkpoint: Checkpoint, kind: Kind, batches: Batches
 ) -> list[VisualLayout]:
-    """Return each input's layout from the processor's grids of segments (a few slots each)."""
+    """Compute each input's layout. The processor returns one grid per segment of a few slots."""
     processor = getattr(checkpoint.processor, f"{kind}_processor")
     frames_per_slot = int(processor.temporal_patch_size)
     num_slots = [
@@ -68,11 +68,11 @@ def join_segments(
         ((h, w),) = sizes
         yield t, h, w
     if rest:
-        raise TokenAlignmentError(f"{len(rest)} more segments than the {kind}s need", hint=FOREIGN)
+        raise TokenAlignmentError(f"{len(rest)} segments belong to no {kind}", hint=FOREIGN)
 
 
 def resize_videos(_batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
-    """Return the processor option that turns resizing of videos on."""
+    """Return the processor option that turns on the resizing of videos."""
     return {"do_resize": True}
 
 

@@ -29,7 +29,7 @@ def place_by_pooled_grids(
     if len(kinds) > 1:
         raise ConfigError(
             "Molmo 2 takes a video or images in one conversation, not both",
-            hint="ask about them in separate conversations",
+            hint="ask about the video and the images in separate conversations",
         )
     kind = kinds.pop()
     grids = prompt.fields[f"{kind}_grids"].tolist()
@@ -60,7 +60,7 @@ def _has_row_ends(processor: Any, kind: str) -> bool:
 
 
 def pooled_view(processor: Any, *, rows: int, columns: int) -> View:
-    """Return the view of a grid padded on both sides; the end gets the odd patch of padding."""
+    """Return the view of a padded grid. If the padding is odd, the end gets one patch more."""
     sides = []
     for edge, pooling, cells in zip(
         ("height", "width"), processor.pooling_size, (rows, columns), strict=True

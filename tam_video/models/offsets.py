@@ -1,4 +1,4 @@
-"""Map tokens to the characters of the decoded text, using only the token ids.
+"""Find each token's characters in the decoded text. Only the token ids are needed.
 
 A token may contain part of a character (byte-level vocabularies split emoji and CJK). Offsets are
 found by decoding growing prefixes: tokenising the text again might give other ids.

@@ -95,7 +95,7 @@ def place_grids(
     layouts_of: MakeLayouts | None = None,
     positions_of: FindPositions = token_positions,
 ) -> tuple[PlacedLayout, ...]:
-    """Locate the inputs of families that use one visual token per cell, in row-major order.
+    """Locate inputs of models whose prompts have one visual token per cell, in row-major order.
 
     Args:
         prompt: the encoded prompt.
@@ -229,7 +229,7 @@ def whole_patches(view: View, pixels: tuple[int, int], patch_size: tuple[int, in
 
 
 def frame_layout(num_frames: int, grid: tuple[int, int], view: View | None = None) -> VisualLayout:
-    """Return a layout in which every frame is one slot with a grid of (rows, columns)."""
+    """Return a layout in which every frame is one slot. `grid` is the (rows, columns) of a slot."""
     slots = slot_frames(num_frames, temporal_patch_size=1)
     return VisualLayout(num_frames, grid[0], grid[1], slots, view or View())
 
@@ -264,7 +264,7 @@ def patch_layout(
     grid: tuple[int, int] | None = None,
     view: View | None = None,
 ) -> VisualLayout:
-    """Return a layout with one slot per frame, whose view is cut to whole patches.
+    """Return a layout with one slot per frame. The view is cut to whole patches.
 
     Args:
         num_frames: sampled frames.

@@ -72,7 +72,7 @@ class StateGradients:
 
 
 class Probe(MaskedScoring):
-    """Compute attention, gradients and scores of a finished answer; not thread-safe."""
+    """Compute attention, gradients and scores of a finished answer. Not thread-safe."""
 
     def attentions(
         self,
@@ -143,14 +143,14 @@ class Probe(MaskedScoring):
         missing = [layer for layer, head in numbered if (layer, head) not in visitor.rows]
         if missing:
             raise ConfigError(
-                f"the attention of layer {missing[0]} of {self.model.name} cannot be read: it is "
-                "no softmax attention, or not called through the interface of transformers",
-                hint="choose heads of other layers, or the method attention",
+                f"layer {missing[0]} of {self.model.name} has no softmax attention, or does not "
+                "call it through the attention interface of transformers",
+                hint="choose heads of other layers, or use the method 'attention'",
             )
         return np.stack([visitor.rows[head].numpy() for head in numbered])
 
     def middle_attention(self, *, of: RowsOf = "answer") -> FloatArray:
-        """Compute the mean attention to the cells, over all heads of the middle third of layers.
+        """Average the attention to each cell over all heads in the middle third of the layers.
 
         One pass of the model's own kernel. Layers without softmax attention do not count.
 
@@ -167,9 +167,9 @@ class Probe(MaskedScoring):
         self._watch_rows(visitor, of)
         if not visitor.rows:
             raise ModelError(
-                f"no layer of {self.model.name} calls softmax attention through the interface of "
-                "transformers",
-                hint="use the method attention, or one that needs none, such as tam or grad-cam",
+                f"no layer of {self.model.name} calls softmax attention through the attention "
+                "interface of transformers",
+                hint="use the method 'attention', or a method without attention such as 'tam'",
             )
         rows: FloatArray = visitor.middle_third().numpy()
         return rows
@@ -192,7 +192,7 @@ class Probe(MaskedScoring):
             ConfigError: no such layer.
         """
         if of not in ("token", "prediction"):
-            raise ValueError(f"of must be 'token' or 'prediction', not {of!r}")
+            raise ValueError(f"'of' must be 'token' or 'prediction', not {of!r}")
         number = resolve_layer(layer, num_layers=self.model.num_layers)
         with self._running():
             with record_states(find_decoder(self._network).layers[number]) as states:
@@ -225,7 +225,7 @@ class Probe(MaskedScoring):
         number = resolve_layer(layer, num_layers=self.model.num_layers)
         if number == self.model.num_layers - 1:
             raise ConfigError(
-                "the gradient of the answer is 0 at the visual states of the last layer",
+                "the answer's scores do not depend on the visual states of the last layer",
                 hint="choose a lower layer, or a fraction of the depth such as 0.5",
             )
         decoder = find_decoder(self._network)
@@ -307,9 +307,9 @@ class Probe(MaskedScoring):
             yield other
 
     def _watch_rows(self, visitor: HeadRows | LayerMeans, of: RowsOf) -> None:
-        """Run the model while a visitor reads rows of its attention."""
+        """Run the model, and let a visitor read rows of the attention weights."""
         if of not in ("answer", "question"):
-            raise ValueError(f"of must be 'answer' or 'question', not {of!r}")
+            raise ValueError(f"'of' must be 'answer' or 'question', not {of!r}")
         forced = self._forced
         positions = forced.positions if of == "answer" else self._question_positions()
         wanted = visitor.wanted(positions, forced.visual_positions.tolist())
@@ -330,7 +330,7 @@ class Probe(MaskedScoring):
         self._forward += 1
 
     def _backwards(self, values: Tensor, leaf: Tensor) -> Iterator[FloatArray]:
-        """Yield, for each of the J `values`, its gradient at the visual tokens: float32 [V, d]."""
+        """Yield the gradient of each of J `values` at the visual tokens: float32 [V, d]."""
         import torch
 
         for number in range(len(values)):

@@ -106,7 +106,7 @@ def chat_messages(
 
 
 def repeat_last(frames: np.ndarray[Any, Any], *, least: int) -> np.ndarray[Any, Any]:
-    """Repeat the last frame until there are `least` frames (Qwen3-VL needs a full patch)."""
+    """Repeat the last frame until there are `least` frames, which fill a temporal patch."""
     missing = max(0, least - len(frames))
     return np.concatenate([frames, frames[-1:].repeat(missing, axis=0)]) if missing else frames
 
@@ -158,7 +158,7 @@ def refuse_control_tokens(texts: Iterable[str], *, tokenizer: Any) -> None:
 
 
 def check_prompt_text(text: str, conversation: Sequence[Message]) -> None:
-    """Check that prompt tokens decode to the messages, ignoring spaces, case and Unicode form."""
+    """Check that prompt tokens decode to the messages, except for spaces, case and Unicode form."""
     turns = "".join(turn.text for turn in conversation if turn.role != "system")
     if _plain(text) != _plain(turns):
         raise TokenAlignmentError(

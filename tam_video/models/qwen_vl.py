@@ -20,7 +20,7 @@ place_in_one_run = partial(place_grids, runs="one")
 
 
 def size_by_rule(processor: Any, num_frames: int, source: Size) -> Size | None:
-    """Compute the size to which the video processor resizes frames, by resizing a meta tensor.
+    """Resize a meta tensor to learn the size to which the video processor resizes frames.
 
     Source: `resize` of transformers' video processors of the Qwen-VL families, called as in
     `_preprocess`. The result is None if frames of that size would be resized again.
@@ -74,7 +74,7 @@ QWEN3_5_MOE = _like_qwen3("qwen3_5_moe")
 
 
 def true_frame_rate(batches: Sequence[FrameBatch], _processor: Any) -> dict[str, Any]:
-    """Return the videos' frame rate as a processor option, or no option if none has several frames.
+    """Return the videos' frame rate as a processor option, or {} if no video has several frames.
 
     The processor computes the slots' times (M-RoPE) from one rate for all videos of a prompt, by
     default 2 (Qwen2.5) or 1 (Qwen3). The mean over several videos is passed.
@@ -86,7 +86,7 @@ def true_frame_rate(batches: Sequence[FrameBatch], _processor: Any) -> dict[str,
 
 
 def _thinker(model_type: str, class_name: str) -> Family:
-    """Return the family of an Omni model's thinker, which is the part that answers in text.
+    """Return the family of the thinker, the part of an Omni model that answers in text.
 
     Talker and vocoder are not loaded, and no audio is passed.
     """
@@ -112,7 +112,7 @@ def _compass_logits(config: Any) -> LogitTransform:
 
 
 def _clova_logits(config: Any) -> LogitTransform:
-    """Return a transform that multiplies logits by `logits_scaling`, by which Granite divides."""
+    """Return a transform that multiplies logits by `logits_scaling`. Granite divides by it."""
     return LogitTransform(scale=float(config.text_config.logits_scaling))
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def randomised_layers(
     model: Any, num_layers_from_top: int | None, *, seed: int = 0
 ) -> Iterator[None]:
-    """Replace the weights of the top decoder layers by noise, and restore them bit for bit.
+    """Replace the top decoder layers' weights by noise. The end of the block restores every bit.
 
     Every tensor is sampled from a normal distribution of its own mean and standard deviation, so
     that activations keep their scale. The noise of a layer does not depend on the number of layers
@@ -58,7 +58,7 @@ def randomised_layers(
 
 
 def _chosen_weights(model: Any, num_layers_from_top: int | None) -> list[tuple[int, int, Tensor]]:
-    """Return (layer number, index, weight) for each weight; weights outside layers get number L."""
+    """List the weights to replace as (layer number, index, weight)."""
     layers = list(find_decoder(model).layers)
     count = len(layers) if num_layers_from_top is None else num_layers_from_top
     if not 0 <= count <= len(layers):
@@ -78,7 +78,7 @@ def _chosen_weights(model: Any, num_layers_from_top: int | None) -> list[tuple[i
 
 
 def _noise(weight: Tensor, entropy: list[int]) -> Tensor:
-    """Sample normal noise with the mean and standard deviation of a weight: float32 on the CPU."""
+    """Sample float32 normal noise on the CPU, with a weight's mean and standard deviation."""
     import torch
 
     values = weight.detach().float()

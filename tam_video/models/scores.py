@@ -96,7 +96,7 @@ def class_scores(
 
 
 def transformed(logits: Tensor, transform: LogitTransform) -> Tensor:
-    """Apply the model's scale and softcap to the output of `lm_head`, of any shape."""
+    """Apply the model's scale and softcap to `logits`, a tensor of any shape from `lm_head`."""
     if transform.scale != 1.0:
         logits = logits * transform.scale
     if transform.softcap is not None:
@@ -112,7 +112,7 @@ def token_odds(
     num_candidates: int,
     transform: LogitTransform = NO_TRANSFORM,
 ) -> tuple[TokenOdds, ...]:
-    """Compute the probability and the best candidates of each answer token.
+    """Compute each answer token's probability, and the most probable tokens at its position.
 
     Args:
         hidden: [J, d], last hidden states at the positions that predicted the tokens.
@@ -178,7 +178,7 @@ def recorded_odds(
 
 
 def _odds(tokens: NextTokens, own: Tensor) -> list[TokenOdds]:
-    """Return the probability and the candidates of n tokens, given their own logits: [n]."""
+    """Return the probability and the candidates of n tokens. `own` [n] holds the tokens' logits."""
     chances = (tokens.best_logits - tokens.normaliser[:, None]).exp().tolist()
     return [
         TokenOdds(probability, tuple(zip(ids, values, strict=True)))
@@ -192,7 +192,7 @@ def _odds(tokens: NextTokens, own: Tensor) -> list[TokenOdds]:
 
 
 def most_probable_id(hidden: Tensor, head: Any) -> int:
-    """Return the most probable token id at one position, from the hidden state [d]."""
+    """Return the most probable next token's id, from the hidden state [d] of one position."""
     return int(head(hidden[None].to(head_weight(head).device)).argmax())
 
 

@@ -12,7 +12,7 @@ _FEATURES = ("get_video_features", "get_image_features")
 
 
 class _Cached:
-    """A wrapper that caches the last result of a function of tensors."""
+    """Wrap a function of tensors, and cache its last result."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         update_wrapper(self, function)  # transformers inspects the names of its arguments

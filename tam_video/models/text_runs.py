@@ -91,7 +91,7 @@ class _Squeezed:
 
 
 def _squeeze(text: str) -> str:
-    """Normalise a text: remove white space, case, accents and Unicode forms."""
+    """Normalise a text: drop white space and accents, fold case, and unify Unicode forms."""
     return "".join(map(_squeeze_char, text))
 
 
@@ -105,7 +105,7 @@ def _squeeze_char(char: str) -> str:
 
 
 def _markup_after(num_turns: int, render: Callable[[list[str]], str]) -> list[str]:
-    """Return the chat template's normalised markup that follows each message's text."""
+    """Return the normalised markup that the chat template puts after each message."""
     stand_ins = [STAND_IN.format(number) for number in range(num_turns)]
     rest = render(stand_ins)
     markup = []
@@ -123,7 +123,7 @@ def _markup_after(num_turns: int, render: Callable[[list[str]], str]) -> list[st
 def _turn_bounds(
     text: str, conversation: Sequence[Message], after: Sequence[str]
 ) -> list[tuple[int, int]]:
-    """Return (start, end) of each message in the normalised prompt, searching from the end.
+    """Search the normalised prompt backwards, and return (start, end) of each message.
 
     Turns without inputs between them are located together with the markup between them, which is
     unchanged; if a tokenizer changed it, each turn is located separately.

@@ -99,7 +99,7 @@ def answer_tokens(
 
 
 def decode_ids(tokenizer: Any, ids: list[int]) -> str:
-    """Decode ids including control tokens, without clean-up of spaces."""
+    """Decode token ids to text. Control tokens are kept, and spaces are not cleaned up."""
     text: str = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     return text
 

@@ -30,7 +30,7 @@ from tam_video.types import BoolArray, IntArray, VisualLayout
 
 
 def place(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate the cells of videos and images from the processor's grids and compression mask."""
+    """Locate the cells of videos and images by the processor's grids and compression mask."""
     return place_by_kind(prompt, checkpoint, partial(_place_kind, prompt, checkpoint))
 
 
@@ -56,7 +56,7 @@ def _place_kind(
 def _kept(
     fields: Mapping[str, Any], layouts: Sequence[VisualLayout], *, kind: Kind
 ) -> list[BoolArray]:
-    """Return, for each input, which cells have a token of their own: bool [t*h*w]."""
+    """Return for each input a mask of the cells that have their own token: bool [t*h*w]."""
     counts = [layout.num_cells for layout in layouts]
     mask = fields.get("video_compression_mask")
     if kind == "image" or mask is None:

@@ -26,7 +26,7 @@ from tam_video.types import FrameBatch, IntArray
 
 
 def place_cropped_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate the cells of frames and images, leaving out class tokens."""
+    """Locate the cells of frames and images. Class tokens belong to no cell."""
     processor = checkpoint.processor
     patch = checkpoint.model.config.vision_config.patch_size
 

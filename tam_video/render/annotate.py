@@ -72,7 +72,7 @@ def render_annotated(
     options: RenderOptions | None = None,
     progress: StepProgress | None = None,
 ) -> RenderedFiles:
-    """Write the annotated clip, captions, previews and contact sheets; a PNG too for a picture.
+    """Write an annotated clip, captions, previews and contact sheets. A picture also gets a PNG.
 
     All layouts but "words" keep the source's frames, times and sound; "overlay" and "words" keep
     its size too and add the bar below. The clip is read frame by frame, so memory does not grow

@@ -1,4 +1,4 @@
-"""The canvas: YUV or RGB planes to draw on, with rectangles, colours and sprites.
+"""A canvas of YUV or RGB planes, on which rectangles and sprites are drawn.
 
 Opaque parts (text, bars, strips) are drawn once in RGB and copied as sprites in every frame.
 """
@@ -91,7 +91,7 @@ class Canvas:
             plane[:] = value
 
     def paste(self, sprite: Planes, x: int, y: int) -> None:
-        """Copy a sprite to the position (x, y); both coordinates are even."""
+        """Copy a sprite to the position (x, y). Both coordinates must be even."""
         sprite.copy_to(self.region(Rect(x, y, sprite.width, sprite.height)))
 
     def sprite(self, rgb: ByteArray) -> Planes:

@@ -42,7 +42,7 @@ _MIN_SCALE_WIDTH_PX = 480  # narrower bars have no room for it
 
 
 class CaptionBar:
-    """A caption bar with a fixed size, which shows one subject (words or a token) at a time.
+    """A caption bar of fixed size. It shows one word, several words or a token at a time.
 
     An answer that is longer than the room scrolls. At least two lines of it are shown; the
     candidate tokens, then the question get a line where there is room.
@@ -171,7 +171,7 @@ class CaptionBar:
     def _draw_choices(
         self, draw: ImageDraw, choices: tuple[Choice, ...], baseline: int, right: float
     ) -> None:
-        """Draw the candidate tokens that fit, each with its probability as a bar and a number."""
+        """Draw as many candidate tokens as fit, each with its probability as a bar and a number."""
         size = self.fonts.size_px
         gap, meter = size, 2 * size
         x: float = self.pad_px

@@ -64,7 +64,7 @@ class RenderContext:
     shown_clock: ClipClock | None = None
 
     def canvas(self, width: int, height: int) -> Canvas:
-        """Return an empty canvas with the given size, enlarged to at least `min_size`."""
+        """Return an empty canvas of the given size, or larger if `min_size` is larger."""
         size = max(width, self.min_size[0]), max(height, self.min_size[1])
         return Canvas(*size, matrix=self.matrix, step=self.step)
 
@@ -85,7 +85,7 @@ class RenderContext:
 
     @property
     def clock_axis(self) -> TimeAxis:
-        """The time axis for the clock on the screen, without slots."""
+        """The time axis of the clock on the screen. It has no slots."""
         clock = self.shown_clock or self.clip
         window = TimeWindow(clock.start_seconds, clock.end_seconds)
         return TimeAxis(clock.start_seconds, clock.end_seconds, np.empty(0), window)

@@ -49,7 +49,7 @@ class FrameState:
 
     @classmethod
     def of(cls, each: Pass, clip: ClipClock, picture: Planes, frame: int) -> FrameState:
-        """Return a frame in one pass over the clip, with the subject that each run shows then."""
+        """Return a frame of one pass over the clip, with the words or token that each run shows."""
         turns = [(schedule, schedule.turn_index(frame)) for schedule in each.schedules]
         ends = [schedule.bounds[turn : turn + 2] for schedule, turn in turns]
         return cls(
@@ -72,12 +72,12 @@ SubjectSelector: TypeAlias = Callable[[FrameState], Subject | None]
 
 
 def of_run(run: int) -> SubjectSelector:
-    """Return a function that selects the current subject of run number `run`."""
+    """Return a function that selects the words or token that run number `run` shows."""
     return lambda state: state.subjects[run]
 
 
 def always(subject: Subject | None) -> SubjectSelector:
-    """Return a function that selects the given subject for every frame."""
+    """Return a function that selects the same words or token for every frame."""
     return lambda _: subject
 
 
@@ -103,7 +103,7 @@ class PicturePane:
         self._field: HeatField | None = None
 
     def draw(self, canvas: Canvas, state: FrameState) -> None:
-        """Draw the picture; add heatmap, contours and boxes at times that the model received."""
+        """Draw the picture. At times that the model received, add heatmap, contours and boxes."""
         rect, look = self._rect, self._look
         region = canvas.region(rect)
         picture = mark_unseen(
@@ -156,7 +156,7 @@ class Caption:
         self._shown: ByteArray | None = None
 
     def draw(self, canvas: Canvas, state: FrameState) -> None:
-        """Draw the caption bar if the current subject changed."""
+        """Draw the caption bar if the words or token to show changed."""
         image = self._bar.image(self._select(state) or NO_SUBJECT)
         if image is not self._shown:
             self._shown = image
@@ -164,19 +164,19 @@ class Caption:
 
 
 class TimeStrip:
-    """A strip with slot ticks, the energy of a word over time, and a cursor at the current time."""
+    """A time strip: slot ticks, a curve of a word's mean relevance, and a cursor."""
 
     def __init__(
         self, rect: Rect, axis: TimeAxis, select: SubjectSelector, *, run: int | None
     ) -> None:
-        """Create the strip. It marks when run `run` shows its subject; None marks nothing."""
+        """Create the strip. It marks when run number `run` shows its word; None marks nothing."""
         self._rect, self._axis, self._select, self._run = rect, axis, select, run
         self._key: tuple[object, object] = (None, None)
         self._strips: tuple[Planes, Planes] | None = None
         self._cursor = 0
 
     def draw(self, canvas: Canvas, state: FrameState) -> None:
-        """Draw the part before the cursor bright, the part after it dim, and the cursor."""
+        """Draw the cursor. The strip is bright before the cursor and dim after it."""
         subject, rect = self._select(state), self._rect
         has_turn = self._run is not None and subject is not None and subject.maps is not None
         key = (subject, state.shown[self._run or 0] if has_turn else None)

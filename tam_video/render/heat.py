@@ -62,7 +62,7 @@ def heat_tables(colormap: str, opacity: float, threshold: float, matrix: int) ->
 
 @dataclass(eq=False)
 class HeatField:
-    """A relevance map that can be resized and interpolated to a heatmap at any time.
+    """A relevance map from which `at` interpolates a full-size heatmap for any time.
 
     Attributes:
         maps: float32 [t, h, w] in [0, 1].
@@ -83,7 +83,7 @@ class HeatField:
     _shown: tuple[tuple[int, int, float], ByteArray] | None = field(default=None, repr=False)
 
     def at(self, seconds: float) -> ByteArray | None:
-        """Return the heatmap at a time, uint8 [H, W], or None outside the time window.
+        """Return the heatmap at a time as uint8 [H, W], or None outside the time window.
 
         Calls return the same array until the heatmap changes. The value 255 is a relevance of 1.
         """
@@ -145,7 +145,7 @@ class HeatBlender:
             cv2.add(target, added, dst=target)
 
     def _weigh(self, heat: ByteArray, area: Rect) -> list[tuple[ByteArray, ByteArray]]:
-        """Compute, for each plane, the picture's weight and the value to add: uint8 [h, w] each."""
+        """For each plane, compute the picture's weight and the value to add, both uint8 [h, w]."""
         import cv2
 
         large = heat[area.y : area.y + area.height, area.x : area.x + area.width]
@@ -162,7 +162,7 @@ class HeatBlender:
 
 
 def _warm_area(heat: ByteArray) -> Rect | None:
-    """Return a rectangle with even sides around the visible heatmap, or None if it is empty."""
+    """Return an even-sided rectangle around the visible heatmap, or None if nothing is visible."""
     import cv2
 
     _, warm = cv2.threshold(heat, _INVISIBLE_HEAT, 255, cv2.THRESH_BINARY)
@@ -195,7 +195,7 @@ def mark_unseen(picture: Planes, view: View, *, matrix: int) -> Planes:
 def _plane_marks(
     view: View, width: int, height: int, step: int, matrix: int
 ) -> list[tuple[ByteArray, ByteArray]] | None:
-    """Return the picture's weight and the value to add for each plane, or None if all was seen."""
+    """Return each plane's weights and offsets for unseen pixels, or None if all were seen."""
     x, y = (np.arange(width) + 0.5) / width, ((np.arange(height) + 0.5) / height)[:, None]
     unseen = (y < view.top) | (y > view.bottom) | (x < view.left) | (x > view.right)
     if not unseen.any():

@@ -20,9 +20,9 @@ def line_px(width: int, height: int) -> int:
 
 
 def draw_contours(picture: Planes, heat: ByteArray, *, level: float, matrix: int) -> None:
-    """Draw a white contour where the heatmap reaches `level`, in (0, 1].
+    """Draw a white contour around the areas whose relevance is at least `level`.
 
-    `heat` is uint8 [H, W] in 255ths.
+    `heat` is uint8 [H, W] in 255ths, and `level` is in (0, 1].
     """
     import cv2
 

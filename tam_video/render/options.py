@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RenderOptions(LookSettings):
-    """The validated look settings. The fields are described in `LookSettings`.
+    """Validated settings for the look of the output. `LookSettings` describes the fields.
 
     Attributes:
         reader: name of the video reader.

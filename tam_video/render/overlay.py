@@ -22,7 +22,7 @@ _WHOLE = View()
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
-    """The time range that the model received, in seconds of the source, both ends included."""
+    """The time range, in seconds of the source, that the model received. Both ends are included."""
 
     start_seconds: float
     end_seconds: float

@@ -14,7 +14,7 @@ GAP_PX = 8
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """A tiling with tiles of equal size, in row-major order.
+    """A grid of tiles with equal size, filled row by row.
 
     Attributes:
         columns: tiles in a row.
@@ -37,7 +37,7 @@ class Tiling:
         )
 
     def size(self, count: int, *, above_px: int, below_px: int) -> tuple[int, int]:
-        """Return the (width, height) that the first `count` tiles fill, in pixels."""
+        """Return the (width, height) in pixels that the first `count` tiles fill."""
         columns, rows = min(count, self.columns), -(-count // self.columns)
         cell = above_px + self.height + below_px
         return columns * (self.width + GAP_PX) - GAP_PX, rows * (cell + GAP_PX) - GAP_PX
@@ -57,7 +57,7 @@ def best_tiling(
     columns: int | None = None,
     min_width_px: int = MIN_PANE_WIDTH_PX // 2,
 ) -> Tiling:
-    """Return the tiling with the number of columns that makes the pictures largest.
+    """Return the tiling that makes the pictures largest.
 
     A picture is not larger than its source, unless the source is very small, and not narrower than
     `min_width_px`, even if the tiles then do not fit into `room_px`, (width, height). `extra_px` is

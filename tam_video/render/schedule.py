@@ -37,11 +37,11 @@ class ClipClock:
 
     @property
     def start_seconds(self) -> float:
-        """The pts of the first frame."""
+        """The presentation time of the first frame."""
         return float(self.pts_seconds[0])
 
     def edge_seconds(self, frame: int) -> float:
-        """Return the start time of frame `frame`, or the end of the clip for frame N."""
+        """Return the start time of a frame, or the end of the clip if `frame` is N."""
         is_end = frame == len(self.pts_seconds)
         return self.end_seconds if is_end else float(self.pts_seconds[frame])
 
@@ -65,7 +65,7 @@ class TurnSchedule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pass:
-    """One showing of the whole clip; its times are the source's times plus `offset_seconds`."""
+    """One pass over the whole clip. It adds `offset_seconds` to the source's times."""
 
     schedules: tuple[TurnSchedule, ...]
     offset_seconds: float = 0.0
@@ -73,7 +73,7 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Turn(Cue):
-    """A time range of the annotated clip that shows one subject.
+    """A time range of the annotated clip that shows one subject (words or a token).
 
     Attributes:
         word_indices: the words, several only where the clip has fewer frames than the answer words.
@@ -87,7 +87,7 @@ class Turn(Cue):
 def plan_passes(
     explanation: Explanation, options: RenderOptions, clip: ClipClock, *, is_image: bool = False
 ) -> tuple[Pass, ...]:
-    """Return the passes over the clip (one per word in the layout "words") with their subjects.
+    """Return the passes over the clip. The layout "words" has one pass for each word.
 
     A still picture, `is_image`, is shown longer if there are several passes.
 
@@ -108,7 +108,7 @@ def plan_passes(
 
 
 def whole(subject: Subject, clip: ClipClock) -> TurnSchedule:
-    """Return a schedule with one subject for the whole clip."""
+    """Return a schedule that shows one subject (words or a token) during the whole clip."""
     return TurnSchedule((subject,), (0, len(clip.pts_seconds)))
 
 
@@ -153,7 +153,7 @@ def chosen_subject(explanation: Explanation, options: RenderOptions) -> Subject 
 def list_turns(
     passes: Sequence[Pass], clip: ClipClock, *, shift_seconds: float
 ) -> tuple[Turn, ...]:
-    """Return when each subject of the first run is shown, in seconds of the annotated clip.
+    """Return the time ranges in which the annotated clip shows each subject of the first run.
 
     `shift_seconds` is the source's time that is 0 in the annotated clip.
     """

@@ -65,7 +65,7 @@ class Screen:
 
 
 def build_screen(explanation: Explanation, context: RenderContext) -> Screen:
-    """Return the screen for one run in the layout selected in the options."""
+    """Return the screen for one run, in the layout that the options select."""
     builders: dict[str, Callable[[Explanation, RenderContext], Screen]] = {
         "overlay": overlay_screen,
         "words": overlay_screen,
@@ -180,7 +180,7 @@ def compare_screen(
 def _tile_subjects(
     explanation: Explanation, look: RenderOptions
 ) -> tuple[list[Subject], tuple[str, ...]]:
-    """Return the subjects for the tiles of a grid, and warnings about omitted subjects."""
+    """Return the words or tokens for the tiles of a grid, and a warning if some are left out."""
     if look.tiles == "tokens":
         subjects = [token_subject(explanation, each.index) for each in answer_tokens(explanation)]
     else:
@@ -199,7 +199,7 @@ def _tile(
     context: RenderContext,
     canvas: Canvas,
 ) -> list[Element]:
-    """Return the elements of a tile: the picture, with its word and energy curve above."""
+    """Return the elements of a tile: a word and its relevance curve above the picture."""
     strip = 2 * int(_TILE_STRIP_SHARE * rect.width / 2)
     width = rect.width - strip
     label = draw_label(subject.text, width=width, height=head, font=context.look.font)

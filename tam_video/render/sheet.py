@@ -28,7 +28,7 @@ _DPI = 100  # pixels of the sheet to an inch of the page
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SheetText:
-    """One line of text that starts, is centred or ends at a point on its baseline, in pixels."""
+    """One line of text. `x` is its left end, centre or right end in pixels, as `anchor` says."""
 
     x: float
     baseline: float

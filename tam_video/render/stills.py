@@ -171,7 +171,7 @@ def _heading(
 def _pictures(
     explanation: Explanation, reader: VideoReader, context: RenderContext, grid: _Grid
 ) -> list[SheetItem]:
-    """Return all pictures, with a frame around the slot with the highest energy in each row."""
+    """Return all pictures. In each row, a frame marks the slot with the highest mean relevance."""
     width, height = grid.tile
     canvas, geometry = context.canvas(width, height), context.geometry(explanation)
     states = [

@@ -65,7 +65,7 @@ def place_pieces(
 
 
 def runs_of(placed: PlacedPiece, fonts: FontStack) -> Iterator[TextRun]:
-    """Split a placed piece where its font changes, from left to right."""
+    """Split a placed piece where its font changes, and return the parts from left to right."""
     x, is_rtl = placed.x, placed.piece.is_rtl
     runs = fonts.runs(placed.piece.text)
     for text, font in reversed(runs) if is_rtl else runs:
@@ -147,7 +147,7 @@ def text_image(
     anchor: Anchor = "middle",
     margin: float = 0,
 ) -> ByteArray:
-    """Draw one line of text on the background colour, and return uint8 [height, width, 3], RGB.
+    """Return an RGB image, uint8 [height, width, 3], with one line of text.
 
     It is centred vertically and stands at the side `anchor`, `margin` pixels from the edge.
     """
@@ -162,7 +162,7 @@ def text_image(
 
 
 def draw_label(text: str, *, width: int, height: int, font: str | None = None) -> ByteArray:
-    """Draw text on one line, cut if it is too long, and return uint8 [height, width, 3], RGB.
+    """Return an RGB image, uint8 [height, width, 3], with text on one line. Long text is cut.
 
     Raises:
         ConfigError: the font can't be opened.

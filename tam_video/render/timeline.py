@@ -1,4 +1,4 @@
-"""Draw the time strip below the answer: slot ticks, and the energy of the word in each slot.
+"""Draw the time strip below the answer: slot ticks, and a word's mean relevance in each slot.
 
 The past and the future are two pictures of one strip.
 """
@@ -50,7 +50,7 @@ def draw_strip(
     energy: Float64Array | None = None,
     shown: tuple[float, float] | None = None,
 ) -> tuple[ByteArray, ByteArray]:
-    """Draw the strip twice, in the colours of past and future: uint8 [height, width, 3] each.
+    """Draw the time strip for the past and for the future: two images uint8 [height, width, 3].
 
     It has ticks at the slots, and above them the energy of each slot, float64 [t], >= 0, scaled to
     its own maximum. `shown` is the time range in which the word is shown, on the axis's clock.
@@ -61,7 +61,7 @@ def draw_strip(
 
 
 def _energy_line(axis: TimeAxis, energy: Float64Array | None) -> list[tuple[float, float]]:
-    """Return the energy curve as points (x, y) in [0, 1], extended to both ends of the axis."""
+    """Return the curve of the mean relevance as points (x, y) in [0, 1] along the whole axis."""
     clean = np.nan_to_num(np.empty(0) if energy is None else energy)
     if not clean.max(initial=0.0) > 0:
         return []

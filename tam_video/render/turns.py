@@ -51,7 +51,7 @@ class Subject:
 
     @property
     def energy(self) -> Float64Array | None:
-        """The mean of the map in each slot, float64 [t], or None if there is no map."""
+        """The mean relevance in each slot, float64 [t], or None if there is no map."""
         return None if self.maps is None else self.maps.mean(axis=(1, 2), dtype=np.float64)
 
 
@@ -123,7 +123,7 @@ def answer_tokens(explanation: Explanation) -> list[Token]:
 def _tints(
     explanation: Explanation, tokens: Sequence[int], *, shown: Sequence[int]
 ) -> tuple[tuple[Span, float], ...]:
-    """Return the spans of other words that are relevant to `tokens`, with relevance in [0, 1]."""
+    """Return the spans and relevance (0 to 1) of other words that are relevant to `tokens`."""
     tints = []
     for word in explanation.words:
         if not tokens or not word.token_indices or word.index in shown:
@@ -172,7 +172,7 @@ def _listing(named: Iterable[tuple[int, str]]) -> str:
 
 
 def share_frames(pts_seconds: Float64Array, *, end_seconds: float, parts: int) -> list[int]:
-    """Split a clip into consecutive parts with equal duration and at least one frame.
+    """Split a clip into consecutive parts of equal duration, each with at least one frame.
 
     Args:
         pts_seconds: float64 [N], increasing.

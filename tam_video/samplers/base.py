@@ -19,7 +19,7 @@ _HALF_TICK = 5e-7  # seconds: tolerance for rounded times
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """The n >= 1 frames that a sampler can choose from, in display order.
+    """The frames from which a sampler chooses, in display order. There is at least one.
 
     Attributes:
         indices: int64 [n], frame numbers in the source, consecutive.
@@ -44,7 +44,7 @@ class Window:
 
     @property
     def seconds(self) -> Float64Array:
-        """Times relative to the window's first frame: float64 [n]."""
+        """Times of the frames in seconds after the window's first frame: float64 [n]."""
         relative: Float64Array = self.pts_seconds - self.pts_seconds[0]
         return relative
 
@@ -53,7 +53,7 @@ class FrameSampler(Protocol):
     """Interface of classes that choose frames."""
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frames as frame numbers of the source: int64 [T >= 1], increasing.
+        """Return the increasing source frame numbers of the chosen frames: int64 [T], T >= 1.
 
         Exception: a sampler with a fixed number of frames repeats some if the window has fewer; the
         numbers then do not decrease.

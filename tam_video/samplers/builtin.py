@@ -26,7 +26,7 @@ def evenly(count: int, *, num_frames: int) -> IntArray:
 
 
 def check_at_least_one(name: str, value: float | None) -> None:
-    """Raise `ConfigError` unless an option is None, or 1 or more."""
+    """Raise `ConfigError` if the value of an option is below 1. None is allowed."""
     if value is not None and not value >= 1:
         raise ConfigError(f"{name} must be 1 or more, not {value}", hint=f"set {name} to 1 or more")
 
@@ -45,7 +45,7 @@ class UniformSampler:
         check_at_least_one("num_frames", self.num_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frames as frame numbers of the source: int64 [num_frames]."""
+        """Return the source frame numbers of the chosen frames: int64 [num_frames]."""
         return window.indices[evenly(len(window), num_frames=self.num_frames)]
 
 
@@ -54,13 +54,13 @@ class AllSampler:
     """Choose every frame of the window."""
 
     def sample(self, window: Window) -> IntArray:
-        """Return all frames of the window as frame numbers of the source: int64 [n]."""
+        """Return the source frame numbers of all frames in the window: int64 [n]."""
         return window.indices.copy()
 
 
 @dataclass(frozen=True, slots=True)
 class KeyframeSampler:
-    """Choose the keyframes, which are fast to decode and often at scene changes.
+    """Choose the keyframes. They are fast to decode, and often the first frames of scenes.
 
     Attributes:
         max_frames: maximum number; more keyframes are thinned out evenly. None keeps all.
@@ -72,7 +72,7 @@ class KeyframeSampler:
         check_at_least_one("max_frames", self.max_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frames as frame numbers of the source: int64 [T]."""
+        """Return the source frame numbers of the chosen frames: int64 [T]."""
         chosen = window.indices[window.is_keyframe]
         if not len(chosen):
             raise ConfigError(
@@ -83,14 +83,14 @@ class KeyframeSampler:
 
 
 def thinned(chosen: IntArray, *, max_frames: int | None) -> IntArray:
-    """Thin out `chosen` evenly to at most `max_frames` frames: int64 [T]."""
+    """Return `chosen`, thinned out evenly to at most `max_frames` frame numbers: int64 [T]."""
     if max_frames is None or len(chosen) <= max_frames:
         return chosen
     return chosen[evenly(len(chosen), num_frames=max_frames)]
 
 
 def shown_at(window: Window, seconds: Float64Array) -> IntArray:
-    """Return the source's numbers of the frames displayed at `seconds` in the window: int64 [k].
+    """Return the source frame numbers of the frames that are displayed at `seconds`: int64 [k].
 
     A frame is displayed from its own time until the next frame's, with a tolerance of 1 us.
     """
@@ -116,7 +116,7 @@ class FpsSampler:
         check_at_least_one("max_frames", self.max_frames)
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frames as frame numbers of the source: int64 [T]."""
+        """Return the source frame numbers of the chosen frames: int64 [T]."""
         if len(window) == 1:
             return window.indices.copy()
         shortest = float(np.diff(window.pts_seconds).min())
@@ -144,7 +144,7 @@ class TimestampSampler:
             raise ConfigError("times must be 0 or more", hint="give seconds counted from the start")
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frames, each once, as frame numbers of the source: int64 [T]."""
+        """Return the source frame numbers of the chosen frames without repeats: int64 [T]."""
         last = max(self.seconds)
         if last > _end_seconds(window):
             raise ConfigError(
@@ -165,7 +165,7 @@ def _end_seconds(window: Window) -> float:
 
 @dataclass(frozen=True, slots=True)
 class NativeSampler:
-    """Choose frames by the model's own rule.
+    """Choose frames by the model's own sampling rule.
 
     Attributes:
         rule: returns source frame numbers of a window.
@@ -174,14 +174,14 @@ class NativeSampler:
     rule: Callable[[Window], IntArray]
 
     def sample(self, window: Window) -> IntArray:
-        """Return the chosen frames as frame numbers of the source: int64 [T].
+        """Return the source frame numbers of the chosen frames: int64 [T].
 
         Raises:
             ValueError: the rule returns nothing, frames outside the window, or decreasing numbers.
         """
         chosen = np.asarray(self.rule(window))
         if chosen.ndim != 1 or not len(chosen) or not np.issubdtype(chosen.dtype, np.integer):
-            raise ValueError("the model's rule must return a list of frame numbers")
+            raise ValueError("the sampling rule must return a list of frame numbers")
         if not np.isin(chosen, window.indices).all() or (np.diff(chosen) < 0).any():
-            raise ValueError("the model's rule must return increasing frame numbers in the window")
+            raise ValueError("the sampling rule must return increasing frame numbers in the window")
         return chosen.astype(np.int64)

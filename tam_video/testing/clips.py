@@ -1,4 +1,4 @@
-"""Make synthetic clips, and assert which visual token a source pixel changes."""
+"""Make synthetic clips, and check which visual tokens depend on which source pixels."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def visual_features(
 def flip_cell(
     frames: ByteArray, layout: VisualLayout, cell: tuple[int, int, int]
 ) -> ByteArray | None:
-    """Return frames with the centre of a cell inverted, or None if this is outside the frame."""
+    """Return frames with a cell's centre inverted, or None if the centre is outside the frame."""
     slot, row, column = cell
     height, width = frames.shape[1:3]
     left, top, right, bottom = layout.cell_box(row, column, width=width, height=height)

@@ -72,7 +72,7 @@ class ModelContract:
         assert model.num_layers == len(find_decoder(model.checkpoint.model).layers)
 
     def test_placeholders_fill_the_grid_and_frames_fill_the_slots(self, model: Any) -> None:
-        """Cells that are not deduplicated differ in position, and every frame has a slot."""
+        """Cells have different positions unless they are deduplicated. Every frame has a slot."""
         for num_frames in self.short_clips:
             batch = make_batch(num_frames, *self.clips[0][1:])
             placed, _features = visual_features(model, [batch])
@@ -208,7 +208,7 @@ class ModelContract:
         generation: Generation,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Passing the generated answer as a given answer produces the same scores."""
+        """A generated answer has the same scores if it is passed back as the given answer."""
         # The bytes of a random model may not survive as text, so the ids are passed directly.
         monkeypatch.setattr(model, "_answer_ids", lambda _answer: _answer_ids(generation))
         forced = model.generate(batch, TURNS, answer=generation.answer)
@@ -245,7 +245,7 @@ class ModelContract:
     def test_dropped_token_types_are_refused(
         self, model: Any, batch: FrameBatch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Without token types, models with M-RoPE would compute wrong positions."""
+        """A prompt without token types is refused: M-RoPE positions would be wrong."""
         if not model.adapter.token_types:
             return
         processor = model.checkpoint.processor
@@ -271,7 +271,7 @@ class ModelContract:
             assert got[-1] < num_frames
 
     def test_hooks_are_removed(self, model: Any, generation: Generation) -> None:
-        """No hook of tam-video stays on the network."""
+        """After a call, tam-video has no hook left on the model."""
         modules = model.checkpoint.model.modules()
         hooks = [hook for module in modules for hook in module._forward_hooks.values()]
         assert not [hook for hook in hooks if getattr(hook, "__name__", "") == "keep"]

@@ -171,7 +171,7 @@ class Explanation:
         return replace(self, inputs=(self.inputs[index],))
 
     def save(self, directory: str | Path, *, force: bool = False) -> Path:
-        """Write a run folder without a video; `tam-video render` can add the video later.
+        """Write a run folder without an annotated video. `tam-video render` can add one later.
 
         Raises:
             OutputError: see `tam_video.export.document.save_explanation`.
@@ -224,6 +224,6 @@ class Explanation:
 
 
 def _function(target: str) -> Any:
-    """Import "module:function" at call time, so that the types import no other layer."""
+    """Import "module:function" only when needed, because types must not import other layers."""
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)

@@ -37,7 +37,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class VisualLayout:
-    """The time of each visual cell, and its position in the picture.
+    """A token grid, with the time and the place in the picture of each cell.
 
     A cell is the position of one visual token AFTER merging; cells are ordered row-major over
     (slot, row, column). An image has one slot.
@@ -83,7 +83,7 @@ class VisualLayout:
         return np.array([pts_seconds[list(frames)].mean() for frames in self.frame_slots])
 
     def slot_indices(self, indices: IntArray) -> tuple[tuple[int, ...], ...]:
-        """Return the source frame indices in each slot, given the indices of all T frames."""
+        """Select the source indices of each slot's frames from `indices`, int64 [T]."""
         return tuple(tuple(indices[list(frames)].tolist()) for frames in self.frame_slots)
 
     def cell_box(

@@ -1,4 +1,4 @@
-"""Compute the next item of an iterable in a thread while the current one is used."""
+"""Compute the next item of an iterable in a thread while the current item is used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
-    """Yield `items`, and compute the next item in a thread while the current one is used.
+    """Yield `items`. While the caller uses an item, a thread computes the next item.
 
     Useful if computing an item releases the GIL, as decoding does. At most one item waits.
     Exceptions are raised at their item. Closing the generator waits for the running item and closes

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class AudioCopy:
-    """Copy audio packets from a source to an output, up to a given time per call.
+    """Copy audio packets from a source to an output, step by step up to given times.
 
     Attributes:
         warnings: messages about streams that are left out or end early.
@@ -46,7 +46,7 @@ class AudioCopy:
 
     @property
     def start_seconds(self) -> float | None:
-        """Time at which the audio starts, on the source's clock, or None if there is no audio."""
+        """Time on the source's clock at which the audio starts, or None if there is no audio."""
         packet = self._next
         if packet is None:
             return None
@@ -99,7 +99,7 @@ def _packet_ticks(packet: Packet[Any]) -> int:
 
 
 def _mp4_holds(stream: AudioStream) -> bool:
-    """Write a test header; return whether MP4 can store the stream unchanged."""
+    """Return whether MP4 can store the stream unchanged. A test header is written to find out."""
     import av
 
     trial = av.open(BytesIO(), "w", format="mp4")

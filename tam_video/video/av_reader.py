@@ -1,4 +1,4 @@
-"""The PyAV reader: seek to a keyframe, decode forward, and check every frame's time.
+"""The PyAV reader. It seeks to a keyframe, decodes forward and checks every frame's time.
 
 All packets are listed once, which gives exact times and keyframes without decoding. A frame is
 decoded from the nearest keyframe before it. The packets after a seek are compared with the list,
@@ -82,7 +82,7 @@ class PyAvReader(VideoReader):
     def read_scaled(
         self, indices: IntArray | Sequence[int], *, height: int, width: int
     ) -> FrameBatch:
-        """Read frames scaled by a bicubic filter before the conversion to RGB."""
+        """Read frames. A bicubic filter scales each frame before it is converted to RGB."""
 
         def decode(wanted: Sequence[int]) -> Iterator[tuple[int, ByteArray]]:
             return self._walk(wanted, lambda frame: to_rgb(frame, self.recipe, (height, width)))
@@ -184,7 +184,7 @@ def _counted_index(
     *,
     is_avi: bool,
 ) -> FrameIndex:
-    """Build the index from decoded frames; space them evenly if times decrease or are missing."""
+    """Index decoded frames. If times decrease or are missing, frames get evenly spaced times."""
     times = [ticks for ticks, _ in decoded if ticks is not None]
     increasing = all(a < b for a, b in pairwise(times))
     if is_avi or len(times) < len(decoded) or not increasing:

@@ -142,7 +142,7 @@ def _best_stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def list_packets(path: Path, *, limits: ReadLimits) -> PacketTable:
-    """List the packets of the video stream without decoding, and cache the list for a few files."""
+    """List the packets of the video stream without decoding. The latest lists are cached."""
     state = path.stat()
     return _packets(path, limits, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
 

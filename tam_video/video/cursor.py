@@ -39,11 +39,11 @@ class SeekTarget:
     is_last: bool = False
 
     def passes(self, packet: Packet[VideoStream]) -> bool:
-        """Return whether a packet's frame is displayed before the target."""
+        """Return whether a packet's frame is displayed before the target frame."""
         return self.ticks is not None and packet.pts is not None and packet.pts < self.ticks
 
     def ends_at(self, packet: Packet[VideoStream]) -> bool:
-        """Return whether a packet is the last one needed: frames reference only earlier packets."""
+        """Return whether decoding can stop at a packet: frames reference only earlier packets."""
         return self.is_last and self.ticks is not None and packet.pts == self.ticks
 
 
@@ -65,7 +65,7 @@ class Cursor:
         self._target = SeekTarget()
 
     def find(self, index: int, *, following: int | None = None) -> VideoFrame | None:
-        """Decode frames up to number `index`, and return this frame or None if it is not found.
+        """Decode frames up to number `index`. Return that frame, or None if it is not found.
 
         Args:
             index: its number, greater than that of the previous call.
@@ -188,7 +188,7 @@ def _then_flush(
 def _expected_packets(
     packets: Iterable[Packet[VideoStream]], table: PacketTable, latest: int
 ) -> Iterator[Packet[VideoStream]]:
-    """Yield packets from a keyframe at or before `latest` as long as they match the table."""
+    """Yield packets from a keyframe at or before `latest` while they match the packet table."""
     keyframe_pts = np.where(table.is_keyframe, table.pts, NEVER)[: latest + 1]
     position: int | None = None
     for packet in packets:

@@ -1,4 +1,4 @@
-"""Read image files as a video with a constant frame rate, as in public data sets.
+"""Read a folder of image files as a video with a constant frame rate.
 
 Every file is decoded as a still image, so that a frame has the same pixels as the image. The files
 have no times: the caller gives the frame rate.
@@ -18,7 +18,7 @@ from tam_video.video.reader import DEFAULT_LIMITS, ReadLimits, Timeline, VideoRe
 
 
 class FrameFolder(VideoReader):
-    """A reader of a folder of image files, one per frame; see `VideoReader`.
+    """A reader for a folder with one image file per frame; see `VideoReader`.
 
     Frame k is shown at k / fps; `info.path` is the folder of the first.
     """

@@ -29,7 +29,7 @@ def write_lossless(
     end_seconds: float,
     pixel_aspect: Fraction = Fraction(1),
 ) -> int:
-    """Encode frames one by one and return their number; `path` exists only after success.
+    """Encode frames one by one, and return how many. `path` exists only after success.
 
     Args:
         path: the MP4 to write; its folder exists.

@@ -1,4 +1,4 @@
-"""Write MP4 files: temporary names, error conversion, and packets with exact durations."""
+"""Write MP4 files under temporary names, with exact packet durations."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def encode_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`, and rename it to `path` only on success."""
+    """Yield a temporary path beside `path`. On success, rename this file to `path`."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial

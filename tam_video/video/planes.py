@@ -92,10 +92,10 @@ def _view(plane: VideoPlane) -> ByteArray:
 
 
 def matrix_of(color_space: str, *, width: int, height: int) -> int:
-    """Return the colour matrix for encoding: the same matrix as for decoding the source.
+    """Return the H.273 number of the colour matrix with which the source is decoded.
 
     Returns:
-        A number of H.273; for RGB sources BT.709 for HD and BT.601 below.
+        The number; for RGB sources that of BT.709 for HD, and of BT.601 below.
     """
     known = color_space if color_space in _MATRIX_NUMBERS else untagged_space(width, height)
     return _MATRIX_NUMBERS[known]
@@ -132,7 +132,7 @@ def planes_of_rgb(rgb: ByteArray, *, matrix: int, step: int = 2) -> Planes:
 
 
 def planes_of_frame(frame: VideoFrame, recipe: PixelRecipe, *, matrix: int) -> Planes:
-    """Return a decoded frame as upright 4:2:0 planes, converted only if its format differs.
+    """Return a decoded frame as upright 4:2:0 planes. Only frames in other formats are converted.
 
     Returns:
         Planes with even sides; see `pad_to_even`.

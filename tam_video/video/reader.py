@@ -49,7 +49,7 @@ class Timeline:
 
     def __post_init__(self) -> None:
         if self.pts_seconds.shape != self.is_keyframe.shape or self.pts_seconds.ndim != 1:
-            raise ValueError("pts_seconds and is_keyframe must both be [N]")
+            raise ValueError("'pts_seconds' and 'is_keyframe' must both be [N]")
 
     def __len__(self) -> int:
         return len(self.pts_seconds)
@@ -57,7 +57,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedFrame:
-    """One frame of a sequential read.
+    """One frame from a sequential read, as RGB.
 
     Attributes:
         index: 0-based frame number in display order.
@@ -72,7 +72,7 @@ class DecodedFrame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedPlanes:
-    """One frame of a sequential read, as YUV.
+    """One frame from a sequential read, as YUV planes.
 
     Attributes:
         index: 0-based frame number in display order.
@@ -175,7 +175,7 @@ class VideoReader:
         return self._batch(indices, decode, height=height, width=width)
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[DecodedFrame]:
-        """Iterate over frames `start` to `stop - 1` in display order, with one frame in memory."""
+        """Iterate over frames `start` to `stop - 1`. Only one frame is in memory at a time."""
         self._check_open()
         wanted = checked_range(start, stop, num_frames=self._info.num_frames)
         return (
@@ -291,7 +291,7 @@ def checked_indices(indices: IntArray | Sequence[int], *, num_frames: int) -> In
 
 
 def checked_range(start: int, stop: int | None, *, num_frames: int) -> range:
-    """Check and return the range `start` to `stop - 1`; if `stop` is None, up to the last frame."""
+    """Check and return a range of frame numbers. Without `stop`, it ends at the last frame."""
     end = num_frames if stop is None else stop
     if not 0 <= start <= end <= num_frames:
         raise IndexError(f"frames {start}..{end} are not within 0..{num_frames}")

@@ -99,7 +99,7 @@ def check_sources(
 def moved_videos(
     video: str | Path | Sequence[str | Path] | None, num_inputs: int
 ) -> list[Path | None]:
-    """Return the given path of each input, or None for every input if `video` gives no path."""
+    """Return the new path of each input, or None for each input if `video` is empty."""
     paths = (video,) if isinstance(video, str | Path) else tuple(video or ())
     if not paths:
         return [None] * num_inputs

@@ -51,7 +51,7 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class PictureTags:
-    """Pixel shape and colour tags of a video, as ITU-T H.273 numbers where 2 means "unspecified".
+    """Pixel aspect ratio, and colour tags as ITU-T H.273 numbers (2 means "unspecified").
 
     Attributes:
         matrix: YUV matrix (1 BT.709, 5 and 6 BT.601, 9 BT.2020).
@@ -68,7 +68,7 @@ class PictureTags:
 
 @dataclass(frozen=True, slots=True)
 class WrittenVideo:
-    """Result of `write_video`.
+    """A written MP4: its path, number of frames, time shift and encoder.
 
     Attributes:
         path: the MP4.
@@ -104,7 +104,7 @@ def source_tags(info: VideoInfo) -> PictureTags:
 
 
 def encoding_matrix(tags: PictureTags, *, width: int, height: int) -> int:
-    """Return the colour matrix of the source, or the usual matrix for the frame size.
+    """Return the colour matrix of the source, or the usual matrix for the size if it is unknown.
 
     Returns:
         A number of ITU-T H.273: the tagged one; else BT.709 for HD and BT.601 below, as players
@@ -144,7 +144,7 @@ def _add_video_stream(
 def _to_yuv(
     frames: Iterable[TimedPicture], *, size: tuple[int, int], matrix: int
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """Yield (time, encoder frame) for each picture; encode a frame before requesting the next."""
+    """Yield (time, encoder frame) of each picture. Each frame is valid until the next request."""
     width, height = size
     for count, (pts_seconds, picture) in enumerate(frames):
         if isinstance(picture, DrawnFrame):
@@ -164,7 +164,7 @@ def _encode(
     audio: AudioCopy,
     end_seconds: float | None,
 ) -> tuple[int, int]:
-    """Encode frames and interleave audio; return the number of frames and the shift in ticks."""
+    """Encode frames and interleave audio. Return the frame count and the time shift in ticks."""
     tick, shift = Fraction(1, TICKS_PER_SECOND), 0
     encoder = FrameEncoder(output, stream, tick=tick, default_duration=TICKS_PER_SECOND // 25)
     for seconds, picture in pictures:

@@ -182,7 +182,7 @@ def test_heads_that_are_not_there_are_refused(case: Any) -> None:
         with pytest.raises(ConfigError, match="no softmax attention, or"):
             case.probe.head_rows([(layer, 0)])
     for ask in (case.probe.middle_attention, case.probe.cell_states):
-        with pytest.raises(ValueError, match="of must be"):
+        with pytest.raises(ValueError, match="'of' must be"):
             ask(of="cells")
 
 

@@ -39,7 +39,7 @@ class Arrived:
 
 
 class PacketBuffer:
-    """A queue between two threads with a size limit in bytes.
+    """A queue of packets between two threads. Its size in bytes is limited.
 
     When it is full, packets are dropped up to the next keyframe that fits: frames that reference a
     missing packet can't be decoded.
@@ -88,7 +88,7 @@ class PacketBuffer:
 
 
 class Connection:
-    """An open stream and its packets.
+    """An open camera stream and its packets.
 
     Attributes:
         stream: video stream; valid until the connection is closed.

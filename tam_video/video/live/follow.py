@@ -62,10 +62,10 @@ class FollowOptions(Declared):
         64, "MiB of packets that may wait for the disk; further packets are dropped.", ge=1
     )
     max_gibibytes: float | None = setting(
-        50.0, "GiB of a camera's files to keep; the oldest are removed.", unset="no limit", gt=0
+        50.0, "GiB of files to keep per camera; older files are removed.", unset="no limit", gt=0
     )
     min_free_gibibytes: float = setting(
-        1.0, "GiB of disk to keep free; the oldest files are removed.", ge=0
+        1.0, "GiB of disk to keep free; if less is free, the oldest files are removed.", ge=0
     )
 
 
@@ -237,7 +237,7 @@ def _size(segment: Segment) -> int:
 
 
 class _Recording:
-    """Writes the packets of one connection into segments.
+    """Writes the packets of one camera connection into segments.
 
     `_zero_seconds` is the arrival time of stream time 0, by the shortest delay so far.
     """

@@ -43,7 +43,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A finished segment.
+    """A finished segment: a video file that holds some seconds of a camera stream.
 
     Attributes:
         path: the file.
@@ -96,7 +96,7 @@ class SegmentWriter:
 
     @property
     def duration_seconds(self) -> float:
-        """Duration up to the end of the last frame so far."""
+        """The time in seconds from the first frame to the end of the last frame so far."""
         return float((self._end + self._last_step) * self._base)
 
     def write(self, packet: Packet[VideoStream]) -> None:
@@ -123,7 +123,7 @@ class SegmentWriter:
     def finish(
         self, camera: str, started: datetime, *, gap: Gap | None, is_first: bool, num_dropped: int
     ) -> Segment:
-        """Close the segment file, write its JSON and rename the segment file."""
+        """Close the segment file, write its JSON file, and give the segment file its final name."""
         with _write_errors(self._partial.parent):
             self._output.close()
             path = _free_name(self._partial.parent, started)

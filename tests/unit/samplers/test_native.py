@@ -15,5 +15,5 @@ def test_native_passes_the_rule_of_the_model_on(constant: Window) -> None:
 
 @pytest.mark.parametrize("wrong", [[], [5, 4], [100], [0.5], [[1, 2]]])
 def test_native_rules_are_checked(wrong: list[object], constant: Window) -> None:
-    with pytest.raises(ValueError, match="model's rule"):
+    with pytest.raises(ValueError, match="sampling rule must"):
         NativeSampler(lambda w: np.array(wrong)).sample(constant)
