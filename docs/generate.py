@@ -21,7 +21,7 @@ _KEYWORDS = '''"""The settings of a run as keyword arguments; written by `docs/g
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 
 # ruff: noqa: E501

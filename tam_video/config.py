@@ -21,6 +21,8 @@ from tam_video.errors import ConfigError, UnknownNameError
 from tam_video.settings import groups
 from tam_video.settings.groups import run_fields
 
+AUTO = "auto"
+"""The profile that was calibrated for the checkpoint, or "default" without one."""
 _FIELDS = {field.name: field for field in run_fields()}
 
 
@@ -59,7 +61,7 @@ class RunConfig(
     def _options_agree(self) -> RunConfig:
         if self.show_token is not None and self.show_word is not None:
             raise ValueError("'show_token' and 'show_word' can't be combined")
-        if self.method != "tam" and self.profile != "default":
+        if self.method != "tam" and self.profile not in (AUTO, "default"):
             raise ValueError(f"'profile' needs the method tam, but the method is {self.method}")
         if isinstance(self.layer, float) and not 0 < self.layer < 1:
             raise ValueError(

@@ -60,7 +60,7 @@ class UnknownNameError(ConfigError):
         close = difflib.get_close_matches(name, names, n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}", hint=hint)
-        self.name = name
+        self.name, self.known = name, tuple(names)
 
 
 class PresetError(ConfigError):

@@ -24,6 +24,15 @@ from tam_video.models import (
 )
 from tam_video.models.conversation import assign_inputs
 from tam_video.models.inference import TransformersModel
+from tam_video.profiles.profile import CalibratedProfile
+from tam_video.profiles.resolve import (
+    calibrated_profile,
+    calibration_of,
+    check_profile,
+    is_built_in,
+    resolve_profile,
+)
+from tam_video.profiles.store import profile_name
 from tam_video.sampling import PathLike, SampledFrames, open_inputs, read_inputs, video_paths
 from tam_video.settings.keywords import SettingKeywords
 from tam_video.settings.signature import list_settings
@@ -35,6 +44,7 @@ from tam_video.types import (
     Explanation,
     Generation,
     Message,
+    Profile,
 )
 
 _PACKAGES = ("tam-video", "torch", "transformers", "av", "numpy")
@@ -78,6 +88,8 @@ def explain(
     paths = video_paths(video)
     turns = build_conversation(question, conversation, num_inputs=len(paths))
     METHODS.load(chosen.method)  # a wrong name fails before the model is loaded
+    if model is None or isinstance(model, str):
+        check_profile(chosen)
     stages = StageTimer(progress)
     with ExitStack() as stack:
         readers = open_inputs(paths, chosen, stack, stages)
@@ -111,13 +123,16 @@ def explain_frames(
         progress: called as the stages advance.
 
     Raises:
-        ConfigError: the conversation or the answer is not valid.
+        ConfigError: the conversation or the answer is not valid, or the profile belongs to
+            another checkpoint.
         ModelError: the model fails.
     """
+    resolved = resolve_profile(settings, model)
+    settings, profile = resolved.config, calibrated_profile(resolved.config)
     stages = StageTimer(progress, dict(frames.timings))
     with stages.stage("generate"):
         generation = model.generate(
-            frames.batches, turns, options=_options(settings), answer=answer
+            frames.batches, turns, options=_options(settings, profile), answer=answer
         )
     with stages.stage("activate"):
         maps = answer_maps(
@@ -125,16 +140,18 @@ def explain_frames(
             frames.batches,
             generation,
             method=settings.method,
-            profile=settings.profile,
+            profile=_built_in(settings),
+            options=None if profile is None else profile.options,
             seed=settings.seed,
         )
         result = _explanation(frames, generation, maps)
     return replace(
         result,
-        settings=_recorded(settings, model, answer=answer),
+        settings=_recorded(settings, model, profile, answer=answer),
         versions=_versions(),
         timings=stages.seconds,
-        warnings=(*frames.warnings, *model.warnings),
+        warnings=(*frames.warnings, *model.warnings, *resolved.notices),
+        calibration=calibration_of(profile),
     )
 
 
@@ -174,9 +191,16 @@ def load_model_from_config(settings: RunConfig) -> TransformersModel:
     )
 
 
-def _options(settings: RunConfig) -> GenerationOptions:
-    mixes = settings.profile == "default" and settings.method == "tam"
+def _built_in(settings: RunConfig) -> Profile:
+    """Return the built-in profile; a calibrated one has options of its own instead."""
+    return settings.profile if is_built_in(settings.profile) else "default"
+
+
+def _options(settings: RunConfig, profile: CalibratedProfile | None) -> GenerationOptions:
+    mixes = _built_in(settings) == "default" and settings.method == "tam"
     layer, mixed = read_layers(settings.layer, mixes=mixes)
+    if profile is not None and settings.layer == "auto":
+        mixed = profile.layers
     return GenerationOptions(
         max_new_tokens=settings.max_new_tokens,
         do_sample=settings.do_sample,
@@ -219,10 +243,17 @@ def _explanation(frames: SampledFrames, generation: Generation, maps: AnswerMaps
     )
 
 
-def _recorded(settings: RunConfig, model: VideoModel, *, answer: str | None) -> dict[str, object]:
+def _recorded(
+    settings: RunConfig,
+    model: VideoModel,
+    profile: CalibratedProfile | None,
+    *,
+    answer: str | None,
+) -> dict[str, object]:
     """Return the settings as JSON values, with the model, device and sampler that were used."""
     return {
         **settings.model_dump(mode="json"),
+        "profile": settings.profile if profile is None else profile_name(profile),
         "model": model.name,
         "family": model.family,
         "dtype": model.dtype,

@@ -24,6 +24,7 @@ from tam_video.export.manifest import (
 from tam_video.export.plain_text import path_component
 from tam_video.models import VideoModel
 from tam_video.pipeline import explain
+from tam_video.profiles.resolve import resolve_profile
 from tam_video.render.annotate import render_annotated
 from tam_video.render.options import RenderOptions
 from tam_video.render.sheet import check_libraries
@@ -340,8 +341,9 @@ def default_run_dir(
 
     Raises:
         VideoOpenError: the video can't be read.
+        TamVideoError: as `resolve_profile`.
     """
-    paths = video_paths(video)
+    paths, config = video_paths(video), resolve_profile(config).config
     questions = repr([(turn.role, turn.text, turn.inputs) for turn in turns])
     key = "\n".join(
         [*map(video_fingerprint, paths), config.model_dump_json(), questions, repr(answer)]

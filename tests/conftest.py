@@ -6,6 +6,7 @@ their number is printed. With REQUIRE_ALL_TESTS=1 they run, and fail.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -42,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     (Path(folder) / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
     os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    os.environ["TAM_VIDEO_DATA"] = str(Path(folder, "data"))  # for fixtures of a session or module
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -86,6 +88,22 @@ def pytest_terminal_summary(
     for mark, count in config.stash.get(COUNTS, {}).items():
         if count:
             terminalreporter.write_line(f"{count} tests not run: they need {NEEDS[mark][0]}")
+
+
+@pytest.fixture(autouse=True)
+def data_folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Path:
+    """The user's data folder of one test, empty: profiles of the user or of other tests are away.
+
+    It does not exist before something is stored.
+    """
+    digest = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    folder = tmp_path_factory.getbasetemp() / "data" / digest
+    monkeypatch.setenv("TAM_VIDEO_DATA", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from tam_video.batch.sources import is_remote
 from tam_video.batch.storage import BATCH, RUNS, FolderStorage
 from tam_video.config import RunConfig
 from tam_video.errors import TamVideoError
+from tam_video.profiles.resolve import planned_profile
 from tam_video.video.reader import open_video
 
 _SAMPLED_RUNS = 100
@@ -65,10 +66,9 @@ def estimate(
     config = batch_config(config, options)
     storage = open_storage(out)
     try:
-        identity = batch_identity(config, options.keep)
-        recorded = BATCH.match(
-            storage.read_file(BATCH.settings_file), identity, folder=storage.address
-        )
+        content = storage.read_file(BATCH.settings_file)
+        identity = batch_identity(planned_profile(config, content).config, options.keep)
+        recorded = BATCH.match(content, identity, folder=storage.address)
         ledger = ResultLog(storage.other_logs(f"{LEDGER}.none"))
         ledger.load()
         total, clips = Estimate(), set[str]()

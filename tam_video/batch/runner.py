@@ -28,6 +28,7 @@ from tam_video.batch.worker import WorkerFactory
 from tam_video.config import RunConfig
 from tam_video.errors import BatchError, ConfigError, OutputError
 from tam_video.methods import METHODS
+from tam_video.profiles.resolve import ResolvedProfile, planned_profile
 from tam_video.runs import render_options
 from tam_video.samplers import SAMPLERS
 from tam_video.video.reader import DEFAULT_LIMITS, READERS, ReadLimits
@@ -145,15 +146,13 @@ def run(
 ) -> Generator[ItemResult, None, None]:
     """Explain many clips, and yield the result of each item as soon as it ends.
 
-    Items that an earlier run finished are yielded too. The tables and the page are written after
-    the last item, or when the iterator is closed. As processes are spawned, call this under
-    `if __name__ == "__main__":`.
+    Items that an earlier run finished are yielded too. Tables and page are written at the end, or
+    when the iterator is closed. It spawns processes: call it under `if __name__ == "__main__":`.
 
     Args:
         items: a manifest, a folder, a glob; or rows, or `BatchItem`s. An iterator of items that
-            come one by one, such as the segments of a camera, yields None, after a short wait,
-            where no further item is known yet. A function of the log and the identity of the batch
-            may return them.
+            come one by one yields None, after a short wait, where no further item is known yet. A
+            function of the log and the identity of the batch may return them.
         out: output folder or address: new, empty, or of the same batch.
         question: question for items without one.
         config: settings of all items.
@@ -168,12 +167,13 @@ def run(
         BatchError: more items failed than `max_failures`.
     """
     options = options or BatchOptions()
-    config = batch_config(config, options)
+    checked = batch_config(config, options)
     storage, label = open_storage(out, task.kind), shard_label(LEDGER, options.shard)
     storage.acquire(label)
     try:
-        depends_on = {**batch_identity(config, options.keep), **task.identity}
-        identity = storage.begin(depends_on, force=force)
+        resolved = _planned(checked, storage, task.kind, force=force)
+        own = batch_identity(resolved.config, options.keep)
+        identity = storage.begin({**own, **task.identity}, force=force)
         ledger = open_ledger(storage, label)
         rows = storage.work_folder(label) / "rows.jsonl"
         source = items(ledger, identity) if callable(items) else items
@@ -186,12 +186,36 @@ def run(
             retry_failed=options.retry_failed,
             shard=options.shard,
         )
-        worker = task.worker or ExplainWork(config, str(out), label, options.keep, options.limits)
+        worker = task.worker or ExplainWork(
+            resolved.config, str(out), label, options.keep, options.limits, resolved.notices
+        )
         summary = _summary_at_end(storage, ledger, rows, options)
         with summary if task.writes_summary else nullcontext():
             yield from _results(plan, ledger, storage, worker, options)
     finally:
         storage.release()
+
+
+def batch_profile(
+    config: RunConfig, out: str | Path, *, kind: WorkspaceKind = BATCH, force: bool = False
+) -> ResolvedProfile:
+    """Resolve the profile of a batch as `run` does, for callers that need it before.
+
+    Raises:
+        TamVideoError: as `tam_video.profiles.resolve.planned_profile`.
+    """
+    storage = open_storage(out, kind)
+    try:
+        return _planned(config, storage, kind, force=force)
+    finally:
+        storage.release()
+
+
+def _planned(
+    config: RunConfig, storage: Storage, kind: WorkspaceKind, *, force: bool
+) -> ResolvedProfile:
+    """Resolve the profile, or take the one that an earlier run recorded in the storage."""
+    return planned_profile(config, None if force else storage.read_file(kind.settings_file))
 
 
 def resolve_items(

@@ -25,7 +25,7 @@ _WORK = ".work"
 
 def run_config_defaults() -> Mapping[str, Identity]:
     """Return the default settings of a run in the form in which `batch.json` stores them."""
-    return {"settings": RunConfig().model_dump(mode="json")}
+    return {"settings": RunConfig(profile="default").model_dump(mode="json")}
 
 
 BATCH = WorkspaceKind(

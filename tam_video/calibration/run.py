@@ -21,10 +21,11 @@ from tam_video.calibration.examples import Example, make_examples
 from tam_video.calibration.selection import compare, is_better, score_candidates, select
 from tam_video.calibration.verdict import judge
 from tam_video.calibration.worlds import CALIBRATION_WORLDS
-from tam_video.errors import ConfigError
+from tam_video.errors import ConfigError, ModelLoadError
 from tam_video.metrics.statistics import clipped, mean_interval
 from tam_video.models.inference import TransformersModel
-from tam_video.profiles.profile import CalibratedProfile, checkpoint_identity
+from tam_video.profiles.identity import CheckpointIdentity, identity_of_model
+from tam_video.profiles.profile import CalibratedProfile
 from tam_video.stages import StageProgress
 
 LEAST_UNDERSTOOD = 0.8
@@ -126,7 +127,7 @@ def _unmeasured(
     return CalibratedProfile(
         model=model.name,
         revision=model.revision,
-        identity=checkpoint_identity(model),
+        identity=_identity(model),
         num_layers=model.num_layers,
         layers=standard.layers,
         options=standard.options,
@@ -142,6 +143,16 @@ def _unmeasured(
         num_clips=(0, 0),
         versions=_versions(),
     )
+
+
+def _identity(model: TransformersModel) -> CheckpointIdentity:
+    """Return what the profile belongs to."""
+    identity = identity_of_model(model)
+    if identity is None:
+        raise ModelLoadError(
+            f"the files of {model.name} are not found", hint="load it again from its folder"
+        )
+    return identity
 
 
 def gather(

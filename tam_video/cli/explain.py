@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,11 @@ from tam_video.cli.verify import load_to_verify, verify_new_run
 from tam_video.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tam_video.types import Message
+    from tam_video.config import RunConfig
+    from tam_video.types import Explanation, Message
+
+CALIBRATION_ANSWERS = 4 * 120
+"""About how many answers take as long as a calibration: four passes for each clip."""
 
 
 @click.command("explain")
@@ -90,6 +95,7 @@ def explain_command(
                 progress=progress,
             )
         console.warn(run.explanation.warnings)
+        _say_if_not_calibrated(console, config, run.explanation)
         if "report" in run.files:
             console.note(f"report: {run.files['report']}")
         check = {} if model is None else verify_new_run(console, run, model, config)
@@ -107,6 +113,17 @@ def _refuse_with_window(*, answer: str | None, verify: bool) -> None:
         )
 
 
+def _say_if_not_calibrated(console: Console, config: RunConfig, explanation: Explanation) -> None:
+    """Say how to calibrate the model, and about how long it takes, judged by this answer."""
+    if config.profile != "auto" or config.method != "tam" or explanation.calibration is not None:
+        return
+    seconds = explanation.timings.get("generate", 0.0)
+    minutes = max(1, math.ceil(seconds * CALIBRATION_ANSWERS / 60))
+    unit = "minute" if minutes == 1 else "minutes"
+    command = f"tam-video calibrate -m {config.model}"
+    console.note(f"not calibrated: {command} takes about {minutes} {unit}")
+
+
 def _print(console: Console, run: Any, check: Mapping[str, Any]) -> None:
     from tam_video.export.document import to_document
     from tam_video.tam.reliance import unseen_words
@@ -121,6 +138,8 @@ def _print(console: Console, run: Any, check: Mapping[str, Any]) -> None:
             "answer": document["answer"],
             "tokens": document["tokens"],
             "words": document["words"],
+            "profile": document["settings"]["profile"],
+            "calibration": document.get("calibration"),
             "suspects": [word.index for word in suspects],
             "files": run.files,
             **check,

@@ -22,6 +22,7 @@ from tam_video.export.arrays import read_arrays, write_arrays
 from tam_video.export.manifest import new_run_folder, read_manifest
 from tam_video.export.text_files import write_json
 from tam_video.types import (
+    Calibration,
     Candidate,
     ExplainedInput,
     Explanation,
@@ -59,6 +60,8 @@ def to_document(explanation: Explanation) -> dict[str, Any]:
         "timings_seconds": {k: round(v, 4) for k, v in explanation.timings.items()},
         "warnings": list(explanation.warnings),
     }
+    if explanation.calibration is not None:
+        document["calibration"] = asdict(explanation.calibration)
     if explanation.verification is not None:
         document[VERIFICATION] = asdict(explanation.verification)
     return document
@@ -161,6 +164,7 @@ def _from_document(document: Mapping[str, Any], directory: Path) -> Explanation:
         versions=document["versions"],
         timings=document["timings_seconds"],
         warnings=tuple(document["warnings"]),
+        calibration=_read_calibration(document.get("calibration")),
         text_scores=text_scores,
     )
 
@@ -209,6 +213,13 @@ def _read_input(row: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Exp
         fingerprint=row.get("fingerprint"),
         **arrays,
     )
+
+
+def _read_calibration(row: Mapping[str, Any] | None) -> Calibration | None:
+    if row is None:
+        return None
+    values = {name: row[name] for name in ("profile", "verdict", "sentence")}
+    return Calibration(**values, layers=tuple(row["layers"]), options=row["options"])
 
 
 def _read_video(row: Mapping[str, Any]) -> VideoInfo:

@@ -45,6 +45,7 @@ from tam_video.long.windows import LongOptions, VideoWindow, plan_windows, stret
 from tam_video.methods import METHODS
 from tam_video.models import VideoModel
 from tam_video.pipeline import build_conversation, explain_frames, load_model_from_config
+from tam_video.profiles.resolve import ResolvedProfile, planned_profile
 from tam_video.render.subtitles import write_vtt
 from tam_video.report.page import long_page
 from tam_video.report.writing import write_report_files
@@ -83,8 +84,8 @@ def explain_long(
     Args:
         video: a video file.
         folder: the output folder; one of the same job is resumed.
-        question: one question; or give a `conversation`.
-        conversation: turns that end with a user turn.
+        question: one question; or give a `conversation`, turns that end with a user turn.
+        conversation: see `question`.
         model: a loaded model, or the name that `load_model` takes; overrides `config.model`.
         config: all other settings; its start and end choose a part of the video.
         options: windows, gate, and what is written.
@@ -103,13 +104,13 @@ def explain_long(
         OutputError: the folder holds something else, or can't be written.
     """
     chosen = options or LongOptions()
-    settings = _checked(config or RunConfig(), model, chosen)
+    resolved = _planned(config or RunConfig(), model, Path(folder), chosen, force=force)
+    settings = resolved.config
     turns = build_conversation(question, conversation, num_inputs=1)
     path, stages = checked_path(video), StageTimer(progress)
-    named = model.name if model is not None and not isinstance(model, str) else settings.model
     identity = {
         "video": file_fingerprint(path),
-        "settings": {**settings.model_dump(mode="json"), "model": named},
+        "settings": settings.model_dump(mode="json"),
         "options": asdict(chosen),
         "turns": [asdict(turn) for turn in turns],
     }
@@ -121,8 +122,24 @@ def explain_long(
         if reader.info.is_image:
             raise ConfigError(f"{path.name} is an image, not a video", hint="omit --window")
         part = VideoPart.of(reader, settings)
-        work = _LongWork(reader, workspace, settings, chosen, turns, limits, stages, part)
+        notes = resolved.notices
+        work = _LongWork(reader, workspace, settings, chosen, turns, limits, stages, part, notes)
         return work.run(model, verify=verify)
+
+
+def _planned(
+    config: RunConfig,
+    model: str | VideoModel | None,
+    folder: Path,
+    options: LongOptions,
+    *,
+    force: bool,
+) -> ResolvedProfile:
+    """Check the settings, and resolve the profile: that of an earlier run in the folder."""
+    settings, path = _checked(config, model, options), folder / LONG_VIDEO.settings_file
+    with wrap_os_errors(path):
+        recorded = path.read_bytes() if path.is_file() and not force else None
+    return planned_profile(settings, recorded, None if isinstance(model, str) else model)
 
 
 def _checked(
@@ -139,7 +156,9 @@ def _checked(
     SAMPLERS.load(settings.resolved_sampler())
     METHODS.load(settings.method)
     check_layout(render_options(settings))
-    return settings.model_copy(update={"model": model} if isinstance(model, str) else {})
+    if model is None:
+        return settings
+    return settings.model_copy(update={"model": model if isinstance(model, str) else model.name})
 
 
 def default_long_dir(
@@ -167,6 +186,7 @@ class _LongWork:
     limits: ReadLimits
     stages: StageTimer
     part: VideoPart
+    notices: tuple[str, ...] = ()
 
     def run(self, model: str | VideoModel | None, *, verify: bool = False) -> LongResult:
         """Explain the windows that are not finished, and write the results; see `explain_long`."""
@@ -297,7 +317,7 @@ class _LongWork:
             "nothing_moved": surveyed["gate"] is not None and not surveyed["gate"]["spans"],
             "windows": [window_row(each, folder=self.workspace.folder) for each in results],
             "film": [],
-            "warnings": list(self.reader.warnings),
+            "warnings": [*self.reader.warnings, *self.notices],
             "version": version("tam-video"),
         }
 

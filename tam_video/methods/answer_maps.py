@@ -15,7 +15,7 @@ from tam_video.models.inference import TransformersModel
 from tam_video.models.probing import Probe
 from tam_video.tam.activation import activate
 from tam_video.tam.motion import input_motions
-from tam_video.tam.options import profile_options
+from tam_video.tam.options import ActivationOptions, profile_options
 from tam_video.types import FloatArray, FrameBatch, Generation, Profile
 
 TAM = "tam"
@@ -42,6 +42,7 @@ def answer_maps(
     *,
     method: str = TAM,
     profile: Profile = "default",
+    options: ActivationOptions | None = None,
     seed: int = 0,
 ) -> AnswerMaps:
     """Compute the maps of an answer.
@@ -52,6 +53,7 @@ def answer_maps(
         generation: the answer with its scores.
         method: name of the method.
         profile: options of the method "tam".
+        options: used instead of the profile's options.
         seed: seed of a random method.
 
     Raises:
@@ -59,9 +61,9 @@ def answer_maps(
         ConfigError: the model does not support the method.
     """
     if method == TAM:
-        needed = profile_options(profile).needs_motion
-        motions = input_motions(batches, generation) if needed else ()
-        inputs = activate(generation, profile=profile, motions=motions)
+        used = profile_options(profile) if options is None else options
+        motions = input_motions(batches, generation) if used.needs_motion else ()
+        inputs = activate(generation, profile=profile, options=options, motions=motions)
         return AnswerMaps(tuple(each.maps for each in inputs), inputs[0].text_scores)
     chosen = make_method(method, seed=seed)
     num_tokens = len(generation.tokens)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from tam_video.errors import RunFolderError
-from tam_video.models.inference import TransformersModel
+from tam_video.profiles.identity import CheckpointIdentity
 from tam_video.tam.options import ActivationOptions
 from tam_video.workspace.files import atomic_write
 
@@ -21,27 +18,6 @@ Verdict: TypeAlias = Literal["trust", "do-not-trust", "not-measurable"]
 Figure: TypeAlias = dict[str, float | None]
 
 FORMAT = 1
-_SAMPLED_VALUES = 32  # of each weight tensor
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointIdentity:
-    """What a profile belongs to; a profile is used only where all of it is equal.
-
-    Attributes:
-        family: `model_type` of the config.
-        weights: SHA-256 over names, shapes, types and sampled values of all weights as they are
-            loaded, adapters and quantised weights included.
-        quantization: quantisation method of the config, or "".
-        dtype: data type of the weights.
-        processor: SHA-256 over the settings of the image and video processors.
-    """
-
-    family: str
-    weights: str
-    quantization: str
-    dtype: str
-    processor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +68,13 @@ class CalibratedProfile:
         """Return the content of the profile's file."""
         return (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode()
 
+    def as_document(self) -> dict[str, Any]:
+        """Return the profile as JSON values, as settings hold it."""
+        document: dict[str, Any] = json.loads(self.to_json())
+        return document
 
+
+_HINT = "write it again: tam-video calibrate -m MODEL"
 _ADAPTER = TypeAdapter(CalibratedProfile)
 
 
@@ -102,18 +84,30 @@ def read_profile(path: Path) -> CalibratedProfile:
     Raises:
         RunFolderError: the file is missing, damaged, or of another format.
     """
-    hint = "write it again: tam-video calibrate -m MODEL"
     try:
         document = json.loads(path.read_bytes())
     except OSError as exc:
-        raise RunFolderError(f"can't read {path}: {exc.strerror or exc}", hint=hint) from exc
+        raise RunFolderError(f"can't read {path}: {exc.strerror or exc}", hint=_HINT) from exc
     except ValueError as exc:
-        raise RunFolderError(f"{path} is not JSON", hint=hint) from exc
+        raise RunFolderError(f"{path} is not JSON", hint=_HINT) from exc
+    return parse_profile(document, name=str(path))
+
+
+def parse_profile(document: object, *, name: str) -> CalibratedProfile:
+    """Check the content of a profile's file.
+
+    Args:
+        document: parsed JSON.
+        name: the file's name in error messages.
+
+    Raises:
+        RunFolderError: it is damaged, or of another format.
+    """
     stored_format = document.get("format") if isinstance(document, dict) else None
     if stored_format != FORMAT:
         raise RunFolderError(
-            f"{path} has the profile format {stored_format}, but this release reads {FORMAT}",
-            hint=hint,
+            f"{name} has the profile format {stored_format}, but this release reads {FORMAT}",
+            hint=_HINT,
         )
     try:
         return _ADAPTER.validate_python(document)
@@ -121,7 +115,7 @@ def read_profile(path: Path) -> CalibratedProfile:
         first = exc.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise RunFolderError(
-            f"{path} is not a profile: {where}: {first['msg']}", hint=hint
+            f"{name} is not a profile: {where}: {first['msg']}", hint=_HINT
         ) from exc
 
 
@@ -129,45 +123,3 @@ def write_profile(profile: CalibratedProfile, path: Path) -> Path:
     """Write a profile as JSON."""
     atomic_write(path, profile.to_json())
     return path
-
-
-def checkpoint_identity(model: TransformersModel) -> CheckpointIdentity:
-    """Compute what a profile of a loaded model belongs to."""
-    network = model.checkpoint.model
-    config = getattr(network.config, "quantization_config", None)
-    method = config.get("quant_method") if isinstance(config, Mapping) else config
-    return CheckpointIdentity(
-        family=model.family,
-        weights=_weights_digest(network),
-        quantization="" if method is None else str(getattr(method, "quant_method", method)),
-        dtype=model.dtype,
-        processor=_processor_digest(model.checkpoint.processor),
-    )
-
-
-def _weights_digest(network: Any) -> str:
-    """Hash names, shapes, types and evenly sampled values of all weights."""
-    import torch
-
-    digest = hashlib.sha256()
-    for name, values in sorted(network.state_dict(keep_vars=False).items()):
-        if not isinstance(values, torch.Tensor) or values.is_meta:
-            continue
-        digest.update(f"{name} {tuple(values.shape)} {values.dtype}\n".encode())
-        flat = values.detach().reshape(-1)
-        index = np.linspace(0, max(len(flat) - 1, 0), min(len(flat), _SAMPLED_VALUES)).astype(int)
-        sampled = flat[torch.as_tensor(index, device=flat.device)]
-        digest.update(sampled.cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _processor_digest(processor: Any) -> str:
-    """Hash the settings of the image and video processors."""
-    parts = [
-        part.to_json_string() if part is not None else ""
-        for part in (
-            getattr(processor, "image_processor", None),
-            getattr(processor, "video_processor", None),
-        )
-    ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -14,12 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tam_video.errors import UnknownNameError
-from tam_video.profiles.profile import (
-    CalibratedProfile,
-    CheckpointIdentity,
-    read_profile,
-    write_profile,
-)
+from tam_video.profiles.identity import CheckpointIdentity
+from tam_video.profiles.profile import CalibratedProfile, read_profile, write_profile
 
 DATA_VARIABLE = "TAM_VIDEO_DATA"
 
@@ -35,7 +31,12 @@ def profile_folder() -> Path:
 
 def stored_path(profile: CalibratedProfile) -> Path:
     """Return where the profile of a checkpoint is stored: one file per identity."""
-    return profile_folder() / f"{_slug(profile.model)}-{_key(profile.identity)}.json"
+    return profile_folder() / f"{profile_name(profile)}.json"
+
+
+def profile_name(profile: CalibratedProfile) -> str:
+    """Return the name of a profile, made from the model's name and the checkpoint's identity."""
+    return f"{_slug(profile.model)}-{_key(profile.identity)}"
 
 
 def store_profile(profile: CalibratedProfile) -> Path:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tam_video.settings.declare import Declared, Field, declared, setting
-from tam_video.settings.parse import layer, names, seconds, times, word
+from tam_video.settings.parse import layer, names, profile, seconds, times, word
 
-Profile: TypeAlias = Literal["default", "published", "reference"]
 Colormap: TypeAlias = Literal["turbo", "inferno", "cividis", "viridis", "jet"]
 SpeedPreset: TypeAlias = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"
@@ -130,16 +129,21 @@ class MethodSettings(Declared):
         "Explanation method: tam, attention, attention-rollout, grad-cam, occlusion, ...",
         metavar="NAME",
     )
-    profile: Profile = setting(
-        "default",
-        "Profile of the method tam. default: with temporal steps; published: the paper's steps; "
-        "reference: the same numbers as the public code of the paper.",
+    profile: str | dict[str, Any] = setting(
+        "auto",
+        "Profile of the method tam. auto: the stored one of exactly this checkpoint, made by "
+        "`tam-video calibrate`, else default; default: with temporal steps; published: the paper's "
+        "steps; reference: the same numbers as the public code of the paper; or a JSON file or the "
+        "name of a stored profile.",
+        metavar="NAME_OR_FILE",
+        parse=profile,
     )
     layer: int | float | Literal["auto", "input"] = setting(
         "auto",
         "Decoder layer whose hidden states are read. An index: -1 is the last layer, after the "
         "final norm. A fraction of the depth: 0.75. input: the states before the first layer. "
-        "auto: a combination of four layers for the profile default, else the last layer.",
+        "auto: a combination of four layers for the profile default, the "
+        "layers of a calibrated profile, else the last layer.",
         metavar="N",
         parse=layer,
     )

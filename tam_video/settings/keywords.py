@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 
 # ruff: noqa: E501
@@ -32,7 +32,7 @@ class SettingKeywords(TypedDict, total=False):
     top_k: int
     seed: int
     method: str
-    profile: Literal["default", "published", "reference"]
+    profile: str | dict[str, Any]
     layer: int | float | Literal["auto", "input"]
     logits: Literal["model", "head"]
     num_candidates: int

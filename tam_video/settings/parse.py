@@ -43,6 +43,11 @@ def word(text: str) -> int | str:
     return int(text) if text.isdigit() else text
 
 
+def profile(text: str) -> str:
+    """Return the name of a profile, or the path of its file, without surrounding spaces."""
+    return text.strip()
+
+
 def layer(text: str) -> int | float | Literal["auto", "input"]:
     """Parse a layer: an index like "-1", a fraction of the depth like "0.75", "input" or "auto".
 

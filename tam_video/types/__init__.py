@@ -11,7 +11,12 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from tam_video.types.arrays import BoolArray, ByteArray, Float64Array, FloatArray, IntArray
-from tam_video.types.explanation import ActivationMaps, ExplainedInput, Explanation
+from tam_video.types.explanation import (
+    ActivationMaps,
+    Calibration,
+    ExplainedInput,
+    Explanation,
+)
 from tam_video.types.layout import View, VisualLayout
 from tam_video.types.text import Candidate, Generation, Message, Role, Token, Word
 from tam_video.types.verification import Verification, WordVerification
@@ -24,6 +29,7 @@ __all__ = [
     "ActivationMaps",
     "BoolArray",
     "ByteArray",
+    "Calibration",
     "Candidate",
     "ExplainedInput",
     "Explanation",

@@ -77,6 +77,30 @@ class ExplainedInput:
     __repr__ = describe
 
 
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a calibration of the checkpoint judged its maps, and how they were read.
+
+    Attributes:
+        profile: name of the calibrated profile.
+        verdict: "trust", "do-not-trust" or "not-measurable".
+        sentence: the verdict in words, with its figures.
+        layers: decoder layers whose maps are averaged, unless the settings name a layer.
+        options: options of the method, plain JSON values.
+    """
+
+    profile: str
+    verdict: str
+    sentence: str
+    layers: tuple[int, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def warning(self) -> str:
+        """Return the verdict in capitals if the maps can't be trusted, otherwise ""."""
+        return "" if self.verdict == "trust" else self.verdict.replace("-", " ").upper()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
     """An answer with its conversation, and the maps of its tokens and words on every input.
@@ -99,6 +123,7 @@ class Explanation:
             pixels of all inputs, NaN where there is no evidence (`tam.reliance`); None where it was
             not measured.
         verification: the causal check of the words; None where it was not made.
+        calibration: of the calibrated profile that was used; None for a built-in profile.
     """
 
     inputs: tuple[ExplainedInput, ...]
@@ -113,6 +138,7 @@ class Explanation:
     warnings: tuple[str, ...] = ()
     visual_reliance: FloatArray | None = None
     verification: Verification | None = None
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         check(len(self.inputs) > 0, "an explanation has at least one input")

@@ -76,15 +76,14 @@ def test_a_model_that_understands_nothing_is_not_measurable(
     assert "does not understand" in profile.sentence
 
 
-def test_the_command_stores_the_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAM_VIDEO_DATA", str(tmp_path))
+def test_the_command_stores_the_profile(tmp_path: Path, data_folder: Path) -> None:
     options = ["calibrate", "--world", "shapes", "--clips", "10", "--json", "--quiet"]
     options += ["-o", str(tmp_path / "out")]
     result = CliRunner().invoke(cli, options)
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     assert document["verdict"] == "trust"
-    assert Path(document["path"]).parent == tmp_path / "profiles"
+    assert Path(document["path"]).parent == data_folder / "profiles"
     page = (tmp_path / "out" / "calibration.html").read_text()
     assert "TRUST: maps of this model find their objects" in page
     assert page.count("data:image/png") == 4 * (2 if document["is_built_in"] else 3)

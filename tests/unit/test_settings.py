@@ -18,9 +18,8 @@ from tam_video.config import RunConfig
 from tam_video.errors import ConfigError, UnknownNameError
 from tam_video.render.options import RenderOptions
 from tam_video.settings.declare import check_values, declared
-from tam_video.settings.groups import GROUPS, EncoderName, LookSettings, Profile, run_fields
+from tam_video.settings.groups import GROUPS, EncoderName, LookSettings, run_fields
 from tam_video.settings.keywords import SettingKeywords
-from tam_video.types import Profile as ProfileOfMaps
 from tam_video.video.encoders import ENCODER_NAMES
 
 CHECKOUT = Path(__file__).parents[2]
@@ -86,7 +85,6 @@ def test_generated_files_are_up_to_date():
 
 def test_choices_are_those_of_the_code_that_uses_them():
     assert get_args(EncoderName) == ENCODER_NAMES
-    assert get_args(Profile) == get_args(ProfileOfMaps)
 
 
 @pytest.mark.parametrize("field", list(run_fields()), ids=lambda field: field.name)

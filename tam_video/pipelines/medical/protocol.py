@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 from tam_video import batch
 from tam_video.batch.ledger import LEDGER
+from tam_video.batch.runner import batch_profile
 from tam_video.batch.storage import RUNS
 from tam_video.batch.work import KEEP, ExplainWork
 from tam_video.dicom.header import MODALITIES
@@ -140,13 +141,19 @@ class Medical:
         answers: defaultdict[str, list[Answer]] = defaultdict(list)
         if not items:
             return answers
+        resolved = batch_profile(options.run, folder)
         worker = ExplainWork(
-            options.run, str(folder), LEDGER, frozenset(KEEP), DEFAULT_LIMITS, notices=(NOTICE,)
+            resolved.config,
+            str(folder),
+            LEDGER,
+            frozenset(KEEP),
+            DEFAULT_LIMITS,
+            notices=(NOTICE, *resolved.notices),
         )
         results = batch.run(
             items,
             folder,
-            config=options.run,
+            config=resolved.config,
             options=batch.BatchOptions(
                 workers=options.workers,
                 timeout_seconds=options.timeout_seconds,

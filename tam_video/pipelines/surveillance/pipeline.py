@@ -22,6 +22,7 @@ from tam_video.batch.engines.base import EngineFactory
 from tam_video.batch.jobs import Outcome, is_broken_output
 from tam_video.batch.ledger import LEDGER, ResultLog
 from tam_video.batch.plan import item_key
+from tam_video.batch.runner import batch_profile
 from tam_video.batch.sources import fingerprint
 from tam_video.batch.storage import BATCH, RUNS
 from tam_video.batch.work import KEEP, ExplainWork
@@ -98,6 +99,13 @@ class Surveillance:
             ModelError: the model can't be loaded.
             OutputError: the output contains something else, or can't be written.
         """
+        resolved = batch_profile(self.options.run, self.options.output, kind=_KIND, force=force)
+        planned = replace(self, options=self.options.model_copy(update={"run": resolved.config}))
+        return planned._watch_all(resolved.notices, force=force, progress=progress)
+
+    def _watch_all(
+        self, notices: tuple[str, ...], *, force: bool, progress: StageProgress | None
+    ) -> PipelineResult:
         options = self.options
         cameras = find_cameras(options.inputs, rtsp_transport=options.record.rtsp_transport)
         recorders = Recorders(cameras.streams, options.output / SEGMENTS, options.record)
@@ -112,7 +120,9 @@ class Surveillance:
                 options=batch.BatchOptions(
                     workers=1, engine=ENGINE, retry_failed=True, verify=options.verify
                 ),
-                task=batch.BatchTask(self._work(), self._identity(), _KIND, writes_summary=False),
+                task=batch.BatchTask(
+                    self._work(notices), self._identity(), _KIND, writes_summary=False
+                ),
                 force=force,
             )
             for result in stack.enter_context(closing(results)):
@@ -128,13 +138,15 @@ class Surveillance:
         warnings = tuple(f"{name}: {message}" for name, message in session.failed.items())
         return PipelineResult(options.output / INDEX, summary, len(warnings), warnings)
 
-    def _work(self) -> WatchWork:
+    def _work(self, notices: tuple[str, ...]) -> WatchWork:
         options = self.options
         config = options.run
         if any(question.yes_probability is not None for question in options.questions):
             num_candidates = max(config.num_candidates, NUM_CANDIDATES)
             config = config.model_copy(update={"num_candidates": num_candidates})
-        explain = ExplainWork(config, str(options.output), LEDGER, frozenset(KEEP), DEFAULT_LIMITS)
+        explain = ExplainWork(
+            config, str(options.output), LEDGER, frozenset(KEEP), DEFAULT_LIMITS, notices
+        )
         return WatchWork(explain, options)
 
     def _identity(self) -> dict[str, Any]:

@@ -4,40 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from stored_profiles import IDENTITY, PROFILE
 
 from tam_video.errors import RunFolderError, UnknownNameError
 from tam_video.profiles.profile import (
-    CalibratedProfile,
-    CheckpointIdentity,
     read_profile,
     write_profile,
 )
 from tam_video.profiles.store import find_profile, list_profiles, named_profile, store_profile
-from tam_video.tam.options import DEFAULT
-
-IDENTITY = CheckpointIdentity("qwen3_vl", "ab", "", "float32", "cd")
-PROFILE = CalibratedProfile(
-    model="org/some model",
-    revision=None,
-    identity=IDENTITY,
-    num_layers=4,
-    layers=(1, 3),
-    options=DEFAULT,
-    is_built_in=False,
-    verdict="trust",
-    sentence="Maps find the object.",
-    worlds={"shapes": 0.9},
-    used_worlds=("shapes",),
-    seed=0,
-    num_clips=(36, 24),
-    held_out={"viou": {"mean": 0.5, "low": None}},
-)
-
-
-@pytest.fixture(autouse=True)
-def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TAM_VIDEO_DATA", str(tmp_path))
-    return tmp_path
 
 
 def test_a_profile_is_read_as_it_was_written(tmp_path: Path) -> None:
