@@ -86,6 +86,8 @@ class Outcome:
         answer: answer of the model.
         maps: SHA-256 of its `maps.npz`; None if that is not kept.
         num_warnings: number of warnings in its explanation.
+        profile: name of its profile; "" if unknown.
+        verdict: of the calibration of its profile; "" without one.
         seconds: stage -> seconds; not stored.
         details: further values for the caller; not stored.
     """
@@ -96,6 +98,8 @@ class Outcome:
     answer: str = ""
     maps: str | None = None
     num_warnings: int = 0
+    profile: str = ""
+    verdict: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -148,6 +152,7 @@ class Died:
 WorkerEvent: TypeAlias = Ready | Began | Ended | Finished | Broken | Died
 
 _STORED = ("run", "answer", "maps", "num_warnings")  # fields of a finished item in the log
+_OPTIONAL = ("profile", "verdict")  # not in logs of version 0.1
 
 
 def item_error(exc: BaseException) -> ItemError:
@@ -199,6 +204,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     if outcome.error is not None:
         return {"key": outcome.key, "status": "failed", "error": asdict(outcome.error)}
     stored = {name: getattr(outcome, name) for name in _STORED}
+    stored |= {name: value for name in _OPTIONAL if (value := getattr(outcome, name))}
     return {"key": outcome.key, "status": "done", **stored}
 
 
@@ -213,4 +219,5 @@ def from_json(record: Mapping[str, Any]) -> Outcome:
         return Outcome(key, error=ItemError(**record["error"]))
     if status != "done":
         raise ValueError(f"unknown status {status!r}")
-    return Outcome(key, **{name: record[name] for name in _STORED})
+    optional = {name: record[name] for name in _OPTIONAL if name in record}
+    return Outcome(key, **{name: record[name] for name in _STORED} | optional)

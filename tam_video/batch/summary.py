@@ -23,6 +23,7 @@ from tam_video.workspace.files import wrap_os_errors
 
 COLUMNS = (
     *("id", "status", "video", "question", "answer", "run", "num_warnings"),
+    *("profile", "verdict"),
     *("error_type", "error", "hint"),
 )
 INDEXED_RUNS = 2000
@@ -59,7 +60,14 @@ def _result(key: str, ledger: ResultLog) -> dict[str, Any]:
         reason = {"error_type": error.type, "error": error.message, "hint": error.hint}
         return {"status": status, **reason}
     run = f"{RUNS}/{outcome.run}"
-    return {"status": status, "answer": outcome.answer, "run": run, _COUNT: outcome.num_warnings}
+    return {
+        "status": status,
+        "answer": outcome.answer,
+        "run": run,
+        _COUNT: outcome.num_warnings,
+        "profile": outcome.profile,
+        "verdict": outcome.verdict,
+    }
 
 
 def _extra_name(key: str) -> str:

@@ -158,12 +158,15 @@ def outcome_of(folder: Path, question: ItemRequest) -> Outcome:
     """Read the outcome of an item from its finished run folder."""
     document = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
     maps = read_manifest(folder).get("maps.npz")
+    calibration = document.get("calibration")
     return Outcome(
         question.key,
         run=question.run,
         answer=document["answer"],
         maps=maps["sha256"] if maps else None,
         num_warnings=len(document["warnings"]),
+        profile=str(document["settings"].get("profile", "")),
+        verdict=calibration["verdict"] if calibration else "",
         seconds=document["timings_seconds"],
     )
 

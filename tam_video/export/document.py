@@ -164,7 +164,7 @@ def _from_document(document: Mapping[str, Any], directory: Path) -> Explanation:
         versions=document["versions"],
         timings=document["timings_seconds"],
         warnings=tuple(document["warnings"]),
-        calibration=_read_calibration(document.get("calibration")),
+        calibration=read_calibration(document.get("calibration")),
         text_scores=text_scores,
     )
 
@@ -215,7 +215,17 @@ def _read_input(row: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Exp
     )
 
 
-def _read_calibration(row: Mapping[str, Any] | None) -> Calibration | None:
+def calibration_row(calibration: Calibration | None) -> dict[str, Any] | None:
+    """Return a calibration as JSON values, as `read_calibration` reads them."""
+    return None if calibration is None else asdict(calibration)
+
+
+def read_calibration(row: Mapping[str, Any] | None) -> Calibration | None:
+    """Read the field `calibration` of a document; None where there is none.
+
+    Raises:
+        KeyError: a field is missing.
+    """
     if row is None:
         return None
     values = {name: row[name] for name in ("profile", "verdict", "sentence")}

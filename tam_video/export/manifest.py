@@ -96,6 +96,8 @@ def refuse_existing(target: Path, *, force: bool) -> None:
 def seal(folder: Path, *, warnings: Mapping[str, Sequence[str]] | None = None) -> Path:
     """Write `manifest.json` atomically, with the size and SHA-256 of every other file.
 
+    It names the profile of the run too, with the verdict if it is calibrated.
+
     Args:
         folder: the run folder.
         warnings: command -> warnings about the files it made; recorded unless empty.
@@ -106,9 +108,21 @@ def seal(folder: Path, *, warnings: Mapping[str, Sequence[str]] | None = None) -
         if path.is_file() and path.name != MANIFEST
     }
     document: dict[str, Any] = {"manifest_version": MANIFEST_VERSION, "files": files}
+    document |= _profile(folder)
     if recorded := {command: list(lines) for command, lines in (warnings or {}).items() if lines}:
         document["warnings"] = recorded
     return atomic_write(folder / MANIFEST, json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+
+def _profile(folder: Path) -> dict[str, Any]:
+    """Return the profile that `explanation.json` names, with the verdict if it is calibrated."""
+    try:
+        explanation = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
+        calibration = explanation.get("calibration")
+        verdict = {"verdict": calibration["verdict"]} if calibration else {}
+        return {"profile": explanation["settings"]["profile"], **verdict}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

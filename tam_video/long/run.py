@@ -20,7 +20,7 @@ import numpy as np
 
 from tam_video.config import RunConfig
 from tam_video.errors import ConfigError, InputError, ModelError
-from tam_video.export.document import read_explanation
+from tam_video.export.document import calibration_row, read_explanation
 from tam_video.export.manifest import replace_files, verify_run
 from tam_video.long.document import (
     ANSWERS,
@@ -45,7 +45,12 @@ from tam_video.long.windows import LongOptions, VideoWindow, plan_windows, stret
 from tam_video.methods import METHODS
 from tam_video.models import VideoModel
 from tam_video.pipeline import build_conversation, explain_frames, load_model_from_config
-from tam_video.profiles.resolve import ResolvedProfile, planned_profile
+from tam_video.profiles.resolve import (
+    ResolvedProfile,
+    calibrated_profile,
+    calibration_of,
+    planned_profile,
+)
 from tam_video.render.subtitles import write_vtt
 from tam_video.report.page import long_page
 from tam_video.report.writing import write_report_files
@@ -311,6 +316,7 @@ class _LongWork:
             "conversation": [{"role": each.role, "text": each.text} for each in self.turns],
             "question": self.turns[-1].text,
             "settings": self.settings.model_dump(mode="json"),
+            "calibration": calibration_row(calibration_of(calibrated_profile(self.settings))),
             "windowing": asdict(self.options.windows),
             "gate": surveyed["gate"],
             "scenes": surveyed["scenes"],

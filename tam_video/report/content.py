@@ -179,7 +179,7 @@ def run_facts(explanation: Explanation) -> dict[str, str]:
         "Model": last_name(settings.get("model", "")),
         "Family": str(settings.get("family", "")),
         "Precision": str(settings.get("dtype", "")),
-        "Layer": str(settings.get("layer", "")),
+        "Layer": _layers(explanation),
         "Profile": str(settings.get("profile", "")),
         "Sampler": str(settings.get("sampler", "")),
         "Frames seen": str(num_frames),
@@ -188,6 +188,26 @@ def run_facts(explanation: Explanation) -> dict[str, str]:
         **{name: str(value) for name, value in explanation.versions.items()},
     }
     return {label: value for label, value in facts.items() if value}
+
+
+def reading_line(explanation: Explanation) -> str:
+    """Say in a sentence with which profile the maps were read; "" for another method."""
+    profile, calibration = explanation.settings.get("profile"), explanation.calibration
+    if not profile or explanation.settings.get("method", "tam") != "tam":
+        return ""
+    if calibration is None:
+        return f"Maps are read with the profile {profile}, which is not calibrated for this model."
+    kind = "the profile that was calibrated for this model"
+    text = f"Maps are read with {kind}: {calibration.profile}."
+    return text if calibration.warning else f"{text} {calibration.sentence}"
+
+
+def _layers(explanation: Explanation) -> str:
+    """Return the layer in the settings, or the layers of the profile, as `--layer` counts them."""
+    layer = explanation.settings.get("layer", "")
+    if explanation.calibration is not None and layer == "auto":
+        return ", ".join(map(str, explanation.calibration.layers))
+    return str(layer)
 
 
 def last_name(path: object) -> str:

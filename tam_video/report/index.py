@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tam_video.errors import OutputExistsError, RunFolderError
-from tam_video.export.document import input_rows
+from tam_video.export.document import input_rows, read_calibration
 from tam_video.export.manifest import MANIFEST
 from tam_video.report.content import last_name
 from tam_video.report.page import GENERATOR, Page, index_page
@@ -126,6 +126,7 @@ def index_row(run: Path, address: str) -> dict[str, Any]:
             "length": "picture" if info.get("is_image") else f"{info['duration_seconds']:.1f} s",
             "words": len(document["words"]),
             "made": (run / MANIFEST).stat().st_mtime,
+            "calibration": read_calibration(document.get("calibration")),
             "url": f"{prefix}{REPORT}",
             "thumb": f"{prefix}{THUMB}" if (run / THUMB).is_file() else "",
         }

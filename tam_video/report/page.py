@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from tam_video.export.document import read_calibration
 from tam_video.report.content import (
     answer_parts,
     input_names,
     last_name,
+    reading_line,
     report_data,
     run_facts,
 )
 from tam_video.report.media import Media
-from tam_video.types import Explanation
+from tam_video.types import Calibration, Explanation
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -91,6 +93,8 @@ def report_page(
         facts=run_facts(explanation),
         warnings=explanation.warnings + (checked.warnings if checked else ()),
         checked=checked,
+        reading=reading_line(explanation),
+        verdicts=warned([explanation.calibration]),
         data=report_data(explanation, media),
         index_url=index_url,
         is_embedded=is_embedded,
@@ -100,18 +104,28 @@ def report_page(
 def index_page(rows: Sequence[Mapping[str, Any]], *, title: str) -> Page:
     """Render the index page. See `index_row` for the format of the rows."""
     models = sorted({row["model"] for row in rows})
-    return _page("index", scripts=(*_SHARED, "index"), title=title, rows=rows, models=models)
+    return _page(
+        "index",
+        scripts=(*_SHARED, "index"),
+        title=title,
+        rows=rows,
+        models=models,
+        verdicts=warned(row["calibration"] for row in rows),
+    )
 
 
 def long_page(timeline: Mapping[str, Any]) -> Page:
     """Render the page for a long video. See `tam_video.long` for the format of the timeline."""
     settings, gate = timeline["settings"], timeline["gate"]
+    calibration = read_calibration(timeline.get("calibration"))
     return _page(
         "long",
         scripts=(*_SHARED, "long"),
         title=timeline["video"]["name"],
         timeline=timeline,
+        verdicts=warned([calibration]),
         model=last_name(settings["model"]),
+        profile=settings.get("profile", "") if calibration is None else calibration.profile,
         clock=_clock,
         data={
             "duration": timeline["video"]["duration_seconds"],
@@ -123,7 +137,13 @@ def long_page(timeline: Mapping[str, Any]) -> Page:
 
 
 def plain_page(
-    template: str, *, package: str, style: str, plays_media: bool = False, **values: Any
+    template: str,
+    *,
+    package: str,
+    style: str,
+    plays_media: bool = False,
+    calibrations: Iterable[Calibration | None] = (),
+    **values: Any,
 ) -> Page:
     """Render a page without scripts, with a template and a style sheet from another package.
 
@@ -132,11 +152,18 @@ def plain_page(
         package: the package, such as "tam_video.pipelines.medical".
         style: file name of the additions to the shared style.
         plays_media: whether it plays videos from its own folder.
+        calibrations: of what it shows; `verdict.html` warns of those that can't be trusted.
         values: variables of the template, including `title`; all are escaped.
     """
     text = "\n".join((_asset("page.css"), _asset(style, package)))
     policy = _policy(style=f"'{_hash(text)}'", img="'self' data:", media="'self'" * plays_media)
-    return _rendered(template, package, style=text, policy=policy, **values)
+    verdicts = warned(calibrations)
+    return _rendered(template, package, style=text, policy=policy, verdicts=verdicts, **values)
+
+
+def warned(calibrations: Iterable[Calibration | None]) -> list[Calibration]:
+    """Return the calibrations whose maps can't be trusted, each profile once."""
+    return list({each.profile: each for each in calibrations if each and each.warning}.values())
 
 
 def _clock(seconds: float) -> str:

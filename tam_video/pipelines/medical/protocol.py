@@ -18,6 +18,7 @@ from tam_video.batch.work import KEEP, ExplainWork
 from tam_video.dicom.header import MODALITIES
 from tam_video.dicom.secondary_capture import CaptureTags, write_secondary_capture
 from tam_video.errors import NoVideoStreamError, TamVideoError
+from tam_video.export.document import calibration_row
 from tam_video.models import check_conversation
 from tam_video.pipelines.base import PipelineOptions, PipelineResult
 from tam_video.pipelines.medical.identity import Salt, read_salt
@@ -33,6 +34,7 @@ from tam_video.pipelines.medical.studies import (
     group_by_study,
     write_pages,
 )
+from tam_video.profiles.resolve import calibrated_profile, calibration_of
 from tam_video.stages import StageProgress
 from tam_video.types import Message
 from tam_video.video.reader import DEFAULT_LIMITS, open_video
@@ -241,10 +243,13 @@ class Medical:
     ) -> Path:
         """Write `studies.json` and the pages."""
         output = self.options.output
+        planned = batch_profile(self.options.run, output / _BATCH).config
+        calibration = calibration_of(calibrated_profile(planned))
         table = {
             "notice": NOTICE,
+            "calibration": calibration_row(calibration),
             "studies": [asdict(study) for study in studies],
             "failed_inputs": [asdict(each) for each in failed],
         }
         atomic_write(output / TABLE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
-        return write_pages(output, studies, failed, skipped=skipped)
+        return write_pages(output, studies, failed, skipped=skipped, calibration=calibration)

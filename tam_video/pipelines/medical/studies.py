@@ -12,6 +12,7 @@ from typing import Any
 
 from tam_video.pipelines.medical.intake import MedicalClip
 from tam_video.report.page import plain_page
+from tam_video.types import Calibration
 from tam_video.workspace.files import atomic_write
 
 INDEX = "index.html"
@@ -108,7 +109,12 @@ def _study(
 
 
 def write_pages(
-    output: Path, studies: Sequence[Study], failed: Sequence[Failure], *, skipped: int
+    output: Path,
+    studies: Sequence[Study],
+    failed: Sequence[Failure],
+    *,
+    skipped: int,
+    calibration: Calibration | None = None,
 ) -> Path:
     """Write one page per study and the index, and return the path of the index.
 
@@ -117,14 +123,16 @@ def write_pages(
         studies: studies to show.
         failed: inputs that could not be imported.
         skipped: number of files without pixels.
+        calibration: of the model that answered.
 
     Raises:
         ExportError: a page can't be written.
     """
+    shown = {"calibrations": [calibration]}
     for study in studies:
-        page = _page("study.html", title=f"Study {study.study}", study=study)
+        page = _page("study.html", **shown, title=f"Study {study.study}", study=study)
         atomic_write(output / STUDIES / f"{study.study}.html", page)
-    page = _page(INDEX, title="Studies", studies=studies, failed=failed, skipped=skipped)
+    page = _page(INDEX, **shown, title="Studies", studies=studies, failed=failed, skipped=skipped)
     return atomic_write(output / INDEX, page)
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tam_video.export.document import calibration_row
 from tam_video.localise import WordTrack, word_tracks
 from tam_video.long.gate import Motion
 from tam_video.pipelines.surveillance.options import QuestionOptions
@@ -162,6 +163,8 @@ def alert_line(
         "window_seconds": [_rounded(each) for each in window],
         "span_seconds": [_rounded(each) for each in span],
         "answer": explanation.answer,
+        "profile": explanation.settings.get("profile"),
+        "calibration": calibration_row(explanation.calibration),
         "words": words,
     }
 

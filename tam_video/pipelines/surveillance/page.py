@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tam_video.export.document import read_calibration
 from tam_video.pipelines.surveillance.alerts import ALERTS, read_alerts
 from tam_video.report.page import plain_page
 from tam_video.workspace.files import atomic_write
@@ -41,6 +42,7 @@ def write_page(folder: Path) -> Path:
         plays_media=True,
         title=f"{heading}: alerts",
         heading=heading,
+        calibrations=[read_calibration(alert.get("calibration")) for alert in last],
         rows=rows,
         total=total,
     )

@@ -145,6 +145,8 @@ def test_failed_rows_are_written_as_json_lines(batch):
         "answer": None,
         "run": None,
         "num_warnings": None,
+        "profile": None,
+        "verdict": None,
         "error_type": "VideoOpenError",
         "error": "@no <b>",
         "hint": "look",
@@ -157,8 +159,8 @@ def test_columns_are_fixed_then_in_order_of_appearance(batch):
     header, first, *_ = table(rows, ledger, csv.reader)
     assert header == [*COLUMNS, "ward", "item_answer", "'=x"]
     assert first == [
-        *("'+x", "done", "'+x.mp4", "ü?", "'=cmd|' /C calc'!A0", "runs/a-0", "1", "", "", ""),
-        *("-5", "old", ""),
+        *("'+x", "done", "'+x.mp4", "ü?", "'=cmd|' /C calc'!A0", "runs/a-0", "1"),
+        *("", "", "", "", "", "-5", "old", ""),
     ]
 
 
