@@ -18,6 +18,7 @@ from tam_video.cli.evaluate import evaluate_command
 from tam_video.cli.explain import explain_command
 from tam_video.cli.export import export_command
 from tam_video.cli.models import doctor_command, models_command
+from tam_video.cli.profiles import profiles_command
 from tam_video.cli.render import render_command
 from tam_video.cli.report import report_command, serve_command
 from tam_video.cli.run import run_command
@@ -39,6 +40,7 @@ Examples:
   tam-video serve tam_runs
   tam-video export out -f coco,vtt
   tam-video calibrate -m Qwen/Qwen2.5-VL-3B-Instruct
+  tam-video profiles list
   tam-video models
   tam-video doctor -m Qwen/Qwen2.5-VL-3B-Instruct
 \b
@@ -60,6 +62,7 @@ cli.add_command(report_command)
 cli.add_command(serve_command)
 cli.add_command(export_command)
 cli.add_command(calibrate_command)
+cli.add_command(profiles_command)
 cli.add_command(models_command)
 cli.add_command(doctor_command)
 cli.add_command(evaluate_command)

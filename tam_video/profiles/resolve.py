@@ -21,7 +21,7 @@ from tam_video.profiles.identity import (
     identity_of_settings,
 )
 from tam_video.profiles.profile import CalibratedProfile, parse_profile, read_profile
-from tam_video.profiles.store import named_profile, profile_folder, profile_name
+from tam_video.profiles.store import list_profiles, named_profile, profile_name
 from tam_video.types import Calibration, Profile
 
 _BUILT_IN = get_args(Profile)
@@ -145,16 +145,14 @@ def calibration_of(profile: CalibratedProfile | None) -> Calibration | None:
 def _automatic(config: RunConfig, model: VideoModel | None) -> ResolvedProfile:
     """Use the stored profile of the checkpoint if there is one."""
     default = config.model_copy(update={"profile": "default"})
-    paths = sorted(profile_folder().glob("*.json")) if config.method == "tam" else []
-    identity = _identity(config, model) if paths else None
+    stored = list(list_profiles()) if config.method == "tam" else []
+    identity = _identity(config, model) if stored else None
     if identity is None:
         return ResolvedProfile(default)
     name, notices, unused = _name(config, model), [], []
-    for path in paths:
-        try:
-            profile = read_profile(path)
-        except RunFolderError as exc:
-            notices.append(f"a stored profile is ignored: {exc.message}")
+    for path, profile in stored:
+        if isinstance(profile, RunFolderError):
+            notices.append(f"a stored profile is ignored: {profile.message}")
             continue
         differing = differences(profile.identity, identity)
         if not differing:

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tam_video.errors import UnknownNameError
+from tam_video.errors import ConfigError, RunFolderError, UnknownNameError
 from tam_video.profiles.identity import CheckpointIdentity
 from tam_video.profiles.profile import CalibratedProfile, read_profile, write_profile
+from tam_video.workspace.files import wrap_os_errors
 
 DATA_VARIABLE = "TAM_VIDEO_DATA"
 
@@ -59,27 +60,68 @@ def find_profile(identity: CheckpointIdentity) -> CalibratedProfile | None:
     return None
 
 
-def list_profiles() -> Iterator[tuple[Path, CalibratedProfile]]:
-    """Yield all stored profiles with their files.
+def list_profiles() -> Iterator[tuple[Path, CalibratedProfile | RunFolderError]]:
+    """Yield the files of all stored profiles, each with its profile, or why it can't be read."""
+    for path in sorted(profile_folder().glob("*.json")):
+        try:
+            yield path, read_profile(path)
+        except RunFolderError as exc:
+            yield path, exc
+
+
+def profile_path(name: str) -> Path:
+    """Return the file of a stored profile.
+
+    Args:
+        name: the name of the profile, or the model that it was made for.
 
     Raises:
-        RunFolderError: a file is damaged, or of another format.
+        UnknownNameError: no profile has that name.
+        ConfigError: the model has several.
     """
-    for path in sorted(profile_folder().glob("*.json")):
-        yield path, read_profile(path)
+    stored = list(list_profiles())
+    names = [path.stem for path, _ in stored]
+    if name in names:
+        return stored[names.index(name)][0]
+    of_model = [
+        path
+        for path, profile in stored
+        if isinstance(profile, CalibratedProfile) and profile.model == name
+    ]
+    if not of_model:
+        raise UnknownNameError("profile", name, names)
+    if len(of_model) > 1:
+        raise ConfigError(
+            f"{name} has {len(of_model)} profiles",
+            hint=f"name one: {', '.join(path.stem for path in of_model)}",
+        )
+    return of_model[0]
 
 
 def named_profile(name: str) -> tuple[Path, CalibratedProfile]:
-    """Return the stored profile with a name: its file without the suffix, or its model.
+    """Return a stored profile and its file; see `profile_path`.
 
     Raises:
-        UnknownNameError: no profile or several have that name.
+        ConfigError: as `profile_path`.
+        RunFolderError: the file is damaged, or of another format.
     """
-    stored = list(list_profiles())
-    matching = [each for each in stored if name in (each[0].stem, each[1].model)]
-    if len(matching) != 1:
-        raise UnknownNameError("profile", name, [path.stem for path, _ in stored])
-    return matching[0]
+    path = profile_path(name)
+    return path, read_profile(path)
+
+
+def remove_profile(name: str) -> list[Path]:
+    """Remove a stored profile and the page of its calibration; return the removed files.
+
+    Raises:
+        ConfigError: as `profile_path`.
+        ExportError: a file can't be removed.
+    """
+    path = profile_path(name)
+    files = [each for each in (path, path.with_suffix(".html")) if each.is_file()]
+    with wrap_os_errors(path):
+        for each in files:
+            each.unlink()
+    return files
 
 
 def _key(identity: CheckpointIdentity) -> str:

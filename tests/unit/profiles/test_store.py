@@ -6,12 +6,18 @@ from pathlib import Path
 import pytest
 from stored_profiles import IDENTITY, PROFILE
 
-from tam_video.errors import RunFolderError, UnknownNameError
+from tam_video.errors import ConfigError, RunFolderError, UnknownNameError
 from tam_video.profiles.profile import (
     read_profile,
     write_profile,
 )
-from tam_video.profiles.store import find_profile, list_profiles, named_profile, store_profile
+from tam_video.profiles.store import (
+    find_profile,
+    list_profiles,
+    named_profile,
+    remove_profile,
+    store_profile,
+)
 
 
 def test_a_profile_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -25,11 +31,44 @@ def test_a_profile_is_found_for_its_checkpoint_alone() -> None:
         assert find_profile(replace(IDENTITY, **{name: "other"})) is None
 
 
+def test_a_damaged_profile_is_listed_and_can_be_removed(data_folder: Path) -> None:
+    path = store_profile(PROFILE)
+    damaged = path.with_name("damaged.json")
+    damaged.write_text("{")
+    listed = dict(list_profiles())
+    assert listed[path] == PROFILE
+    assert isinstance(listed[damaged], RunFolderError)
+    assert named_profile(PROFILE.model) == (path, PROFILE)
+    with pytest.raises(RunFolderError, match="not JSON"):
+        named_profile("damaged")
+    assert remove_profile("damaged") == [damaged]
+    assert dict(list_profiles()) == {path: PROFILE}
+
+
+def test_a_profile_is_removed_with_the_page_of_its_calibration() -> None:
+    path = store_profile(PROFILE)
+    page = path.with_suffix(".html")
+    page.write_text("")
+    assert remove_profile(path.stem) == [path, page]
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_model_with_several_profiles_does_not_name_one() -> None:
+    paths = [
+        store_profile(replace(PROFILE, identity=replace(IDENTITY, dtype=dtype)))
+        for dtype in ("float32", "bfloat16")
+    ]
+    with pytest.raises(ConfigError, match="2 profiles") as caught:
+        named_profile(PROFILE.model)
+    assert all(path.stem in caught.value.hint for path in paths)
+    assert named_profile(paths[1].stem)[0] == paths[1]
+
+
 def test_a_second_calibration_replaces_the_first() -> None:
     store_profile(PROFILE)
     store_profile(replace(PROFILE, seed=1))
     [(path, stored)] = list_profiles()
-    assert stored.seed == 1
+    assert stored == replace(PROFILE, seed=1)
     assert path.name.startswith("some-model-")
 
 
