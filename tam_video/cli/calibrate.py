@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tam_video.cli.console import Console, with_console
 from tam_video.cli.options import PATH, setting_options
+
+if TYPE_CHECKING:
+    from tam_video.config import RunConfig
+    from tam_video.types import Explanation
+
+_ANSWERS = 4 * 120
+"""About how many answers take as long as a calibration: four passes for each clip."""
+_CHECKPOINT = ("revision", "dtype", "device", "device_map")  # settings that choose what is loaded
 
 
 @click.command("calibrate")
@@ -81,3 +91,23 @@ def calibrate_command(
         f"{profile.verdict.replace('-', ' ').upper()}: {profile.sentence}\n"
         f"Maps are read with the {kept}.\n{path}",
     )
+
+
+def say_if_not_calibrated(console: Console, config: RunConfig, explanation: Explanation) -> None:
+    """Say how to calibrate a model without a profile, and about how long it takes.
+
+    The time is judged by that of the answer.
+    """
+    if config.profile != "auto" or config.method != "tam" or explanation.calibration is not None:
+        return
+    seconds = explanation.timings.get("generate", 0.0)
+    minutes = max(1, math.ceil(seconds * _ANSWERS / 60))
+    unit = "minute" if minutes == 1 else "minutes"
+    values = {name: getattr(config, name) for name in _CHECKPOINT}
+    flags = [
+        f"--{name.replace('_', '-')} {shlex.quote(value)}"
+        for name, value in values.items()
+        if value not in (None, "auto") or (name == "device_map" and value is not None)
+    ]
+    command = " ".join(["tam-video calibrate -m", shlex.quote(config.model), *flags])
+    console.note(f"not calibrated: {command} takes about {minutes} {unit}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tam_video.cli.calibrate import say_if_not_calibrated
 from tam_video.cli.console import Console, rare_collections, with_console
 from tam_video.cli.long import explain_long_to_folder, long_options, take_long_options
 from tam_video.cli.options import PATH, parse_settings, setting_options
@@ -16,11 +16,7 @@ from tam_video.cli.verify import load_to_verify, verify_new_run
 from tam_video.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tam_video.config import RunConfig
-    from tam_video.types import Explanation, Message
-
-CALIBRATION_ANSWERS = 4 * 120
-"""About how many answers take as long as a calibration: four passes for each clip."""
+    from tam_video.types import Message
 
 
 @click.command("explain")
@@ -95,7 +91,7 @@ def explain_command(
                 progress=progress,
             )
         console.warn(run.explanation.warnings)
-        _say_if_not_calibrated(console, config, run.explanation)
+        say_if_not_calibrated(console, config, run.explanation)
         if "report" in run.files:
             console.note(f"report: {run.files['report']}")
         check = {} if model is None else verify_new_run(console, run, model, config)
@@ -111,17 +107,6 @@ def _refuse_with_window(*, answer: str | None, verify: bool) -> None:
             "--verify does not work with --window",
             hint="run `tam-video verify` on the folder of a window; --check-hashes checks files",
         )
-
-
-def _say_if_not_calibrated(console: Console, config: RunConfig, explanation: Explanation) -> None:
-    """Say how to calibrate the model, and about how long it takes, judged by this answer."""
-    if config.profile != "auto" or config.method != "tam" or explanation.calibration is not None:
-        return
-    seconds = explanation.timings.get("generate", 0.0)
-    minutes = max(1, math.ceil(seconds * CALIBRATION_ANSWERS / 60))
-    unit = "minute" if minutes == 1 else "minutes"
-    command = f"tam-video calibrate -m {config.model}"
-    console.note(f"not calibrated: {command} takes about {minutes} {unit}")
 
 
 def _print(console: Console, run: Any, check: Mapping[str, Any]) -> None:

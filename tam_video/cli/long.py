@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tam_video.cli.calibrate import say_if_not_calibrated
 from tam_video.cli.console import Console
 from tam_video.cli.options import Command, add_options
 from tam_video.errors import BatchError, ConfigError
@@ -85,6 +86,7 @@ def explain_long_to_folder(
     force: bool,
 ) -> None:
     """Explain a long video and print the answers. Raise `BatchError` if some windows failed."""
+    from tam_video.export.document import read_explanation
     from tam_video.long import default_long_dir, explain_long
 
     if len(paths) != 1:
@@ -106,6 +108,9 @@ def explain_long_to_folder(
             progress=progress,
         )
     console.warn(result.warnings)
+    new = [each.run_dir for each in result.windows if each.run_dir and not each.is_resumed]
+    if new and len(new) == len(result.windows):
+        say_if_not_calibrated(console, config, read_explanation(new[0]))
     if "report" in result.files:
         console.note(f"report: {result.files['report']}")
     document = {"run_dir": result.folder, **result.timeline, "files": result.files}

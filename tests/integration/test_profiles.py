@@ -136,11 +136,21 @@ def test_the_command_says_once_how_to_calibrate(tmp_path: Path) -> None:
     assert document["profile"] == "default"
 
 
+def test_windows_say_once_how_to_calibrate(tmp_path: Path) -> None:
+    command = ("explain", SHAPES, "-q", QUESTION, "-n", 4, "--window", "2s", "--no-gate")
+    command = (*command, "--no-video", "--no-report", "--device", "cpu", "-o", tmp_path)
+    _, text = invoke(*command)
+    assert text.count("not calibrated: tam-video calibrate -m tiny --device cpu takes about") == 1
+    _, text = invoke(*command)
+    assert "not calibrated" not in text
+
+
 def test_the_command_says_why_a_profile_is_not_used(tmp_path: Path) -> None:
     profile = profile_of_tiny()
     command = ("explain", SHAPES, "-q", QUESTION, "-n", 4, "--no-video", "--no-report", "-o")
     _, text = invoke(*command, tmp_path / "a", "--dtype", "bfloat16")
     assert f"the profile {profile_name(profile)} is not used: data type float32" in text
+    assert "not calibrated: tam-video calibrate -m tiny --dtype bfloat16 takes about" in text
 
 
 def test_a_batch_goes_on_with_the_profile_that_its_plan_recorded(
