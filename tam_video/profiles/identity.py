@@ -68,13 +68,13 @@ def identity_of_settings(config: RunConfig) -> CheckpointIdentity | None:
 
     Raises:
         ModelLoadError: the folder does not exist, or a file can't be read.
-        ConfigError: there is no such device.
     """
     folder = checkpoint_folder(config.model, config.revision)
     if folder is None:
         return None
     settings = _read_json(folder / "config.json")
-    on_cpu = config.device_map is None and pick_device(config.device) == "cpu"
+    device = pick_device("auto") if config.device == "auto" else config.device  # maybe elsewhere
+    on_cpu = config.device_map is None and device == "cpu"
     dtype, _ = pick_dtype(settings, config.dtype, on_cpu=on_cpu)
     return _identity(folder, settings, dtype=_stored_dtype(settings) if dtype == "auto" else dtype)
 

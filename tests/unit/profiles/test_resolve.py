@@ -161,6 +161,15 @@ def test_a_profile_of_another_data_type_is_not_used(
     assert "data type float32 instead of bfloat16" in resolved.notices[0]
 
 
+def test_the_machine_that_plans_needs_no_gpu(config: RunConfig, checkpoint: Path) -> None:
+    edit_json(checkpoint / "config.json", dtype="bfloat16")
+    identities_of = {
+        device: identity_of_settings(config.model_copy(update={"device": device}))
+        for device in ("cpu", "cuda:1")
+    }
+    assert [each.dtype for each in identities_of.values() if each] == ["float32", "bfloat16"]
+
+
 def test_a_profile_of_another_model_is_not_mentioned(config: RunConfig) -> None:
     store_profile(replace(PROFILE, model="another"))
     assert resolve_profile(config).notices == ()
