@@ -165,7 +165,7 @@ def outcome_of(folder: Path, question: ItemRequest) -> Outcome:
         answer=document["answer"],
         maps=maps["sha256"] if maps else None,
         num_warnings=len(document["warnings"]),
-        profile=str(document["settings"].get("profile", "")),
+        profile=document.get("settings", {}).get("profile", ""),
         verdict=calibration["verdict"] if calibration else "",
         seconds=document["timings_seconds"],
     )
