@@ -38,7 +38,8 @@ def finished(tmp_path_factory):
 
 def test_json_is_one_object_with_the_promised_keys(finished):
     out, document = finished
-    assert set(document) == {"run_dir", "answer", "tokens", "words", "suspects", "files"}
+    named = {"run_dir", "answer", "tokens", "words", "profile", "calibration", "suspects", "files"}
+    assert set(document) == named
     assert document["run_dir"] == str(out)
     drawn = {"video", "captions", "report", "clip", "thumb"}
     assert set(document["files"]) == {"explanation", "maps", "manifest", *drawn}
