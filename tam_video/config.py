@@ -32,7 +32,7 @@ def _accepted_names(name: str) -> AliasChoices:
 
 
 def _recorded_name(name: str) -> str:
-    """Return the recorded name of a setting. Former names are kept: old hashes stay valid."""
+    """Return the name under which runs record a setting: its former name, if it has one."""
     return _FIELDS[name].setting.former or name
 
 
@@ -113,7 +113,7 @@ def make_config(values: Mapping[str, Any], *, base: RunConfig | None = None) -> 
 
 
 def recorded_config(recorded: Mapping[str, Any], **changed: Any) -> RunConfig:
-    """Return the settings of a run from those that its `explanation.json` records.
+    """Convert the settings recorded in an `explanation.json` to a `RunConfig`.
 
     Args:
         recorded: the recorded settings; what is no setting, such as the family, is left out.

@@ -192,7 +192,7 @@ def load_model_from_config(settings: RunConfig) -> TransformersModel:
 
 
 def _built_in(settings: RunConfig) -> Profile:
-    """Return the built-in profile; a calibrated one has options of its own instead."""
+    """Return the built-in profile in the settings, or "default" if the profile is calibrated."""
     return settings.profile if is_built_in(settings.profile) else "default"
 
 

@@ -84,14 +84,14 @@ class VerificationPlan:
 
     @property
     def num_passes(self) -> int:
-        """The forward passes it takes: the answer twice, and each region with each fill."""
+        """The number of forward passes: two for the answer, and one for each region and fill."""
         numbers = {each.input for each in self.regions if len(each.masks)}
         num_masks = sum(len(self.unique_masks(number)) for number in numbers)
         return 2 + len(FILLS) * num_masks if num_masks else 0
 
     @property
     def cost(self) -> str:
-        """The cost in one line."""
+        """The cost of the check as one line of text."""
         checked = sum(len(each.masks) > 0 for each in self.regions)
         if not checked:
             return "no word has a track, so the model is not run"
@@ -185,7 +185,7 @@ def _probe(explanation: Explanation, batches: Sequence[FrameBatch], model: Video
         or [layout.shape for layout in generation.layouts] != shapes
     ):
         raise TokenAlignmentError(
-            "the model reads the prompt or the frames in another way than in the run",
+            "the model encodes the prompt or the frames differently than in the run",
             hint="use the model and the versions of the run, or explain the clip again",
         )
     start = generation.tokens[generation.num_prompt_tokens].position
@@ -320,7 +320,7 @@ def _run_plan(
     settings: VerifySettings,
     stages: StageTimer,
 ) -> Verification:
-    """Load the model if it is not, read the frames of a run, and compare the probabilities."""
+    """Load the model if `model` is None, read the frames of a run, and run the check."""
     if model is None:
         with stages.stage("load model"):
             model = load_model_from_config(config)

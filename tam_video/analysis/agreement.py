@@ -1,4 +1,4 @@
-"""Measure the agreement of two maps on the same grid."""
+"""Measure how well two maps on the same grid agree."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def agreement(first: FloatArray, second: FloatArray, slot_seconds: Float64Array)
 
 
 def mean_agreement(values: list[Agreement]) -> Agreement:
-    """Compute the mean of each metric, ignoring NaN."""
+    """Average each metric over several agreements, ignoring NaN."""
     known = {
         item.name: [value for each in values if not math.isnan(value := getattr(each, item.name))]
         for item in fields(Agreement)

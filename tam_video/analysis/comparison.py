@@ -1,4 +1,4 @@
-"""Compare every pair of runs on one clip by the maps of the words that both answers contain.
+"""For each pair of runs on one clip, compare the maps of the words in both answers.
 
 Maps of different methods and models have different scales, so each map is divided by its maximum
 before two are subtracted: a difference shows where and when, not how strongly. The figures of

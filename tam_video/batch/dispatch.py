@@ -88,7 +88,7 @@ class Dispatcher:
         self._broken: TamVideoError | None = None
 
     def outcomes(self) -> Iterator[list[Outcome]]:
-        """Yield lists of new outcomes, in any order; a list may be empty.
+        """Yield lists of new outcomes. Outcomes come in any order, and a list may be empty.
 
         Raises:
             TamVideoError: no worker starts, or nothing can be written; yielded outcomes are valid.
@@ -144,7 +144,7 @@ class Dispatcher:
                 self._stop(number)
 
     def _is_fair(self, slot: _Slot) -> bool:
-        """Return whether every ready worker has at least as many jobs as this one."""
+        """Return whether no ready worker has fewer jobs than the worker in `slot`."""
         return all(len(slot.jobs) <= len(o.jobs) for o in self._slots.values() if o.is_ready)
 
     def _send(self, number: int, job: Job) -> None:

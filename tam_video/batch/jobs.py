@@ -43,7 +43,7 @@ class ItemRequest:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Items about the same part of a clip, so that the part is decoded only once.
+    """A group of items about the same part of a clip. The part is decoded only once.
 
     Attributes:
         number: number of the job in the batch.
@@ -62,7 +62,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ItemError:
-    """Why an item failed, as recorded in the log.
+    """The error with which an item failed, in the form that the log records.
 
     Attributes:
         type: class name of the error.
@@ -120,7 +120,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A worker has ended a phase that it had reported as `Began`."""
+    """A worker has ended a phase. An earlier `Began` has reported the start of the phase."""
 
     stage: JobPhase
     job: int
@@ -168,7 +168,7 @@ def item_error(exc: BaseException) -> ItemError:
 
 
 def as_exception(error: ItemError) -> TamVideoError:
-    """Convert an `ItemError` to an exception; classes of other packages become `ModelError`."""
+    """Convert an `ItemError` to an exception: a `ModelError` if the class is unknown."""
     kind = getattr(errors, error.type, None)
     if kind is errors.UnknownNameError:
         kind = errors.ConfigError

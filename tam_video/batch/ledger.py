@@ -128,5 +128,5 @@ def open_ledger(storage: Storage, label: str) -> ResultLog:
 
 
 def shard_label(kind: str, shard: tuple[int, int] | None) -> str:
-    """Return the file name for a shard, without a suffix, such as `ledger.2-of-8`."""
+    """Return the stem of the file name for a shard, such as `ledger.2-of-8`."""
     return kind if shard is None else f"{kind}.{shard[0]}-of-{shard[1]}"

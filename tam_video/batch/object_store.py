@@ -49,7 +49,7 @@ class StoreStorage:
             )
 
     def begin(self, identity: Mapping[str, object], *, force: bool = False) -> Identity:
-        """Record the identity of the batch, or compare it with the recorded identity."""
+        """Record the identity of a new batch, or check the identity of a resumed batch."""
         if force:
             raise ConfigError(f"can't overwrite {self.address}", hint="choose another URL with -o")
         name = self._kind.settings_file
@@ -97,7 +97,7 @@ class StoreStorage:
         return f"{self.address}/{name}"
 
     def published(self, *, hashes: bool = False) -> Iterator[str]:
-        """Yield the names of the complete run folders, which are those with a manifest."""
+        """Yield the names of the complete run folders. A complete folder has a manifest."""
         with self._writing():
             self._system.invalidate_cache()
             manifests = self._system.glob(f"{self._base}/{RUNS}/*/{MANIFEST}")

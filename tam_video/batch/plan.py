@@ -97,7 +97,7 @@ class KeyedItem:
 def keyed_items(
     items: Iterable[BatchItem | None], identity: Mapping[str, Any]
 ) -> Iterator[KeyedItem | None]:
-    """Yield items with their keys; several threads read the next clips in advance.
+    """Yield each item with its key. Threads read the clips of the next items in advance.
 
     The key of an unreadable clip is made from its path, so that it changes once the clip is there.
     A second item with the same id and another key fails. None, for "no further item is known yet",

@@ -199,7 +199,7 @@ def run(
 def batch_profile(
     config: RunConfig, out: str | Path, *, kind: WorkspaceKind = BATCH, force: bool = False
 ) -> ResolvedProfile:
-    """Resolve the profile of a batch as `run` does, for callers that need it before.
+    """Resolve the profile of a batch in the same way as `run`, before `run` is called.
 
     Raises:
         TamVideoError: as `tam_video.profiles.resolve.planned_profile`.
@@ -214,7 +214,7 @@ def batch_profile(
 def _planned(
     config: RunConfig, storage: Storage, kind: WorkspaceKind, *, force: bool
 ) -> ResolvedProfile:
-    """Resolve the profile, or take the one that an earlier run recorded in the storage."""
+    """Resolve the profile of a new batch, or return the profile that an earlier run recorded."""
     return planned_profile(config, None if force else storage.read_file(kind.settings_file))
 
 

@@ -129,7 +129,7 @@ def write_failed(path: Path, rows: Path, ledger: ResultLog) -> None:
 def write_summary(
     storage: Storage, ledger: ResultLog, rows: Path, *, shard: tuple[int, int] | None = None
 ) -> dict[str, str]:
-    """Write the tables, the list of failed items and the page; return their addresses by kind.
+    """Write the tables, the failed items and the page. Return the files' addresses by kind.
 
     The tables of a `shard` are made next to `rows`, see `summary_rows`.
 

@@ -77,7 +77,7 @@ WorkerFactory: TypeAlias = Callable[[], Worker]
 
 
 def serve(factory: WorkerFactory, inbox: Inbox, report: Report) -> None:
-    """Create a worker and run the jobs from `inbox` until it returns None.
+    """Create a worker, and run the jobs from `inbox` until `inbox` returns None.
 
     Args:
         factory: creates the worker.

@@ -24,7 +24,7 @@ RAW = ActivationOptions(correction="none", rank_filter=False)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A way to read maps from a checkpoint.
+    """A candidate profile: the layers and steps from which maps are computed.
 
     Attributes:
         layers: decoder layers, 0 the first, whose maps are averaged; sorted.
@@ -46,7 +46,7 @@ class Candidate:
 
 
 def built_in(num_layers: int) -> Candidate:
-    """Return the built-in default profile for a model with a number of layers."""
+    """Return the built-in default profile for a model with `num_layers` layers."""
     layers = (
         resolve_layer(layer, num_layers=num_layers) for layer in DEPTH_QUARTERS if layer != "input"
     )
@@ -88,7 +88,7 @@ def clip_metrics(
     *,
     truth: AnswerTruth | None = None,
 ) -> Float64Array:
-    """Compute metrics of a candidate's maps on a clip, means over its words: float64 [metrics].
+    """Score a candidate's maps on a clip: the mean of each metric over the words, float64 [n].
 
     A metric that no word has is NaN. `truth` is used instead of the clip's own.
     """

@@ -1,4 +1,4 @@
-"""The scores of one calibration clip at every layer, from one forward pass, with its truth."""
+"""Compute the scores of one calibration clip at every layer, and its ground truth."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANSWER_OPTIONS = GenerationOptions(max_new_tokens=24, num_candidates=0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipEvidence:
-    """What is known about one clip.
+    """The scores of a model on one calibration clip, and the ground truth of the clip.
 
     Attributes:
         world: name of its calibration world.
@@ -90,7 +90,7 @@ def clip_evidence(
 
 
 def is_right(question: CheckQuestion, answer: str) -> bool:
-    """Return whether an answer has the right word and none of the wrong ones."""
+    """Return whether an answer contains the right word and no wrong word."""
     right, *wrong = question.right
     words = set(re.findall(r"[a-z]+", answer.casefold()))
     if question.kind == "yes_no":

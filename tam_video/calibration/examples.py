@@ -40,7 +40,7 @@ class Example:
 def make_examples(
     evidence: Sequence[ClipEvidence], *, seed: int, built_in: Candidate, chosen: Candidate
 ) -> tuple[Example, ...]:
-    """Draw the first words of some clips; `seed` is that of the clips."""
+    """Make an example from the first object word of each of a few clips with the seed `seed`."""
     examples = []
     for each in evidence[:_NUM_EXAMPLES]:
         words = [word for word in each.truth.objects if word.cells.any()]

@@ -1,4 +1,4 @@
-"""Write the page of a calibration: the verdict, its figures, and maps of held-out clips."""
+"""Write the page of a calibration: verdict, measured values, and maps of held-out clips."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VERDICTS = {
 
 
 def write_page(profile: CalibratedProfile, examples: Sequence[Example], path: Path) -> Path:
-    """Write the page as one HTML file without scripts."""
+    """Write the page of a calibration as one HTML file. The page has no scripts."""
     page = plain_page(
         "calibration.html",
         package="tam_video.calibration",
@@ -48,7 +48,7 @@ def write_page(profile: CalibratedProfile, examples: Sequence[Example], path: Pa
 
 
 def _choice(profile: CalibratedProfile) -> str:
-    """Say which profile is used, and why."""
+    """Return a sentence that says which profile is used, and why."""
     if not profile.is_built_in:
         numbers = ", ".join(str(layer + 1) for layer in profile.layers)
         word = "layer" if len(profile.layers) == 1 else "layers"
@@ -83,7 +83,7 @@ def _interval(figure: Figure, *, sign: bool = False) -> str:
 
 
 def _curves(profile: CalibratedProfile) -> str:
-    """Draw each metric over the layers, as a data URI."""
+    """Draw a chart of each metric against the layer. Return a data URI, or "" without curves."""
     curves = {
         TITLES[name].title: np.array([math.nan if v is None else v for v in values])
         for name, values in profile.curves.items()

@@ -1,4 +1,4 @@
-"""Calibrate a checkpoint: choose how its maps are read, and say whether they can be trusted."""
+"""Calibrate a checkpoint: choose a profile, and judge whether its maps can be trusted."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _measured(
     selection: Sequence[ClipEvidence],
     held_out: Sequence[ClipEvidence],
 ) -> Calibration:
-    """Compare a choice with the built-in profile on held-out clips, and judge the better one."""
+    """Compare `choice` with the built-in profile on held-out clips. Judge the better profile."""
     standard = built_in(profile.num_layers)
     differences = compare(held_out, choice, standard)
     adopted = is_better(differences)
@@ -191,7 +191,7 @@ def layer_curves(evidence: Sequence[ClipEvidence]) -> dict[str, list[float | Non
 def _split(
     worlds: Sequence[Sequence[ClipEvidence]],
 ) -> tuple[list[ClipEvidence], list[ClipEvidence]]:
-    """Split the clips of each world into those for the selection and held-out ones."""
+    """Split the clips of each world into clips for the selection and held-out clips."""
     selection: list[ClipEvidence] = []
     held_out: list[ClipEvidence] = []
     for clips in worlds:

@@ -1,4 +1,4 @@
-"""Choose a profile by cross-validation, and compare the choice with the built-in one.
+"""Choose a profile by cross-validation, and compare it with the built-in profile.
 
 Candidates are compared by their mean rank over the metrics of `METRICS`. Of those whose score is
 within one standard error of the best, the simplest is taken (Hastie et al., The Elements of
@@ -33,7 +33,7 @@ _FOLDS = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """The metrics of some candidates on some clips.
+    """The value of every metric for each candidate on each clip.
 
     Attributes:
         candidates: the candidates.
@@ -44,7 +44,7 @@ class Scores:
     values: Float64Array
 
     def mean_ranks(self, clips: IntArray) -> Float64Array:
-        """Return the mean rank of each candidate over the metrics; 1 is the best."""
+        """Return the mean rank of each candidate over all metrics. Rank 1 is the best."""
         means = known_mean(self.values[:, clips], axis=1)
         known = ~np.isnan(means).all(axis=0)
         return np.asarray(rankdata(-means[:, known], axis=0).mean(axis=1), np.float64)
@@ -54,7 +54,7 @@ class Scores:
         return known_mean(self.values, axis=2)
 
     def choose(self, clips: IntArray) -> int:
-        """Return the index of the simplest candidate within one standard error of the best."""
+        """Return the index of the simplest candidate at most one standard error below the best."""
         ranks = self.mean_ranks(clips)
         composite = self.composite()[:, clips]
         best = int(np.argmin(ranks))
@@ -69,7 +69,7 @@ class Scores:
 
 
 def known_mean(values: Float64Array, *, axis: int) -> Float64Array:
-    """Compute the mean of the values that are not NaN; NaN where there is none."""
+    """Compute the mean along an axis, ignoring NaN. If all values are NaN, the mean is NaN."""
     counts = (~np.isnan(values)).sum(axis=axis)
     totals = np.nansum(values, axis=axis)
     means = np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
@@ -78,7 +78,7 @@ def known_mean(values: Float64Array, *, axis: int) -> Float64Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """The result of a selection.
+    """The result of a selection: the chosen candidate, a score, and the ranking of the layers.
 
     Attributes:
         chosen: the selected candidate.
@@ -168,6 +168,6 @@ def compare(
 
 
 def is_better(differences: dict[str, Interval]) -> bool:
-    """Return whether the mean of the metrics is higher and no metric is lower, by intervals."""
+    """Return whether the mean of the metrics increases and no metric decreases significantly."""
     lower = any(each.high < 0 for each in differences.values())
     return differences["mean"].low > 0 and not lower

@@ -21,7 +21,7 @@ _CHANCE_CLIPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict with the figures that it rests on.
+    """The verdict, and the measured values on which it is based.
 
     Attributes:
         verdict: "trust" or "do-not-trust".
@@ -65,14 +65,14 @@ def judge(evidence: Sequence[ClipEvidence], candidate: Candidate) -> Judgement:
 
 
 def _values(maps: FloatArray, evidence: ClipEvidence, words: Sequence[ObjectWord]) -> list[float]:
-    """Return the mean AUC and pointing of some words, NaN without any."""
+    """Average AUC and pointing over the words. Return two NaN if there are no words."""
     truth = replace(evidence.truth, objects=tuple(words), function_words=())
     values = score_answer(maps, truth, ("auc", "pointing"))
     return [float(np.nanmean(values[n])) if values.get(n) else np.nan for n in ("auc", "pointing")]
 
 
 def _moved(words: Sequence[ObjectWord], other: ClipEvidence) -> list[ObjectWord]:
-    """Give each word the cells of an object of another clip with the same grid."""
+    """Replace each word's cells by the cells of an object in `other`, if the grids are equal."""
     cells = [w.cells for w in other.truth.objects if w.cells.any()]
     return [
         replace(word, cells=cells[number % len(cells)])

@@ -42,7 +42,7 @@ class CalibrationWorld:
     which: str
 
     def make(self, seed: int, number: int) -> SceneClip:
-        """Return clip `number` of a seed: one to three objects that move, come and go."""
+        """Make a clip with one to three objects. Objects move, appear and disappear."""
         clip_seed = _FIRST_SEED + (seed * 4 + self.stream) * 100_000 + number
         return make_clip(clip_seed, split="dev", shapes=self.shapes)
 
@@ -80,7 +80,7 @@ class CheckQuestion:
 
 
 def find_world(name: str) -> CalibrationWorld:
-    """Return a calibration world.
+    """Return the calibration world with the given name.
 
     Raises:
         UnknownNameError: the world is unknown.
@@ -98,7 +98,7 @@ def true_caption(clip: SceneClip) -> str:
 def check_questions(
     clip: SceneClip, rng: np.random.Generator, *, world: CalibrationWorld
 ) -> tuple[CheckQuestion, ...]:
-    """Draw a yes/no question, true or false at even odds, and a which-one question."""
+    """Sample a yes-or-no question and a multiple-choice question about a clip."""
     negative = bool(rng.random() < 0.5)
     presence = presence_question(clip, rng, negative=negative, shapes=world.shapes)
     yes_no = ("no", "yes") if negative else ("yes", "no")

@@ -197,7 +197,7 @@ def _batch_options(options: dict[str, Any]) -> BatchOptions:
     from tam_video.video.reader import ReadLimits
 
     def take(**names: str) -> dict[str, Any]:
-        """Remove options. Return their values by field name, without None."""
+        """Remove the named options, and return the values that are not None, by field name."""
         values = {field: options.pop(name) for field, name in names.items()}
         return {field: value for field, value in values.items() if value is not None}
 

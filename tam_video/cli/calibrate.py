@@ -1,4 +1,4 @@
-"""`tam-video calibrate`: choose how the maps of a checkpoint are read, and judge them."""
+"""`tam-video calibrate`: choose a profile for a checkpoint, and judge its maps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CHECKPOINT = ("revision", "dtype", "device", "device_map")  # settings that cho
     "worlds",
     multiple=True,
     metavar="NAME",
-    help="Measure the clips of this world whether the model understands them or not: shapes, "
+    help="World of clips to measure, even if the model does not understand the clips: shapes, "
     "pictograms. May be repeated.  [default: the worlds that the model understands]",
 )
 @click.option(

@@ -61,7 +61,7 @@ def compare_command(
 
 
 def comparison_tables(comparison: Comparison, *, width: int | None = None) -> str:
-    """Return a text table for each pair of runs. It has a row for each word in both answers.
+    """Return a text table for each pair of runs, with a row for each word in both answers.
 
     Two more rows have the mean of the words, and the whole answers. A line has `width`
     characters, those of the terminal by default.

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 @click.option(
     "--verify",
     is_flag=True,
-    help="Also hide the track of each word, and see whether the word becomes less probable; see "
-    "`tam-video verify`.",
+    help="Also hide the track of each word, and measure how much less probable the word becomes; "
+    "see `tam-video verify`.",
 )
 @setting_options("look")
 @with_console
@@ -105,7 +105,7 @@ def _refuse_with_window(*, answer: str | None, verify: bool) -> None:
     if verify:
         raise ConfigError(
             "--verify does not work with --window",
-            hint="run `tam-video verify` on the folder of a window; --check-hashes checks files",
+            hint="remove --verify; afterwards, run `tam-video verify` on the folder of each window",
         )
 
 

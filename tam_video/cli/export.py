@@ -75,7 +75,7 @@ def export_command(
             "no run folder given", hint="for example: tam-video export RUN -f coco,vtt"
         )
     if words and all_words:
-        raise ConfigError("--word and --all-words can't be combined", hint="remove one of them")
+        raise ConfigError("--word and --all-words can't be combined", hint="remove one option")
     with console.progress() as progress:
         exported = export_run(
             run_dir,

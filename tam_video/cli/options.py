@@ -103,7 +103,7 @@ def _fields(name: str) -> Sequence[Field]:
 
 
 def field_option(field: Field, changed: dict[str, Any]) -> Callable[[Command], Command]:
-    """Create the `click.option` for a field, with default None. `changed` replaces attributes."""
+    """Create the `click.option` for a field. `changed` replaces arguments of `click.option`."""
     setting = field.setting
     attributes: dict[str, Any] = {"default": None, "help": help_text(field)}
     if field.type is bool:

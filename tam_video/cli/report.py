@@ -74,7 +74,7 @@ def report_command(
 def _write_many(
     console: Console, runs: Sequence[Path], index: Path, *, clip: bool, force: bool
 ) -> Path:
-    """Write the missing reports, then the index. If a source is missing, its report has no clip."""
+    """Write the missing reports, then the index. If a source is missing, the report has no clip."""
     from tam_video.errors import InputError, RunFolderError
     from tam_video.report import write_index, write_report
     from tam_video.report.index import refuse_foreign

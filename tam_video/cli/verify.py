@@ -91,7 +91,7 @@ def verify_command(
 
 
 def load_to_verify(console: Console, config: RunConfig, run_dir: Path, *, force: bool) -> Any:
-    """Load the model of a run that is explained and then verified, so that it is loaded once."""
+    """Load the model once for a run that is first explained and then verified."""
     from tam_video.export.manifest import refuse_existing
     from tam_video.pipeline import load_model_from_config
     from tam_video.stages import StageTimer
@@ -104,7 +104,7 @@ def load_to_verify(console: Console, config: RunConfig, run_dir: Path, *, force:
 def verify_new_run(
     console: Console, run: RunFiles, model: VideoModel, config: RunConfig
 ) -> dict[str, Any]:
-    """Check a run that was just written with a loaded model; return the result as JSON values."""
+    """Check a newly written run with a loaded model. Return the result as JSON values."""
     from tam_video.export.document import load_explanation
     from tam_video.verification import plan_verification, verify_answer
 
@@ -118,7 +118,7 @@ def verify_new_run(
 
 
 def verification_document(explanation: Explanation, result: Verification) -> dict[str, Any]:
-    """Return a result as JSON values, with the text of each word and the sentence about it."""
+    """Convert a result to JSON values, and add the text of each word."""
     words = [
         {
             "word": each.word,

@@ -47,7 +47,7 @@ def named(noun: str) -> str:
 
 
 def location_words(x: float, y: float) -> str:
-    """Return the quarter of the picture that contains a point, as in "at the top left"."""
+    """Return a phrase for the quarter of the picture that contains a point: "at the top left"."""
     middle = SIDE_PX / 2
     return f"at the {'top' if y < middle else 'bottom'} {'left' if x < middle else 'right'}"
 

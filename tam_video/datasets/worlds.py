@@ -119,7 +119,7 @@ def make_clip(
 def _base_objects(
     rng: Generator, count: int, shapes: Sequence[str]
 ) -> tuple[SceneObject, ...] | None:
-    """Place `count` objects without overlap, or return None if one did not fit in 60 tries."""
+    """Place `count` objects without overlap, or return None if 60 tries fail for an object."""
     colors = rng.choice(len(COLORS), size=count, replace=False)
     placed: list[SceneObject] = []
     for color in sorted(int(c) for c in colors):

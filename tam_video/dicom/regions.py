@@ -48,7 +48,7 @@ class Box:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def within(self, width: int, height: int) -> Box | None:
-        """Return the part of the box inside the frame, or None if they do not overlap."""
+        """Return the part of the box inside the frame, or None if the box is outside."""
         left, top = max(0, self.left), max(0, self.top)
         right, bottom = min(width, self.right), min(height, self.bottom)
         return Box(left, top, right, bottom) if left < right and top < bottom else None

@@ -90,7 +90,7 @@ class Samples:
             column[:, index[row.clip]] = row.value, row.weight
 
     def values(self, series: Series) -> Float64Array:
-        """Return one value per clip, or NaN where a clip has no value: float64 [n]."""
+        """Return one value per clip: float64 [n]. The value is NaN if a clip has none."""
         values: Float64Array = self._column(series)[0]
         return values
 

@@ -97,7 +97,7 @@ class MaskedScorer:
     known: dict[bytes, float] = field(default_factory=dict)
 
     def __call__(self, keep: BoolArray, /) -> Float64Array:
-        """Return the mean probability, float64 [B], for each of the masks, bool [B, t, h, w]."""
+        """Compute the mean probability for each of B masks of visible cells: float64 [B]."""
         names = [mask.tobytes() for mask in keep]
         new = {name: mask for name, mask in zip(names, keep, strict=True) if name not in self.known}
         if new:

@@ -104,7 +104,7 @@ class ControlSummary:
                 yield _line((method, group, "csr_10"), ControlFigure(flips.csr_10))
 
     def tables(self, title: str, settings: ControlSettings) -> Iterator[Table | str]:
-        """Yield a table per metric, a table of linear datamodeling scores, and one per group."""
+        """Yield a table for each metric, a table of LDS, and a table for each group of answers."""
         for metric in (*settings.metrics, SPEARMAN) if settings.sources else ():
             about = "" if metric == SPEARMAN else f"; {self.chance_text(metric)}"
             yield Table(
@@ -149,7 +149,7 @@ class ControlSummary:
         return rows
 
     def chance_text(self, metric: str) -> str:
-        """Return the scores of the chance baselines, as in "random 0.493 [0.480, 0.504]"."""
+        """Format the scores of the chance baselines: "random 0.493 [0.480, 0.504], ..."."""
         level = [f"noise {LEVELS[metric]:g}"] if metric in LEVELS else []
         figures = [f"{name} {cell(self.methods[name][TRUE][metric].value)}" for name in CHANCE]
         return ", ".join([*level, *figures])

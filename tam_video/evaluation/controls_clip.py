@@ -79,7 +79,7 @@ class _Case:
         values |= source_values(maps, self.chance, compared(metrics), source=chance_of(source))
 
     def shown(self, frames: ByteArray) -> Probe:
-        """Rerun the model on the caption, with other frames in the clip: uint8 [T, H, W, 3]."""
+        """Replace the frames of the clip, and rerun the model on the unchanged caption."""
         (batch,) = self.true.batches
         return _probe(self.model, self.settings, replace(batch, frames=frames), self.row.answer)
 
@@ -272,7 +272,7 @@ def _controls(case: _Case) -> Generator[tuple[str, Probe], None, None]:
 
 
 def _score_masks(case: _Case) -> None:
-    """Compute and store the linear datamodeling score of every method; all use the same masks."""
+    """Compute and store the linear datamodeling score of every method, on the same masks."""
     generation, settings = case.true.generation, case.settings
     keep = random_keep_masks(
         settings.masks,

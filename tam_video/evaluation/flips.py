@@ -109,7 +109,7 @@ def opposite_scorer(probe: Probe, question: str, settings: MethodSettings) -> Op
 
 
 def group_of(answer: str, *, is_there: bool) -> str | None:
-    """Return the group (a key of `GROUPS`) of an answer to a presence question, or None.
+    """Return the key in `GROUPS` for an answer to a presence question, or None if no key fits.
 
     None for a correct "no", and for an answer that is neither yes nor no.
     """

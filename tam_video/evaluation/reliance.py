@@ -181,7 +181,7 @@ def summarise_reliance(rows: Sequence[ClipRow], settings: RelianceSettings) -> R
 
 
 def word_table(row: ClipRow, kinds: Sequence[str]) -> Float64Array:
-    """Return a table of the words with a known reliance in the answers to some kinds of prompt."""
+    """Return a table of words with known reliance, from answers to the given kinds of prompt."""
     words = [
         [math.nan if values[name] is None else values[name] for name in COLUMNS]
         for key, values in row.values.items()
@@ -192,7 +192,7 @@ def word_table(row: ClipRow, kinds: Sequence[str]) -> Float64Array:
 
 
 def flag_figure(tables: Sequence[Float64Array], threshold: float) -> FlagFigure:
-    """Measure how well low scores find false names in the word tables of some clips."""
+    """Measure how well low scores find false names in the word tables of clips."""
     names = [table[~np.isnan(_column(table, "false"))] for table in tables]
     words = np.concatenate([*names, np.empty((0, len(COLUMNS)))])
     counts = np.array([_counts(table, threshold) for table in names], np.float64).reshape(-1, 4)
@@ -222,7 +222,7 @@ def false_auc(words: Float64Array, score: str) -> float:
 
 
 def correlation(words: Float64Array, name: str) -> float:
-    """Compute the Spearman correlation between the reliance and lost probability of some words.
+    """Compute the Spearman correlation between the words' reliance and lost probability.
 
     NaN where all values are equal.
     """

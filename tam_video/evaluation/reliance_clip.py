@@ -131,7 +131,7 @@ def _word_values(
 def _masks(
     generation: Generation, own: dict[tuple[int, ...], BoolArray]
 ) -> tuple[BoolArray, dict[tuple[int, ...], int]]:
-    """Return a mask with all cells, one with none, and one per name without its object's cells.
+    """Make masks of visible cells: all, none, and for each name all cells outside its object.
 
     They are bool [B, t, h, w], with the index of the mask of each name; `own` has its cells.
     """
@@ -147,7 +147,7 @@ def _masks(
 
 
 def _is_false(word: Word, own: dict[tuple[int, ...], BoolArray], kind: PromptKind) -> bool | None:
-    """Return whether a name matches no object, or None if the word is not a name."""
+    """Return whether a word is a false name, or None if the word is not a name at all."""
     if not names_object(word):
         return None
     return kind == "bait" or not own[word.token_indices].any()

@@ -116,7 +116,7 @@ class Report(Generic[Settings, SummaryT]):
         return text + "\n"
 
     def to_csv(self) -> str:
-        """Return the text of results.csv: results over all clips, then those of each world."""
+        """Return the text of results.csv: results over all clips, then results of each world."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         ends = ("mean", "low", "high", "n")

@@ -117,7 +117,7 @@ class ObjectWord:
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
-        """The tokens of each content word of a phrase, or the tokens of a single word."""
+        """Token indices: one tuple for each content word of a phrase, or one for a single word."""
         return self.words or (self.token_indices,)
 
     @property
@@ -154,7 +154,7 @@ class AnswerTruth:
 
     @property
     def explained_words(self) -> tuple[tuple[int, ...], ...]:
-        """The tokens of each word whose probability is measured by insertion and deletion."""
+        """Token indices of every word that insertion and deletion measure, one tuple per word."""
         if self.explained is not None:
             return self.explained
         return tuple(part for word in self.objects if word.is_there for part in word.parts)
@@ -251,7 +251,7 @@ def word_counts(parts: Sequence[WordValues], metrics: Iterable[str]) -> dict[str
 
 
 def visible_span(visible: BoolArray) -> tuple[int, int] | None:
-    """Return the slot span of an object that is visible in only one part of the clip, else None.
+    """Return (start, end) if an object is visible in one part of the clip only, otherwise None.
 
     None for bool [t] that is never or always True, or True in several parts.
     """

@@ -76,7 +76,7 @@ class ExperimentSettings(Declared, BaseModel):
 
     @classmethod
     def make(cls, values: Mapping[str, Any]) -> Self:
-        """Check option values, and make the settings from them.
+        """Check option values and convert the values to settings.
 
         Raises:
             UnknownNameError: a method, metric or world that is not known.

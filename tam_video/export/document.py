@@ -90,7 +90,7 @@ def with_verification(source: Path, target: Path, verification: Verification) ->
 
 
 def save_explanation(explanation: Explanation, directory: Path, *, force: bool = False) -> Path:
-    """Write `explanation.json`, `maps.npz` and `manifest.json`. If one fails, none is written.
+    """Write `explanation.json`, `maps.npz` and `manifest.json`, or no file if an error occurs.
 
     Raises:
         OutputExistsError: the folder exists and `force` is not set, or it is not a run folder.
@@ -125,7 +125,7 @@ def read_explanation(directory: Path) -> Explanation:
         if version not in (1, SCHEMA_VERSION):
             raise RunFolderError(
                 f"{path} has schema version {version} instead of 1 or {SCHEMA_VERSION}",
-                hint="use the release that wrote it, or explain the clip again",
+                hint="use the release that wrote the file, or explain the clip again",
             )
         return _from_document(document, directory)
     except (OSError, ValueError, KeyError, TypeError) as exc:
@@ -266,7 +266,7 @@ def _read_reliance(rows: Sequence[Mapping[str, Any]]) -> FloatArray | None:
 
 
 def _read_verification(row: Mapping[str, Any] | None) -> Verification | None:
-    """Return the causal check, or None if it was not made."""
+    """Return the causal check, or None if the run was not checked."""
     if row is None:
         return None
     words = tuple(

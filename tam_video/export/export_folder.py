@@ -48,7 +48,7 @@ def refuse_existing_exports(
             if not force:
                 raise OutputExistsError(
                     f"{path} exists",
-                    hint="choose another folder with -o DIR, or pass --force to overwrite it",
+                    hint="choose another folder with -o DIR, or pass --force to overwrite files",
                 )
 
 

@@ -75,7 +75,7 @@ class TrackedInput:
         return self.timeline.frame_slots[self.frames]
 
     def check_of(self, track: WordTrack) -> WordVerification | None:
-        """Return the causal check of a track's word; None if it was not made in this input."""
+        """Return the check of a track's word, or None if the word was not checked in this input."""
         known = self.explanation.verification
         if known is None or track.word_index is None:
             return None

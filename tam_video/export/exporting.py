@@ -181,7 +181,7 @@ def _load(name: str) -> Exporter:
     except (ImportError, AttributeError) as exc:
         raise ConfigError(
             f"the export format {name!r} can't be loaded: {exc}",
-            hint="repair or uninstall the package that provides it",
+            hint="repair or uninstall the package that provides the format",
         ) from exc
     return exporter
 

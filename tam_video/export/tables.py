@@ -136,7 +136,7 @@ def _word_values(tracked: TrackedInput, track: WordTrack) -> dict[str, Any]:
 
 
 def _check_values(tracked: TrackedInput, track: WordTrack) -> dict[str, Any]:
-    """Return the columns of the causal check; None where the word was not checked in this input."""
+    """Return the columns of the causal check. All are None if the word was not checked."""
     check = tracked.check_of(track)
     controls = check.controls if check else ()
     return {

@@ -63,7 +63,7 @@ def _word(track: WordTrack, label: str) -> dict[str, Any]:
 
 
 def _check(tracked: TrackedInput, track: WordTrack) -> dict[str, Any]:
-    """Return the field `verification`, or no field if the word was not checked in this input."""
+    """Return the field `verification`, or {} if the word was not checked in this input."""
     check = tracked.check_of(track)
     if check is None:
         return {}

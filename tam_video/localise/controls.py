@@ -13,7 +13,7 @@ MAX_OVERLAP = 0.1
 def control_masks(
     mask: BoolArray, in_picture: BoolArray, *, limit: int = 8, seed: int = 0
 ) -> BoolArray:
-    """Return control regions: a track moved by constant offsets, so with its shape and motion.
+    """Return control regions: copies of a track, moved by constant offsets.
 
     Every cell of a control region is in the picture, and at most `MAX_OVERLAP` of the track's
     cells are in it. Among all offsets that fit, `limit` are drawn at random.

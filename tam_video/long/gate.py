@@ -59,7 +59,7 @@ class GateOptions(Declared):
     absorb_seconds: float = setting(30.0, "Time until a still object becomes background.", gt=0)
     hold_before_seconds: float = setting(1.0, "Time added before each motion span.", **_DURATION)
     hold_after_seconds: float = setting(1.0, "Time added after each motion span.", **_DURATION)
-    merge_seconds: float = setting(2.0, "Motion spans with a smaller gap are merged.", **_DURATION)
+    merge_seconds: float = setting(2.0, "Longest gap between spans that are merged.", **_DURATION)
 
     def __post_init__(self) -> None:
         check_values(self)

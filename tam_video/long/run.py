@@ -140,7 +140,7 @@ def _planned(
     *,
     force: bool,
 ) -> ResolvedProfile:
-    """Check the settings, and resolve the profile: that of an earlier run in the folder."""
+    """Check the settings, and resolve the profile or read the profile that an earlier run used."""
     settings, path = _checked(config, model, options), folder / LONG_VIDEO.settings_file
     with wrap_os_errors(path):
         recorded = path.read_bytes() if path.is_file() and not force else None

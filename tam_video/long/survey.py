@@ -71,7 +71,7 @@ def survey(
     limits: ReadLimits,
     stages: StageTimer,
 ) -> dict[str, Any]:
-    """Find motion and scene changes in a part of a video, as far as the options need them.
+    """Find motion and scene changes in a part of a video, if the options need either.
 
     Returns:
         JSON values: "gate", None without one, and "scenes", the times of the scene changes.
@@ -127,7 +127,7 @@ def _gate(
 
 
 class MotionCurve:
-    """The largest share of the frame that moved, per time bin. Surplus bins are merged."""
+    """The largest share of the frame that moved in each time bin. Surplus bins are merged."""
 
     def __init__(self, *, start_seconds: float, bin_seconds: float) -> None:
         """Create an empty curve.

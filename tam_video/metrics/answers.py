@@ -76,7 +76,7 @@ def answer_iou(nouns: Sequence[Noun], function_words: Sequence[FloatArray]) -> A
 
 
 def _join_adjacent(nouns: Sequence[Noun]) -> tuple[WordScore, ...]:
-    """Score nouns. Adjacent nouns for the same object get one score: the larger of each field."""
+    """Score nouns. Adjacent nouns for the same object share a score: the maximum in each field."""
     scores: list[WordScore] = []
     before: Noun | None = None
     for noun in nouns:

@@ -135,7 +135,7 @@ def record_states(module: Any, *, with_graph: bool = False) -> AbstractContextMa
 
 @contextmanager
 def record_layer_results(decoder: Any, read: Callable[..., Kept]) -> Iterator[list[Kept]]:
-    """Record a result of each decoder layer's states, in order, and keep no states.
+    """Record what `read` returns for the states of each decoder layer, but not the states.
 
     Args:
         decoder: the decoder, which is called once.

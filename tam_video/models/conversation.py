@@ -50,7 +50,9 @@ def read_conversation(path: Path) -> Conversation:
             f"can't read the conversation {path}: {exc.strerror}", hint="check the path"
         ) from exc
     except UnicodeDecodeError as exc:
-        raise ConfigError(f"{path} is not UTF-8 text", hint="save it as UTF-8 JSON") from exc
+        raise ConfigError(
+            f"{path} is not UTF-8 text", hint="save the conversation as UTF-8 JSON"
+        ) from exc
     except json.JSONDecodeError as exc:
         raise ConfigError(
             f"{path} is not JSON: line {exc.lineno}, column {exc.colno}: {exc.msg}", hint=EXAMPLE

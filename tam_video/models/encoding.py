@@ -41,7 +41,7 @@ class EncodedConversation:
         return np.concatenate([each.positions for each in self.placed])
 
     def rows(self, answer_ids: Sequence[int]) -> tuple[IntArray, IntArray]:
-        """Return the positions of cells and text tokens, int64 [V + M], and the ids, int64 [M]."""
+        """Return positions of cells and text tokens, int64 [V + M], and the text tokens' ids."""
         first = len(self.prompt.input_ids) - 1
         text = [
             *(token.position for token in self.tokens),

@@ -40,7 +40,7 @@ def _pooled_size(patches: IntArray, pooling: int) -> tuple[int, int]:
 
 
 def softcapped(config: Any) -> LogitTransform:
-    """Return the logit transform with the config's `final_logit_softcapping`; None means no cap."""
+    """Return the logit transform: a softcap if the config has `final_logit_softcapping`."""
     return LogitTransform(softcap=config.get_text_config().final_logit_softcapping)
 
 

@@ -268,7 +268,7 @@ def query_rows(
 
 
 def _unseen(positions: Sequence[int], key: Tensor, sliding_window: int | None) -> Tensor:
-    """Return which of the S positions each of the P causal rows can't see: bool [P, S]."""
+    """Return which of S positions the causal mask hides from each of P rows: bool [P, S]."""
     import torch
 
     own = torch.tensor(positions, device=key.device)[:, None]

@@ -23,7 +23,7 @@ from tam_video.types import FrameBatch, IntArray, View
 
 
 def place_tiles(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate frames in their token runs, and images in the last tiles of their token runs."""
+    """Locate the visual tokens of every frame, and of the last tile of every image."""
     config, processor = checkpoint.model.config, checkpoint.processor
     patch_size = tuple(config.vision_config.patch_size)
     pixels = pixel_size(prompt, "image")

@@ -29,7 +29,7 @@ from tam_video.types import IntArray
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate videos in their pooled frames, and images in their base views (whole pictures)."""
+    """Locate the visual tokens of pooled video frames and of the base views of images."""
     return place_by_kind(prompt, checkpoint, partial(_place_kind, prompt, checkpoint))
 
 
@@ -58,7 +58,7 @@ def _place_kind(
 def _place_images(
     prompt: EncodedPrompt, checkpoint: Checkpoint, batches: Batches, positions: IntArray
 ) -> list[PlacedLayout]:
-    """Locate each image in the base view at the start of its token run.
+    """Locate the tokens of each image's base view, at the start of the image's token run.
 
     The number of tokens of the crops is checked by the model, which compares it with its features.
     """

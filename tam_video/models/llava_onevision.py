@@ -27,7 +27,7 @@ from tam_video.types import FrameBatch, IntArray, View
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate videos in their pooled frames, and images in their base views (whole pictures)."""
+    """Locate the visual tokens of pooled video frames and of the base views of images."""
     patch = checkpoint.model.config.vision_config.patch_size
     side = checkpoint.model.config.vision_config.image_size // patch
 

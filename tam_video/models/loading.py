@@ -131,7 +131,7 @@ def check_folder(folder: Path, *, name: str, allow_pickle: bool = False) -> None
         if pickles:
             raise ModelLoadError(
                 f"{name} has only pickled weights ({min(pickles)}), which can run code",
-                hint="save it again as safetensors, or pass --allow-pickle if you trust its source",
+                hint="save the weights as safetensors, or pass --allow-pickle if you trust them",
             )
         raise ModelLoadError(f"{name} has no *.safetensors", hint=how_to_get(str(folder)))
 

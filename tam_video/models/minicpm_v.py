@@ -30,7 +30,7 @@ PATCHES_PER_TOKEN = {"4x": 2, "16x": 4}  # along each side
 
 
 def place_overviews(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate videos and images in their overviews. The tokens of detail slices are left out."""
+    """Locate the visual tokens of the overviews. Tokens of detail slices are left out."""
 
     def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:
         overviews = _overviews(prompt, checkpoint, positions, kind=kind)

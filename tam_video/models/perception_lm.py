@@ -23,7 +23,7 @@ from tam_video.types import IntArray, View
 
 
 def place_pooled_frames(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate the cells of videos in pooled frames, and the cells of images in thumbnails."""
+    """Locate the visual tokens of pooled video frames and of the thumbnails of images."""
     processor = checkpoint.processor
 
     def place(kind: Kind, batches: Batches, positions: IntArray) -> list[PlacedLayout]:

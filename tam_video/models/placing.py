@@ -71,7 +71,7 @@ def place_by_kind(
     *,
     positions_of: FindPositions = token_positions,
 ) -> tuple[PlacedLayout, ...]:
-    """Locate videos and images separately, and return the layouts in prompt order.
+    """Locate the tokens of videos and of images separately. Return layouts in prompt order.
 
     Raises:
         TokenAlignmentError: `place` raises it, or a kind without inputs has visual tokens.
@@ -95,7 +95,7 @@ def place_grids(
     layouts_of: MakeLayouts | None = None,
     positions_of: FindPositions = token_positions,
 ) -> tuple[PlacedLayout, ...]:
-    """Locate inputs of models whose prompts have one visual token per cell, in row-major order.
+    """Locate the cells of inputs whose visual tokens are in row-major order, one per cell.
 
     Args:
         prompt: the encoded prompt.

@@ -57,7 +57,7 @@ class Attentions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateGradients:
-    """A layer's states at the visual tokens, and the answer's gradients with respect to them.
+    """A layer's states at the visual tokens, and the gradients with respect to these states.
 
     Attributes:
         layer: number of the layer, 0..L-1.

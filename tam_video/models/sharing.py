@@ -12,7 +12,7 @@ _FEATURES = ("get_video_features", "get_image_features")
 
 
 class _Cached:
-    """Wrap a function of tensors, and cache its last result."""
+    """A function of tensors that caches its last result."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         update_wrapper(self, function)  # transformers inspects the names of its arguments

@@ -16,7 +16,7 @@ from tam_video.models.placing import FOREIGN, patch_layout, pixel_size, split_ru
 
 
 def place_global_views(prompt: EncodedPrompt, checkpoint: Checkpoint) -> tuple[PlacedLayout, ...]:
-    """Locate every frame and image in its global view, which shows the whole picture."""
+    """Locate the visual tokens of every global view, which shows a whole frame or image."""
     config, processor = checkpoint.model.config, checkpoint.processor
     patch = config.vision_config.patch_size
     pixels = pixel_size(prompt, "image")

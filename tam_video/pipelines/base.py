@@ -57,7 +57,7 @@ class PipelineOptions(Table):
 WORKERS = setting(
     None,
     "Number of worker processes if there are several clips.",
-    unset="one per GPU, or one without a GPU",
+    unset="one per GPU, or 1 if there is no GPU",
     example=2,
     ge=1,
 )

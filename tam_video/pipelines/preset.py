@@ -104,7 +104,7 @@ def load_pipeline(name: str) -> type[Pipeline]:
     except (ImportError, AttributeError) as exc:
         raise ConfigError(
             f"the pipeline {name!r} can't be loaded: {exc}",
-            hint="repair or uninstall the package that provides it",
+            hint="repair or uninstall the package that provides the pipeline",
         ) from exc
     return pipeline
 

@@ -31,8 +31,8 @@ class VideoQaOptions(PipelineOptions):
 
     questions: tuple[QuestionText, ...] = setting(
         REQUIRED,
-        "Questions about each clip. The output is a run folder for one question about one clip, "
-        "and otherwise a batch.",
+        "Questions about each clip. One question about one clip gives a run folder; more "
+        "questions or clips give a batch.",
         value=("Describe the video.",),
         min_length=1,
     )

@@ -1,4 +1,4 @@
-"""What a profile belongs to, computed from the files of a checkpoint; no weights are loaded."""
+"""Compute the identity of a checkpoint from its files, without loading the weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PROCESSORS = (
 
 @dataclass(frozen=True, slots=True)
 class CheckpointIdentity:
-    """What a profile belongs to; a profile is used only where all of it is equal.
+    """Identity of a checkpoint. A profile is used only for a checkpoint with an equal identity.
 
     Attributes:
         family: `model_type` of the config.
@@ -46,7 +46,7 @@ class CheckpointIdentity:
 
 
 def differences(stored: CheckpointIdentity, present: CheckpointIdentity) -> list[str]:
-    """Return in words how a checkpoint differs from that of a profile; empty if it is the same."""
+    """List, in words, how a checkpoint differs from the checkpoint that a profile belongs to."""
     named = {"family": "model type", "quantization": "quantization", "dtype": "data type"}
     differing = [
         f"{text} {getattr(stored, name) or 'none'} instead of {getattr(present, name) or 'none'}"
@@ -61,7 +61,7 @@ def differences(stored: CheckpointIdentity, present: CheckpointIdentity) -> list
 
 
 def identity_of_settings(config: RunConfig) -> CheckpointIdentity | None:
-    """Compute the identity of the checkpoint that settings name.
+    """Compute the identity of the checkpoint that the settings name.
 
     Returns:
         The identity, or None for a hub model that is not downloaded.
@@ -80,7 +80,7 @@ def identity_of_settings(config: RunConfig) -> CheckpointIdentity | None:
 
 
 def identity_of_model(model: VideoModel) -> CheckpointIdentity | None:
-    """Compute the identity of a loaded model from its files; None where there are none.
+    """Compute the identity of a loaded model from its files, or return None if it has no files.
 
     Raises:
         ModelLoadError: a file can't be read.
@@ -96,7 +96,7 @@ def identity_of_model(model: VideoModel) -> CheckpointIdentity | None:
 
 
 def checkpoint_folder(name: str, revision: str | None) -> Path | None:
-    """Return the folder of a checkpoint, or the cached snapshot of a hub model if there is one.
+    """Return the folder of a checkpoint: for a hub model, the cached snapshot, or None.
 
     Raises:
         ModelLoadError: there is no such folder.
@@ -125,7 +125,7 @@ def _identity(folder: Path, config: Mapping[str, Any], *, dtype: str) -> Checkpo
 
 
 def _stored_dtype(config: Mapping[str, Any]) -> str:
-    """Return the data type of a config; transformers loads in float32 where it names none."""
+    """Return the data type in a config, or float32, the default of transformers."""
     text = config.get("text_config") or {}
     return str(
         config.get("dtype") or config.get("torch_dtype") or text.get("dtype") or "float32"
@@ -133,7 +133,7 @@ def _stored_dtype(config: Mapping[str, Any]) -> str:
 
 
 def _weights(folder: Path) -> str:
-    """Hash the files of weights and adapters of a folder."""
+    """Hash the weight files and adapter files in a folder."""
     try:
         entries = sorted(path for path in folder.iterdir() if path.is_file())
         suffixes: tuple[str, ...] = (".safetensors",)
@@ -161,7 +161,7 @@ def _file_digest(path: Path) -> str:
 
 
 def _block_starts(file: BinaryIO, size: int, digest: Any, *, is_pickle: bool) -> Iterator[int]:
-    """Yield where blocks of a large file start, after adding a header of safetensors to a digest.
+    """Yield the byte offsets of the blocks to hash. First add the safetensors header to `digest`.
 
     Source: the layout of safetensors: 8 bytes with the length of the header, a JSON object with
     the `data_offsets` of each tensor, and the data.

@@ -22,7 +22,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class CalibratedProfile:
-    """A calibration of one checkpoint.
+    """A profile that a calibration chose for one checkpoint, and the measured values.
 
     Attributes:
         model: name under which the checkpoint was loaded.
@@ -69,7 +69,7 @@ class CalibratedProfile:
         return (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode()
 
     def as_document(self) -> dict[str, Any]:
-        """Return the profile as JSON values, as settings hold it."""
+        """Convert the profile to the JSON values that the setting `profile` can hold."""
         document: dict[str, Any] = json.loads(self.to_json())
         return document
 
@@ -79,7 +79,7 @@ _ADAPTER = TypeAdapter(CalibratedProfile)
 
 
 def read_profile(path: Path) -> CalibratedProfile:
-    """Read a profile.
+    """Read a profile from a JSON file.
 
     Raises:
         RunFolderError: the file is missing, damaged, or of another format.
@@ -94,7 +94,7 @@ def read_profile(path: Path) -> CalibratedProfile:
 
 
 def parse_profile(document: object, *, name: str) -> CalibratedProfile:
-    """Check the content of a profile's file.
+    """Convert the content of a profile's file to a profile, and check it.
 
     Args:
         document: parsed JSON.
@@ -120,6 +120,6 @@ def parse_profile(document: object, *, name: str) -> CalibratedProfile:
 
 
 def write_profile(profile: CalibratedProfile, path: Path) -> Path:
-    """Write a profile as JSON."""
+    """Write a profile to a JSON file."""
     atomic_write(path, profile.to_json())
     return path

@@ -1,4 +1,4 @@
-"""Resolve the setting `profile`: which profile of the method belongs to a checkpoint.
+"""Resolve the setting `profile` to a built-in profile or a calibrated profile.
 
 "auto" becomes the stored profile of exactly this checkpoint, or "default". The name of a stored
 profile, or a JSON file, becomes its content, which is what settings then hold and folders record.
@@ -30,7 +30,7 @@ _CALIBRATE = "tam-video calibrate -m"
 
 @dataclass(frozen=True, slots=True)
 class ResolvedProfile:
-    """Settings whose profile is resolved.
+    """Settings after `profile` was resolved, with notices about unused profiles.
 
     Attributes:
         config: the settings; `profile` is the name of a built-in profile, or the content of a
@@ -43,7 +43,7 @@ class ResolvedProfile:
 
 
 def resolve_profile(config: RunConfig, model: VideoModel | None = None) -> ResolvedProfile:
-    """Resolve the profile of settings. Resolved settings are returned unchanged.
+    """Resolve `config.profile`. Settings with a resolved profile are returned unchanged.
 
     Args:
         config: the settings.
@@ -64,8 +64,8 @@ def resolve_profile(config: RunConfig, model: VideoModel | None = None) -> Resol
     identity = _identity(config, model)
     if identity is None:
         raise ConfigError(
-            f"the files of {_name(config, model)} are not on this machine, so that the profile "
-            f"{chosen} can't be compared with them",
+            f"the files of {_name(config, model)} are not on this machine, so it is unknown "
+            f"whether the profile {chosen} belongs to them",
             hint="download the model first, or pass --profile default",
         )
     if differing := differences(profile.identity, identity):
@@ -77,12 +77,12 @@ def resolve_profile(config: RunConfig, model: VideoModel | None = None) -> Resol
 
 
 def is_built_in(profile: object) -> TypeGuard[Profile]:
-    """Return whether a value of the setting is the name of a built-in profile."""
+    """Return whether a value of the setting `profile` is the name of a built-in profile."""
     return isinstance(profile, str) and profile in _BUILT_IN
 
 
 def check_profile(config: RunConfig) -> None:
-    """Raise an error if the settings name a profile that can't be used, before a model is loaded.
+    """Raise an error if the settings name an unusable profile. The model need not be loaded.
 
     Raises:
         TamVideoError: as `resolve_profile`.
@@ -98,7 +98,7 @@ def check_profile(config: RunConfig) -> None:
 def planned_profile(
     config: RunConfig, recorded: bytes | None, model: VideoModel | None = None
 ) -> ResolvedProfile:
-    """Resolve the profile of a job with a folder, before anything of it is computed.
+    """Resolve the profile of a new job, or read the profile that a started job has recorded.
 
     Args:
         config: settings of the job.
@@ -119,7 +119,7 @@ def planned_profile(
 
 
 def calibrated_profile(config: RunConfig) -> CalibratedProfile | None:
-    """Return the calibrated profile of resolved settings, or None for a built-in one.
+    """Return the calibrated profile in resolved settings, or None if the profile is built in.
 
     Raises:
         RunFolderError: it is damaged.
@@ -130,7 +130,7 @@ def calibrated_profile(config: RunConfig) -> CalibratedProfile | None:
 
 
 def calibration_of(profile: CalibratedProfile | None) -> Calibration | None:
-    """Return what an explanation says about a calibrated profile."""
+    """Convert a calibrated profile to the `Calibration` that an explanation records."""
     if profile is None:
         return None
     return Calibration(
@@ -143,7 +143,7 @@ def calibration_of(profile: CalibratedProfile | None) -> Calibration | None:
 
 
 def _automatic(config: RunConfig, model: VideoModel | None) -> ResolvedProfile:
-    """Use the stored profile of the checkpoint if there is one."""
+    """Resolve "auto": use the stored profile of the checkpoint, or else the default profile."""
     default = config.model_copy(update={"profile": "default"})
     stored = list(list_profiles()) if config.method == "tam" else []
     identity = _identity(config, model) if stored else None

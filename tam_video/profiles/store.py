@@ -31,17 +31,17 @@ def profile_folder() -> Path:
 
 
 def stored_path(profile: CalibratedProfile) -> Path:
-    """Return where the profile of a checkpoint is stored: one file per identity."""
+    """Return the path where a profile is stored. Each checkpoint identity has one file."""
     return profile_folder() / f"{profile_name(profile)}.json"
 
 
 def profile_name(profile: CalibratedProfile) -> str:
-    """Return the name of a profile, made from the model's name and the checkpoint's identity."""
+    """Make the name of a profile from the model's name and the checkpoint's identity."""
     return f"{_slug(profile.model)}-{_key(profile.identity)}"
 
 
 def store_profile(profile: CalibratedProfile) -> Path:
-    """Store a profile in place of an earlier one of the same checkpoint."""
+    """Store a profile, and replace an earlier profile of the same checkpoint."""
     path = stored_path(profile)
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_profile(profile, path)
@@ -61,7 +61,7 @@ def find_profile(identity: CheckpointIdentity) -> CalibratedProfile | None:
 
 
 def list_profiles() -> Iterator[tuple[Path, CalibratedProfile | RunFolderError]]:
-    """Yield the files of all stored profiles, each with its profile, or why it can't be read."""
+    """Yield the path of each stored profile, with the profile or the error of reading it."""
     for path in sorted(profile_folder().glob("*.json")):
         try:
             yield path, read_profile(path)
@@ -70,7 +70,7 @@ def list_profiles() -> Iterator[tuple[Path, CalibratedProfile | RunFolderError]]
 
 
 def profile_path(name: str) -> Path:
-    """Return the file of a stored profile.
+    """Return the path of a stored profile.
 
     Args:
         name: the name of the profile, or the model that it was made for.
@@ -99,7 +99,7 @@ def profile_path(name: str) -> Path:
 
 
 def named_profile(name: str) -> tuple[Path, CalibratedProfile]:
-    """Return a stored profile and its file; see `profile_path`.
+    """Read a stored profile. Return its path and the profile; see `profile_path`.
 
     Raises:
         ConfigError: as `profile_path`.
@@ -110,7 +110,7 @@ def named_profile(name: str) -> tuple[Path, CalibratedProfile]:
 
 
 def remove_profile(name: str) -> list[Path]:
-    """Remove a stored profile and the page of its calibration; return the removed files.
+    """Remove a stored profile and its calibration page. Return the paths of the removed files.
 
     Raises:
         ConfigError: as `profile_path`.

@@ -30,7 +30,7 @@ _DIGITS, _SIGNS = "0123456789", ":."
 
 @dataclass(eq=False)
 class FrameState:
-    """One frame of the clip, and the words or tokens that each run shows with it.
+    """One frame of the clip, and the words or tokens that each run shows in this frame.
 
     Attributes:
         picture: the source's picture.
@@ -169,7 +169,7 @@ class TimeStrip:
     def __init__(
         self, rect: Rect, axis: TimeAxis, select: SubjectSelector, *, run: int | None
     ) -> None:
-        """Create the strip. It marks when run number `run` shows its word; None marks nothing."""
+        """Create the strip. If `run` is given, the strip marks when this run shows its word."""
         self._rect, self._axis, self._select, self._run = rect, axis, select, run
         self._key: tuple[object, object] = (None, None)
         self._strips: tuple[Planes, Planes] | None = None

@@ -97,7 +97,7 @@ def _input(explanation: Explanation, index: int, media: Media) -> JsonObject:
 
 
 def _check(explanation: Explanation, word: Word) -> JsonObject | None:
-    """Return the causal check of a word, or None if it was not made."""
+    """Return the causal check of a word, or None if the word was not checked."""
     known = explanation.verification
     check = None if known is None else known.of_word(word.index)
     if check is None:

@@ -79,7 +79,7 @@ def write_media(
     index: int = 0,
     progress: StepProgress | None = None,
 ) -> Media:
-    """Write `clip.mp4` for a video, or `still.jpg` for a picture. The second input: `clip_1.mp4`.
+    """Write a clip (video) or a still (picture) of each input, with names such as `clip_1.mp4`.
 
     Args:
         explanation: only its first input is used.

@@ -145,7 +145,7 @@ def plain_page(
     calibrations: Iterable[Calibration | None] = (),
     **values: Any,
 ) -> Page:
-    """Render a page without scripts, with a template and a style sheet from another package.
+    """Render a page from a template and a style sheet of `package`. The page has no scripts.
 
     Args:
         template: file name; it may include `head.html`, and has `style`, `policy` and `version`.

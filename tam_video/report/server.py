@@ -119,7 +119,7 @@ def serve(
     if secret is not None and not _TOKEN.fullmatch(secret):
         raise ConfigError(
             "the access token must have at least 8 characters from A-Z, a-z, 0-9 and -._~",
-            hint="pass --access-token auto to generate one",
+            hint="pass --access-token auto to generate a token",
         )
     hosts = LOOPBACK if host in LOOPBACK else ()
     app = make_app(directory, token=secret, hosts=hosts)

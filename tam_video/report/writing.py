@@ -75,7 +75,7 @@ def write_report(
     is_single = single_file or output is not None
     target = Path(output) if output else folder / (SINGLE_FILE if is_single else REPORT)
     if os.path.lexists(target) and not force:
-        raise OutputExistsError(f"{target} already exists", hint="pass --force to overwrite it")
+        raise OutputExistsError(f"{target} already exists", hint="pass --force to overwrite")
     sources = _sources(explanation, video, allow_other_video) if clip else []
     notes = tuple(line for source in sources for line in source.warnings)
     for line in notes:
@@ -146,7 +146,7 @@ def write_report_files(
 
 
 def read_media(folder: Path, explanation: Explanation) -> tuple[Media, ...]:
-    """Return the media of each input. If a media file is missing, the media of all are empty."""
+    """Return the media of each input, or empty media for all inputs if a file is missing."""
     from pydantic import TypeAdapter
 
     try:

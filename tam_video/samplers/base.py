@@ -19,7 +19,7 @@ _HALF_TICK = 5e-7  # seconds: tolerance for rounded times
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """The frames from which a sampler chooses, in display order. There is at least one.
+    """The frames from which a sampler chooses: at least one frame, in display order.
 
     Attributes:
         indices: int64 [n], frame numbers in the source, consecutive.

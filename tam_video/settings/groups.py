@@ -131,7 +131,7 @@ class MethodSettings(Declared):
     )
     profile: str | dict[str, Any] = setting(
         "auto",
-        "Profile of the method tam. auto: the stored one of exactly this checkpoint, made by "
+        "Profile of the method tam. auto: the profile for exactly this checkpoint, made by "
         "`tam-video calibrate`, else default; default: with temporal steps; published: the paper's "
         "steps; reference: the same numbers as the public code of the paper; or a JSON file or the "
         "name of a stored profile.",
@@ -150,7 +150,7 @@ class MethodSettings(Declared):
     logits: Literal["model", "head"] = setting(
         "model", "Scores. model: the model's logits; head: the logits before softcap and scale."
     )
-    num_candidates: int = setting(3, "Alternatives to record per answer token.", ge=1, le=100)
+    num_candidates: int = setting(3, "Candidates to record for each answer token.", ge=1, le=100)
 
 
 @dataclass(frozen=True)

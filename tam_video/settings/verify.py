@@ -20,10 +20,15 @@ class VerifySettings(Declared):
 
     words: tuple[int | str, ...] = ()
     num_controls: int = setting(
-        8, "Control regions for each word, at most.", flag="--controls", metavar="N", ge=1, le=100
+        8,
+        "Maximum number of control regions per word.",
+        flag="--controls",
+        metavar="N",
+        ge=1,
+        le=100,
     )
     seed: int = setting(0, "Random seed of the choice of control regions.", ge=0)
-    batch_size: int = setting(8, "Changed videos that are passed to the model together.", ge=1)
+    batch_size: int = setting(8, "Number of changed videos in each forward pass.", ge=1)
 
     def __post_init__(self) -> None:
         check_values(self)

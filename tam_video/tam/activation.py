@@ -271,7 +271,7 @@ def _filtered_maps(
 def _precisions(
     context: BoolArray, profile: PublishedProfile
 ) -> Iterator[tuple[BoolArray, DTypeLike]]:
-    """Yield pairs: a group of tokens, bool [M], and the float type of the last steps for them.
+    """Yield groups of tokens, bool [M], and the float type for the last steps of each group.
 
     In the public code the factor of the causal correction is a float64 number, so all that comes
     after it is float64; a token without context stays float32. "published" is float32 throughout.

@@ -123,7 +123,7 @@ def _combine(windows: Sequence[_Values]) -> FloatArray:
 
 
 def _combine_as_published(windows: Sequence[_Values]) -> FloatArray:
-    """Compute the same means as the public code, but 0 where it gives NaN: float32 [...].
+    """Compute the means as the public code does, but with 0 instead of NaN: float32 [...].
 
     Mean and deviation are summed in the public code's order and precision: they decide which
     windows are constant. float64 is truncated to float32, not rounded: the public code truncates

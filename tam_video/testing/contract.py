@@ -133,7 +133,7 @@ class ModelContract:
     def test_token_positions_hold_the_token_ids(
         self, model: Any, batch: FrameBatch, generation: Generation
     ) -> None:
-        """A prompt token has its own position; an answer token has the position before its own."""
+        """Prompt tokens are at their recorded positions, answer tokens one position later."""
         ids = _encode(model, batch)[1].input_ids
         prompt = generation.tokens[: generation.num_prompt_tokens]
         assert [int(ids[token.position]) for token in prompt] == [token.id for token in prompt]

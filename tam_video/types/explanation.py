@@ -79,7 +79,7 @@ class ExplainedInput:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a calibration of the checkpoint judged its maps, and how they were read.
+    """The calibrated profile with which maps were computed, and its verdict on the maps.
 
     Attributes:
         profile: name of the calibrated profile.
@@ -97,7 +97,7 @@ class Calibration:
 
     @property
     def warning(self) -> str:
-        """Return the verdict in capitals if the maps can't be trusted, otherwise ""."""
+        """Return the verdict in capitals, or "" if the verdict is that maps can be trusted."""
         return "" if self.verdict == "trust" else self.verdict.replace("-", " ").upper()
 
 

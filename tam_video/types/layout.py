@@ -37,7 +37,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class VisualLayout:
-    """A token grid, with the time and the place in the picture of each cell.
+    """A token grid, with each cell's time and its place in the picture.
 
     A cell is the position of one visual token AFTER merging; cells are ordered row-major over
     (slot, row, column). An image has one slot.

@@ -39,14 +39,14 @@ class WordVerification:
 
     @property
     def num_beaten(self) -> int:
-        """The number of controls with which the word is more probable than without its track."""
+        """The number of controls that lower the probability less than the hidden track does."""
         if self.hidden is None:
             return 0
         return sum(value - self.hidden >= LEAST_DIFFERENCE for value in self.controls)
 
     @property
     def is_confirmed(self) -> bool:
-        """True if hiding the track lowers the probability, more than hiding any control does."""
+        """True if hiding the track lowers the probability, and no control lowers it as much."""
         return (
             self.hidden is not None
             and self.probability - self.hidden >= LEAST_DIFFERENCE
@@ -67,7 +67,7 @@ class WordVerification:
 
     @property
     def sentence(self) -> str:
-        """The result in sentences."""
+        """The result for the word as one or two sentences."""
         if self.hidden is None:
             return "Not checked: its map is constant, so it has no track to hide."
         shown = f"Probability {self.probability:.2f}; with its track hidden {self.hidden:.2f}"

@@ -272,7 +272,9 @@ def checked_path(path: str | Path) -> Path:
         hint = "download it first: only local files are read" if is_address else "check the path"
         raise VideoOpenError(f"{path} does not exist", hint=hint)
     if not absolute.is_file():
-        raise VideoOpenError(f"{source} is not a regular file", hint="save it to a file first")
+        raise VideoOpenError(
+            f"{source} is not a regular file", hint="save the video to a file first"
+        )
     if absolute.stat().st_size == 0:
         raise VideoOpenError(f"{source} is empty", hint="copy or download the file again")
     return absolute

@@ -86,7 +86,7 @@ class WrittenVideo:
 
 
 def source_tags(info: VideoInfo) -> PictureTags:
-    """Read the colour tags of a source; without a matrix tag, use the matrix for decoding it."""
+    """Read the colour tags of a source. If no matrix is tagged, use the decoding matrix."""
     matrix = matrix_of(info.color_space, width=info.width, height=info.height)
     tags = PictureTags(matrix, sample_aspect_ratio=info.sample_aspect_ratio)
     path = checked_path(info.path)
@@ -104,7 +104,7 @@ def source_tags(info: VideoInfo) -> PictureTags:
 
 
 def encoding_matrix(tags: PictureTags, *, width: int, height: int) -> int:
-    """Return the colour matrix of the source, or the usual matrix for the size if it is unknown.
+    """Return the source's colour matrix, or the usual matrix for the frame size if unknown.
 
     Returns:
         A number of ITU-T H.273: the tagged one; else BT.709 for HD and BT.601 below, as players

@@ -107,7 +107,7 @@ def take_lock(path: Path, *, folder: Path) -> int:
         os.close(handle)
         raise ConfigError(
             f"another process is using {folder}",
-            hint="wait until it has ended, or choose another folder with -o DIR",
+            hint="wait until that process has ended, or choose another folder with -o DIR",
         ) from exc
     return handle
 

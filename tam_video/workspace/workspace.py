@@ -59,7 +59,7 @@ class WorkspaceKind:
         return f"{_ANOTHER}, or pass --force to start over" if self.has_force else _ANOTHER
 
     def upgrade(self, recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> Identity:
-        """Return a recorded identity with current names. Settings it lacks get their defaults."""
+        """Return a recorded identity with current names, and with defaults for missing settings."""
         upgraded: Identity = json.loads(json.dumps(recorded))
         for old, new in (self.renames or {}).items():
             group, _, name = old.rpartition(".")
@@ -100,7 +100,7 @@ class WorkspaceKind:
             raise RunFolderError(
                 f"{folder} holds {self.noun} of version {version}; this release can only resume "
                 f"version {self.version[1]}",
-                hint=f"use the release that wrote it, or {_ANOTHER}",
+                hint=f"use the release that wrote the folder, or {_ANOTHER}",
             )
         names = _differing(
             json.loads(json.dumps(self.upgrade(recorded, identity))),
@@ -241,7 +241,7 @@ class Workspace:
             )
 
     def _may_come_first(self, path: Path) -> bool:
-        """Return whether a process that died before it wrote the settings may have left a path."""
+        """Return whether a path may be left from a process that died before writing settings."""
         lock = self._lock_path.relative_to(self.folder).parts[0]
         if path.name.startswith((lock, f".{self.kind.settings_file}")):
             return True
@@ -257,7 +257,9 @@ class Workspace:
             others = [name for name in names if not name.startswith(".")]
             if others:
                 raise OutputExistsError(
-                    f"{self.folder} holds more than {self.kind.noun}: {min(others)}", hint=_ANOTHER
+                    f"can't replace {self.folder}: besides {self.kind.noun}, the folder contains "
+                    f"{min(others)}",
+                    hint=_ANOTHER,
                 )
         for lock in set(self._lock_path.parent.glob("*.lock")) - {self._lock_path}:
             os.close(take_lock(lock, folder=self.folder))

@@ -183,7 +183,7 @@ def test_another_prompt_than_that_of_the_run_is_an_error(run_dir, model):
     batches = read_again(
         other.inputs, [other.info.path], model=model, settings=tam_video.RunConfig()
     )
-    with pytest.raises(TokenAlignmentError, match="another way"):
+    with pytest.raises(TokenAlignmentError, match="differently"):
         verify_words(other, batches, plan, model=model, settings=ASKED)
 
 

@@ -1,4 +1,4 @@
-"""Interface of engines, which run workers and exchange messages with them.
+"""Interface of engines. An engine runs workers and exchanges messages with the workers.
 
 An engine starts and stops workers, and delivers jobs and events. It decides nothing: assignment,
 time limits and retries are the same for all engines (`tam_video.batch.dispatch`).

@@ -57,7 +57,7 @@ class TrackMasks:
     tracks: tuple[str, ...]
 
     def masks(self, frame: int, /) -> BoolArray:
-        """Return the object's mask: bool [1, H, W]. Without any mask, return False [1, 1, 1]."""
+        """Return the object's mask at a frame: bool [1, H, W], or [1, 1, 1] if it has no masks."""
         known = _tracks(self.file)
         missing = [track for track in self.tracks if track not in known]
         if missing:

@@ -75,7 +75,7 @@ def open_visual(visual: Visual) -> VideoReader:
 
 
 def _with_flips(answer: Answer, settings: SetSettings, item: SetItem) -> Answer:
-    """Return the answer. If it is a wrong "yes" or "no", the flip metrics will score it."""
+    """Return the answer. A wrong "yes" or "no" gets a score function for the flip metrics."""
     if not isinstance(item.truth, YesNoTruth) or not FLIP_METRICS.intersection(settings.metrics):
         return answer
     probe = answer.probe

@@ -24,7 +24,7 @@ class _Grounding(Record):
 
 
 def read_nextgqa(query: SetQuery) -> list[SetItem]:
-    """Return one item per question that has time spans, together with the correct answer."""
+    """Return an item, with the correct answer, for each question that has time spans."""
     folder = query.folder
     grounds = read_json(folder / f"gsub_{query.subset}.json", dict[str, _Grounding])
     mapping = folder / "map_vid_vidorID.json"

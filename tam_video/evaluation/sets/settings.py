@@ -43,7 +43,7 @@ class SubsetItems(BaseModel):
 
 
 class SetSettings(MethodSettings):
-    """Settings of an evaluation on one data set. `worlds` are its subsets, `clips` its items.
+    """Settings of an evaluation on a data set. `worlds` names subsets, `clips` counts items.
 
     Attributes:
         dataset: a name of `SETS`.
@@ -97,7 +97,7 @@ class SetSettings(MethodSettings):
         for option, own in (("question", public.question), ("fps", public.fps)):
             if option in filled and not own:
                 raise ConfigError(
-                    f"--{option} can't be used with {name}: its files contain this value"
+                    f"--{option} can't be used with {name}: the data set contains this value"
                 )
             filled.setdefault(option, own)
         settings = super().make(filled)

@@ -48,7 +48,7 @@ class MedicalOptions(PipelineOptions):
     )
     questions: tuple[ProtocolQuestion, ...] = setting(
         REQUIRED,
-        "The protocol: every question is asked about every clip, in this order.",
+        "Questions of the protocol. All are asked about each clip, in the order of this list.",
         value=(
             {"id": "description", "text": "Describe the video."},
             {"id": "motion", "text": "What moves?", "modality": ("US", "video")},

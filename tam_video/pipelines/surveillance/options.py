@@ -43,7 +43,7 @@ class QuestionOptions(Table):
         ("yes",), "Words that count as yes, ignoring case. Each word must be one model token."
     )
     match: Literal["all", "any"] = setting(
-        "all", "Whether all conditions of the rule must hold, or any one is enough."
+        "all", "Conditions that must hold for an alert: all of them, or any one of them."
     )
     always: bool = setting(False, "Alert for every answer.")
 
@@ -60,7 +60,7 @@ class QuestionOptions(Table):
 
 
 class MotionOptions(BaseModel, GateOptions, frozen=True, extra="forbid", allow_inf_nan=False):
-    """Motion gate: questions are asked only where something moves."""
+    """Motion gate: questions are asked only about windows with motion."""
 
     enabled: bool = setting(True, "Use the gate. false: ask about every window of every file.")
 
@@ -139,7 +139,7 @@ class SurveillanceOptions(PipelineOptions):
     )
     window_seconds: float = setting(10.0, "Maximum length of a window.", gt=0, le=3600)
     motion: MotionOptions = setting(
-        MotionOptions(), "Motion gate: questions are asked only where something moves."
+        MotionOptions(), "Motion gate: questions are asked only about windows with motion."
     )
     alerts: AlertOptions = setting(AlertOptions(), "Options for the clip and files of an alert.")
     redact: RedactOptions = setting(

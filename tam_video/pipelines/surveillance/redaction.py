@@ -39,7 +39,7 @@ class MotionTrack:
         return self.motions[first:last]
 
     def boxes_around(self, pts_seconds: float, hold_seconds: float) -> list[Sides]:
-        """Return the boxes at times up to `hold_seconds` (at least one slot) from `pts_seconds`."""
+        """Return the boxes near `pts_seconds`: within `hold_seconds`, or one slot if longer."""
         reach = max(hold_seconds, 1.01 * self.slot_seconds)
         near = self.between(pts_seconds - reach, pts_seconds + reach)
         return [box for motion in near for box in motion.boxes]
@@ -52,7 +52,7 @@ class MotionTrack:
 
 
 def gate_looks(path: Path, options: SurveillanceOptions) -> Iterator[Motion]:
-    """Yield the motion in a file, frame by frame. Yield nothing if no option needs it."""
+    """Yield the motion in a file, frame by frame, or nothing if no option needs motion."""
     if options.motion.enabled or options.redact.motion:
         yield from looks(path, options=options.gate())
 

@@ -1,4 +1,4 @@
-"""Segments: files that each hold some seconds of a stream, with a JSON file beside each.
+"""Segments: video files with some seconds of a stream. Each has a JSON file beside it.
 
 `2026-11-22T21-04-54.120Z.mp4` begins with a keyframe at that time (UTC); its packets are copied
 from the stream. A segment is renamed to this name when it is complete, after its JSON is written.

@@ -129,7 +129,7 @@ def test_force_removes_own_files_and_nothing_else(tmp_path):
         (tmp_path / name).write_text("x")
     (tmp_path / "runs").symlink_to(tmp_path / "precious")
     exclusive = replace(KIND, is_exclusive=True, keeps=("plots",))
-    with pytest.raises(OutputExistsError, match=r"more than a job: notes\.txt"):
+    with pytest.raises(OutputExistsError, match=r"besides a job, the folder contains notes\.txt"):
         open_once(tmp_path, IDENTITY, exclusive, force=True)
     assert (tmp_path / "log.jsonl").exists()
     open_once(tmp_path, IDENTITY, force=True)
