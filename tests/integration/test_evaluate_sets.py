@@ -163,8 +163,8 @@ def test_moved_data_are_resumed(lookalikes, tmp_path, in_process):
         (["--metrics=tiuo"], "tiou"),
         (["--metrics=viou"], "the supported metrics are tiou"),
         (["--subsets=vall"], "val"),
-        (["--question=What?"], "its files contain this value"),
-        (["--fps=3"], "its files contain this value"),
+        (["--question=What?"], "the data set contains this value"),
+        (["--fps=3"], "the data set contains this value"),
         (["--clips=0"], "clips"),
     ],
 )
