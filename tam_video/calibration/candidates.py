@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from tam_video.calibration.evidence import ClipEvidence
-from tam_video.evaluation.score import AnswerTruth, clip_values, score_answer
+from tam_video.evaluation.score import clip_values, score_answer
 from tam_video.models.base import DEPTH_QUARTERS
 from tam_video.models.capture import resolve_layer
 from tam_video.tam.activation import input_activation_maps
@@ -82,17 +82,14 @@ def candidate_maps(evidence: ClipEvidence, candidate: Candidate) -> FloatArray:
 
 
 def clip_metrics(
-    evidence: ClipEvidence,
-    candidate: Candidate,
-    metrics: Sequence[str],
-    *,
-    truth: AnswerTruth | None = None,
+    evidence: ClipEvidence, candidate: Candidate, metrics: Sequence[str]
 ) -> Float64Array:
     """Score a candidate's maps on a clip: the mean of each metric over the words, float64 [n].
 
-    A metric that no word has is NaN. `truth` is used instead of the clip's own.
+    A metric that no word has is NaN.
     """
-    own = replace(evidence.truth if truth is None else truth, function_words=())
-    values = clip_values([score_answer(candidate_maps(evidence, candidate), own, metrics)], metrics)
+    truth = replace(evidence.truth, function_words=())
+    scored = score_answer(candidate_maps(evidence, candidate), truth, metrics)
+    values = clip_values([scored], metrics)
     known = (values[name] for name in metrics)
     return np.array([np.nan if value is None else value for value in known])

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tam_video.calibration.worlds import CheckQuestion, check_questions, find_world, true_caption
+from tam_video.calibration.worlds import CheckQuestion, check_questions, find_world
+from tam_video.datasets.questions import caption
 from tam_video.evaluation.clip import CAPTION_QUESTION, read_back
 from tam_video.evaluation.score import AnswerTruth
 from tam_video.evaluation.truth import answer_truth
@@ -73,9 +74,7 @@ def clip_evidence(
             )
             for question in questions
         )
-        generation = model.score_layers(
-            batch, [Message("user", CAPTION_QUESTION)], true_caption(clip)
-        )
+        generation = model.score_layers(batch, [Message("user", CAPTION_QUESTION)], caption(clip))
     return ClipEvidence(
         world=world_name,
         number=number,

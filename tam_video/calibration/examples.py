@@ -9,12 +9,12 @@ import numpy as np
 
 from tam_video.calibration.candidates import Candidate, candidate_maps
 from tam_video.calibration.evidence import ClipEvidence
-from tam_video.calibration.worlds import find_world, true_caption
+from tam_video.calibration.worlds import find_world
+from tam_video.datasets.questions import caption
 from tam_video.evaluation.score import ObjectWord, word_map
-from tam_video.render.overlay import color_table, upsample
-from tam_video.types import ByteArray, FloatArray
+from tam_video.render.heat import render_still
+from tam_video.types import ByteArray
 
-_OPACITY = 0.6
 _NUM_EXAMPLES = 4
 
 
@@ -60,18 +60,9 @@ def _example(
     maps = [word_map(candidate_maps(evidence, each), word)[slot] for each in profiles]
     strings = [evidence.layout.token_strings[index] for index in word.token_indices]
     return Example(
-        true_caption(clip),
+        caption(clip),
         "".join(strings).strip(),
-        truth=overlaid(frame, word.cells[slot].astype(np.float32)),
-        built_in=overlaid(frame, maps[0]),
-        chosen=overlaid(frame, maps[1]),
+        truth=render_still(frame, word.cells[slot].astype(np.float32)),
+        built_in=render_still(frame, maps[0]),
+        chosen=render_still(frame, maps[1]),
     )
-
-
-def overlaid(frame: ByteArray, cells: FloatArray) -> ByteArray:
-    """Blend a map, float32 [h, w] in [0, 1], over a frame, uint8 [H, W, 3]."""
-    height, width = frame.shape[:2]
-    heat = upsample(cells, width=width, height=height)
-    weight = _OPACITY * heat[..., None].astype(np.float32) / 255
-    mixed = frame * (1 - weight) + color_table("turbo")[heat] * weight
-    return np.asarray(mixed.round(), np.uint8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from tam_video.calibration.run import LEAST_UNDERSTOOD
 from tam_video.evaluation.plots import curve_chart
 from tam_video.evaluation.score import METRICS as TITLES
 from tam_video.profiles.profile import CalibratedProfile, Figure
+from tam_video.report.media import data_uri
 from tam_video.report.page import plain_page
 from tam_video.types import ByteArray
 from tam_video.workspace.files import atomic_write
@@ -99,7 +99,7 @@ def _curves(profile: CalibratedProfile) -> str:
         x_title="decoder layer",
         x_ticks={number / (count - 1): str(number + 1) for number in shares},
     )
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    return data_uri(svg.encode(), "image/svg+xml")
 
 
 def _pictures(example: Example) -> Mapping[str, str]:
@@ -116,7 +116,7 @@ def _png(picture: ByteArray) -> str:
     import cv2
 
     _, encoded = cv2.imencode(".png", picture[..., ::-1])
-    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
+    return data_uri(encoded.tobytes(), "image/png")
 
 
 def _facts(profile: CalibratedProfile) -> list[tuple[str, str]]:

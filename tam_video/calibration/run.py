@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from tam_video.calibration.worlds import CALIBRATION_WORLDS
 from tam_video.errors import ConfigError, ModelLoadError
 from tam_video.metrics.statistics import clipped, mean_interval
 from tam_video.models.inference import TransformersModel
+from tam_video.pipeline import package_versions
 from tam_video.profiles.identity import CheckpointIdentity, identity_of_model
 from tam_video.profiles.profile import CalibratedProfile
 from tam_video.stages import StageProgress
@@ -75,10 +75,10 @@ def calibrate_model(
         return Calibration(unmeasured)
     usable = [[each for each in evidence[name] if worlds or each.is_understood] for name in used]
     selection, held_out = _split(usable)
-    choice = select(
+    chosen = select(
         selection, None if progress is None else lambda n, total: progress("select", n, total)
     )
-    return _measured(replace(unmeasured, used_worlds=used), choice.chosen, selection, held_out)
+    return _measured(replace(unmeasured, used_worlds=used), chosen, selection, held_out)
 
 
 def _measured(
@@ -89,11 +89,12 @@ def _measured(
 ) -> Calibration:
     """Compare `choice` with the built-in profile on held-out clips. Judge the better profile."""
     standard = built_in(profile.num_layers)
-    differences = compare(held_out, choice, standard)
+    scores = score_candidates(held_out, (choice, standard))
+    differences = compare(scores)
     adopted = is_better(differences)
     final = choice if adopted else standard
     judgement = judge(held_out, final)
-    values = score_candidates(held_out, [final]).values[0]
+    values = scores.values[scores.candidates.index(final)]
     figures = {
         name: clipped(mean_interval(values[:, i]), 0.0, 1.0) for i, name in enumerate(METRICS)
     }
@@ -141,7 +142,7 @@ def _unmeasured(
         used_worlds=(),
         seed=seed,
         num_clips=(0, 0),
-        versions=_versions(),
+        versions=package_versions(_PACKAGES),
     )
 
 
@@ -199,13 +200,3 @@ def _split(
         selection += clips[:end]
         held_out += clips[end:]
     return selection, held_out
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -1,4 +1,4 @@
-"""Choose a profile by cross-validation, and compare it with the built-in profile.
+"""Choose a profile on some clips, and compare it with the built-in profile on others.
 
 Candidates are compared by their mean rank over the metrics of `METRICS`. Of those whose score is
 within one standard error of the best, the simplest is taken (Hastie et al., The Elements of
@@ -28,7 +28,6 @@ from tam_video.types import Float64Array, IntArray
 
 _MOST_LAYERS = 3
 _LAYERS_TO_EXTEND = 8  # forward selection adds layers from the best ones alone
-_FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,21 +75,6 @@ def known_mean(values: Float64Array, *, axis: int) -> Float64Array:
     return np.asarray(means, np.float64)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Choice:
-    """The result of a selection: the chosen candidate, a score, and the ranking of the layers.
-
-    Attributes:
-        chosen: the selected candidate.
-        cross_validated: mean composite score on clips that were left out of the selection.
-        layer_order: all layers, the best for raw maps first.
-    """
-
-    chosen: Candidate
-    cross_validated: float
-    layer_order: tuple[int, ...]
-
-
 def score_candidates(
     evidence: Sequence[ClipEvidence],
     candidates: Sequence[Candidate],
@@ -106,13 +90,11 @@ def score_candidates(
     return Scores(tuple(candidates), values)
 
 
-def choose_layers(evidence: Sequence[ClipEvidence]) -> tuple[list[tuple[int, ...]], list[int]]:
+def choose_layers(evidence: Sequence[ClipEvidence]) -> list[tuple[int, ...]]:
     """Choose sets of one, two and three layers by forward selection.
 
-    Each step adds the layer with which the default steps have the best mean rank.
-
-    Returns:
-        The sets, and all layers in the order of their raw maps.
+    The first layer is the one with the best raw maps. Each step adds the layer with which the
+    default steps have the best mean rank.
     """
     num_layers = len(evidence[0].scores)
     clips = np.arange(len(evidence))
@@ -127,39 +109,25 @@ def choose_layers(evidence: Sequence[ClipEvidence]) -> tuple[list[tuple[int, ...
         ]
         scores = score_candidates(evidence, [Candidate(each, DEFAULT) for each in options])
         sets.append(options[int(np.argmin(scores.mean_ranks(clips)))])
-    return sets, order
+    return sets
 
 
 def select(
     evidence: Sequence[ClipEvidence], progress: Callable[[int, int], None] | None = None
-) -> Choice:
-    """Choose layers and steps on the given clips.
-
-    The layer sets are chosen once; the cross-validation repeats the choice among all candidates.
-    """
-    sets, order = choose_layers(evidence)
+) -> Candidate:
+    """Choose layers and steps on the given clips."""
+    sets = choose_layers(evidence)
     known = dict.fromkeys([*sets, built_in(len(evidence[0].scores)).layers])
-    candidates = list(option_candidates(list(known)))
-    scores = score_candidates(evidence, candidates, progress)
-    composite = scores.composite()
-    clips = np.arange(len(evidence))
-    left_out = [
-        composite[scores.choose(np.setdiff1d(clips, fold)), fold].mean()
-        for fold in np.array_split(clips, min(_FOLDS, len(clips)))
-    ]
-    chosen = scores.candidates[scores.choose(clips)]
-    return Choice(chosen, float(np.mean(left_out)), tuple(order))
+    scores = score_candidates(evidence, list(option_candidates(list(known))), progress)
+    return scores.candidates[scores.choose(np.arange(len(evidence)))]
 
 
-def compare(
-    evidence: Sequence[ClipEvidence], one: Candidate, other: Candidate
-) -> dict[str, Interval]:
-    """Compute the paired difference of two candidates, `one` minus `other`, on held-out clips.
+def compare(scores: Scores) -> dict[str, Interval]:
+    """Compute the paired difference of two candidates, the first minus the second.
 
     Returns:
         The mean difference of each metric with its 95 % interval, and of their mean ("mean").
     """
-    scores = score_candidates(evidence, (one, other))
     first, second = scores.values
     pairs = {name: (first[:, i], second[:, i]) for i, name in enumerate(METRICS)}
     mean = scores.composite()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tam_video.datasets.pictograms import PICTOGRAMS
-from tam_video.datasets.questions import caption, named, presence_question
+from tam_video.datasets.questions import named, presence_question
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import SHAPES
 from tam_video.datasets.worlds import make_clip
@@ -88,11 +88,6 @@ def find_world(name: str) -> CalibrationWorld:
     if name not in CALIBRATION_WORLDS:
         raise UnknownNameError("calibration world", name, sorted(CALIBRATION_WORLDS))
     return CALIBRATION_WORLDS[name]
-
-
-def true_caption(clip: SceneClip) -> str:
-    """Return the true caption of a clip, such as "A red cat moves left."."""
-    return caption(clip)
 
 
 def check_questions(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tam_video.cli.console import Console, with_console
-from tam_video.cli.options import PATH, RenamedOption, parse_settings, setting_options
+from tam_video.cli.options import PATH, check_hashes_option, parse_settings, setting_options
 from tam_video.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,14 +61,7 @@ SOME_FAILED = 3
 @click.option(
     "--keep", metavar="A,B,...", help="Files to keep: maps, mp4, vtt, html.  [default: all]"
 )
-@click.option(
-    "--check-hashes",
-    "verify",
-    cls=RenamedOption,
-    former=("--verify",),
-    is_flag=True,
-    help="Check files of finished runs by hash, not only by size.",
-)
+@check_hashes_option
 @click.option(
     "--dry-run", is_flag=True, help="Only open the clips and estimate time and disk space."
 )

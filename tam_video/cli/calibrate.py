@@ -69,6 +69,7 @@ def calibrate_command(
     from tam_video.pipeline import load_model_from_config
     from tam_video.profiles.profile import write_profile
     from tam_video.profiles.store import store_profile
+    from tam_video.types import verdict_title
 
     for name in worlds:  # a wrong name fails before the model is loaded
         find_world(name)
@@ -88,7 +89,7 @@ def calibrate_command(
     kept = "built-in profile" if profile.is_built_in else f"layers {list(profile.layers)}"
     console.result(
         {**asdict(profile), "path": str(path), "page": str(page)},
-        f"{profile.verdict.replace('-', ' ').upper()}: {profile.sentence}\n"
+        f"{verdict_title(profile.verdict)}: {profile.sentence}\n"
         f"Maps are read with the {kept}.\n{path}",
     )
 

@@ -31,6 +31,15 @@ class RenamedOption(click.Option):
             self.opts = current
 
 
+check_hashes_option = click.option(
+    "--check-hashes",
+    "verify",
+    cls=RenamedOption,
+    former=("--verify",),
+    is_flag=True,
+    help="Check files of finished runs by hash, not only by size.",
+)
+
 _MOVED_VIDEO = (
     click.option(
         "--video",

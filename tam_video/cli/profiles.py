@@ -50,6 +50,7 @@ def list_command(console: Console) -> None:
 def show_command(console: Console, name: str) -> None:
     """Show a profile: what it belongs to, the verdict, and how maps are read with it."""
     from tam_video.profiles.store import named_profile
+    from tam_video.types import verdict_title
 
     path, profile = named_profile(name)
     document = profile.as_document()
@@ -61,7 +62,7 @@ def show_command(console: Console, name: str) -> None:
         **{f"identity, {key}": value or "none" for key, value in document["identity"].items()},
         "file": path,
     }
-    lines = [f"{_verdict(profile)}: {profile.sentence}"]
+    lines = [f"{verdict_title(profile.verdict)}: {profile.sentence}"]
     lines += [f"{key}: {value}" for key, value in facts.items()]
     console.result({"name": path.stem, "file": path, **document}, "\n".join(lines))
 
@@ -97,18 +98,15 @@ def remove_command(console: Console, name: str) -> None:
     console.result({"removed": removed}, "\n".join(f"removed {path}" for path in removed))
 
 
-def _verdict(profile: CalibratedProfile) -> str:
-    return profile.verdict.replace("-", " ").upper()
-
-
 def _line(path: Path, profile: CalibratedProfile | RunFolderError) -> str:
     from tam_video.errors import RunFolderError
+    from tam_video.types import verdict_title
 
     if isinstance(profile, RunFolderError):
         return f"{path.stem}  damaged: {profile.message}"
     identity = profile.identity
     kind = " ".join(filter(None, (identity.dtype, identity.quantization.partition(" ")[0])))
-    return f"{path.stem}  {_verdict(profile)}  {profile.model} ({kind})"
+    return f"{path.stem}  {verdict_title(profile.verdict)}  {profile.model} ({kind})"
 
 
 def _row(path: Path, profile: CalibratedProfile | RunFolderError) -> dict[str, Any]:

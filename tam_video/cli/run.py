@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tam_video.cli.console import Console, with_console
-from tam_video.cli.options import PATH, RenamedOption
+from tam_video.cli.options import PATH, check_hashes_option
 
 SOME_FAILED = 3
 
@@ -28,14 +28,7 @@ SOME_FAILED = 3
     help="Set a key of the preset, such as run.num_frames=16; may be repeated.",
 )
 @click.option("--force", is_flag=True, help="Replace the results of an earlier run.")
-@click.option(
-    "--check-hashes",
-    "verify",
-    cls=RenamedOption,
-    former=("--verify",),
-    is_flag=True,
-    help="Check files of finished runs by hash, not only by size.",
-)
+@check_hashes_option
 @click.option("--check", is_flag=True, help="Check the preset, print all its keys, and exit.")
 @click.option("--list", "list_all", is_flag=True, help="List the pipelines and exit.")
 @click.option("--new", "new", metavar="PIPELINE", help="Print a preset for PIPELINE and exit.")

@@ -47,19 +47,6 @@ def store_profile(profile: CalibratedProfile) -> Path:
     return write_profile(profile, path)
 
 
-def find_profile(identity: CheckpointIdentity) -> CalibratedProfile | None:
-    """Return the stored profile of a checkpoint, or None if there is none.
-
-    Raises:
-        RunFolderError: its file is damaged, or of another format.
-    """
-    for path in sorted(profile_folder().glob(f"*-{_key(identity)}.json")):
-        profile = read_profile(path)
-        if profile.identity == identity:
-            return profile
-    return None
-
-
 def list_profiles() -> Iterator[tuple[Path, CalibratedProfile | RunFolderError]]:
     """Yield the path of each stored profile, with the profile or the error of reading it."""
     for path in sorted(profile_folder().glob("*.json")):

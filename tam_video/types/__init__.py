@@ -16,6 +16,7 @@ from tam_video.types.explanation import (
     Calibration,
     ExplainedInput,
     Explanation,
+    verdict_title,
 )
 from tam_video.types.layout import View, VisualLayout
 from tam_video.types.text import Candidate, Generation, Message, Role, Token, Word
@@ -49,4 +50,5 @@ __all__ = [
     "VisualLayout",
     "Word",
     "WordVerification",
+    "verdict_title",
 ]

@@ -98,7 +98,12 @@ class Calibration:
     @property
     def warning(self) -> str:
         """Return the verdict in capitals, or "" if the verdict is that maps can be trusted."""
-        return "" if self.verdict == "trust" else self.verdict.replace("-", " ").upper()
+        return "" if self.verdict == "trust" else verdict_title(self.verdict)
+
+
+def verdict_title(verdict: str) -> str:
+    """Return a verdict in capitals, such as "DO NOT TRUST" for "do-not-trust"."""
+    return verdict.replace("-", " ").upper()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

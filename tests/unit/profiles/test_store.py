@@ -7,12 +7,12 @@ import pytest
 from stored_profiles import IDENTITY, PROFILE
 
 from tam_video.errors import ConfigError, RunFolderError, UnknownNameError
+from tam_video.profiles.identity import differences
 from tam_video.profiles.profile import (
     read_profile,
     write_profile,
 )
 from tam_video.profiles.store import (
-    find_profile,
     list_profiles,
     named_profile,
     remove_profile,
@@ -25,10 +25,11 @@ def test_a_profile_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_profile_is_found_for_its_checkpoint_alone() -> None:
-    store_profile(PROFILE)
-    assert find_profile(IDENTITY) == PROFILE
+    path = store_profile(PROFILE)
+    assert dict(list_profiles()) == {path: PROFILE}
+    assert differences(PROFILE.identity, IDENTITY) == []
     for name in ("family", "weights", "quantization", "dtype", "processor"):
-        assert find_profile(replace(IDENTITY, **{name: "other"})) is None
+        assert differences(PROFILE.identity, replace(IDENTITY, **{name: "other"})) != []
 
 
 def test_a_damaged_profile_is_listed_and_can_be_removed(data_folder: Path) -> None:
