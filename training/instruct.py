@@ -25,6 +25,7 @@ from training.smol import (
     read_language,
 )
 from training.symbolic import (
+    IGNORE,
     NOUNS,
     Batch,
     Prefix,
@@ -116,6 +117,17 @@ def smol_batch(
     return make_batch(clips, frames, keeps, questions, prompts=prompts), features
 
 
+def token_weights(batch: Batch) -> Tensor:
+    """Return 1 / sqrt(tokens of the answer) for every answer token: float32 [n].
+
+    With equal weights a short answer, such as "Yes.", hardly counts beside a caption.
+    """
+    at = batch.labels != IGNORE
+    branch = batch.branch.clamp(min=0)
+    count = torch.zeros(at.shape[0], int(branch.max()) + 1).scatter_add_(1, branch, at.float())
+    return count.gather(1, branch)[at] ** -0.5
+
+
 def load(gguf: Path, tower: Path) -> tuple[Any, Any]:
     """Return the model with the trained tower, and the tokenizer."""
     from safetensors.torch import load_file
@@ -191,7 +203,9 @@ def main() -> None:
                 count=args.questions,
             )
             logits, labels = answer_logits(model, batch, features)
-            loss = nn.functional.cross_entropy(logits.float(), labels)
+            losses_by_token = nn.functional.cross_entropy(logits.float(), labels, reduction="none")
+            weight = token_weights(batch)
+            loss = (losses_by_token * weight).sum() / weight.sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
