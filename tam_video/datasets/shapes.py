@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tam_video.datasets.pictograms import PICTOGRAMS, pictogram_outline
+from tam_video.datasets.written import SIGNS, sign_outline
 from tam_video.types import ByteArray
 
 Split: TypeAlias = Literal["train", "dev", "test"]
@@ -80,9 +81,9 @@ def draw_start(
 
 
 def outline(shape: str) -> Sequence[NDArray[np.float64]]:
-    """Return the polygons of a shape or pictogram with diameter 1 around (0, 0).
+    """Return the polygons of a shape, pictogram or sign with diameter 1 around (0, 0).
 
-    The second polygon of "ring" is a hole.
+    They are filled by the even-odd rule: the second polygon of "ring" is a hole.
     """
     if shape == "circle":
         return [_circle(0.5)]
@@ -102,6 +103,8 @@ def outline(shape: str) -> Sequence[NDArray[np.float64]]:
         return [np.array(corners + [(-x, -y) for x, y in corners])]
     if shape in PICTOGRAMS:
         return pictogram_outline(shape)
+    if shape in SIGNS:
+        return sign_outline(shape)
     raise ValueError(f"{shape!r} is not a known shape")
 
 

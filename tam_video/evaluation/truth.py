@@ -16,6 +16,7 @@ from tam_video.datasets.cells import MaskedClip, cell_masks
 from tam_video.datasets.pictograms import PICTOGRAMS
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS, SHAPES
+from tam_video.datasets.written import SIGNS
 from tam_video.evaluation.score import AnswerTruth, ObjectWord
 from tam_video.tam import join_words
 from tam_video.types import BoolArray, FrameBatch, Generation, IntArray, View, VisualLayout, Word
@@ -86,8 +87,8 @@ def frame_positions(layout: VisualLayout) -> tuple[tuple[int, ...], ...]:
 
 
 def names_object(word: Word) -> bool:
-    """Return whether a word is a colour, a shape or a pictogram."""
-    return word.text.casefold() in (*COLORS, *SHAPES, *PICTOGRAMS)
+    """Return whether a word is a colour or belongs to the name of a shape, pictogram or sign."""
+    return word.text.casefold() in (*COLORS, *_noun_words(*SHAPES, *PICTOGRAMS, *SIGNS))
 
 
 def is_function_word(word: Word) -> bool:
@@ -121,9 +122,16 @@ def view_masks(clip: MaskedClip, indices: IntArray, view: View) -> BoolArray:
 
 
 def _named_by(word: Word, clip: SceneClip) -> BoolArray:
-    """Return for each object whether a word is its colour or shape: bool [objects]."""
+    """Return for each object whether a word is its colour or part of its noun: bool [objects]."""
     form = word.text.casefold()
-    return np.array([form in (item.color, item.shape) for item in clip.objects], np.bool_)
+    return np.array(
+        [form in (item.color, *_noun_words(item.shape)) for item in clip.objects], np.bool_
+    )
+
+
+def _noun_words(*nouns: str) -> tuple[str, ...]:
+    """Return the words of some nouns, in lower case."""
+    return tuple(word for noun in nouns for word in noun.casefold().split())
 
 
 def _fed_frames(layout: VisualLayout) -> list[int]:
