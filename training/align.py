@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -84,12 +85,12 @@ class Coach(nn.Module):
 
     BLOCKS = (1, 2)
 
-    def __init__(self, visual: nn.Module) -> None:
+    def __init__(self, visual: nn.Module, nouns: Sequence[str] = SHAPES) -> None:
         super().__init__()
         width = visual.config.hidden_size
         self.outline = nn.Linear(width, 2 * FINE * FINE)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in self.BLOCKS)
-        self.shape = nn.ModuleList(nn.Linear(width, len(SHAPES)) for _ in self.BLOCKS)
+        self.shape = nn.ModuleList(nn.Linear(width, len(nouns)) for _ in self.BLOCKS)
         self.motion = nn.ModuleList(nn.Linear(width, len(MOTIONS)) for _ in self.BLOCKS)
         self.outputs: dict[int, Tensor] = {}
         for block in self.BLOCKS:
@@ -158,12 +159,15 @@ def _moved(item: SceneObject, corner: tuple[float, float]) -> SceneObject:
     return replace(item, trajectories=(moved,))
 
 
-def slot_batch(seeds: range, *, close: bool) -> tuple[Tensor, list[Cells], Tensor]:
+def slot_batch(
+    seeds: range, *, close: bool, nouns: Sequence[str] = SHAPES
+) -> tuple[Tensor, list[Cells], Tensor]:
     """Return patches [n*cells, ...], cells and fine cover of a random slot of each seed."""
     rng = np.random.default_rng([2, seeds.start])
     patches, cells, covers = [], [], []
     for seed in seeds:
-        clip = make_clip(seed, split="train", num_objects=int(rng.choice([1, 2, 3, 3])))
+        count = int(rng.choice([1, 2, 3, 3]))
+        clip = make_clip(seed, split="train", num_objects=count, shapes=nouns)
         pair = random_pair(clip, rng)
         clip = close_up(clip, pair, rng) if close else clip
         scene = clip
@@ -210,18 +214,23 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=1e-3)
     parser.add_argument("--warm", type=Path, help="checkpoint folder to start from")
     args = parser.parse_args()
+    model = make_model(make_tokenizer())
+    if args.warm:
+        load_weights(model, args.warm)
+    table = model.model.language_model.embed_tokens.weight.detach()
+    train(args, model, Symbols(make_tokenizer(), table), SHAPES)
 
-    tokenizer = make_tokenizer()
-    model = make_model(tokenizer)
-    symbols = Symbols(tokenizer, model.model.language_model.embed_tokens.weight.detach())
-    coach = Coach(model.model.visual)
+
+def train(
+    args: argparse.Namespace, model: nn.Module, symbols: Symbols, nouns: Sequence[str]
+) -> None:
+    """Train the tower of a model to produce the symbols of its nouns."""
+    coach = Coach(model.model.visual, nouns)
     visual = [p for n, p in model.named_parameters() if n.startswith("model.visual")]
     visual += list(coach.parameters())
     optimizer = torch.optim.AdamW(visual, betas=(0.9, 0.98), weight_decay=0.01)
     journal = Journal(args.out)
     parts = nn.ModuleDict({"network": model, "coach": coach})
-    if args.warm:
-        load_weights(model, args.warm)
     journal.resume(parts, optimizer)
     state = journal.counters
     tally, began = Tally(), time.time()
@@ -234,7 +243,7 @@ def main() -> None:
         close = state["step"] % 4 != 0
         count = args.batch * 3 if close else args.batch
         seeds = range(state["clips"], state["clips"] + count)
-        patches, cells, cover = slot_batch(seeds, close=close)
+        patches, cells, cover = slot_batch(seeds, close=close, nouns=nouns)
         targets = torch.cat(
             [symbol_features(c, np.ones(c.item.size, bool), symbols) for c in cells]
         )

@@ -49,11 +49,11 @@ def is_visual(name: str) -> bool:
     return name.startswith("model.visual")
 
 
-def export(model: Any, folder: Path) -> None:
+def export(model: Any, folder: Path, tokenizer: Any | None = None) -> None:
     """Save model and processor as a hub checkpoint."""
     model.generation_config.do_sample = False
     model.half().save_pretrained(folder, safe_serialization=True)
-    make_processor().save_pretrained(folder)
+    make_processor(tokenizer).save_pretrained(folder)
     config = folder / "config.json"
     values = json.loads(config.read_text(encoding="utf-8"))
     for part in (values, values["text_config"], values["vision_config"]):

@@ -26,7 +26,7 @@ from training.smol import (
 )
 from training.symbolic import (
     IGNORE,
-    NOUNS,
+    PICTURES,
     Batch,
     Prefix,
     Prompts,
@@ -96,7 +96,7 @@ def smol_batch(
     rng = np.random.default_rng([7, seeds.start])
     clips, questions, frames, keeps, features = [], [], [], [], []
     for seed in seeds:
-        nouns = SHAPES if rng.random() < 0.5 else NOUNS[len(SHAPES) :]
+        nouns = SHAPES if rng.random() < 0.5 else PICTURES
         objects = level if rng.random() < 0.6 else int(rng.integers(1, level + 1))
         clip = make_clip(seed, split="train", num_objects=objects, shapes=nouns)
         taken = sample_frames(clip, 12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tam_video.datasets.shapes import MOTIONS
+from tam_video.datasets.shapes import MOTIONS, SHAPES
 from tam_video.datasets.worlds import make_clip
 from training.export import load_weights
 from training.journal import Journal, Tally, learning_rate
@@ -133,21 +133,27 @@ def symbolic_batch(
     prompts: Prompts,
     symbols: Symbols,
     need: Mapping[str, float],
+    groups: Sequence[Sequence[str]] = (SHAPES,),
 ) -> tuple[Batch, list[Tensor]]:
-    """Return the batch of some seeds with one to `level` objects, and its noisy features."""
+    """Return the batch of some seeds with one to `level` objects, and its noisy features.
+
+    The nouns of a clip come from one of the groups.
+    """
     rng = np.random.default_rng([1, seeds.start])
     torch.manual_seed(seeds.start)
     shares = draw_shares(rng)
     clips, questions, frames, keeps, features = [], [], [], [], []
     for seed in seeds:
         count = level if rng.random() < 0.6 else int(rng.integers(1, level + 1))
-        clip = with_look_alikes(make_clip(seed, split="train", num_objects=count), rng)
+        nouns = groups[0] if len(groups) == 1 else groups[int(rng.integers(len(groups)))]
+        clip = make_clip(seed, split="train", num_objects=count, shapes=nouns)
+        clip = with_look_alikes(clip, rng)
         taken = sample_frames(clip, int(rng.choice([8, 10, 12], p=[0.1, 0.1, 0.8])))
         cells = clip_cells(clip, taken)
         keep = keep_cells(cells, rng, shares=shares)
         clean = symbol_features(cells, keep, symbols)
         noise = float(rng.uniform(0.05, 0.25)) * clean.std()
-        questions.append(choose_questions(clip, rng, count=10, need=need))
+        questions.append(choose_questions(clip, rng, count=10, need=need, nouns=nouns))
         frames.append(taken)
         keeps.append(keep)
         clips.append(clip)

@@ -6,6 +6,7 @@ are the targets of the vision tower in stage 2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,8 +19,18 @@ EMBEDDING_STD = 0.08
 EMPTY_GAIN = 2.0  # a larger background row separates cells at an object's edge from its inside
 
 
-def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
-    """Return a randomly initialised `Qwen3VLForConditionalGeneration` (float32)."""
+def make_model(
+    tokenizer: Any,
+    *,
+    num_layers: int = 4,
+    vision_depth: int = 4,
+    deepstack: Sequence[int] = (),
+    seed: int = 0,
+) -> Any:
+    """Return a randomly initialised `Qwen3VLForConditionalGeneration` (float32).
+
+    The features of the vision blocks in `deepstack` are added after the first decoder layers.
+    """
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
     ids = {name: tokenizer.convert_tokens_to_ids(name) for name in tokenizer.all_special_tokens}
@@ -28,7 +39,7 @@ def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
             "vocab_size": -(-len(tokenizer) // 16) * 16,
             "hidden_size": WIDTH,
             "intermediate_size": 512,
-            "num_hidden_layers": 4,
+            "num_hidden_layers": num_layers,
             "num_attention_heads": 6,
             "num_key_value_heads": 6,
             "head_dim": 32,
@@ -45,7 +56,7 @@ def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
             "tie_word_embeddings": True,
         },
         vision_config={
-            "depth": 4,
+            "depth": vision_depth,
             "hidden_size": 160,
             "num_heads": 5,
             "intermediate_size": 480,
@@ -54,7 +65,7 @@ def make_model(tokenizer: Any, *, seed: int = 0) -> Any:
             "spatial_merge_size": 1,
             "temporal_patch_size": 2,
             "num_position_embeddings": 196,
-            "deepstack_visual_indexes": [],
+            "deepstack_visual_indexes": list(deepstack),
             "rope_parameters": {"rope_type": "axial", "rope_theta": 100.0},
         },
         image_token_id=ids["<|image_pad|>"],
@@ -119,11 +130,11 @@ class Symbols(nn.Module):
     row of the image placeholder (scaled) + position; a partly covered cell is a mixture.
     """
 
-    def __init__(self, tokenizer: Any, table: Tensor) -> None:
+    def __init__(self, tokenizer: Any, table: Tensor, nouns: Sequence[str] = SHAPES) -> None:
         super().__init__()
         self.words = {
             "color": [_pieces(tokenizer, word) for word in COLORS],
-            "shape": [_pieces(tokenizer, word) for word in SHAPES],
+            "shape": [_pieces(tokenizer, word) for word in nouns],
             "motion": [_pieces(tokenizer, word) for word in MOTIONS],
         }
         for kind, pieces in self.words.items():

@@ -8,7 +8,7 @@ question.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,10 +20,12 @@ from tam_video.datasets.pictograms import PICTOGRAMS
 from tam_video.datasets.questions import ShapeQuestion
 from tam_video.datasets.scene import SceneClip, object_mask
 from tam_video.datasets.shapes import COLORS, FPS, MOTIONS, SHAPES
+from tam_video.datasets.written import SIGNS
 from training.questions import make_questions
 
 GRID = 14
-NOUNS = (*SHAPES, *tuple(PICTOGRAMS)[:10])
+PICTURES = tuple(PICTOGRAMS)[:10]
+NOUNS = (*SHAPES, *PICTURES, *SIGNS)
 IGNORE = -100
 
 
@@ -234,13 +236,20 @@ def label(question: ShapeQuestion) -> str:
 
 
 def choose_questions(
-    clip: SceneClip, rng: np.random.Generator, *, count: int, need: Mapping[str, float]
+    clip: SceneClip,
+    rng: np.random.Generator,
+    *,
+    count: int,
+    need: Mapping[str, float],
+    nouns: Sequence[str] = SHAPES,
 ) -> list[ShapeQuestion]:
     """Sample questions, those of kinds with more errors more often.
 
-    `need` is the error rate by kind; the weight of a kind is at least 0.1.
+    `need` is the error rate by kind; the weight of a kind is at least 0.1. Absent objects have one
+    of the given nouns.
     """
-    pool = list(dict.fromkeys([*make_questions(clip, rng), *make_questions(clip, rng)]))
+    drawn = [make_questions(clip, rng, shapes=nouns) for _ in range(2)]
+    pool = list(dict.fromkeys([*drawn[0], *drawn[1]]))
     weights = np.array([max(0.1, need.get(label(question), 1.0)) for question in pool])
     size = min(count, len(pool))
     chosen = rng.choice(len(pool), size=size, replace=False, p=weights / weights.sum())

@@ -16,17 +16,18 @@ import torch
 from torch import Tensor, nn
 
 from tam_video.datasets.scene import SceneClip
-from tam_video.datasets.shapes import COLORS, MOTIONS
+from tam_video.datasets.shapes import COLORS, MOTIONS, SHAPES
 from tam_video.datasets.worlds import make_clip
 from training import align
 from training.align import PATCH, augmented, close_up, random_pair
 from training.journal import Journal, Tally, learning_rate
 from training.storing import save_trained
-from training.symbolic import NOUNS, Cells, clip_cells
+from training.symbolic import PICTURES, Cells, clip_cells
 
 WIDTH = 160
 MERGE = 2
 CLOSE_PX = 128
+NOUNS = (*SHAPES, *PICTURES)
 HEADS = {"color": len(COLORS), "shape": len(NOUNS), "motion": len(MOTIONS), "cover": 1}
 
 

@@ -6,6 +6,7 @@ split deliberately to test the joining of sub-tokens.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 SPECIAL = (
@@ -41,8 +42,11 @@ CHAT_TEMPLATE = (
 ).replace("\n", "{{ '\\n' }}")
 
 
-def merges() -> list[tuple[str, str]]:
-    """BPE merges that build each known piece from left to right, earliest first."""
+def merges(more_words: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """BPE merges that build each known piece from left to right, earliest first.
+
+    More words are built from the tokens that the earlier rules split them into.
+    """
     pieces = [f"Ġ{word}" for word in INNER_WORDS]
     pieces += [f"Ġ{head}" for head, _ in SPLIT_WORDS.values()]
     pieces += FIRST_WORDS
@@ -51,16 +55,34 @@ def merges() -> list[tuple[str, str]]:
     for piece in pieces:
         for stop in range(1, len(piece)):
             pairs.setdefault((piece[:stop], piece[stop]))
+    for word in more_words:
+        tokens = _apply(list(pairs), [*f"Ġ{word}"])
+        for stop in range(1, len(tokens)):
+            pairs.setdefault(("".join(tokens[:stop]), tokens[stop]))
     return list(pairs)
 
 
-def make_tokenizer() -> Any:
-    """A fast tokenizer with about 500 entries; asserts that words split as intended."""
+def _apply(rules: Sequence[tuple[str, str]], tokens: list[str]) -> list[str]:
+    """Return the tokens after the merges, earliest rule first."""
+    for left, right in rules:
+        at = 0
+        while at + 1 < len(tokens):
+            if (tokens[at], tokens[at + 1]) == (left, right):
+                tokens[at : at + 2] = [left + right]
+            at += 1
+    return tokens
+
+
+def make_tokenizer(more_words: Sequence[str] = ()) -> Any:
+    """A fast tokenizer with about 500 entries; asserts that words split as intended.
+
+    Entries for more words come last: those of `tiny` keep their numbers.
+    """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    rules = merges()
+    rules = merges(more_words)
     entries = [*SPECIAL, *alphabet, *dict.fromkeys(left + right for left, right in rules)]
     bpe = models.BPE(vocab={entry: i for i, entry in enumerate(entries)}, merges=rules)
     tokenizer = Tokenizer(bpe)
@@ -74,7 +96,7 @@ def make_tokenizer() -> Any:
         extra_special_tokens=list(SPECIAL[1:]),
         model_max_length=8192,
     )
-    for word in INNER_WORDS:
+    for word in (*INNER_WORDS, *more_words):
         assert len(fast(f" {word}")["input_ids"]) == 1, word
     for word in SPLIT_WORDS:
         assert len(fast(f" {word}")["input_ids"]) == 2, word
@@ -83,7 +105,7 @@ def make_tokenizer() -> Any:
     return fast
 
 
-def make_processor() -> Any:
+def make_processor(tokenizer: Any | None = None) -> Any:
     """The Qwen3-VL processor of `tiny`: patch 16, no merging, 12 frames of a four-second clip."""
     from transformers import Qwen2VLImageProcessor, Qwen3VLProcessor, Qwen3VLVideoProcessor
 
@@ -93,7 +115,7 @@ def make_processor() -> Any:
             merge_size=1,
             size={"shortest_edge": 160 * 160, "longest_edge": 288 * 288},
         ),
-        make_tokenizer(),
+        tokenizer or make_tokenizer(),
         Qwen3VLVideoProcessor(
             patch_size=16,
             merge_size=1,

@@ -43,7 +43,7 @@ class ShapeQuestion:
 
 def named(noun: str) -> str:
     """Return a noun phrase with its article: "a red star", "an orange ring"."""
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+    return f"{'an' if noun[0] in 'aeiouAEIOU' else 'a'} {noun}"
 
 
 def location_words(x: float, y: float) -> str:
@@ -69,7 +69,7 @@ def caption(clip: SceneClip) -> str:
 def shape_turn(item: SceneObject) -> tuple[str, str]:
     """Return a question such as "What shape is the red object?", and its answer."""
     question = f"What shape is the {item.color} object?"
-    return question, f"The {item.color} object is a {item.shape}."
+    return question, f"The {item.color} object is {named(item.shape)}."
 
 
 def presence_question(

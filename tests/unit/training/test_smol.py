@@ -6,11 +6,12 @@ import torch
 from torch import nn
 
 from tam_video.datasets.pictograms import PICTOGRAMS
+from tam_video.datasets.shapes import SHAPES
 from tam_video.datasets.worlds import make_clip
 from training.english import english_questions, rephrased
 from training.smol import LowRank, merge_changes
 from training.smol_state import stored_names
-from training.symbolic import NOUNS
+from training.symbolic import PICTURES
 from training.tower import MERGE, PATCH, make_tower, merge_order, patchify, tower_states
 
 
@@ -72,7 +73,7 @@ def test_trained_tensors_get_the_names_of_the_model() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_questions_in_ordinary_words_are_true(seed: int) -> None:
-    nouns = NOUNS[6:] if seed % 2 else NOUNS[:6]
+    nouns = PICTURES if seed % 2 else SHAPES
     clip = make_clip(seed, split="train", shapes=nouns)
     questions = english_questions(clip, np.random.default_rng(seed), nouns=nouns)
     present = {item.shape for item in clip.objects}
