@@ -220,7 +220,8 @@ def _explanation(frames: SampledFrames, generation: Generation, maps: AnswerMaps
     words = join_words(generation.tokens)
     batches = frames.batches
     fingerprints = frames.fingerprints or (None,) * len(batches)
-    inputs = zip(batches, generation.layouts, maps.maps, fingerprints, strict=True)
+    masked = maps.num_masked or (0,) * len(batches)
+    inputs = zip(batches, generation.layouts, maps.maps, fingerprints, masked, strict=True)
     return Explanation(
         inputs=tuple(
             ExplainedInput(
@@ -231,8 +232,9 @@ def _explanation(frames: SampledFrames, generation: Generation, maps: AnswerMaps
                 maps=token_maps,
                 word_maps=word_maps(token_maps, words),
                 fingerprint=fingerprint,
+                num_masked=num_masked,
             )
-            for batch, layout, token_maps, fingerprint in inputs
+            for batch, layout, token_maps, fingerprint, num_masked in inputs
         ),
         conversation=generation.conversation,
         answer=generation.answer,

@@ -38,7 +38,8 @@ class Candidate:
     def complexity(self) -> tuple[int, int]:
         """Return a sort key: fewer layers first, then fewer steps."""
         steps = (
-            int(self.options.correction != "none")
+            int(self.options.mask_sinks)
+            + int(self.options.correction != "none")
             + int(self.options.rank_filter)
             + int(self.options.gaussian_sigma_slots > 0)
         )
@@ -77,6 +78,7 @@ def candidate_maps(evidence: ClipEvidence, candidate: Candidate) -> FloatArray:
         candidate.options,
         motions=(evidence.motion,),
         content=evidence.content,
+        sinks=evidence.sinks,
     )
     return maps.maps
 

@@ -37,6 +37,7 @@ class ClipEvidence:
         truth: object words with their masks, and function words.
         answers: whether each question about the clip was answered correctly.
         frame_indices: int64 [T], numbers of the sampled frames.
+        sinks: bool [V], cells of sinks (`models.sinks`).
     """
 
     world: str
@@ -48,6 +49,7 @@ class ClipEvidence:
     truth: AnswerTruth
     answers: tuple[bool, ...]
     frame_indices: IntArray
+    sinks: BoolArray | None = None
 
     @property
     def is_understood(self) -> bool:
@@ -85,6 +87,7 @@ def clip_evidence(
         truth=answer_truth(clip, batch, generation),
         answers=answers,
         frame_indices=batch.indices,
+        sinks=generation.sinks,
     )
 
 

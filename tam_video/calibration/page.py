@@ -122,7 +122,8 @@ def _png(picture: ByteArray) -> str:
 def _facts(profile: CalibratedProfile) -> list[tuple[str, str]]:
     identity = profile.identity
     options = profile.options
-    steps = [f"correction {options.correction}"]
+    steps = ["sinks left out"] if options.mask_sinks else []
+    steps.append(f"correction {options.correction}")
     steps += ["rank filter"] if options.rank_filter else []
     if options.gaussian_sigma_slots:
         steps.append(f"Gaussian of {options.gaussian_sigma_slots:g} slots along the motion")

@@ -40,6 +40,7 @@ from tam_video.types import (
 SCHEMA_VERSION = 2
 RELIANCE = "visual_reliance"
 VERIFICATION = "verification"
+_MASKED = "masked_cells"
 
 
 def to_document(explanation: Explanation) -> dict[str, Any]:
@@ -192,6 +193,7 @@ def _input(explained: ExplainedInput) -> dict[str, Any]:
             "pts_seconds": explained.pts_seconds.tolist(),
             "slot_seconds": layout.slot_seconds(explained.pts_seconds).tolist(),
         },
+        **({_MASKED: explained.num_masked} if explained.num_masked else {}),
     }
 
 
@@ -211,6 +213,7 @@ def _read_input(row: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Exp
         np.array(frames["pts_seconds"], np.float64),
         layout,
         fingerprint=row.get("fingerprint"),
+        num_masked=row.get(_MASKED, 0),
         **arrays,
     )
 

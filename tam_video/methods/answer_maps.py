@@ -29,10 +29,12 @@ class AnswerMaps:
         maps: for each vision input float32 [M, t, h, w] in [0, 1].
         text_scores: float32 [M, M], as in `Explanation`; 0 for a method other than "tam", which
             does not score text.
+        num_masked: for each vision input, how many cells were left out as sinks.
     """
 
     maps: tuple[FloatArray, ...]
     text_scores: FloatArray
+    num_masked: tuple[int, ...] = ()
 
 
 def answer_maps(
@@ -64,7 +66,11 @@ def answer_maps(
         used = profile_options(profile) if options is None else options
         motions = input_motions(batches, generation) if used.needs_motion else ()
         inputs = activate(generation, profile=profile, options=options, motions=motions)
-        return AnswerMaps(tuple(each.maps for each in inputs), inputs[0].text_scores)
+        return AnswerMaps(
+            tuple(each.maps for each in inputs),
+            inputs[0].text_scores,
+            tuple(each.num_masked for each in inputs),
+        )
     chosen = make_method(method, seed=seed)
     num_tokens = len(generation.tokens)
     no_text = np.zeros((num_tokens, num_tokens), np.float32)

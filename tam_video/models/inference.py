@@ -47,6 +47,7 @@ from tam_video.models.scores import (
     transformed,
 )
 from tam_video.models.sharing import shared_vision
+from tam_video.models.sinks import record_norms
 from tam_video.models.tokens import answer_tokens
 from tam_video.types import (
     Float64Array,
@@ -140,8 +141,10 @@ class TransformersModel:
                 inputs, conversation, checkpoint=self.checkpoint, family=self.adapter
             )
             forced = None if answer is None else self._answer_ids(answer)
-            run = self._run(encoded.tensors, options, forced=forced)
-            return self._read(encoded, run, options)
+            decoder = find_decoder(self.checkpoint.model)
+            with record_norms(decoder, encoded.cells) as norms:
+                run = self._run(encoded.tensors, options, forced=forced)
+            return replace(self._read(encoded, run, options), sinks=norms.sinks())
 
     def score_layers(
         self,
@@ -185,7 +188,11 @@ class TransformersModel:
                     read, class_ids, num_positions=len(rows), options=DEFAULT_OPTIONS
                 )[0]
 
-            with record_layer_results(decoder, scored) as tables, record_states(decoder) as last:
+            with (
+                record_layer_results(decoder, scored) as tables,
+                record_states(decoder) as last,
+                record_norms(decoder, encoded.cells) as norms,
+            ):
                 longer = with_answer(encoded.tensors, forced, fill=self.adapter.answer_fill)
                 self.checkpoint.model(**longer, use_cache=False, logits_to_keep=1)
             run = _Run(forced, States(last), [States(last)], [])
@@ -195,6 +202,7 @@ class TransformersModel:
             generation,
             scores=tables[-1],
             layer_scores=tuple(tables),
+            sinks=norms.sinks(),
             visual_positions=np.arange(num_cells),
             text_positions=np.arange(num_cells, len(rows)),
         )

@@ -30,6 +30,7 @@ from tam_video.models.head_rows import Head, HeadRows, LayerMeans, watch_rows
 from tam_video.models.masked_scoring import MaskedScoring
 from tam_video.models.randomising import randomised_layers
 from tam_video.models.scores import token_odds
+from tam_video.models.sinks import record_norms
 from tam_video.types import FloatArray, Generation, IntArray, Message
 
 if TYPE_CHECKING:
@@ -255,7 +256,11 @@ class Probe(MaskedScoring):
         """
         generation, network = self.generation, self._network
         with self._running():
-            with self.model.record_layers(options) as recorded:
+            decoder = find_decoder(network)
+            with (
+                self.model.record_layers(options) as recorded,
+                record_norms(decoder, generation.visual_positions) as norms,
+            ):
                 self._pass(self._forced.inputs)
             self._forward += 1
             last, layers = recorded.states()
@@ -277,7 +282,13 @@ class Probe(MaskedScoring):
             for token, chance in zip(self._answer, odds, strict=True)
         ]
         tokens = (*generation.tokens[: generation.num_prompt_tokens], *answer)
-        return replace(generation, tokens=tokens, scores=scores, layer_scores=tuple(layer_scores))
+        return replace(
+            generation,
+            tokens=tokens,
+            scores=scores,
+            layer_scores=tuple(layer_scores),
+            sinks=norms.sinks(),
+        )
 
     @contextmanager
     def randomised(

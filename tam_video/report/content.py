@@ -196,10 +196,22 @@ def reading_line(explanation: Explanation) -> str:
     if not profile or explanation.settings.get("method", "tam") != "tam":
         return ""
     if calibration is None:
-        return f"Maps are read with the profile {profile}, which is not calibrated for this model."
+        text = f"Maps are read with the profile {profile}, which is not calibrated for this model."
+        return text + _masked(explanation)
     kind = "the profile that was calibrated for this model"
     text = f"Maps are read with {kind}: {calibration.profile}."
-    return text if calibration.warning else f"{text} {calibration.sentence}"
+    verdict = "" if calibration.warning else f" {calibration.sentence}"
+    return text + verdict + _masked(explanation)
+
+
+def _masked(explanation: Explanation) -> str:
+    """Say in a sentence how many cells were left out as sinks; "" if none."""
+    masked = sum(each.num_masked for each in explanation.inputs)
+    total = sum(each.layout.num_cells for each in explanation.inputs)
+    if not masked:
+        return ""
+    tokens = "visual token" if masked == 1 else "visual tokens"
+    return f" Left out as sinks (states with an outlying norm): {masked} {tokens} of {total}."
 
 
 def _layers(explanation: Explanation) -> str:

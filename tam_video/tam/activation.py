@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 from tam_video.errors import TokenAlignmentError
 from tam_video.tam.causal import context_mask, corrected_maps
 from tam_video.tam.logits import layer_factors, mix_layers, token_relevance
+from tam_video.tam.masked import fill_cells
 from tam_video.tam.motion import SlotMotion
 from tam_video.tam.normalise import joint_min_max, scale_mask
 from tam_video.tam.options import PUBLISHED, ActivationOptions, profile_options
@@ -125,6 +126,7 @@ def input_activation_maps(
     *,
     motions: Sequence[SlotMotion] = (),
     content: BoolArray | None = None,
+    sinks: BoolArray | None = None,
 ) -> tuple[ActivationMaps, ...]:
     """Compute the maps of one or several inputs, with `options` beyond the published steps.
 
@@ -137,6 +139,7 @@ def input_activation_maps(
         options: steps beyond the published ones.
         motions: motion between the slots of each input; required where `options.needs_motion`.
         content: bool [M], tokens of content words; required where `options.needs_content`.
+        sinks: bool [V], cells of sinks, used where `options.mask_sinks`; None for no sinks.
 
     Returns:
         The maps of each input; `text_scores` is the same in all.
@@ -144,18 +147,24 @@ def input_activation_maps(
     if options.needs_motion and len(motions) != len(layout.layouts):
         raise ValueError("smoothing along the optical flow needs the motion of each input")
     num_tokens = len(layout.token_strings)
+    masked = _masked_cells(sinks if options.mask_sinks else None, len(layout.visual_positions))
     raw, relevance = _evidence(
-        [_checked_scores(each, num_tokens) for each in scores], layout, options
+        [_checked_scores(each, num_tokens) for each in scores], layout, options, masked
     )
     context = context_mask(layout.token_strings)
     corrected = corrected_maps(raw, relevance, options, context=context, content=content)
+    if masked.any():
+        raw = fill_cells(raw, masked, layout.layouts)
+        corrected = fill_cells(corrected, masked, layout.layouts)
     maps, text_scores = _filtered_maps(
         corrected, relevance, layout, options, context=context, motions=motions
     )
     flat = (input_cells(values, layout.layouts) for values in (raw, corrected.astype(np.float32)))
+    ends = np.cumsum([grid.num_cells for grid in layout.layouts])[:-1]
+    hidden = [int(np.count_nonzero(part)) for part in np.split(masked, ends)]
     return tuple(
-        ActivationMaps(raw=one, corrected=other, maps=heat, text_scores=text_scores)
-        for one, other, heat in zip(*flat, maps, strict=True)
+        ActivationMaps(raw=one, corrected=other, maps=heat, text_scores=text_scores, num_masked=num)
+        for one, other, heat, num in zip(*flat, maps, hidden, strict=True)
     )
 
 
@@ -185,6 +194,7 @@ def activate(
         selected,
         motions=motions,
         content=content_tokens(words, num_tokens=len(generation.tokens)),
+        sinks=generation.sinks,
     )
 
 
@@ -217,17 +227,34 @@ def split_inputs(
     )
 
 
+def _masked_cells(sinks: BoolArray | None, num_cells: int) -> BoolArray:
+    """Return the cells to leave out, bool [V]: the sinks, unless these are all cells."""
+    if sinks is None:
+        return np.zeros(num_cells, np.bool_)
+    if sinks.shape != (num_cells,) or sinks.dtype != np.bool_:
+        raise ValueError(f"sinks must be bool [{num_cells}], not {sinks.dtype}{list(sinks.shape)}")
+    return sinks & ~sinks.all()
+
+
 def _evidence(
-    tables: Sequence[FloatArray], layout: SequenceLayout, options: ActivationOptions
+    tables: Sequence[FloatArray],
+    layout: SequenceLayout,
+    options: ActivationOptions,
+    masked: BoolArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return raw maps, float32 [M, V], and text relevance, float32 [M, M], combined over layers."""
+    """Return raw maps of the cells that are not masked, and text relevance, combined over layers.
+
+    Returns:
+        float32 [M, K] and float32 [M, M].
+    """
     for name in ("visual_positions", "text_positions"):
         positions = getattr(layout, name)
         if positions.size and positions.max() >= len(tables[0]):
             raise ValueError(
                 f"{name} must be in 0..{len(tables[0]) - 1}, but contains {positions.max()}"
             )
-    raw = np.stack([token_relevance(each, layout.visual_positions) for each in tables])
+    kept = layout.visual_positions[~masked] if masked.any() else layout.visual_positions
+    raw = np.stack([token_relevance(each, kept) for each in tables])
     relevance = np.stack([token_relevance(each, layout.text_positions) for each in tables])
     # The ReLU keeps NaN and +inf; -inf, a masked logit, became 0.
     if not (np.isfinite(raw).all() and np.isfinite(relevance).all()):

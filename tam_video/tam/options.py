@@ -22,6 +22,8 @@ class ActivationOptions:
             correction.
         content_cap: upper bound of the correction's factor for tokens of content words, > 0; None
             for no bound.
+        mask_sinks: whether cells of sinks (`models.sinks`) are left out of the maximum of a layer,
+            the correction and the normalisation, and then get the median of the cells around them.
         rank_filter: whether each slot is denoised by the rank Gaussian filter.
         gaussian_sigma_slots: width of the Gaussian along the optical flow, in slots; 0 for none.
         layer_weights: weights of the layers whose maps are averaged, each >= 0; empty for equal
@@ -31,6 +33,7 @@ class ActivationOptions:
 
     correction: Correction = "published"
     content_cap: float | None = None
+    mask_sinks: bool = False
     rank_filter: bool = True
     gaussian_sigma_slots: float = 0.0
     layer_weights: tuple[float, ...] = ()

@@ -31,12 +31,15 @@ class ActivationMaps:
         maps: float32 [M, t, h, w] in [0, 1], normalised and denoised.
         text_scores: float32 [M, M] in [0, 1], entry [m, k]: relevance of text token k to m on the
             same scale as map m (0 where k is not context of m).
+        num_masked: number of cells that were left out as sinks; they have the median of the cells
+            around them.
     """
 
     raw: FloatArray
     corrected: FloatArray
     maps: FloatArray
     text_scores: FloatArray
+    num_masked: int = 0
 
     def __post_init__(self) -> None:
         num_tokens = len(self.raw)
@@ -64,6 +67,7 @@ class ExplainedInput:
         maps: float32 [M, t, h, w] in [0, 1], the maps of the tokens.
         word_maps: float32 [N, t, h, w] in [0, 1], the maps of the words.
         fingerprint: `tam_video.video.source.file_fingerprint` of the source; None if unknown.
+        num_masked: number of cells that were left out as sinks (`ActivationMaps`).
     """
 
     info: VideoInfo
@@ -73,6 +77,7 @@ class ExplainedInput:
     maps: FloatArray
     word_maps: FloatArray
     fingerprint: str | None = None
+    num_masked: int = 0
 
     __repr__ = describe
 

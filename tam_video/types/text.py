@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from tam_video.types.arrays import FloatArray, IntArray, check, describe
+from tam_video.types.arrays import BoolArray, FloatArray, IntArray, check, describe
 from tam_video.types.layout import VisualLayout
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
@@ -107,6 +107,7 @@ class Generation:
         text_positions: int64 [M], sequence position of each text token.
         scores: float32 [S, M], logit at position s of text token m's class id.
         layer_scores: float32 [S, M] for each additional layer; none by default.
+        sinks: bool [V], cells with an outlying norm (`models.sinks`); None if not measured.
     """
 
     conversation: tuple[Message, ...]
@@ -119,6 +120,7 @@ class Generation:
     text_positions: IntArray
     scores: FloatArray
     layer_scores: tuple[FloatArray, ...] = ()
+    sinks: BoolArray | None = None
 
     def __post_init__(self) -> None:
         num_tokens = len(self.tokens)
@@ -131,6 +133,10 @@ class Generation:
         check(
             self.visual_positions.shape == (sum(layout.num_cells for layout in self.layouts),),
             "visual_positions must be [t*h*w] of all inputs",
+        )
+        check(
+            self.sinks is None or self.sinks.shape == self.visual_positions.shape,
+            "sinks must be [V]",
         )
         check(0 <= self.num_prompt_tokens <= num_tokens, "num_prompt_tokens must be in 0..M")
 
