@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.tiny_answers import MODEL, start_worker
+from benchmarks.answers import MODEL, start_worker
 from benchmarks.variants.maps import QUARTERS, Variant, variant_maps, variant_motion
 from tam_video.datasets.shapes import Split
 from tam_video.datasets.worlds import make_world

@@ -21,10 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.tiny_answers import MODEL, read_clip, start_worker
+from benchmarks.answers import MODEL, read_clip, start_worker
 from tam_video.datasets.cells import cell_masks
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS, SHAPES
+from tam_video.datasets.worlds import make_clip
 from tam_video.metrics.plausibility import auc, pointing_hit
 from tam_video.metrics.statistics import mean_interval
 from tam_video.tam import join_words, word_maps
@@ -48,7 +49,8 @@ def score_clip(seed: int) -> dict[str, dict[str, float]]:
     from tam_video.models import GenerationOptions
 
     model = MODEL["model"]
-    clip, batch = read_clip(seed, "test", None)
+    clip = make_clip(seed, split="test")
+    batch = read_clip(clip)
     scene = clip
     conversation = [Message("user", QUESTION)]
     answer = model.generate(batch, conversation).answer

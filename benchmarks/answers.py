@@ -1,6 +1,6 @@
-"""Measure how often the answers of `tiny` are exactly right, per kind of question.
+"""Measure how often the answers of a model are exactly right, per kind of question.
 
-    python -m benchmarks.tiny_answers --clips 500 --workers 2 --out docs/results/tiny_answers.json
+    python -m benchmarks.answers --clips 500 --workers 2 --out docs/results/tiny_answers.json
 
 Every held-out clip is written as an MP4, opened with the default reader and sampled by the model's
 own rule; answers are decoded greedily, as by `tam-video explain`. A clip without a still object has
@@ -23,7 +23,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.checkpoints import checkpoint, noun_groups
 from tam_video.datasets.questions import ShapeQuestion
+from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import Split
 from tam_video.datasets.worlds import make_clip, write_scene
 from tam_video.metrics.statistics import mean_interval
@@ -31,6 +33,8 @@ from tam_video.types import FrameBatch, Message
 from training.questions import caption_facts, make_questions
 
 MODEL: dict[str, Any] = {}
+_KINDS = ("color", "shape", "motion", "location", "presence", "presence, negative", "when")
+KINDS = (*_KINDS, "count", "caption", "multi_turn")
 TWO_OBJECTS = "caption, two objects"
 
 
@@ -41,19 +45,29 @@ def start_worker(model: str) -> None:
     from tam_video.models import load_model
 
     torch.set_num_threads(1)
-    MODEL["model"] = load_model(model)
+    MODEL["name"] = model
+    MODEL["model"] = load_model(checkpoint(model))
 
 
-def read_clip(seed: int, split: Split, num_objects: int | None) -> tuple[Any, FrameBatch]:
-    """Draw a clip, write it as an MP4 and read the frames that the model samples."""
+def draw_clip(
+    model: str, seed: int, split: Split, num_objects: int | None
+) -> tuple[SceneClip, list[ShapeQuestion]]:
+    """Draw a clip with nouns that the model knows, and the questions about it."""
+    groups = noun_groups(model)
+    nouns = groups[seed % len(groups)]
+    clip = make_clip(seed, split=split, num_objects=num_objects, shapes=nouns)
+    return clip, make_questions(clip, np.random.default_rng([3, seed]), shapes=nouns)
+
+
+def read_clip(clip: SceneClip) -> FrameBatch:
+    """Write a clip as an MP4 and read the frames that the model samples."""
     from tam_video.video.reader import open_video
 
-    clip = make_clip(seed, split=split, num_objects=num_objects)
     with tempfile.TemporaryDirectory() as folder:
         path = write_scene(clip, Path(folder) / "clip.mp4")
         with open_video(path) as reader:
             indices = MODEL["model"].sample_native(reader.info, reader.timeline.pts_seconds)
-            return clip, reader.read(indices)
+            return reader.read(indices)
 
 
 def turns(question: ShapeQuestion) -> list[Message]:
@@ -76,9 +90,10 @@ def is_right(question: ShapeQuestion, answer: str) -> bool:
 def answer_clip(job: tuple[int, Split, int | None, tuple[str, ...]]) -> list[dict[str, Any]]:
     """Answer the questions of the given kinds about one clip."""
     seed, split, num_objects, kinds = job
-    clip, batch = read_clip(seed, split, num_objects)
+    clip, questions = draw_clip(MODEL["name"], seed, split, num_objects)
+    batch = read_clip(clip)
     rows = []
-    for question in make_questions(clip, np.random.default_rng([3, seed])):
+    for question in questions:
         kind = f"{question.kind}, negative" if question.is_negative else question.kind
         if kind in kinds:
             answer = MODEL["model"].generate(batch, turns(question)).answer
@@ -96,16 +111,16 @@ def answer_clip(job: tuple[int, Split, int | None, tuple[str, ...]]) -> list[dic
     return rows
 
 
-def jobs(clips: int, split: Split) -> Iterator[tuple[int, Split, int | None, tuple[str, ...]]]:
+def jobs(
+    model: str, clips: int, split: Split
+) -> Iterator[tuple[int, Split, int | None, tuple[str, ...]]]:
     """Yield clips until every kind has its number, then captions of clips with two objects."""
     counts: dict[str, int] = defaultdict(int)
-    kinds = ("color", "shape", "motion", "location", "presence", "presence, negative", "when")
-    kinds += ("count", "caption", "multi_turn")
     seed = 0
-    while min((counts[kind] for kind in kinds), default=0) < clips:
-        questions = make_questions(make_clip(seed, split=split), np.random.default_rng([3, seed]))
+    while min(counts[kind] for kind in KINDS) < clips:
+        _, questions = draw_clip(model, seed, split, None)
         present = {f"{q.kind}, negative" if q.is_negative else q.kind for q in questions}
-        wanted = tuple(kind for kind in kinds if kind in present and counts[kind] < clips)
+        wanted = tuple(kind for kind in KINDS if kind in present and counts[kind] < clips)
         for kind in wanted:
             counts[kind] += 1
         if wanted:
@@ -130,7 +145,7 @@ def main() -> None:
         args.workers, get_context("spawn"), initializer=start_worker, initargs=(args.model,)
     ) as pool:
         for number, answers in enumerate(
-            pool.map(answer_clip, jobs(args.clips, args.split)), start=1
+            pool.map(answer_clip, jobs(args.model, args.clips, args.split)), start=1
         ):
             rows += answers
             if number % 50 == 0:
