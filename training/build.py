@@ -109,8 +109,20 @@ def download(path: Path) -> Path:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Build checkpoints in the user's cache, and print their folders."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("names", nargs="*", choices=NAMES, default=list(NAMES))
-    for name in parser.parse_args(arguments).names:
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    parser.add_argument(
+        "--download", type=Path, help="only download the language model of smol to this folder"
+    )
+    args = parser.parse_args(arguments)
+    if args.download:
+        from training.smol import GGUF
+
+        args.download.mkdir(parents=True, exist_ok=True)
+        print(download(args.download / GGUF))
+        return
+    if unknown := set(args.names) - set(NAMES):
+        parser.error(f"no such model: {', '.join(sorted(unknown))}; choose from {', '.join(NAMES)}")
+    for name in args.names or NAMES:
         print(model_folder(name))
 
 
