@@ -13,13 +13,16 @@ import numpy as np
 from tam_video.datasets.pictograms import PICTOGRAMS
 from tam_video.datasets.questions import named, presence_question
 from tam_video.datasets.scene import SceneClip
-from tam_video.datasets.shapes import SHAPES
+from tam_video.datasets.shapes import SHAPES, Split
 from tam_video.datasets.worlds import make_clip
+from tam_video.datasets.written import SIGNS
 from tam_video.errors import UnknownNameError
 
 _SHORT = " Answer yes or no."
 # Calibration uses seeds of the split "dev" from here on, which no other command draws.
 _FIRST_SEED = 1_000_000
+_MAX_WORLDS, _MAX_CLIPS = 16, 100_000  # so many share a seed of the user without equal clips
+_WHICH = "Which of these is the {color} object: {choices}?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,16 @@ class CalibrationWorld:
     stream: int
     which: str
 
-    def make(self, seed: int, number: int) -> SceneClip:
-        """Make a clip with one to three objects. Objects move, appear and disappear."""
-        clip_seed = _FIRST_SEED + (seed * 4 + self.stream) * 100_000 + number
-        return make_clip(clip_seed, split="dev", shapes=self.shapes)
+    def make(self, seed: int, number: int, *, split: Split = "dev") -> SceneClip:
+        """Make a clip with one to three objects. Objects move, appear and disappear.
+
+        Args:
+            seed: seed of a calibration, at least 0.
+            number: number of the clip, from 0 to 99,999.
+            split: "dev" for calibration; "test" gives other clips, for an evaluation.
+        """
+        clip_seed = _FIRST_SEED + (seed * _MAX_WORLDS + self.stream) * _MAX_CLIPS + number
+        return make_clip(clip_seed, split=split, shapes=self.shapes)
 
 
 CALIBRATION_WORLDS: dict[str, CalibrationWorld] = {
@@ -53,13 +62,8 @@ CALIBRATION_WORLDS: dict[str, CalibrationWorld] = {
         CalibrationWorld(
             "shapes", "coloured shapes", SHAPES, 0, "What shape is the {color} object?"
         ),
-        CalibrationWorld(
-            "pictograms",
-            "coloured pictograms",
-            tuple(PICTOGRAMS),
-            1,
-            "Which of these is the {color} object: {choices}?",
-        ),
+        CalibrationWorld("pictograms", "coloured pictograms", tuple(PICTOGRAMS), 1, _WHICH),
+        CalibrationWorld("signs", "coloured signs with a written word", SIGNS, 2, _WHICH),
     )
 }
 
@@ -71,7 +75,8 @@ class CheckQuestion:
     Attributes:
         kind: "yes_no" or "which".
         text: the question.
-        right: the words of which the answer has to contain the first one, and none of the others.
+        right: the words, in lower case, of which the answer has to contain the first one, and none
+            of the others.
     """
 
     kind: str
@@ -104,5 +109,10 @@ def check_questions(
     which = world.which.format(color=item.color, choices=f"{first}, {second} or {third}")
     return (
         CheckQuestion("yes_no", presence.text + _SHORT, yes_no),
-        CheckQuestion("which", which, (item.shape, *wrong)),
+        CheckQuestion("which", which, tuple(map(_telling_word, (item.shape, *wrong)))),
     )
+
+
+def _telling_word(noun: str) -> str:
+    """Return the word that tells a noun from the others of its world: "exit" of "EXIT sign"."""
+    return noun.split()[0].casefold()

@@ -29,7 +29,7 @@ _CHECKPOINT = ("revision", "dtype", "device", "device_map")  # settings that cho
     multiple=True,
     metavar="NAME",
     help="World of clips to measure, even if the model does not understand the clips: shapes, "
-    "pictograms. May be repeated.  [default: the worlds that the model understands]",
+    "pictograms, signs. May be repeated.  [default: the worlds that the model understands]",
 )
 @click.option(
     "--clips",
