@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -19,6 +20,17 @@ from tam_video.types import Float64Array, FloatArray
 METRICS = ("viou", "pointing", "energy", "temporal_auc")
 CURVE_METRICS = ("auc", "pointing", "temporal_auc")
 _CORRECTIONS: tuple[Correction, ...] = ("none", "content", "agreement", "published")
+_CONTENT_CAP = 1.5
+Step: TypeAlias = Literal["rank filter", "smoothing", "sinks"]
+STEPS: tuple[Step, ...] = get_args(Step)
+_ALTERNATIVES: dict[Step, tuple[dict[str, Any], ...]] = {
+    "rank filter": (
+        {"rank_filter": False, "rank_filter_min_cells": 0},
+        *({"rank_filter": True, "rank_filter_min_cells": cells} for cells in (0, 8, 16, 32)),
+    ),
+    "smoothing": tuple({"gaussian_sigma_slots": sigma} for sigma in (0.0, 0.5, 1.0)),
+    "sinks": ({"mask_sinks": False}, {"mask_sinks": True}),
+}
 RAW = ActivationOptions(correction="none", rank_filter=False)
 
 
@@ -41,6 +53,7 @@ class Candidate:
             int(self.options.mask_sinks)
             + int(self.options.correction != "none")
             + int(self.options.rank_filter)
+            + int(self.options.rank_filter and self.options.rank_filter_min_cells > 0)
             + int(self.options.gaussian_sigma_slots > 0)
         )
         return len(self.layers), steps
@@ -54,20 +67,29 @@ def built_in(num_layers: int) -> Candidate:
     return Candidate(tuple(sorted(set(layers))), DEFAULT)
 
 
-def option_candidates(layers: Sequence[tuple[int, ...]]) -> Iterator[Candidate]:
-    """Yield every combination of layer sets, correction, rank filter and temporal smoothing."""
-    for chosen, correction, has_filter, sigma in product(
-        layers, _CORRECTIONS, (False, True), (0.0, 0.5)
-    ):
-        yield Candidate(
+def layer_candidates(
+    layers: Sequence[tuple[int, ...]], *, mask_sinks: bool
+) -> tuple[Candidate, ...]:
+    """Return every combination of layer sets and correction, with the other steps of `DEFAULT`."""
+    return tuple(
+        Candidate(
             chosen,
-            ActivationOptions(
+            replace(
+                DEFAULT,
                 correction=correction,
-                content_cap=1.5 if correction in ("content", "agreement") else None,
-                rank_filter=has_filter,
-                gaussian_sigma_slots=sigma,
+                content_cap=_CONTENT_CAP if correction in ("content", "agreement") else None,
+                mask_sinks=mask_sinks,
             ),
         )
+        for chosen, correction in product(layers, _CORRECTIONS)
+    )
+
+
+def step_candidates(step: Step, base: Candidate) -> tuple[Candidate, ...]:
+    """Return `base` with every alternative of one step."""
+    return tuple(
+        Candidate(base.layers, replace(base.options, **changes)) for changes in _ALTERNATIVES[step]
+    )
 
 
 def candidate_maps(evidence: ClipEvidence, candidate: Candidate) -> FloatArray:

@@ -124,7 +124,9 @@ def _facts(profile: CalibratedProfile) -> list[tuple[str, str]]:
     options = profile.options
     steps = ["sinks left out"] if options.mask_sinks else []
     steps.append(f"correction {options.correction}")
-    steps += ["rank filter"] if options.rank_filter else []
+    if options.rank_filter:
+        least = options.rank_filter_min_cells
+        steps.append(f"rank filter from {least} cells on" if least else "rank filter")
     if options.gaussian_sigma_slots:
         steps.append(f"Gaussian of {options.gaussian_sigma_slots:g} slots along the motion")
     return [

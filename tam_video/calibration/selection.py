@@ -8,7 +8,7 @@ Statistical Learning, 7.10).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import rankdata
@@ -16,10 +16,12 @@ from scipy.stats import rankdata
 from tam_video.calibration.candidates import (
     METRICS,
     RAW,
+    STEPS,
     Candidate,
     built_in,
     clip_metrics,
-    option_candidates,
+    layer_candidates,
+    step_candidates,
 )
 from tam_video.calibration.evidence import ClipEvidence
 from tam_video.metrics.statistics import Interval, difference_interval
@@ -41,6 +43,11 @@ class Scores:
 
     candidates: tuple[Candidate, ...]
     values: Float64Array
+
+    def extended(self, other: Scores) -> Scores:
+        """Return the scores of the candidates of both, on the same clips."""
+        values = np.concatenate([self.values, other.values])
+        return Scores((*self.candidates, *other.candidates), values)
 
     def mean_ranks(self, clips: IntArray) -> Float64Array:
         """Return the mean rank of each candidate over all metrics. Rank 1 is the best."""
@@ -90,16 +97,23 @@ def score_candidates(
     return Scores(tuple(candidates), values)
 
 
-def choose_layers(evidence: Sequence[ClipEvidence]) -> list[tuple[int, ...]]:
+def choose_layers(
+    evidence: Sequence[ClipEvidence], *, mask_sinks: bool = False
+) -> list[tuple[int, ...]]:
     """Choose sets of one, two and three layers by forward selection.
 
     The first layer is the one with the best raw maps. Each step adds the layer with which the
     default steps have the best mean rank.
+
+    Args:
+        evidence: the clips.
+        mask_sinks: whether sinks are left out of the maps that are compared.
     """
     num_layers = len(evidence[0].scores)
     clips = np.arange(len(evidence))
-    raw = score_candidates(evidence, [Candidate((n,), RAW) for n in range(num_layers)])
-    order = [int(n) for n in np.argsort(raw.mean_ranks(clips), kind="stable")]
+    raw, default = (replace(each, mask_sinks=mask_sinks) for each in (RAW, DEFAULT))
+    single = score_candidates(evidence, [Candidate((n,), raw) for n in range(num_layers)])
+    order = [int(n) for n in np.argsort(single.mean_ranks(clips), kind="stable")]
     sets: list[tuple[int, ...]] = [(order[0],)]
     while len(sets) < min(_MOST_LAYERS, num_layers):
         options = [
@@ -107,7 +121,7 @@ def choose_layers(evidence: Sequence[ClipEvidence]) -> list[tuple[int, ...]]:
             for layer in order[:_LAYERS_TO_EXTEND]
             if layer not in sets[-1]
         ]
-        scores = score_candidates(evidence, [Candidate(each, DEFAULT) for each in options])
+        scores = score_candidates(evidence, [Candidate(each, default) for each in options])
         sets.append(options[int(np.argmin(scores.mean_ranks(clips)))])
     return sets
 
@@ -115,11 +129,32 @@ def choose_layers(evidence: Sequence[ClipEvidence]) -> list[tuple[int, ...]]:
 def select(
     evidence: Sequence[ClipEvidence], progress: Callable[[int, int], None] | None = None
 ) -> Candidate:
-    """Choose layers and steps on the given clips."""
-    sets = choose_layers(evidence)
-    known = dict.fromkeys([*sets, built_in(len(evidence[0].scores)).layers])
-    scores = score_candidates(evidence, list(option_candidates(list(known))), progress)
-    return scores.candidates[scores.choose(np.arange(len(evidence)))]
+    """Choose layers and steps on the given clips.
+
+    Layer sets are compared together with the correction; then each further step is varied on the
+    best candidate so far. The choice is among all candidates that were compared. Where no clip has
+    sinks, leaving them out changes nothing and is not a candidate.
+    """
+    clips = np.arange(len(evidence))
+    has_sinks = any(each.sinks is not None and each.sinks.any() for each in evidence)
+    sets = choose_layers(evidence, mask_sinks=has_sinks)
+    known = tuple(dict.fromkeys([*sets, built_in(len(evidence[0].scores)).layers]))
+    steps = STEPS if has_sinks else STEPS[:-1]
+    first = layer_candidates(known, mask_sinks=has_sinks)
+    total = len(first) + sum(len(step_candidates(step, first[0])) - 1 for step in steps)
+
+    def report(number: int, _count: int) -> None:
+        if progress is not None:
+            progress(done + number, total)
+
+    done = 0
+    scores = score_candidates(evidence, first, report)
+    for step in steps:
+        done = len(scores.candidates)
+        base = scores.candidates[int(np.argmin(scores.mean_ranks(clips)))]
+        further = [each for each in step_candidates(step, base) if each not in scores.candidates]
+        scores = scores.extended(score_candidates(evidence, further, report))
+    return scores.candidates[scores.choose(clips)]
 
 
 def compare(scores: Scores) -> dict[str, Interval]:

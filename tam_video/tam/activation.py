@@ -21,7 +21,7 @@ from tam_video.tam.masked import fill_cells
 from tam_video.tam.motion import SlotMotion
 from tam_video.tam.normalise import joint_min_max, scale_mask
 from tam_video.tam.options import PUBLISHED, ActivationOptions, profile_options
-from tam_video.tam.rank_filter import rank_gaussian_filter
+from tam_video.tam.rank_filter import filter_large_objects
 from tam_video.tam.temporal import temporal_gaussian
 from tam_video.tam.words import content_tokens, join_words
 from tam_video.types import (
@@ -286,7 +286,8 @@ def _filtered_maps(
         )
         for number, cells in enumerate(split_inputs(scaled, layout.layouts)):
             if options.rank_filter:
-                cells = rank_gaussian_filter(cells, profile=profile)
+                least = options.rank_filter_min_cells
+                cells = filter_large_objects(cells, min_cells=least, profile=profile)
             if options.needs_motion:
                 cells = temporal_gaussian(
                     cells, motions[number], sigma_slots=options.gaussian_sigma_slots

@@ -25,6 +25,8 @@ class ActivationOptions:
         mask_sinks: whether cells of sinks (`models.sinks`) are left out of the maximum of a layer,
             the correction and the normalisation, and then get the median of the cells around them.
         rank_filter: whether each slot is denoised by the rank Gaussian filter.
+        rank_filter_min_cells: the filter leaves out maps whose object is smaller than this number
+            of cells (`tam.rank_filter.object_cells`), because it erases objects of a few cells.
         gaussian_sigma_slots: width of the Gaussian along the optical flow, in slots; 0 for none.
         layer_weights: weights of the layers whose maps are averaged, each >= 0; empty for equal
             weights. Not used where the scores of one layer are given.
@@ -35,6 +37,7 @@ class ActivationOptions:
     content_cap: float | None = None
     mask_sinks: bool = False
     rank_filter: bool = True
+    rank_filter_min_cells: int = 0
     gaussian_sigma_slots: float = 0.0
     layer_weights: tuple[float, ...] = ()
     reference_precision: bool = False
@@ -46,6 +49,10 @@ class ActivationOptions:
             )
         if self.content_cap is not None and not self.content_cap > 0:
             raise ValueError(f"content_cap must be above 0, not {self.content_cap}")
+        if self.rank_filter_min_cells < 0:
+            raise ValueError(
+                f"rank_filter_min_cells must be at least 0, not {self.rank_filter_min_cells}"
+            )
         if not 0 <= self.gaussian_sigma_slots < math.inf:
             raise ValueError(
                 f"gaussian_sigma_slots must be at least 0 and finite, not "

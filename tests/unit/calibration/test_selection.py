@@ -1,12 +1,24 @@
 """The choice among candidates."""
 
+from dataclasses import asdict
+from types import SimpleNamespace
+from typing import Any, get_args
+
 import numpy as np
 import pytest
 
-from tam_video.calibration.candidates import RAW, Candidate, built_in, option_candidates
-from tam_video.calibration.selection import Scores, is_better
+from tam_video.calibration.candidates import (
+    RAW,
+    STEPS,
+    Candidate,
+    Step,
+    built_in,
+    layer_candidates,
+    step_candidates,
+)
+from tam_video.calibration.selection import Scores, is_better, select
 from tam_video.metrics.statistics import Interval
-from tam_video.tam.options import DEFAULT
+from tam_video.tam.options import DEFAULT, Correction
 
 ONE = Candidate((3,), RAW)
 TWO = Candidate((1, 3), DEFAULT)
@@ -40,15 +52,59 @@ def test_the_built_in_profile_reads_every_quarter_of_the_depth() -> None:
     assert built_in(4).layers == (0, 1, 2, 3)
 
 
-def test_all_options_are_candidates_once() -> None:
-    candidates = list(option_candidates([(1,), (1, 2)]))
-    assert len(set(candidates)) == len(candidates) == 2 * 4 * 2 * 2
-    assert {c.options.correction for c in candidates} == {
-        "none",
-        "content",
-        "agreement",
-        "published",
+def test_layer_sets_are_compared_with_every_correction() -> None:
+    candidates = layer_candidates([(1,), (1, 2)], mask_sinks=True)
+    assert len(set(candidates)) == len(candidates) == 2 * 4
+    assert {c.options.correction for c in candidates} == set(get_args(Correction))
+    assert all(c.options.mask_sinks for c in candidates)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_varies_one_thing_and_keeps_the_base(step: Step) -> None:
+    base = layer_candidates([(1, 2)], mask_sinks=True)[1]
+    candidates = step_candidates(step, base)
+    assert len(set(candidates)) == len(candidates) > 1
+    assert base in candidates
+    names = {
+        "rank filter": {"rank_filter", "rank_filter_min_cells"},
+        "smoothing": {"gaussian_sigma_slots"},
+        "sinks": {"mask_sinks"},
     }
+    for each in candidates:
+        old, new = asdict(base.options), asdict(each.options)
+        assert {name for name in old if old[name] != new[name]} <= names[step]
+
+
+def test_steps_are_chosen_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[Candidate] = []
+
+    def metrics(evidence: Any, candidate: Candidate, names: Any) -> np.ndarray:
+        counted.append(candidate)
+        distance = sum(abs(layer - 60) for layer in candidate.layers)
+        sinks = 0.1 * (not candidate.options.mask_sinks)
+        small = 0.05 * (candidate.options.rank_filter_min_cells != 16)
+        noise = 0.001 * np.sin(evidence.number * distance)
+        return np.full(4, 1 - 0.01 * distance - sinks - small + noise)
+
+    monkeypatch.setattr("tam_video.calibration.selection.clip_metrics", metrics)
+    clips: Any = [
+        SimpleNamespace(number=n, scores=[None] * 80, sinks=np.array([has_sinks]))
+        for n, has_sinks in enumerate((False, True, False))
+    ]
+    seen: list[tuple[int, int]] = []
+    chosen = select(clips, lambda number, total: seen.append((number, total)))
+    assert chosen.layers == (60,)
+    assert chosen.options.mask_sinks
+    assert chosen.options.rank_filter
+    assert chosen.options.rank_filter_min_cells == 16
+    assert len(counted) <= 3 * 120
+    assert [number for number, _ in seen] == list(range(1, len(seen) + 1))
+    assert {total for _, total in seen} == {len(seen)}
+
+    counted.clear()
+    without: Any = [SimpleNamespace(**{**vars(each), "sinks": None}) for each in clips]
+    assert not select(without).options.mask_sinks
+    assert not any(each.options.mask_sinks for each in counted)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Profiles as files, and the folder that they are stored in."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,16 @@ from tam_video.profiles.store import (
 
 def test_a_profile_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_profile(write_profile(PROFILE, tmp_path / "p.json")) == PROFILE
+
+
+def test_a_profile_without_the_newer_options_is_read(tmp_path: Path) -> None:
+    document = PROFILE.as_document()
+    for name in ("mask_sinks", "rank_filter_min_cells"):
+        assert name in document["options"]
+        del document["options"][name]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(document))
+    assert read_profile(path) == PROFILE
 
 
 def test_a_profile_is_found_for_its_checkpoint_alone() -> None:

@@ -12,6 +12,7 @@ from tam_video.tam.options import DEFAULT, PUBLISHED, ActivationOptions, profile
         {"correction": "all"},
         {"content_cap": 0.0},
         {"content_cap": math.nan},
+        {"rank_filter_min_cells": -1},
         {"gaussian_sigma_slots": -1.0},
         {"gaussian_sigma_slots": math.inf},
         {"gaussian_sigma_slots": math.nan},

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tam_video.tam import rank_filter, rank_gaussian_filter
+from tam_video.tam.rank_filter import filter_large_objects, object_cells
 
 ANY = st.floats(0, float(np.finfo(np.float32).max), width=32)
 UNIT = st.one_of(st.sampled_from([0.0, 1.0, 0.5]), st.floats(2.0**-10, 1, width=32))
@@ -157,3 +158,38 @@ def test_no_maps_give_no_maps():
 def test_wrong_arguments_are_refused(shape, options, message):
     with pytest.raises(ValueError, match=message):
         rank_gaussian_filter(np.zeros(shape, np.float32), **options)
+
+
+def cells_plainly(heat: np.ndarray) -> float:
+    """Count the cells of one map [t, h, w] at least halfway up, per slot that has any."""
+    low, high = float(heat.min()), float(heat.max())
+    counts = [sum(float(v) - low >= (high - low) / 2 for v in slot.flat) for slot in heat]
+    present = [count for count in counts if count]
+    return sum(present) / len(present) if high > low else 0.0
+
+
+@given(st.integers(0, 1000), st.floats(0, 1), st.sampled_from([0.0, 1.0, 1e-30, 1e30]))
+def test_size_of_objects_equals_its_definition(seed: int, share: float, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    maps = (rng.random((4, 3, 4, 5)) * (rng.random((4, 3, 4, 5)) < share) * scale).astype("f8")
+    maps[0] = 0.25
+    np.testing.assert_allclose(object_cells(maps), [cells_plainly(each) for each in maps])
+
+
+def test_the_filter_keeps_small_objects_and_changes_large_ones() -> None:
+    maps = np.random.default_rng(0).random((3, 2, 8, 8)).astype(np.float32) * 0.1
+    maps[0, :, 2, 2:4] = 1  # 2 cells
+    maps[1, 0, 2:6, 2:6] = 1  # 16 cells, in one of two slots
+    filtered = rank_gaussian_filter(maps)
+    for least, sizes in ((0, ()), (2, ()), (3, (0,)), (16, (0,)), (17, (0, 1))):
+        expected = filtered.copy()
+        expected[list(sizes)] = maps[list(sizes)]
+        large = object_cells(maps)[2] >= least
+        expected[2] = filtered[2] if large else maps[2]
+        np.testing.assert_array_equal(filter_large_objects(maps, min_cells=least), expected)
+    assert filtered[0].max() < 0.5
+
+
+def test_no_maps_are_filtered_without_error() -> None:
+    empty = np.zeros((0, 2, 3, 3), np.float32)
+    assert filter_large_objects(empty, min_cells=4).shape == empty.shape
