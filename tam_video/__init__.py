@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tam_video.analysis import compare_runs
+    from tam_video.calibration.calibrate import calibrate
     from tam_video.config import RunConfig
     from tam_video.errors import TamVideoError
     from tam_video.export.exporting import export_run
@@ -32,6 +33,7 @@ __all__ = [
     "Message",
     "RunConfig",
     "TamVideoError",
+    "calibrate",
     "compare_runs",
     "explain",
     "explain_to_folder",
@@ -46,6 +48,7 @@ _LAZY = {
     "Message": "tam_video.types",
     "RunConfig": "tam_video.config",
     "TamVideoError": "tam_video.errors",
+    "calibrate": "tam_video.calibration.calibrate",
     "compare_runs": "tam_video.analysis",
     "explain": "tam_video.pipeline",
     "explain_to_folder": "tam_video.runs",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -30,11 +32,12 @@ class ClipEvidence:
     Attributes:
         world: name of its calibration world.
         number: its number in that world.
-        scores: float32 [V + M, M] of each layer, from `TransformersModel.score_layers`.
+        scores: float32 [V + M, M] of each layer, from `TransformersModel.score_layers`; in a file
+            or in memory.
         layout: positions of cells and tokens in `scores`.
         content: bool [M], tokens of content words.
         motion: motion between the slots.
-        truth: object words with their masks, and function words.
+        truth: object words with their masks on the cells, and function words; no pixels.
         answers: whether each question about the clip was answered correctly.
         frame_indices: int64 [T], numbers of the sampled frames.
         sinks: bool [V], cells of sinks (`models.sinks`).
@@ -42,7 +45,7 @@ class ClipEvidence:
 
     world: str
     number: int
-    scores: tuple[FloatArray, ...]
+    scores: Sequence[FloatArray]
     layout: SequenceLayout
     content: BoolArray
     motion: SlotMotion
@@ -50,6 +53,22 @@ class ClipEvidence:
     answers: tuple[bool, ...]
     frame_indices: IntArray
     sinks: BoolArray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AskedClip:
+    """What a model answered to the questions about one calibration clip.
+
+    Attributes:
+        number: number of the clip in its world.
+        answers: whether each question was answered correctly.
+        evidence: scores and ground truth; None if the clip is not measured, because it was not
+            understood.
+    """
+
+    number: int
+    answers: tuple[bool, ...]
+    evidence: ClipEvidence | None = None
 
     @property
     def is_understood(self) -> bool:
@@ -61,6 +80,27 @@ def clip_evidence(
     model: TransformersModel, world_name: str, *, seed: int, number: int
 ) -> ClipEvidence:
     """Ask the model about a clip, and score every layer for the true caption."""
+    clip = ask_clip(model, world_name, seed=seed, number=number)
+    return cast(ClipEvidence, clip.evidence)
+
+
+def ask_clip(
+    model: TransformersModel,
+    world_name: str,
+    *,
+    seed: int,
+    number: int,
+    only_understood: bool = False,
+) -> AskedClip:
+    """Ask the model about a clip, and score every layer for the true caption.
+
+    Args:
+        model: the model.
+        world_name: world of the clip.
+        seed: seed of the clips.
+        number: number of the clip in its world.
+        only_understood: score the layers only if every answer is correct.
+    """
     world = find_world(world_name)
     clip = world.make(seed, number)
     batch = read_back(clip, model)
@@ -76,19 +116,28 @@ def clip_evidence(
             )
             for question in questions
         )
+        if only_understood and not all(answers):
+            return AskedClip(number, answers)
         generation = model.score_layers(batch, [Message("user", CAPTION_QUESTION)], caption(clip))
-    return ClipEvidence(
+    evidence = ClipEvidence(
         world=world_name,
         number=number,
         scores=generation.layer_scores,
         layout=sequence_layout(generation),
         content=content_tokens(join_words(generation.tokens), num_tokens=len(generation.tokens)),
         motion=input_motions((batch,), generation)[0],
-        truth=answer_truth(clip, batch, generation),
+        truth=_without_pixels(answer_truth(clip, batch, generation)),
         answers=answers,
         frame_indices=batch.indices,
         sinks=generation.sinks,
     )
+    return AskedClip(number, answers, evidence)
+
+
+def _without_pixels(truth: AnswerTruth) -> AnswerTruth:
+    """Remove the masks of pixels, which are large and which no metric of calibration reads."""
+    none = np.zeros((0, 0, 0), np.bool_)
+    return replace(truth, objects=tuple(replace(word, pixels=none) for word in truth.objects))
 
 
 def is_right(question: CheckQuestion, answer: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -15,11 +18,18 @@ from tam_video.calibration.candidates import (
     built_in,
     clip_metrics,
 )
-from tam_video.calibration.evidence import ClipEvidence, clip_evidence
+from tam_video.calibration.evidence import AskedClip, ClipEvidence
 from tam_video.calibration.examples import Example, make_examples
+from tam_video.calibration.gathering import (
+    correct_share,
+    count_done,
+    evidence_identity,
+    gather,
+    open_evidence,
+)
 from tam_video.calibration.selection import compare, is_better, score_candidates, select
 from tam_video.calibration.verdict import judge
-from tam_video.calibration.worlds import CALIBRATION_WORLDS
+from tam_video.calibration.worlds import CALIBRATION_WORLDS, find_world
 from tam_video.errors import ConfigError, ModelLoadError
 from tam_video.metrics.statistics import clipped, mean_interval
 from tam_video.models.inference import TransformersModel
@@ -47,9 +57,15 @@ def calibrate_model(
     worlds: Sequence[str] = (),
     num_clips: int = 60,
     seed: int = 0,
+    folder: Path | None = None,
+    starts_over: bool = False,
     progress: StageProgress | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Calibration:
     """Calibrate a loaded model.
+
+    The evidence of each clip is written to a file when it is computed, and scores are read from
+    there, so that memory does not grow with the number of clips.
 
     Args:
         model: the model.
@@ -57,24 +73,62 @@ def calibrate_model(
             default all worlds that it understands.
         num_clips: clips per world, of which 40 % are held out; at least 10.
         seed: seed of the clips.
+        folder: folder for the evidence; clips that are done there are not computed again. By
+            default a temporary folder.
+        starts_over: remove evidence of other settings from `folder`.
         progress: called as the work goes on.
+        notice: called with a line of text if the calibration resumes.
 
     Raises:
-        ConfigError: there are too few clips.
+        ConfigError: there are too few clips, or another process works in `folder`.
         UnknownNameError: a world is unknown.
         ModelError: the model fails.
+        OutputError: `folder` contains something else or evidence of other settings, or can't be
+            written.
     """
     if num_clips < 10:
         raise ConfigError(f"{num_clips} clips are too few", hint="pass at least --clips 10")
-    evidence = gather(model, worlds or tuple(CALIBRATION_WORLDS), num_clips, seed, progress)
-    unmeasured = _unmeasured(model, evidence, seed)
-    used = tuple(worlds) or tuple(
-        name for name, share in unmeasured.worlds.items() if share >= LEAST_UNDERSTOOD
+    for name in worlds:
+        find_world(name)
+    checkpoint, versions = checkpoint_identity(model), package_versions(_PACKAGES)
+    identity = evidence_identity(model, checkpoint, seed=seed, versions=versions)
+    names = tuple(dict.fromkeys(worlds or CALIBRATION_WORLDS))
+    with ExitStack() as stack:
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tam-video-")))
+        opened = stack.enter_context(open_evidence(folder, identity, starts_over=starts_over))
+        done = count_done(opened, names, num_clips)
+        if done and notice is not None:
+            notice(f"resuming: {done} of {len(names) * num_clips} clips are done")
+        asked = gather(
+            model,
+            names,
+            num_clips,
+            seed=seed,
+            folder=opened,
+            least=None if worlds else LEAST_UNDERSTOOD,
+            progress=progress,
+        )
+        unmeasured = _unmeasured(model, checkpoint, asked, seed=seed, versions=versions)
+        return _chosen(unmeasured, asked, forced=bool(worlds), progress=progress)
+
+
+def _chosen(
+    unmeasured: CalibratedProfile,
+    asked: Mapping[str, Sequence[AskedClip]],
+    *,
+    forced: bool,
+    progress: StageProgress | None,
+) -> Calibration:
+    """Choose a profile on the clips that the model understands, or on all if `forced`."""
+    used = tuple(
+        name for name, share in unmeasured.worlds.items() if forced or share >= LEAST_UNDERSTOOD
     )
     if not used:
         return Calibration(unmeasured)
-    usable = [[each for each in evidence[name] if worlds or each.is_understood] for name in used]
-    selection, held_out = _split(usable)
+    selection, held_out = _split(
+        [[clip.evidence for clip in asked[name] if clip.evidence is not None] for name in used]
+    )
     chosen = select(
         selection, None if progress is None else lambda n, total: progress("select", n, total)
     )
@@ -116,19 +170,21 @@ def _measured(
 
 
 def _unmeasured(
-    model: TransformersModel, evidence: Mapping[str, Sequence[ClipEvidence]], seed: int
+    model: TransformersModel,
+    checkpoint: CheckpointIdentity,
+    asked: Mapping[str, Sequence[AskedClip]],
+    *,
+    seed: int,
+    versions: dict[str, str],
 ) -> CalibratedProfile:
     """Return the built-in profile of a model that does not understand the clips."""
     standard = built_in(model.num_layers)
-    understood = {
-        name: float(np.mean([answer for each in clips for answer in each.answers]))
-        for name, clips in evidence.items()
-    }
+    understood = {name: correct_share(clips) for name, clips in asked.items()}
     shares = ", ".join(f"{name} {share:.0%}" for name, share in understood.items())
     return CalibratedProfile(
         model=model.name,
         revision=model.revision,
-        identity=_identity(model),
+        identity=checkpoint,
         num_layers=model.num_layers,
         layers=standard.layers,
         options=standard.options,
@@ -142,36 +198,22 @@ def _unmeasured(
         used_worlds=(),
         seed=seed,
         num_clips=(0, 0),
-        versions=package_versions(_PACKAGES),
+        versions=versions,
     )
 
 
-def _identity(model: TransformersModel) -> CheckpointIdentity:
-    """Return what the profile belongs to."""
+def checkpoint_identity(model: TransformersModel) -> CheckpointIdentity:
+    """Return what the profile of a model belongs to.
+
+    Raises:
+        ModelLoadError: its files are not found.
+    """
     identity = identity_of_model(model)
     if identity is None:
         raise ModelLoadError(
             f"the files of {model.name} are not found", hint="load it again from its folder"
         )
     return identity
-
-
-def gather(
-    model: TransformersModel,
-    worlds: Sequence[str],
-    num_clips: int,
-    seed: int,
-    progress: StageProgress | None,
-) -> dict[str, list[ClipEvidence]]:
-    """Run the model on all clips of the worlds."""
-    evidence: dict[str, list[ClipEvidence]] = {}
-    for name in worlds:
-        evidence[name] = []
-        for number in range(num_clips):
-            evidence[name].append(clip_evidence(model, name, seed=seed, number=number))
-            if progress is not None:
-                progress(name, number + 1, num_clips)
-    return evidence
 
 
 def layer_curves(evidence: Sequence[ClipEvidence]) -> dict[str, list[float | None]]:

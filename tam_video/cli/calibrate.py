@@ -46,6 +46,12 @@ _CHECKPOINT = ("revision", "dtype", "device", "device_map")  # settings that cho
     metavar="DIR",
     help="Also write profile.json and calibration.html to this folder.",
 )
+@click.option(
+    "--evidence",
+    type=PATH,
+    metavar="DIR",
+    help="Keep what was measured on each clip in this folder, and use what is there.",
+)
 @with_console
 def calibrate_command(
     console: Console,
@@ -53,6 +59,7 @@ def calibrate_command(
     num_clips: int,
     seed: int,
     output: Any,
+    evidence: Any,
     **options: Any,
 ) -> None:
     """Calibrate a model on synthetic clips with known masks.
@@ -60,15 +67,12 @@ def calibrate_command(
     Chooses the layers and steps with which the maps of this checkpoint find the objects, compares
     the choice with the built-in profile on held-out clips, and says whether the maps can be
     trusted. The profile and a page, calibration.html, are stored in the user's data folder. Nothing
-    leaves the machine.
+    leaves the machine. A calibration that was stopped resumes with the same command.
     """
-    from tam_video.calibration.page import PAGE, write_page
-    from tam_video.calibration.run import calibrate_model
+    from tam_video.calibration.calibrate import calibrate
     from tam_video.calibration.worlds import find_world
     from tam_video.config import make_config
     from tam_video.pipeline import load_model_from_config
-    from tam_video.profiles.profile import write_profile
-    from tam_video.profiles.store import store_profile
     from tam_video.types import verdict_title
 
     for name in worlds:  # a wrong name fails before the model is loaded
@@ -76,21 +80,22 @@ def calibrate_command(
     settings = {name: value for name, value in options.items() if value is not None}
     model = load_model_from_config(make_config(settings))
     with console.progress() as progress:
-        done = calibrate_model(
-            model, worlds=worlds, num_clips=num_clips, seed=seed, progress=progress
+        done = calibrate(
+            model,
+            worlds=worlds,
+            num_clips=num_clips,
+            seed=seed,
+            output=output,
+            evidence=evidence,
+            progress=progress,
+            notice=console.note,
         )
     profile = done.profile
-    path = store_profile(profile)
-    page = write_page(profile, done.examples, path.with_suffix(".html"))
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        write_profile(profile, output / "profile.json")
-        page = write_page(profile, done.examples, output / PAGE)
     kept = "built-in profile" if profile.is_built_in else f"layers {list(profile.layers)}"
     console.result(
-        {**asdict(profile), "path": str(path), "page": str(page)},
+        {**asdict(profile), "path": str(done.path), "page": str(done.page)},
         f"{verdict_title(profile.verdict)}: {profile.sentence}\n"
-        f"Maps are read with the {kept}.\n{path}",
+        f"Maps are read with the {kept}.\n{done.path}",
     )
 
 

@@ -21,13 +21,18 @@ from tam_video.workspace.files import wrap_os_errors
 DATA_VARIABLE = "TAM_VIDEO_DATA"
 
 
-def profile_folder() -> Path:
-    """Return the folder of the stored profiles, which may not exist yet."""
+def data_folder() -> Path:
+    """Return the user's data folder, which may not exist yet."""
     if chosen := os.environ.get(DATA_VARIABLE):
-        return Path(chosen) / "profiles"
+        return Path(chosen)
     from platformdirs import user_data_path
 
-    return user_data_path("tam-video", appauthor=False) / "profiles"
+    return user_data_path("tam-video", appauthor=False)
+
+
+def profile_folder() -> Path:
+    """Return the folder of the stored profiles, which may not exist yet."""
+    return data_folder() / "profiles"
 
 
 def stored_path(profile: CalibratedProfile) -> Path:
@@ -37,7 +42,12 @@ def stored_path(profile: CalibratedProfile) -> Path:
 
 def profile_name(profile: CalibratedProfile) -> str:
     """Make the name of a profile from the model's name and the checkpoint's identity."""
-    return f"{_slug(profile.model)}-{_key(profile.identity)}"
+    return checkpoint_name(profile.model, profile.identity)
+
+
+def checkpoint_name(model: str, identity: CheckpointIdentity) -> str:
+    """Make a file name from a model's name and its checkpoint's identity."""
+    return f"{_slug(model)}-{_key(identity)}"
 
 
 def store_profile(profile: CalibratedProfile) -> Path:

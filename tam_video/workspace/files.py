@@ -86,8 +86,13 @@ def move_all(names: Sequence[str], source: Path, target: Path) -> None:
             raise
 
 
-def take_lock(path: Path, *, folder: Path) -> int:
+def take_lock(path: Path, *, folder: Path, option: str = "-o DIR") -> int:
     """Lock a folder. The lock file is created if needed.
+
+    Args:
+        path: the lock file.
+        folder: the folder, for messages.
+        option: the option that names the folder, for the hint.
 
     Returns:
         A file handle; the lock is held until it is closed or the process ends.
@@ -107,7 +112,7 @@ def take_lock(path: Path, *, folder: Path) -> int:
         os.close(handle)
         raise ConfigError(
             f"another process is using {folder}",
-            hint="wait until that process has ended, or choose another folder with -o DIR",
+            hint=f"wait until that process has ended, or choose another folder with {option}",
         ) from exc
     return handle
 

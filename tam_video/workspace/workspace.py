@@ -22,7 +22,6 @@ from tam_video.workspace.files import atomic_write, take_lock, wrap_os_errors
 Identity: TypeAlias = dict[str, Any]
 """What all results of a job depend on, as JSON values."""
 
-_ANOTHER = "choose another folder with -o DIR"
 _SETTINGS = "settings"  # its entries are named one by one where identities differ
 
 
@@ -41,6 +40,7 @@ class WorkspaceKind:
         keeps: names that the job writes too, and that `force` does not remove.
         is_exclusive: refuse `force` where the folder contains anything else that is not hidden.
         has_force: whether the command of the job has `--force`, for hints.
+        option: the option of the command that names the folder, for hints.
     """
 
     noun: str
@@ -52,11 +52,17 @@ class WorkspaceKind:
     keeps: tuple[str, ...] = ()
     is_exclusive: bool = False
     has_force: bool = True
+    option: str = "-o DIR"
+
+    @property
+    def another(self) -> str:
+        """Return the hint for a folder that cannot be used."""
+        return f"choose another folder with {self.option}"
 
     @property
     def hint(self) -> str:
         """Return the hint for a folder that was written with other settings."""
-        return f"{_ANOTHER}, or pass --force to start over" if self.has_force else _ANOTHER
+        return f"{self.another}, or pass --force to start over" if self.has_force else self.another
 
     def upgrade(self, recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> Identity:
         """Return a recorded identity with current names, and with defaults for missing settings."""
@@ -100,7 +106,7 @@ class WorkspaceKind:
             raise RunFolderError(
                 f"{folder} holds {self.noun} of version {version}; this release can only resume "
                 f"version {self.version[1]}",
-                hint=f"use the release that wrote the folder, or {_ANOTHER}",
+                hint=f"use the release that wrote the folder, or {self.another}",
             )
         names = _differing(
             json.loads(json.dumps(self.upgrade(recorded, identity))),
@@ -177,7 +183,7 @@ class Workspace:
             ConfigError: another process holds the lock.
         """
         self._refuse_foreign()
-        self._lock = take_lock(self._lock_path, folder=self.folder)
+        self._lock = take_lock(self._lock_path, folder=self.folder, option=self.kind.option)
 
     def begin(self, identity: Mapping[str, Any], *, force: bool = False) -> Identity:
         """Record the job's identity, or check the recorded identity. Return the recorded identity.
@@ -231,13 +237,13 @@ class Workspace:
         if not os.path.lexists(self.folder):
             return
         if not self.folder.is_dir():
-            raise OutputExistsError(f"{self.folder} is not a folder", hint=_ANOTHER)
+            raise OutputExistsError(f"{self.folder} is not a folder", hint=self.kind.another)
         if not (self.folder / self.kind.settings_file).is_file() and any(
             not self._may_come_first(path) for path in self.folder.iterdir()
         ):
             raise OutputExistsError(
                 f"{self.folder} is not empty and holds no {self.kind.noun.partition(' ')[2]}",
-                hint=_ANOTHER,
+                hint=self.kind.another,
             )
 
     def _may_come_first(self, path: Path) -> bool:
@@ -259,10 +265,10 @@ class Workspace:
                 raise OutputExistsError(
                     f"can't replace {self.folder}: besides {self.kind.noun}, the folder contains "
                     f"{min(others)}",
-                    hint=_ANOTHER,
+                    hint=self.kind.another,
                 )
         for lock in set(self._lock_path.parent.glob("*.lock")) - {self._lock_path}:
-            os.close(take_lock(lock, folder=self.folder))
+            os.close(take_lock(lock, folder=self.folder, option=self.kind.option))
         with wrap_os_errors(self.folder):
             for path in sorted(own):
                 remove(path)
