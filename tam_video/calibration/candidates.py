@@ -1,4 +1,4 @@
-"""Candidate profiles, and the metrics of their maps on a clip."""
+"""Candidate profiles, and their maps on a clip."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal, TypeAlias, get_args
 
-import numpy as np
-
 from tam_video.calibration.evidence import ClipEvidence
-from tam_video.evaluation.score import clip_values, score_answer
 from tam_video.models.base import DEPTH_QUARTERS
 from tam_video.models.capture import resolve_layer
 from tam_video.tam.activation import input_activation_maps
 from tam_video.tam.options import DEFAULT, ActivationOptions, Correction
-from tam_video.types import Float64Array, FloatArray
+from tam_video.types import FloatArray
 
 METRICS = ("viou", "pointing", "energy", "temporal_auc")
 CURVE_METRICS = ("auc", "pointing", "temporal_auc")
@@ -103,17 +100,3 @@ def candidate_maps(evidence: ClipEvidence, candidate: Candidate) -> FloatArray:
         sinks=evidence.sinks,
     )
     return maps.maps
-
-
-def clip_metrics(
-    evidence: ClipEvidence, candidate: Candidate, metrics: Sequence[str]
-) -> Float64Array:
-    """Score a candidate's maps on a clip: the mean of each metric over the words, float64 [n].
-
-    A metric that no word has is NaN.
-    """
-    truth = replace(evidence.truth, function_words=())
-    scored = score_answer(candidate_maps(evidence, candidate), truth, metrics)
-    values = clip_values([scored], metrics)
-    known = (values[name] for name in metrics)
-    return np.array([np.nan if value is None else value for value in known])

@@ -16,7 +16,6 @@ from tam_video.calibration.candidates import (
     RAW,
     Candidate,
     built_in,
-    clip_metrics,
 )
 from tam_video.calibration.evidence import AskedClip, ClipEvidence
 from tam_video.calibration.examples import Example, make_examples
@@ -27,6 +26,7 @@ from tam_video.calibration.gathering import (
     gather,
     open_evidence,
 )
+from tam_video.calibration.scoring import candidate_values
 from tam_video.calibration.selection import compare, is_better, score_candidates, select
 from tam_video.calibration.verdict import judge
 from tam_video.calibration.worlds import CALIBRATION_WORLDS, find_world
@@ -218,12 +218,8 @@ def checkpoint_identity(model: TransformersModel) -> CheckpointIdentity:
 
 def layer_curves(evidence: Sequence[ClipEvidence]) -> dict[str, list[float | None]]:
     """Compute the mean AUC, pointing and temporal AUC of each layer's raw maps."""
-    rows = np.array(
-        [
-            [clip_metrics(each, Candidate((n,), RAW), CURVE_METRICS) for each in evidence]
-            for n in range(len(evidence[0].scores))
-        ]
-    )
+    raw = [Candidate((layer,), RAW) for layer in range(len(evidence[0].scores))]
+    rows = np.stack([candidate_values(each, raw, CURVE_METRICS) for each in evidence], axis=1)
     means = [[mean_interval(column).mean for column in layer.T] for layer in rows]
     return {
         name: [None if np.isnan(layer[i]) else round(layer[i], 4) for layer in means]

@@ -19,11 +19,11 @@ from tam_video.calibration.candidates import (
     STEPS,
     Candidate,
     built_in,
-    clip_metrics,
     layer_candidates,
     step_candidates,
 )
 from tam_video.calibration.evidence import ClipEvidence
+from tam_video.calibration.scoring import candidate_values
 from tam_video.metrics.statistics import Interval, difference_interval
 from tam_video.tam.options import DEFAULT
 from tam_video.types import Float64Array, IntArray
@@ -89,11 +89,10 @@ def score_candidates(
 ) -> Scores:
     """Compute the metrics of all candidates on all clips."""
     values = np.empty((len(candidates), len(evidence), len(METRICS)))
-    for number, candidate in enumerate(candidates):
-        for clip, each in enumerate(evidence):
-            values[number, clip] = clip_metrics(each, candidate, METRICS)
+    for clip, each in enumerate(evidence):
+        values[:, clip] = candidate_values(each, candidates, METRICS)
         if progress is not None:
-            progress(number + 1, len(candidates))
+            progress(clip + 1, len(evidence))
     return Scores(tuple(candidates), values)
 
 
@@ -141,19 +140,18 @@ def select(
     known = tuple(dict.fromkeys([*sets, built_in(len(evidence[0].scores)).layers]))
     steps = STEPS if has_sinks else STEPS[:-1]
     first = layer_candidates(known, mask_sinks=has_sinks)
-    total = len(first) + sum(len(step_candidates(step, first[0])) - 1 for step in steps)
 
-    def report(number: int, _count: int) -> None:
-        if progress is not None:
-            progress(done + number, total)
+    def report(stage: int) -> Callable[[int, int], None] | None:
+        if progress is None:
+            return None
+        start, total = stage * len(evidence), (1 + len(steps)) * len(evidence)
+        return lambda number, _count: progress(start + number, total)
 
-    done = 0
-    scores = score_candidates(evidence, first, report)
-    for step in steps:
-        done = len(scores.candidates)
+    scores = score_candidates(evidence, first, report(0))
+    for stage, step in enumerate(steps, start=1):
         base = scores.candidates[int(np.argmin(scores.mean_ranks(clips)))]
         further = [each for each in step_candidates(step, base) if each not in scores.candidates]
-        scores = scores.extended(score_candidates(evidence, further, report))
+        scores = scores.extended(score_candidates(evidence, further, report(stage)))
     return scores.candidates[scores.choose(clips)]
 
 

@@ -99,17 +99,18 @@ def temporal_auc(activation_map: FloatArray, mask: BoolArray) -> float:
         In [0, 1]; ties count half. NaN where no cell belongs to the object in some slots only: the
         object stands still and is always visible, or never.
     """
-    from scipy.stats import rankdata  # slow to import, seldom needed
-
     cells = checked_map(activation_map)
     inside = checked_mask(mask, cells.shape)
-    ranks = rankdata(cells, axis=0)
     positive = inside.sum(axis=0)
-    pairs = int((positive * (len(cells) - positive)).sum())
-    if not pairs:
+    counted = (positive > 0) & (positive < len(cells))
+    if not counted.any():
         return float("nan")
-    won = np.where(inside, ranks, 0).sum(axis=0) - positive * (positive + 1) / 2
-    return float(won.sum() / pairs)
+    values, covered = cells[:, counted], inside[:, counted]
+    won = 0.0
+    for value, is_covered in zip(values, covered, strict=True):  # each slot against all slots
+        others = ~covered & is_covered
+        won += (value > values)[others].sum() + 0.5 * (value == values)[others].sum()
+    return float(won / (positive * (len(cells) - positive)).sum())
 
 
 def _checked(span: TimeSpan) -> TimeSpan:

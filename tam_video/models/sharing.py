@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import update_wrapper
@@ -17,6 +18,7 @@ class _Cached:
     def __init__(self, function: Callable[..., Any]) -> None:
         update_wrapper(self, function)  # transformers inspects the names of its arguments
         self._function = function
+        self._signature = inspect.signature(function)
         self._last: tuple[object, Any] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -24,7 +26,8 @@ class _Cached:
 
         if torch.is_grad_enabled():  # a cached result would have no graph
             return self._function(*args, **kwargs)
-        arguments, last = (args, kwargs), self._last
+        # transformers passes the same arguments by position in one place and by name in another.
+        arguments, last = self._signature.bind(*args, **kwargs).arguments, self._last
         if last is not None and _is_same(last[0], arguments):
             return last[1]
         self._last = None  # never keep the features of two clips

@@ -10,14 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import tam_video
 from tam_video.calibration.calibrate import evidence_folder
-from tam_video.calibration.evidence import ClipEvidence, clip_evidence
-from tam_video.calibration.evidence_file import StoredScores, evidence_bytes, read_evidence
 from tam_video.calibration.gathering import CLIPS_FOLDER, LOG_FILE
 from tam_video.calibration.run import calibrate_model
 from tam_video.cli import cli
@@ -32,11 +29,6 @@ OPTIONS = ["--world", "shapes", "--clips", "10"]
 @pytest.fixture(scope="module")
 def tiny() -> TransformersModel:
     return load_model("tiny")
-
-
-@pytest.fixture(scope="module")
-def evidence(tiny: TransformersModel) -> ClipEvidence:
-    return clip_evidence(tiny, "shapes", seed=5, number=1)
 
 
 @pytest.fixture(scope="module")
@@ -66,29 +58,6 @@ def stop(model: TransformersModel, *, after: int, num_clips: int = 10, **options
     """Start a calibration, and stop it after some clips."""
     with pytest.raises(StoppedError):
         tam_video.calibrate(model, num_clips=num_clips, progress=stop_after(after), **options)
-
-
-def test_evidence_is_the_same_after_it_was_in_a_file(
-    evidence: ClipEvidence, tmp_path: Path
-) -> None:
-    path = tmp_path / "clip.npz"
-    path.write_bytes(evidence_bytes(evidence))
-    stored = read_evidence(path)
-    assert isinstance(stored.scores, StoredScores)
-    assert len(stored.scores) == len(evidence.scores) == 4
-    for number, table in enumerate(evidence.scores):
-        np.testing.assert_array_equal(stored.scores[number], table)
-        assert stored.scores[number].dtype == np.float32
-    np.testing.assert_array_equal(stored.scores[-1], evidence.scores[-1])
-    assert len(stored.scores[1:]) == 3
-    with pytest.raises(IndexError):
-        stored.scores[4]
-    assert evidence_bytes(stored) == evidence_bytes(evidence)
-    assert list(stored.layout.layouts) == list(evidence.layout.layouts)
-    assert list(stored.layout.token_strings) == list(evidence.layout.token_strings)
-    for one, other in zip(stored.truth.objects, evidence.truth.objects, strict=True):
-        np.testing.assert_array_equal(one.cells, other.cells)
-        assert (one.token_indices, one.words) == (other.token_indices, other.words)
 
 
 def test_a_stopped_calibration_resumes_and_gives_the_same_profile(

@@ -86,7 +86,11 @@ def test_steps_are_chosen_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -
         noise = 0.001 * np.sin(evidence.number * distance)
         return np.full(4, 1 - 0.01 * distance - sinks - small + noise)
 
-    monkeypatch.setattr("tam_video.calibration.selection.clip_metrics", metrics)
+    def values(evidence: Any, candidates: Any, names: Any) -> np.ndarray:
+        rows = [metrics(evidence, each, names) for each in candidates]
+        return np.reshape(rows, (len(candidates), 4))
+
+    monkeypatch.setattr("tam_video.calibration.selection.candidate_values", values)
     clips: Any = [
         SimpleNamespace(number=n, scores=[None] * 80, sinks=np.array([has_sinks]))
         for n, has_sinks in enumerate((False, True, False))
