@@ -16,8 +16,9 @@ from tam_video.types import FloatArray
 
 METRICS = ("viou", "pointing", "energy", "temporal_auc")
 CURVE_METRICS = ("auc", "pointing", "temporal_auc")
-_CORRECTIONS: tuple[Correction, ...] = ("none", "content", "agreement", "published")
+_CORRECTIONS: tuple[Correction, ...] = get_args(Correction)
 _CONTENT_CAP = 1.5
+_CAPPED: tuple[Correction, ...] = ("content", "agreement", "overlap")
 Step: TypeAlias = Literal["rank filter", "smoothing", "sinks"]
 STEPS: tuple[Step, ...] = get_args(Step)
 _ALTERNATIVES: dict[Step, tuple[dict[str, Any], ...]] = {
@@ -74,7 +75,7 @@ def layer_candidates(
             replace(
                 DEFAULT,
                 correction=correction,
-                content_cap=_CONTENT_CAP if correction in ("content", "agreement") else None,
+                content_cap=_CONTENT_CAP if correction in _CAPPED else None,
                 mask_sinks=mask_sinks,
             ),
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tam_video.tam.normalise import upper_half
 from tam_video.tam.options import ActivationOptions
 from tam_video.types import BoolArray, Float64Array, FloatArray
 
@@ -55,6 +56,8 @@ def corrected_maps(
         context = context & ~(is_content[:, None] & is_content)
     elif options.correction == "agreement":
         context = context & ~agreeing_tokens(raw)
+    elif options.correction == "overlap":
+        context = context & ~overlapping_tokens(raw)
     caps = np.full(len(raw), math.inf)
     if options.content_cap is not None:
         caps[is_content] = options.content_cap
@@ -133,6 +136,30 @@ def agreeing_tokens(
     sizes = top.sum(axis=1, dtype=np.float64)
     overlap = _ratio(shared, sizes[:, None] + sizes - shared)
     return np.asarray(overlap > threshold, dtype=np.bool_)
+
+
+def overlapping_tokens(raw: FloatArray, *, threshold: float = 0.5) -> BoolArray:
+    """Find pairs of tokens whose objects overlap.
+
+    The object of a token is the upper half of its raw map. Two objects overlap where the cells that
+    they share are more than `threshold` of the smaller object (overlap coefficient). Differs from
+    `agreeing_tokens`, which finds few pairs on an object that is smaller than the top cells.
+
+    Args:
+        raw: float32 [M, V], finite, >= 0.
+        threshold: in [0, 1].
+
+    Returns:
+        bool [M, M], symmetric. A constant map overlaps with none.
+    """
+    if raw.ndim != 2:
+        raise ValueError(f"raw must be [M, V], not {list(raw.shape)}")
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold must be in [0, 1], not {threshold}")
+    cells = upper_half(raw).astype(np.float32)
+    sizes = cells.sum(axis=1, dtype=np.float64)
+    share = _ratio((cells @ cells.T).astype(np.float64), np.minimum(sizes[:, None], sizes))
+    return np.asarray(share > threshold, dtype=np.bool_)
 
 
 def _checked_content(content: BoolArray | None, num_tokens: int, *, needed: bool) -> BoolArray:

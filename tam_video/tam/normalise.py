@@ -22,6 +22,22 @@ def scale_mask(num_tokens: int, num_prompt_tokens: int) -> BoolArray:
     return mask
 
 
+def upper_half(maps: FloatArray | Float64Array) -> BoolArray:
+    """Return the cells of each map at least halfway between its minimum and maximum.
+
+    Args:
+        maps: float [M, ...], finite, >= 0.
+
+    Returns:
+        bool of the same shape; a constant map has no such cells.
+    """
+    if not maps.size:
+        return np.zeros(maps.shape, np.bool_)
+    axes = tuple(range(1, maps.ndim))
+    low, high = maps.min(axis=axes, keepdims=True), maps.max(axis=axes, keepdims=True)
+    return np.asarray((maps - low >= (high - low) / 2) & (high > low), np.bool_)
+
+
 def joint_min_max(maps: Scores, relevance: FloatArray, *, mask: BoolArray) -> tuple[Scores, Scores]:
     """Normalise each token's map and text relevance to [0, 1] by a common min and max.
 

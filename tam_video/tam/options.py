@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 from tam_video.types import Profile
 
-Correction: TypeAlias = Literal["none", "content", "agreement", "published"]
+Correction: TypeAlias = Literal["none", "content", "agreement", "overlap", "published"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +18,8 @@ class ActivationOptions:
     Attributes:
         correction: which earlier tokens the causal correction subtracts. "published": all with
             another string; "content": content words of the answer do not correct one another;
-            "agreement": tokens whose top cells agree do not correct one another; "none": no
-            correction.
+            "agreement": tokens whose top cells agree do not correct one another; "overlap": tokens
+            whose objects overlap do not; "none": no correction.
         content_cap: upper bound of the correction's factor for tokens of content words, > 0; None
             for no bound.
         mask_sinks: whether cells of sinks (`models.sinks`) are left out of the maximum of a layer,

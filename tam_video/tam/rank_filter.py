@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from tam_video.tam.normalise import upper_half
 from tam_video.types import Float64Array, FloatArray, PublishedProfile
 
 _Values: TypeAlias = FloatArray | Float64Array
@@ -97,8 +98,7 @@ def filter_large_objects(
 def object_cells(maps: FloatArray | Float64Array) -> Float64Array:
     """Estimate the size of each map's object, without ground truth.
 
-    The object covers the cells at least halfway between the minimum and the maximum of the map; its
-    size is their mean number over the slots that have any.
+    The size is the mean number of cells of `upper_half` over the slots that have any.
 
     Args:
         maps: float [M, t, h, w], finite.
@@ -106,11 +106,7 @@ def object_cells(maps: FloatArray | Float64Array) -> Float64Array:
     Returns:
         float64 [M]; 0 for a constant map.
     """
-    if not maps.size:
-        return np.zeros(len(maps))
-    low, high = (f(axis=(1, 2, 3), keepdims=True) for f in (maps.min, maps.max))
-    covered = (maps - low >= (high - low) / 2) & (high > low)
-    per_slot = covered.sum(axis=(2, 3))
+    per_slot = upper_half(maps).sum(axis=(2, 3))
     slots = np.maximum((per_slot > 0).sum(axis=1), 1)
     return np.asarray(per_slot.sum(axis=1) / slots, np.float64)
 

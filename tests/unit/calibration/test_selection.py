@@ -54,7 +54,7 @@ def test_the_built_in_profile_reads_every_quarter_of_the_depth() -> None:
 
 def test_layer_sets_are_compared_with_every_correction() -> None:
     candidates = layer_candidates([(1,), (1, 2)], mask_sinks=True)
-    assert len(set(candidates)) == len(candidates) == 2 * 4
+    assert len(set(candidates)) == len(candidates) == 2 * 5
     assert {c.options.correction for c in candidates} == set(get_args(Correction))
     assert all(c.options.mask_sinks for c in candidates)
 

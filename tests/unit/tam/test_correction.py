@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import reference_steps
@@ -10,8 +12,9 @@ from tam_video.tam.causal import (
     causal_inference,
     context_mask,
     corrected_maps,
+    overlapping_tokens,
 )
-from tam_video.tam.options import ActivationOptions
+from tam_video.tam.options import ActivationOptions, Correction
 
 UNIT = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(2.0**-10, 1, width=32))
 ANY = st.floats(0, float(np.finfo(np.float32).max), width=32)
@@ -185,6 +188,66 @@ def test_constant_maps_agree_with_none():
     assert not agreeing_tokens(np.full((2, 9), 0.1, np.float32), threshold=0).any()
 
 
+def slow_overlap(first, second):
+    def upper(cells):
+        low, high = min(cells), max(cells)
+        return {k for k, v in enumerate(cells) if high > low and v - low >= (high - low) / 2}
+
+    a, b = upper(list(first)), upper(list(second))
+    return len(a & b) / min(len(a), len(b)) if a and b else 0.0
+
+
+@given(
+    hnp.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 8)), elements=UNIT),
+    st.sampled_from([0.0, 0.5, 0.9]),
+)
+@settings(deadline=None, max_examples=40)
+def test_overlap_of_objects_equals_reference_implementation(raw, threshold):
+    got = overlapping_tokens(raw, threshold=threshold)
+
+    expected = [[slow_overlap(a, b) > threshold for b in raw] for a in raw]
+    np.testing.assert_array_equal(got, expected)
+
+
+@given(hnp.arrays(np.float32, st.tuples(st.integers(0, 3), st.integers(0, 5)), elements=ANY))
+@settings(deadline=None, max_examples=40)
+def test_objects_of_any_maps_can_be_compared(raw):
+    same = overlapping_tokens(raw)
+
+    assert same.shape == (len(raw), len(raw))
+    np.testing.assert_array_equal(same, same.T)
+    assert not overlapping_tokens(np.full((2, 9), 0.1, np.float32), threshold=0).any()
+
+
+def test_objects_smaller_than_the_top_cells_overlap():
+    raw = np.random.default_rng(0).random((3, 400)).astype(np.float32)
+    raw[0, 10:22] += 5
+    raw[1, 12:20] += 5  # a part of the same object
+    raw[2, 60:72] += 5
+
+    expected = np.array([[True, True, False], [True, True, False], [False, False, True]])
+    np.testing.assert_array_equal(overlapping_tokens(raw), expected)
+    assert not agreeing_tokens(raw)[0, 1]
+
+
+def test_only_objects_that_overlap_do_not_correct_one_another():
+    raw = objects()
+    relevance, context = np.ones((3, 3), np.float32), context_mask(["a", "b", "c"])
+    options = ActivationOptions(correction="overlap")
+
+    kept = corrected_maps(raw, relevance, options, context=context)
+
+    plain = corrected_maps(raw, relevance, ActivationOptions(), context=context)
+    np.testing.assert_array_equal(kept[1], raw[1])
+    np.testing.assert_allclose(kept[2], plain[2], atol=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "threshold"), [((4,), 0.5), ((2, 3), 1.5), ((2, 3), -0.1)])
+def test_wrong_objects_are_refused(shape, threshold):
+    with pytest.raises(ValueError, match=r"raw|threshold"):
+        overlapping_tokens(np.zeros(shape, np.float32), threshold=threshold)
+
+
 def test_blocks_leave_no_seam():
     raw, relevance, context = random_case(0)
     whole = causal_inference(raw, relevance, context=context, caps=0.8)
@@ -194,7 +257,7 @@ def test_blocks_leave_no_seam():
     np.testing.assert_allclose(got, whole, atol=1e-6)
 
 
-@pytest.mark.parametrize("correction", ["none", "content", "agreement", "published"])
+@pytest.mark.parametrize("correction", get_args(Correction))
 def test_no_tokens_give_no_maps(correction):
     got = corrected_maps(
         np.zeros((0, 4), np.float32),
