@@ -29,7 +29,7 @@ from tam_video.calibration.gathering import (
 from tam_video.calibration.scoring import candidate_values
 from tam_video.calibration.selection import compare, is_better, score_candidates, select
 from tam_video.calibration.verdict import judge
-from tam_video.calibration.worlds import CALIBRATION_WORLDS, find_world
+from tam_video.calibration.worlds import CALIBRATION_WORLDS, named_worlds
 from tam_video.errors import ConfigError, ModelLoadError
 from tam_video.metrics.statistics import clipped, mean_interval
 from tam_video.models.inference import TransformersModel
@@ -70,7 +70,7 @@ def calibrate_model(
     Args:
         model: the model.
         worlds: calibration worlds that are measured whether the model understands them or not; by
-            default all worlds that it understands.
+            default, and for "auto" alone, all worlds that it understands.
         num_clips: clips per world, of which 40 % are held out; at least 10.
         seed: seed of the clips.
         folder: folder for the evidence; clips that are done there are not computed again. By
@@ -88,11 +88,10 @@ def calibrate_model(
     """
     if num_clips < 10:
         raise ConfigError(f"{num_clips} clips are too few", hint="pass at least --clips 10")
-    for name in worlds:
-        find_world(name)
+    worlds = named_worlds(worlds)
     checkpoint, versions = checkpoint_identity(model), package_versions(_PACKAGES)
     identity = evidence_identity(model, checkpoint, seed=seed, versions=versions)
-    names = tuple(dict.fromkeys(worlds or CALIBRATION_WORLDS))
+    names = worlds or tuple(CALIBRATION_WORLDS)
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tam-video-")))

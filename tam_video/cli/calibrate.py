@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from tam_video.config import RunConfig
     from tam_video.types import Explanation
 
-_ANSWERS = 4 * 120
-"""About how many answers take as long as a calibration: four passes for each clip."""
+_NUM_CLIPS = 60
+_ANSWERS = 4 * _NUM_CLIPS
+"""About how many answers take as long as the clips of a world: four passes for each clip."""
 _CHECKPOINT = ("revision", "dtype", "device", "device_map")  # settings that choose what is loaded
 
 
@@ -29,13 +30,14 @@ _CHECKPOINT = ("revision", "dtype", "device", "device_map")  # settings that cho
     multiple=True,
     metavar="NAME",
     help="World of clips to measure, even if the model does not understand the clips: shapes, "
-    "pictograms, signs. May be repeated.  [default: the worlds that the model understands]",
+    "pictograms, signs, sizes, clutter, come-and-go, textured, context. May be repeated. auto: the "
+    "worlds that the model understands.  [default: auto]",
 )
 @click.option(
     "--clips",
     "num_clips",
     type=click.IntRange(10),
-    default=60,
+    default=_NUM_CLIPS,
     help="Clips per world; 40 % of them are held out.  [default: 60]",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the clips.  [default: 0]")
@@ -70,13 +72,12 @@ def calibrate_command(
     leaves the machine. A calibration that was stopped resumes with the same command.
     """
     from tam_video.calibration.calibrate import calibrate
-    from tam_video.calibration.worlds import find_world
+    from tam_video.calibration.worlds import named_worlds
     from tam_video.config import make_config
     from tam_video.pipeline import load_model_from_config
     from tam_video.types import verdict_title
 
-    for name in worlds:  # a wrong name fails before the model is loaded
-        find_world(name)
+    worlds = named_worlds(worlds)  # a wrong name fails before the model is loaded
     settings = {name: value for name, value in options.items() if value is not None}
     model = load_model_from_config(make_config(settings))
     with console.progress() as progress:
@@ -106,8 +107,11 @@ def say_if_not_calibrated(console: Console, config: RunConfig, explanation: Expl
     """
     if config.profile != "auto" or config.method != "tam" or explanation.calibration is not None:
         return
+
+    from tam_video.calibration.worlds import CALIBRATION_WORLDS
+
     seconds = explanation.timings.get("generate", 0.0)
-    minutes = max(1, math.ceil(seconds * _ANSWERS / 60))
+    minutes = max(1, math.ceil(seconds * _ANSWERS * len(CALIBRATION_WORLDS) / 60))
     unit = "minute" if minutes == 1 else "minutes"
     values = {name: getattr(config, name) for name in _CHECKPOINT}
     flags = [

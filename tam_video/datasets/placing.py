@@ -92,13 +92,14 @@ def draw_trajectory(
     bounds: Bounds,
     *,
     step_px: tuple[float, float] = STEP_PX,
+    size_px: tuple[float, float] = SIZE_PX,
 ) -> Trajectory:
     """Sample a trajectory that stays inside its bounds from the first frame to the last.
 
-    A still object is clearly in one quarter of the bounds; `step_px` is the least and the greatest
-    speed of a moving one, in pixels per frame.
+    A still object is clearly in one quarter of the bounds, if it fits; `step_px` is the least and
+    the greatest speed of a moving one, in pixels per frame, and `size_px` of its diameter.
     """
-    size = float(rng.uniform(*SIZE_PX))
+    size = float(rng.uniform(*size_px))
     first, last = bounds.frames
     speed = 0.0 if motion == "still" else float(rng.uniform(*step_px))
     step_x, step_y = (direction * speed for direction in MOTIONS[motion])

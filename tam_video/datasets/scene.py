@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from tam_video.datasets.fills import Fill, add_clutter
 from tam_video.datasets.shapes import FPS, NUM_FRAMES, SIDE_PX, Motion, background, outline
 from tam_video.types import BoolArray, ByteArray, FloatArray
 
@@ -66,6 +67,7 @@ class SceneObject:
         layer: objects of a higher layer are painted over those of a lower one.
         trajectories: its appearances, in order, no two at the same frame.
         visible: the intervals of frames in which a pixel of it is visible, from `with_visible`.
+        fill: the pattern of its colour; None for one colour.
     """
 
     color: str
@@ -75,6 +77,7 @@ class SceneObject:
     layer: int
     trajectories: tuple[Trajectory, ...]
     visible: tuple[Interval, ...] = ()
+    fill: Fill | None = None
 
     @property
     def name(self) -> str:
@@ -110,6 +113,7 @@ class Shot:
         pan_px: (x, y) pixels that the camera moves per frame.
         tint: colour that the background is mixed with.
         tint_share: share of `tint` in the mix, 0 to 1.
+        clutter: number of small grey pieces and lines on the background.
     """
 
     texture_seed: int
@@ -120,6 +124,7 @@ class Shot:
     pan_px: tuple[float, float] = (0.0, 0.0)
     tint: Rgb = (0, 0, 0)
     tint_share: float = 0.0
+    clutter: int = 0
 
     def camera(self, frame: int) -> tuple[int, int]:
         """Return the position (x, y) of the picture's top left corner on the background.
@@ -241,6 +246,8 @@ def _whole_background(shot: Shot) -> ByteArray:
     if shot.tint_share:
         mixed = plain * (1 - shot.tint_share) + np.array(shot.tint) * shot.tint_share
         plain = np.clip(mixed, 0, 255).astype(np.uint8)
+    if shot.clutter:
+        plain = add_clutter(plain, shot.clutter, seed=shot.texture_seed)
     plain.flags.writeable = False
     return plain
 
@@ -264,10 +271,22 @@ def render_frame(clip: SceneClip, frame: int, *, behind: ByteArray | None = None
         item = clip.objects[number]
         if item.trajectory_at(frame) is not None:
             cover = coverage(clip, item, frame)[..., None].astype(np.float32) / 255
-            canvas += cover * (np.array(item.rgb, np.float32) - canvas)
+            canvas += cover * (_paint(clip, item, frame) - canvas)
     rng = np.random.default_rng([clip.shot_at(frame).texture_seed, frame])
     grain = rng.standard_normal((clip.height, clip.width, 1), dtype=np.float32)
     return np.clip(canvas + np.float32(clip.noise) * grain, 0, 255).astype(np.uint8)
+
+
+def _paint(clip: SceneClip, item: SceneObject, frame: int) -> FloatArray:
+    """Return an object's colour, float32 [3], or [height, width, 3] if it has a pattern."""
+    rgb = np.array(item.rgb, np.float32)
+    trajectory = item.trajectory_at(frame)
+    if item.fill is None or trajectory is None:
+        return rgb
+    left, top = np.subtract(trajectory.center(frame), clip.shot_at(frame).camera(frame))
+    y, x = np.mgrid[: clip.height, : clip.width] + 0.5
+    size = trajectory.size_px
+    return item.fill.brightness((x - left) / size, (y - top) / size)[..., None] * rgb
 
 
 def with_visible(clip: SceneClip) -> SceneClip:

@@ -60,7 +60,7 @@ def draw_start(
 ) -> tuple[float, float]:
     """Sample a start position from which an object's whole path stays inside the area.
 
-    A still object is clearly in one quarter of the room.
+    A still object is clearly in one quarter of the room, or anywhere if it is too large for that.
 
     Args:
         rng: source of randomness.
@@ -72,10 +72,11 @@ def draw_start(
     center = []
     for direction, side in zip(MOTIONS[motion], room_px, strict=True):
         low, high, path = size_px / 2 + EDGE_PX, side - size_px / 2 - EDGE_PX, direction * path_px
+        fits = low <= side / 2 - _MIDDLE_PX
         if motion == "still" and rng.random() < 0.5:
-            high = side / 2 - _MIDDLE_PX
+            high = side / 2 - _MIDDLE_PX if fits else high
         elif motion == "still":
-            low = side / 2 + _MIDDLE_PX
+            low = side / 2 + _MIDDLE_PX if fits else low
         center.append(float(rng.uniform(low - min(path, 0), high - max(path, 0))))
     return center[0], center[1]
 

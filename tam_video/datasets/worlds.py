@@ -8,7 +8,7 @@ except for the object in front in "occlusion" (2.2 to 3.2 pixels per frame, agai
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -68,12 +68,13 @@ class World:
         return self.draw(seed, split)
 
 
-def _staged(
+def staged(
     stream: int, draw_once: Callable[[Generator], SceneClip | None]
 ) -> Callable[[int, Split], SceneClip]:
     """Make a function that samples clips of a shape world until one fulfils the conditions.
 
-    The seeds of the base world begin with the index of the split, 0 to 2, so those here are higher.
+    Every world has its own `stream`, the first number of its seeds. The seeds of the base world
+    begin with the index of the split, 0 to 2, so those here are higher.
     """
 
     def draw(seed: int, split: Split) -> SceneClip:
@@ -93,6 +94,7 @@ def make_clip(
     split: Split = "test",
     num_objects: int | None = None,
     shapes: Sequence[str] = SHAPES,
+    size_px: tuple[float, float] = SIZE_PX,
 ) -> SceneClip:
     """Make the clip for a seed in the base shape world.
 
@@ -104,27 +106,30 @@ def make_clip(
         seed: any non-negative integer, which gives another clip in each split.
         split: "train", "dev" or "test".
         num_objects: 1 to 3; drawn evenly when None.
-        shapes: the shapes and pictograms that an object can have.
+        shapes: the shapes, pictograms and signs that an object can be.
+        size_px: least and greatest diameter of an object.
     """
     rng = np.random.default_rng([get_args(Split).index(split), seed])
     count = int(rng.integers(1, 4)) if num_objects is None else num_objects
     if not 1 <= count <= 3:
         raise ValueError("num_objects must be 1, 2 or 3")
     while True:
-        objects = _base_objects(rng, count, shapes)
+        objects = _base_objects(rng, count, shapes, size_px)
         if objects is not None:
             return SceneClip(objects, (Shot(draw_texture(rng)),))
 
 
 def _base_objects(
-    rng: Generator, count: int, shapes: Sequence[str]
+    rng: Generator, count: int, shapes: Sequence[str], size_px: tuple[float, float]
 ) -> tuple[SceneObject, ...] | None:
     """Place `count` objects without overlap, or return None if 60 tries fail for an object."""
     colors = rng.choice(len(COLORS), size=count, replace=False)
     placed: list[SceneObject] = []
     for color in sorted(int(c) for c in colors):
         for _ in range(60):
-            candidate = _base_object(rng, list(COLORS)[color], shapes, layer=len(placed))
+            candidate = replace(
+                _base_object(rng, list(COLORS)[color], shapes, size_px), layer=len(placed)
+            )
             if all(_keep_apart(candidate, other) for other in placed):
                 placed.append(candidate)
                 break
@@ -133,10 +138,12 @@ def _base_objects(
     return tuple(placed)
 
 
-def _base_object(rng: Generator, color: str, shapes: Sequence[str], *, layer: int) -> SceneObject:
+def _base_object(
+    rng: Generator, color: str, shapes: Sequence[str], size_px: tuple[float, float]
+) -> SceneObject:
     motion = draw_motion(rng)
     presence = int(rng.choice(3, p=(0.56, 0.22, 0.22)))
-    size = float(rng.uniform(*SIZE_PX))
+    size = float(rng.uniform(*size_px))
     path = 0.0 if motion == "still" else float(rng.uniform(*PATH_PX))
     x, y = draw_start(rng, motion, path_px=path, size_px=size)
     first, last = 0, NUM_FRAMES - 1
@@ -148,7 +155,7 @@ def _base_object(rng: Generator, color: str, shapes: Sequence[str], *, layer: in
     dx, dy = MOTIONS[motion]
     step = path / (NUM_FRAMES - 1)
     trajectory = Trajectory(x, y, (dx * step, dy * step), size, first, last)
-    return SceneObject(color, shape, motion, rgb, layer, (trajectory,), visible=((first, last),))
+    return SceneObject(color, shape, motion, rgb, 0, (trajectory,), visible=((first, last),))
 
 
 def _keep_apart(one: SceneObject, other: SceneObject) -> bool:
@@ -172,19 +179,19 @@ WORLDS: dict[str, World] = {
     world.name: world
     for world in (
         World("base", "what the models here were trained on", _base),
-        World("pan", "the camera pans over a larger background", _staged(11, stage_pan)),
-        World("occlusion", "one object passes in front of another", _staged(12, stage_occlusion)),
+        World("pan", "the camera pans over a larger background", staged(11, stage_pan)),
+        World("occlusion", "one object passes in front of another", staged(12, stage_occlusion)),
         World(
             "distractors",
             "objects that share the colour or the shape of the one in the question",
-            _staged(13, stage_distractors),
+            staged(13, stage_distractors),
         ),
-        World("cut", "a hard cut to another background", _staged(14, stage_cut)),
-        World("long", "64 sampled frames, objects appear for 6 to 12", _staged(15, stage_long)),
+        World("cut", "a hard cut to another background", staged(14, stage_cut)),
+        World("long", "64 sampled frames, objects appear for 6 to 12", staged(15, stage_long)),
         World(
             "low-contrast",
             "a background near the colour of an object, noise, compression",
-            _staged(16, stage_low_contrast),
+            staged(16, stage_low_contrast),
         ),
     )
 }
