@@ -11,6 +11,7 @@ import numpy as np
 
 from tam_video.calibration.worlds import CheckQuestion, check_questions, find_world
 from tam_video.datasets.questions import caption
+from tam_video.datasets.scene import SceneClip
 from tam_video.evaluation.clip import CAPTION_QUESTION, read_back
 from tam_video.evaluation.score import AnswerTruth
 from tam_video.evaluation.truth import answer_truth
@@ -20,7 +21,7 @@ from tam_video.tam import join_words
 from tam_video.tam.activation import SequenceLayout, sequence_layout
 from tam_video.tam.motion import SlotMotion, input_motions
 from tam_video.tam.words import content_tokens
-from tam_video.types import BoolArray, FloatArray, IntArray, Message
+from tam_video.types import BoolArray, FloatArray, FrameBatch, IntArray, Message
 
 _ANSWER_OPTIONS = GenerationOptions(max_new_tokens=24, num_candidates=0)
 
@@ -118,20 +119,27 @@ def ask_clip(
         )
         if only_understood and not all(answers):
             return AskedClip(number, answers)
-        generation = model.score_layers(batch, [Message("user", CAPTION_QUESTION)], caption(clip))
-    evidence = ClipEvidence(
-        world=world_name,
+        evidence = score_clip(model, clip, batch, world=world_name, number=number)
+    return AskedClip(number, answers, replace(evidence, answers=answers))
+
+
+def score_clip(
+    model: TransformersModel, clip: SceneClip, batch: FrameBatch, *, world: str, number: int
+) -> ClipEvidence:
+    """Score every layer for the true caption of a clip whose frames are read."""
+    generation = model.score_layers(batch, [Message("user", CAPTION_QUESTION)], caption(clip))
+    return ClipEvidence(
+        world=world,
         number=number,
         scores=generation.layer_scores,
         layout=sequence_layout(generation),
         content=content_tokens(join_words(generation.tokens), num_tokens=len(generation.tokens)),
         motion=input_motions((batch,), generation)[0],
         truth=_without_pixels(answer_truth(clip, batch, generation)),
-        answers=answers,
+        answers=(),
         frame_indices=batch.indices,
         sinks=generation.sinks,
     )
-    return AskedClip(number, answers, evidence)
 
 
 def _without_pixels(truth: AnswerTruth) -> AnswerTruth:
