@@ -60,13 +60,19 @@ class Scores:
         return known_mean(self.values, axis=2)
 
     def choose(self, clips: IntArray) -> int:
-        """Return the index of the simplest candidate at most one standard error below the best."""
+        """Return the index of the simplest candidate at most one standard error below the best.
+
+        This holds for each metric and for their mean: the mean alone would exchange one metric for
+        another, and a choice with a lower metric is not adopted.
+        """
         ranks = self.mean_ranks(clips)
-        composite = self.composite()[:, clips]
         best = int(np.argmin(ranks))
-        gaps = composite[best] - composite
-        errors = gaps.std(axis=1, ddof=1) / np.sqrt(gaps.shape[1])
-        within = np.flatnonzero(gaps.mean(axis=1) <= errors)
+        values = np.concatenate([self.values, self.composite()[..., None]], axis=2)[:, clips]
+        gaps = values[best] - values
+        means, counts = known_mean(gaps, axis=1), (~np.isnan(gaps)).sum(axis=1)
+        squares = known_mean(np.square(gaps - means[:, None]), axis=1)
+        errors = np.sqrt(squares / np.maximum(counts - 1, 1))
+        within = np.flatnonzero((np.isnan(means) | (means <= errors)).all(axis=1))
         order = sorted(
             {*within.tolist(), best},
             key=lambda index: (*self.candidates[index].complexity, ranks[index]),

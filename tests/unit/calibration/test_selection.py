@@ -40,6 +40,22 @@ def test_within_one_standard_error_the_simpler_candidate_is_chosen() -> None:
     assert noisy.choose(np.arange(40)) == 0
 
 
+def test_a_simpler_candidate_must_not_exchange_one_metric_for_another() -> None:
+    noisy = scores(0.5, 0.505, noise=0.3)
+    noisy.values[0] += (0.2, 0.0, 0.0, 0.0)
+    noisy.values[1] += (0.0, 0.2, 0.2, 0.2)
+    assert noisy.choose(np.arange(40)) == 1
+
+
+def test_standard_errors_are_those_of_the_clips_with_a_value() -> None:
+    gaps = np.random.default_rng(0).normal(0.3, 1.0, 10)
+    for shift, chosen in ((-0.01, 0), (0.01, 1)):
+        known = gaps - gaps.mean() + gaps.std(ddof=1) / np.sqrt(10) + shift
+        values = np.full((2, 12, 4), np.nan)
+        values[0, :10], values[1, :10] = 0.0, known[:, None]
+        assert Scores((ONE, TWO), values).choose(np.arange(12)) == chosen
+
+
 def test_mean_ranks_leave_out_metrics_that_no_clip_has() -> None:
     values = np.full((2, 3, 4), np.nan)
     values[0, :, 0], values[1, :, 0] = 0.2, 0.9
