@@ -64,9 +64,9 @@ class ClipCache:
                 nouns = groups[number % len(groups)]
                 clip = make_clip(first_seed + number, split=split, shapes=nouns)
                 batch = read_back(clip, model)
-                found = score_clip(model, clip, batch, world=self.name, number=number)
+                evidence = score_clip(model, clip, batch, world=self.name, number=number)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                atomic_write(path, evidence_bytes(found))
+                atomic_write(path, evidence_bytes(evidence))
                 if (number + 1) % 20 == 0:
                     print(f"{number + 1} of {count} clips, {time.time() - began:.0f} s", flush=True)
             yield read_evidence(path)

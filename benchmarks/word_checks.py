@@ -97,18 +97,18 @@ def check_clip(
     with tempfile.TemporaryDirectory() as folder:
         path = write_scene(clip, Path(folder) / "clip.mp4")
         wrong = false_clip(clip, rng, nouns)
-        for is_true, told in ((True, clip), (False, wrong)):
-            found = check(
+        for is_true, described in ((True, clip), (False, wrong)):
+            checked = check(
                 path,
-                caption(told),
-                names_of(told, 0),
+                caption(described),
+                names_of(described, 0),
                 model=model,
                 config=config,
                 controls=controls,
             )
             rows += [
                 Checked(text, is_true, word.probability, falls_most(word))
-                for text, word in found.items()
+                for text, word in checked.items()
             ]
     return rows
 
