@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from tam_video.datasets.shapes import SHAPES
 from training.build import NAMES, SMOL, model_folder
-from training.late import GROUPS
 from training.symbolic import PICTURES
 
 
@@ -16,7 +15,8 @@ def checkpoint(name: str) -> str:
 
 
 def noun_groups(name: str) -> Sequence[Sequence[str]]:
-    """Return the groups of nouns that a model knows; the nouns of a clip are of one group."""
-    if name == SMOL:
-        return (SHAPES, PICTURES)
-    return GROUPS if name in NAMES else (SHAPES,)
+    """Return the groups of nouns that a model knows; the nouns of a clip are of one group.
+
+    `late` and the models made from it know some pictograms and signs, but not all of them.
+    """
+    return (SHAPES, PICTURES) if name == SMOL else (SHAPES,)
