@@ -57,6 +57,7 @@ def test_scores_that_are_not_finite_are_refused() -> None:
 def test_a_clip_without_object_words_has_no_values() -> None:
     evidence = make_evidence(1)
     empty = replace(evidence, truth=replace(evidence.truth, objects=()))
-    values = candidate_values(empty, layer_candidates([(0,)], mask_sinks=False), METRICS)
+    candidates = layer_candidates([(0,)], mask_sinks=False)
+    values = candidate_values(empty, candidates, METRICS)
     assert np.isnan(values).all()
-    assert values.shape == (4, len(METRICS))
+    assert values.shape == (len(candidates), len(METRICS))
