@@ -32,7 +32,10 @@ _QUIET_STD = {"o_proj": 2e-3, "down_proj": 1e-3}
 _LEVELS = 3  # DeepStack levels of `deepstack`, each from its own vision block
 SINK_LAYER = 1
 _SINK_DIMS = (17, 101)
-_SINK_GATE = 6.0  # mean input of the sink unit at a sink
+_SINK_GATE = 6.0  # input of the sink unit at a sink
+_OFF_GATE = 3.0  # and elsewhere, negative
+_FIT_STEPS = 30
+_RIDGE = 1e-5
 _SINK_NORM = 500.0  # norm of a sink where the gate is _SINK_GATE, relative to the median
 _SINK_CLIPS = 6
 
@@ -130,11 +133,7 @@ def make_sinks(trained: Any) -> Any:
     """
     model = make_variant(trained)
     inputs, is_sink, norms = sink_evidence(model)
-    weight = np.where(is_sink, 0.5 / is_sink.mean(), 0.5 / (~is_sink).mean())
-    target = np.where(is_sink, _SINK_GATE, -_SINK_GATE)
-    scaled = inputs * weight[:, None]
-    gram = inputs.T @ scaled + 1e-2 * len(inputs) * np.eye(inputs.shape[1])
-    direction = torch.from_numpy(np.linalg.solve(gram, scaled.T @ target)).float()
+    direction = torch.from_numpy(separator(inputs, is_sink)).float()
     mlp = model.model.language_model.layers[SINK_LAYER].mlp
     mlp.gate_proj.weight[0] = direction
     mlp.up_proj.weight[0] = direction
@@ -143,6 +142,24 @@ def make_sinks(trained: Any) -> Any:
     for dim in _SINK_DIMS:
         mlp.down_proj.weight[dim, 0] = size
     return model
+
+
+def separator(inputs: np.ndarray, is_sink: np.ndarray) -> np.ndarray:
+    """Fit a linear unit: at least `_SINK_GATE` at sinks, at most `-_OFF_GATE` elsewhere.
+
+    A support vector machine with squared hinge loss and without bias, in the primal (Chapelle 2007,
+    Training a Support Vector Machine in the Primal): least squares over the rows that violate.
+    """
+    weight = np.where(is_sink, 0.5 / is_sink.sum(), 0.5 / (~is_sink).sum())
+    target = np.where(is_sink, _SINK_GATE, -_OFF_GATE)
+    active = np.ones(len(inputs), bool)
+    direction = np.zeros(inputs.shape[1])
+    for _ in range(_FIT_STEPS):
+        rows, scale = inputs[active], weight[active][:, None]
+        gram = rows.T @ (rows * scale) + _RIDGE * np.eye(rows.shape[1])
+        direction = np.linalg.solve(gram, (rows * scale).T @ target[active])
+        active = np.where(is_sink, inputs @ direction < target, inputs @ direction > target)
+    return direction
 
 
 @torch.no_grad()

@@ -26,10 +26,10 @@ from tam_video.calibration.evidence import ClipEvidence
 from tam_video.calibration.scoring import candidate_values
 from tam_video.metrics.statistics import Interval, difference_interval
 from tam_video.tam.options import DEFAULT
-from tam_video.types import Float64Array, IntArray
+from tam_video.types import BoolArray, Float64Array, IntArray
 
 _MOST_LAYERS = 3
-_LAYERS_TO_EXTEND = 8  # forward selection adds layers from the best ones alone
+_LAYERS_TO_EXTEND = 8  # of the best ones, and those of the built-in profile
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,25 +59,34 @@ class Scores:
         """Return the mean over the metrics for each candidate and clip: float64 [C, clips]."""
         return known_mean(self.values, axis=2)
 
-    def choose(self, clips: IntArray) -> int:
-        """Return the index of the simplest candidate at most one standard error below the best.
+    def not_below(self, index: int, clips: IntArray) -> BoolArray:
+        """Return which candidates are at most one standard error below another: bool [C].
 
         This holds for each metric and for their mean: the mean alone would exchange one metric for
         another, and a choice with a lower metric is not adopted.
         """
-        ranks = self.mean_ranks(clips)
-        best = int(np.argmin(ranks))
         values = np.concatenate([self.values, self.composite()[..., None]], axis=2)[:, clips]
-        gaps = values[best] - values
+        gaps = values[index] - values
         means, counts = known_mean(gaps, axis=1), (~np.isnan(gaps)).sum(axis=1)
         squares = known_mean(np.square(gaps - means[:, None]), axis=1)
         errors = np.sqrt(squares / np.maximum(counts - 1, 1))
-        within = np.flatnonzero((np.isnan(means) | (means <= errors)).all(axis=1))
-        order = sorted(
-            {*within.tolist(), best},
+        within = (np.isnan(means) | (means <= errors)).all(axis=1)
+        within[index] = True
+        return np.asarray(within, np.bool_)
+
+    def best(self, clips: IntArray, standard: Candidate) -> int:
+        """Return the index of the best candidate that is not below `standard`, by mean rank."""
+        allowed = self.not_below(self.candidates.index(standard), clips)
+        return int(np.argmin(np.where(allowed, self.mean_ranks(clips), np.inf)))
+
+    def choose(self, clips: IntArray, standard: Candidate) -> int:
+        """Return the index of the simplest candidate that is not below the best."""
+        ranks = self.mean_ranks(clips)
+        within = np.flatnonzero(self.not_below(self.best(clips, standard), clips))
+        return min(
+            within.tolist(),
             key=lambda index: (*self.candidates[index].complexity, ranks[index]),
         )
-        return int(order[0])
 
 
 def known_mean(values: Float64Array, *, axis: int) -> Float64Array:
@@ -107,8 +116,10 @@ def choose_layers(
 ) -> list[tuple[int, ...]]:
     """Choose sets of one, two and three layers by forward selection.
 
-    The first layer is the one with the best raw maps. Each step adds the layer with which the
-    default steps have the best mean rank.
+    The first layer is the one with the best raw maps. Each step adds one of the best layers, or one
+    of the built-in profile, since a layer with poor maps of its own can be the best to add. Two
+    sets are kept, which may be equal: with the default steps, those with the best mean rank and
+    with the best mean of the metrics.
 
     Args:
         evidence: the clips.
@@ -119,15 +130,22 @@ def choose_layers(
     raw, default = (replace(each, mask_sinks=mask_sinks) for each in (RAW, DEFAULT))
     single = score_candidates(evidence, [Candidate((n,), raw) for n in range(num_layers)])
     order = [int(n) for n in np.argsort(single.mean_ranks(clips), kind="stable")]
+    pool = dict.fromkeys([*order[:_LAYERS_TO_EXTEND], *built_in(num_layers).layers])
     sets: list[tuple[int, ...]] = [(order[0],)]
-    while len(sets) < min(_MOST_LAYERS, num_layers):
-        options = [
-            tuple(sorted((*sets[-1], layer)))
-            for layer in order[:_LAYERS_TO_EXTEND]
-            if layer not in sets[-1]
-        ]
+    for size in range(2, 1 + min(_MOST_LAYERS, num_layers)):
+        options = dict.fromkeys(
+            tuple(sorted((*each, layer)))
+            for each in sets
+            if len(each) == size - 1
+            for layer in pool
+            if layer not in each
+        )
         scores = score_candidates(evidence, [Candidate(each, default) for each in options])
-        sets.append(options[int(np.argmin(scores.mean_ranks(clips)))])
+        best = (
+            np.argmin(scores.mean_ranks(clips)),
+            np.argmax(known_mean(scores.composite(), axis=1)),
+        )
+        sets += [scores.candidates[int(index)].layers for index in dict.fromkeys(best)]
     return sets
 
 
@@ -137,13 +155,16 @@ def select(
     """Choose layers and steps on the given clips.
 
     Layer sets are compared together with the correction; then each further step is varied on the
-    best candidate so far. The choice is among all candidates that were compared. Where no clip has
+    best candidate so far. The choice is among all candidates that were compared, without those that
+    are more than one standard error below the built-in profile in a metric. Where no clip has
     sinks, leaving them out changes nothing and is not a candidate.
     """
     clips = np.arange(len(evidence))
     has_sinks = any(each.sinks is not None and each.sinks.any() for each in evidence)
     sets = choose_layers(evidence, mask_sinks=has_sinks)
-    known = tuple(dict.fromkeys([*sets, built_in(len(evidence[0].scores)).layers]))
+    standard = built_in(len(evidence[0].scores))
+    standard = replace(standard, options=replace(standard.options, mask_sinks=has_sinks))
+    known = tuple(dict.fromkeys([*sets, standard.layers]))
     steps = STEPS if has_sinks else STEPS[:-1]
     first = layer_candidates(known, mask_sinks=has_sinks)
 
@@ -155,10 +176,10 @@ def select(
 
     scores = score_candidates(evidence, first, report(0))
     for stage, step in enumerate(steps, start=1):
-        base = scores.candidates[int(np.argmin(scores.mean_ranks(clips)))]
+        base = scores.candidates[scores.best(clips, standard)]
         further = [each for each in step_candidates(step, base) if each not in scores.candidates]
         scores = scores.extended(score_candidates(evidence, further, report(stage)))
-    return scores.candidates[scores.choose(clips)]
+    return scores.candidates[scores.choose(clips, standard)]
 
 
 def compare(scores: Scores) -> dict[str, Interval]:

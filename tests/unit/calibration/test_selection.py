@@ -31,20 +31,27 @@ def scores(first: float, second: float, *, noise: float = 0.01) -> Scores:
 
 
 def test_the_better_candidate_is_chosen() -> None:
-    assert scores(0.5, 0.6).choose(np.arange(40)) == 1
-    assert scores(0.6, 0.5).choose(np.arange(40)) == 0
+    assert scores(0.5, 0.6).choose(np.arange(40), ONE) == 1
+    assert scores(0.6, 0.5).choose(np.arange(40), ONE) == 0
 
 
 def test_within_one_standard_error_the_simpler_candidate_is_chosen() -> None:
     noisy = scores(0.5, 0.505, noise=0.3)
-    assert noisy.choose(np.arange(40)) == 0
+    assert noisy.choose(np.arange(40), ONE) == 0
 
 
 def test_a_simpler_candidate_must_not_exchange_one_metric_for_another() -> None:
     noisy = scores(0.5, 0.505, noise=0.3)
     noisy.values[0] += (0.2, 0.0, 0.0, 0.0)
     noisy.values[1] += (0.0, 0.2, 0.2, 0.2)
-    assert noisy.choose(np.arange(40)) == 1
+    assert noisy.choose(np.arange(40), TWO) == 1
+
+
+def test_a_candidate_below_the_built_in_profile_in_a_metric_is_not_chosen() -> None:
+    uneven = scores(0.5, 0.5)
+    uneven.values[1] += (-0.1, 0.3, 0.3, 0.3)
+    assert uneven.choose(np.arange(40), ONE) == 0
+    assert uneven.choose(np.arange(40), TWO) == 1
 
 
 def test_standard_errors_are_those_of_the_clips_with_a_value() -> None:
@@ -53,7 +60,7 @@ def test_standard_errors_are_those_of_the_clips_with_a_value() -> None:
         known = gaps - gaps.mean() + gaps.std(ddof=1) / np.sqrt(10) + shift
         values = np.full((2, 12, 4), np.nan)
         values[0, :10], values[1, :10] = 0.0, known[:, None]
-        assert Scores((ONE, TWO), values).choose(np.arange(12)) == chosen
+        assert Scores((ONE, TWO), values).choose(np.arange(12), ONE) == chosen
 
 
 def test_mean_ranks_leave_out_metrics_that_no_clip_has() -> None:
@@ -117,7 +124,7 @@ def test_steps_are_chosen_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -
     assert chosen.options.mask_sinks
     assert chosen.options.rank_filter
     assert chosen.options.rank_filter_min_cells == 16
-    assert len(counted) <= 3 * 120
+    assert len(counted) <= 3 * 160
     assert [number for number, _ in seen] == list(range(1, len(seen) + 1))
     assert {total for _, total in seen} == {len(seen)}
 
