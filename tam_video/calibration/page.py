@@ -36,7 +36,7 @@ def write_page(profile: CalibratedProfile, examples: Sequence[Example], path: Pa
         title=f"Calibration of {profile.model}",
         profile=profile,
         verdict=VERDICTS[profile.verdict],
-        choice=_choice(profile),
+        choice=choice_sentence(profile),
         needed=f"{LEAST_UNDERSTOOD:.0%}",
         figures=_figures(profile),
         curves=_curves(profile) if profile.curves else "",
@@ -47,7 +47,7 @@ def write_page(profile: CalibratedProfile, examples: Sequence[Example], path: Pa
     return path
 
 
-def _choice(profile: CalibratedProfile) -> str:
+def choice_sentence(profile: CalibratedProfile) -> str:
     """Return a sentence that says which profile is used, and why."""
     if not profile.is_built_in:
         numbers = ", ".join(str(layer + 1) for layer in profile.layers)

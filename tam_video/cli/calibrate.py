@@ -72,6 +72,7 @@ def calibrate_command(
     leaves the machine. A calibration that was stopped resumes with the same command.
     """
     from tam_video.calibration.calibrate import calibrate
+    from tam_video.calibration.page import choice_sentence
     from tam_video.calibration.worlds import named_worlds
     from tam_video.config import make_config
     from tam_video.pipeline import load_model_from_config
@@ -92,11 +93,10 @@ def calibrate_command(
             notice=console.note,
         )
     profile = done.profile
-    kept = "built-in profile" if profile.is_built_in else f"layers {list(profile.layers)}"
     console.result(
         {**asdict(profile), "path": str(done.path), "page": str(done.page)},
         f"{verdict_title(profile.verdict)}: {profile.sentence}\n"
-        f"Maps are read with the {kept}.\n{done.path}",
+        f"{choice_sentence(profile)}\n{done.path}",
     )
 
 
