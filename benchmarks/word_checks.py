@@ -13,6 +13,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from tam_video.datasets.questions import caption
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS
 from tam_video.datasets.worlds import make_clip, write_scene
-from tam_video.metrics.statistics import mean_interval
+from tam_video.metrics.statistics import Interval, mean_interval
 from tam_video.models import load_model
 from tam_video.pipeline import explain
 from tam_video.sampling import read_again
@@ -57,6 +58,14 @@ def false_clip(clip: SceneClip, rng: np.random.Generator, nouns: tuple[str, ...]
 def falls_most(word: WordVerification) -> bool:
     """Return whether hiding the word's track lowers its probability more than every control."""
     return bool(word.controls) and word.num_beaten == len(word.controls)
+
+
+def rate_of_true_names(rows: Sequence[Checked]) -> Interval:
+    """Return the share of true names, among those the model would say, whose check passes."""
+    passed = [
+        row.falls_most for row in rows if row.is_true and row.probability >= LEAST_PROBABILITY
+    ]
+    return mean_interval(passed, is_rate=True)
 
 
 def check(
@@ -132,12 +141,9 @@ def main() -> None:
         rows += check_clip(seed, args.model, model=model, config=config, controls=args.controls)
         if (number + 1) % 10 == 0:
             print(f"{number + 1} of {args.clips} clips, {time.time() - began:.0f} s", flush=True)
-    correct = [
-        row.falls_most for row in rows if row.is_true and row.probability >= LEAST_PROBABILITY
-    ]
     wrong = [not row.falls_most for row in rows if not row.is_true]
     rates = {
-        "true names: falls more than at every control": mean_interval(correct, is_rate=True),
+        "true names: falls more than at every control": rate_of_true_names(rows),
         "false names: does not": mean_interval(wrong, is_rate=True),
     }
     for label, rate in rates.items():

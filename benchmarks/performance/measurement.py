@@ -146,10 +146,20 @@ def extra_peak(call: Callable[[], object]) -> int:
     gc.collect()
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)  # what was freed before would hide what is asked for now
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    reset_peak()
     before = _status_bytes("VmRSS")
     call()
-    return max(0, _status_bytes("VmHWM") - before)
+    return max(0, resident_peak() - before)
+
+
+def reset_peak() -> None:
+    """Set the peak of resident memory back to what is resident now (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def resident_peak() -> int:
+    """The most bytes of resident memory since the last `reset_peak` (Linux)."""
+    return _status_bytes("VmHWM")
 
 
 def one_thread() -> None:
