@@ -201,7 +201,9 @@ def run(options: argparse.Namespace) -> None:
     public = replace(profile, model=public_name(profile.model))
     document = document_of(model, public, words, costs)
     document |= {"clips": options.clips, "controls": options.controls}
-    atomic_write(options.out, json.dumps(document, indent=1, sort_keys=True) + "\n")
+    atomic_write(
+        options.out, json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    )
     if options.profile_out is not None:
         write_profile(public, options.profile_out)
     print(profile.sentence)

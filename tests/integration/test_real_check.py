@@ -5,12 +5,14 @@ import json
 import platform
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from stored_profiles import PROFILE
 
-from benchmarks.real_check import main, public_name
-from tam_video.models import ALIASES
+from benchmarks.real_check import check_words, document_of, main, public_name
+from tam_video.models import ALIASES, load_model
 from tam_video.profiles.profile import parse_profile, read_profile
 
 PROFILES = Path(__file__).parents[2] / "profiles"
@@ -28,7 +30,7 @@ def test_the_file_has_the_measurements_and_nothing_private(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_TOKEN", "hf_notforothers")
     arguments = [str(folder), "--clips", "2", "--calibration-clips", "10", "--world", "shapes"]
-    more = ["--controls", "2", "--profile-out", "profile.json", "--device", "cpu"]
+    more = ["--controls", "1", "--profile-out", "profile.json", "--device", "cpu"]
     assert main([*arguments, *more]) == 0
 
     written = Path("real_check-my-model.json").read_text(encoding="utf-8")
@@ -40,7 +42,7 @@ def test_the_file_has_the_measurements_and_nothing_private(
     assert len(document["profile"]["curves"]["auc"]) == document["profile"]["num_layers"]
     assert document["profile"]["held_out"]["pointing"]["mean"] > 0.5
     assert {word["number"] for word in document["words"]} == {0, 1}
-    assert all(len(word["controls"]) <= 2 for word in document["words"])
+    assert all(len(word["controls"]) <= 1 for word in document["words"])
     assert document["true_names_fall_most"]["n"] <= len(document["words"])
     assert list(document["steps"]) == ["calibrate", "explain and verify", "load"]
     assert all(step["peak_mb"] > 0 for step in document["steps"].values())
@@ -54,6 +56,16 @@ def test_the_file_has_the_measurements_and_nothing_private(
             assert re.search(rf"\b{re.escape(name)}\b", text) is None
 
     assert main(arguments) == 1  # the file is there
+
+
+def test_a_model_that_understands_no_world_has_no_words() -> None:
+    profile = replace(PROFILE, verdict="not-measurable", used_worlds=())
+    model = load_model("tiny")
+    words = check_words(model, profile, 2, num_controls=2)
+    document = document_of(model, profile, words, {})
+    assert document["words"] == []
+    assert document["true_names_fall_most"]["mean"] is None
+    json.dumps(document, allow_nan=False)
 
 
 def test_wrong_arguments_end_with_a_hint(
