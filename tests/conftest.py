@@ -106,6 +106,15 @@ def data_folder(
     return folder
 
 
+@pytest.fixture
+def three_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave only three calibration worlds: with all eight a calibration takes a minute."""
+    from tam_video.calibration.worlds import CALIBRATION_WORLDS
+
+    for name in set(CALIBRATION_WORLDS) - {"shapes", "pictograms", "signs"}:
+        monkeypatch.delitem(CALIBRATION_WORLDS, name)
+
+
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipFolder:
     """Odd clips and bad files by name, each made once a session: `clips.path("rot90")`."""

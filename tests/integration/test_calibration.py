@@ -57,6 +57,7 @@ def test_maps_of_tiny_are_trusted_and_permuted_ones_are_not(evidence: list[ClipE
     assert judge(permuted, built_in(4)).verdict == "do-not-trust"
 
 
+@pytest.mark.usefixtures("three_worlds")
 def test_tiny_understands_shapes_and_not_pictograms(tiny: TransformersModel) -> None:
     profile = calibrate_model(tiny, num_clips=10).profile
     assert profile.used_worlds[0] == "shapes"
@@ -71,6 +72,7 @@ def test_the_same_seed_gives_the_same_profile(tiny: TransformersModel) -> None:
     assert one.profile.to_json() == other.profile.to_json()
 
 
+@pytest.mark.usefixtures("three_worlds")
 def test_a_model_that_understands_nothing_is_not_measurable(
     tiny: TransformersModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

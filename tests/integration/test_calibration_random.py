@@ -14,6 +14,7 @@ SHORT = Sizes(layers=2, vision_layers=2, divisor=8)
 LONG = Sizes(layers=2, vision_layers=4)
 
 
+@pytest.mark.usefixtures("three_worlds")
 @pytest.mark.shared
 @pytest.mark.parametrize(
     "sizes", [pytest.param(SHORT, id="narrow"), pytest.param(LONG, id="3b", marks=pytest.mark.slow)]

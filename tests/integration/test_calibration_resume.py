@@ -117,6 +117,7 @@ def test_other_settings_start_over_in_the_data_folder_and_are_refused_in_a_named
     assert refused.value.hint == "choose another folder with --evidence DIR"
 
 
+@pytest.mark.usefixtures("three_worlds")
 def test_a_named_folder_is_kept_and_used_by_calibrations_with_more_clips_and_worlds(
     tiny: TransformersModel, tmp_path: Path
 ) -> None:
