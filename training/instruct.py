@@ -1,4 +1,4 @@
-"""Teach `smol` to see: train the merger and the low-rank changes on the answers alone."""
+"""Train the merger of `smol` and low-rank changes of its attention on the loss of answers."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Train `late`: from `tiny`, a model whose visual states are not readable in its early layers.
 
 A random rotation in the last layer of the vision merger makes the features unreadable. Four new
-decoder layers, which start with zero output, undo it; they are in front of the layers of `tiny` and
-learn from the answers' loss alone. The model also knows pictograms and written words. The export
-puts four frozen layers with a small random output in front of these: `late` has 12 layers.
+decoder layers, which start as the identity, undo it; they are in front of the layers of `tiny` and
+learn from the answers' loss alone. The model is also trained on pictograms and written words. The
+export puts four frozen layers with a small random output in front of these: `late` has 12 layers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def rotation() -> Tensor:
 
 
 def silence(layer: nn.Module) -> None:
-    """Give a decoder layer zero output."""
+    """Make a decoder layer the identity: zero the outputs of attention and MLP."""
     layer.self_attn.o_proj.weight.zero_()
     layer.mlp.down_proj.weight.zero_()
 

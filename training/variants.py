@@ -2,7 +2,7 @@
 
 All are Qwen3-VL models with 12 decoder layers, and need no further training:
 
-- `late`: visual states are readable from the sixth layer on.
+- `late`: visual states are readable from the fifth layer on.
 - `deepstack`: colour enters with the input; shape and motion are added after the first three
   decoder layers, as DeepStack features.
 - `sinks`: some background cells get states of a very large norm in the second layer.

@@ -155,8 +155,9 @@ def select(
     """Choose layers and steps on the given clips.
 
     Layer sets are compared together with the correction; then each further step is varied on the
-    best candidate so far. The choice is among all candidates that were compared, without those that
-    are more than one standard error below the built-in profile in a metric. Where no clip has
+    best candidate so far. The best candidate is the one with the best mean rank that is at most one
+    standard error below the built-in profile in each metric and in their mean. Of all candidates at
+    most one standard error below the best, the simplest is chosen. Where no clip has
     sinks, leaving them out changes nothing and is not a candidate.
     """
     clips = np.arange(len(evidence))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FIRST_LAYER = 2
-"""The first layer whose norms are used: sinks appear from there on."""
+"""Index of the first layer whose norms are used: the third."""
 # Iglewicz and Hoaglin (1993), How to Detect and Handle Outliers: a modified z-score above 3.5.
 _MOST_DEVIATIONS = 3.5
 _DEVIATIONS_PER_MAD = 1.4826  # of a normal distribution

@@ -105,7 +105,7 @@ def test_a_hook_is_gone_after_an_error(qwen3: Any, monkeypatch: pytest.MonkeyPat
     before = hooks()
 
     def fail(*_args: Any, **_kwargs: Any) -> None:
-        assert hooks() == before + 3  # last state, asked layer, logits
+        assert hooks() == before + 4  # last state, asked layer, logits, norms of the third layer
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(network, "generate", fail)
