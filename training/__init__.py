@@ -1,1 +1,6 @@
-"""How the embedded model `tiny` is made; not part of the installed package."""
+"""How `tiny` and the benchmark models are made; not part of the installed package."""
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TINY = REPOSITORY / "tam_video" / "models" / "tiny"

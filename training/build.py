@@ -1,7 +1,7 @@
 """Build the checkpoints for measurements in the user's cache: `python -m training.build late smol`.
 
-Each is built once from the trained files in `benchmarks/models/`, and again when such a file or the
-code that builds it changes.
+Each is built once from the trained files in `benchmarks/models/`, and again when such a file or a
+module of `_CODE` changes.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from training import REPOSITORY, TINY
+
 STORED = REPOSITORY / "benchmarks" / "models"
-TINY = REPOSITORY / "tam_video" / "models" / "tiny"
 SMOL = "smol"
 FROM_LATE = ("late", "deepstack", "sinks", "noise")
 NAMES = (*FROM_LATE, SMOL)
@@ -68,7 +68,7 @@ def _stored_files(name: str) -> list[Path]:
 
 
 def _digest(name: str) -> str:
-    """Return a hash of everything that a model is built from."""
+    """Return a hash of the trained files and of the modules of `_CODE`."""
     code = [REPOSITORY / "training" / f"{module}.py" for module in _CODE]
     total = hashlib.sha256()
     for path in [*_stored_files(name), *code]:

@@ -19,14 +19,13 @@ from torch import Tensor, nn
 
 from tam_video.datasets.shapes import SHAPES
 from tam_video.datasets.written import SIGNS
-from training import align
+from training import TINY, align
 from training.journal import Journal, Tally, learning_rate
 from training.language import answer_logits, symbolic_batch, tally_answers
 from training.network import EMBEDDING_STD, WIDTH, Symbols, make_model
 from training.symbolic import NOUNS, PICTURES, Prompts
 from training.vocabulary import make_tokenizer
 
-TINY = Path("tam_video/models/tiny")
 NEW_LAYERS = 4
 QUIET_LAYERS = 4
 GROUPS = (SHAPES, PICTURES, SIGNS)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS, MOTIONS, SHAPES
 from tam_video.datasets.worlds import make_clip
-from training import align
+from training import TINY, align
 from training.align import PATCH, augmented, close_up, random_pair
 from training.journal import Journal, Tally, learning_rate
 from training.storing import save_trained
@@ -145,7 +145,7 @@ def main() -> None:
     """Train up to a number of steps; resumes automatically."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--tiny", type=Path, default=Path("tam_video/models/tiny"))
+    parser.add_argument("--tiny", type=Path, default=TINY)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--peak", type=float, default=1e-3)

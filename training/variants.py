@@ -185,7 +185,7 @@ def sink_evidence(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         pixels = np.stack([clip.render_frame(int(frame)) for frame in frames])
         item = clip_cells(clip, frames).item
         prefix = prompts.prefix(frames, np.ones(item.size, bool))
-        _run(model, prefix, patchify(pixels), item.shape)
+        run_prefix(model, prefix, patchify(pixels), item.shape)
         chosen = np.zeros(item.shape, bool)
         chosen[:, -2:, -2:] = item[:, -2:, -2:] < 0
         corner.append(np.append(chosen.ravel(), np.zeros(np.sum(prefix.cell < 0), bool)))
@@ -199,7 +199,7 @@ def sink_evidence(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return torch.cat(inputs).double().numpy(), np.concatenate(corner), norms.numpy()
 
 
-def _run(model: Any, prefix: Any, patches: Tensor, shape: tuple[int, ...]) -> None:
+def run_prefix(model: Any, prefix: Any, patches: Tensor, shape: tuple[int, ...]) -> None:
     """Run the decoder on the visual part of a prompt."""
     features = model.model.visual(
         patches, grid_thw=torch.tensor([list(shape)]), return_dict=True

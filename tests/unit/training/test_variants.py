@@ -13,7 +13,14 @@ from tam_video.datasets.worlds import make_clip
 from training.align import patchify
 from training.late import MORE_WORDS, make_late, rotation
 from training.symbolic import Prompts, sample_frames
-from training.variants import NUM_LAYERS, SINK_LAYER, _run, make_deepstack, make_sinks, make_variant
+from training.variants import (
+    NUM_LAYERS,
+    SINK_LAYER,
+    make_deepstack,
+    make_sinks,
+    make_variant,
+    run_prefix,
+)
 from training.vocabulary import make_tokenizer
 
 
@@ -77,7 +84,7 @@ def test_a_few_cells_of_sinks_have_a_large_norm_in_every_later_layer(
     shape = (2, side, side)
     prefix = Prompts(make_tokenizer(MORE_WORDS)).prefix(frames, np.ones(2 * side * side, bool))
     with torch.no_grad():
-        _run(model, prefix, patchify(pixels), shape)
+        run_prefix(model, prefix, patchify(pixels), shape)
     is_cell = torch.from_numpy(prefix.cell >= 0)
     for layer_norms in norms[SINK_LAYER + 1 :]:
         cells = layer_norms[is_cell]
