@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.checkpoints import checkpoint, noun_groups
+from benchmarks.checkpoints import checkpoint, known_clip, known_nouns
 from tam_video.datasets.questions import ShapeQuestion
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import Split
-from tam_video.datasets.worlds import make_clip, write_scene
+from tam_video.datasets.worlds import write_scene
 from tam_video.metrics.statistics import mean_interval
 from tam_video.types import FrameBatch, Message
 from training.questions import caption_facts, make_questions
@@ -53,10 +53,9 @@ def draw_clip(
     model: str, seed: int, split: Split, num_objects: int | None
 ) -> tuple[SceneClip, list[ShapeQuestion]]:
     """Draw a clip with nouns that the model knows, and the questions about it."""
-    groups = noun_groups(model)
-    nouns = groups[seed % len(groups)]
-    clip = make_clip(seed, split=split, num_objects=num_objects, shapes=nouns)
-    return clip, make_questions(clip, np.random.default_rng([3, seed]), shapes=nouns)
+    clip = known_clip(model, seed, split=split, num_objects=num_objects)
+    rng = np.random.default_rng([3, seed])
+    return clip, make_questions(clip, rng, shapes=known_nouns(model, seed))
 
 
 def read_clip(clip: SceneClip) -> FrameBatch:

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.checkpoints import checkpoint, noun_groups
+from benchmarks.checkpoints import checkpoint, known_clip
 from tam_video.datasets.questions import caption, shape_turn
 from tam_video.datasets.scene import SceneClip
-from tam_video.datasets.worlds import make_clip
 from tam_video.evaluation.clip import CAPTION_QUESTION, read_back
 from tam_video.metrics.statistics import Interval, mean_interval
 from tam_video.models import load_model
@@ -35,10 +34,8 @@ RATIO = 10.0
 
 def held_out(name: str, model: Any, count: int) -> Iterator[tuple[SceneClip, FrameBatch]]:
     """Yield test clips and the frames that the model samples."""
-    groups = noun_groups(name)
-    for number in range(count):
-        nouns = groups[number % len(groups)]
-        clip = make_clip(FIRST_SEED + number, split="test", shapes=nouns)
+    for seed in range(FIRST_SEED, FIRST_SEED + count):
+        clip = known_clip(name, seed)
         yield clip, read_back(clip, model)
 
 

@@ -2,10 +2,10 @@
 
     python -m benchmarks.readings late --clips 300 --cache DIR --out docs/results/readings_late.json
 
-The clips are of the split "test", on which nothing is chosen, and the true caption is
-teacher-forced. The scores of all layers are computed once and kept in the cache folder. Compared
-are a profile that calibration chooses on clips of the split "dev", the built-in profiles, and the
-raw logit of the last layer and of the layer whose raw maps are best on these very clips.
+The true caption is teacher-forced. The scores of all layers are computed once and kept in the cache
+folder. A profile is chosen on clips of the split "dev" and compared, on clips of the split "test",
+with the built-in profiles and the raw logit of the last layer and of the best one. Only that layer
+is chosen on the test clips, as an upper bound.
 """
 
 from __future__ import annotations
@@ -20,14 +20,19 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.checkpoints import checkpoint, noun_groups
+from benchmarks.checkpoints import checkpoint, known_clip
 from tam_video.calibration.candidates import RAW, Candidate, built_in
 from tam_video.calibration.evidence import ClipEvidence, score_clip
 from tam_video.calibration.evidence_file import evidence_bytes, read_evidence
 from tam_video.calibration.scoring import candidate_values
-from tam_video.calibration.selection import compare, is_better, score_candidates, select
+from tam_video.calibration.selection import (
+    compare,
+    is_better,
+    score_candidates,
+    select,
+    split_clips,
+)
 from tam_video.datasets.shapes import Split
-from tam_video.datasets.worlds import make_clip
 from tam_video.evaluation.clip import read_back
 from tam_video.metrics.statistics import difference_interval, mean_interval
 from tam_video.models import load_model
@@ -35,7 +40,6 @@ from tam_video.tam.options import PUBLISHED
 from tam_video.workspace.files import atomic_write
 
 FIRST_SEED = 3_000_000
-HELD_OUT = 0.4
 METRICS = ("auc", "viou", "pointing", "energy", "temporal_auc", "tiou")
 
 
@@ -60,9 +64,7 @@ class ClipCache:
             if not path.exists():
                 if model is None:
                     model = load_model(checkpoint(self.name))
-                groups = noun_groups(self.name)
-                nouns = groups[number % len(groups)]
-                clip = make_clip(first_seed + number, split=split, shapes=nouns)
+                clip = known_clip(self.name, first_seed + number, split=split)
                 batch = read_back(clip, model)
                 evidence = score_clip(model, clip, batch, world=self.name, number=number)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,11 +75,11 @@ class ClipCache:
 
 
 def calibrated(clips: Sequence[ClipEvidence]) -> Candidate:
-    """Return what calibration chooses on the clips, as `tam-video calibrate` does."""
-    end = len(clips) - round(HELD_OUT * len(clips))
+    """Return what the selection of `tam-video calibrate` takes; it uses all of the clips."""
+    selection, held_out = split_clips(clips)
     standard = built_in(len(clips[0].scores))
-    choice = select(clips[:end])
-    differences = compare(score_candidates(clips[end:], (choice, standard)))
+    choice = select(selection)
+    differences = compare(score_candidates(held_out, (choice, standard)))
     return choice if is_better(differences) else standard
 
 

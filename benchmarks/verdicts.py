@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.readings import FIRST_SEED, HELD_OUT, ClipCache, calibrated
+from benchmarks.readings import FIRST_SEED, ClipCache, calibrated
 from tam_video.calibration.evidence import ClipEvidence
+from tam_video.calibration.selection import split_clips
 from tam_video.calibration.verdict import judge
 from tam_video.types import FloatArray
 
@@ -40,7 +41,7 @@ def permuted(clip: ClipEvidence, seed: int) -> ClipEvidence:
 
 def verdict_of(clips: Sequence[ClipEvidence]) -> str:
     """Return the verdict of a calibration on these clips, as `tam-video calibrate` gives it."""
-    return judge(clips[-round(HELD_OUT * len(clips)) :], calibrated(clips)).verdict
+    return judge(split_clips(clips)[1], calibrated(clips)).verdict
 
 
 def main() -> None:

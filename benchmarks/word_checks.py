@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.checkpoints import checkpoint, noun_groups
+from benchmarks.checkpoints import checkpoint, known_clip, known_nouns
 from tam_video.config import RunConfig
 from tam_video.datasets.questions import caption
 from tam_video.datasets.scene import SceneClip
 from tam_video.datasets.shapes import COLORS
-from tam_video.datasets.worlds import make_clip, write_scene
+from tam_video.datasets.worlds import write_scene
 from tam_video.metrics.statistics import Interval, mean_interval
 from tam_video.models import load_model
 from tam_video.pipeline import explain
@@ -47,7 +47,7 @@ class Checked:
     falls_most: bool
 
 
-def false_clip(clip: SceneClip, rng: np.random.Generator, nouns: tuple[str, ...]) -> SceneClip:
+def false_clip(clip: SceneClip, rng: np.random.Generator, nouns: Sequence[str]) -> SceneClip:
     """Return the clip with a false colour and noun of its first object."""
     colors = [each for each in COLORS if each not in {item.color for item in clip.objects}]
     others = [each for each in nouns if each not in {item.shape for item in clip.objects}]
@@ -99,13 +99,11 @@ def check_clip(
 ) -> list[Checked]:
     """Check the true and the false names of one object of a test clip."""
     rng = np.random.default_rng([31, seed])
-    groups = noun_groups(name)
-    nouns = tuple(groups[seed % len(groups)])
-    clip = make_clip(seed, split="test", shapes=nouns)
+    clip = known_clip(name, seed)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         path = write_scene(clip, Path(folder) / "clip.mp4")
-        wrong = false_clip(clip, rng, nouns)
+        wrong = false_clip(clip, rng, known_nouns(name, seed))
         for is_true, described in ((True, clip), (False, wrong)):
             checked = check(
                 path,

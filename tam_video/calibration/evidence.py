@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 
@@ -77,14 +76,6 @@ class AskedClip:
         return all(self.answers)
 
 
-def clip_evidence(
-    model: TransformersModel, world_name: str, *, seed: int, number: int
-) -> ClipEvidence:
-    """Ask the model about a clip, and score every layer for the true caption."""
-    clip = ask_clip(model, world_name, seed=seed, number=number)
-    return cast(ClipEvidence, clip.evidence)
-
-
 def ask_clip(
     model: TransformersModel,
     world_name: str,
@@ -149,7 +140,10 @@ def _without_pixels(truth: AnswerTruth) -> AnswerTruth:
 
 
 def is_right(question: CheckQuestion, answer: str) -> bool:
-    """Return whether an answer contains the right word and no wrong word."""
+    """Return whether an answer is right.
+
+    A yes/no answer has to begin with the right word; another has to contain it and no wrong word.
+    """
     right, *wrong = question.right
     words = set(re.findall(r"[a-z]+", answer.casefold()))
     if question.kind == "yes_no":

@@ -27,7 +27,13 @@ from tam_video.calibration.gathering import (
     open_evidence,
 )
 from tam_video.calibration.scoring import candidate_values
-from tam_video.calibration.selection import compare, is_better, score_candidates, select
+from tam_video.calibration.selection import (
+    compare,
+    is_better,
+    score_candidates,
+    select,
+    split_clips,
+)
 from tam_video.calibration.verdict import judge
 from tam_video.calibration.worlds import CALIBRATION_WORLDS, named_worlds
 from tam_video.errors import ConfigError, ModelLoadError
@@ -39,7 +45,6 @@ from tam_video.profiles.profile import CalibratedProfile
 from tam_video.stages import StageProgress
 
 LEAST_UNDERSTOOD = 0.8
-_HELD_OUT = 0.4
 _PACKAGES = ("tam-video", "torch", "transformers")
 
 
@@ -233,7 +238,7 @@ def _split(
     selection: list[ClipEvidence] = []
     held_out: list[ClipEvidence] = []
     for clips in worlds:
-        end = len(clips) - round(_HELD_OUT * len(clips))
-        selection += clips[:end]
-        held_out += clips[end:]
+        first, second = split_clips(clips)
+        selection += first
+        held_out += second
     return selection, held_out

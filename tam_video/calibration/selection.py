@@ -28,6 +28,7 @@ from tam_video.metrics.statistics import Interval, difference_interval
 from tam_video.tam.options import DEFAULT
 from tam_video.types import BoolArray, Float64Array, IntArray
 
+_HELD_OUT = 0.4
 _MOST_LAYERS = 3
 _LAYERS_TO_EXTEND = 8  # of the best ones, and those of the built-in profile
 
@@ -87,6 +88,14 @@ class Scores:
             within.tolist(),
             key=lambda index: (*self.candidates[index].complexity, ranks[index]),
         )
+
+
+def split_clips(
+    clips: Sequence[ClipEvidence],
+) -> tuple[Sequence[ClipEvidence], Sequence[ClipEvidence]]:
+    """Split the clips of a world into clips for the selection and held-out clips."""
+    end = len(clips) - round(_HELD_OUT * len(clips))
+    return clips[:end], clips[end:]
 
 
 def known_mean(values: Float64Array, *, axis: int) -> Float64Array:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tam_video.calibration.candidates import built_in
-from tam_video.calibration.evidence import ClipEvidence, clip_evidence
+from tam_video.calibration.evidence import ClipEvidence, ask_clip
 from tam_video.calibration.run import calibrate_model
 from tam_video.calibration.verdict import judge
 from tam_video.cli import cli
@@ -28,7 +28,8 @@ def tiny() -> TransformersModel:
 
 @pytest.fixture(scope="module")
 def evidence(tiny: TransformersModel) -> list[ClipEvidence]:
-    return [clip_evidence(tiny, "shapes", seed=5, number=number) for number in range(10)]
+    asked = [ask_clip(tiny, "shapes", seed=5, number=number) for number in range(10)]
+    return [each.evidence for each in asked if each.evidence is not None]
 
 
 def test_all_layers_in_one_pass_score_like_layers_on_request(tiny: TransformersModel) -> None:
