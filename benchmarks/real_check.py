@@ -4,7 +4,7 @@
 
 The result is one JSON file: model, versions, device, verdict, the profile with its curves over the
 layers and its held-out scores, the checked words, and the time and memory of each step. It has no
-names of users, machines or folders; of a local checkpoint it has the name of its folder only.
+names of users or machines and no paths; a local checkpoint has the last component of its path.
 
 The profile is stored as by `tam-video calibrate`, and a check that was stopped resumes the
 calibration. The checked words are the colours and nouns of true captions of test clips, from the

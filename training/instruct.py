@@ -64,7 +64,7 @@ class SmolPrompts(Prompts):
         return Prefix(np.array(ids), positions, np.array(cells), end + 1)
 
     def subject(self, question: Any) -> list[int]:
-        """No auxiliary loss."""
+        """Return IGNORE for every token: there is no auxiliary loss."""
         return [-100] * len(self.branch(question)[0])
 
 
@@ -75,7 +75,7 @@ def merged_items(item: np.ndarray) -> np.ndarray:
 
 
 def draw_keep(inside: np.ndarray, rng: np.random.Generator, *, dense: bool) -> np.ndarray:
-    """Choose which cells a clip contains: all of them, or most of the objects' and few others."""
+    """Choose the cells of a clip: all, or 30 to 90 % of the objects' and 1 to 8 % of the others."""
     flat = inside.ravel()
     if dense:
         return np.ones(flat.size, bool)

@@ -127,7 +127,7 @@ def stage_come_and_go(rng: Generator) -> SceneClip | None:
 def stage_context(rng: Generator) -> SceneClip | None:
     """Sample two objects of different shapes that are side by side in the same frames.
 
-    A map of the one then tends to show the other too: nothing in the clip tells their places apart.
+    They appear, move and disappear together, so the map of one may also show the other.
     """
     names = draw_names(rng, 2)
     if names[0][1] == names[1][1]:

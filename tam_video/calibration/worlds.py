@@ -45,8 +45,8 @@ class CalibrationWorld:
         about: what its objects are, in a few words.
         shapes: names of the things that an object can be.
         stream: distinguishes its seeds from those of other worlds.
-        which: a which-one question about the object of a colour; `{choices}` stands for three
-            names, of which one is right.
+        which: a question for the noun of the object of a colour; it may offer three names as
+            `{choices}`.
         draw: draws the clip of a seed and split; call `make`.
     """
 
@@ -137,8 +137,8 @@ class CheckQuestion:
     Attributes:
         kind: "yes_no" or "which".
         text: the question.
-        right: the words, in lower case, of which the answer has to contain the first one, and none
-            of the others.
+        right: the right word, then the wrong ones, in lower case. A yes/no answer has to begin with
+            the right word; another has to contain it and no wrong one.
     """
 
     kind: str
@@ -176,7 +176,7 @@ def named_worlds(names: Sequence[str]) -> tuple[str, ...]:
 def check_questions(
     clip: SceneClip, rng: np.random.Generator, *, world: CalibrationWorld
 ) -> tuple[CheckQuestion, ...]:
-    """Sample a yes-or-no question and a multiple-choice question about a clip."""
+    """Sample a yes-or-no question and a question for a noun about a clip."""
     negative = bool(rng.random() < 0.5)
     presence = presence_question(clip, rng, negative=negative, shapes=world.shapes)
     yes_no = ("no", "yes") if negative else ("yes", "no")

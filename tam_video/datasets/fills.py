@@ -1,4 +1,4 @@
-"""Fills of objects and pieces of clutter: patterns that leave the names of colours true."""
+"""Patterns on objects, which keep the name of their colour, and clutter for backgrounds."""
 
 from __future__ import annotations
 

@@ -88,8 +88,8 @@ def sink_cells(norms: FloatArray) -> BoolArray:
 
     A state is an outlier if its norm is above 5 times the median over the cells, and above the
     median + 3.5 * 1.4826 * MAD, where MAD is the median absolute deviation (Iglewicz and Hoaglin,
-    1993). Sinks stay outliers through most layers (Sun et al., 2024, arXiv:2402.17762), so an
-    outlier of a few layers is none.
+    1993). Sinks stay outliers through most layers (Sun et al., 2024, arXiv:2402.17762), so a
+    state that is an outlier in few layers is not one.
 
     Args:
         norms: float32 [L, V], norms of the states of V cells in L layers, before the final norm.

@@ -47,7 +47,7 @@ def fill_cells(
 
 
 def _window(hidden: BoolArray, row: int, column: int) -> tuple[slice, slice] | None:
-    """Return the smallest square window around a cell that has a cell that is not hidden."""
+    """Return the smallest square around a cell with a cell that is not hidden; None without one."""
     for reach in range(1, max(hidden.shape)):
         rows = slice(max(0, row - reach), row + reach + 1)
         columns = slice(max(0, column - reach), column + reach + 1)
